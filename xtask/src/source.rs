@@ -1,0 +1,195 @@
+//! Reads what the generator starts from: a document, its overlay, its settings. Nothing is generated here.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use indexmap::IndexMap;
+use roas_overlay::apply::{Apply as _, ApplyOptions};
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// The repository's root folder: where the workspace manifest and the contract are.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
+/// Where the inputs of one generator run are.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Inputs {
+    /// The OpenAPI 3.0 or 3.1 document to read [default: openapi.json at the repository's root]
+    #[arg(long, value_name = "FILE")]
+    pub contract: Option<PathBuf>,
+    /// The OpenAPI Overlay 1.0 to apply [default: openapi.overlay.json, for the repository's own contract]
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Option<PathBuf>,
+    /// Generator settings [default: openapi.settings.toml, for the repository's own contract]
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+}
+
+/// A document as it takes effect: published contract plus overlay, with its settings.
+#[derive(Debug)]
+pub struct Source {
+    /// The file name of the contract, for the mark in generated files.
+    pub file_name: String,
+    /// The published document.
+    #[allow(dead_code, reason = "lint and diff compare it with the effective one")]
+    pub published: Value,
+    /// The document after the overlay.
+    pub effective: Value,
+    /// What is particular to this contract.
+    pub settings: Settings,
+    /// Hex SHA-256 over the bytes of contract, overlay and settings, in this order.
+    pub digest: String,
+}
+
+/// What is particular to one contract; see `openapi.settings.toml`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Crate name prefix.
+    pub prefix: Option<String>,
+    /// Spoken name: `<Title>Api` is the server trait.
+    pub title: Option<String>,
+    /// How inline schemas are named.
+    pub names: NameSettings,
+    /// Names of the specification extensions that are obeyed.
+    pub extensions: ExtensionSettings,
+    /// Error bodies by component schema name.
+    pub errors: IndexMap<String, ErrorSettings>,
+    /// Kinds of credential.
+    pub principal: Vec<PrincipalSettings>,
+    /// Further kinds that a security scheme admits, by scheme name.
+    pub schemes: IndexMap<String, Vec<String>>,
+}
+
+/// How inline schemas are named.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NameSettings {
+    /// Suffix of schemas that only wrap a payload.
+    pub wrapper: Option<String>,
+    /// The property that holds the payload.
+    pub payload: Option<String>,
+}
+
+/// Names of specification extensions.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExtensionSettings {
+    /// On operations: the scopes that open it.
+    pub scopes: Option<String>,
+    /// On operations: the kinds of credential that are accepted.
+    pub principals: Option<String>,
+    /// On operations: the request must name a tenant.
+    pub tenant: Option<String>,
+    /// On what the published contract does not have.
+    pub addition: Option<String>,
+}
+
+/// Which member of an error body carries what.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ErrorSettings {
+    /// Member with the stable code.
+    pub code: Option<String>,
+    /// Member with the sentence for people.
+    pub message: Option<String>,
+    /// Member with a list of sentences.
+    pub details: Option<String>,
+    /// Codes of the problems that generated code finds by itself.
+    pub codes: IndexMap<String, String>,
+}
+
+/// One kind of credential.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrincipalSettings {
+    /// Short name: `server` makes `ServerPrincipal`.
+    pub kind: String,
+    /// The security scheme that carries it.
+    pub scheme: String,
+    /// Further headers it may travel in.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// Prefix of the scopes it may hold; absent when it holds none.
+    pub scopes: Option<String>,
+    /// Error code when no credential was sent.
+    #[serde(default)]
+    pub missing: Option<String>,
+    /// Error code when the credential is not accepted.
+    #[serde(default)]
+    pub invalid: Option<String>,
+    /// Error code when a scope is missing.
+    #[serde(default)]
+    pub denied: Option<String>,
+}
+
+/// Reads a JSON document, with the file name in every error.
+pub fn read_document(path: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let value: Value = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not JSON (convert YAML documents first)", path.display()))?;
+    Ok(value)
+}
+
+/// Loads the contract that `inputs` name, or the repository's own.
+pub fn load(inputs: &Inputs) -> Result<Source> {
+    let own = inputs.contract.is_none();
+    let root = root();
+    let default = |given: &Option<PathBuf>, name: &str| {
+        given.clone().or_else(|| own.then(|| root.join(name))).filter(|path| given.is_some() || path.exists())
+    };
+    let contract = inputs.contract.clone().unwrap_or_else(|| root.join("openapi.json"));
+    let overlay = default(&inputs.overlay, "openapi.overlay.json");
+    let settings = default(&inputs.settings, "openapi.settings.toml");
+
+    let mut hasher = Sha256::new();
+    for path in [Some(&contract), overlay.as_ref(), settings.as_ref()].into_iter().flatten() {
+        hasher.update(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    let published = read_document(&contract)?;
+    match published.get("openapi").and_then(Value::as_str) {
+        Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => {}
+        Some(version) => {
+            bail!("{}: #/openapi: version {version} is not read; 3.0 and 3.1 are", contract.display())
+        }
+        None => bail!("{}: #/openapi is missing; this is not an OpenAPI document", contract.display()),
+    }
+    let mut effective = published.clone();
+    if let Some(path) = &overlay {
+        apply_overlay(path, &mut effective)?;
+    }
+    let settings = match &settings {
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            toml::from_str(&text).with_context(|| format!("in {}", path.display()))?
+        }
+        None => Settings::default(),
+    };
+    Ok(Source {
+        file_name: contract.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        published,
+        effective,
+        settings,
+        digest: hex(&hasher.finalize()),
+    })
+}
+
+/// Applies an overlay; an action that matches nothing is an error that names its place.
+fn apply_overlay(path: &Path, document: &mut Value) -> Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let overlay: roas_overlay::v1_0::Overlay = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not an OpenAPI Overlay 1.0 document", path.display()))?;
+    overlay
+        .apply(document, ApplyOptions::ErrorOnZeroMatch.into())
+        .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    Ok(())
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
