@@ -3,4 +3,5 @@
 
 pub mod model;
 pub mod name;
+pub mod output;
 pub mod source;
