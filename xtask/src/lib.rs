@@ -1,6 +1,8 @@
 //! The generator and the checks behind `cargo xtask`: one module per step of the pipeline or per command.
 //! Nothing here knows Ringnity; what is particular to a contract is in its settings file.
 
+pub mod emit;
+pub mod generate;
 pub mod model;
 pub mod name;
 pub mod output;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{model, source};
+use xtask::{generate, model, source};
 
 /// Development commands: one OpenAPI document in, types, client and server trait out.
 #[derive(Debug, Parser)]
@@ -16,6 +16,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write types, client and server trait from the contract
+    #[command(
+        after_help = "Examples:\n  cargo xtask generate\n  cargo xtask generate --check\n  cargo xtask generate --contract museum.json --out /tmp/museum && cargo check --manifest-path /tmp/museum/Cargo.toml"
+    )]
+    Generate(generate::Args),
     /// Print the effective document: contract plus overlay
     #[command(after_help = "Example: cargo xtask effective | jq '.paths | length'")]
     Effective {
@@ -36,6 +41,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Generate(args) => return generate::run(&args),
         Command::Effective { inputs } => {
             let source = source::load(&inputs)?;
             let contract = model::Contract::build(source)?;

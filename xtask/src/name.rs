@@ -4,6 +4,7 @@
 //! every body, property and parameter is a reference, a primitive, or a list or map of these. No Rust here.
 
 use anyhow::{Result, bail};
+use heck::ToUpperCamelCase as _;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
@@ -452,20 +453,9 @@ pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
-/// `PascalCase` that keeps the capitals a word already has: `oauthClientId` → `OauthClientId`.
+/// `PascalCase`, word by word as typify does it, so that both call a type the same.
 pub fn pascal(text: &str) -> String {
-    let mut out = String::new();
-    let mut upper = true;
-    for character in text.chars() {
-        if !character.is_alphanumeric() {
-            upper = true;
-        } else if upper {
-            out.extend(character.to_uppercase());
-            upper = false;
-        } else {
-            out.push(character);
-        }
-    }
+    let out = text.replace(|character: char| !character.is_alphanumeric(), " ").to_upper_camel_case();
     if out.starts_with(|first: char| first.is_ascii_digit()) { format!("X{out}") } else { out }
 }
 

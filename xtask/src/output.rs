@@ -15,10 +15,16 @@ pub struct File {
 
 impl File {
     /// A Rust file: the mark, a module comment, formatted code.
-    pub fn rust(path: impl Into<PathBuf>, mark: &str, module_doc: &str, tokens: proc_macro2::TokenStream) -> Result<Self> {
+    pub fn rust(
+        path: impl Into<PathBuf>,
+        mark: &str,
+        module_doc: &str,
+        tokens: proc_macro2::TokenStream,
+    ) -> Result<Self> {
         let path = path.into();
-        let file = syn::parse2(tokens.clone())
-            .map_err(|error| anyhow!("{}: the generator wrote code that does not parse: {error}\n{tokens}", path.display()))?;
+        let file = syn::parse2(tokens.clone()).map_err(|error| {
+            anyhow!("{}: the generator wrote code that does not parse: {error}\n{tokens}", path.display())
+        })?;
         let mut text = format!("// {mark}\n");
         for line in module_doc.lines() {
             text.push_str("//!");
@@ -84,7 +90,8 @@ pub fn write(root: &Path, files: &[File], owned: &[PathBuf]) -> Result<Vec<PathB
         touched.push(file.path.clone());
     }
     for path in leftovers(root, files, owned)? {
-        std::fs::remove_file(root.join(&path)).with_context(|| format!("cannot remove {}", path.display()))?;
+        std::fs::remove_file(root.join(&path))
+            .with_context(|| format!("cannot remove {}", path.display()))?;
         touched.push(path);
     }
     Ok(touched)

@@ -21,11 +21,11 @@ impl std::error::Error for UnknownValue {}
 
 /// Declares an enum that a server sends: a value added later is kept as `Unknown` and survives being sent on.
 macro_rules! open_enum {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$meta:meta])* pub enum $name:ident { $($variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name {
-            $($(#[$variant_meta])* $variant,)*
+            $(#[doc = concat!("`", $text, "`")] $variant,)*
             /// A value that this version of the contract does not name.
             Unknown(String),
         }
@@ -80,17 +80,17 @@ macro_rules! open_enum {
             }
         }
 
-        $crate::support::enums::text_enum!($name);
+        $crate::support::text_enum!($name);
     };
 }
 
 /// Declares an enum that only requests carry: an unknown value is an error.
 macro_rules! closed_enum {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$meta:meta])* pub enum $name:ident { $($variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name {
-            $($(#[$variant_meta])* $variant,)*
+            $(#[doc = concat!("`", $text, "`")] $variant,)*
         }
 
         impl $name {
@@ -123,7 +123,7 @@ macro_rules! closed_enum {
             }
         }
 
-        $crate::support::enums::text_enum!($name);
+        $crate::support::text_enum!($name);
     };
 }
 
@@ -157,16 +157,13 @@ mod tests {
     open_enum! {
         /// Sent by a server.
         pub enum Open {
-            /// On.
             On = "on",
-            /// Off.
             Off = "switched-off",
         }
     }
     closed_enum! {
         /// Sent by a client.
         pub enum Closed {
-            /// On.
             On = "on",
         }
     }
@@ -185,6 +182,10 @@ mod tests {
     fn a_closed_enum_refuses_what_it_does_not_know() {
         let error = serde_json::from_str::<Closed>("\"later\"").expect_err("refuses").to_string();
         assert!(error.contains("`later`") && error.contains("`on`"), "{error}");
-        assert_eq!("later".parse::<Closed>().expect_err("refuses").to_string(), "`later` is not a value of Closed");
+        assert_eq!(Closed::ALL, [Closed::On]);
+        assert_eq!(
+            "later".parse::<Closed>().expect_err("refuses").to_string(),
+            "`later` is not a value of Closed"
+        );
     }
 }

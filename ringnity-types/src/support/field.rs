@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(Field::<i64>::Absent.into_change(), None);
         assert_eq!(Field::<i64>::Null.into_change(), Some(None));
         assert_eq!(Field::Value(1).into_change(), Some(Some(1)));
-        assert_eq!(Field::from(None::<i64>), Field::Null);
-        assert_eq!(Field::from(2).map(|value| value + 1), Field::Value(3));
+        assert_eq!(Field::<i64>::from(None), Field::Null);
+        assert_eq!(Field::<i64>::from(2).map(|value| value + 1), Field::Value(3));
     }
 }

@@ -9,5 +9,5 @@ mod field;
 
 pub use constant::{ConstFalse, ConstTrue};
 pub use enums::UnknownValue;
-pub(crate) use enums::{closed_enum, open_enum};
+pub(crate) use enums::{closed_enum, open_enum, text_enum};
 pub use field::Field;

@@ -1,0 +1,515 @@
+//! The types crate: structs by typify, then a pass over its syntax tree for what typify does not offer:
+//! three-state members, open enums, constants, constructors, documentation, one file per tag.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, anyhow};
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, format_ident, quote};
+use serde_json::Value;
+use syn::visit_mut::VisitMut;
+
+use crate::model::Contract;
+use crate::name::{is_nullable, pascal, snake};
+use crate::output::File;
+
+mod docs;
+mod view;
+
+pub use view::{BOUNDARY_KEYWORDS, TYPED_FORMATS, requires_only};
+
+/// Where the generated files go, below the output root.
+pub fn folder(contract: &Contract) -> String {
+    format!("{}-types/src/generated", contract.prefix())
+}
+
+/// The generated files of the types crate.
+pub fn emit(contract: &Contract) -> Result<Vec<File>> {
+    let file = view::raw(contract)?;
+    let (sent, _) = contract.directions();
+    let schemas: BTreeMap<String, (&String, &Value)> =
+        contract.schemas.iter().map(|(name, schema)| (pascal(name), (name, schema))).collect();
+    let mut pass = Pass {
+        contract,
+        sent: sent.iter().map(|name| pascal(name)).collect(),
+        docs: docs::Docs::new(contract),
+        items: BTreeMap::new(),
+        defaults: None,
+        schemas,
+        renamed_variants: BTreeMap::new(),
+        prelude: Prelude { shadowed: contract.schemas.keys().map(|name| pascal(name)).collect() },
+    };
+    for item in file.items {
+        pass.item(item)?;
+    }
+    pass.files()
+}
+
+struct Pass<'a> {
+    contract: &'a Contract,
+    /// Types that a server sends.
+    sent: BTreeSet<String>,
+    docs: docs::Docs<'a>,
+    /// Code by the type it belongs to.
+    items: BTreeMap<String, TokenStream>,
+    defaults: Option<syn::ItemMod>,
+    schemas: BTreeMap<String, (&'a String, &'a Value)>,
+    prelude: Prelude,
+    /// Variants that the contract's titles name better than typify could.
+    renamed_variants: BTreeMap<String, Rename>,
+}
+
+/// Attributes that mark enums until they are macro calls, and the macros' names.
+const OPEN_ENUM: &str = "open_enum";
+const CLOSED_ENUM: &str = "closed_enum";
+
+/// New names for variants.
+struct Rename(Vec<(syn::Ident, syn::Ident)>);
+
+impl VisitMut for Rename {
+    fn visit_ident_mut(&mut self, ident: &mut syn::Ident) {
+        if let Some((_, new)) = self.0.iter().find(|(old, _)| old == ident) {
+            *ident = new.clone();
+        }
+    }
+}
+
+impl Pass<'_> {
+    fn item(&mut self, item: syn::Item) -> Result<()> {
+        match item {
+            syn::Item::Struct(item) => self.structure(item),
+            syn::Item::Enum(item) => self.enumeration(item),
+            syn::Item::Impl(item) => self.implementation(item),
+            syn::Item::Mod(item) if item.ident == "defaults" => self.defaults = Some(item),
+            // typify's conversion error: nothing that is kept uses it.
+            syn::Item::Mod(_) => {}
+            other => {
+                return Err(anyhow!(
+                    "typify wrote an item that is not known here: {}",
+                    other.to_token_stream()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn structure(&mut self, mut item: syn::ItemStruct) {
+        let name = item.ident.to_string();
+        let mut derives_default = derives(&item.attrs, "Default");
+        let transparent =
+            item.attrs.iter().filter(|attr| attr.path().is_ident("serde")).cloned().collect::<Vec<_>>();
+        self.prelude.visit_item_struct_mut(&mut item);
+        item.attrs = transparent;
+        let ident = item.ident.clone();
+        let mut fields: Vec<(usize, syn::Field, Option<syn::FnArg>, TokenStream)> = Vec::new();
+        let doc = self.docs.of_type(&name);
+        let mut small = true;
+        if let syn::Fields::Named(named) = &item.fields {
+            let schema = self.schemas.get(&name).map(|(_, schema)| *schema);
+            for field in &named.named {
+                let mut field = field.clone();
+                let field_ident = field.ident.clone().unwrap_or_else(|| format_ident!("value"));
+                let wire = wire_name(&field, &field_ident);
+                let property = schema.and_then(|schema| schema["properties"].get(&wire));
+                let required = schema.is_some_and(|schema| {
+                    schema["required"]
+                        .as_array()
+                        .is_some_and(|all| all.iter().any(|name| *name == wire.as_str()))
+                });
+                let position = schema
+                    .and_then(|schema| schema["properties"].as_object())
+                    .and_then(|all| all.keys().position(|key| *key == wire))
+                    .unwrap_or(usize::MAX);
+                if let Some(property) = property
+                    && !required
+                    && property.get("default").is_none()
+                    && is_nullable(property)
+                {
+                    three_state(&mut field, &wire, &field_ident);
+                }
+                field.attrs.retain(|attr| !attr.path().is_ident("doc"));
+                let lines = property.map_or_else(
+                    || vec!["Members that the contract does not name.".to_owned()],
+                    |property| self.docs.of_property(&wire, property),
+                );
+                for line in lines.iter().rev() {
+                    let line = format!(" {line}");
+                    field.attrs.insert(0, syn::parse_quote!(#[doc = #line]));
+                }
+                let ty = &field.ty;
+                let defaulted = serde_default(&field);
+                let constant = ty.to_token_stream().to_string().contains("Const") && required;
+                let (argument, value) = if constant {
+                    (None, quote!(#field_ident: Default::default()))
+                } else if required {
+                    match owned_text(ty) {
+                        true => (
+                            Some(syn::parse_quote!(#field_ident: impl Into<String>)),
+                            quote!(#field_ident: #field_ident.into()),
+                        ),
+                        false => (Some(syn::parse_quote!(#field_ident: #ty)), quote!(#field_ident)),
+                    }
+                } else if let Some(function) = defaulted {
+                    let function: syn::Expr =
+                        syn::parse_str(&function).unwrap_or_else(|_| syn::parse_quote!(Default::default));
+                    (None, quote!(#field_ident: #function()))
+                } else {
+                    (None, quote!(#field_ident: Default::default()))
+                };
+                fields.push((position, field, argument, value));
+            }
+            // typify does not know that a constant has a default.
+            let functions = fields.iter().any(|(_, field, ..)| serde_default(field).is_some());
+            derives_default |= !functions && fields.iter().all(|(_, _, argument, _)| argument.is_none());
+            small = fields.iter().filter(|(_, _, argument, _)| argument.is_some()).count() <= 4;
+        } else if let syn::Fields::Unnamed(unnamed) = &mut item.fields {
+            for field in &mut unnamed.unnamed {
+                field.attrs.retain(|attr| !attr.path().is_ident("doc"));
+                field.attrs.insert(0, syn::parse_quote!(#[doc = " The value."]));
+            }
+        }
+        let default = derives_default.then(|| quote!(, Default));
+        let attrs = &item.attrs;
+        let docs = doc.iter().map(|line| format!(" {line}"));
+        let tokens = if fields.is_empty() {
+            let fields = &item.fields;
+            let semicolon = item.semi_token;
+            quote! {
+                #(#[doc = #docs])*
+                #[derive(Debug, Clone, PartialEq #default, ::serde::Serialize, ::serde::Deserialize)]
+                #(#attrs)*
+                pub struct #ident #fields #semicolon
+            }
+        } else {
+            fields.sort_by_key(|(position, ..)| *position);
+            let members = fields.iter().map(|(_, field, ..)| field);
+            let arguments: Vec<&syn::FnArg> =
+                fields.iter().filter_map(|(_, _, argument, _)| argument.as_ref()).collect();
+            let values = fields.iter().map(|(_, _, _, value)| value);
+            let constructor = (small && !(arguments.is_empty() && derives_default)).then(|| {
+                let doc = if arguments.is_empty() {
+                    " With every member that may be absent left out."
+                } else {
+                    " With the members that must be there; every other one is absent or has its default."
+                };
+                quote! {
+                    impl #ident {
+                        #[doc = #doc]
+                        pub fn new(#(#arguments),*) -> Self {
+                            Self { #(#values),* }
+                        }
+                    }
+                }
+            });
+            quote! {
+                #(#[doc = #docs])*
+                #[derive(Debug, Clone, PartialEq #default, ::serde::Serialize, ::serde::Deserialize)]
+                #(#attrs)*
+                pub struct #ident { #(#members),* }
+                #constructor
+            }
+        };
+        self.push(&name, tokens);
+    }
+
+    fn enumeration(&mut self, mut item: syn::ItemEnum) {
+        let name = item.ident.to_string();
+        let ident = item.ident.clone();
+        let docs: Vec<String> = self.docs.of_type(&name).iter().map(|line| format!(" {line}")).collect();
+        let text = self.schemas.get(&name).and_then(|(_, schema)| schema["enum"].as_array());
+        if text.is_some() && item.variants.iter().all(|variant| variant.fields.is_empty()) {
+            let open = self.sent.contains(&name);
+            let mut variants = TokenStream::new();
+            for variant in &item.variants {
+                let mut variant_ident = variant.ident.clone();
+                let wire = renamed(&variant.attrs).unwrap_or_else(|| variant.ident.to_string());
+                if open && variant_ident == "Unknown" {
+                    variant_ident = format_ident!("UnknownValue");
+                }
+                variants.extend(quote!(#variant_ident = #wire,));
+            }
+            let keyword = format_ident!("{}", if open { OPEN_ENUM } else { CLOSED_ENUM });
+            // An enum item for the formatter; `invoke_enum_macros` makes it the macro call.
+            self.push(&name, quote!(#[#keyword] #(#[doc = #docs])* pub enum #ident { #variants }));
+            return;
+        }
+        let titles: Vec<&str> = self
+            .schemas
+            .get(&name)
+            .and_then(|(_, schema)| schema.get("oneOf").or_else(|| schema.get("anyOf")))
+            .and_then(Value::as_array)
+            .map(|branches| branches.iter().filter_map(|branch| branch["title"].as_str()).collect())
+            .unwrap_or_default();
+        if titles.len() == item.variants.len() {
+            let names = item
+                .variants
+                .iter_mut()
+                .zip(&titles)
+                .map(|(variant, title)| {
+                    let new = format_ident!("{}", pascal(title));
+                    (std::mem::replace(&mut variant.ident, new.clone()), new)
+                })
+                .collect();
+            self.renamed_variants.insert(name.clone(), Rename(names));
+        }
+        self.prelude.visit_item_enum_mut(&mut item);
+        item.attrs.retain(|attr| attr.path().is_ident("serde"));
+        for variant in &mut item.variants {
+            variant.attrs.retain(|attr| attr.path().is_ident("serde"));
+            let line = format!(" {}.", variant.ident);
+            variant.attrs.insert(0, syn::parse_quote!(#[doc = #line]));
+            for field in &mut variant.fields {
+                field.attrs.retain(|attr| attr.path().is_ident("serde"));
+                if field.ident.is_some() {
+                    field.attrs.insert(0, syn::parse_quote!(#[doc = " As the contract names it."]));
+                }
+            }
+        }
+        let attrs = &item.attrs;
+        let variants = &item.variants;
+        self.push(
+            &name,
+            quote! {
+                #(#[doc = #docs])*
+                #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+                #(#attrs)*
+                pub enum #ident { #variants }
+            },
+        );
+    }
+
+    fn implementation(&mut self, mut item: syn::ItemImpl) {
+        let syn::Type::Path(path) = &*item.self_ty else { return };
+        let mut owner =
+            path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+        if !self.schemas.contains_key(&owner) && !self.items.contains_key(&owner) {
+            // `impl From<Newtype> for String` belongs to the newtype.
+            let all = item
+                .trait_
+                .as_ref()
+                .map(|(_, path, _)| path.to_token_stream().to_string())
+                .unwrap_or_default();
+            let inside =
+                all.rsplit_once('<').map(|(_, inside)| inside.trim_end_matches('>').trim().to_owned());
+            owner = inside.unwrap_or_default();
+        }
+        let text_enum = self.schemas.get(&owner).is_some_and(|(_, schema)| schema["enum"].is_array());
+        let borrowed =
+            item.trait_.as_ref().is_some_and(|(_, path, _)| path.to_token_stream().to_string().contains('&'));
+        let conversion = item.to_token_stream().to_string().contains("ConversionError");
+        if text_enum || conversion || (borrowed && !item.to_token_stream().to_string().contains("& str")) {
+            return;
+        }
+        self.prelude.visit_item_impl_mut(&mut item);
+        if let Some(rename) = self.renamed_variants.get_mut(&owner) {
+            rename.visit_item_impl_mut(&mut item);
+        }
+        self.push(&owner, item.to_token_stream());
+    }
+
+    fn push(&mut self, owner: &str, tokens: TokenStream) {
+        self.items.entry(owner.to_owned()).or_default().extend(tokens);
+    }
+
+    fn files(mut self) -> Result<Vec<File>> {
+        let mark = self.contract.mark();
+        let folder = folder(self.contract);
+        let homes = self.contract.home();
+        let mut modules: BTreeMap<String, (String, TokenStream)> = BTreeMap::new();
+        // In the contract's order, so that a diff of the contract reads like a diff of the code.
+        let mut order: Vec<String> = self.contract.schemas.keys().map(|name| pascal(name)).collect();
+        order.extend(self.items.keys().filter(|name| !self.schemas.contains_key(*name)).cloned());
+        for name in order {
+            let Some(tokens) = self.items.remove(&name) else { continue };
+            let tag = self.schemas.get(&name).and_then(|(name, _)| homes.get(*name).cloned().flatten());
+            let (module, title) = tag.map_or_else(
+                || ("shared".to_owned(), "Types that several areas of the contract share.".to_owned()),
+                |tag| {
+                    (
+                        format!("{}_types", snake(&tag)).replace("_types", ""),
+                        format!("Types of the area \"{tag}\"."),
+                    )
+                },
+            );
+            modules.entry(module).or_insert_with(|| (title, TokenStream::new())).1.extend(tokens);
+        }
+        let mut files = Vec::new();
+        let names: Vec<syn::Ident> = modules.keys().map(|name| format_ident!("{name}")).collect();
+        for (module, (title, tokens)) in modules {
+            let tokens = quote! {
+                #[allow(unused_imports)]
+                use super::*;
+                #tokens
+            };
+            let mut file = File::rust(format!("{folder}/{module}.rs"), &mark, &title, tokens)?;
+            file.text = invoke_enum_macros(&file.text);
+            files.push(file);
+        }
+        let defaults = match self.defaults.take() {
+            Some(mut module) => {
+                self.prelude.visit_item_mod_mut(&mut module);
+                let items = module.content.map(|(_, items)| items).unwrap_or_default();
+                files.push(File::rust(
+                    format!("{folder}/defaults.rs"),
+                    &mark,
+                    "Defaults that the contract gives to absent members.",
+                    quote!(#(#items)*),
+                )?);
+                Some(quote!(
+                    mod defaults;
+                ))
+            }
+            None => None,
+        };
+        let title = format!("Every schema of {} {}.", self.contract.title, self.contract.version);
+        files.push(File::rust(
+            format!("{folder}/mod.rs"),
+            &mark,
+            &title,
+            quote! {
+                #defaults
+                #(mod #names;)*
+                #(pub use #names::*;)*
+            },
+        )?);
+        Ok(files)
+    }
+}
+
+/// Turns formatted enums marked for a macro into calls of it: a formatter leaves the inside of a call alone.
+fn invoke_enum_macros(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut inside = false;
+    for line in text.lines() {
+        let keyword = [OPEN_ENUM, CLOSED_ENUM].into_iter().find(|keyword| line == format!("#[{keyword}]"));
+        if let Some(keyword) = keyword {
+            inside = true;
+            out.push_str(&format!("crate::support::{keyword}! {{\n"));
+            continue;
+        }
+        if inside {
+            out.push_str("    ");
+        }
+        out.push_str(line);
+        out.push('\n');
+        if inside && line == "}" {
+            inside = false;
+            out.push_str("}\n");
+        }
+    }
+    out
+}
+
+/// Rewrites `::std::option::Option` and its like to the names that people read.
+struct Prelude {
+    /// Names that a schema has taken.
+    shadowed: BTreeSet<String>,
+}
+
+impl VisitMut for Prelude {
+    fn visit_path_mut(&mut self, path: &mut syn::Path) {
+        syn::visit_mut::visit_path_mut(self, path);
+        if path.leading_colon.is_none() || path.segments.first().is_none_or(|first| first.ident != "std") {
+            return;
+        }
+        let Some(last) = path.segments.last().cloned() else { return };
+        let name = last.ident.to_string();
+        let module = path.segments.iter().nth(1).map(|segment| segment.ident.to_string()).unwrap_or_default();
+        let known = [
+            ("option", "Option"),
+            ("string", "String"),
+            ("string", "ToString"),
+            ("vec", "Vec"),
+            ("result", "Result"),
+            ("convert", "From"),
+            ("convert", "TryFrom"),
+            ("default", "Default"),
+            ("boxed", "Box"),
+        ];
+        if known.contains(&(module.as_str(), name.as_str()))
+            && !self.shadowed.contains(&name)
+            && path.segments.len() == 3
+        {
+            path.leading_colon = None;
+            path.segments = std::iter::once(last).collect();
+        }
+    }
+
+    fn visit_attribute_mut(&mut self, attribute: &mut syn::Attribute) {
+        if attribute.path().is_ident("serde")
+            && let syn::Meta::List(list) = &mut attribute.meta
+        {
+            let text = list.tokens.to_string();
+            if text.contains("::std::option::Option::is_none") && !self.shadowed.contains("Option") {
+                list.tokens = text
+                    .replace("::std::option::Option::is_none", "Option::is_none")
+                    .parse()
+                    .unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// Makes an optional nullable member tell absent, null and value apart.
+fn three_state(field: &mut syn::Field, wire: &str, ident: &syn::Ident) {
+    let inner = option_inner(&field.ty).unwrap_or_else(|| field.ty.clone());
+    field.ty = syn::parse_quote!(crate::support::Field<#inner>);
+    field.attrs.retain(|attr| !attr.path().is_ident("serde"));
+    let plain = ident.to_string();
+    let plain = plain.strip_prefix("r#").unwrap_or(&plain);
+    field.attrs.push(if plain == wire {
+        syn::parse_quote!(#[serde(default, skip_serializing_if = "crate::support::Field::is_absent")])
+    } else {
+        syn::parse_quote!(#[serde(rename = #wire, default, skip_serializing_if = "crate::support::Field::is_absent")])
+    });
+}
+
+fn option_inner(ty: &syn::Type) -> Option<syn::Type> {
+    let syn::Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match (last.ident == "Option", arguments.args.first()) {
+        (true, Some(syn::GenericArgument::Type(inner))) => Some(inner.clone()),
+        _ => None,
+    }
+}
+
+fn owned_text(ty: &syn::Type) -> bool {
+    ty.to_token_stream().to_string() == "String"
+}
+
+fn derives(attrs: &[syn::Attribute], name: &str) -> bool {
+    attrs
+        .iter()
+        .any(|attr| attr.path().is_ident("derive") && attr.meta.to_token_stream().to_string().contains(name))
+}
+
+/// One `key = "value"` of a serde attribute.
+fn serde_value(attrs: &[syn::Attribute], key: &str) -> Option<String> {
+    let mut found = None;
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+        // Members that are not `key = "value"` (such as a bare `default`) are passed over.
+        let _ = attr.parse_nested_meta(|meta| {
+            if meta.input.peek(syn::Token![=]) {
+                let value: syn::LitStr = meta.value()?.parse()?;
+                if meta.path.is_ident(key) {
+                    found = Some(value.value());
+                }
+            }
+            Ok(())
+        });
+    }
+    found
+}
+
+fn renamed(attrs: &[syn::Attribute]) -> Option<String> {
+    serde_value(attrs, "rename")
+}
+
+fn serde_default(field: &syn::Field) -> Option<String> {
+    serde_value(&field.attrs, "default")
+}
+
+fn wire_name(field: &syn::Field, ident: &syn::Ident) -> String {
+    renamed(&field.attrs).unwrap_or_else(|| ident.to_string().trim_start_matches("r#").to_owned())
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask generate`: the whole pipeline, from the contract to the files of three crates.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::emit;
+use crate::model::Contract;
+use crate::output::{self, File};
+use crate::source::{self, Inputs};
+
+/// Arguments of `generate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Change nothing; print what is stale as a diff and exit 1
+    #[arg(long)]
+    check: bool,
+    /// Write a workspace of its own into this folder instead of the repository's crates
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let started = Instant::now();
+    let contract = Contract::build(source::load(&args.inputs)?)?;
+    let files = files(&contract)?;
+    let owned = owned(&contract);
+    let root = args.out.clone().unwrap_or_else(source::root);
+    let code = if args.check {
+        let stale = output::stale(&root, &files, &owned)?;
+        for file in &stale {
+            print!("{}", file.diff);
+        }
+        if stale.is_empty() {
+            eprintln!("{} generated files are up to date ({:.2?})", files.len(), started.elapsed());
+            ExitCode::SUCCESS
+        } else {
+            eprintln!("{} generated files are stale; mend with: cargo xtask generate", stale.len());
+            ExitCode::FAILURE
+        }
+    } else {
+        let touched = output::write(&root, &files, &owned)?;
+        for path in &touched {
+            eprintln!("wrote {}", path.display());
+        }
+        eprintln!(
+            "{} operations, {} schemas: {} of {} files changed ({:.2?})",
+            contract.operations.len(),
+            contract.schemas.len(),
+            touched.len(),
+            files.len(),
+            started.elapsed()
+        );
+        ExitCode::SUCCESS
+    };
+    Ok(code)
+}
+
+/// Every generated file of `contract`.
+fn files(contract: &Contract) -> Result<Vec<File>> {
+    let mut files = emit::types::emit(contract)?;
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+/// Folders in which every file is generated.
+fn owned(contract: &Contract) -> Vec<PathBuf> {
+    vec![PathBuf::from(emit::types::folder(contract))]
+}
