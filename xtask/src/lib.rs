@@ -1,9 +1,12 @@
 //! The generator and the checks behind `cargo xtask`: one module per step of the pipeline or per command.
 //! Nothing here knows Ringnity; what is particular to a contract is in its settings file.
 
+mod dialect;
 pub mod emit;
 pub mod generate;
+pub mod lint;
 pub mod model;
 pub mod name;
 pub mod output;
 pub mod source;
+mod walk;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{generate, model, source};
+use xtask::{generate, lint, model, source};
 
 /// Development commands: one OpenAPI document in, types, client and server trait out.
 #[derive(Debug, Parser)]
@@ -27,6 +27,13 @@ enum Command {
         #[command(flatten)]
         inputs: source::Inputs,
     },
+    /// Find what is wrong in an OpenAPI document
+    #[command(after_help = "Lines read: weight  rule  #/json/pointer: what is wrong; what to do\n\
+        Exit code: 0 no errors, 1 errors, 2 the document cannot be read\n\n\
+        Examples:\n  cargo xtask lint                     the contract as it takes effect\n  \
+        cargo xtask lint openapi.json        the contract as published\n  \
+        cargo xtask lint --json | jq '.findings[] | select(.rule == \"enum-in-words\") | .pointer'")]
+    Lint(lint::Args),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 contract.hoisted.len()
             );
         }
+        Command::Lint(args) => return lint::run(&args),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,240 @@
+//! Lint rules about responses: which are documented and what they carry.
+
+use serde_json::Value;
+
+use super::operations::is_json;
+use super::{Report, listed};
+use crate::walk::{Operation, elements, follow, join, members, operations, path_variables};
+
+pub(super) fn check(document: &Value, report: &mut Report) {
+    let mut seen = Vec::new();
+    for operation in operations(document) {
+        documented(document, &operation, report);
+        for (status, pointer, response) in operation.responses(document) {
+            success(document, &operation, status, &pointer, response, report);
+            if !seen.contains(&pointer) {
+                described(&pointer, response, report);
+                seen.push(pointer);
+            }
+        }
+    }
+}
+
+fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) {
+    let label = operation.label();
+    let responses = operation.responses(document);
+    let at = join(&operation.pointer(), "responses");
+    let statuses: Vec<String> = responses.iter().map(|(status, ..)| status.to_uppercase()).collect();
+    let has = |wanted: &[&str]| statuses.iter().any(|status| wanted.contains(&status.as_str()));
+    let begins = |digits: &[char]| statuses.iter().any(|status| status.starts_with(digits));
+    let has_default = has(&["DEFAULT"]);
+
+    for (status, ..) in &responses {
+        let begins_well = status.len() == 3 && status.starts_with(['1', '2', '3', '4', '5']);
+        let ends_well = status.get(1..).is_some_and(|rest| {
+            rest.bytes().all(|byte| byte.is_ascii_digit()) || rest.eq_ignore_ascii_case("XX")
+        });
+        if *status != "default" && !(begins_well && ends_well) {
+            report.add(
+                "response-status",
+                join(&at, status),
+                format!("{label} answers {status:?}"),
+                "write 100 to 599, 1XX to 5XX or default",
+            );
+        }
+    }
+    if !begins(&['1', '2', '3']) {
+        report.add(
+            "response-success-missing",
+            &at,
+            format!("{label} documents no success"),
+            "say what it answers when all is well",
+        );
+    }
+    if !begins(&['4']) && !has_default {
+        report.add(
+            "response-4xx-missing",
+            &at,
+            format!("{label} documents no client error"),
+            "add 4XX, or each status it can answer",
+        );
+    }
+    if !begins(&['5']) && !has_default {
+        report.add(
+            "response-5xx-missing",
+            &at,
+            format!("{label} documents no server error"),
+            "add 5XX or default",
+        );
+    }
+    let secured = operation.security(document).is_some_and(|requirements| !requirements.is_empty());
+    if secured && !has_default && !has(&["401", "403", "4XX"]) {
+        report.add(
+            "response-auth-missing",
+            &at,
+            format!("{label} asks for credentials and documents no 401, 403 or 4XX"),
+            "say what it answers without them",
+        );
+    }
+    // These two only ask for the particular error where others are documented one by one; an operation
+    // without any is told so above.
+    let takes_input = operation.value.get("requestBody").is_some()
+        || operation.parameters(document).iter().any(|parameter| parameter.place == "query");
+    if takes_input && !has_default && !has(&["400", "422", "4XX"]) {
+        report.add(
+            "response-400-missing",
+            &at,
+            format!("{label} takes input and documents no 400, 422 or 4XX"),
+            "say what it answers to bad input",
+        );
+    }
+    if !path_variables(operation.path).is_empty() && !has_default && !has(&["404", "4XX"]) {
+        report.add(
+            "response-404-missing",
+            &at,
+            format!("{label} names one thing in its path and documents no 404 or 4XX"),
+            "say what it answers when there is none",
+        );
+    }
+    let successes: Vec<_> = responses.iter().filter(|(status, ..)| status.starts_with('2')).collect();
+    let differ = successes.windows(2).any(|pair| pair[0].2["content"] != pair[1].2["content"]);
+    if differ {
+        let statuses: Vec<_> = successes.iter().map(|(status, ..)| *status).collect();
+        report.add(
+            "response-successes-several",
+            &at,
+            format!("{label} answers {} with different bodies", listed(&statuses)),
+            "clients read an enum",
+        );
+    }
+}
+
+fn success(
+    document: &Value,
+    operation: &Operation<'_>,
+    status: &str,
+    pointer: &str,
+    response: &Value,
+    report: &mut Report,
+) {
+    let label = operation.label();
+    if status.starts_with('3') {
+        report.add(
+            "response-redirect",
+            pointer,
+            format!("{label} answers {status}"),
+            "clients must not follow it by themselves",
+        );
+    }
+    if !status.starts_with('2') {
+        return;
+    }
+    let content: Vec<_> = members(&response["content"]).collect();
+    if content.len() > 1 {
+        let types: Vec<_> = content.iter().map(|(media, _)| media.as_str()).collect();
+        report.add(
+            "response-media-types-several",
+            join(pointer, "content"),
+            format!("{label} answers {status} as {}", listed(&types)),
+            "leave one, or expect a caller to choose",
+        );
+    }
+    for (media, content) in content {
+        let at = join(&join(pointer, "content"), media);
+        if !is_json(media) {
+            report.add(
+                "response-not-json",
+                &at,
+                format!("{label} answers {status} as {media}"),
+                "clients read it as text or bytes",
+            );
+            continue;
+        }
+        let Some(schema) = content.get("schema") else { continue };
+        if let Some(part) = untyped_part(document, schema) {
+            report.add(
+                "response-untyped",
+                &at,
+                format!("{label} answers {status} with {part} of which nothing is known"),
+                "give it a schema with the members it really has",
+            );
+        }
+    }
+}
+
+/// The part of an answer (itself or a direct member) that is any object or any value.
+fn untyped_part(document: &Value, schema: &Value) -> Option<String> {
+    let (_, schema) = follow(document, "", schema)?;
+    if is_untyped(schema) {
+        return Some("a body".to_owned());
+    }
+    members(&schema["properties"])
+        .filter_map(|(name, property)| Some((name, follow(document, "", property)?.1)))
+        .find(|(name, property)| is_untyped(property) && is_payload(name, schema))
+        .map(|(name, _)| format!("a member {name}"))
+}
+
+/// In an envelope the payload is what stands beside the flag; free-form side members (metadata) are not.
+fn is_payload(name: &str, envelope: &Value) -> bool {
+    let typed = members(&envelope["properties"])
+        .filter(|(other, property)| *other != name && !is_scalar(property))
+        .count();
+    ["data", "result", "payload", "body", "content", "value", "item"].contains(&name) || typed == 0
+}
+
+fn is_scalar(schema: &Value) -> bool {
+    schema.get("const").is_some()
+        || schema["type"].as_str().is_some_and(|kind| !["object", "array"].contains(&kind))
+}
+
+/// A schema that says nothing: no type at all, or an object with neither members nor a value schema.
+pub(super) fn is_untyped(schema: &Value) -> bool {
+    const SAYING: [&str; 12] = [
+        "$ref",
+        "properties",
+        "patternProperties",
+        "items",
+        "enum",
+        "const",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "required",
+        "contentMediaType",
+    ];
+    if schema == &Value::Bool(true) {
+        return true;
+    }
+    let free_values = schema.get("additionalProperties").is_none_or(|values| {
+        values == &Value::Bool(true) || values.as_object().is_some_and(|v| v.is_empty())
+    });
+    schema.is_object()
+        && SAYING.iter().all(|keyword| schema.get(keyword).is_none())
+        && match &schema["type"] {
+            Value::Null => true,
+            Value::String(kind) => kind == "object" && free_values,
+            kinds => elements(kinds).all(|kind| kind == "object" || kind == "null") && free_values,
+        }
+}
+
+fn described(pointer: &str, response: &Value, report: &mut Report) {
+    if response["description"].as_str().is_none() {
+        report.add(
+            "response-description-missing",
+            pointer,
+            "the response has no description",
+            "OpenAPI requires one: say when it is answered",
+        );
+    }
+    for (media, content) in members(&response["content"]) {
+        if content.get("schema").is_none() {
+            report.add(
+                "response-without-schema",
+                join(&join(pointer, "content"), media),
+                format!("{media} has no schema"),
+                "say what the body holds",
+            );
+        }
+    }
+}

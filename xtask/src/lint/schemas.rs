@@ -1,0 +1,594 @@
+//! Lint rules about schemas: keywords, types, enumerations, requirements, what is said in words only.
+
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::responses::is_untyped;
+use super::{Report, listed};
+use crate::walk::{
+    SchemaNode, elements, follow, is_3_0, join, members, schemas, snake_case, strings, without_annotations,
+};
+
+const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "object", "array", "null"];
+/// Keywords that say something about one kind of value only.
+const KEYWORD_TYPES: &[(&[&str], &[&str])] = &[
+    (&["string"], &["maxLength", "minLength", "pattern"]),
+    (&["number", "integer"], &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]),
+    (&["array"], &["items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems"]),
+    (
+        &["object"],
+        &[
+            "properties",
+            "patternProperties",
+            "additionalProperties",
+            "propertyNames",
+            "required",
+            "minProperties",
+            "maxProperties",
+        ],
+    ),
+];
+const FORMAT_TYPES: &[(&[&str], &[&str])] = &[
+    (&["integer", "number"], &["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]),
+    (&["number", "integer"], &["float", "double", "decimal"]),
+    (
+        &["string"],
+        &[
+            "date-time",
+            "date",
+            "time",
+            "duration",
+            "email",
+            "idn-email",
+            "hostname",
+            "ipv4",
+            "ipv6",
+            "uri",
+            "uri-reference",
+            "iri",
+            "uuid",
+            "password",
+            "byte",
+            "binary",
+            "regex",
+        ],
+    ),
+];
+const ONLY_3_1: [&str; 12] = [
+    "const",
+    "prefixItems",
+    "$defs",
+    "if",
+    "contains",
+    "propertyNames",
+    "patternProperties",
+    "dependentRequired",
+    "unevaluatedProperties",
+    "contentEncoding",
+    "contentMediaType",
+    "examples",
+];
+
+pub(super) fn check(document: &Value, report: &mut Report) {
+    let nodes = schemas(document);
+    let old = is_3_0(document);
+    for node in &nodes {
+        dialect(node, old, report);
+        types(node, &nodes, report);
+        limits(node, report);
+        enumeration(node, old, report);
+        required(document, node, &nodes, report);
+        property_names(node, report);
+        alternatives(node, report);
+        in_words(node, report);
+        if node.keyword != "schemas"
+            && node.parent.is_some()
+            && node.value == &Value::Object(Default::default())
+        {
+            report.add(
+                "schema-untyped",
+                &node.pointer,
+                format!("{} may be anything", described(node)),
+                "say what it is, unless that is meant",
+            );
+        } else if node.keyword == "schemas" && is_untyped(node.value) {
+            report.add(
+                "schema-untyped",
+                &node.pointer,
+                format!("{} may hold anything", described(node)),
+                "say what it holds, unless that is meant",
+            );
+        }
+    }
+    inline(&nodes, report);
+}
+
+fn described(node: &SchemaNode<'_>) -> String {
+    match (node.keyword, node.name) {
+        ("properties", Some(name)) => format!("property {name}"),
+        ("schemas", Some(name)) => name.to_owned(),
+        ("schema", Some(name)) => format!("parameter {name}"),
+        _ => "the schema".to_owned(),
+    }
+}
+
+/// The types a schema names, `null` among them.
+fn declared_types(schema: &Value) -> Vec<&str> {
+    match &schema["type"] {
+        Value::String(kind) => vec![kind],
+        kinds => strings(kinds).collect(),
+    }
+}
+
+fn dialect(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
+    let schema = node.value;
+    if !old {
+        if schema.get("nullable").is_some_and(Value::is_boolean) {
+            report.add(
+                "nullable-3.1",
+                join(&node.pointer, "nullable"),
+                format!("{} is nullable in the words of 3.0, which 3.1 ignores", described(node)),
+                r#"write type: [T, "null"]"#,
+            );
+        }
+        for keyword in ["exclusiveMinimum", "exclusiveMaximum"] {
+            if schema.get(keyword).is_some_and(Value::is_boolean) {
+                report.add(
+                    "keyword-3.0",
+                    join(&node.pointer, keyword),
+                    format!("{keyword} is true or false, as in 3.0"),
+                    "write the limit itself as its number",
+                );
+            }
+        }
+        return;
+    }
+    let mut found: Vec<&str> = ONLY_3_1.into_iter().filter(|keyword| schema.get(keyword).is_some()).collect();
+    if schema["type"].is_array() || schema["type"] == "null" {
+        found.push("type");
+    }
+    for keyword in ["exclusiveMinimum", "exclusiveMaximum"] {
+        if schema.get(keyword).is_some_and(Value::is_number) {
+            found.push(keyword);
+        }
+    }
+    for keyword in found {
+        report.add(
+            "keyword-3.1",
+            join(&node.pointer, keyword),
+            format!("{keyword} as it stands is not in 3.0"),
+            "state openapi 3.1, or say it in the words of 3.0",
+        );
+    }
+}
+
+fn types(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
+    let schema = node.value;
+    let declared = declared_types(schema);
+    for kind in &declared {
+        if !TYPES.contains(kind) {
+            report.add(
+                "type-unknown",
+                join(&node.pointer, "type"),
+                format!("{} is of type {kind:?}", described(node)),
+                format!("use one of {}", TYPES.join(", ")),
+            );
+        }
+    }
+    let bad_shape = schema.get("type").is_some_and(|kind| !kind.is_string() && !kind.is_array());
+    if bad_shape || (schema["type"].is_array() && declared.is_empty()) {
+        report.add(
+            "type-unknown",
+            join(&node.pointer, "type"),
+            "type is neither a name nor names",
+            "write a name",
+        );
+    }
+    if !declared.is_empty() {
+        for (kinds, keywords) in KEYWORD_TYPES {
+            if kinds.iter().any(|kind| declared.contains(kind)) {
+                continue;
+            }
+            for keyword in keywords.iter().filter(|keyword| schema.get(**keyword).is_some()) {
+                report.add(
+                    "keyword-type",
+                    join(&node.pointer, keyword),
+                    format!("{keyword} says nothing about {}", declared.join(" or ")),
+                    format!("remove it, or make the type {}", kinds[0]),
+                );
+            }
+        }
+        let format = schema["format"].as_str().unwrap_or_default();
+        for (kinds, formats) in FORMAT_TYPES {
+            if formats.contains(&format) && !kinds.iter().any(|kind| declared.contains(kind)) {
+                report.add(
+                    "keyword-type",
+                    join(&node.pointer, "format"),
+                    format!("format {format} says nothing about {}", declared.join(" or ")),
+                    format!("remove it, or make the type {}", kinds[0]),
+                );
+            }
+        }
+    } else if schema.get("$ref").is_none() && !is_branch_of_typed(node, nodes) {
+        for keyword in ["properties", "items"] {
+            if schema.get(keyword).is_some() {
+                report.add(
+                    "type-missing",
+                    &node.pointer,
+                    format!("{} has {keyword} and no type, so any other type is valid too", described(node)),
+                    if keyword == "items" { "add type: array" } else { "add type: object" },
+                );
+            }
+        }
+    }
+    if declared.contains(&"array") && schema.get("items").is_none() && schema.get("prefixItems").is_none() {
+        report.add(
+            "array-without-items",
+            &node.pointer,
+            format!("{} is an array of nobody knows what", described(node)),
+            "add items",
+        );
+    }
+    let fixed = schema.get("enum").is_some() || schema.get("const").is_some();
+    if declared.contains(&"integer") && schema.get("format").is_none() && !fixed {
+        report.add(
+            "integer-without-format",
+            &node.pointer,
+            format!("{} is an integer of unknown width", described(node)),
+            "add format: int32 or int64",
+        );
+    }
+}
+
+fn is_branch_of_typed(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>]) -> bool {
+    let mut node = node;
+    while let Some(parent) = node.parent.filter(|_| is_branch(node.keyword)) {
+        node = &nodes[parent];
+        if node.value.get("type").is_some() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a schema under `keyword` judges the same value as the schema that holds it.
+fn is_branch(keyword: &str) -> bool {
+    ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"].contains(&keyword)
+}
+
+fn limits(node: &SchemaNode<'_>, report: &mut Report) {
+    for (low, high) in [
+        ("minLength", "maxLength"),
+        ("minimum", "maximum"),
+        ("minItems", "maxItems"),
+        ("minProperties", "maxProperties"),
+    ] {
+        if let (Some(low_value), Some(high_value)) = (node.value[low].as_f64(), node.value[high].as_f64())
+            && low_value > high_value
+        {
+            report.add(
+                "limits-contradict",
+                join(&node.pointer, low),
+                format!("{low} {low_value} is above {high} {high_value}: nothing is valid"),
+                "correct one of them",
+            );
+        }
+    }
+}
+
+fn enumeration(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
+    let declared = declared_types(node.value);
+    let at = join(&node.pointer, "enum");
+    if let Some(constant) = node.value.get("const")
+        && !declared.is_empty()
+        && !fits(constant, &declared)
+    {
+        report.add(
+            "enum-type",
+            join(&node.pointer, "const"),
+            format!("const {constant} is no {}", declared.join(" or ")),
+            "correct the value or the type",
+        );
+    }
+    let Some(values) = node.value.get("enum").and_then(Value::as_array) else { return };
+    if values.is_empty() {
+        report.add("enum-empty", &at, "the enumeration is empty: nothing is valid", "list its values");
+    }
+    let mut names: HashMap<String, &str> = HashMap::new();
+    for (index, value) in values.iter().enumerate() {
+        if values[..index].contains(value) {
+            report.add("enum-duplicate", join(&at, index), format!("{value} is listed twice"), "remove one");
+            continue;
+        }
+        let null_by_3_0 = old && value.is_null() && node.value["nullable"] == true;
+        if !declared.is_empty() && !null_by_3_0 && !fits(value, &declared) {
+            report.add(
+                "enum-type",
+                join(&at, index),
+                format!("{value} is no {}", declared.join(" or ")),
+                "correct the value or the type",
+            );
+        }
+        if let Some(text) = value.as_str()
+            && let Some(other) = names.insert(snake_case(text), text)
+        {
+            report.add(
+                "enum-name-collision",
+                join(&at, index),
+                format!("{text:?} and {other:?} become one Rust name"),
+                "generated variants need a number; rename one if it is free to be renamed",
+            );
+        }
+    }
+    if declared.contains(&"null") && !values.contains(&Value::Null) {
+        report.add(
+            "enum-null",
+            &at,
+            format!("{} is null by type, and the enumeration forbids it", described(node)),
+            "list null among the values, or take it from the type",
+        );
+    }
+}
+
+fn fits(value: &Value, types: &[&str]) -> bool {
+    types.iter().any(|kind| match *kind {
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
+        "boolean" => value.is_boolean(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "null" => value.is_null(),
+        // Told about as unknown.
+        _ => true,
+    })
+}
+
+fn required(document: &Value, node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
+    let wanted: Vec<&str> = strings(&node.value["required"]).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let mut declared = HashSet::new();
+    let mut open = false;
+    // A branch speaks about the same object as its parent and the parent's other parts.
+    let mut current = node;
+    loop {
+        property_set(document, current.value, &mut declared, &mut open, 0);
+        match current.parent.filter(|_| is_branch(current.keyword)) {
+            Some(parent) => current = &nodes[parent],
+            None => break,
+        }
+    }
+    for name in wanted {
+        if !declared.contains(name) && !open {
+            report.add(
+                "required-undeclared",
+                join(&node.pointer, "required"),
+                format!("{name} is required and no such property is declared"),
+                "declare it, or correct the name",
+            );
+        }
+    }
+}
+
+/// The property names a schema declares in itself and its parts; `open` when its other values have a schema.
+fn property_set<'a>(
+    document: &'a Value,
+    schema: &'a Value,
+    declared: &mut HashSet<&'a str>,
+    open: &mut bool,
+    depth: usize,
+) {
+    if depth > 16 {
+        return;
+    }
+    declared.extend(members(&schema["properties"]).map(|(name, _)| name.as_str()));
+    *open |= schema["additionalProperties"].as_object().is_some_and(|values| !values.is_empty());
+    *open |= schema.get("patternProperties").is_some();
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        for part in elements(&schema[keyword]) {
+            property_set(document, part, declared, open, depth + 1);
+        }
+    }
+    if schema.get("$ref").is_some()
+        && let Some((_, target)) = follow(document, "", schema)
+    {
+        property_set(document, target, declared, open, depth + 1);
+    }
+}
+
+fn property_names(node: &SchemaNode<'_>, report: &mut Report) {
+    let mut taken: HashMap<String, &str> = HashMap::new();
+    for (name, _) in members(&node.value["properties"]) {
+        if let Some(other) = taken.insert(snake_case(name), name) {
+            report.add(
+                "property-name-collision",
+                join(&join(&node.pointer, "properties"), name),
+                format!("{name} and {other} become one Rust name"),
+                "rename one of them",
+            );
+        }
+    }
+}
+
+fn alternatives(node: &SchemaNode<'_>, report: &mut Report) {
+    for keyword in ["anyOf", "oneOf"] {
+        let branches: Vec<&Value> = elements(&node.value[keyword]).collect();
+        let only_required = |branch: &&Value| {
+            branch.get("required").is_some()
+                && members(branch)
+                    .all(|(key, _)| ["required", "type", "description", "title"].contains(&key.as_str()))
+        };
+        if !branches.is_empty() && branches.iter().all(only_required) {
+            report.add(
+                "any-of-required-only",
+                join(&node.pointer, keyword),
+                format!("the alternatives of {} differ only in what they require", described(node)),
+                "make it one type with optional members and check the rule at the boundary",
+            );
+        }
+    }
+}
+
+fn in_words(node: &SchemaNode<'_>, report: &mut Report) {
+    let schema = node.value;
+    let is_text = declared_types(schema).contains(&"string");
+    let says_more = ["enum", "const", "format", "pattern", "contentMediaType"]
+        .iter()
+        .any(|keyword| schema.get(keyword).is_some());
+    if !is_text || says_more {
+        return;
+    }
+    // The schema of a list's items goes by the name of the list's description, not by its own.
+    let name = node.name.unwrap_or_default();
+    let description = schema["description"].as_str().unwrap_or_default();
+    if let Some(values) = enumerated(description) {
+        report.add(
+            "enum-in-words",
+            &node.pointer,
+            format!("the description of {} lists its values: {}", described(node), listed(&values)),
+            "write them down as enum",
+        );
+    } else if names_a_set(name) {
+        report.add(
+            "enum-in-words",
+            &node.pointer,
+            format!("{} sounds like one of a few values", described(node)),
+            "write them down as enum, if the set is closed",
+        );
+    } else if let Some(format) = format_of(name) {
+        report.add(
+            "format-in-words",
+            &node.pointer,
+            format!("{} sounds like format {format}", described(node)),
+            format!("add format: {format}"),
+        );
+    }
+}
+
+/// Names that stand for one of a few values wherever they are used.
+fn names_a_set(name: &str) -> bool {
+    const SETS: [&str; 22] = [
+        "alg",
+        "category",
+        "channel",
+        "currency",
+        "event",
+        "kind",
+        "kty",
+        "level",
+        "mode",
+        "period",
+        "priority",
+        "provider",
+        "role",
+        "severity",
+        "source",
+        "stage",
+        "state",
+        "status",
+        "type",
+        "unit",
+        "use",
+        "visibility",
+    ];
+    const ENDINGS: [&str; 7] = ["_kind", "_mode", "_period", "_role", "_state", "_status", "_type"];
+    let snake = snake_case(name);
+    // `typeCall` says the same as `callType`.
+    SETS.contains(&snake.as_str())
+        || ENDINGS.iter().any(|ending| snake.ends_with(ending))
+        || snake.starts_with("type_")
+}
+
+fn format_of(name: &str) -> Option<&'static str> {
+    let snake = snake_case(name);
+    let ends = |endings: &[&str]| {
+        endings.iter().any(|ending| snake == *ending || snake.ends_with(&format!("_{ending}")))
+    };
+    if ends(&["url", "uri", "href"]) {
+        Some("uri")
+    } else if ends(&["email"]) {
+        Some("email")
+    } else if snake.ends_with("_at") || ends(&["timestamp", "datetime"]) {
+        Some("date-time")
+    } else if ends(&["date"]) {
+        Some("date")
+    } else {
+        None
+    }
+}
+
+/// The values that a text such as "Either `a`, `b` or `c`." lists.
+fn enumerated(description: &str) -> Option<Vec<String>> {
+    let lower = description.to_lowercase();
+    let quoted: Vec<String> = ['`', '"']
+        .iter()
+        .flat_map(|quote| description.split(*quote).skip(1).step_by(2))
+        .filter(|token| {
+            !token.is_empty() && token.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+        })
+        .map(str::to_owned)
+        .collect();
+    let announces =
+        ["one of", "either", "possible values", "allowed values", "valid values", "can be", "must be"]
+            .iter()
+            .any(|words| lower.contains(words));
+    if announces && quoted.len() > 1 {
+        return Some(quoted);
+    }
+    let list = ["one of:", "possible values:", "allowed values:", "valid values:"]
+        .iter()
+        .find_map(|words| lower.split_once(words))?
+        .1;
+    let list = list.split('.').next().unwrap_or_default();
+    let values: Vec<String> = list
+        .split([',', '|'])
+        .flat_map(|part| part.split(" or "))
+        .map(|value| value.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
+        .filter(|value| !value.is_empty() && !value.contains(' '))
+        .collect();
+    (values.len() > 1).then_some(values)
+}
+
+fn inline(nodes: &[SchemaNode<'_>], report: &mut Report) {
+    let mut same: IndexMap<String, Vec<&SchemaNode<'_>>> = IndexMap::new();
+    for node in nodes {
+        let is_object =
+            node.value.get("properties").is_some() || node.value["additionalProperties"].is_object();
+        let is_enum = node.value.get("enum").is_some();
+        if !is_object && !is_enum {
+            continue;
+        }
+        let mut form = without_annotations(node.value);
+        if let Some(form) = form.as_object_mut() {
+            form.remove("default");
+        }
+        same.entry(form.to_string()).or_default().push(node);
+        if node.keyword != "schemas" {
+            report.add(
+                "schema-inline",
+                &node.pointer,
+                format!("{} is an inline {}", described(node), if is_enum { "enum" } else { "object" }),
+                "a name is made up for it; move it under components for a better one",
+            );
+        }
+    }
+    for places in same.into_values().filter(|places| places.len() > 1) {
+        let named = places.iter().find(|node| node.keyword == "schemas");
+        let first = named.unwrap_or(&places[0]);
+        for node in places.iter().filter(|node| node.keyword != "schemas" && node.pointer != first.pointer) {
+            report.add(
+                "schema-inline-duplicate",
+                &node.pointer,
+                format!("the same stands at {}", first.pointer),
+                match named {
+                    Some(_) => "refer to it",
+                    None => "name it under components and refer to it",
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! JSON pointers and the walks over an OpenAPI document that `lint` and `diff` share. Judges nothing.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+/// The methods a path item can hold, in the order the specification names them.
+pub(crate) const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// `pointer` with one more segment, escaped as RFC 6901 asks.
+pub(crate) fn join(pointer: &str, segment: impl std::fmt::Display) -> String {
+    let segment = segment.to_string().replace('~', "~0").replace('/', "~1");
+    format!("{pointer}/{segment}")
+}
+
+/// The value a local reference (`#/components/…`) names, or `None` when it leads nowhere.
+pub(crate) fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
+    let pointer = reference.strip_prefix('#')?;
+    document.pointer(&percent_decode(pointer))
+}
+
+/// Follows `$ref` from `value` until something else stands there. Gives the pointer of that place
+/// beside it; `None` when a reference is broken, leaves the document or runs in a circle.
+pub(crate) fn follow<'a>(
+    document: &'a Value,
+    pointer: &str,
+    value: &'a Value,
+) -> Option<(String, &'a Value)> {
+    let (mut pointer, mut value) = (pointer.to_owned(), value);
+    for _ in 0..64 {
+        let Some(reference) = value.get("$ref").and_then(Value::as_str) else {
+            return Some((pointer, value));
+        };
+        value = resolve(document, reference)?;
+        pointer = format!("#{}", percent_decode(reference.strip_prefix('#')?));
+    }
+    None
+}
+
+fn percent_decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let hex = text.get(index + 1..index + 3).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        match (bytes[index], hex) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                index += 3;
+            }
+            (byte, _) => {
+                decoded.push(byte);
+                index += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Whether the document says it is OpenAPI 3.0.
+pub(crate) fn is_3_0(document: &Value) -> bool {
+    document["openapi"].as_str().is_some_and(|version| version.starts_with("3.0"))
+}
+
+/// The members of an object, or none where something else stands.
+pub(crate) fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+/// The elements of an array, or none where something else stands.
+pub(crate) fn elements(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The strings of an array, or none where something else stands.
+pub(crate) fn strings(value: &Value) -> impl Iterator<Item = &str> {
+    elements(value).filter_map(Value::as_str)
+}
+
+/// One operation, with where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Operation<'a> {
+    /// The path template.
+    pub(crate) path: &'a str,
+    /// The method, in small letters.
+    pub(crate) method: &'static str,
+    /// The path item that holds it.
+    pub(crate) item: &'a Value,
+    /// The operation object.
+    pub(crate) value: &'a Value,
+}
+
+impl<'a> Operation<'a> {
+    /// Where the path item stands.
+    pub(crate) fn item_pointer(&self) -> String {
+        join("#/paths", self.path)
+    }
+
+    /// Where the operation stands.
+    pub(crate) fn pointer(&self) -> String {
+        join(&self.item_pointer(), self.method)
+    }
+
+    /// `getContact`, or `GET /contacts/{id}` where it has no id.
+    pub(crate) fn label(&self) -> String {
+        match self.id() {
+            Some(id) => id.to_owned(),
+            None => format!("{} {}", self.method.to_uppercase(), self.path),
+        }
+    }
+
+    /// The operationId.
+    pub(crate) fn id(&self) -> Option<&'a str> {
+        self.value["operationId"].as_str()
+    }
+
+    /// The security requirements that hold here: its own, else the document's.
+    pub(crate) fn security(&self, document: &'a Value) -> Option<&'a Vec<Value>> {
+        self.value.get("security").or_else(|| document.get("security")).and_then(Value::as_array)
+    }
+
+    /// Path-level and own parameters, references followed, an own one replacing the path's of the same
+    /// name. What cannot be resolved is left out: `ref-unresolved` tells about it.
+    pub(crate) fn parameters(&self, document: &'a Value) -> Vec<Parameter<'a>> {
+        let mut found: IndexMap<(&str, &str), Parameter<'a>> = IndexMap::new();
+        for (holder, pointer) in [(self.item, self.item_pointer()), (self.value, self.pointer())] {
+            for (index, declared) in elements(&holder["parameters"]).enumerate() {
+                let declared_at = join(&join(&pointer, "parameters"), index);
+                let Some((pointer, value)) = follow(document, &declared_at, declared) else { continue };
+                let (Some(name), Some(place)) = (value["name"].as_str(), value["in"].as_str()) else {
+                    continue;
+                };
+                found.insert((place, name), Parameter { name, place, declared_at, pointer, value });
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// The request body with references followed, and where it stands.
+    pub(crate) fn body(&self, document: &'a Value) -> Option<(String, &'a Value)> {
+        let body = self.value.get("requestBody")?;
+        follow(document, &join(&self.pointer(), "requestBody"), body)
+    }
+
+    /// Each status with its response, references followed, and where the response stands.
+    pub(crate) fn responses(&self, document: &'a Value) -> Vec<(&'a str, String, &'a Value)> {
+        let pointer = join(&self.pointer(), "responses");
+        members(&self.value["responses"])
+            .filter(|(status, _)| !status.starts_with("x-"))
+            .filter_map(|(status, response)| {
+                let (pointer, response) = follow(document, &join(&pointer, status), response)?;
+                Some((status.as_str(), pointer, response))
+            })
+            .collect()
+    }
+}
+
+/// A parameter with its references followed.
+#[derive(Clone)]
+pub(crate) struct Parameter<'a> {
+    /// Its name on the wire.
+    pub(crate) name: &'a str,
+    /// `path`, `query`, `header` or `cookie`.
+    pub(crate) place: &'a str,
+    /// Where the operation or path item lists it.
+    pub(crate) declared_at: String,
+    /// Where its definition stands (elsewhere when the list has a reference).
+    pub(crate) pointer: String,
+    /// Its definition.
+    pub(crate) value: &'a Value,
+}
+
+/// Every operation of the document, in its order.
+pub(crate) fn operations(document: &Value) -> Vec<Operation<'_>> {
+    members(&document["paths"])
+        .flat_map(|(path, item)| {
+            METHODS.into_iter().filter_map(move |method| {
+                let value = item.get(method).filter(|value| value.is_object())?;
+                Some(Operation { path, method, item, value })
+            })
+        })
+        .collect()
+}
+
+/// The variables of a path template, in order.
+pub(crate) fn path_variables(template: &str) -> Vec<&str> {
+    template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
+}
+
+/// One schema of the document: a named one, one under `schema`, or one nested in another.
+pub(crate) struct SchemaNode<'a> {
+    /// Where it stands.
+    pub(crate) pointer: String,
+    /// The schema itself.
+    pub(crate) value: &'a Value,
+    /// The schema it is nested in, as an index into the same list.
+    pub(crate) parent: Option<usize>,
+    /// The keyword that holds it (`properties`, `items`, `allOf`, …), `schema` or `schemas` at a root.
+    pub(crate) keyword: &'a str,
+    /// The property, component or parameter it describes.
+    pub(crate) name: Option<&'a str>,
+}
+
+const SCHEMA_MAPS: [&str; 5] =
+    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+const SCHEMA_LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
+const SCHEMA_SINGLES: [&str; 12] = [
+    "items",
+    "additionalProperties",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "additionalItems",
+    "propertyNames",
+    "contains",
+    "contentSchema",
+    "not",
+    "if",
+    "then",
+    "else",
+];
+/// What holds free values, in which nothing is a schema or a reference.
+const FREE_VALUES: [&str; 5] = ["example", "examples", "default", "enum", "const"];
+
+/// Every schema of the document, parents before children.
+pub(crate) fn schemas(document: &Value) -> Vec<SchemaNode<'_>> {
+    let mut found = Vec::new();
+    for (key, value) in members(document) {
+        let pointer = join("#", key);
+        if key == "components" {
+            for (kind, named) in members(value).filter(|(kind, _)| *kind != "examples") {
+                let pointer = join(&pointer, kind);
+                for (name, component) in members(named) {
+                    let pointer = join(&pointer, name);
+                    if kind == "schemas" {
+                        collect_schemas(component, pointer, None, "schemas", Some(name), &mut found);
+                    } else {
+                        walk_outside(component, &pointer, &mut found);
+                    }
+                }
+            }
+        } else if !key.starts_with("x-") {
+            walk_outside(value, &pointer, &mut found);
+        }
+    }
+    found
+}
+
+fn walk_outside<'a>(value: &'a Value, pointer: &str, found: &mut Vec<SchemaNode<'a>>) {
+    let name = value["name"].as_str();
+    for (key, child) in members(value) {
+        let pointer = join(pointer, key);
+        if key == "schema" {
+            collect_schemas(child, pointer, None, "schema", name, found);
+        } else if !key.starts_with("x-") && !FREE_VALUES.contains(&key.as_str()) {
+            walk_outside(child, &pointer, found);
+        }
+    }
+    for (index, child) in elements(value).enumerate() {
+        walk_outside(child, &join(pointer, index), found);
+    }
+}
+
+fn collect_schemas<'a>(
+    value: &'a Value,
+    pointer: String,
+    parent: Option<usize>,
+    keyword: &'a str,
+    name: Option<&'a str>,
+    found: &mut Vec<SchemaNode<'a>>,
+) {
+    if !value.is_object() && !value.is_boolean() {
+        return;
+    }
+    let index = found.len();
+    found.push(SchemaNode { pointer: pointer.clone(), value, parent, keyword, name });
+    for (keyword, child) in members(value) {
+        let pointer = join(&pointer, keyword);
+        if SCHEMA_MAPS.contains(&keyword.as_str()) {
+            for (name, child) in members(child) {
+                collect_schemas(child, join(&pointer, name), Some(index), keyword, Some(name), found);
+            }
+        } else if SCHEMA_LISTS.contains(&keyword.as_str()) {
+            for (position, child) in elements(child).enumerate() {
+                collect_schemas(child, join(&pointer, position), Some(index), keyword, None, found);
+            }
+        } else if SCHEMA_SINGLES.contains(&keyword.as_str()) {
+            collect_schemas(child, pointer, Some(index), keyword, None, found);
+        }
+    }
+}
+
+/// Every `$ref` of the document with the pointer of the object that holds it.
+pub(crate) fn references(document: &Value) -> Vec<(String, &str)> {
+    let mut found = Vec::new();
+    collect_references(document, "#", &mut found);
+    found
+}
+
+/// Every `$ref` below `value`, which stands at `pointer`.
+pub(crate) fn collect_references<'a>(value: &'a Value, pointer: &str, found: &mut Vec<(String, &'a str)>) {
+    if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+        found.push((pointer.to_owned(), reference));
+    }
+    // A discriminator names schemas too, though not under `$ref`.
+    if let Some(mapping) = value.pointer("/discriminator/mapping") {
+        for (_, target) in members(mapping) {
+            if let Some(target) = target.as_str().filter(|target| target.starts_with('#')) {
+                found.push((pointer.to_owned(), target));
+            }
+        }
+    }
+    // Named examples may be references; what they hold is free.
+    if let Some(examples) = value.get("examples") {
+        for (name, example) in members(examples) {
+            if let Some(reference) = example.get("$ref").and_then(Value::as_str) {
+                found.push((join(&join(pointer, "examples"), name), reference));
+            }
+        }
+    }
+    // Under `properties` every key is a name, also one that is called `default` or `enum`.
+    let names_only = pointer.ends_with("/properties");
+    for (key, child) in members(value) {
+        if names_only || (!key.starts_with("x-") && !FREE_VALUES.contains(&key.as_str())) {
+            collect_references(child, &join(pointer, key), found);
+        }
+    }
+    for (index, child) in elements(value).enumerate() {
+        collect_references(child, &join(pointer, index), found);
+    }
+}
+
+/// `agent-CRM list` → `agent_crm_list`: what a Rust name made of `text` looks like.
+pub(crate) fn snake_case(text: &str) -> String {
+    let mut snake = String::new();
+    let characters: Vec<char> = text.chars().collect();
+    for (index, &character) in characters.iter().enumerate() {
+        if !character.is_alphanumeric() {
+            if !snake.is_empty() && !snake.ends_with('_') {
+                snake.push('_');
+            }
+            continue;
+        }
+        let before = index.checked_sub(1).map(|index| characters[index]);
+        let after = characters.get(index + 1);
+        let starts_word = character.is_uppercase()
+            && before.is_some_and(|before| {
+                before.is_lowercase()
+                    || before.is_numeric()
+                    || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase()))
+            });
+        if starts_word && !snake.ends_with('_') {
+            snake.push('_');
+        }
+        snake.extend(character.to_lowercase());
+    }
+    snake.trim_end_matches('_').to_owned()
+}
+
+/// `schema` without what only describes: two schemas that differ in these keys accept the same values.
+pub(crate) fn without_annotations(schema: &Value) -> Value {
+    const ANNOTATIONS: [&str; 8] =
+        ["description", "title", "example", "examples", "externalDocs", "summary", "$comment", "xml"];
+    match schema {
+        Value::Object(members) => {
+            let mut kept = Map::new();
+            for (key, value) in members {
+                let value = match key.as_str() {
+                    "properties" | "patternProperties" | "$defs" => Value::Object(
+                        crate::walk::members(value)
+                            .map(|(name, schema)| (name.clone(), without_annotations(schema)))
+                            .collect(),
+                    ),
+                    "enum" | "const" | "default" => value.clone(),
+                    key if ANNOTATIONS.contains(&key) || key.starts_with("x-") => continue,
+                    _ => without_annotations(value),
+                };
+                kept.insert(key.clone(), value);
+            }
+            Value::Object(kept)
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_annotations).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn pointers_are_escaped_and_read_back() {
+        let document = json!({"paths": {"/a/{id}": {"get": {"operationId": "getA"}}}});
+        let pointer = operations(&document)[0].pointer();
+        assert_eq!(pointer, "#/paths/~1a~1{id}/get");
+        assert_eq!(resolve(&document, &pointer).unwrap()["operationId"], "getA");
+        assert_eq!(resolve(&document, "#/paths/~1a~1%7Bid%7D/get").unwrap()["operationId"], "getA");
+        assert!(resolve(&document, "other.json#/paths").is_none());
+    }
+
+    #[test]
+    fn a_reference_circle_ends() {
+        let document = json!({"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}});
+        assert!(follow(&document, "#/a", &document["a"]).is_none());
+    }
+
+    #[test]
+    fn own_parameters_replace_those_of_the_path() {
+        let document = json!({"paths": {"/a": {
+            "parameters": [{"name": "q", "in": "query", "schema": {"type": "string"}}],
+            "get": {"parameters": [{"name": "q", "in": "query", "schema": {"type": "integer"}}]},
+        }}});
+        let parameters = operations(&document)[0].parameters(&document);
+        assert_eq!(parameters.len(), 1);
+        assert_eq!(parameters[0].value["schema"]["type"], "integer");
+    }
+
+    #[test]
+    fn names_split_where_words_begin() {
+        for (name, snake) in [
+            ("getContact", "get_contact"),
+            ("listOAuthClients", "list_o_auth_clients"),
+            ("Get HTTPStatus", "get_http_status"),
+            ("get-contact", "get_contact"),
+            ("already_snake", "already_snake"),
+        ] {
+            assert_eq!(snake_case(name), snake);
+        }
+    }
+
+    #[test]
+    fn schemas_are_found_wherever_they_stand_but_not_in_examples() {
+        let document = json!({
+            "paths": {"/a": {"get": {
+                "parameters": [{"name": "q", "in": "query", "schema": {"type": "string"}}],
+                "responses": {"200": {"content": {"application/json": {
+                    "schema": {"properties": {"default": {"items": {"type": "string"}}}},
+                    "example": {"schema": {"type": "nothing"}},
+                }}}},
+            }}},
+            "components": {"schemas": {"A": {"anyOf": [{"type": "null"}]}}},
+        });
+        let pointers: Vec<_> = schemas(&document).into_iter().map(|node| node.pointer).collect();
+        assert_eq!(
+            pointers,
+            [
+                "#/paths/~1a/get/parameters/0/schema",
+                "#/paths/~1a/get/responses/200/content/application~1json/schema",
+                "#/paths/~1a/get/responses/200/content/application~1json/schema/properties/default",
+                "#/paths/~1a/get/responses/200/content/application~1json/schema/properties/default/items",
+                "#/components/schemas/A",
+                "#/components/schemas/A/anyOf/0",
+            ]
+        );
+    }
+}
