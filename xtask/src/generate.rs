@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::emit;
+use crate::ledger::{self, Ledger};
 use crate::model::Contract;
 use crate::output::{self, File};
 use crate::source::{self, Inputs};
@@ -31,6 +32,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let files = files(&contract)?;
     let owned = owned(&contract);
     let root = args.out.clone().unwrap_or_else(source::root);
+    if let Ok(committed) = std::fs::read_to_string(root.join(ledger_path(&contract))) {
+        ledger::guard(&committed, &ledger(&contract)?)?;
+    }
     let code = if args.check {
         let stale = output::stale(&root, &files, &owned)?;
         for file in &stale {
@@ -64,11 +68,27 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// Every generated file of `contract`.
 fn files(contract: &Contract) -> Result<Vec<File>> {
     let mut files = emit::types::emit(contract)?;
+    files.push(ledger(contract)?.file(ledger_path(contract))?);
+    files.push(File::plain(contract_path(contract), serde_json::to_string_pretty(&contract.effective)? + "\n"));
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
 }
 
+/// The fidelity ledger, with what the emitters could not leave to other generators.
+pub fn ledger(contract: &Contract) -> Result<Ledger> {
+    Ledger::of(contract)
+}
+
+fn ledger_path(contract: &Contract) -> String {
+    format!("{}/fidelity.json", emit::types::folder(contract))
+}
+
+/// Where the effective contract is committed: the server, its documentation and conformance read it there.
+fn contract_path(contract: &Contract) -> String {
+    format!("{}/contract.json", emit::api_folder(contract))
+}
+
 /// Folders in which every file is generated.
 fn owned(contract: &Contract) -> Vec<PathBuf> {
-    vec![PathBuf::from(emit::types::folder(contract))]
+    vec![PathBuf::from(emit::types::folder(contract)), PathBuf::from(emit::api_folder(contract))]
 }

@@ -5,6 +5,7 @@ mod dialect;
 pub mod emit;
 pub mod generate;
 pub mod lint;
+pub mod ledger;
 pub mod model;
 pub mod name;
 pub mod output;

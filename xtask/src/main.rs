@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{generate, lint, model, source};
+use xtask::{generate, ledger, lint, model, source};
 
 /// Development commands: one OpenAPI document in, types, client and server trait out.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ enum Command {
         after_help = "Examples:\n  cargo xtask generate\n  cargo xtask generate --check\n  cargo xtask generate --contract museum.json --out /tmp/museum && cargo check --manifest-path /tmp/museum/Cargo.toml"
     )]
     Generate(generate::Args),
+    /// Print where each keyword of the contract is honoured
+    #[command(after_help = "Example: cargo xtask ledger")]
+    Ledger(ledger::Args),
     /// Print the effective document: contract plus overlay
     #[command(after_help = "Example: cargo xtask effective | jq '.paths | length'")]
     Effective {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Generate(args) => return generate::run(&args),
+        Command::Ledger(args) => return ledger::run(&args),
         Command::Effective { inputs } => {
             let source = source::load(&inputs)?;
             let contract = model::Contract::build(source)?;
