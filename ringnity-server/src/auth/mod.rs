@@ -1,0 +1,5 @@
+//! Credentials → typed principals. What a principal may then do is decided by the contract's scopes (in
+//! generated code) and by `app`; nothing here answers a request.
+
+pub mod password;
+pub mod secrets;
