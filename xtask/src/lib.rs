@@ -6,6 +6,7 @@ pub mod emit;
 pub mod generate;
 pub mod lint;
 pub mod ledger;
+pub mod lower;
 pub mod model;
 pub mod name;
 pub mod output;
