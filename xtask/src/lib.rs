@@ -11,4 +11,5 @@ pub mod model;
 pub mod name;
 pub mod output;
 pub mod source;
+pub mod status;
 mod walk;

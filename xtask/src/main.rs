@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{generate, ledger, lint, model, source};
+use xtask::{generate, ledger, lint, model, source, status};
 
 /// Development commands: one OpenAPI document in, types, client and server trait out.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ enum Command {
     /// Print where each keyword of the contract is honoured
     #[command(after_help = "Example: cargo xtask ledger")]
     Ledger(ledger::Args),
+    /// Count the operations that the server implements, by tag
+    #[command(after_help = "Example: cargo xtask status --missing")]
+    Status(status::Args),
     /// Print the effective document: contract plus overlay
     #[command(after_help = "Example: cargo xtask effective | jq '.paths | length'")]
     Effective {
@@ -53,6 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Generate(args) => return generate::run(&args),
         Command::Ledger(args) => return ledger::run(&args),
+        Command::Status(args) => return status::run(&args),
         Command::Effective { inputs } => {
             let source = source::load(&inputs)?;
             let contract = model::Contract::build(source)?;
