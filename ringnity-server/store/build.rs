@@ -1,0 +1,24 @@
+//! Says what the embedded migrations depend on (without this, a new migration would not be seen until some Rust
+//! file changes too), and gives this set of them a fingerprint, by which tests know a migrated template.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    path::PathBuf,
+};
+
+fn main() -> io::Result<()> {
+    println!("cargo:rerun-if-changed=migrations");
+    let mut folders = fs::read_dir("migrations/postgres")?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<PathBuf>>>()?;
+    folders.sort();
+    let mut hasher = DefaultHasher::new();
+    for folder in folders {
+        folder.file_name().hash(&mut hasher);
+        fs::read(folder.join("up.sql"))?.hash(&mut hasher);
+    }
+    println!("cargo:rustc-env=RINGNITY_MIGRATIONS={:016x}", hasher.finish());
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! Agents (a tenant's staff) and the departments they sit in. Passwords arrive here hashed; what a role may do is
+//! not known here.
+
+use chrono::{DateTime, Utc};
+use diesel::{delete, insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::{AgentId, DepartmentId, TenantId},
+    schema::{agents, departments},
+    tenants::set,
+    types::{MaybeStamp, Stamp, to_stored_precision},
+};
+
+/// A member of a tenant's staff.
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = agents, primary_key(tenant_id, id), treat_none_as_null = true)]
+pub struct Agent {
+    /// Whose agent.
+    pub tenant_id: TenantId,
+    /// Its id.
+    pub id: AgentId,
+    /// Unique within the tenant.
+    pub username: String,
+    /// Argon2 hash; `None` for one that only gets tokens from the customer's backend.
+    pub password_hash: Option<String>,
+    /// Display name.
+    pub name: String,
+    /// Email address.
+    pub email: Option<String>,
+    /// `agent`, `supervisor`, `admin` …: the rules that read it decide.
+    pub role: String,
+    /// Where it sits: one of the tenant's own departments, the database sees to that.
+    pub department_id: Option<DepartmentId>,
+    /// Whether it may sign in and get tokens.
+    pub is_active: bool,
+    /// When it last signed in.
+    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    pub last_login_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agent")
+            .field("tenant_id", &self.tenant_id)
+            .field("id", &self.id)
+            .field("username", &self.username)
+            .field("role", &self.role)
+            .field("is_active", &self.is_active)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a new agent is made of; see [`Agent`] for the fields.
+#[derive(Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct NewAgent {
+    pub username: String,
+    pub password_hash: Option<String>,
+    pub name: String,
+    pub email: Option<String>,
+    pub role: String,
+    pub department_id: Option<DepartmentId>,
+}
+
+/// What to change of an agent: `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Clone, Default, PartialEq)]
+#[allow(missing_docs)]
+pub struct AgentChanges {
+    pub username: Option<String>,
+    pub password_hash: Option<Option<String>>,
+    pub name: Option<String>,
+    pub email: Option<Option<String>>,
+    pub role: Option<String>,
+    pub department_id: Option<Option<DepartmentId>>,
+    pub is_active: Option<bool>,
+}
+
+/// A department.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = departments)]
+pub struct Department {
+    /// Whose department.
+    pub tenant_id: TenantId,
+    /// Its id.
+    pub id: DepartmentId,
+    /// Unique within the tenant.
+    pub name: String,
+    /// When it was made.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Makes an active agent. Conflict: [`AGENT_USERNAME`](crate::constraint::AGENT_USERNAME); a department of
+/// another tenant, or of none, is a [`StoreError::Reference`](crate::StoreError::Reference).
+pub fn agent_insert(
+    c: &mut Conn,
+    tenant: &TenantId,
+    new: &NewAgent,
+    now: DateTime<Utc>,
+) -> StoreResult<Agent> {
+    let now = to_stored_precision(now);
+    let new = new.clone();
+    let agent = Agent {
+        tenant_id: tenant.clone(),
+        id: AgentId::generate(),
+        username: new.username,
+        password_hash: new.password_hash,
+        name: new.name,
+        email: new.email,
+        role: new.role,
+        department_id: new.department_id,
+        is_active: true,
+        last_login_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    insert_into(agents::table).values(agent.clone()).execute(c)?;
+    Ok(agent)
+}
+
+/// One of the tenant's agents.
+pub fn agent_get(c: &mut Conn, tenant: &TenantId, id: &AgentId) -> StoreResult<Option<Agent>> {
+    Ok(agents::table.find((tenant, id)).select(Agent::as_select()).first(c).optional()?)
+}
+
+/// The tenant's agent with that username.
+pub fn agent_by_username(c: &mut Conn, tenant: &TenantId, username: &str) -> StoreResult<Option<Agent>> {
+    Ok(agents::table
+        .filter(agents::tenant_id.eq(tenant))
+        .filter(agents::username.eq(username))
+        .select(Agent::as_select())
+        .first(c)
+        .optional()?)
+}
+
+/// The tenant's agents, oldest first.
+pub fn agent_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Agent>> {
+    Ok(agents::table
+        .filter(agents::tenant_id.eq(tenant))
+        .order((agents::created_at.asc(), agents::id.asc()))
+        .select(Agent::as_select())
+        .load(c)?)
+}
+
+/// The tenant's oldest active agent with that role: for an owner's session, the one that is its `admin`.
+pub fn agent_first_with_role(c: &mut Conn, tenant: &TenantId, role: &str) -> StoreResult<Option<Agent>> {
+    Ok(agents::table
+        .filter(agents::tenant_id.eq(tenant))
+        .filter(agents::role.eq(role))
+        .filter(agents::is_active.eq(true))
+        .order((agents::created_at.asc(), agents::id.asc()))
+        .select(Agent::as_select())
+        .first(c)
+        .optional()?)
+}
+
+/// How many active agents the tenant has.
+pub fn agent_count_active(c: &mut Conn, tenant: &TenantId) -> StoreResult<i64> {
+    Ok(agents::table
+        .filter(agents::tenant_id.eq(tenant))
+        .filter(agents::is_active.eq(true))
+        .count()
+        .get_result(c)?)
+}
+
+/// Changes an agent and returns what it is then; `None` when the tenant has no such agent. Errors as with
+/// [`agent_insert`].
+pub fn agent_update(
+    c: &mut Conn,
+    tenant: &TenantId,
+    id: &AgentId,
+    changes: &AgentChanges,
+    now: DateTime<Utc>,
+) -> StoreResult<Option<Agent>> {
+    let Some(mut agent) = agent_get(c, tenant, id)? else { return Ok(None) };
+    let changes = changes.clone();
+    set(&mut agent.username, changes.username);
+    set(&mut agent.password_hash, changes.password_hash);
+    set(&mut agent.name, changes.name);
+    set(&mut agent.email, changes.email);
+    set(&mut agent.role, changes.role);
+    set(&mut agent.department_id, changes.department_id);
+    set(&mut agent.is_active, changes.is_active);
+    agent.updated_at = to_stored_precision(now);
+    update(agents::table.find((tenant, id))).set(agent.clone()).execute(c)?;
+    Ok(Some(agent))
+}
+
+/// Notes that the agent has signed in.
+pub fn agent_signed_in(c: &mut Conn, tenant: &TenantId, id: &AgentId, now: DateTime<Utc>) -> StoreResult<()> {
+    update(agents::table.find((tenant, id))).set(agents::last_login_at.eq(Stamp::from(now))).execute(c)?;
+    Ok(())
+}
+
+/// Makes a department. Conflict: [`DEPARTMENT_NAME`](crate::constraint::DEPARTMENT_NAME).
+pub fn department_insert(
+    c: &mut Conn,
+    tenant: &TenantId,
+    name: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<Department> {
+    let now = to_stored_precision(now);
+    let department = Department {
+        tenant_id: tenant.clone(),
+        id: DepartmentId::generate(),
+        name: name.to_owned(),
+        created_at: now,
+        updated_at: now,
+    };
+    insert_into(departments::table).values(department.clone()).execute(c)?;
+    Ok(department)
+}
+
+/// One of the tenant's departments.
+pub fn department_get(c: &mut Conn, tenant: &TenantId, id: &DepartmentId) -> StoreResult<Option<Department>> {
+    Ok(departments::table.find((tenant, id)).select(Department::as_select()).first(c).optional()?)
+}
+
+/// The tenant's departments by name.
+pub fn department_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Department>> {
+    Ok(departments::table
+        .filter(departments::tenant_id.eq(tenant))
+        .order((departments::name.asc(), departments::id.asc()))
+        .select(Department::as_select())
+        .load(c)?)
+}
+
+/// Deletes a department in which nobody sits (else [`StoreError::Reference`](crate::StoreError::Reference));
+/// says whether the tenant had it.
+pub fn department_delete(c: &mut Conn, tenant: &TenantId, id: &DepartmentId) -> StoreResult<bool> {
+    Ok(delete(departments::table.find((tenant, id))).execute(c)? > 0)
+}

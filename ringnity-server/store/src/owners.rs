@@ -1,0 +1,137 @@
+//! Owner accounts: who signs in for a tenant as its owner. Passwords arrive here hashed.
+
+use chrono::{DateTime, Utc};
+use diesel::{insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::{OwnerId, TenantId},
+    schema::owners,
+    types::{MaybeStamp, Stamp, to_stored_precision},
+};
+
+/// An owner account.
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = owners)]
+pub struct Owner {
+    /// Whose owner.
+    pub tenant_id: TenantId,
+    /// Its id.
+    pub id: OwnerId,
+    /// What it signs in with: unique, lower-case.
+    pub email: String,
+    /// Argon2 hash; `None` for one that signs in elsewhere (Google).
+    pub password_hash: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Whether it may sign in.
+    pub is_active: bool,
+    /// When it last signed in.
+    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    pub last_login_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owner")
+            .field("tenant_id", &self.tenant_id)
+            .field("id", &self.id)
+            .field("email", &self.email)
+            .field("is_active", &self.is_active)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The form in which sign-in emails are kept and looked up.
+pub(crate) fn sign_in_email(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Makes an owner account. Conflict: [`OWNER_EMAIL`](crate::constraint::OWNER_EMAIL).
+pub fn owner_insert(
+    c: &mut Conn,
+    tenant: &TenantId,
+    email: &str,
+    password_hash: Option<&str>,
+    name: Option<&str>,
+    now: DateTime<Utc>,
+) -> StoreResult<Owner> {
+    let now = to_stored_precision(now);
+    let owner = Owner {
+        tenant_id: tenant.clone(),
+        id: OwnerId::generate(),
+        email: sign_in_email(email),
+        password_hash: password_hash.map(str::to_owned),
+        name: name.map(str::to_owned),
+        is_active: true,
+        last_login_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    insert_into(owners::table).values(owner.clone()).execute(c)?;
+    Ok(owner)
+}
+
+/// The account that signs in with that email, in any case. Has no tenant, for it is what finds the tenant.
+pub fn owner_by_email(c: &mut Conn, email: &str) -> StoreResult<Option<Owner>> {
+    Ok(owners::table
+        .filter(owners::email.eq(sign_in_email(email)))
+        .select(Owner::as_select())
+        .first(c)
+        .optional()?)
+}
+
+/// One of the tenant's owner accounts.
+pub fn owner_get(c: &mut Conn, tenant: &TenantId, id: &OwnerId) -> StoreResult<Option<Owner>> {
+    Ok(owners::table.find((tenant, id)).select(Owner::as_select()).first(c).optional()?)
+}
+
+/// The tenant's owner accounts, oldest first.
+pub fn owner_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Owner>> {
+    Ok(owners::table
+        .filter(owners::tenant_id.eq(tenant))
+        .order((owners::created_at.asc(), owners::id.asc()))
+        .select(Owner::as_select())
+        .load(c)?)
+}
+
+/// Gives the account another password (or none). Says whether there is such an account.
+pub fn owner_set_password(
+    c: &mut Conn,
+    tenant: &TenantId,
+    id: &OwnerId,
+    password_hash: Option<&str>,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let changed = update(owners::table.find((tenant, id)))
+        .set((owners::password_hash.eq(password_hash), owners::updated_at.eq(Stamp::from(now))))
+        .execute(c)?;
+    Ok(changed > 0)
+}
+
+/// Lets the account sign in, or no more. Says whether there is such an account.
+pub fn owner_set_active(
+    c: &mut Conn,
+    tenant: &TenantId,
+    id: &OwnerId,
+    is_active: bool,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let changed = update(owners::table.find((tenant, id)))
+        .set((owners::is_active.eq(is_active), owners::updated_at.eq(Stamp::from(now))))
+        .execute(c)?;
+    Ok(changed > 0)
+}
+
+/// Notes that the account has signed in.
+pub fn owner_signed_in(c: &mut Conn, tenant: &TenantId, id: &OwnerId, now: DateTime<Utc>) -> StoreResult<()> {
+    update(owners::table.find((tenant, id))).set(owners::last_login_at.eq(Stamp::from(now))).execute(c)?;
+    Ok(())
+}

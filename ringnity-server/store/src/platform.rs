@@ -1,0 +1,106 @@
+//! Platform administrators: who runs the installation. They belong to no tenant. Passwords arrive here hashed.
+
+use chrono::{DateTime, Utc};
+use diesel::{insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::PlatformAdminId,
+    owners::sign_in_email,
+    schema::platform_admins,
+    types::{MaybeStamp, Stamp, to_stored_precision},
+};
+
+/// A platform administrator.
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = platform_admins)]
+pub struct PlatformAdmin {
+    /// Its id.
+    pub id: PlatformAdminId,
+    /// What it signs in with: unique, lower-case.
+    pub email: String,
+    /// Argon2 hash.
+    pub password_hash: String,
+    /// Display name.
+    pub name: String,
+    /// `platform_owner`, `platform_admin` or `platform_support`.
+    pub role: String,
+    /// Whether it may sign in.
+    pub is_active: bool,
+    /// When it last signed in.
+    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    pub last_login_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for PlatformAdmin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlatformAdmin")
+            .field("id", &self.id)
+            .field("email", &self.email)
+            .field("role", &self.role)
+            .field("is_active", &self.is_active)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a platform administrator. Conflict: [`PLATFORM_ADMIN_EMAIL`](crate::constraint::PLATFORM_ADMIN_EMAIL).
+pub fn platform_admin_insert(
+    c: &mut Conn,
+    email: &str,
+    password_hash: &str,
+    name: &str,
+    role: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<PlatformAdmin> {
+    let now = to_stored_precision(now);
+    let admin = PlatformAdmin {
+        id: PlatformAdminId::generate(),
+        email: sign_in_email(email),
+        password_hash: password_hash.to_owned(),
+        name: name.to_owned(),
+        role: role.to_owned(),
+        is_active: true,
+        last_login_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    insert_into(platform_admins::table).values(admin.clone()).execute(c)?;
+    Ok(admin)
+}
+
+/// The administrator with that id.
+pub fn platform_admin_get(c: &mut Conn, id: &PlatformAdminId) -> StoreResult<Option<PlatformAdmin>> {
+    Ok(platform_admins::table.find(id).select(PlatformAdmin::as_select()).first(c).optional()?)
+}
+
+/// The administrator that signs in with that email, in any case.
+pub fn platform_admin_by_email(c: &mut Conn, email: &str) -> StoreResult<Option<PlatformAdmin>> {
+    Ok(platform_admins::table
+        .filter(platform_admins::email.eq(sign_in_email(email)))
+        .select(PlatformAdmin::as_select())
+        .first(c)
+        .optional()?)
+}
+
+/// All administrators, oldest first.
+pub fn platform_admin_list(c: &mut Conn) -> StoreResult<Vec<PlatformAdmin>> {
+    Ok(platform_admins::table
+        .order((platform_admins::created_at.asc(), platform_admins::id.asc()))
+        .select(PlatformAdmin::as_select())
+        .load(c)?)
+}
+
+/// Notes that the administrator has signed in.
+pub fn platform_admin_signed_in(c: &mut Conn, id: &PlatformAdminId, now: DateTime<Utc>) -> StoreResult<()> {
+    update(platform_admins::table.find(id))
+        .set(platform_admins::last_login_at.eq(Stamp::from(now)))
+        .execute(c)?;
+    Ok(())
+}

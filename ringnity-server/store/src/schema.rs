@@ -1,0 +1,316 @@
+//! The tables as diesel sees them, in the order of the migrations. Nothing but `table!` here.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    plans (id) {
+        id -> Text,
+        slug -> Text,
+        name -> Text,
+        sort_order -> BigInt,
+        is_active -> Bool,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    plan_feature_keys (feature_key) {
+        feature_key -> Text,
+        name -> Text,
+        category -> Text,
+        description -> Text,
+        status -> Text,
+        sort_order -> BigInt,
+    }
+}
+
+diesel::table! {
+    plan_quota_keys (quota_key) {
+        quota_key -> Text,
+        name -> Text,
+        unit -> Text,
+        category -> Text,
+        description -> Text,
+        sort_order -> BigInt,
+    }
+}
+
+diesel::table! {
+    plan_features (plan_id, feature_key) {
+        plan_id -> Text,
+        feature_key -> Text,
+        enabled -> Bool,
+        config -> Text,
+    }
+}
+
+diesel::table! {
+    plan_quotas (plan_id, quota_key) {
+        plan_id -> Text,
+        quota_key -> Text,
+        value_type -> Text,
+        limit_value -> Nullable<BigInt>,
+        reset_period -> Nullable<Text>,
+        config -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    tenants (id) {
+        id -> Text,
+        slug -> Text,
+        public_key -> Text,
+        name -> Nullable<Text>,
+        company_name -> Nullable<Text>,
+        email -> Text,
+        phone -> Nullable<Text>,
+        industry -> Nullable<Text>,
+        logo_url -> Nullable<Text>,
+        timezone -> Text,
+        is_active -> Bool,
+        onboarding_completed -> Bool,
+        plan_id -> Text,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    tenant_domains (tenant_id, domain) {
+        tenant_id -> Text,
+        domain -> Text,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    subscriptions (tenant_id) {
+        tenant_id -> Text,
+        status -> Text,
+        current_period_start -> Nullable<Moment>,
+        current_period_end -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    owners (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        email -> Text,
+        password_hash -> Nullable<Text>,
+        name -> Nullable<Text>,
+        is_active -> Bool,
+        last_login_at -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    departments (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        name -> Text,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    agents (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        username -> Text,
+        password_hash -> Nullable<Text>,
+        name -> Text,
+        email -> Nullable<Text>,
+        role -> Text,
+        department_id -> Nullable<Text>,
+        is_active -> Bool,
+        last_login_at -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    platform_admins (id) {
+        id -> Text,
+        email -> Text,
+        password_hash -> Text,
+        name -> Text,
+        role -> Text,
+        is_active -> Bool,
+        last_login_at -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    server_credentials (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        name -> Text,
+        environment -> Text,
+        scopes -> Text,
+        secret_hash -> Text,
+        secret_preview -> Text,
+        is_active -> Bool,
+        last_used_at -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    session_families (id) {
+        id -> Text,
+        tenant_id -> Nullable<Text>,
+        subject_kind -> Text,
+        subject_id -> Text,
+        created_at -> Moment,
+        expires_at -> Moment,
+        revoked_at -> Nullable<Moment>,
+        revoked_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    refresh_tokens (token_hash) {
+        token_hash -> Text,
+        family_id -> Text,
+        issued_at -> Moment,
+        expires_at -> Moment,
+        used_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    signing_keys (kid) {
+        kid -> Text,
+        purpose -> Text,
+        algorithm -> Text,
+        private_key -> Text,
+        public_key -> Nullable<Text>,
+        active -> Nullable<Text>,
+        created_at -> Moment,
+        retired_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    contacts (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        external_id -> Nullable<Text>,
+        name -> Text,
+        phone -> Text,
+        email -> Nullable<Text>,
+        company -> Nullable<Text>,
+        tags -> Text,
+        notes -> Nullable<Text>,
+        source -> Nullable<Text>,
+        search_text -> Text,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    contact_tags (tenant_id, contact_id, tag) {
+        tenant_id -> Text,
+        contact_id -> Text,
+        tag -> Text,
+    }
+}
+
+diesel::table! {
+    contact_totals (tenant_id, shard) {
+        tenant_id -> Text,
+        shard -> BigInt,
+        total -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    events (sequence) {
+        sequence -> BigInt,
+        id -> Text,
+        tenant_id -> Text,
+        name -> Text,
+        payload -> Text,
+        created_at -> Moment,
+    }
+}
+
+diesel::joinable!(tenants -> plans (plan_id));
+diesel::joinable!(plan_features -> plans (plan_id));
+diesel::joinable!(plan_quotas -> plans (plan_id));
+diesel::joinable!(refresh_tokens -> session_families (family_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    agents,
+    contact_tags,
+    contact_totals,
+    contacts,
+    departments,
+    events,
+    owners,
+    plan_feature_keys,
+    plan_features,
+    plan_quota_keys,
+    plan_quotas,
+    plans,
+    platform_admins,
+    refresh_tokens,
+    server_credentials,
+    session_families,
+    signing_keys,
+    subscriptions,
+    tenant_domains,
+    tenants,
+);

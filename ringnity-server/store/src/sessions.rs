@@ -1,0 +1,196 @@
+//! Sessions: one family for each signing-in, and in it the refresh tokens that follow from one another. Tokens
+//! arrive here hashed. A token that was used already ends its family when it comes again.
+
+use chrono::{DateTime, Utc};
+use diesel::{delete, insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::{SessionFamilyId, TenantId},
+    schema::{refresh_tokens, session_families},
+    types::{MaybeStamp, Stamp, to_stored_precision},
+};
+
+/// Why a family ended whose used token came again.
+pub const REASON_REUSED: &str = "refresh token reused";
+
+/// A signing-in, and all refresh tokens that came of it.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = session_families)]
+pub struct SessionFamily {
+    /// Its id; access tokens may carry it, so that ending it ends them.
+    pub id: SessionFamilyId,
+    /// In which tenant; `None` for platform administrators.
+    pub tenant_id: Option<TenantId>,
+    /// `owner`, `workspace`, `platform` …
+    pub subject_kind: String,
+    /// Who signed in: an id of that kind.
+    pub subject_id: String,
+    /// When.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When its last refresh token expires.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub expires_at: DateTime<Utc>,
+    /// When it was ended early.
+    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Why it was ended early.
+    pub revoked_reason: Option<String>,
+}
+
+impl SessionFamily {
+    /// Whether it has neither ended nor expired.
+    pub fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.revoked_at.is_none() && self.expires_at > now
+    }
+}
+
+/// What came of presenting a refresh token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rotation {
+    /// It was good and is used up; the new token stands in its place.
+    Rotated(SessionFamily),
+    /// It had been used before: its family has now ended. Commit this, then refuse.
+    Reused(SessionFamily),
+    /// It, or its family, has expired or was ended.
+    Ended(SessionFamily),
+    /// Nobody made it.
+    Unknown,
+}
+
+/// Begins a session with its first refresh token.
+pub fn session_insert(
+    c: &mut Conn,
+    tenant: Option<&TenantId>,
+    subject_kind: &str,
+    subject_id: &str,
+    token_hash: &str,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<SessionFamily> {
+    let family = SessionFamily {
+        id: SessionFamilyId::generate(),
+        tenant_id: tenant.cloned(),
+        subject_kind: subject_kind.to_owned(),
+        subject_id: subject_id.to_owned(),
+        created_at: to_stored_precision(now),
+        expires_at: to_stored_precision(expires_at),
+        revoked_at: None,
+        revoked_reason: None,
+    };
+    insert_into(session_families::table).values(family.clone()).execute(c)?;
+    token_insert(c, &family.id, token_hash, expires_at, now)?;
+    Ok(family)
+}
+
+/// Trades a refresh token for the next one. Of any number of nodes that try at once with one token, one succeeds.
+pub fn session_rotate(
+    c: &mut Conn,
+    token_hash: &str,
+    next_hash: &str,
+    next_expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<Rotation> {
+    let found: Option<(MaybeStamp, Stamp, SessionFamily)> = refresh_tokens::table
+        .inner_join(session_families::table)
+        .filter(refresh_tokens::token_hash.eq(token_hash))
+        .select((refresh_tokens::used_at, refresh_tokens::expires_at, SessionFamily::as_select()))
+        .first(c)
+        .optional()?;
+    let Some((used_at, expires_at, mut family)) = found else { return Ok(Rotation::Unknown) };
+    if family.revoked_at.is_some() {
+        return Ok(Rotation::Ended(family));
+    }
+    if used_at.0.is_some() {
+        session_revoke(c, &family.id, REASON_REUSED, now)?;
+        return Ok(Rotation::Reused(family));
+    }
+    if expires_at.0 <= now || !family.is_live(now) {
+        return Ok(Rotation::Ended(family));
+    }
+    update(refresh_tokens::table.find(token_hash))
+        .set(refresh_tokens::used_at.eq(Stamp::from(now)))
+        .execute(c)?;
+    token_insert(c, &family.id, next_hash, next_expires_at, now)?;
+    family.expires_at = family.expires_at.max(to_stored_precision(next_expires_at));
+    update(session_families::table.find(&family.id))
+        .set(session_families::expires_at.eq(Stamp(family.expires_at)))
+        .execute(c)?;
+    Ok(Rotation::Rotated(family))
+}
+
+fn token_insert(
+    c: &mut Conn,
+    family: &SessionFamilyId,
+    token_hash: &str,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    insert_into(refresh_tokens::table)
+        .values((
+            refresh_tokens::token_hash.eq(token_hash),
+            refresh_tokens::family_id.eq(family),
+            refresh_tokens::issued_at.eq(Stamp::from(now)),
+            refresh_tokens::expires_at.eq(Stamp::from(expires_at)),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// The session with that id, live or not.
+pub fn session_get(c: &mut Conn, id: &SessionFamilyId) -> StoreResult<Option<SessionFamily>> {
+    Ok(session_families::table.find(id).select(SessionFamily::as_select()).first(c).optional()?)
+}
+
+/// The session that a refresh token belongs to, live or not.
+pub fn session_by_token(c: &mut Conn, token_hash: &str) -> StoreResult<Option<SessionFamily>> {
+    Ok(refresh_tokens::table
+        .inner_join(session_families::table)
+        .filter(refresh_tokens::token_hash.eq(token_hash))
+        .select(SessionFamily::as_select())
+        .first(c)
+        .optional()?)
+}
+
+/// Ends a session; says whether it was not ended before.
+pub fn session_revoke(
+    c: &mut Conn,
+    id: &SessionFamilyId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let ended = update(session_families::table.find(id))
+        .filter(session_families::revoked_at.is_null())
+        .set((session_families::revoked_at.eq(Stamp::from(now)), session_families::revoked_reason.eq(reason)))
+        .execute(c)?;
+    Ok(ended > 0)
+}
+
+/// Ends all sessions of one subject; says how many.
+pub fn session_revoke_subject(
+    c: &mut Conn,
+    tenant: Option<&TenantId>,
+    subject_kind: &str,
+    subject_id: &str,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<usize> {
+    let ending = update(session_families::table)
+        .set((session_families::revoked_at.eq(Stamp::from(now)), session_families::revoked_reason.eq(reason)))
+        .filter(session_families::subject_kind.eq(subject_kind))
+        .filter(session_families::subject_id.eq(subject_id))
+        .filter(session_families::revoked_at.is_null())
+        .into_boxed();
+    Ok(match tenant {
+        Some(tenant) => ending.filter(session_families::tenant_id.eq(tenant)).execute(c)?,
+        None => ending.filter(session_families::tenant_id.is_null()).execute(c)?,
+    })
+}
+
+/// Deletes sessions that expired before that time, with their tokens; says how many.
+pub fn session_delete_expired(c: &mut Conn, before: DateTime<Utc>) -> StoreResult<usize> {
+    Ok(delete(session_families::table.filter(session_families::expires_at.lt(Stamp::from(before))))
+        .execute(c)?)
+}

@@ -1,0 +1,147 @@
+//! The store and its two doors, [`Store::read`] and [`Store::write`]. No queries here.
+
+use std::sync::Arc;
+
+use crate::{
+    config::{Engine, Place, StoreConfig},
+    conn::Conn,
+    error::StoreError,
+    migrate,
+    pool::Pool,
+    postgres,
+    sqlite::{self, Use},
+    writer::Writer,
+};
+
+/// A database, open and migrated. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: StoreConfig,
+    pool: Pool,
+    /// Only SQLite has a writer of its own.
+    writer: Option<Writer>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.inner.config.describe()).finish()
+    }
+}
+
+impl Store {
+    /// Opens the database, creating an SQLite file where there is none, and applies pending migrations.
+    ///
+    /// Safe when several nodes start at once. A database that a newer version of this program has migrated is
+    /// refused with [`StoreError::NewerSchema`].
+    pub async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
+        let config = config.clone();
+        let inner = off_the_async_threads(move || open(config)).await?;
+        tracing::debug!(database = %inner.config.describe(), "store opened");
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// Which engine is behind this store.
+    pub fn engine(&self) -> Engine {
+        self.inner.config.engine()
+    }
+
+    /// Runs queries that only read, all on one snapshot of the database.
+    ///
+    /// The closure may run a second time when a connection dies under it. A write in it fails.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    {
+        let turn = self.inner.pool.turn().await?;
+        let inner = self.inner.clone();
+        off_the_async_threads(move || {
+            let _turn = turn;
+            match inner.config.engine() {
+                Engine::Sqlite => sqlite::read(&inner.pool, &work),
+                Engine::Postgres => postgres::read(&inner.pool, &work),
+            }
+        })
+        .await
+    }
+
+    /// Runs queries as one transaction that takes place as if no other did at the same time, and answers after
+    /// it is safe on disk. If the closure returns an error (or panics), nothing of it is kept.
+    ///
+    /// The closure may run several times, so it must have no effect but on its connection: no network calls (put
+    /// a row into [`events`](crate::events) instead), nothing sent or counted. A statement that fails dooms the
+    /// transaction: do not go on after it, return the error. Once begun it is carried through, also when the
+    /// caller stops waiting.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    {
+        if let Some(writer) = &self.inner.writer {
+            return writer.write(work).await;
+        }
+        let turn = self.inner.pool.turn().await?;
+        let inner = self.inner.clone();
+        off_the_async_threads(move || {
+            let _turn = turn;
+            postgres::write(&inner.pool, &work)
+        })
+        .await
+    }
+
+    /// Finishes the writes that were taken, then closes every connection. Calls made afterwards are refused with
+    /// [`StoreError::Unavailable`]. A store that is merely dropped loses nothing either, but does not wait.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.inner.writer {
+            writer.close().await;
+        }
+        self.inner.pool.close(self.inner.config.connections).await;
+    }
+}
+
+async fn off_the_async_threads<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_cancelled() => Err(StoreError::stopped().into()),
+        Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
+    }
+}
+
+fn open(config: StoreConfig) -> Result<Inner, StoreError> {
+    let (pool, writer) = match &config.place {
+        Place::Sqlite(path) => {
+            let applied = migrate::sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?)?;
+            log_migrations(&config, applied);
+            let writer = Writer::start(path.clone(), config.group_limit, config.patience)?;
+            let path = path.clone();
+            let open = move || sqlite::open(&path, Use::Read);
+            (Pool::new(config.connections, config.patience, open), Some(writer))
+        }
+        Place::Postgres(url) => {
+            let mut link = postgres::open(url)?;
+            let applied = migrate::postgres(link.postgres()?)?;
+            log_migrations(&config, applied);
+            let url = url.clone();
+            let pool = Pool::new(config.connections, config.patience, move || postgres::open(&url));
+            pool.put_back(link);
+            (pool, None)
+        }
+    };
+    Ok(Inner { config, pool, writer })
+}
+
+fn log_migrations(config: &StoreConfig, applied: usize) {
+    if applied > 0 {
+        tracing::info!(database = %config.describe(), applied, "migrated the database");
+    }
+}

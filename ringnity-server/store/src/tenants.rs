@@ -1,0 +1,285 @@
+//! Tenants, the domains that may carry their widget, and how they pay. Their plan's contents are in `plans`.
+
+use chrono::{DateTime, Utc};
+use diesel::{delete, insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::{PlanId, TenantId},
+    page::{Page, PageRequest},
+    schema::{subscriptions, tenant_domains, tenants},
+    types::{MaybeStamp, Stamp, to_stored_precision},
+};
+
+/// A tenant: what the contract calls a client.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = tenants, treat_none_as_null = true)]
+pub struct Tenant {
+    /// Contract: `clientId`.
+    pub id: TenantId,
+    /// Unique; part of the tenant's host name.
+    pub slug: String,
+    /// Unique; the public widget key, not a secret. Contract: `apiKey`.
+    pub public_key: String,
+    /// Display name.
+    pub name: Option<String>,
+    /// Name of the company.
+    pub company_name: Option<String>,
+    /// Where the tenant is written to.
+    pub email: String,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// Line of business.
+    pub industry: Option<String>,
+    /// Where the logo is.
+    pub logo_url: Option<String>,
+    /// IANA time zone of its days.
+    pub timezone: String,
+    /// A tenant that is switched off is served nothing.
+    pub is_active: bool,
+    /// Whether the owner finished setting up.
+    pub onboarding_completed: bool,
+    /// The plan in force.
+    pub plan_id: PlanId,
+    /// When it was made.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a new tenant is made of; see [`Tenant`] for the fields.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct NewTenant {
+    pub slug: String,
+    pub public_key: String,
+    pub name: Option<String>,
+    pub company_name: Option<String>,
+    pub email: String,
+    pub phone: Option<String>,
+    pub industry: Option<String>,
+    pub logo_url: Option<String>,
+    pub timezone: String,
+    pub is_active: bool,
+    pub onboarding_completed: bool,
+    pub plan_id: PlanId,
+}
+
+impl NewTenant {
+    /// An active tenant in UTC with nothing but what it must have.
+    pub fn new(
+        slug: impl Into<String>,
+        public_key: impl Into<String>,
+        email: impl Into<String>,
+        plan_id: PlanId,
+    ) -> NewTenant {
+        NewTenant {
+            slug: slug.into(),
+            public_key: public_key.into(),
+            name: None,
+            company_name: None,
+            email: email.into(),
+            phone: None,
+            industry: None,
+            logo_url: None,
+            timezone: "UTC".to_owned(),
+            is_active: true,
+            onboarding_completed: false,
+            plan_id,
+        }
+    }
+}
+
+/// What to change of a tenant: `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs)]
+pub struct TenantChanges {
+    pub slug: Option<String>,
+    pub public_key: Option<String>,
+    pub name: Option<Option<String>>,
+    pub company_name: Option<Option<String>>,
+    pub email: Option<String>,
+    pub phone: Option<Option<String>>,
+    pub industry: Option<Option<String>>,
+    pub logo_url: Option<Option<String>>,
+    pub timezone: Option<String>,
+    pub is_active: Option<bool>,
+    pub onboarding_completed: Option<bool>,
+    pub plan_id: Option<PlanId>,
+}
+
+/// How a tenant pays for its plan.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = subscriptions, primary_key(tenant_id), treat_none_as_null = true)]
+pub struct Subscription {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// `trialing`, `active`, `past_due`, `canceled` …: the rules that read it decide.
+    pub status: String,
+    /// Begin of the period that is paid.
+    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    pub current_period_start: Option<DateTime<Utc>>,
+    /// End of the period that is paid.
+    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    pub current_period_end: Option<DateTime<Utc>>,
+    /// When it was made.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Makes a tenant. Conflicts: [`TENANT_SLUG`](crate::constraint::TENANT_SLUG),
+/// [`TENANT_PUBLIC_KEY`](crate::constraint::TENANT_PUBLIC_KEY).
+pub fn tenant_insert(c: &mut Conn, new: &NewTenant, now: DateTime<Utc>) -> StoreResult<Tenant> {
+    let now = to_stored_precision(now);
+    let new = new.clone();
+    let tenant = Tenant {
+        id: TenantId::generate(),
+        slug: new.slug,
+        public_key: new.public_key,
+        name: new.name,
+        company_name: new.company_name,
+        email: new.email,
+        phone: new.phone,
+        industry: new.industry,
+        logo_url: new.logo_url,
+        timezone: new.timezone,
+        is_active: new.is_active,
+        onboarding_completed: new.onboarding_completed,
+        plan_id: new.plan_id,
+        created_at: now,
+        updated_at: now,
+    };
+    insert_into(tenants::table).values(tenant.clone()).execute(c)?;
+    Ok(tenant)
+}
+
+/// The tenant with that id.
+pub fn tenant_get(c: &mut Conn, id: &TenantId) -> StoreResult<Option<Tenant>> {
+    Ok(tenants::table.find(id).select(Tenant::as_select()).first(c).optional()?)
+}
+
+/// The tenant with that slug.
+pub fn tenant_by_slug(c: &mut Conn, slug: &str) -> StoreResult<Option<Tenant>> {
+    Ok(tenants::table.filter(tenants::slug.eq(slug)).select(Tenant::as_select()).first(c).optional()?)
+}
+
+/// The tenant with that public widget key.
+pub fn tenant_by_public_key(c: &mut Conn, key: &str) -> StoreResult<Option<Tenant>> {
+    Ok(tenants::table.filter(tenants::public_key.eq(key)).select(Tenant::as_select()).first(c).optional()?)
+}
+
+/// All tenants, oldest first: for operators, not for any tenant's own operations.
+pub fn tenant_list(c: &mut Conn, page: PageRequest) -> StoreResult<Page<Tenant>> {
+    let total = tenants::table.count().get_result(c)?;
+    let rows = tenants::table
+        .order((tenants::created_at.asc(), tenants::id.asc()))
+        .limit(page.limit())
+        .offset(page.offset())
+        .select(Tenant::as_select())
+        .load(c)?;
+    Ok(Page { rows, total })
+}
+
+/// Changes a tenant and returns what it is then; `None` when there is none. Conflicts as with [`tenant_insert`].
+pub fn tenant_update(
+    c: &mut Conn,
+    id: &TenantId,
+    changes: &TenantChanges,
+    now: DateTime<Utc>,
+) -> StoreResult<Option<Tenant>> {
+    let Some(mut tenant) = tenant_get(c, id)? else { return Ok(None) };
+    let changes = changes.clone();
+    set(&mut tenant.slug, changes.slug);
+    set(&mut tenant.public_key, changes.public_key);
+    set(&mut tenant.name, changes.name);
+    set(&mut tenant.company_name, changes.company_name);
+    set(&mut tenant.email, changes.email);
+    set(&mut tenant.phone, changes.phone);
+    set(&mut tenant.industry, changes.industry);
+    set(&mut tenant.logo_url, changes.logo_url);
+    set(&mut tenant.timezone, changes.timezone);
+    set(&mut tenant.is_active, changes.is_active);
+    set(&mut tenant.onboarding_completed, changes.onboarding_completed);
+    set(&mut tenant.plan_id, changes.plan_id);
+    tenant.updated_at = to_stored_precision(now);
+    update(tenants::table.find(id)).set(tenant.clone()).execute(c)?;
+    Ok(Some(tenant))
+}
+
+/// Puts a new value in place, where there is one.
+pub(crate) fn set<T>(field: &mut T, change: Option<T>) {
+    if let Some(value) = change {
+        *field = value;
+    }
+}
+
+/// The domains that may carry the tenant's widget, in alphabetical order.
+pub fn tenant_domain_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<String>> {
+    Ok(tenant_domains::table
+        .filter(tenant_domains::tenant_id.eq(tenant))
+        .order(tenant_domains::domain.asc())
+        .select(tenant_domains::domain)
+        .load(c)?)
+}
+
+/// Makes exactly these the tenant's domains; one given twice counts once. Those that stay keep their date.
+pub fn tenant_domain_replace(
+    c: &mut Conn,
+    tenant: &TenantId,
+    domains: &[String],
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let before = tenant_domain_list(c, tenant)?;
+    for gone in before.iter().filter(|domain| !domains.contains(domain)) {
+        delete(tenant_domains::table.find((tenant, gone))).execute(c)?;
+    }
+    for (place, domain) in domains.iter().enumerate() {
+        if !before.contains(domain) && !domains[..place].contains(domain) {
+            insert_into(tenant_domains::table)
+                .values((
+                    tenant_domains::tenant_id.eq(tenant),
+                    tenant_domains::domain.eq(domain),
+                    tenant_domains::created_at.eq(Stamp::from(now)),
+                ))
+                .execute(c)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tenant's subscription.
+pub fn subscription_get(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<Subscription>> {
+    Ok(subscriptions::table.find(tenant).select(Subscription::as_select()).first(c).optional()?)
+}
+
+/// Sets the tenant's subscription, whether it had one or not.
+pub fn subscription_put(
+    c: &mut Conn,
+    tenant: &TenantId,
+    status: &str,
+    period: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    now: DateTime<Utc>,
+) -> StoreResult<Subscription> {
+    let before = subscription_get(c, tenant)?;
+    let now = to_stored_precision(now);
+    let subscription = Subscription {
+        tenant_id: tenant.clone(),
+        status: status.to_owned(),
+        current_period_start: period.map(|(start, _)| to_stored_precision(start)),
+        current_period_end: period.map(|(_, end)| to_stored_precision(end)),
+        created_at: before.as_ref().map_or(now, |before| before.created_at),
+        updated_at: now,
+    };
+    if before.is_some() {
+        update(subscriptions::table.find(tenant)).set(subscription.clone()).execute(c)?;
+    } else {
+        insert_into(subscriptions::table).values(subscription.clone()).execute(c)?;
+    }
+    Ok(subscription)
+}

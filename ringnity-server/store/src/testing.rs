@@ -1,0 +1,195 @@
+//! Databases for tests, of this crate and of those that use it: each test gets one of its own and leaves nothing
+//! behind. Only with the feature `test-util`; never in a server.
+//!
+//! ```ignore
+//! for engine in ringnity_store::testing::engines() {
+//!     let database = TestDatabase::new(engine);
+//!     let store = Store::open(database.config()).await.unwrap();
+//! }
+//! ```
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use diesel::{
+    Connection, PgConnection, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_types::Bool,
+};
+use tempfile::TempDir;
+
+use crate::{
+    config::{Engine, StoreConfig},
+    migrate,
+};
+
+/// Names the PostgreSQL server that tests may make databases on, such as
+/// `postgres://postgres@127.0.0.1:5432/postgres`.
+pub const SERVER_URL: &str = "RINGNITY_TEST_DATABASE_URL";
+
+/// The engines to test on: SQLite always, PostgreSQL where [`SERVER_URL`] is set. Says so when one is skipped.
+pub fn engines() -> Vec<Engine> {
+    let mut engines = vec![Engine::Sqlite];
+    if server_url().is_some() {
+        engines.push(Engine::Postgres);
+    } else {
+        eprintln!("skipped on PostgreSQL: {SERVER_URL} is not set");
+    }
+    engines
+}
+
+fn server_url() -> Option<String> {
+    std::env::var(SERVER_URL).ok().filter(|url| !url.is_empty())
+}
+
+/// A database of one's own, gone when dropped.
+#[derive(Debug)]
+pub struct TestDatabase {
+    config: StoreConfig,
+    url: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Removed with its contents when dropped.
+    Folder {
+        _folder: TempDir,
+    },
+    Server {
+        name: String,
+    },
+}
+
+impl TestDatabase {
+    /// A new, migrated database (SQLite: migrated when first opened).
+    ///
+    /// # Panics
+    /// Where it cannot be made: this is for tests.
+    pub fn new(engine: Engine) -> TestDatabase {
+        TestDatabase::make(engine, true)
+    }
+
+    /// A new database with nothing in it, for tests of migrations.
+    ///
+    /// # Panics
+    /// Where it cannot be made: this is for tests.
+    pub fn empty(engine: Engine) -> TestDatabase {
+        TestDatabase::make(engine, false)
+    }
+
+    fn make(engine: Engine, migrated: bool) -> TestDatabase {
+        let (url, place) = match engine {
+            Engine::Sqlite => {
+                let folder =
+                    tempfile::Builder::new().prefix("ringnity-").tempdir().expect("a temporary folder");
+                let url = format!("sqlite://{}", folder.path().join("test.db").display());
+                (url, Place::Folder { _folder: folder })
+            }
+            Engine::Postgres => {
+                let name = fresh_name();
+                let template = if migrated { template() } else { "template0".to_owned() };
+                admin(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
+                (url_of(&name), Place::Server { name })
+            }
+        };
+        let mut config = StoreConfig::new(&url).expect("a database URL");
+        // Many tests run at once on one server.
+        config.connections = config.connections.min(8);
+        TestDatabase { config, url, place }
+    }
+
+    /// What to open the store with.
+    pub fn config(&self) -> &StoreConfig {
+        &self.config
+    }
+
+    /// The same as a URL, for programs that are started on it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Which engine it is on.
+    pub fn engine(&self) -> Engine {
+        self.config.engine()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Place::Server { name } = &self.place {
+            admin(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+fn fresh_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos());
+    format!("ringnity_test_{}_{}_{nanos}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The URL of another database on the same server.
+fn url_of(name: &str) -> String {
+    let url = server_url().unwrap_or_else(|| panic!("{SERVER_URL} is not set"));
+    let (url, parameters) = url.split_once('?').map_or((url.as_str(), ""), |(url, rest)| (url, rest));
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let authority = url[start..].find('/').map_or(url.len(), |at| start + at);
+    let parameters = if parameters.is_empty() { String::new() } else { format!("?{parameters}") };
+    format!("{}/{name}{parameters}", &url[..authority])
+}
+
+fn connect(url: &str) -> PgConnection {
+    PgConnection::establish(url).unwrap_or_else(|error| panic!("{SERVER_URL}: {error}"))
+}
+
+fn admin(sql: &str) {
+    let url = server_url().unwrap_or_else(|| panic!("{SERVER_URL} is not set"));
+    connect(&url).batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// The name of a migrated database to copy, made by whichever test process comes first. Its name changes with the
+/// migrations, and those of other migrations are left to be dropped by hand.
+fn template() -> String {
+    static READY: Mutex<Option<String>> = Mutex::new(None);
+    let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(name) = &*ready {
+        return name.clone();
+    }
+    let name = concat!("ringnity_template_", env!("RINGNITY_MIGRATIONS")).to_owned();
+    let mut server = connect(&server_url().unwrap_or_else(|| panic!("{SERVER_URL} is not set")));
+    // The lock lasts as long as the connection: one process makes the template, the others wait for it.
+    server.batch_execute("SELECT pg_advisory_lock(722811730043)").expect("the template lock");
+    if !exists(&mut server, &name) {
+        let making = format!("{name}_{}", std::process::id());
+        server
+            .batch_execute(&format!("DROP DATABASE IF EXISTS {making} WITH (FORCE)"))
+            .expect("no leftovers");
+        server
+            .batch_execute(&format!("CREATE DATABASE {making} TEMPLATE template0"))
+            .expect("a new template");
+        let mut conn = connect(&url_of(&making));
+        migrate::postgres(&mut conn).expect("migrations");
+        drop(conn);
+        // Whoever finds the name finds a finished template.
+        server
+            .batch_execute(&format!("ALTER DATABASE {making} RENAME TO {name}"))
+            .expect("the template's name");
+    }
+    *ready = Some(name.clone());
+    name
+}
+
+fn exists(server: &mut PgConnection, name: &str) -> bool {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        found: bool,
+    }
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = '{name}') AS found");
+    let row: Row = diesel::sql_query(sql).get_result(server).expect("the list of databases");
+    row.found
+}
