@@ -1,4 +1,6 @@
 //! The Ringnity server as a library, so that tests start the very thing that runs.
 
+pub mod app;
 pub mod auth;
 pub mod clock;
+pub mod config;

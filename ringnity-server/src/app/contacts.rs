@@ -1,0 +1,191 @@
+//! Contacts of a tenant's customers: synced in, searched, changed, deleted. Every change writes its event.
+
+use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as Known};
+use ringnity_store::events::event_append;
+use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
+use ringnity_types::{
+    ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput, ContactSource,
+    ErrorCode, Pagination,
+};
+use serde_json::json;
+
+use super::{App, AppError, AppResult, Kind};
+
+/// Which contacts to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListContacts {
+    /// Page, from 1.
+    pub page: i64,
+    /// Contacts a page.
+    pub limit: i64,
+    /// Text to find in name, phone, email or company.
+    pub search: Option<String>,
+    /// Tags that must all be there, separated by commas.
+    pub tags: Option<String>,
+}
+
+/// One page of contacts, newest first, with the exact total.
+pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> AppResult<ContactList> {
+    let request = PageRequest::new(query.page, query.limit);
+    let filter = ContactFilter {
+        search: query.search.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+        tags: query
+            .tags
+            .iter()
+            .flat_map(|tags| tags.split(','))
+            .map(|tag| tag.trim().to_owned())
+            .filter(|tag| !tag.is_empty())
+            .collect(),
+    };
+    let page = app
+        .store
+        .read(move |c| contacts::contact_list(c, &tenant, &filter, request).map_err(AppError::from))
+        .await?;
+    let has_more = page.has_more(request);
+    Ok(ContactList {
+        pagination: Some(Pagination {
+            total: Some(page.total),
+            page: Some(query.page),
+            limit: Some(query.limit),
+            has_more: Some(has_more),
+        }),
+        contacts: page.rows.into_iter().map(contact).collect(),
+    })
+}
+
+/// Makes a contact or brings the known one up to date: by external id, else by phone.
+pub async fn upsert_contact(app: &App, tenant: TenantId, input: ContactInput) -> AppResult<ContactData> {
+    let now = app.now();
+    let input = Known {
+        external_id: given(input.external_id),
+        name: input.name,
+        phone: input.phone.trim().to_owned(),
+        email: given(input.email),
+        company: given(input.company),
+        tags: input.tags,
+        notes: given(input.notes),
+        source: Some(ContactSource::ServerApi.to_string()),
+    };
+    if input.phone.is_empty() {
+        return Err(AppError::new(
+            Kind::Invalid,
+            ErrorCode::ServerContactValidationFailed,
+            "A contact needs a phone number. Send one in `phone`.",
+        )
+        .detail("/body/phone: is blank"));
+    }
+    let stored = app
+        .store
+        .write(move |c| {
+            let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(taken)?;
+            let event = if upserted.created { "contact.created" } else { "contact.updated" };
+            announce(c, &tenant, event, &upserted.contact, now)?;
+            Ok::<_, AppError>(upserted.contact)
+        })
+        .await?;
+    Ok(ContactData { contact: Some(contact(stored)) })
+}
+
+/// One contact.
+pub async fn get_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResult<ContactData> {
+    let found =
+        app.store.read(move |c| contacts::contact_get(c, &tenant, &id).map_err(AppError::from)).await?;
+    Ok(ContactData { contact: Some(contact(found.ok_or_else(unknown)?)) })
+}
+
+/// Changes the members that the request mentions.
+pub async fn update_contact(
+    app: &App,
+    tenant: TenantId,
+    id: ContactId,
+    input: ContactPatchInput,
+) -> AppResult<ContactData> {
+    let now = app.now();
+    let changes = ContactChanges {
+        // An empty text clears: the contract has no null here.
+        external_id: input.external_id.map(|text| given(Some(text))),
+        name: input.name,
+        phone: input.phone.map(|phone| phone.trim().to_owned()),
+        email: input.email.map(|text| given(Some(text))),
+        company: input.company.map(|text| given(Some(text))),
+        tags: input.tags,
+        notes: input.notes.map(|text| given(Some(text))),
+    };
+    let changed = app
+        .store
+        .write(move |c| {
+            let changed = contacts::contact_update(c, &tenant, &id, &changes, now).map_err(taken)?;
+            let changed = changed.ok_or_else(unknown)?;
+            announce(c, &tenant, "contact.updated", &changed, now)?;
+            Ok::<_, AppError>(changed)
+        })
+        .await?;
+    Ok(ContactData { contact: Some(contact(changed)) })
+}
+
+/// Deletes a contact for good.
+pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResult<ContactDeleted> {
+    let now = app.now();
+    let deleted = id.clone();
+    app.store
+        .write(move |c| {
+            if !contacts::contact_delete(c, &tenant, &id)? {
+                return Err(unknown());
+            }
+            event_append(c, &tenant, "contact.deleted", &json!({ "contactId": id.as_str() }).to_string(), now)?;
+            Ok(())
+        })
+        .await?;
+    Ok(ContactDeleted { deleted: ConstTrue, id: deleted.into_string() })
+}
+
+fn announce(
+    c: &mut Conn,
+    tenant: &TenantId,
+    event: &str,
+    stored: &contacts::Contact,
+    now: chrono::DateTime<chrono::Utc>,
+) -> AppResult<()> {
+    let payload = serde_json::to_value(contact(stored.clone())).map_err(AppError::internal)?;
+    event_append(c, tenant, event, &json!({ "contact": payload }).to_string(), now)?;
+    Ok(())
+}
+
+fn contact(stored: contacts::Contact) -> Contact {
+    Contact {
+        id: stored.id.into_string(),
+        external_id: stored.external_id,
+        name: stored.name,
+        phone: stored.phone,
+        email: stored.email,
+        company: stored.company,
+        tags: Some(stored.tags),
+        notes: stored.notes,
+        source: stored.source.map(ContactSource::from),
+        created_at: Some(stored.created_at),
+        updated_at: Some(stored.updated_at),
+    }
+}
+
+/// Text that says something.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn unknown() -> AppError {
+    AppError::not_found(
+        ErrorCode::ServerContactNotFound,
+        "There is no such contact. List the contacts to find its id; it may have been deleted.",
+    )
+}
+
+fn taken(error: StoreError) -> AppError {
+    if error.is_conflict_on(constraint::CONTACT_EXTERNAL_ID) {
+        return AppError::new(
+            Kind::Conflict,
+            ErrorCode::ServerContactConflict,
+            "Another contact has this externalId. Change that one, or send another externalId.",
+        );
+    }
+    error.into()
+}

@@ -1,0 +1,115 @@
+//! What a rule can refuse, in words for people and without HTTP. `routes` maps the kinds to statuses.
+
+use ringnity_store::StoreError;
+use ringnity_types::ErrorCode;
+
+/// What every rule answers with.
+pub type AppResult<T> = Result<T, AppError>;
+
+/// In what way a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It makes no sense, however well-formed it is.
+    Invalid,
+    /// Whoever asks is not who they must be.
+    Unauthenticated,
+    /// Whoever asks may not do this.
+    Forbidden,
+    /// What it names does not exist for whoever asks.
+    NotFound,
+    /// It cannot go together with what is there.
+    Conflict,
+    /// The server has it in its contract and not yet in its code.
+    NotBuilt,
+    /// Something that the server needs is gone for now.
+    Unavailable,
+    /// A defect of the server.
+    Internal,
+}
+
+/// A refusal.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct AppError {
+    /// In what way.
+    pub kind: Kind,
+    /// The stable code.
+    pub code: ErrorCode,
+    /// One sentence that says what to do.
+    pub message: String,
+    /// Further sentences, one a fault.
+    pub details: Vec<String>,
+    /// What went wrong inside, for the log only.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl AppError {
+    /// A refusal of `kind`.
+    pub fn new(kind: Kind, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), details: Vec::new(), source: None }
+    }
+
+    /// Adds a sentence.
+    #[must_use]
+    pub fn detail(mut self, line: impl Into<String>) -> Self {
+        self.details.push(line.into());
+        self
+    }
+
+    /// Something does not exist for whoever asks.
+    pub fn not_found(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, code, message)
+    }
+
+    /// A defect of the server: the cause is logged, the answer says nothing of it.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let message = "Something went wrong here. Try again; if it stays, tell support the request id.";
+        Self { source: Some(cause.into()), ..Self::new(Kind::Internal, ErrorCode::InternalError, message) }
+    }
+
+    /// An operation that the contract has and this server does not have yet.
+    pub fn not_built() -> Self {
+        Self::new(
+            Kind::NotBuilt,
+            ErrorCode::FeatureNotAvailable,
+            "This server does not offer this operation yet. The README lists what it offers.",
+        )
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Busy(_) => Self {
+                source: Some(Box::new(error)),
+                ..Self::new(
+                    Kind::Unavailable,
+                    ErrorCode::ServiceUnavailable,
+                    "The database cannot be reached right now. Nothing was changed; try again in a few seconds.",
+                )
+            },
+            StoreError::Text => Self::new(
+                Kind::Invalid,
+                ErrorCode::RequestInvalid,
+                "Text must not hold a NUL character. Remove it and send the request again.",
+            ),
+            other => Self::internal(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_gone_is_no_defect_and_a_defect_tells_nothing() {
+        let gone = AppError::from(StoreError::Unavailable("connection refused at 10.0.0.7".into()));
+        assert_eq!((gone.kind, &gone.code), (Kind::Unavailable, &ErrorCode::ServiceUnavailable));
+        let defect = AppError::from(StoreError::Panicked("index out of bounds in tenants.rs".into()));
+        assert_eq!(defect.kind, Kind::Internal);
+        assert!(!defect.message.contains("tenants.rs") && !gone.message.contains("10.0.0.7"));
+        assert!(std::error::Error::source(&defect).is_some());
+    }
+}

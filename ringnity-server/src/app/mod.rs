@@ -1,0 +1,39 @@
+//! The rules, one module per area. No HTTP and no SQL: principals and typed input in, typed output or an
+//! [`AppError`] out, everything durable through one `read` or `write` of the store.
+
+mod error;
+
+pub mod contacts;
+pub mod credentials;
+pub mod health;
+pub mod owners;
+pub mod runtime;
+pub mod tenants;
+
+use chrono::{DateTime, Utc};
+use ringnity_store::Store;
+
+use crate::auth::tokens::Signer;
+use crate::clock::Clock;
+use crate::config::Urls;
+
+pub use error::{AppError, AppResult, Kind};
+
+/// What every rule works with.
+pub struct App {
+    /// Where everything durable is.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Signs and reads access tokens.
+    pub signer: Signer,
+    /// Addresses under which people reach this server.
+    pub urls: Urls,
+}
+
+impl App {
+    /// The time now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,96 @@
+//! What a widget or an app learns before anybody is known to it: the tenant, its looks, its services.
+
+use ringnity_store::plans;
+use ringnity_types::{RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceKey, ServiceStatus};
+
+use super::tenants::{self, TenantHints};
+use super::{App, AppError, AppResult, health};
+
+/// The services of the contract, with the plan features that each needs.
+const SERVICES: [(ServiceKey, &str, &[&str]); 6] = [
+    (ServiceKey::Chat, "Chat", &["chat"]),
+    (ServiceKey::VoiceCall, "Voice call", &["voice"]),
+    (ServiceKey::VideoCall, "Video call", &["video"]),
+    (ServiceKey::AiChat, "AI chat", &["ai"]),
+    (ServiceKey::AiVoice, "AI voice", &["ai", "ai_voice"]),
+    (ServiceKey::AiVideo, "AI video", &["ai", "ai_voice", "video"]),
+];
+
+/// The tenant's public settings. With `debug`, blocked services say why.
+pub async fn bootstrap_runtime(
+    app: &App,
+    hints: TenantHints,
+    origin: Option<String>,
+    debug: bool,
+) -> AppResult<RuntimeBootstrap> {
+    let (tenant, features) = app
+        .store
+        .read(move |c| {
+            let tenant = tenants::tenant_of_hints(c, &hints)?;
+            tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
+            let features = plans::plan_features_of_tenant(c, &tenant.id)?;
+            Ok::<_, AppError>((tenant, features))
+        })
+        .await?;
+    Ok(RuntimeBootstrap {
+        branding: Some(RuntimeBranding {
+            display_name: tenant.company_name.clone().or_else(|| tenant.name.clone()),
+            logo_url: tenant.logo_url.clone(),
+            ..RuntimeBranding::default()
+        }),
+        services: services(&features, debug),
+        sdk: Some(RuntimeSdk {
+            version: Some(health::VERSION.to_owned()),
+            api_base_url: Some(format!("{}/api", app.urls.public)),
+            ..RuntimeSdk::default()
+        }),
+        tenant: tenants::public_view(&tenant),
+    })
+}
+
+/// What the plan's features make of each service.
+pub fn services(features: &[String], debug: bool) -> Vec<ServiceCapability> {
+    SERVICES
+        .iter()
+        .zip(1_i64..)
+        .map(|((key, label, needed), place)| {
+            let missing: Vec<&str> =
+                needed.iter().copied().filter(|feature| !features.iter().any(|held| held == feature)).collect();
+            let ai = matches!(key, ServiceKey::AiChat | ServiceKey::AiVoice | ServiceKey::AiVideo);
+            let (status, reason) = if !missing.is_empty() {
+                (ServiceStatus::NotInPlan, Some(format!("the plan lacks: {}", missing.join(", "))))
+            } else if ai {
+                (ServiceStatus::AiNotReady, Some("no AI provider is configured for this tenant".to_owned()))
+            } else {
+                (ServiceStatus::Available, None)
+            };
+            ServiceCapability {
+                allowed: Some(status == ServiceStatus::Available),
+                key: key.clone(),
+                label: Some((*label).to_owned()),
+                status,
+                reason: reason.filter(|_| debug),
+                required_features: Some(needed.iter().map(|feature| (*feature).to_owned()).collect()),
+                admin_enabled: Some(true),
+                sort_order: Some(place * 10),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_available_when_the_plan_has_all_it_needs() {
+        let services = services(&["chat".into(), "video".into(), "ai".into()], false);
+        let status = |key| services.iter().find(|service| service.key == key).map(|service| service.status.clone());
+        assert_eq!(status(ServiceKey::Chat), Some(ServiceStatus::Available));
+        assert_eq!(status(ServiceKey::VoiceCall), Some(ServiceStatus::NotInPlan));
+        assert_eq!(status(ServiceKey::AiChat), Some(ServiceStatus::AiNotReady));
+        assert_eq!(status(ServiceKey::AiVideo), Some(ServiceStatus::NotInPlan));
+        assert!(services.iter().all(|service| service.reason.is_none()));
+        assert!(super::services(&[], true).iter().all(|service| service.reason.is_some()));
+    }
+}

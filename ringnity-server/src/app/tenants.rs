@@ -1,0 +1,156 @@
+//! Tenants as their own people and their visitors see them, and how a request without a credential names one.
+
+use ringnity_store::tenants::{self, Tenant as Stored};
+use ringnity_store::{Conn, TenantId};
+use ringnity_types::{ErrorCode, Tenant, TenantData};
+
+use super::{App, AppError, AppResult, Kind};
+
+/// What a request says about the tenant it is for, beside any credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantHints {
+    /// Slug in the host name.
+    pub host_slug: Option<String>,
+    /// Public key from header or query.
+    pub public_key: Option<String>,
+    /// Slug from the query or the body.
+    pub slug: Option<String>,
+}
+
+/// The tenant of a Server API key.
+pub async fn get_server_tenant(app: &App, tenant: TenantId) -> AppResult<TenantData> {
+    let stored = app
+        .store
+        .read(move |c| tenants::tenant_get(c, &tenant)?.ok_or_else(unknown))
+        .await?;
+    Ok(TenantData { tenant: Some(own_view(&stored)) })
+}
+
+/// The tenant that `hints` name: the host's slug first, then the public key, then a slug. It must be active.
+pub fn tenant_of_hints(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
+    let found = if let Some(slug) = &hints.host_slug {
+        tenants::tenant_by_slug(c, slug)?
+    } else if let Some(key) = &hints.public_key {
+        tenants::tenant_by_public_key(c, key)?
+    } else if let Some(slug) = &hints.slug {
+        tenants::tenant_by_slug(c, slug)?
+    } else {
+        return Err(AppError::new(
+            Kind::Unauthenticated,
+            ErrorCode::SdkSessionRequired,
+            "This request names no tenant. Send the X-Ringnity-Public-Key header, the apiKey or slug query, or use the tenant's own host name.",
+        ));
+    };
+    let tenant = found.ok_or_else(unknown)?;
+    must_be_active(&tenant)?;
+    Ok(tenant)
+}
+
+/// Refuses a tenant that is switched off.
+pub fn must_be_active(tenant: &Stored) -> AppResult<()> {
+    if tenant.is_active {
+        return Ok(());
+    }
+    Err(AppError::new(
+        Kind::Forbidden,
+        ErrorCode::SdkClientInactive,
+        "This tenant is switched off. Its owner can ask the platform's operators to switch it on again.",
+    ))
+}
+
+/// Refuses a browser page that is not on one of the tenant's domains. `origin` is absent for apps and servers.
+pub fn must_be_allowed_origin(c: &mut Conn, tenant: &TenantId, origin: Option<&str>) -> AppResult<()> {
+    let Some(origin) = origin else { return Ok(()) };
+    let domains = tenants::tenant_domain_list(c, tenant)?;
+    if domains.iter().any(|domain| origin_is_on(origin, domain)) {
+        return Ok(());
+    }
+    Err(AppError::new(
+        Kind::Forbidden,
+        ErrorCode::SdkOriginNotAllowed,
+        "Pages of this origin may not use this tenant. Add its domain to the tenant's allowed domains.",
+    )
+    .detail(format!("origin {origin} is on none of the allowed domains")))
+}
+
+/// Whether `origin` is `domain` exactly, or under it where the domain is written `*.example.com`.
+///
+/// A domain is a host, with a port only when it is not the scheme's own. Everything that is not an http(s)
+/// origin, such as `null`, is on no domain.
+pub fn origin_is_on(origin: &str, domain: &str) -> bool {
+    let origin = origin.to_ascii_lowercase();
+    let domain = domain.to_ascii_lowercase();
+    let Some((scheme, host)) = origin.split_once("://") else { return false };
+    let host = match scheme {
+        "https" => host.strip_suffix(":443").unwrap_or(host),
+        "http" => host.strip_suffix(":80").unwrap_or(host),
+        _ => return false,
+    };
+    if host.is_empty() || host.contains(['/', '@', '?', '#']) {
+        return false;
+    }
+    match domain.strip_prefix("*.") {
+        Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        None => host == domain,
+    }
+}
+
+/// What a tenant's own systems may know of it.
+pub fn own_view(stored: &Stored) -> Tenant {
+    Tenant {
+        client_id: stored.id.to_string(),
+        slug: Some(stored.slug.clone()),
+        name: stored.name.clone(),
+        company_name: stored.company_name.clone(),
+        email: Some(stored.email.clone()),
+        phone: stored.phone.clone(),
+        timezone: Some(stored.timezone.clone()),
+        is_active: Some(stored.is_active),
+    }
+}
+
+/// What anybody may know of a tenant: not how to write to its owner.
+pub fn public_view(stored: &Stored) -> Tenant {
+    Tenant { email: None, phone: None, ..own_view(stored) }
+}
+
+/// The answer where no such tenant exists.
+pub fn unknown() -> AppError {
+    AppError::not_found(
+        ErrorCode::SdkClientNotFound,
+        "There is no such tenant. Check the slug or the public key: the owner's developer settings show both.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_domain_itself_or_what_is_under_a_wildcard_matches() {
+        for (origin, domain) in [
+            ("https://shop.example.com", "shop.example.com"),
+            ("https://shop.example.com:443", "shop.example.com"),
+            ("http://localhost:5173", "localhost:5173"),
+            ("https://a.b.example.com", "*.example.com"),
+            ("https://SHOP.example.com", "shop.EXAMPLE.com"),
+        ] {
+            assert!(origin_is_on(origin, domain), "{origin} on {domain}");
+        }
+        for (origin, domain) in [
+            ("https://evilexample.com", "example.com"),
+            ("https://example.com.evil.io", "example.com"),
+            ("https://example.com", "*.example.com"),
+            ("https://evilexample.com", "*.example.com"),
+            ("https://.example.com", "*.example.com"),
+            ("https://example.com:8443", "example.com"),
+            ("ftp://example.com", "example.com"),
+            ("null", "null"),
+            ("https://example.com@evil.io", "*.evil.io"),
+            ("https://evil.io/.example.com", "*.example.com"),
+            ("", "example.com"),
+        ] {
+            assert!(!origin_is_on(origin, domain), "{origin} on {domain}");
+        }
+    }
+}

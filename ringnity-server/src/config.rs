@@ -1,0 +1,103 @@
+//! What an operator sets, and what follows from it. Read once at start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ringnity_store::{StoreConfig, StoreError};
+
+/// Settings of `serve`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServeConfig {
+    /// Address to listen on
+    #[arg(long, env = "RINGNITY_LISTEN", default_value = "127.0.0.1:8192", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Folder for the SQLite database and other files; made when it is not there
+    #[arg(long, env = "RINGNITY_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Database to use instead of SQLite in the data folder: postgres://user@host/name
+    #[arg(long, env = "RINGNITY_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// URL under which clients reach this server [default: http://ADDR]
+    #[arg(long, env = "RINGNITY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// URL of the dashboard that sign-in answers point to [default: the public URL]
+    #[arg(long, env = "RINGNITY_DASHBOARD_URL", value_name = "URL")]
+    pub dashboard_url: Option<String>,
+    /// Domain under which each tenant has a host of its own, <slug>.DOMAIN
+    #[arg(long, env = "RINGNITY_BASE_DOMAIN", default_value = "localhost", value_name = "DOMAIN")]
+    pub base_domain: String,
+    /// Seed a demo tenant and a second one, and print what to try
+    #[arg(long, env = "RINGNITY_DEMO")]
+    pub demo: bool,
+    /// Write the demo's addresses and credentials into this file as JSON (implies --demo)
+    #[arg(long, env = "RINGNITY_DEMO_FILE", value_name = "FILE")]
+    pub demo_file: Option<PathBuf>,
+}
+
+impl ServeConfig {
+    /// Where the database is.
+    pub fn store(&self) -> Result<StoreConfig, StoreError> {
+        match &self.database_url {
+            Some(url) => StoreConfig::new(url),
+            None => StoreConfig::new(&self.data_dir.join("ringnity.db").to_string_lossy()),
+        }
+    }
+
+    /// The addresses that answers name, once it is known which port was bound.
+    pub fn urls(&self, bound: SocketAddr) -> Urls {
+        let public = self.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+        let public = public.trim_end_matches('/').to_owned();
+        let dashboard = self.dashboard_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        Urls {
+            secure: public.starts_with("https://"),
+            dashboard: dashboard.unwrap_or_else(|| public.clone()),
+            public,
+            base_domain: self.base_domain.to_ascii_lowercase(),
+        }
+    }
+}
+
+/// Addresses under which people reach this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Urls {
+    /// Origin of this server, without a slash at the end.
+    pub public: String,
+    /// Where the dashboard is, without a slash at the end.
+    pub dashboard: String,
+    /// Domain of the tenants' hosts.
+    pub base_domain: String,
+    /// Whether clients come by https, so that cookies may insist on it.
+    pub secure: bool,
+}
+
+impl Urls {
+    /// The tenant's slug in a `Host` header: one label before the base domain.
+    pub fn slug_of_host(&self, host: &str) -> Option<String> {
+        let name = host.rsplit_once(':').map_or(host, |(name, port)| {
+            if port.chars().all(|digit| digit.is_ascii_digit()) { name } else { host }
+        });
+        let name = name.to_ascii_lowercase();
+        let label = name.strip_suffix(&self.base_domain)?.strip_suffix('.')?;
+        (!label.is_empty() && !label.contains('.')).then(|| label.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_names_a_tenant_only_right_below_the_base_domain() {
+        let urls = Urls {
+            public: "https://api.example.com".into(),
+            dashboard: "https://api.example.com".into(),
+            base_domain: "example.com".into(),
+            secure: true,
+        };
+        assert_eq!(urls.slug_of_host("acme.example.com").as_deref(), Some("acme"));
+        assert_eq!(urls.slug_of_host("ACME.Example.com:8192").as_deref(), Some("acme"));
+        for host in ["example.com", "a.b.example.com", "acmeexample.com", "acme.example.com.evil.io", "127.0.0.1:80", "[::1]:80"] {
+            assert_eq!(urls.slug_of_host(host), None, "{host}");
+        }
+    }
+}
