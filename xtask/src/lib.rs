@@ -2,6 +2,7 @@
 //! Nothing here knows Ringnity; what is particular to a contract is in its settings file.
 
 mod dialect;
+pub mod diff;
 pub mod emit;
 pub mod generate;
 pub mod lint;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{generate, ledger, lint, model, source, status};
+use xtask::{diff, generate, ledger, lint, model, source, status};
 
 /// Development commands: one OpenAPI document in, types, client and server trait out.
 #[derive(Debug, Parser)]
@@ -33,6 +33,12 @@ enum Command {
         #[command(flatten)]
         inputs: source::Inputs,
     },
+    /// Tell what changed between two OpenAPI documents, and for whom it breaks
+    #[command(after_help = "A request that narrows breaks callers, a response that widens breaks readers.\n\
+        Exit code: 0 nothing breaks, 1 something breaks, 2 a document cannot be read\n\n\
+        Examples:\n  git show main:openapi.json > /tmp/old.json && cargo xtask diff /tmp/old.json openapi.json\n  \
+        cargo xtask diff old.json new.json --json | jq '.changes[] | select(.level == \"breaking\")'")]
+    Diff(diff::Args),
     /// Find what is wrong in an OpenAPI document
     #[command(after_help = "Lines read: weight  rule  #/json/pointer: what is wrong; what to do\n\
         Exit code: 0 no errors, 1 errors, 2 the document cannot be read\n\n\
@@ -68,6 +74,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 contract.hoisted.len()
             );
         }
+        Command::Diff(args) => return diff::run(&args),
         Command::Lint(args) => return lint::run(&args),
     }
     Ok(ExitCode::SUCCESS)

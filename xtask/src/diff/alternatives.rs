@@ -1,0 +1,136 @@
+//! Compares `anyOf` and `oneOf`: which alternative stands for which, and what it means that one came or went.
+
+use std::collections::HashSet;
+
+use super::containment::{bundled, covers, witness};
+use super::graph::Finding;
+use super::sample::sample;
+use super::schemas::Comparer;
+use super::view::{Node, View};
+use super::{Level, Side};
+use crate::walk::{resolve, without_annotations};
+
+/// Whether two alternatives may stand for one another.
+type Likeness<'f> = &'f dyn Fn(&Node, &Node) -> bool;
+
+impl Comparer<'_, '_> {
+    pub(super) fn alternatives(&mut self, old: &View, new: &View) {
+        let (before, after) = match (&old.alternatives, &new.alternatives) {
+            (None, None) => return,
+            (Some((_, before)), Some((_, after))) => (before.clone(), after.clone()),
+            (None, Some((_, after))) => match self.only_alternative(Side::Old, old, new) {
+                Some(before) => (vec![before], after.clone()),
+                None => {
+                    self.judge_whole("alternatives-introduced", "has to be one of several now", old, new);
+                    return;
+                }
+            },
+            (Some((_, before)), None) => match self.only_alternative(Side::New, new, old) {
+                Some(after) => (before.clone(), vec![after]),
+                None => {
+                    self.judge_whole("alternatives-dropped", "need not be one of several any more", old, new);
+                    return;
+                }
+            },
+        };
+        let pairs = matched(&before, &after);
+        for (old, new) in &pairs {
+            self.nodes(&before[*old], &after[*new]);
+        }
+        let (old_used, new_used): (HashSet<usize>, HashSet<usize>) = pairs.into_iter().unzip();
+        for (index, branch) in before.iter().enumerate().filter(|(index, _)| !old_used.contains(index)) {
+            self.branch("alternative-removed", Side::Old, branch, new, index);
+        }
+        for (index, branch) in after.iter().enumerate().filter(|(index, _)| !new_used.contains(index)) {
+            self.branch("alternative-added", Side::New, branch, old, index);
+        }
+    }
+
+    /// A plain schema is an alternative without another, when the other side is nothing but alternatives.
+    fn only_alternative(&self, side: Side, plain: &View, other: &View) -> Option<Node> {
+        let document = match side {
+            Side::Old => self.graph.old,
+            Side::New => self.graph.new,
+        };
+        let says = !plain.scalars.is_empty() || !plain.properties.is_empty();
+        let bare = other.scalars.is_empty() && other.properties.is_empty() && other.rest.is_empty();
+        let value = resolve(document, &plain.pointer)?;
+        (says && bare).then(|| Node::new(plain.pointer.clone(), value.clone()))
+    }
+
+    /// A branch that came or went: it matters only if no other branch accepts its values.
+    fn branch(&mut self, rule: &'static str, side: Side, branch: &Node, other: &View, index: usize) {
+        let (mine, theirs) = match side {
+            Side::Old => (self.graph.old, self.graph.new),
+            Side::New => (self.graph.new, self.graph.old),
+        };
+        let what = branch.reference().map_or_else(
+            || branch.value["title"].as_str().map_or_else(|| format!("alternative {index}"), str::to_owned),
+            |reference| reference.rsplit('/').next().unwrap_or_default().to_owned(),
+        );
+        let is_null = branch.value["type"] == "null";
+        let (rule, message) = match (side, is_null) {
+            (Side::Old, true) => ("null-refused", "may not be null any more".to_owned()),
+            (Side::New, true) => ("null-allowed", "may be null now".to_owned()),
+            (Side::Old, false) => (rule, format!("{what} is no alternative any more")),
+            (Side::New, false) => (rule, format!("{what} is a new alternative")),
+        };
+        let mut finding = Finding::new(rule, side, &branch.pointer, message);
+        finding = if side == Side::Old { finding.narrows() } else { finding.widens() };
+        let alone = bundled(mine, &branch.value);
+        let whole = resolve(theirs, &other.pointer).map(|value| bundled(theirs, value));
+        if let Some(whole) = whole {
+            if covers(&whole, &alone) == Some(true) {
+                finding = finding.at(Level::Compatible).note("the other alternatives accept its values");
+                finding.by_containment = true;
+            } else {
+                let found = witness(&alone, &whole, sample(&alone, &alone));
+                match side {
+                    Side::Old => finding.request_witness = found,
+                    Side::New => finding.response_witness = found,
+                }
+            }
+        }
+        self.pair.tell(finding);
+    }
+}
+
+/// Which alternative of `after` stands for which of `before`: the same reference, the same schema, the same
+/// title, else the same types when neither side has another of them.
+fn matched(before: &[Node], after: &[Node]) -> Vec<(usize, usize)> {
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    let type_of = |node: &Node| node.value.get("type").cloned().unwrap_or_default();
+    let lone = |nodes: &[Node], node: &Node| {
+        nodes.iter().filter(|other| type_of(other) == type_of(node)).count() == 1
+    };
+    // The only one that is not null stands for the only one that is not null.
+    let is_null = |node: &Node| node.value["type"] == "null";
+    let real = |nodes: &[Node]| nodes.iter().filter(|node| !is_null(node)).count();
+    let single = real(before) == 1 && real(after) == 1;
+    let likenesses: [Likeness<'_>; 5] = [
+        &|old, new| old.reference().is_some() && old.reference() == new.reference(),
+        &|old, new| without_annotations(&old.value) == without_annotations(&new.value),
+        &|old, new| old.value["title"].is_string() && old.value["title"] == new.value["title"],
+        &|old, new| {
+            old.reference().is_none()
+                && new.reference().is_none()
+                && type_of(old).is_string()
+                && type_of(old) == type_of(new)
+                && lone(before, old)
+                && lone(after, new)
+        },
+        &|old, new| single && !is_null(old) && !is_null(new),
+    ];
+    for alike in likenesses {
+        for (old_index, old) in before.iter().enumerate() {
+            if pairs.iter().any(|(used, _)| *used == old_index) {
+                continue;
+            }
+            let free = |index: &usize| !pairs.iter().any(|(_, used)| used == index);
+            if let Some(new_index) = (0..after.len()).filter(free).find(|index| alike(old, &after[*index])) {
+                pairs.push((old_index, new_index));
+            }
+        }
+    }
+    pairs
+}

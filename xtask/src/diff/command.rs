@@ -1,0 +1,69 @@
+//! The command line of `cargo xtask diff`: two documents in, a report and an exit code out.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{Level, Options, Report, diff, text};
+use crate::source;
+
+/// Which documents `cargo xtask diff` compares.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The older document
+    old: PathBuf,
+    /// The newer document
+    new: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Also tell what changed in words only, and what no operation uses
+    #[arg(long)]
+    all: bool,
+    /// A new enum value in a response breaks: readers refuse values they do not know
+    #[arg(long)]
+    closed_enums: bool,
+}
+
+/// Compares and prints. Exit code 1 when something breaks.
+///
+/// # Errors
+///
+/// When one of the documents cannot be read.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (old, new) = (read(&args.old)?, read(&args.new)?);
+    let report = diff(&old, &new, Options { closed_enums: args.closed_enums });
+    if args.json {
+        let changes: Vec<_> =
+            report.changes.iter().filter(|change| args.all || change.level != Level::Documentation).collect();
+        let printed = json!({
+            "old": args.old.display().to_string(),
+            "new": args.new.display().to_string(),
+            "counts": counts(&report),
+            "changes": changes,
+        });
+        println!("{}", serde_json::to_string_pretty(&printed)?);
+    } else {
+        print!("{}", text::render(&report, args.all));
+        println!("{} → {}: {}", args.old.display(), args.new.display(), text::summary(&report));
+    }
+    Ok(if report.breaks() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn counts(report: &Report) -> Value {
+    json!({
+        "breaking": report.count(Level::Breaking),
+        "deprecation": report.count(Level::Deprecation),
+        "compatible": report.count(Level::Compatible),
+        "documentation": report.count(Level::Documentation),
+    })
+}
+
+fn read(path: &Path) -> anyhow::Result<Value> {
+    let document = source::read_document(path)?;
+    if !document["openapi"].is_string() {
+        anyhow::bail!("{}: #/openapi is missing; this is no OpenAPI document", path.display());
+    }
+    Ok(document)
+}

@@ -1,0 +1,254 @@
+//! Which schema is compared with which, and who uses the pair: each pair is compared once, and what was
+//! found is told with every operation that reaches it and the way its values travel there.
+
+use std::collections::{HashSet, VecDeque};
+
+use indexmap::{IndexMap, IndexSet};
+use serde_json::Value;
+
+use super::schemas::compare;
+use super::view::Node;
+use super::{Change, Direction, Level, Options, Side};
+use crate::walk::{join, members};
+
+/// An operation and the way a value travels in it.
+pub(super) type Use = (String, Direction);
+
+/// What a schema change means in each direction; who uses the schema decides which of the two counts.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) rule: &'static str,
+    pub(super) side: Side,
+    pub(super) pointer: String,
+    pub(super) message: String,
+    /// For values that go to the server.
+    pub(super) request: Level,
+    /// For values that come from it.
+    pub(super) response: Level,
+    pub(super) note: Option<String>,
+    pub(super) request_witness: Option<Value>,
+    pub(super) response_witness: Option<Value>,
+    pub(super) by_containment: bool,
+}
+
+impl Finding {
+    /// A change that breaks nobody until told otherwise.
+    pub(super) fn new(rule: &'static str, side: Side, pointer: &str, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            side,
+            pointer: pointer.to_owned(),
+            message: message.into(),
+            request: Level::Compatible,
+            response: Level::Compatible,
+            note: None,
+            request_witness: None,
+            response_witness: None,
+            by_containment: false,
+        }
+    }
+
+    /// Some values are accepted no more: breaks requests.
+    pub(super) fn narrows(mut self) -> Self {
+        self.request = Level::Breaking;
+        self
+    }
+
+    /// Some values are accepted now that were not: breaks responses.
+    pub(super) fn widens(mut self) -> Self {
+        self.response = Level::Breaking;
+        self
+    }
+
+    /// The same level both ways.
+    pub(super) fn at(mut self, level: Level) -> Self {
+        (self.request, self.response) = (level, level);
+        self
+    }
+
+    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+}
+
+/// What was found between two schemas, and which pairs they lead to.
+#[derive(Default)]
+pub(super) struct Pair {
+    pub(super) findings: Vec<Finding>,
+    pub(super) leads_to: Vec<(Node, Node)>,
+}
+
+impl Pair {
+    pub(super) fn tell(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+}
+
+/// The pairs of schemas under comparison.
+pub(super) struct Graph<'a> {
+    /// The older document.
+    pub(super) old: &'a Value,
+    /// The newer document.
+    pub(super) new: &'a Value,
+    /// How strictly to judge.
+    pub(super) options: Options,
+    pairs: IndexMap<(String, String), Entry>,
+}
+
+struct Entry {
+    findings: Vec<Finding>,
+    leads_to: Vec<usize>,
+    uses: IndexSet<Use>,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(old: &'a Value, new: &'a Value, options: Options) -> Self {
+        Self { old, new, options, pairs: IndexMap::new() }
+    }
+
+    /// Asks for the comparison of two schemas that `operation` uses in `direction`.
+    pub(super) fn compare(&mut self, old: Node, new: Node, operation: &str, direction: Direction) {
+        let pair = self.pair(old, new);
+        self.pairs[pair].uses.insert((operation.to_owned(), direction));
+    }
+
+    /// The index of a pair, compared if it was not, with all that it leads to.
+    fn pair(&mut self, old: Node, new: Node) -> usize {
+        let key = (old.pointer.clone(), new.pointer.clone());
+        if let Some(index) = self.pairs.get_index_of(&key) {
+            return index;
+        }
+        let entry = Entry { findings: Vec::new(), leads_to: Vec::new(), uses: IndexSet::new() };
+        let (index, _) = self.pairs.insert_full(key, entry);
+        let mut waiting = VecDeque::from([(index, old, new)]);
+        while let Some((index, old, new)) = waiting.pop_front() {
+            let pair = compare(self, &old, &new);
+            self.pairs[index].findings = pair.findings;
+            for (old, new) in pair.leads_to {
+                let key = (old.pointer.clone(), new.pointer.clone());
+                let next = self.pairs.get_index_of(&key).unwrap_or_else(|| {
+                    let entry = Entry { findings: Vec::new(), leads_to: Vec::new(), uses: IndexSet::new() };
+                    let (next, _) = self.pairs.insert_full(key, entry);
+                    waiting.push_back((next, old, new));
+                    next
+                });
+                self.pairs[index].leads_to.push(next);
+            }
+        }
+        index
+    }
+
+    /// Every change of a schema that was reached, and of the named ones that no operation uses.
+    pub(super) fn finish(mut self) -> Vec<Change> {
+        self.spread_uses();
+        let mut unused = self.unused_components();
+        let mut changes: Vec<Change> = self
+            .pairs
+            .values()
+            .filter(|entry| !entry.uses.is_empty())
+            .flat_map(|entry| entry.findings.iter().map(|finding| change(finding, &entry.uses)))
+            .collect();
+        changes.append(&mut unused);
+        changes
+    }
+
+    /// Whoever uses a pair uses what it leads to.
+    fn spread_uses(&mut self) {
+        let mut waiting: VecDeque<usize> = (0..self.pairs.len()).collect();
+        while let Some(index) = waiting.pop_front() {
+            let uses = self.pairs[index].uses.clone();
+            for next in self.pairs[index].leads_to.clone() {
+                let before = self.pairs[next].uses.len();
+                self.pairs[next].uses.extend(uses.iter().cloned());
+                if self.pairs[next].uses.len() > before {
+                    waiting.push_back(next);
+                }
+            }
+        }
+    }
+
+    /// Named schemas that came, went, or changed without any operation to notice.
+    fn unused_components(&mut self) -> Vec<Change> {
+        const SCHEMAS: &str = "#/components/schemas";
+        let schemas = |document: &Value| -> IndexMap<String, Value> {
+            members(&document["components"]["schemas"])
+                .map(|(name, schema)| (name.clone(), schema.clone()))
+                .collect()
+        };
+        let (old, new) = (schemas(self.old), schemas(self.new));
+        let mut found = Vec::new();
+        for name in old.keys().filter(|name| !new.contains_key(*name)) {
+            let finding = Finding::new(
+                "schema-removed",
+                Side::Old,
+                &join(SCHEMAS, name),
+                format!("schema {name} is gone"),
+            )
+            .note("generated code loses the type; where it was used is told apart from this");
+            found.push(change(&finding, &IndexSet::new()));
+        }
+        for name in new.keys().filter(|name| !old.contains_key(*name)) {
+            let finding = Finding::new(
+                "schema-added",
+                Side::New,
+                &join(SCHEMAS, name),
+                format!("schema {name} is new"),
+            );
+            found.push(change(&finding, &IndexSet::new()));
+        }
+        let used: HashSet<String> = self
+            .pairs
+            .iter()
+            .filter(|(_, entry)| !entry.uses.is_empty())
+            .map(|((_, new), _)| new.clone())
+            .collect();
+        for (name, schema) in new {
+            let pointer = join(SCHEMAS, &name);
+            let Some(before) = old.get(&name).filter(|_| !used.contains(&pointer)) else { continue };
+            let pair = self.pair(Node::new(&pointer, before.clone()), Node::new(&pointer, schema));
+            found.extend(self.pairs[pair].findings.iter().map(|finding| {
+                let mut change = change(finding, &IndexSet::new());
+                change.level = Level::Documentation;
+                change.note = Some("no operation uses this schema".to_owned());
+                change
+            }));
+        }
+        found
+    }
+}
+
+fn change(finding: &Finding, uses: &IndexSet<Use>) -> Change {
+    let mut operations = IndexSet::new();
+    let mut directions = Vec::new();
+    for (operation, direction) in uses {
+        operations.insert(operation.clone());
+        directions.push(*direction);
+    }
+    directions.sort();
+    directions.dedup();
+    let level_of = |direction: &Direction| match direction {
+        Direction::Request => finding.request,
+        Direction::Response => finding.response,
+    };
+    let level = directions.iter().map(level_of).min().unwrap_or(finding.request.max(finding.response));
+    let breaks: Vec<Direction> =
+        directions.iter().copied().filter(|direction| level_of(direction) == Level::Breaking).collect();
+    let witness = breaks.iter().find_map(|direction| match direction {
+        Direction::Request => finding.request_witness.clone(),
+        Direction::Response => finding.response_witness.clone(),
+    });
+    Change {
+        level,
+        rule: finding.rule,
+        document: finding.side,
+        pointer: finding.pointer.clone(),
+        message: finding.message.clone(),
+        operations: operations.into_iter().collect(),
+        directions,
+        breaks,
+        note: finding.note.clone(),
+        witness,
+        by_containment: finding.by_containment,
+    }
+}

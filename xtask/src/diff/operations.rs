@@ -1,0 +1,410 @@
+//! Compares two documents operation by operation: what is offered, what it takes, what it answers.
+//! Schemas are handed to the graph; security is compared next door.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::graph::Graph;
+use super::view::Node;
+use super::{Change, Direction, Level, Side, security};
+use crate::walk::{Operation, Parameter, elements, join, members, operations, path_variables};
+
+/// Every change of an operation but for those of schemas.
+pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Change> {
+    let mut told = Told { changes: Vec::new() };
+    let by_key = |operations: Vec<Operation<'_>>| -> IndexMap<(String, &'static str), usize> {
+        operations
+            .iter()
+            .enumerate()
+            .map(|(index, operation)| ((shape(operation.path), operation.method), index))
+            .collect()
+    };
+    let (old_operations, new_operations) = (operations(old), operations(new));
+    let (old_keys, new_keys) = (by_key(old_operations.clone()), by_key(new_operations.clone()));
+    for (key, index) in &old_keys {
+        let operation = &old_operations[*index];
+        if !new_keys.contains_key(key) {
+            removed(operation, &new_operations, &mut told);
+        }
+    }
+    for (key, index) in &new_keys {
+        let operation = &new_operations[*index];
+        match old_keys.get(key) {
+            Some(before) => {
+                let mut pair = Pair {
+                    old,
+                    new,
+                    before: &old_operations[*before],
+                    after: operation,
+                    graph,
+                    told: &mut told,
+                };
+                pair.compare();
+            }
+            None => {
+                told.tell(
+                    Level::Compatible,
+                    "operation-added",
+                    Side::New,
+                    operation.pointer(),
+                    format!("{} {} is new", operation.method.to_uppercase(), operation.path),
+                    &operation.label(),
+                );
+            }
+        }
+    }
+    if old.get("webhooks") != new.get("webhooks") {
+        let side = standing(old, new, "webhooks");
+        told.tell(
+            Level::Breaking,
+            "webhooks-changed",
+            side,
+            "#/webhooks".to_owned(),
+            "webhooks differ; they are not compared one by one: taken as breaking".to_owned(),
+            "",
+        );
+    }
+    told.changes
+}
+
+/// A path without the names of its variables: those do not travel.
+fn shape(path: &str) -> String {
+    path.split('/')
+        .map(|segment| if segment.starts_with('{') && segment.ends_with('}') { "{}" } else { segment })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// Where a member stands that one of the two may lack.
+pub(super) fn standing(old: &Value, new: &Value, member: &str) -> Side {
+    if new.get(member).is_none() && old.get(member).is_some() { Side::Old } else { Side::New }
+}
+
+fn removed(operation: &Operation<'_>, new: &[Operation<'_>], told: &mut Told) {
+    let moved = new.iter().find(|other| other.id().is_some() && other.id() == operation.id());
+    let message = match moved {
+        Some(other) => format!(
+            "{} {} is gone; {} is now {} {}",
+            operation.method.to_uppercase(),
+            operation.path,
+            operation.label(),
+            other.method.to_uppercase(),
+            other.path
+        ),
+        None => format!("{} {} is gone", operation.method.to_uppercase(), operation.path),
+    };
+    let change = told.tell(
+        Level::Breaking,
+        if moved.is_some() { "operation-moved" } else { "operation-removed" },
+        Side::Old,
+        operation.pointer(),
+        message,
+        &operation.label(),
+    );
+    if operation.value["deprecated"] == true {
+        change.note = Some("it was deprecated before".to_owned());
+    }
+}
+
+/// Collects changes.
+pub(super) struct Told {
+    changes: Vec<Change>,
+}
+
+impl Told {
+    /// Records a change that is not about a value; `operation` may be empty.
+    pub(super) fn tell(
+        &mut self,
+        level: Level,
+        rule: &'static str,
+        document: Side,
+        pointer: String,
+        message: String,
+        operation: &str,
+    ) -> &mut Change {
+        self.changes.push(Change {
+            level,
+            rule,
+            document,
+            pointer,
+            message,
+            operations: if operation.is_empty() { Vec::new() } else { vec![operation.to_owned()] },
+            directions: Vec::new(),
+            breaks: Vec::new(),
+            note: None,
+            witness: None,
+            by_containment: false,
+        });
+        let last = self.changes.len() - 1;
+        &mut self.changes[last]
+    }
+}
+
+/// An operation in both documents.
+pub(super) struct Pair<'p, 'a, 'g> {
+    pub(super) old: &'a Value,
+    pub(super) new: &'a Value,
+    pub(super) before: &'p Operation<'a>,
+    pub(super) after: &'p Operation<'a>,
+    pub(super) graph: &'p mut Graph<'g>,
+    pub(super) told: &'p mut Told,
+}
+
+impl Pair<'_, '_, '_> {
+    pub(super) fn tell(
+        &mut self,
+        level: Level,
+        rule: &'static str,
+        side: Side,
+        pointer: String,
+        message: String,
+    ) -> &mut Change {
+        self.told.tell(level, rule, side, pointer, message, &self.after.label())
+    }
+
+    pub(super) fn schema(&mut self, old: Node, new: Node, direction: Direction) {
+        self.graph.compare(old, new, &self.after.label(), direction);
+    }
+
+    fn compare(&mut self) {
+        self.words();
+        self.servers();
+        security::compare(self.old, self.new, self.before, self.after, self.told);
+        self.parameters();
+        self.body();
+        self.responses();
+        if self.before.value.get("callbacks") != self.after.value.get("callbacks") {
+            let side = standing(self.before.value, self.after.value, "callbacks");
+            let holder = if side == Side::Old { self.before } else { self.after };
+            self.tell(
+                Level::Breaking,
+                "callbacks-changed",
+                side,
+                join(&holder.pointer(), "callbacks"),
+                "callbacks differ; they are not compared one by one: taken as breaking".to_owned(),
+            );
+        }
+    }
+
+    fn words(&mut self) {
+        let at = self.after.pointer();
+        let (before, after) = (self.before.value, self.after.value);
+        match (before["deprecated"] == true, after["deprecated"] == true) {
+            (false, true) => {
+                self.tell(
+                    Level::Deprecation,
+                    "deprecated",
+                    Side::New,
+                    join(&at, "deprecated"),
+                    "is deprecated".to_owned(),
+                );
+            }
+            (true, false) => {
+                self.tell(
+                    Level::Compatible,
+                    "deprecated",
+                    Side::New,
+                    at.clone(),
+                    "is not deprecated any more".to_owned(),
+                );
+            }
+            _ => {}
+        }
+        if before["operationId"] != after["operationId"] {
+            let message = format!("is called {}, was {}", self.after.label(), self.before.label());
+            let change = self.tell(
+                Level::Compatible,
+                "operation-renamed",
+                Side::New,
+                join(&at, "operationId"),
+                message,
+            );
+            change.note = Some("nothing on the wire; generated calls change their name".to_owned());
+        }
+        for keyword in ["summary", "description", "tags"] {
+            if before.get(keyword) != after.get(keyword) {
+                let message = format!("{keyword} reads otherwise");
+                self.tell(Level::Documentation, "words-changed", Side::New, at.clone(), message);
+            }
+        }
+    }
+
+    fn servers(&mut self) {
+        let read = |document: &Value, operation: &Operation<'_>| -> (String, Vec<String>) {
+            let places = [
+                (operation.value.get("servers"), join(&operation.pointer(), "servers")),
+                (operation.item.get("servers"), join(&operation.item_pointer(), "servers")),
+                (document.get("servers"), "#/servers".to_owned()),
+            ];
+            let (servers, pointer) = places
+                .into_iter()
+                .find(|(servers, _)| servers.is_some())
+                .unwrap_or((None, "#/servers".to_owned()));
+            let urls = elements(servers.unwrap_or(&Value::Null)).filter_map(|server| server["url"].as_str());
+            (pointer, urls.map(str::to_owned).collect())
+        };
+        let ((old_at, before), (new_at, after)) = (read(self.old, self.before), read(self.new, self.after));
+        for url in before.iter().filter(|url| !after.contains(url)) {
+            self.tell(
+                Level::Breaking,
+                "server-removed",
+                Side::Old,
+                old_at.clone(),
+                format!("is not served at {url} any more"),
+            );
+        }
+        for url in after.iter().filter(|url| !before.contains(url)) {
+            self.tell(
+                Level::Compatible,
+                "server-added",
+                Side::New,
+                new_at.clone(),
+                format!("is served at {url} too"),
+            );
+        }
+    }
+
+    fn parameters(&mut self) {
+        let (before, after) = (self.before.parameters(self.old), self.after.parameters(self.new));
+        let old_variables = path_variables(self.before.path);
+        let new_variables = path_variables(self.after.path);
+        // Path variables by position, the others by name; header names know no case.
+        let key = |parameter: &Parameter<'_>, variables: &[&str]| match parameter.place {
+            "path" => format!("path {:?}", variables.iter().position(|name| *name == parameter.name)),
+            "header" => format!("header {}", parameter.name.to_lowercase()),
+            place => format!("{place} {}", parameter.name),
+        };
+        let index = |parameters: Vec<_>, variables: &[&str]| -> IndexMap<String, _> {
+            parameters.into_iter().map(|parameter| (key(&parameter, variables), parameter)).collect()
+        };
+        let before = index(before, &old_variables);
+        let after = index(after, &new_variables);
+        for (key, parameter) in &before {
+            // A variable of the path cannot go without the path going.
+            if !after.contains_key(key) && parameter.place != "path" {
+                let message = format!("{} parameter {} is gone", parameter.place, parameter.name);
+                let change = self.tell(
+                    Level::Breaking,
+                    "parameter-removed",
+                    Side::Old,
+                    parameter.declared_at.clone(),
+                    message,
+                );
+                change.note = Some("a request that still has it is not heard".to_owned());
+            }
+        }
+        for (key, parameter) in &after {
+            match before.get(key) {
+                Some(old) => self.parameter(old, parameter),
+                None if parameter.place == "path" => {}
+                None => {
+                    let required = parameter.value["required"] == true;
+                    let message = format!(
+                        "{} parameter {} is new{}",
+                        parameter.place,
+                        parameter.name,
+                        if required { " and required" } else { "" }
+                    );
+                    let (level, rule) = if required {
+                        (Level::Breaking, "required-parameter-added")
+                    } else {
+                        (Level::Compatible, "parameter-added")
+                    };
+                    self.tell(level, rule, Side::New, parameter.declared_at.clone(), message);
+                }
+            }
+        }
+    }
+
+    fn parameter(&mut self, old: &Parameter<'_>, new: &Parameter<'_>) {
+        let what = format!("{} parameter {}", new.place, new.name);
+        if new.place != "path" {
+            match (old.value["required"] == true, new.value["required"] == true) {
+                (false, true) => {
+                    self.tell(
+                        Level::Breaking,
+                        "parameter-became-required",
+                        Side::New,
+                        join(&new.pointer, "required"),
+                        format!("{what} is required, was optional"),
+                    );
+                }
+                (true, false) => {
+                    self.tell(
+                        Level::Compatible,
+                        "parameter-became-optional",
+                        Side::New,
+                        new.pointer.clone(),
+                        format!("{what} is optional, was required"),
+                    );
+                }
+                _ => {}
+            }
+        } else if old.name != new.name {
+            let change = self.tell(
+                Level::Compatible,
+                "path-variable-renamed",
+                Side::New,
+                new.declared_at.clone(),
+                format!("{{{}}} is called {{{}}}", old.name, new.name),
+            );
+            change.note = Some("nothing on the wire; generated code may change a name".to_owned());
+        }
+        match (old.value["deprecated"] == true, new.value["deprecated"] == true) {
+            (false, true) => {
+                self.tell(
+                    Level::Deprecation,
+                    "deprecated",
+                    Side::New,
+                    join(&new.pointer, "deprecated"),
+                    format!("{what} is deprecated"),
+                );
+            }
+            (true, false) => {
+                self.tell(
+                    Level::Compatible,
+                    "deprecated",
+                    Side::New,
+                    new.pointer.clone(),
+                    format!("{what} is not deprecated any more"),
+                );
+            }
+            _ => {}
+        }
+        let style = |parameter: &Parameter<'_>| {
+            let by_place = if ["query", "cookie"].contains(&parameter.place) { "form" } else { "simple" };
+            let style = parameter.value["style"].as_str().unwrap_or(by_place).to_owned();
+            let explode = parameter.value["explode"].as_bool().unwrap_or(style == "form");
+            (style, explode)
+        };
+        if style(old) != style(new) {
+            self.tell(
+                Level::Breaking,
+                "parameter-style-changed",
+                Side::New,
+                new.pointer.clone(),
+                format!("{what} is written in another style"),
+            );
+        }
+        if old.value["description"] != new.value["description"] {
+            self.tell(
+                Level::Documentation,
+                "words-changed",
+                Side::New,
+                new.pointer.clone(),
+                format!("description of {what} reads otherwise"),
+            );
+        }
+        let schema = |parameter: &Parameter<'_>| -> Option<Node> {
+            if let Some(schema) = parameter.value.get("schema") {
+                return Some(Node::new(join(&parameter.pointer, "schema"), schema.clone()));
+            }
+            let (media, content) = members(&parameter.value["content"]).next()?;
+            let at = join(&join(&join(&parameter.pointer, "content"), media), "schema");
+            Some(Node::new(at, content.get("schema")?.clone()))
+        };
+        if let (Some(before), Some(after)) = (schema(old), schema(new)) {
+            self.schema(before, after, Direction::Request);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A report for people: grouped by operation, then by shared component, one line per change.
+
+use indexmap::IndexMap;
+
+use super::message::{names, short};
+use super::{Change, Direction, Level, Report, Side};
+
+/// The report as text; words that changed only with `all`.
+pub(super) fn render(report: &Report, all: bool) -> String {
+    let mut groups: IndexMap<String, Vec<&Change>> = IndexMap::new();
+    for change in &report.changes {
+        if all || change.level != Level::Documentation {
+            groups.entry(group(change)).or_default().push(change);
+        }
+    }
+    // What breaks most, first.
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, changes)| changes.iter().map(|change| change.level).min());
+    let mut text = String::new();
+    for (title, changes) in groups {
+        text.push_str(&title);
+        text.push('\n');
+        let shared = title.contains(' ');
+        for change in changes {
+            text.push_str(&line(change, shared));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The operation, or the component whose change reaches several.
+fn group(change: &Change) -> String {
+    let mut segments = change.pointer.trim_start_matches("#/").split('/');
+    match (segments.next(), segments.next(), segments.next()) {
+        (Some("components"), Some(kind), Some(name)) => {
+            let kind = match kind {
+                "securitySchemes" => "security scheme",
+                kind => kind.trim_end_matches('s'),
+            };
+            format!("{kind} {name}")
+        }
+        _ => match &change.operations[..] {
+            [one] => one.clone(),
+            _ => "the document".to_owned(),
+        },
+    }
+}
+
+fn line(change: &Change, shared: bool) -> String {
+    let level = match change.level {
+        Level::Breaking => "breaking",
+        Level::Deprecation => "deprecation",
+        Level::Compatible => "compatible",
+        Level::Documentation => "words",
+    };
+    let old = if change.document == Side::Old { " (old document)" } else { "" };
+    let mut line = format!("  {level:<11} {}  {}{old}: {}\n", change.rule, change.pointer, change.message);
+    let mut more = Vec::new();
+    if shared && !change.operations.is_empty() {
+        let ways = |directions: &[Direction]| {
+            let words: Vec<_> = directions
+                .iter()
+                .map(|direction| match direction {
+                    Direction::Request => "requests",
+                    Direction::Response => "responses",
+                })
+                .collect();
+            words.join(" and ")
+        };
+        let who = names(&change.operations, 5);
+        more.push(match (&change.breaks[..], &change.directions[..]) {
+            ([], []) => format!("reaches {who}"),
+            ([], directions) => format!("in {} of {who}", ways(directions)),
+            (breaks, directions) if breaks == directions => format!("breaks {} of {who}", ways(breaks)),
+            (breaks, directions) => {
+                format!("breaks {} (it is in {} of {who})", ways(breaks), ways(directions))
+            }
+        });
+    }
+    if let Some(witness) = &change.witness {
+        let verb =
+            if change.breaks.first() == Some(&Direction::Request) { "refused now" } else { "possible now" };
+        more.push(format!("{verb}: {}", short(witness)));
+    }
+    more.extend(change.note.clone());
+    for part in more {
+        line.push_str(&format!("              {part}\n"));
+    }
+    line
+}
+
+/// `2 breaking, 1 deprecation, 5 compatible, 3 in words only`.
+pub(super) fn summary(report: &Report) -> String {
+    format!(
+        "{} breaking, {} deprecated, {} compatible, {} in words only",
+        report.count(Level::Breaking),
+        report.count(Level::Deprecation),
+        report.count(Level::Compatible),
+        report.count(Level::Documentation)
+    )
+}
