@@ -1,1 +1,8 @@
-//! Placeholder until the room is built.
+//! Typed client.
+
+#[rustfmt::skip]
+pub mod generated;
+pub mod runtime;
+
+pub use generated::*;
+pub use runtime::*;

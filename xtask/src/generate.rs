@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::emit;
 use crate::ledger::{self, Ledger};
+use crate::lower::Loss;
 use crate::model::Contract;
 use crate::output::{self, File};
 use crate::source::{self, Inputs};
@@ -68,15 +69,29 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// Every generated file of `contract`.
 fn files(contract: &Contract) -> Result<Vec<File>> {
     let mut files = emit::types::emit(contract)?;
-    files.push(ledger(contract)?.file(ledger_path(contract))?);
-    files.push(File::plain(contract_path(contract), serde_json::to_string_pretty(&contract.effective)? + "\n"));
+    let (client, losses) = emit::client::emit(contract)?;
+    files.extend(client);
+    files.push(ledger_with(contract, losses)?.file(ledger_path(contract))?);
+    files.push(File::plain(
+        contract_path(contract),
+        serde_json::to_string_pretty(&contract.effective)? + "\n",
+    ));
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
 }
 
 /// The fidelity ledger, with what the emitters could not leave to other generators.
 pub fn ledger(contract: &Contract) -> Result<Ledger> {
-    Ledger::of(contract)
+    ledger_with(contract, emit::client::losses(contract)?)
+}
+
+fn ledger_with(contract: &Contract, losses: Vec<Loss>) -> Result<Ledger> {
+    let mut ledger = Ledger::of(contract)?;
+    ledger.lowered = losses
+        .into_iter()
+        .map(|loss| format!("{} {}: {}", loss.pointer, loss.keyword, loss.reason))
+        .collect();
+    Ok(ledger)
 }
 
 fn ledger_path(contract: &Contract) -> String {
@@ -90,5 +105,10 @@ fn contract_path(contract: &Contract) -> String {
 
 /// Folders in which every file is generated.
 fn owned(contract: &Contract) -> Vec<PathBuf> {
-    vec![PathBuf::from(emit::types::folder(contract)), PathBuf::from(emit::api_folder(contract))]
+    vec![
+        PathBuf::from(emit::types::folder(contract)),
+        PathBuf::from(emit::client::folder(contract)),
+        PathBuf::from(emit::client::test_folder(contract)),
+        PathBuf::from(emit::api_folder(contract)),
+    ]
 }

@@ -110,6 +110,9 @@ pub struct PrincipalSettings {
     pub kind: String,
     /// The security scheme that carries it.
     pub scheme: String,
+    /// The client's type for it, when its kind and scheme do not name it well.
+    #[serde(default)]
+    pub credential: Option<String>,
     /// Further headers it may travel in.
     #[serde(default)]
     pub also: Vec<String>,

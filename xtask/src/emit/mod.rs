@@ -2,6 +2,7 @@
 
 use crate::model::Contract;
 
+pub mod client;
 pub mod types;
 
 /// Where the server trait's generated files go, below the output root.

@@ -1,0 +1,382 @@
+//! Calls put together by hand: several media types, forms with files, optional bodies, redirects, cookies.
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::multipart::Form;
+use reqwest::{Method, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::client::Core;
+use super::error::{ApiError, ErrorBody};
+use super::operation::Operation;
+use super::response::{ByteStream, Redirect, Response, Text};
+use super::upload::Upload;
+use super::wire::{not_as_said, unexpected};
+use crate::generated::Error;
+
+/// How a parameter of several values is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "a contract may use only some")]
+pub(crate) enum Style {
+    /// `name=a&name=b`; an object's members under their own names.
+    Form,
+    /// `name=a,b`
+    Comma,
+    /// `name=a b`
+    Space,
+    /// `name=a|b`
+    Pipe,
+    /// `name[key]=value`
+    Deep,
+}
+
+/// A request in the making. The first thing that cannot be sent is kept and answered by [`Call::send`].
+pub(crate) struct Call {
+    core: Core,
+    operation: &'static Operation,
+    path: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    cookies: Vec<String>,
+    body: Payload,
+    problem: Option<Error>,
+}
+
+enum Payload {
+    Nothing,
+    Bytes(Vec<u8>),
+    Upload(Upload),
+    Form(Vec<(&'static str, Part)>),
+}
+
+enum Part {
+    Text(String),
+    File(Upload),
+}
+
+#[allow(dead_code, reason = "a contract may need only some")]
+impl Call {
+    pub(crate) fn new(core: Core, operation: &'static Operation) -> Self {
+        Self {
+            core,
+            operation,
+            path: operation.path.to_owned(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            cookies: Vec::new(),
+            body: Payload::Nothing,
+            problem: None,
+        }
+    }
+
+    fn fail(mut self, problem: String) -> Self {
+        self.problem.get_or_insert(Error::Request(problem));
+        self
+    }
+
+    /// Fills a path variable.
+    pub(crate) fn path<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
+        let text = texts(value).join(",");
+        match segment(name, &text) {
+            Ok(()) => {
+                self.path = self.path.replacen(&format!("{{{name}}}"), &encode(&text), 1);
+                self
+            }
+            Err(error) => {
+                self.problem.get_or_insert(error);
+                self
+            }
+        }
+    }
+
+    /// Adds a query parameter unless it is absent.
+    pub(crate) fn query<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
+        self.styled(name, Style::Form, value)
+    }
+
+    /// Adds a query parameter, written as the contract says.
+    pub(crate) fn styled<T: Serialize + ?Sized>(mut self, name: &str, style: Style, value: &T) -> Self {
+        let separator = match style {
+            Style::Comma => ",",
+            Style::Space => " ",
+            Style::Pipe => "|",
+            Style::Form | Style::Deep => {
+                match serde_json::to_value(value) {
+                    Ok(Value::Object(members)) => {
+                        for (key, member) in members {
+                            let key = if style == Style::Deep { format!("{name}[{key}]") } else { key };
+                            self.query.extend(texts(&member).into_iter().map(|text| (key.clone(), text)));
+                        }
+                    }
+                    Ok(other) => {
+                        self.query.extend(texts(&other).into_iter().map(|text| (name.to_owned(), text)));
+                    }
+                    Err(error) => return self.fail(format!("{name}: {error}")),
+                }
+                return self;
+            }
+        };
+        let all = texts(value);
+        if !all.is_empty() {
+            self.query.push((name.to_owned(), all.join(separator)));
+        }
+        self
+    }
+
+    /// Adds a header unless it is absent.
+    pub(crate) fn header<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
+        let all = texts(value);
+        if all.is_empty() {
+            return self;
+        }
+        let text = all.join(",");
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&text)) {
+            (Ok(name), Ok(value)) => {
+                self.headers.insert(name, value);
+                self
+            }
+            _ => self.fail(format!("{name}: {text:?} cannot travel in a header")),
+        }
+    }
+
+    /// Adds a cookie unless it is absent.
+    pub(crate) fn cookie<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
+        let all = texts(value);
+        if !all.is_empty() {
+            self.cookies.push(format!("{name}={}", encode(&all.join(","))));
+        }
+        self
+    }
+
+    /// Names the media types that the caller can read.
+    pub(crate) fn accept(self, media: &str) -> Self {
+        self.header(ACCEPT.as_str(), media)
+    }
+
+    /// Sends JSON.
+    pub(crate) fn json<T: Serialize + ?Sized>(self, media: &str, body: &T) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => self.bytes(media, bytes),
+            Err(error) => self.fail(format!("body: {error}")),
+        }
+    }
+
+    /// Sends a form of plain values.
+    pub(crate) fn form<T: Serialize + ?Sized>(self, body: &T) -> Self {
+        let members = match serde_json::to_value(body) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) => return self.fail("body: a form needs an object".into()),
+            Err(error) => return self.fail(format!("body: {error}")),
+        };
+        // The address is never used: Url is the form encoder at hand.
+        let Ok(mut url) = Url::parse("http://form/") else { return self };
+        for (name, value) in &members {
+            for text in texts(value) {
+                url.query_pairs_mut().append_pair(name, &text);
+            }
+        }
+        let encoded = url.query().unwrap_or_default().to_owned();
+        self.bytes("application/x-www-form-urlencoded", encoded.into_bytes())
+    }
+
+    /// Sends text or bytes as they are.
+    pub(crate) fn bytes(mut self, media: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Payload::Bytes(body.into());
+        self.header(CONTENT_TYPE.as_str(), media)
+    }
+
+    /// Sends a file as the whole body.
+    pub(crate) fn upload(mut self, media: &str, upload: Upload) -> Self {
+        self.body = Payload::Upload(upload);
+        self.header(CONTENT_TYPE.as_str(), media)
+    }
+
+    fn part(&mut self, name: &'static str, part: Part) {
+        match &mut self.body {
+            Payload::Form(parts) => parts.push((name, part)),
+            other => *other = Payload::Form(vec![(name, part)]),
+        }
+    }
+
+    /// Adds a text field to a multipart form unless it is absent.
+    pub(crate) fn field<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {
+        for text in texts(value) {
+            self.part(name, Part::Text(text));
+        }
+        self
+    }
+
+    /// Adds a file to a multipart form unless it is absent.
+    pub(crate) fn file(mut self, name: &'static str, upload: impl Into<Option<Upload>>) -> Self {
+        if let Some(upload) = upload.into() {
+            self.part(name, Part::File(upload));
+        }
+        self
+    }
+
+    /// Sends it.
+    pub(crate) async fn send(self) -> Result<Answer, Error> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        let method = Method::from_bytes(self.operation.method.as_bytes())
+            .map_err(|_| Error::Request(format!("{} is not a method", self.operation.method)))?;
+        let address = format!("{}{}", self.core.base_url(), self.path);
+        let mut url =
+            Url::parse(&address).map_err(|error| Error::Request(format!("{address:?}: {error}")))?;
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        let mut headers = self.headers;
+        if !self.cookies.is_empty() {
+            let cookies = self.cookies.join("; ");
+            let value = HeaderValue::from_str(&cookies)
+                .map_err(|_| Error::Request(format!("{cookies:?} cannot travel in a header")))?;
+            headers.insert(COOKIE, value);
+        }
+        let mut request = self.core.http().request(method, url);
+        match self.body {
+            Payload::Nothing => {}
+            Payload::Bytes(bytes) => request = request.body(bytes),
+            Payload::Upload(upload) => {
+                let (body, media) = upload.into_body().await?;
+                if let Some(media) = media {
+                    let media = HeaderValue::from_str(&media)
+                        .map_err(|_| Error::Request(format!("{media:?} is not a media type")))?;
+                    headers.insert(CONTENT_TYPE, media);
+                }
+                request = request.body(body);
+            }
+            Payload::Form(parts) => {
+                let mut form = Form::new();
+                for (name, part) in parts {
+                    form = match part {
+                        Part::Text(text) => form.text(name, text),
+                        Part::File(upload) => form.part(name, upload.into_part().await?),
+                    };
+                }
+                request = request.multipart(form);
+            }
+        }
+        let mut request = request.headers(headers).build()?;
+        self.core.prepare(self.operation, &mut request)?;
+        Ok(Answer(self.core.execute(self.operation, request).await?))
+    }
+}
+
+/// An answer whose meaning is still open.
+pub(crate) struct Answer(reqwest::Response);
+
+#[allow(dead_code, reason = "a contract may need only some")]
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status().as_u16()
+    }
+
+    /// Media type in lower case, without parameters; empty when there is none.
+    pub(crate) fn media(&self) -> String {
+        let value = self.0.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+    }
+
+    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<Response<T>, Error> {
+        let (status, headers) = (self.0.status(), self.0.headers().clone());
+        let body = self.0.bytes().await?;
+        match serde_json::from_slice(&body) {
+            Ok(value) => Ok(Response::new(status, headers, value)),
+            Err(source) => Err(not_as_said(status, headers, body, source)),
+        }
+    }
+
+    pub(crate) async fn text(self) -> Result<Response<Text>, Error> {
+        let (status, headers) = (self.0.status(), self.0.headers().clone());
+        let content_type = self.media();
+        let text = self.0.text().await?;
+        Ok(Response::new(status, headers, Text { content_type, text }))
+    }
+
+    pub(crate) async fn stream(self) -> Result<Response<ByteStream>, Error> {
+        let (status, headers) = (self.0.status(), self.0.headers().clone());
+        Ok(Response::new(status, headers, ByteStream::new(self.0)))
+    }
+
+    pub(crate) async fn empty(self) -> Result<Response<()>, Error> {
+        Ok(Response::new(self.0.status(), self.0.headers().clone(), ()))
+    }
+
+    pub(crate) async fn redirect(self) -> Result<Response<Redirect>, Error> {
+        let (status, headers) = (self.0.status(), self.0.headers().clone());
+        match headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned) {
+            Some(location) => Ok(Response::new(status, headers, Redirect { location })),
+            None => Err(unexpected(self.0).await),
+        }
+    }
+
+    pub(crate) async fn error<B: ErrorBody>(self) -> Error {
+        let (status, headers) = (self.0.status(), self.0.headers().clone());
+        match self.json::<B>().await {
+            Ok(body) => B::into_error(ApiError::new(status, headers, body.into_inner())),
+            Err(error) => error,
+        }
+    }
+
+    pub(crate) async fn unexpected(self) -> Error {
+        unexpected(self.0).await
+    }
+}
+
+/// The texts that a value travels as: none when it is absent, several when it is a list.
+fn texts<T: Serialize + ?Sized>(value: &T) -> Vec<String> {
+    match serde_json::to_value(value).unwrap_or_default() {
+        Value::Null => Vec::new(),
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(key, member)| std::iter::once(key.clone()).chain(texts(member)))
+            .collect(),
+        other => vec![other.to_string()],
+    }
+}
+
+/// Refuses path values that would lead to another path than the operation's.
+pub(crate) fn segment(name: &str, value: &str) -> Result<(), Error> {
+    match value {
+        "" | "." | ".." => Err(Error::Request(format!("{name}: {value:?} cannot stand in a path"))),
+        _ => Ok(()),
+    }
+}
+
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_travel_as_texts() {
+        assert_eq!(texts(&Some(3)), ["3"]);
+        assert!(texts(&None::<String>).is_empty());
+        assert_eq!(texts(&["a", "b"]), ["a", "b"]);
+        assert_eq!(texts(&true), ["true"]);
+    }
+
+    #[test]
+    fn a_path_value_stays_one_segment() {
+        assert_eq!(encode("a/b ü?"), "a%2Fb%20%C3%BC%3F");
+        assert!(segment("id", "..").is_err());
+        assert!(segment("id", "").is_err());
+        assert!(segment("id", "...").is_ok());
+    }
+}

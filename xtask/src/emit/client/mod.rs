@@ -1,0 +1,387 @@
+//! The client crate: one method and one type per operation, uniform to the caller. Beneath, progenitor
+//! writes the calls that it can and `surface` the others; the reasons are for the fidelity ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use indexmap::IndexMap;
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use serde_json::Value;
+
+use crate::lower::{Loss, origin};
+use crate::model::{Contract, Operation};
+use crate::name::{pascal, snake};
+use crate::output::File;
+use crate::source::PrincipalSettings;
+
+mod calls;
+mod docs;
+mod exercise;
+mod plan;
+mod sample;
+mod surface;
+
+use plan::{Callers, Plan};
+use surface::Entry;
+
+/// Where the generated files go, below the output root.
+pub fn folder(contract: &Contract) -> String {
+    format!("{}-client/src/generated", contract.prefix())
+}
+
+/// Where the generated test goes, below the output root.
+pub fn test_folder(contract: &Contract) -> String {
+    format!("{}-client/tests/generated", contract.prefix())
+}
+
+/// The generated files of the client crate, and what progenitor could not take, with the reason.
+pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
+    let (entries, losses) = entries(contract)?;
+    let names = Names::new(contract, &entries)?;
+    let folder = folder(contract);
+    let mark = contract.mark();
+    let mut files = Vec::new();
+    let mut modules: BTreeMap<String, Vec<&Entry<'_>>> = BTreeMap::new();
+    let mut tags: IndexMap<String, String> = IndexMap::new();
+    for entry in &entries {
+        let module = names.module(entry.plan.operation);
+        tags.entry(module.clone()).or_insert_with(|| entry.plan.operation.tag.clone());
+        modules.entry(module).or_default().push(entry);
+    }
+    for (module, entries) in &modules {
+        let tag = &tags[module];
+        let mut doc = format!("Calls of the tag `{tag}`.");
+        if let Some(description) = contract.tags.get(tag).filter(|text| !text.is_empty()) {
+            doc.push_str(&format!("\n\n{}", docs::sentences(description).join("\n")));
+        }
+        let tokens = surface::file(contract, entries, &names);
+        files.push(File::rust(format!("{folder}/{module}.rs"), &mark, &doc, tokens)?);
+        let functions: Vec<&TokenStream> =
+            entries.iter().filter_map(|entry| Some(&entry.call.as_ref()?.function)).collect();
+        if !functions.is_empty() {
+            let doc = format!("What progenitor wrote for the tag `{tag}`.");
+            let tokens = quote! {
+                #![allow(unused_imports, unreachable_patterns, clippy::all)]
+                use progenitor_client::{
+                    ClientHooks, ClientInfo, Error, OperationInfo, RequestBuilderExt, ResponseValue, encode_path,
+                };
+
+                use crate::runtime::wire::Wire;
+
+                impl Wire { #(#functions)* }
+            };
+            files.push(File::rust(format!("{folder}/wire/{module}.rs"), &mark, &doc, tokens)?);
+        }
+    }
+    let wired: Vec<Ident> = modules
+        .iter()
+        .filter(|(_, entries)| entries.iter().any(|entry| entry.call.is_some()))
+        .map(|(module, _)| plan::ident(module))
+        .collect();
+    if !wired.is_empty() {
+        let tokens = quote!(#(mod #wired;)*);
+        files.push(File::rust(
+            format!("{folder}/wire/mod.rs"),
+            &mark,
+            "Calls that progenitor wrote, by tag.",
+            tokens,
+        )?);
+    }
+    files.push(root(contract, &modules, &entries, &folder, &mark, !wired.is_empty())?);
+    files.push(File::plain(format!("{folder}/credentials.rs"), names.credentials(contract, &mark)));
+    files.push(File::plain(format!("{folder}/error.rs"), errors(contract, &entries, &mark, &names)));
+    files.extend(exercise::emit(contract, &entries, &names, &mark)?);
+    Ok((files, losses))
+}
+
+/// What progenitor could not take, with the reason.
+pub fn losses(contract: &Contract) -> Result<Vec<Loss>> {
+    Ok(entries(contract)?.1)
+}
+
+fn entries(contract: &Contract) -> Result<(Vec<Entry<'_>>, Vec<Loss>)> {
+    let types = types_crate(contract);
+    let (mut entries, mut losses) = (Vec::new(), Vec::new());
+    for operation in &contract.operations {
+        let plan = Plan::new(contract, operation)?;
+        let call = match calls::call(contract, &plan, &types)? {
+            Ok(call) => Some(call),
+            Err(loss) => {
+                losses.push(loss);
+                None
+            }
+        };
+        entries.push(Entry { plan, call });
+    }
+    Ok((entries, losses))
+}
+
+fn types_crate(contract: &Contract) -> String {
+    snake(&format!("{}_types", contract.prefix()))
+}
+
+fn root(
+    contract: &Contract,
+    modules: &BTreeMap<String, Vec<&Entry<'_>>>,
+    entries: &[Entry<'_>],
+    folder: &str,
+    mark: &str,
+    wired: bool,
+) -> Result<File> {
+    let names = modules.keys().map(|module| plan::ident(module));
+    let operations = entries.iter().map(|entry| {
+        let module = plan::ident(&module(contract, entry.plan.operation));
+        let name = surface::constant(&entry.plan);
+        quote!(#module::#name)
+    });
+    let wire = wired.then(|| {
+        quote!(
+            mod wire;
+        )
+    });
+    let (title, version) = (&contract.title, &contract.version);
+    let base = origin(&contract.named).map(|origin| {
+        quote! {
+            /// Origin of the first server that the contract names.
+            pub const DEFAULT_BASE_URL: &str = #origin;
+        }
+    });
+    let tokens = quote! {
+        #(pub mod #names;)*
+        mod credentials;
+        mod error;
+        #wire
+
+        pub use credentials::*;
+        pub use error::Error;
+
+        /// The contract's title.
+        pub const CONTRACT_TITLE: &str = #title;
+        /// The contract's version.
+        pub const CONTRACT_VERSION: &str = #version;
+        #base
+
+        /// Every operation of the contract, in its order.
+        pub static OPERATIONS: &[crate::runtime::Operation] = &[#(#operations),*];
+    };
+    File::rust(format!("{folder}/mod.rs"), mark, "The calls of the contract, one module per tag.", tokens)
+}
+
+fn module(contract: &Contract, operation: &Operation) -> String {
+    let name = operation.module();
+    let _ = contract;
+    match name.as_str() {
+        "credentials" | "error" | "wire" | "mod" => format!("{name}_calls"),
+        _ => name,
+    }
+}
+
+/// The error enum: a variant per error schema.
+fn errors(contract: &Contract, entries: &[Entry<'_>], mark: &str, names: &Names) -> String {
+    let used: BTreeSet<&String> =
+        entries.iter().flat_map(|entry| &entry.plan.errors).map(|(_, name)| name).collect();
+    let mut out = format!(
+        "// {mark}\n//! The client's error: what the contract documents beside what can always happen.\n\n"
+    );
+    out.push_str("crate::runtime::error::errors! {\n");
+    let mut variants: Vec<String> = Vec::new();
+    for (schema, value) in &contract.schemas {
+        let name = pascal(schema);
+        if !used.contains(&name) {
+            continue;
+        }
+        let mut variant = variant(&name);
+        while variants.contains(&variant)
+            || matches!(variant.as_str(), "Transport" | "Unexpected" | "Decode" | "Request")
+        {
+            variant.push_str("Error");
+        }
+        let settings =
+            contract.settings.errors.iter().find(|(key, _)| pascal(key) == name).map(|(_, value)| value);
+        let member = |set: Option<&String>, usual: &[&str]| -> String {
+            match (settings, set) {
+                (Some(_), set) => set.cloned().unwrap_or_default(),
+                (None, _) => usual
+                    .iter()
+                    .find(|name| value["properties"].get(**name).is_some())
+                    .map_or_else(String::new, |name| (*name).to_owned()),
+            }
+        };
+        let code = member(settings.and_then(|s| s.code.as_ref()), &["code", "error_code", "error", "type"]);
+        let message = member(
+            settings.and_then(|s| s.message.as_ref()),
+            &["message", "error_description", "detail", "title", "description"],
+        );
+        let details = member(settings.and_then(|s| s.details.as_ref()), &["details", "errors"]);
+        out.push_str(&format!(
+            "    /// An error that the contract documents, with the body [`{name}`]({types}::{name}).\n",
+            types = names.types
+        ));
+        out.push_str(&format!(
+            "    {variant}({}::{name}) = {code:?}, {message:?}, {details:?};\n",
+            names.types
+        ));
+        variants.push(variant);
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// `OAuthError` → `OAuth`; what says nothing but error is `Api`.
+fn variant(schema: &str) -> String {
+    let mut name = schema;
+    while let Some(rest) = ["Error", "Errors", "Response", "Envelope", "Body", "Model", "Object"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+    {
+        name = rest;
+    }
+    if name.is_empty() { "Api".into() } else { name.to_owned() }
+}
+
+/// Names that several files share.
+pub struct Names {
+    /// The client crate in code.
+    pub krate: String,
+    /// The types crate in code.
+    pub types: String,
+    kinds: Vec<(PrincipalSettings, String)>,
+    markers: BTreeMap<Vec<String>, String>,
+    modules: BTreeMap<String, String>,
+}
+
+impl Names {
+    fn new(contract: &Contract, entries: &[Entry<'_>]) -> Result<Self> {
+        let mut kinds = Vec::new();
+        for kind in contract.kinds() {
+            let name = credential_name(contract, &kind);
+            if kinds.iter().any(|(_, other)| *other == name) {
+                bail!(
+                    "{}: two kinds of credential are called {name}; name one in the settings",
+                    contract.file_name
+                );
+            }
+            kinds.push((kind, name));
+        }
+        let modules = contract
+            .operations
+            .iter()
+            .map(|operation| (operation.tag.clone(), module(contract, operation)))
+            .collect();
+        let mut names = Self {
+            krate: snake(&format!("{}_client", contract.prefix())),
+            types: types_crate(contract),
+            kinds,
+            markers: BTreeMap::new(),
+            modules,
+        };
+        for entry in entries {
+            if let Callers::Kinds(kinds) = entry.plan.callers()
+                && kinds.len() > 1
+            {
+                let marker = kinds.iter().map(|kind| names.marker_part(kind)).collect::<Vec<_>>().join("Or");
+                names.markers.insert(kinds, marker);
+            }
+        }
+        Ok(names)
+    }
+
+    fn marker_part(&self, kind: &str) -> String {
+        if kind.is_empty() { "Anonymous".into() } else { pascal(kind) }
+    }
+
+    /// The credential type of a kind.
+    pub fn credential(&self, kind: &str) -> &str {
+        self.kinds.iter().find(|(settings, _)| settings.kind == kind).map_or("Anonymous", |(_, name)| name)
+    }
+
+    /// The trait of the clients that hold one of several kinds.
+    pub fn marker(&self, kinds: &[String]) -> Option<&str> {
+        self.markers.get(kinds).map(String::as_str)
+    }
+
+    /// The module of an operation's calls.
+    pub fn module(&self, operation: &Operation) -> String {
+        self.modules.get(&operation.tag).cloned().unwrap_or_else(|| operation.module())
+    }
+
+    /// The types crate as an identifier.
+    pub fn types_ident(&self) -> Ident {
+        format_ident!("{}", self.types)
+    }
+
+    /// The file of credentials. Written as text: its content is one macro call.
+    fn credentials(&self, contract: &Contract, mark: &str) -> String {
+        let mut out =
+            format!("// {mark}\n//! Kinds of credential, and which calls several of them open.\n\n");
+        out.push_str("use crate::runtime::{Anonymous, Credential};\n\n");
+        if self.kinds.is_empty() {
+            return format!("// {mark}\n//! The contract knows no credentials.\n");
+        }
+        if self.markers.is_empty() {
+            out = format!("// {mark}\n//! Kinds of credential.\n\n");
+        }
+        out.push_str("crate::runtime::credential::credentials! {\n");
+        for (kind, name) in &self.kinds {
+            let scheme = &contract.named["components"]["securitySchemes"][&kind.scheme];
+            let words = scheme["description"].as_str().unwrap_or_default();
+            out.push_str(&format!(
+                "    /// Credential of the kind `{}`, carried by the scheme `{}`.\n",
+                kind.kind, kind.scheme
+            ));
+            if !words.is_empty() {
+                out.push_str("    ///\n");
+                for line in docs::sentences(words) {
+                    out.push_str(format!("    /// {line}").trim_end());
+                    out.push('\n');
+                }
+            }
+            out.push_str(&format!("    {name} = {:?}, {};\n", kind.kind, placement(scheme)));
+        }
+        out.push_str("}\n");
+        for (kinds, marker) in &self.markers {
+            let credentials: Vec<&str> = kinds.iter().map(|kind| self.credential(kind)).collect();
+            let links: Vec<String> = credentials.iter().map(|name| format!("[`{name}`]")).collect();
+            out.push_str(&format!(
+                "\n/// Clients that hold one of {}.\npub trait {marker}: Credential {{}}\n",
+                links.join(", ")
+            ));
+            for name in credentials {
+                out.push_str(&format!("impl {marker} for {name} {{}}\n"));
+            }
+        }
+        if !self.markers.is_empty() && !self.markers.keys().any(|kinds| kinds.iter().any(String::is_empty)) {
+            out = out
+                .replace("use crate::runtime::{Anonymous, Credential};", "use crate::runtime::Credential;");
+        }
+        out
+    }
+}
+
+fn credential_name(contract: &Contract, kind: &PrincipalSettings) -> String {
+    if let Some(name) = &kind.credential {
+        return name.clone();
+    }
+    let base = pascal(&kind.kind);
+    let scheme = &contract.named["components"]["securitySchemes"][&kind.scheme];
+    let suffix = if scheme["type"] == "apiKey" { "Key" } else { "Token" };
+    let told = ["Key", "Token", "Bearer", "Auth", "Session", "Basic", "Cookie", "Oauth2"];
+    if told.iter().any(|suffix| base.ends_with(suffix) && base != "Auth") {
+        base
+    } else {
+        format!("{base}{suffix}")
+    }
+}
+
+/// How the scheme carries a credential, as the runtime calls it.
+fn placement(scheme: &Value) -> String {
+    let name = scheme["name"].as_str().unwrap_or("Authorization");
+    match (scheme["type"].as_str(), scheme["in"].as_str(), scheme["scheme"].as_str()) {
+        (Some("apiKey"), Some("query"), _) => format!("query({name:?})"),
+        (Some("apiKey"), Some("cookie"), _) => format!("cookie({name:?})"),
+        (Some("apiKey"), _, _) => format!("header({name:?})"),
+        (Some("http"), _, Some(scheme)) if scheme.eq_ignore_ascii_case("basic") => "basic".into(),
+        _ => "bearer".into(),
+    }
+}

@@ -1,0 +1,515 @@
+//! Decides for each operation how it is called: what is an argument and what a setter, what comes back, and
+//! who may call it. Decisions only; the code is written in `surface` and `calls`.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use serde_json::Value;
+
+use crate::lower::{raw, resolve};
+use crate::model::{Contract, Media, Operation, Param, Place, Status, TypeRef};
+use crate::name::pascal;
+
+/// How one operation is called.
+pub struct Plan<'c> {
+    /// The operation.
+    pub operation: &'c Operation,
+    /// Method of the client.
+    pub method: Ident,
+    /// Type of the call.
+    pub builder: Ident,
+    /// What the caller gives, arguments first.
+    pub inputs: Vec<Input>,
+    /// What is sent as body.
+    pub body: Body,
+    /// What success looks like.
+    pub answers: Vec<Answer>,
+    /// Error schema by status; answers that are not here are unexpected.
+    pub errors: Vec<(Status, String)>,
+}
+
+/// One thing that the caller gives.
+pub struct Input {
+    /// Field and setter name.
+    pub name: Ident,
+    /// Where it goes.
+    pub role: Role,
+    /// Its type.
+    pub ty: InputType,
+    /// An argument of the method rather than a setter.
+    pub required: bool,
+    /// Words about it.
+    pub description: String,
+}
+
+/// Where an input goes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Role {
+    /// The parameter at this index of the operation, written in this style.
+    Param(usize, Style),
+    /// The body.
+    Body,
+    /// A field of a multipart form.
+    Part(String),
+    /// The media type of the body.
+    ContentType,
+    /// The media types the caller can read.
+    Accept,
+}
+
+/// How a parameter of several values is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// The default of its place.
+    Default,
+    /// `name=a,b`
+    Comma,
+    /// `name=a b`
+    Space,
+    /// `name=a|b`
+    Pipe,
+    /// `name[key]=value`
+    Deep,
+}
+
+/// The type of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InputType {
+    /// As the contract says.
+    Contract(TypeRef),
+    /// A file.
+    Upload,
+    /// An enum of this operation's own.
+    Own(Ident),
+}
+
+/// What is sent as body.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// One media type.
+    One(Payload),
+    /// Text whose media type the caller chooses.
+    Texts(Vec<String>),
+    /// A multipart form.
+    Multipart,
+    /// One of several, as an enum.
+    Choice(Vec<(Ident, Payload)>),
+}
+
+/// One way to write a body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payload {
+    /// Its media type.
+    pub media: String,
+    /// Its kind.
+    pub kind: PayloadKind,
+    /// Its type.
+    pub ty: TypeRef,
+}
+
+/// Kinds of body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadKind {
+    /// JSON.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
+/// One shape of success.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Variant name where there are several.
+    pub variant: Ident,
+    /// Its statuses.
+    pub status: Status,
+    /// Its media type, when that tells it from another answer with the status.
+    pub media: Option<String>,
+    /// What is in it.
+    pub shape: Shape,
+}
+
+/// What an answer holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// A JSON value.
+    Json(TypeRef),
+    /// Text with its media type.
+    Text,
+    /// Bytes as they arrive.
+    Stream,
+    /// Nothing.
+    Empty,
+    /// A redirect as a value.
+    Redirect,
+}
+
+impl<'c> Plan<'c> {
+    /// Plans `operation`.
+    pub fn new(contract: &'c Contract, operation: &'c Operation) -> Result<Self> {
+        let place = || format!("{}: {}", contract.file_name, operation.pointer);
+        let method = method_name(&operation.name);
+        let builder = format_ident!("{}", operation.type_name);
+        let mut inputs = Vec::new();
+        for (index, param) in operation.params.iter().enumerate() {
+            inputs.push(Input {
+                name: ident(&setter_name(&param.rust_name)),
+                role: Role::Param(index, style(contract, operation, param)?),
+                ty: InputType::Contract(solid(&param.ty).clone()),
+                required: param.required,
+                description: param.description.clone(),
+            });
+        }
+        let body = body(operation, &builder, &mut inputs, &place)?;
+        let answers = answers(operation, &place)?;
+        let medias: BTreeSet<&String> = answers.iter().filter_map(|answer| answer.media.as_ref()).collect();
+        if medias.len() > 1 {
+            inputs.push(Input {
+                name: ident(&free("accept", &inputs)),
+                role: Role::Accept,
+                ty: InputType::Contract(TypeRef::String),
+                required: false,
+                description: "Media type to ask for; any that the contract knows unless set.".into(),
+            });
+        }
+        // Arguments first; parameters keep their order, the body comes last.
+        inputs.sort_by_key(|input| !input.required);
+        Ok(Self { method, builder, inputs, body, answers, errors: errors(contract, operation), operation })
+    }
+
+    /// Inputs that are arguments of the method.
+    pub fn arguments(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().filter(|input| input.required)
+    }
+
+    /// Inputs that are setters.
+    pub fn setters(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().filter(|input| !input.required)
+    }
+
+    /// Whether success has several shapes and therefore an enum.
+    pub fn has_output_enum(&self) -> bool {
+        self.answers.iter().any(|answer| answer.shape != self.answers[0].shape)
+    }
+
+    /// Name of that enum.
+    pub fn output_enum(&self) -> Ident {
+        format_ident!("{}Output", self.builder)
+    }
+
+    /// Who may call it.
+    pub fn callers(&self) -> Callers {
+        let mut kinds: Vec<String> =
+            self.operation.principals.iter().map(|accepted| accepted.kind.clone()).collect();
+        if kinds.is_empty() {
+            return Callers::Anybody;
+        }
+        if self.operation.anonymous {
+            kinds.push(String::new());
+        }
+        Callers::Kinds(kinds)
+    }
+}
+
+/// Who may call an operation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Callers {
+    /// Every client.
+    Anybody,
+    /// Clients that hold one of these kinds; the empty kind is no credential at all.
+    Kinds(Vec<String>),
+}
+
+/// Tokens of a type.
+pub fn rust(ty: &TypeRef, types: &Ident) -> TokenStream {
+    match ty {
+        TypeRef::Named(name) => {
+            let name = format_ident!("{name}");
+            quote!(#types::#name)
+        }
+        TypeRef::String => quote!(String),
+        TypeRef::Bytes => quote!(bytes::Bytes),
+        TypeRef::I64 => quote!(i64),
+        TypeRef::I32 => quote!(i32),
+        TypeRef::F64 => quote!(f64),
+        TypeRef::Bool => quote!(bool),
+        TypeRef::DateTime => quote!(chrono::DateTime<chrono::Utc>),
+        TypeRef::Date => quote!(chrono::NaiveDate),
+        TypeRef::List(inner) => {
+            let inner = rust(inner, types);
+            quote!(Vec<#inner>)
+        }
+        TypeRef::Map(inner) => {
+            let inner = rust(inner, types);
+            quote!(std::collections::BTreeMap<String, #inner>)
+        }
+        TypeRef::Nullable(inner) => {
+            let inner = rust(inner, types);
+            quote!(Option<#inner>)
+        }
+        TypeRef::Any => quote!(serde_json::Value),
+    }
+}
+
+/// The type without null: an absent parameter is not sent.
+fn solid(ty: &TypeRef) -> &TypeRef {
+    if let TypeRef::Nullable(inner) = ty { solid(inner) } else { ty }
+}
+
+/// An identifier, raw where it is a keyword.
+pub fn ident(name: &str) -> Ident {
+    if matches!(name, "self" | "Self" | "super" | "crate" | "_") {
+        return format_ident!("{name}_");
+    }
+    syn::parse_str::<Ident>(name).unwrap_or_else(|_| format_ident!("r#{name}"))
+}
+
+fn method_name(name: &str) -> Ident {
+    if matches!(name, "new" | "builder" | "with" | "base_url" | "core" | "clone" | "fmt") {
+        return format_ident!("{name}_");
+    }
+    ident(name)
+}
+
+fn setter_name(name: &str) -> String {
+    if matches!(name, "send" | "core") { format!("{name}_") } else { name.to_owned() }
+}
+
+fn free(name: &str, inputs: &[Input]) -> String {
+    let mut name = name.to_owned();
+    while inputs.iter().any(|input| input.name == name) {
+        name.push('_');
+    }
+    name
+}
+
+fn style(contract: &Contract, operation: &Operation, param: &Param) -> Result<Style> {
+    let raw = raw(contract, operation)?;
+    let item = operation.pointer.rsplit_once('/').map_or("", |(item, _)| item).trim_start_matches('#');
+    let shared = contract.named.pointer(item).and_then(|item| item.get("parameters"));
+    let mut found = &Value::Null;
+    for list in [raw.get("parameters"), shared] {
+        for entry in list.and_then(Value::as_array).into_iter().flatten() {
+            let entry = resolve(contract, entry, &param.pointer)?;
+            if found.is_null() && entry["name"] == param.name.as_str() {
+                found = entry;
+            }
+        }
+    }
+    let explode = found.get("explode").and_then(Value::as_bool);
+    Ok(match (param.place, found["style"].as_str()) {
+        (Place::Query | Place::Cookie, None | Some("form")) => {
+            if explode == Some(false) {
+                Style::Comma
+            } else {
+                Style::Default
+            }
+        }
+        (Place::Query, Some("spaceDelimited")) if explode != Some(true) => Style::Space,
+        (Place::Query, Some("pipeDelimited")) if explode != Some(true) => Style::Pipe,
+        (Place::Query, Some("spaceDelimited" | "pipeDelimited")) => Style::Default,
+        (Place::Query, Some("deepObject")) => Style::Deep,
+        (Place::Path | Place::Header, None | Some("simple")) => Style::Default,
+        (_, Some(style)) => {
+            bail!("{}: {}: style {style} is not supported here", contract.file_name, param.pointer)
+        }
+    })
+}
+
+fn payload(media: &Media) -> Payload {
+    let kind = if media.content_type.contains("json") {
+        PayloadKind::Json
+    } else if media.content_type.contains("urlencoded") {
+        PayloadKind::Form
+    } else if media.ty == TypeRef::String {
+        PayloadKind::Text
+    } else {
+        PayloadKind::Bytes
+    };
+    Payload { media: media.content_type.clone(), kind, ty: media.ty.clone() }
+}
+
+fn payload_type(payload: &Payload) -> InputType {
+    match payload.kind {
+        PayloadKind::Bytes => InputType::Upload,
+        _ => InputType::Contract(payload.ty.clone()),
+    }
+}
+
+fn body(
+    operation: &Operation,
+    builder: &Ident,
+    inputs: &mut Vec<Input>,
+    place: &dyn Fn() -> String,
+) -> Result<Body> {
+    let Some(body) = &operation.body else { return Ok(Body::None) };
+    let mut push = |name: &str, role: Role, ty: InputType, required: bool, description: &str| {
+        let name = ident(&free(&setter_name(name), inputs));
+        inputs.push(Input { name, role, ty, required, description: description.into() });
+    };
+    if let [media] = body.media.as_slice() {
+        if media.content_type.starts_with("multipart/") {
+            if media.content_type != "multipart/form-data" {
+                bail!(
+                    "{}/requestBody: {} is not supported; multipart/form-data is",
+                    place(),
+                    media.content_type
+                );
+            }
+            for field in &media.fields {
+                let ty = match field.binary {
+                    true => InputType::Upload,
+                    false => InputType::Contract(TypeRef::String),
+                };
+                let words = if field.binary { "The file" } else { "The form's text field" };
+                let name = crate::name::snake(&field.name);
+                let required = body.required && field.required;
+                push(
+                    &name,
+                    Role::Part(field.name.clone()),
+                    ty,
+                    required,
+                    &format!("{words} `{}`.", field.name),
+                );
+            }
+            return Ok(Body::Multipart);
+        }
+        let payload = payload(media);
+        push("body", Role::Body, payload_type(&payload), body.required, "The body.");
+        return Ok(Body::One(payload));
+    }
+    let payloads: Vec<Payload> = body.media.iter().map(payload).collect();
+    if payloads.iter().all(|payload| payload.kind == PayloadKind::Text) {
+        push("body", Role::Body, InputType::Contract(TypeRef::String), body.required, "The body.");
+        let words = format!("Media type of the body; `{}` unless set.", payloads[0].media);
+        push("content_type", Role::ContentType, InputType::Contract(TypeRef::String), false, &words);
+        return Ok(Body::Texts(payloads.into_iter().map(|payload| payload.media).collect()));
+    }
+    if payloads.iter().any(|payload| payload.media.starts_with("multipart/")) {
+        bail!("{}/requestBody/content: a multipart form beside other media types is not supported", place());
+    }
+    push("body", Role::Body, InputType::Own(format_ident!("{builder}Body")), body.required, "The body.");
+    let mut variants: Vec<(Ident, Payload)> = Vec::new();
+    for payload in payloads {
+        let mut name = media_name(&payload.media);
+        while variants.iter().any(|(other, _)| *other == name) {
+            name.push('_');
+        }
+        variants.push((format_ident!("{name}"), payload));
+    }
+    Ok(Body::Choice(variants))
+}
+
+/// `text/csv` → `Csv`, `application/problem+json` → `ProblemJson`.
+fn media_name(media: &str) -> String {
+    let essence = media.split(';').next().unwrap_or(media);
+    match essence.split_once('/').map_or(essence, |(_, subtype)| subtype) {
+        "plain" => "Text".into(),
+        "octet-stream" | "*" => "Bytes".into(),
+        "x-www-form-urlencoded" => "Form".into(),
+        subtype => pascal(subtype),
+    }
+}
+
+fn shape(media: &Media) -> Shape {
+    let essence = media.content_type.split(';').next().unwrap_or_default();
+    // Tables and event streams have no end that a caller would want to wait for.
+    let streamed = matches!(
+        essence,
+        "text/csv" | "text/tab-separated-values" | "text/event-stream" | "application/x-ndjson"
+    );
+    if essence.contains("json") && !streamed {
+        Shape::Json(media.ty.clone())
+    } else if media.ty == TypeRef::String && !streamed {
+        Shape::Text
+    } else {
+        Shape::Stream
+    }
+}
+
+fn answers(operation: &Operation, place: &dyn Fn() -> String) -> Result<Vec<Answer>> {
+    let mut out: Vec<Answer> = Vec::new();
+    let mut documented: Vec<(Status, &[Media])> =
+        operation.successes().map(|response| (response.status, response.media.as_slice())).collect();
+    if documented.is_empty() {
+        let default = operation.responses.iter().find(|response| response.status == Status::Default);
+        documented.push((Status::Class(2), default.map_or(&[], |response| response.media.as_slice())));
+    }
+    let several = documented.len() > 1;
+    for (status, media) in documented {
+        if matches!(status, Status::Code(100..=199) | Status::Class(1)) {
+            bail!("{}/responses: informational answers and protocol upgrades are not supported", place());
+        }
+        let reason = reason(status);
+        if media.is_empty() {
+            let redirect = matches!(status, Status::Code(301 | 302 | 303 | 307 | 308) | Status::Class(3));
+            let shape = if redirect { Shape::Redirect } else { Shape::Empty };
+            out.push(Answer { variant: format_ident!("{reason}"), status, media: None, shape });
+            continue;
+        }
+        let shapes: Vec<Shape> = media.iter().map(shape).collect();
+        let uniform = shapes.iter().all(|shape| *shape == shapes[0]);
+        let count = if uniform { 1 } else { media.len() };
+        for (media, shape) in media.iter().zip(shapes).take(count) {
+            let media_name = media_name(&media.content_type);
+            let variant = match (several, uniform) {
+                (false, _) => media_name,
+                (true, true) => reason.clone(),
+                (true, false) => format!("{reason}{media_name}"),
+            };
+            let media = (!uniform).then(|| {
+                media.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+            });
+            out.push(Answer { variant: format_ident!("{variant}"), status, media, shape });
+        }
+    }
+    Ok(out)
+}
+
+fn reason(status: Status) -> String {
+    match status {
+        Status::Code(200) => "Ok".into(),
+        Status::Code(201) => "Created".into(),
+        Status::Code(202) => "Accepted".into(),
+        Status::Code(204) => "NoContent".into(),
+        Status::Code(206) => "PartialContent".into(),
+        Status::Code(304) => "NotModified".into(),
+        Status::Code(301 | 302 | 303 | 307 | 308) | Status::Class(3) => "Redirect".into(),
+        Status::Code(code) => format!("Status{code}"),
+        Status::Class(_) => "Success".into(),
+        Status::Default => "Default".into(),
+    }
+}
+
+fn errors(contract: &Contract, operation: &Operation) -> Vec<(Status, String)> {
+    let mut out: Vec<(Status, String)> = operation
+        .responses
+        .iter()
+        .filter(|response| !response.status.is_success())
+        .filter_map(|response| {
+            let named = response.media.iter().find(|media| media.content_type.contains("json"))?;
+            let TypeRef::Named(name) = &named.ty else { return None };
+            is_error_body(contract, name).then(|| (response.status, name.clone()))
+        })
+        .collect();
+    // The more exact goes first, as in a `match`.
+    out.sort_by_key(|(status, _)| match status {
+        Status::Code(code) => *code,
+        Status::Class(class) => 1000 + class,
+        Status::Default => u16::MAX,
+    });
+    out
+}
+
+/// Error bodies are objects; anything else is kept as it came.
+fn is_error_body(contract: &Contract, name: &str) -> bool {
+    contract.schemas.iter().any(|(schema, value)| pascal(schema) == name && value.get("properties").is_some())
+}

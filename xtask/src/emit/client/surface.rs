@@ -1,0 +1,465 @@
+//! What people call: per operation a method of the client and a type for the call in the making, alike
+//! whoever writes the request beneath.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+use super::calls::{Call, Passing};
+use super::plan::{Body, Callers, Input, InputType, Payload, PayloadKind, Plan, Role, Shape, Style, rust};
+use super::{Names, docs};
+use crate::model::{Contract, Param, Place, Status, TypeRef};
+
+/// One operation with what progenitor made of it.
+pub struct Entry<'c> {
+    /// How it is called.
+    pub plan: Plan<'c>,
+    /// Progenitor's call; our own where there is none.
+    pub call: Option<Call>,
+}
+
+/// The file of a tag.
+pub fn file(contract: &Contract, entries: &[&Entry<'_>], names: &Names) -> TokenStream {
+    let mut groups: BTreeMap<Callers, TokenStream> = BTreeMap::new();
+    let mut items = TokenStream::new();
+    for entry in entries {
+        groups.entry(entry.plan.callers()).or_default().extend(method(contract, &entry.plan, names));
+        items.extend(descriptor(&entry.plan));
+        items.extend(builder(entry, names));
+    }
+    let impls = groups.into_iter().map(|(callers, methods)| match callers {
+        Callers::Anybody => quote!(impl<C> Client<C> { #methods }),
+        Callers::Kinds(kinds) => match names.marker(&kinds) {
+            Some(marker) => {
+                let marker = format_ident!("{marker}");
+                quote!(impl<C: crate::generated::#marker> Client<C> { #methods })
+            }
+            None => {
+                let kind = format_ident!("{}", names.credential(&kinds[0]));
+                let path =
+                    if kind == "Anonymous" { quote!(crate::runtime) } else { quote!(crate::generated) };
+                quote!(impl Client<#path::#kind> { #methods })
+            }
+        },
+    });
+    quote! {
+        #![allow(unused_imports, clippy::too_many_arguments)]
+        use crate::generated::Error;
+        use crate::runtime::call::{Style, segment};
+        use crate::runtime::client::Core;
+        use crate::runtime::{ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload};
+
+        #(#impls)*
+        #items
+    }
+}
+
+/// Name of the operation's descriptor.
+pub fn constant(plan: &Plan<'_>) -> Ident {
+    format_ident!("{}", plan.operation.name.to_uppercase())
+}
+
+fn descriptor(plan: &Plan<'_>) -> TokenStream {
+    let operation = plan.operation;
+    let name = constant(plan);
+    let (id, method, path, tag) = (&operation.id, &operation.method, &operation.path, &operation.tag);
+    let parameters = operation.params.iter().map(|param| {
+        let Param { name, required, .. } = param;
+        let place = format_ident!("{}", format!("{:?}", param.place));
+        quote!(Parameter::new(#name, Place::#place, #required))
+    });
+    let requests = operation.body.iter().flat_map(|body| &body.media).map(|media| &media.content_type);
+    let mut responses: Vec<&String> =
+        operation.successes().flat_map(|response| &response.media).map(|media| &media.content_type).collect();
+    responses.dedup();
+    let kinds = operation.principals.iter().map(|accepted| &accepted.kind);
+    let anonymous = operation.anonymous || operation.principals.is_empty();
+    let mut fields = TokenStream::new();
+    for (field, list) in [
+        ("parameters", quote!(#(#parameters),*)),
+        ("request_types", quote!(#(#requests),*)),
+        ("response_types", quote!(#(#responses),*)),
+        ("credentials", quote!(#(#kinds),*)),
+    ] {
+        if !list.is_empty() {
+            let field = format_ident!("{field}");
+            fields.extend(quote!(#field: &[#list],));
+        }
+    }
+    if !anonymous {
+        fields.extend(quote!(anonymous: false,));
+    }
+    let doc = format!(" `{id}` as data.");
+    quote! {
+        #[doc = #doc]
+        pub const #name: Operation = Operation { #fields ..Operation::new(#id, #method, #path, #tag) };
+    }
+}
+
+fn method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> TokenStream {
+    let attributes = docs::attributes(&docs::of_method(contract, plan, names));
+    let deprecated = plan.operation.deprecated.then(|| quote!(#[deprecated = "the contract says so"]));
+    let (method, builder) = (&plan.method, &plan.builder);
+    let arguments = plan.arguments().map(|input| {
+        let name = &input.name;
+        let ty = accepted(input, names);
+        quote!(#name: #ty)
+    });
+    let fields = plan.inputs.iter().map(|input| {
+        let name = &input.name;
+        if !input.required {
+            return quote!(#name: None);
+        }
+        match conversion(input) {
+            true => quote!(#name: #name.into()),
+            false => quote!(#name),
+        }
+    });
+    quote! {
+        #attributes
+        #deprecated
+        pub fn #method(&self, #(#arguments),*) -> #builder {
+            #builder { core: self.core(), #(#fields),* }
+        }
+    }
+}
+
+/// Whether the caller may give anything that turns into the type.
+fn conversion(input: &Input) -> bool {
+    matches!(input.ty, InputType::Contract(TypeRef::String) | InputType::Upload)
+}
+
+fn accepted(input: &Input, names: &Names) -> TokenStream {
+    let ty = stored(input, names);
+    if conversion(input) { quote!(impl Into<#ty>) } else { ty }
+}
+
+fn stored(input: &Input, names: &Names) -> TokenStream {
+    match &input.ty {
+        InputType::Contract(ty) => rust(ty, &names.types_ident()),
+        InputType::Upload => quote!(Upload),
+        InputType::Own(name) => quote!(#name),
+    }
+}
+
+fn builder(entry: &Entry<'_>, names: &Names) -> TokenStream {
+    let plan = &entry.plan;
+    let builder = &plan.builder;
+    let link = format!("[`Client::{}`]", plan.method.to_string().trim_start_matches("r#"));
+    let doc = format!(" A call in the making, from {link}.");
+    let fields = plan.inputs.iter().map(|input| {
+        let name = &input.name;
+        let ty = stored(input, names);
+        if input.required { quote!(#name: #ty) } else { quote!(#name: Option<#ty>) }
+    });
+    let setters = plan.setters().map(|input| {
+        let attributes = docs::attributes(&docs::of_input(plan, input));
+        let name = &input.name;
+        let ty = accepted(input, names);
+        let value = if conversion(input) { quote!(#name.into()) } else { quote!(#name) };
+        quote! {
+            #attributes
+            pub fn #name(mut self, #name: #ty) -> Self {
+                self.#name = Some(#value);
+                self
+            }
+        }
+    });
+    let output = output(plan, names);
+    let send = match &entry.call {
+        Some(call) => wired(plan, call),
+        None => own(plan, names),
+    };
+    let enums = enums(plan, names);
+    quote! {
+        #[doc = #doc]
+        #[must_use = "a call does nothing until it is sent"]
+        pub struct #builder { core: Core, #(#fields),* }
+
+        impl #builder {
+            #(#setters)*
+
+            /// Sends the request and reads the answer.
+            pub async fn send(self) -> Result<Response<#output>, Error> {
+                #send
+            }
+        }
+        #enums
+    }
+}
+
+fn output(plan: &Plan<'_>, names: &Names) -> TokenStream {
+    if plan.has_output_enum() {
+        let name = plan.output_enum();
+        return quote!(#name);
+    }
+    shape(&plan.answers[0].shape, names)
+}
+
+fn shape(shape: &Shape, names: &Names) -> TokenStream {
+    match shape {
+        Shape::Json(ty) => rust(ty, &names.types_ident()),
+        Shape::Text => quote!(Text),
+        Shape::Stream => quote!(ByteStream),
+        Shape::Empty => quote!(()),
+        Shape::Redirect => quote!(Redirect),
+    }
+}
+
+/// Enums of this operation's own: bodies of several types, answers of several shapes.
+fn enums(plan: &Plan<'_>, names: &Names) -> TokenStream {
+    let mut out = TokenStream::new();
+    let id = &plan.operation.id;
+    if let Body::Choice(variants) = &plan.body {
+        let name = format_ident!("{}Body", plan.builder);
+        let doc = format!(" Body of `{id}`, in one of the media types that it takes.");
+        let variants = variants.iter().map(|(variant, payload)| {
+            let doc = format!(" `{}`", payload.media);
+            let ty = match payload.kind {
+                PayloadKind::Bytes => quote!(Upload),
+                _ => rust(&payload.ty, &names.types_ident()),
+            };
+            quote!(#[doc = #doc] #variant(#ty))
+        });
+        out.extend(quote!(#[doc = #doc] #[derive(Debug)] pub enum #name { #(#variants),* }));
+    }
+    if plan.has_output_enum() {
+        let name = plan.output_enum();
+        let doc = format!(" Answer of `{id}`, in one of the shapes that the contract names.");
+        let variants = plan.answers.iter().map(|answer| {
+            let status = match answer.status {
+                Status::Code(code) => code.to_string(),
+                Status::Class(class) => format!("{class}XX"),
+                Status::Default => "default".into(),
+            };
+            let doc = match &answer.media {
+                Some(media) => format!(" {status}, `{media}`"),
+                None => format!(" {status}"),
+            };
+            let variant = &answer.variant;
+            match answer.shape {
+                Shape::Empty => quote!(#[doc = #doc] #variant),
+                _ => {
+                    let ty = shape(&answer.shape, names);
+                    quote!(#[doc = #doc] #variant(#ty))
+                }
+            }
+        });
+        out.extend(quote! {
+            #[doc = #doc]
+            #[derive(Debug)]
+            #[allow(clippy::large_enum_variant)]
+            pub enum #name { #(#variants),* }
+        });
+    }
+    out
+}
+
+/// Sends by progenitor's call.
+fn wired(plan: &Plan<'_>, call: &Call) -> TokenStream {
+    let constant = constant(plan);
+    let method = &plan.method;
+    let checks = plan.inputs.iter().filter_map(|input| {
+        let Role::Param(index, _) = &input.role else { return None };
+        let param = &plan.operation.params[*index];
+        if param.place != Place::Path || input.ty != InputType::Contract(TypeRef::String) {
+            return None;
+        }
+        let (name, field) = (&param.name, &input.name);
+        Some(quote!(segment(#name, &self.#field)?;))
+    });
+    let arguments = call.arguments.iter().map(|(index, passing)| {
+        let name = &plan.inputs[*index].name;
+        match passing {
+            Passing::Value => quote!(self.#name),
+            Passing::Reference => quote!(&self.#name),
+            Passing::OptionalText => quote!(self.#name.as_deref()),
+            Passing::OptionalReference => quote!(self.#name.as_ref()),
+        }
+    });
+    quote! {
+        #(#checks)*
+        let wire = self.core.wire(&#constant);
+        let result = wire.#method(#(#arguments),*).await;
+        wire.finish(result).await
+    }
+}
+
+/// Sends by a call put together here.
+fn own(plan: &Plan<'_>, names: &Names) -> TokenStream {
+    let constant = constant(plan);
+    let mut steps = TokenStream::new();
+    for input in &plan.inputs {
+        let Role::Param(index, style) = &input.role else { continue };
+        let param = &plan.operation.params[*index];
+        let (name, field) = (&param.name, &input.name);
+        steps.extend(match (param.place, style) {
+            (Place::Path, _) => quote!(.path(#name, &self.#field)),
+            (Place::Header, _) => quote!(.header(#name, &self.#field)),
+            (Place::Cookie, _) => quote!(.cookie(#name, &self.#field)),
+            (Place::Query, Style::Default) => quote!(.query(#name, &self.#field)),
+            (Place::Query, style) => {
+                let style = format_ident!("{}", format!("{style:?}"));
+                quote!(.styled(#name, Style::#style, &self.#field))
+            }
+        });
+    }
+    let mut medias: Vec<&str> = Vec::new();
+    for media in plan.operation.successes().flat_map(|response| &response.media) {
+        if !medias.contains(&media.content_type.as_str()) {
+            medias.push(&media.content_type);
+        }
+    }
+    if !medias.is_empty() {
+        let all = medias.join(", ");
+        steps.extend(match plan.inputs.iter().find(|input| input.role == Role::Accept) {
+            Some(input) => {
+                let field = &input.name;
+                quote!(.accept(self.#field.as_deref().unwrap_or(#all)))
+            }
+            None => quote!(.accept(#all)),
+        });
+    }
+    let (steps, after) = body(plan, steps);
+    let arms = arms(plan, names);
+    quote! {
+        let call = self.core.call(&#constant) #steps;
+        #after
+        let answer = call.send().await?;
+        #arms
+    }
+}
+
+/// Steps that write the body; the second part follows where the body is optional.
+fn body(plan: &Plan<'_>, mut steps: TokenStream) -> (TokenStream, TokenStream) {
+    let field = plan.inputs.iter().find(|input| input.role == Role::Body);
+    let content_type = plan.inputs.iter().find(|input| input.role == Role::ContentType);
+    match (&plan.body, field) {
+        (Body::Multipart, _) => {
+            for input in &plan.inputs {
+                let Role::Part(name) = &input.role else { continue };
+                let field = &input.name;
+                steps.extend(match input.ty {
+                    InputType::Upload => quote!(.file(#name, self.#field)),
+                    _ => quote!(.field(#name, &self.#field)),
+                });
+            }
+            (steps, TokenStream::new())
+        }
+        (Body::None, _) | (_, None) => (steps, TokenStream::new()),
+        (kind, Some(input)) => {
+            let field = &input.name;
+            let write = match (kind, content_type) {
+                (Body::One(payload), _) => write(payload),
+                (Body::Texts(medias), Some(content_type)) => {
+                    let (first, content_type) = (&medias[0], &content_type.name);
+                    quote!(.bytes(self.#content_type.as_deref().unwrap_or(#first), body))
+                }
+                (Body::Choice(variants), _) => {
+                    let name = format_ident!("{}Body", plan.builder);
+                    let arms = variants.iter().map(|(variant, payload)| {
+                        let write = write(payload);
+                        quote!(#name::#variant(body) => call #write)
+                    });
+                    let choose = quote!(let call = match body { #(#arms,)* };);
+                    return match input.required {
+                        true => (steps, quote!(let body = self.#field; #choose)),
+                        false => (
+                            steps,
+                            quote!(let call = if let Some(body) = self.#field { #choose call } else { call };),
+                        ),
+                    };
+                }
+                _ => TokenStream::new(),
+            };
+            let after = match input.required {
+                true => quote!(let body = self.#field; let call = call #write;),
+                false => quote! {
+                    let call = match self.#field {
+                        Some(body) => call #write,
+                        None => call,
+                    };
+                },
+            };
+            (steps, after)
+        }
+    }
+}
+
+fn write(payload: &Payload) -> TokenStream {
+    let media = &payload.media;
+    match payload.kind {
+        PayloadKind::Json => quote!(.json(#media, &body)),
+        PayloadKind::Form => quote!(.form(&body)),
+        PayloadKind::Text => quote!(.bytes(#media, body)),
+        PayloadKind::Bytes => quote!(.upload(#media, body)),
+    }
+}
+
+fn arms(plan: &Plan<'_>, names: &Names) -> TokenStream {
+    let by_media = plan.answers.iter().any(|answer| answer.media.is_some());
+    let wrapped = plan.has_output_enum();
+    let success = plan.answers.iter().map(|answer| {
+        let status = pattern(answer.status);
+        let pattern = match (&answer.media, by_media) {
+            (Some(media), _) => quote!((#status, #media)),
+            (None, true) => quote!((#status, _)),
+            (None, false) => quote!(#status),
+        };
+        let read = match answer.shape {
+            Shape::Json(_) => quote!(json()),
+            Shape::Text => quote!(text()),
+            Shape::Stream => quote!(stream()),
+            Shape::Empty => quote!(empty()),
+            Shape::Redirect => quote!(redirect()),
+        };
+        let read = match (wrapped, &answer.shape) {
+            (false, _) => quote!(answer.#read.await),
+            (true, shape) => {
+                let (name, variant) = (plan.output_enum(), &answer.variant);
+                match shape {
+                    Shape::Empty => quote!(answer.#read.await.map(|answer| answer.map(|()| #name::#variant))),
+                    shape => {
+                        let ty = self::shape(shape, names);
+                        quote!(answer.#read.await.map(|answer: Response<#ty>| answer.map(#name::#variant)))
+                    }
+                }
+            }
+        };
+        quote!(#pattern => #read)
+    });
+    let types = names.types_ident();
+    let errors = plan.errors.iter().map(|(status, schema)| {
+        let status = pattern(*status);
+        let pattern = if by_media { quote!((#status, _)) } else { status };
+        let schema = format_ident!("{schema}");
+        quote!(#pattern => Err(answer.error::<#types::#schema>().await))
+    });
+    let subject = match by_media {
+        true => quote!((answer.status(), answer.media().as_str())),
+        false => quote!(answer.status()),
+    };
+    quote! {
+        match #subject {
+            #(#success,)*
+            #(#errors,)*
+            _ => Err(answer.unexpected().await),
+        }
+    }
+}
+
+fn pattern(status: Status) -> TokenStream {
+    let number = |value: u16| proc_macro2::Literal::u16_unsuffixed(value);
+    match status {
+        Status::Code(code) => {
+            let code = number(code);
+            quote!(#code)
+        }
+        Status::Class(class) => {
+            let (low, high) = (number(class * 100), number(class * 100 + 99));
+            quote!(#low..=#high)
+        }
+        Status::Default => quote!(400..=599),
+    }
+}
