@@ -71,6 +71,7 @@ fn files(contract: &Contract) -> Result<Vec<File>> {
     let mut files = emit::types::emit(contract)?;
     let (client, losses) = emit::client::emit(contract)?;
     files.extend(client);
+    files.extend(emit::api::emit(contract)?);
     files.push(ledger_with(contract, losses)?.file(ledger_path(contract))?);
     files.push(File::plain(
         contract_path(contract),

@@ -124,6 +124,9 @@ pub struct PrincipalSettings {
     /// Error code when the credential is not accepted.
     #[serde(default)]
     pub invalid: Option<String>,
+    /// Error code when the credential has had its time; `invalid` where it is not said.
+    #[serde(default)]
+    pub expired: Option<String>,
     /// Error code when a scope is missing.
     #[serde(default)]
     pub denied: Option<String>,

@@ -1,1 +1,20 @@
-//! Placeholder until the room is built.
+//! The server side of the Ringnity Developer Platform, generated from its contract: one required handler per
+//! operation, with typed input that already passed the schema, typed output and a typed principal.
+//!
+//! A server implements [`Operations`] once and `…Operations` for every group (tag) of the contract; its state
+//! implements [`Hooks`](runtime::Hooks) and [`Authenticate`]. [`api_description`] then gives dropshot
+//! everything, and [`runtime::start`] serves it. Rules and storage are not here.
+
+#[rustfmt::skip]
+#[allow(clippy::doc_markdown, clippy::all, reason = "the contract's words, and code that no one reads for style")]
+mod generated;
+pub mod principal;
+pub mod runtime;
+mod tenant;
+
+pub use generated::*;
+pub use runtime::{
+    AuthFailure, Boundary, BytesBody, Call, Content, Cors, Credential, Fault, FilePart, Hooks, Operation, Problem,
+    Redirect, ResponseCheck, Scoped, Source, TextBody,
+};
+pub use tenant::TenantHints;

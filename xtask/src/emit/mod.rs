@@ -2,6 +2,7 @@
 
 use crate::model::Contract;
 
+pub mod api;
 pub mod client;
 pub mod types;
 

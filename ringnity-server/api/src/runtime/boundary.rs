@@ -1,0 +1,346 @@
+//! The contract as checks: JSON Schema for parameters, bodies and answers, compiled once. No network.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use http::StatusCode;
+use jsonschema::{Draft, Registry, Validator};
+use serde_json::{Map, Value, json};
+
+use super::lines;
+use super::operation::Operation;
+
+/// Under this name the document's schemas find each other; nothing is ever fetched.
+const BASE: &str = "https://contract.invalid/openapi.json";
+
+/// What happens to an answer that breaks the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResponseCheck {
+    /// Answers are not looked at.
+    #[default]
+    Off,
+    /// Answers are sent as they are; the fault is logged and told to the hooks.
+    Report,
+    /// Answers are replaced by a 500 that says what is wrong: for tests.
+    Fatal,
+}
+
+/// Which way a body travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the server.
+    Request,
+    /// From the server.
+    Response,
+}
+
+/// The document cannot be made into checks.
+#[derive(Debug)]
+pub struct BoundaryError(String);
+
+impl fmt::Display for BoundaryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the contract's schemas cannot be compiled: {}", self.0)
+    }
+}
+
+impl std::error::Error for BoundaryError {}
+
+/// The checks of every operation.
+pub struct Boundary {
+    document: Value,
+    registry: Registry<'static>,
+    operations: Vec<Checks>,
+    /// What happens to answers that break the contract.
+    pub responses: ResponseCheck,
+}
+
+#[derive(Default)]
+struct Checks {
+    params: Option<Validator>,
+    body: Option<Validator>,
+    /// Compiled when the first answer is checked.
+    answers: OnceLock<Result<Vec<Answer>, String>>,
+}
+
+struct Answer {
+    status: String,
+    /// Media type and check; none when the answer has no body.
+    media: Vec<(String, Option<Validator>)>,
+}
+
+impl Boundary {
+    /// Compiles the checks of requests. `document` is the effective contract.
+    pub fn new(document: &str, operations: &[&'static Operation]) -> Result<Self, BoundaryError> {
+        let mut document: Value =
+            serde_json::from_str(document).map_err(|error| BoundaryError(error.to_string()))?;
+        if document["openapi"].as_str().is_some_and(|version| version.starts_with("3.0")) {
+            raise(&mut document);
+        }
+        let registry = Registry::new()
+            .draft(Draft::Draft202012)
+            .add(BASE, document.clone())
+            .and_then(jsonschema::RegistryBuilder::prepare)
+            .map_err(|error| BoundaryError(error.to_string()))?;
+        let mut boundary = Self { document, registry, operations: Vec::new(), responses: ResponseCheck::Off };
+        for operation in operations {
+            let checks = boundary.requests(operation)?;
+            boundary.operations.push(checks);
+        }
+        Ok(boundary)
+    }
+
+    /// Sets what happens to answers that break the contract.
+    #[must_use]
+    pub fn responses(mut self, check: ResponseCheck) -> Self {
+        self.responses = check;
+        self
+    }
+
+    /// The effective contract.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Compiles a check for one component schema.
+    pub fn schema(&self, name: &str) -> Result<Validator, BoundaryError> {
+        self.compile(&json!({ "$ref": format!("{BASE}#/components/schemas/{}", lines::escape(name)) }), name)
+    }
+
+    /// One line per fault in the parameters, an object of objects: `{"query": {"page": 1}}`.
+    pub fn check_params(&self, operation: &Operation, params: &Value) -> Vec<String> {
+        check(self.operations.get(operation.index).and_then(|checks| checks.params.as_ref()), params, "")
+    }
+
+    /// One line per fault in a request body.
+    pub fn check_body(&self, operation: &Operation, body: &Value) -> Vec<String> {
+        check(self.operations.get(operation.index).and_then(|checks| checks.body.as_ref()), body, "/body")
+    }
+
+    /// One line per fault in an answer: its status, media type and, for JSON, its value.
+    pub fn check_answer(
+        &self,
+        operation: &Operation,
+        status: StatusCode,
+        content_type: Option<&str>,
+        body: Option<&[u8]>,
+    ) -> Vec<String> {
+        let Some(checks) = self.operations.get(operation.index) else { return Vec::new() };
+        let answers = match checks.answers.get_or_init(|| self.answers(operation)) {
+            Ok(answers) => answers,
+            Err(error) => return vec![error.clone()],
+        };
+        let class = format!("{}XX", status.as_u16() / 100);
+        let found = [status.as_str(), class.as_str(), "default"]
+            .into_iter()
+            .find_map(|wanted| answers.iter().find(|answer| answer.status.eq_ignore_ascii_case(wanted)));
+        let Some(answer) = found else {
+            return vec![format!("/status: {} is not documented", status.as_u16())];
+        };
+        let empty = body.is_some_and(<[u8]>::is_empty);
+        if answer.media.is_empty() || content_type.is_none() {
+            return match (answer.media.is_empty(), empty) {
+                (true, false) => vec!["/body: the contract documents none".into()],
+                (false, _) => vec!["/body: is missing, the contract documents one".into()],
+                (true, true) => Vec::new(),
+            };
+        }
+        let essence = essence(content_type.unwrap_or_default());
+        let Some((_, validator)) = answer.media.iter().find(|(media, _)| essence_matches(media, &essence))
+        else {
+            return vec![format!(
+                "/headers/content-type: {essence} is not documented for {}",
+                status.as_u16()
+            )];
+        };
+        match (validator, body) {
+            (Some(validator), Some(bytes)) => match serde_json::from_slice::<Value>(bytes) {
+                Ok(value) => check(Some(validator), &value, "/body"),
+                Err(_) => vec!["/body: is not valid JSON".into()],
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    fn requests(&self, operation: &Operation) -> Result<Checks, BoundaryError> {
+        let (item, raw) = self.find(operation)?;
+        let mut places = Map::new();
+        let shared = item["parameters"].as_array().into_iter().flatten();
+        let own = raw["parameters"].as_array().into_iter().flatten();
+        for param in shared.chain(own) {
+            let param = self.resolve(param);
+            let (Some(name), Some(place)) = (param["name"].as_str(), param["in"].as_str()) else { continue };
+            let schema =
+                param.get("schema").or_else(|| first_schema(param)).cloned().unwrap_or(Value::Bool(true));
+            let group = places
+                .entry(place.to_owned())
+                .or_insert_with(|| json!({ "type": "object", "properties": {}, "required": [] }));
+            group["properties"][name] = rebase(schema);
+            if let Some(required) = group["required"].as_array_mut() {
+                required.retain(|other| other != name);
+                if place == "path" || param["required"] == Value::Bool(true) {
+                    required.push(json!(name));
+                }
+            }
+        }
+        let params = match places.is_empty() {
+            true => None,
+            false => Some(self.compile(&json!({ "properties": places }), operation.pointer)?),
+        };
+        let mut body = None;
+        let request = self.resolve(&raw["requestBody"]);
+        // Every media type of one body carries the same value.
+        if let Some(schema) = first_schema(request)
+            && operation.body.as_ref().is_some_and(|body| body.media.iter().any(|media| !is_raw(&media.form)))
+        {
+            body = Some(self.compile(&rebase(schema.clone()), operation.pointer)?);
+        }
+        Ok(Checks { params, body, answers: OnceLock::new() })
+    }
+
+    fn answers(&self, operation: &Operation) -> Result<Vec<Answer>, String> {
+        let (_, raw) = self.find(operation).map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        for (status, response) in raw["responses"].as_object().into_iter().flatten() {
+            let response = self.resolve(response);
+            let mut media = Vec::new();
+            for (content_type, holder) in response["content"].as_object().into_iter().flatten() {
+                let validator = match holder.get("schema") {
+                    Some(schema) if content_type.contains("json") => Some(
+                        self.compile(&rebase(schema.clone()), operation.pointer)
+                            .map_err(|error| error.to_string())?,
+                    ),
+                    _ => None,
+                };
+                media.push((content_type.clone(), validator));
+            }
+            out.push(Answer { status: status.clone(), media });
+        }
+        Ok(out)
+    }
+
+    /// Path item and operation object.
+    fn find(&self, operation: &Operation) -> Result<(&Value, &Value), BoundaryError> {
+        let pointer = operation.pointer.trim_start_matches('#');
+        let item = pointer.rsplit_once('/').and_then(|(item, _)| self.document.pointer(item));
+        match (item, self.document.pointer(pointer)) {
+            (Some(item), Some(operation)) => Ok((item, operation)),
+            _ => Err(BoundaryError(format!("{} is not in the document", operation.pointer))),
+        }
+    }
+
+    fn resolve<'v>(&'v self, value: &'v Value) -> &'v Value {
+        let target =
+            value["$ref"].as_str().and_then(|reference| self.document.pointer(reference.strip_prefix('#')?));
+        target.map_or(value, |target| self.resolve(target))
+    }
+
+    fn compile(&self, schema: &Value, place: &str) -> Result<Validator, BoundaryError> {
+        jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .with_registry(&self.registry)
+            .offline()
+            .should_validate_formats(true)
+            .build(schema)
+            .map_err(|error| BoundaryError(format!("{place}: {error}")))
+    }
+}
+
+impl fmt::Debug for Boundary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Boundary")
+            .field("operations", &self.operations.len())
+            .field("responses", &self.responses)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_raw(form: &super::operation::MediaForm) -> bool {
+    matches!(form, super::operation::MediaForm::Text | super::operation::MediaForm::Bytes)
+}
+
+fn first_schema(holder: &Value) -> Option<&Value> {
+    holder["content"].as_object()?.values().next()?.get("schema")
+}
+
+fn check(validator: Option<&Validator>, value: &Value, root: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(validator) = validator
+        && !validator.is_valid(value)
+    {
+        for error in validator.iter_errors(value) {
+            lines::describe(&error, root, &mut out);
+        }
+    }
+    out
+}
+
+/// A media type without its parameters, in lower case.
+pub fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether `actual` is what `documented` (`image/*`, `*/*` included) stands for.
+pub fn essence_matches(documented: &str, actual: &str) -> bool {
+    let documented = essence(documented);
+    documented == actual
+        || documented == "*/*"
+        || documented
+            .strip_suffix('*')
+            .is_some_and(|prefix| prefix.ends_with('/') && actual.starts_with(prefix))
+}
+
+/// Lets the references of a schema that was taken out of the document find their targets there.
+fn rebase(mut schema: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(object) => {
+                for (key, child) in object.iter_mut() {
+                    match child {
+                        Value::String(text) if key == "$ref" && text.starts_with('#') => {
+                            text.insert_str(0, BASE)
+                        }
+                        _ if matches!(
+                            key.as_str(),
+                            "example" | "examples" | "default" | "enum" | "const"
+                        ) => {}
+                        _ => walk(child),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&mut schema);
+    schema
+}
+
+/// Rewrites OpenAPI 3.0's `nullable` and boolean exclusive bounds into JSON Schema.
+fn raise(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (key, child) in object.iter_mut() {
+                if !matches!(key.as_str(), "example" | "examples" | "default" | "enum" | "const") {
+                    raise(child);
+                }
+            }
+            for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+                if let Some(Value::Bool(exclusive)) = object.get(flag).cloned() {
+                    object.remove(flag);
+                    if exclusive && let Some(limit) = object.remove(bound) {
+                        object.insert(flag.into(), limit);
+                    }
+                }
+            }
+            if object.get("nullable").is_some_and(Value::is_boolean)
+                && object.remove("nullable") == Some(Value::Bool(true))
+            {
+                let inner = Value::Object(std::mem::take(object));
+                object.insert("anyOf".into(), json!([inner, { "type": "null" }]));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(raise),
+        _ => {}
+    }
+}

@@ -1,0 +1,49 @@
+//! What generated code asks of the server around every operation.
+
+use std::future::{Future, ready};
+
+use http::StatusCode;
+
+use super::boundary::Boundary;
+use super::call::Call;
+use super::operation::Operation;
+
+/// Whether a page of another origin may read the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cors {
+    /// No: the answer has no CORS headers.
+    Deny,
+    /// Yes, without cookies.
+    Allow,
+    /// Yes, cookies included.
+    AllowWithCookies,
+}
+
+/// What generated code asks of the server around every operation.
+pub trait Hooks: Send + Sync + 'static {
+    /// The checks of requests and answers, compiled once at start.
+    fn boundary(&self) -> &Boundary;
+
+    /// Whether a page at `origin` may read the answer; asked for every request with an `Origin`, preflights
+    /// included. A preflight's call names the operation that would follow.
+    fn cors(&self, call: &Call, origin: &str) -> impl Future<Output = Cors> + Send {
+        let _ = (call, origin);
+        ready(Cors::Deny)
+    }
+
+    /// How many bytes a body may have; `None` leaves the operation's own limit.
+    fn body_limit(&self, operation: &'static Operation) -> Option<usize> {
+        let _ = operation;
+        None
+    }
+
+    /// Called when the answer is ready to be sent.
+    fn answered(&self, call: &Call, status: StatusCode) {
+        let _ = (call, status);
+    }
+
+    /// Called with one line per fault when an answer breaks the contract and the check only reports.
+    fn broken_answer(&self, call: &Call, lines: &[String]) {
+        let _ = (call, lines);
+    }
+}

@@ -1,0 +1,197 @@
+//! Strict reading of JSON: duplicate keys, NUL characters, deep nesting and numbers that nobody can hold are
+//! refused, each with the JSON pointer of the place.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: usize = 64;
+
+/// Reads one JSON value from UTF-8 bytes. The error is a line for `details`, its pointers below `root`.
+pub fn parse(bytes: &[u8], root: &str) -> Result<Value, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| format!("{root}: is not UTF-8"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let place = Place { path: RefCell::new(Vec::new()), found: RefCell::new(None) };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Strict { place: &place, depth: 0 }.deserialize(&mut reader);
+    let outcome = value.and_then(|value| reader.end().map(|()| value));
+    outcome.map_err(|error| match place.found.into_inner() {
+        Some((pointer, problem)) => format!("{root}{pointer}: {problem}"),
+        None => format!("{root}: is not valid JSON: {}", syntax(&error)),
+    })
+}
+
+/// What serde_json says about syntax never quotes the document; what visitors say might.
+fn syntax(error: &serde_json::Error) -> String {
+    if error.is_syntax() || error.is_eof() {
+        error.to_string()
+    } else {
+        format!("at line {} column {}", error.line(), error.column())
+    }
+}
+
+struct Place {
+    path: RefCell<Vec<String>>,
+    found: RefCell<Option<(String, &'static str)>>,
+}
+
+impl Place {
+    fn refuse<E: serde::de::Error>(&self, problem: &'static str) -> E {
+        let mut pointer = String::new();
+        for token in self.path.borrow().iter() {
+            pointer.push('/');
+            pointer.push_str(&clip(token));
+        }
+        self.found.borrow_mut().get_or_insert((pointer, problem));
+        E::custom(problem)
+    }
+}
+
+/// A pointer token for people: escaped, and short whatever the client sent.
+fn clip(token: &str) -> String {
+    let escaped = super::lines::escape(token);
+    if escaped.chars().count() > 60 { escaped.chars().take(60).chain(['…']).collect() } else { escaped }
+}
+
+#[derive(Clone, Copy)]
+struct Strict<'p> {
+    place: &'p Place,
+    depth: usize,
+}
+
+impl Strict<'_> {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(self.place.refuse("is nested too deeply; 64 levels are read"));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        if i64::try_from(value).is_err() {
+            return Err(self.place.refuse("is a number too large to be read"));
+        }
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        // 2^53: beyond it a float does not tell neighbouring integers apart.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() < EXACT {
+            // JSON Schema counts 1.0 as an integer, and so do we.
+            #[allow(clippy::cast_possible_truncation, reason = "the range was just checked")]
+            return Ok(Value::from(value as i64));
+        }
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| self.place.refuse("is not a number"))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        self.visit_string(value.to_owned())
+    }
+
+    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
+        if value.contains('\0') {
+            return Err(self.place.refuse("holds a NUL character"));
+        }
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut out = Vec::new();
+        loop {
+            self.place.path.borrow_mut().push(out.len().to_string());
+            let Some(item) = items.next_element_seed(inner)? else { break };
+            self.place.path.borrow_mut().pop();
+            out.push(item);
+        }
+        self.place.path.borrow_mut().pop();
+        Ok(Value::Array(out))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut out = Map::new();
+        while let Some(key) = members.next_key::<String>()? {
+            self.place.path.borrow_mut().push(key.clone());
+            if key.contains('\0') {
+                return Err(self.place.refuse("holds a NUL character in its name"));
+            }
+            if out.contains_key(&key) {
+                return Err(self.place.refuse("stands there twice"));
+            }
+            let value = members.next_value_seed(inner)?;
+            self.place.path.borrow_mut().pop();
+            out.insert(key, value);
+        }
+        Ok(Value::Object(out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        parse(text.as_bytes(), "/body").expect_err("is refused")
+    }
+
+    #[test]
+    fn what_is_json_is_read() {
+        let value = parse(br#"{"a":[1,2.0,-3,1.5,null,true,"\u00e9"],"b":{}}"#, "/body").expect("reads");
+        assert_eq!(value, serde_json::json!({ "a": [1, 2, -3, 1.5, null, true, "é"], "b": {} }));
+    }
+
+    #[test]
+    fn what_hides_something_is_refused_with_its_place() {
+        assert_eq!(refused(r#"{"a":{"b":1,"b":2}}"#), "/body/a/b: stands there twice");
+        assert_eq!(refused(r#"{"a":["x","y\u0000"]}"#), "/body/a/1: holds a NUL character");
+        assert_eq!(refused(r#"{"a":18446744073709551615}"#), "/body/a: is a number too large to be read");
+        assert!(
+            refused(&format!("{}{}", "[".repeat(65), "]".repeat(65)))
+                .ends_with("is nested too deeply; 64 levels are read")
+        );
+        assert!(parse(format!("{}{}", "[".repeat(64), "]".repeat(64)).as_bytes(), "/body").is_ok());
+    }
+
+    #[test]
+    fn what_is_not_json_says_where() {
+        assert_eq!(refused("{\"a\":}"), "/body: is not valid JSON: expected value at line 1 column 6");
+        assert!(refused("{} {}").contains("trailing characters"));
+        assert!(refused("").contains("EOF"));
+        assert!(refused("[1e999]").contains("number out of range"));
+        assert_eq!(parse(b"\"\xff\"", "/body").expect_err("is refused"), "/body: is not UTF-8");
+        assert!(refused(r#""\ud800""#).starts_with("/body: is not valid JSON"));
+    }
+}

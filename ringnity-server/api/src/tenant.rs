@@ -1,0 +1,50 @@
+//! How a request names its tenant when nobody is authenticated. Which hint counts, and whether it is true, is
+//! the server's to say.
+
+use crate::runtime::Call;
+
+/// What a request says about its tenant, in the order in which it counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantHints {
+    /// Host without port, in lower case: `{slug}.<base domain>`.
+    pub host: Option<String>,
+    /// Public widget key, from the header `X-Ringnity-Public-Key` or the query `apiKey`.
+    pub public_key: Option<String>,
+    /// Slug, from the query.
+    pub slug: Option<String>,
+}
+
+impl TenantHints {
+    /// Reads the hints of a request.
+    pub fn of(call: &Call) -> Self {
+        let said = |value: Option<String>| value.filter(|text| !text.is_empty());
+        Self {
+            host: said(call.host().map(without_port)),
+            public_key: said(call.header("x-ringnity-public-key").map(str::to_owned))
+                .or_else(|| said(call.query("apiKey"))),
+            slug: said(call.query("slug")),
+        }
+    }
+}
+
+fn without_port(host: &str) -> String {
+    let end = match host.rfind(':') {
+        // The colons of an IPv6 address are inside its brackets.
+        Some(colon) if !host[colon..].contains(']') => colon,
+        _ => host.len(),
+    };
+    host[..end].to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_port;
+
+    #[test]
+    fn a_host_is_compared_without_its_port() {
+        assert_eq!(without_port("Acme.localhost:8192"), "acme.localhost");
+        assert_eq!(without_port("acme.localhost"), "acme.localhost");
+        assert_eq!(without_port("[::1]:8192"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+    }
+}

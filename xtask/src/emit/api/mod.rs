@@ -1,0 +1,351 @@
+//! Emits the server trait: tables of operations, inputs, outputs, credentials, one stub per operation, and
+//! the dropshot trait over them. What can be said once for every contract is not emitted but written by hand
+//! in the server crate's `runtime` folder.
+
+mod credentials;
+mod errors;
+mod input;
+mod output;
+mod routes;
+mod table;
+
+use anyhow::{Result, bail};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+use serde_json::Value;
+
+use crate::model::{Contract, Operation, TypeRef};
+use crate::name::{is_nullable, pascal};
+use crate::output::File;
+
+/// Module names that the emitter keeps for itself.
+const OWN_MODULES: [&str; 8] =
+    ["credentials", "dispatch", "dropshot", "errors", "http", "runtime", "serve", "types"];
+
+/// Every generated file of the server trait.
+pub fn emit(contract: &Contract) -> Result<Vec<File>> {
+    let folder = super::api_folder(contract);
+    let file = |name: &str, doc: &str, tokens: TokenStream| {
+        File::rust(format!("{folder}/{name}.rs"), &contract.mark(), doc, tokens)
+    };
+    let routes = routes::Routes::of(contract)?;
+    let mut files = vec![
+        file("mod", &format!("The server side of {} {}.", contract.title, contract.version), root(contract))?,
+        file(
+            "credentials",
+            "Credentials: what opens operations, and who then calls.",
+            credentials::emit(contract)?,
+        )?,
+        file("errors", "What the bodies of errors look like.", errors::emit(contract))?,
+        file(
+            "dispatch",
+            "The dropshot trait: one endpoint per path and method.",
+            routes::emit(contract, &routes)?,
+        )?,
+    ];
+    for (tag, description) in &contract.tags {
+        let operations: Vec<(usize, &Operation)> =
+            contract.operations.iter().enumerate().filter(|(_, operation)| &operation.tag == tag).collect();
+        let doc = if description.is_empty() {
+            format!("Operations under {tag}.")
+        } else {
+            format!("{tag}: {description}")
+        };
+        let module = module(&crate::name::snake(tag));
+        files.push(file(&module, &doc, tag_module(contract, tag, &operations)?)?);
+    }
+    Ok(files)
+}
+
+/// File and module name for a tag.
+fn module(name: &str) -> String {
+    let taken = OWN_MODULES.contains(&name) || name == "mod" || name.is_empty() || is_keyword(name);
+    if taken { format!("{name}_operations") } else { name.to_owned() }
+}
+
+fn root(contract: &Contract) -> TokenStream {
+    let mut modules = Vec::new();
+    for tag in contract.tags.keys() {
+        modules.push(format_ident!("{}", module(&crate::name::snake(tag))));
+    }
+    let operations = contract.operations.iter().map(|operation| {
+        let module = format_ident!("{}", module(&operation.module()));
+        let name = constant(operation);
+        quote!(&#module::#name)
+    });
+    let traits = contract.tags.keys().map(|tag| tag_trait(tag));
+    let traits = quote!(Operations #(+ #traits)*);
+    let trait_name = trait_name(contract);
+    let support = format_ident!("{}_mod", crate::name::snake(&trait_name.to_string()));
+    let describe_doc = format!(
+        " Everything of [`{trait_name}`], registered with dropshot, and answers for every method that a path lacks."
+    );
+    quote! {
+        pub mod credentials;
+        mod dispatch;
+        mod errors;
+        #(pub mod #modules;)*
+
+        pub use credentials::*;
+        pub use dispatch::#trait_name;
+        #(pub use #modules::*;)*
+
+        use crate::runtime;
+
+        /// The effective contract, as JSON.
+        pub const CONTRACT: &str = include_str!("contract.json");
+
+        /// Every operation, in the contract's order.
+        pub static OPERATIONS: &[&runtime::Operation] = &[#(#operations),*];
+
+        /// What every group of operations shares: the state that handlers are given.
+        pub trait Operations: Send + Sync + 'static {
+            /// State of the server: it judges credentials and knows the checks of requests.
+            type Context: Authenticate;
+        }
+
+        /// All groups of operations together.
+        pub trait AllOperations: #traits {}
+
+        impl<T: #traits> AllOperations for T {}
+
+        #[doc = #describe_doc]
+        pub fn api_description<T: AllOperations>()
+        -> Result<dropshot::ApiDescription<T::Context>, Box<dyn std::error::Error + Send + Sync>> {
+            let mut api = dispatch::#support::api_description::<T>()?;
+            runtime::register_missing(&mut api, dispatch::ROUTES, OPERATIONS)?;
+            Ok(api)
+        }
+
+        /// The checks of requests and answers, compiled from the contract.
+        pub fn boundary() -> Result<runtime::Boundary, runtime::BoundaryError> {
+            runtime::Boundary::new(CONTRACT, OPERATIONS)
+        }
+    }
+}
+
+fn tag_module(contract: &Contract, tag: &str, operations: &[(usize, &Operation)]) -> Result<TokenStream> {
+    let mut types = Vec::new();
+    let mut stubs = Vec::new();
+    let mut tables = Vec::new();
+    let mut serving = Vec::new();
+    for (index, operation) in operations {
+        let output = output::Output::of(contract, operation)?;
+        types.push(input::emit(contract, operation)?);
+        types.push(output.definition());
+        tables.push(table::emit(contract, *index, operation, output.status())?);
+        stubs.push(stub(contract, operation, &output));
+        serving.push(serve(contract, operation, &output));
+    }
+    let trait_name = tag_trait(tag);
+    let doc = format!(" Handlers of the operations under {tag}: one each, all required.");
+    let types_crate = format_ident!("{}_types", contract.prefix().replace('-', "_"));
+    Ok(quote! {
+        #![allow(unused_imports, clippy::wildcard_imports, reason = "not every group needs everything")]
+
+        use dropshot::{Body, RequestContext};
+        use http::Response;
+        use #types_crate as types;
+
+        use super::{Operations, credentials::*, errors};
+        use crate::runtime::{
+            self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart, FormField, Kind, Media,
+            MediaForm, Operation, Param, Parts, Place, Raw, Redirect, TextBody,
+        };
+
+        #[doc = #doc]
+        pub trait #trait_name: Operations {
+            #(#stubs)*
+        }
+
+        #(#types)*
+
+        #(#tables)*
+
+        /// From a request to a handler and back, one function per operation.
+        pub(super) mod serve {
+            use super::*;
+
+            #(#serving)*
+        }
+    })
+}
+
+/// The required method that the server writes.
+fn stub(contract: &Contract, operation: &Operation, output: &output::Output) -> TokenStream {
+    let name = ident(&operation.name);
+    let input = input_name(operation);
+    let output = output.ty();
+    let principal = credentials::principal_type(contract, operation).map(|ty| quote!(principal: #ty,));
+    let mut doc = vec![format!("{} {}", operation.method, operation.path)];
+    for text in [&operation.summary, &operation.description] {
+        if !text.is_empty() {
+            doc.push(String::new());
+            doc.push(text.clone());
+        }
+    }
+    for accepted in &operation.principals {
+        doc.push(String::new());
+        doc.push(match accepted.scopes.as_slice() {
+            [] => format!("Opened by: {}.", accepted.kind),
+            scopes => format!("Opened by: {} with `{}`.", accepted.kind, scopes.join("`, `")),
+        });
+    }
+    let doc = docs(&doc.join("\n"));
+    quote! {
+        #doc
+        fn #name(
+            cx: &Self::Context,
+            call: Call,
+            #principal
+            input: #input,
+        ) -> impl Future<Output = Result<#output, Fault>> + Send;
+    }
+}
+
+/// The function between the endpoint and the stub.
+fn serve(contract: &Contract, operation: &Operation, output: &output::Output) -> TokenStream {
+    let name = ident(&operation.name);
+    let constant = constant(operation);
+    let input = input_name(operation);
+    let tag = tag_trait(&operation.tag);
+    let (taken, given) = match credentials::principal_type(contract, operation) {
+        None => (quote!(), quote!()),
+        Some(_) if operation.anonymous => {
+            (quote!(let principal = runtime::maybe(turn.principal)?;), quote!(principal,))
+        }
+        Some(_) => (quote!(let principal = runtime::due(turn.principal)?;), quote!(principal,)),
+    };
+    let encode = output.encode(quote!(output));
+    quote! {
+        pub async fn #name<T: #tag>(rqctx: &RequestContext<T::Context>, raw: Raw) -> Response<Body> {
+            let mut turn = match runtime::begin(rqctx, &#constant, raw).await {
+                Ok(turn) => turn,
+                Err(answer) => return *answer,
+            };
+            let (cx, call) = (rqctx.context(), turn.call);
+            let handler = Box::pin(async {
+                let input = #input::read(&mut turn.parts)?;
+                #taken
+                let output = T::#name(cx, call.clone(), #given input).await?;
+                #encode
+            });
+            runtime::finish(cx, &call, handler).await
+        }
+    }
+}
+
+/// `RingnityApi`.
+fn trait_name(contract: &Contract) -> Ident {
+    format_ident!("{}Api", contract.spoken())
+}
+
+/// `ServerApiOperations`.
+fn tag_trait(tag: &str) -> Ident {
+    format_ident!("{}Operations", pascal(tag))
+}
+
+/// `ListContactsInput`.
+fn input_name(operation: &Operation) -> Ident {
+    format_ident!("{}Input", operation.type_name)
+}
+
+/// `LIST_CONTACTS`.
+fn constant(operation: &Operation) -> Ident {
+    format_ident!("{}", operation.name.to_uppercase())
+}
+
+fn is_keyword(name: &str) -> bool {
+    syn::parse_str::<Ident>(name).is_err()
+}
+
+/// A name as an identifier, keywords included.
+fn ident(name: &str) -> Ident {
+    match name {
+        "self" | "super" | "crate" | "Self" | "_" => format_ident!("{name}_"),
+        _ if is_keyword(name) => Ident::new_raw(name, Span::call_site()),
+        _ => format_ident!("{name}"),
+    }
+}
+
+/// Documentation, line by line.
+fn docs(text: &str) -> TokenStream {
+    let lines =
+        text.trim().lines().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+    quote!(#(#[doc = #lines])*)
+}
+
+/// The Rust type for a model type.
+fn rust_type(ty: &TypeRef) -> TokenStream {
+    match ty {
+        TypeRef::Named(name) => {
+            let name = format_ident!("{name}");
+            quote!(types::#name)
+        }
+        TypeRef::String | TypeRef::Bytes => quote!(String),
+        TypeRef::I64 => quote!(i64),
+        TypeRef::I32 => quote!(i32),
+        TypeRef::F64 => quote!(f64),
+        TypeRef::Bool => quote!(bool),
+        TypeRef::DateTime => quote!(chrono::DateTime<chrono::Utc>),
+        TypeRef::Date => quote!(chrono::NaiveDate),
+        TypeRef::List(inner) => {
+            let inner = rust_type(inner);
+            quote!(Vec<#inner>)
+        }
+        TypeRef::Map(inner) if **inner == TypeRef::Any => quote!(serde_json::Map<String, serde_json::Value>),
+        TypeRef::Map(inner) => {
+            let inner = rust_type(inner);
+            quote!(std::collections::BTreeMap<String, #inner>)
+        }
+        TypeRef::Nullable(inner) => {
+            let inner = rust_type(inner);
+            quote!(Option<#inner>)
+        }
+        TypeRef::Any => quote!(serde_json::Value),
+    }
+}
+
+/// What the text of a parameter with this schema stands for.
+fn kind(contract: &Contract, schema: &Value) -> Result<TokenStream> {
+    kind_within(contract, schema, 0)
+}
+
+fn kind_within(contract: &Contract, schema: &Value, depth: usize) -> Result<TokenStream> {
+    if depth > 16 {
+        bail!("a parameter's schema refers to itself");
+    }
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target =
+            reference.strip_prefix(crate::name::SCHEMA_PREFIX).and_then(|name| contract.schemas.get(name));
+        return kind_within(contract, target.unwrap_or(&Value::Bool(true)), depth + 1);
+    }
+    for keyword in ["anyOf", "oneOf"] {
+        let branches: Vec<&Value> =
+            schema[keyword].as_array().into_iter().flatten().filter(|branch| !only_null(branch)).collect();
+        if let [only] = branches.as_slice() {
+            return kind_within(contract, only, depth + 1);
+        }
+    }
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::String(kind) => vec![kind],
+        Value::Array(kinds) => {
+            kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(match kinds.as_slice() {
+        ["integer"] => quote!(Kind::Integer),
+        ["number"] => quote!(Kind::Number),
+        ["boolean"] => quote!(Kind::Boolean),
+        ["array"] => {
+            let inner = kind_within(contract, &schema["items"], depth + 1)?;
+            quote!(Kind::List(&#inner))
+        }
+        _ => quote!(Kind::Text),
+    })
+}
+
+fn only_null(schema: &Value) -> bool {
+    is_nullable(schema) && schema["type"] == "null"
+}
