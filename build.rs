@@ -27,7 +27,9 @@ fn check() -> Result<(), String> {
     for input in INPUTS {
         let path = root.join(input);
         println!("cargo::rerun-if-changed={}", path.display());
-        hasher.update(std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?);
+        hasher.update(
+            std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?,
+        );
     }
     let generated = root.join(GENERATED);
     println!("cargo::rerun-if-changed={}", generated.display());

@@ -43,6 +43,11 @@ impl ServeConfig {
         }
     }
 
+    /// Whether the demo was asked for.
+    pub fn wants_demo(&self) -> bool {
+        self.demo || self.demo_file.is_some()
+    }
+
     /// The addresses that answers name, once it is known which port was bound.
     pub fn urls(&self, bound: SocketAddr) -> Urls {
         let public = self.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
@@ -96,7 +101,14 @@ mod tests {
         };
         assert_eq!(urls.slug_of_host("acme.example.com").as_deref(), Some("acme"));
         assert_eq!(urls.slug_of_host("ACME.Example.com:8192").as_deref(), Some("acme"));
-        for host in ["example.com", "a.b.example.com", "acmeexample.com", "acme.example.com.evil.io", "127.0.0.1:80", "[::1]:80"] {
+        for host in [
+            "example.com",
+            "a.b.example.com",
+            "acmeexample.com",
+            "acme.example.com.evil.io",
+            "127.0.0.1:80",
+            "[::1]:80",
+        ] {
             assert_eq!(urls.slug_of_host(host), None, "{host}");
         }
     }

@@ -4,3 +4,8 @@ pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod demo;
+mod pages;
+mod routes;
+pub mod serve;
+mod state;

@@ -4,8 +4,8 @@ use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput
 use ringnity_store::events::event_append;
 use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
 use ringnity_types::{
-    ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput, ContactSource,
-    ErrorCode, Pagination,
+    ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput,
+    ContactSource, ErrorCode, Pagination,
 };
 use serde_json::json;
 
@@ -132,7 +132,13 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
             if !contacts::contact_delete(c, &tenant, &id)? {
                 return Err(unknown());
             }
-            event_append(c, &tenant, "contact.deleted", &json!({ "contactId": id.as_str() }).to_string(), now)?;
+            event_append(
+                c,
+                &tenant,
+                "contact.deleted",
+                &json!({ "contactId": id.as_str() }).to_string(),
+                now,
+            )?;
             Ok(())
         })
         .await?;

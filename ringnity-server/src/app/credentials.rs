@@ -37,9 +37,7 @@ pub async fn create_server_api_credential(
     };
     let stored = app
         .store
-        .write(move |c| {
-            credentials::server_credential_insert(c, &tenant, &new, now).map_err(AppError::from)
-        })
+        .write(move |c| credentials::server_credential_insert(c, &tenant, &new, now).map_err(AppError::from))
         .await?;
     Ok(ServerApiCredentialSecret { credential: Some(credential(stored)), secret: Some(secret.text) })
 }

@@ -6,7 +6,8 @@ use ringnity_store::sessions;
 use ringnity_store::tenants::{self, Tenant};
 use ringnity_store::{Conn, OwnerId, TenantId};
 use ringnity_types::{
-    ErrorCode, Field, OwnerClient, OwnerLoginRequest, OwnerMe, OwnerSession, OwnerSubscription, SubscriptionStatus,
+    ErrorCode, Field, OwnerClient, OwnerLoginRequest, OwnerMe, OwnerSession, OwnerSubscription,
+    SubscriptionStatus,
 };
 
 use super::{App, AppError, AppResult, Kind};
@@ -61,13 +62,7 @@ pub async fn login_owner(app: &App, request: OwnerLoginRequest) -> AppResult<Own
         .await?;
     let access_token = app
         .signer
-        .sign(
-            TokenScope::Owner,
-            owner.id.as_str(),
-            Some(owner.tenant_id.as_str()),
-            session.id.as_str(),
-            now,
-        )
+        .sign(TokenScope::Owner, owner.id.as_str(), Some(owner.tenant_id.as_str()), session.id.as_str(), now)
         .map_err(AppError::internal)?;
     Ok(OwnerSession {
         client: client(&facts.tenant, &owner),
@@ -108,7 +103,10 @@ fn facts(c: &mut Conn, tenant: &TenantId) -> AppResult<Facts> {
     let plan = plans::plan_of_tenant(c, tenant)?.ok_or_else(tenants_gone)?;
     let status = tenants::subscription_get(c, tenant)?
         .map_or(SubscriptionStatus::Active, |subscription| SubscriptionStatus::from(subscription.status));
-    Ok(Facts { tenant: stored, subscription: OwnerSubscription { plan_name: plan.name, plan_slug: plan.slug, status } })
+    Ok(Facts {
+        tenant: stored,
+        subscription: OwnerSubscription { plan_name: plan.name, plan_slug: plan.slug, status },
+    })
 }
 
 fn client(tenant: &Tenant, owner: &Owner) -> OwnerClient {

@@ -1,7 +1,9 @@
 //! What a widget or an app learns before anybody is known to it: the tenant, its looks, its services.
 
 use ringnity_store::plans;
-use ringnity_types::{RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceKey, ServiceStatus};
+use ringnity_types::{
+    RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceKey, ServiceStatus,
+};
 
 use super::tenants::{self, TenantHints};
 use super::{App, AppError, AppResult, health};
@@ -54,8 +56,11 @@ pub fn services(features: &[String], debug: bool) -> Vec<ServiceCapability> {
         .iter()
         .zip(1_i64..)
         .map(|((key, label, needed), place)| {
-            let missing: Vec<&str> =
-                needed.iter().copied().filter(|feature| !features.iter().any(|held| held == feature)).collect();
+            let missing: Vec<&str> = needed
+                .iter()
+                .copied()
+                .filter(|feature| !features.iter().any(|held| held == feature))
+                .collect();
             let ai = matches!(key, ServiceKey::AiChat | ServiceKey::AiVoice | ServiceKey::AiVideo);
             let (status, reason) = if !missing.is_empty() {
                 (ServiceStatus::NotInPlan, Some(format!("the plan lacks: {}", missing.join(", "))))
@@ -85,7 +90,8 @@ mod tests {
     #[test]
     fn a_service_is_available_when_the_plan_has_all_it_needs() {
         let services = services(&["chat".into(), "video".into(), "ai".into()], false);
-        let status = |key| services.iter().find(|service| service.key == key).map(|service| service.status.clone());
+        let status =
+            |key| services.iter().find(|service| service.key == key).map(|service| service.status.clone());
         assert_eq!(status(ServiceKey::Chat), Some(ServiceStatus::Available));
         assert_eq!(status(ServiceKey::VoiceCall), Some(ServiceStatus::NotInPlan));
         assert_eq!(status(ServiceKey::AiChat), Some(ServiceStatus::AiNotReady));

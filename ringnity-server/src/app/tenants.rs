@@ -19,10 +19,7 @@ pub struct TenantHints {
 
 /// The tenant of a Server API key.
 pub async fn get_server_tenant(app: &App, tenant: TenantId) -> AppResult<TenantData> {
-    let stored = app
-        .store
-        .read(move |c| tenants::tenant_get(c, &tenant)?.ok_or_else(unknown))
-        .await?;
+    let stored = app.store.read(move |c| tenants::tenant_get(c, &tenant)?.ok_or_else(unknown)).await?;
     Ok(TenantData { tenant: Some(own_view(&stored)) })
 }
 

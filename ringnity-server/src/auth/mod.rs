@@ -1,6 +1,7 @@
 //! Credentials → typed principals. What a principal may then do is decided by the contract's scopes (in
 //! generated code) and by `app`; nothing here answers a request.
 
+mod authenticate;
 pub mod password;
 pub mod secrets;
 pub mod tokens;

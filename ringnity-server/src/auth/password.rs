@@ -13,11 +13,14 @@ pub struct HashFailed(String);
 
 /// A hash that no password matches: checking against it takes as long as checking against a real one, so
 /// that the time of an answer does not tell whether an account exists.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now("a password that nobody has").unwrap_or_default());
+static NOBODY: LazyLock<String> =
+    LazyLock::new(|| hash_now("a password that nobody has").unwrap_or_default());
 
 /// The argon2id hash of `password` in PHC form.
 pub async fn hash(password: String) -> Result<String, HashFailed> {
-    tokio::task::spawn_blocking(move || hash_now(&password)).await.map_err(|error| HashFailed(error.to_string()))?
+    tokio::task::spawn_blocking(move || hash_now(&password))
+        .await
+        .map_err(|error| HashFailed(error.to_string()))?
 }
 
 /// Whether `password` is the one behind `hash`; with no hash, takes as long and is false.

@@ -47,11 +47,16 @@ mod tests {
 
     #[test]
     fn a_secret_is_long_random_and_recognisable() {
-        let (one, other) = (generate("rn_sk_live_").expect("random"), generate("rn_sk_live_").expect("random"));
+        let (one, other) =
+            (generate("rn_sk_live_").expect("random"), generate("rn_sk_live_").expect("random"));
         assert_ne!(one.text, other.text);
         assert_eq!(one.text.len(), "rn_sk_live_".len() + 64);
         assert_eq!(one.hash, hash(&one.text));
-        assert!(one.preview.starts_with("rn_sk_live_") && one.preview.chars().count() < 24, "{}", one.preview);
+        assert!(
+            one.preview.starts_with("rn_sk_live_") && one.preview.chars().count() < 24,
+            "{}",
+            one.preview
+        );
         assert!(!one.hash.contains(&one.text[11..]));
     }
 }

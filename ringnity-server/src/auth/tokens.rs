@@ -11,6 +11,9 @@ use super::secrets;
 /// What signing keys of access tokens are kept under.
 const PURPOSE: &str = "access-token";
 
+/// Who signs access tokens. No address: a server that moves to another one keeps its sessions.
+const ISSUER: &str = "ringnity";
+
 /// Life of an access token.
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::seconds(900);
 
@@ -43,7 +46,7 @@ impl TokenScope {
 /// What an access token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who signed it: the public URL.
+    /// Who signed it: always [`ISSUER`].
     pub iss: String,
     /// Whom it is for: an owner, agent or administrator.
     pub sub: String,
@@ -89,16 +92,18 @@ pub enum SignError {
 /// node.
 pub struct Signer {
     kid: String,
-    issuer: String,
     encoding: EncodingKey,
     decoding: Vec<(String, DecodingKey)>,
 }
 
 impl Signer {
     /// Takes the signing key from the store, or makes the first one.
-    pub async fn load(store: &Store, issuer: String, now: DateTime<Utc>) -> Result<Self, SignError> {
-        let new =
-            NewSigningKey { algorithm: "HS256".into(), private_key: secrets::random_hex()?, public_key: None };
+    pub async fn load(store: &Store, now: DateTime<Utc>) -> Result<Self, SignError> {
+        let new = NewSigningKey {
+            algorithm: "HS256".into(),
+            private_key: secrets::random_hex()?,
+            public_key: None,
+        };
         let (current, all) = store
             .write(move |c| {
                 let current = signing_keys::signing_key_ensure(c, PURPOSE, &new, now)?;
@@ -107,7 +112,6 @@ impl Signer {
             .await?;
         Ok(Self {
             kid: current.kid.to_string(),
-            issuer,
             encoding: EncodingKey::from_secret(current.private_key.as_bytes()),
             decoding: all
                 .into_iter()
@@ -126,7 +130,7 @@ impl Signer {
         now: DateTime<Utc>,
     ) -> Result<String, SignError> {
         let claims = Claims {
-            iss: self.issuer.clone(),
+            iss: ISSUER.to_owned(),
             sub: subject.to_owned(),
             tid: tenant.map(str::to_owned),
             scope,
@@ -145,7 +149,7 @@ impl Signer {
         let kid = header.kid.ok_or(TokenProblem::Invalid)?;
         let (_, key) = self.decoding.iter().find(|(known, _)| *known == kid).ok_or(TokenProblem::Invalid)?;
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[&self.issuer]);
+        validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         // Against the server's own clock, below: tests move it.
         validation.validate_exp = false;
@@ -163,7 +167,6 @@ mod tests {
     fn signer(kid: &str, secret: &str) -> Signer {
         Signer {
             kid: kid.into(),
-            issuer: "http://here".into(),
             encoding: EncodingKey::from_secret(secret.as_bytes()),
             decoding: vec![(kid.into(), DecodingKey::from_secret(secret.as_bytes()))],
         }
@@ -175,7 +178,10 @@ mod tests {
         let ours = signer("k1", "one");
         let token = ours.sign(TokenScope::Owner, "own_1", Some("ten_1"), "ses_1", now).expect("signs");
         let claims = ours.read(&token, now).expect("reads");
-        assert_eq!((claims.scope, claims.tid.as_deref(), claims.sid.as_str()), (TokenScope::Owner, Some("ten_1"), "ses_1"));
+        assert_eq!(
+            (claims.scope, claims.tid.as_deref(), claims.sid.as_str()),
+            (TokenScope::Owner, Some("ten_1"), "ses_1")
+        );
         assert_eq!(ours.read(&token, now + ACCESS_TOKEN_LIFE).map(drop), Err(TokenProblem::Expired));
         for other in [signer("k1", "two"), signer("k2", "one")] {
             assert_eq!(other.read(&token, now).map(drop), Err(TokenProblem::Invalid));
@@ -188,7 +194,7 @@ mod tests {
     #[test]
     fn a_token_without_signature_is_refused() {
         // {"alg":"none","kid":"k1"} and claims that would do.
-        let token = "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ.eyJpc3MiOiJodHRwOi8vaGVyZSIsInN1YiI6Im93bl8xIiwic2NvcGUiOiJvd25lciIsInNpZCI6InMiLCJpYXQiOjEsImV4cCI6OTk5OTk5OTk5OSwianRpIjoiaiJ9.";
+        let token = "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ.eyJpc3MiOiJyaW5nbml0eSIsInN1YiI6Im93bl8xIiwic2NvcGUiOiJvd25lciIsInNpZCI6InMiLCJpYXQiOjEsImV4cCI6OTk5OTk5OTk5OSwianRpIjoiaiJ9.";
         assert_eq!(signer("k1", "one").read(token, Utc::now()).map(drop), Err(TokenProblem::Invalid));
     }
 }

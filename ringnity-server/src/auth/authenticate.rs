@@ -1,0 +1,139 @@
+//! Who holds a credential: one answer per kind that the contract names. A kind that nothing issues yet is held
+//! by nobody.
+
+use ringnity_api::principal::{
+    AdminPrincipal, AgentPrincipal, OauthPrincipal, OwnerPrincipal, PlatformPrincipal, ServerPrincipal,
+    VisitorPrincipal, WorkspacePrincipal,
+};
+use ringnity_api::{AuthFailure, Authenticate, Call, Credential};
+use ringnity_store::sessions::{self, SessionFamily};
+use ringnity_store::{SessionFamilyId, StoreError, credentials, owners, tenants};
+
+use super::secrets;
+use super::tokens::{Claims, TokenProblem, TokenScope};
+use crate::app::AppError;
+use crate::routes::fault;
+use crate::state::State;
+
+/// What Server API keys begin with; anything else is not looked up.
+const SERVER_KEY_PREFIX: &str = "rn_sk_";
+
+impl Authenticate for State {
+    async fn server(&self, _: &Call, credential: &Credential) -> Result<ServerPrincipal, AuthFailure> {
+        if !credential.secret().starts_with(SERVER_KEY_PREFIX) {
+            return Err(AuthFailure::NotThisKind);
+        }
+        let hash = secrets::hash(credential.secret());
+        let now = self.app.now();
+        let found = self
+            .app
+            .store
+            .read(move |c| {
+                let Some(found) = credentials::server_credential_by_secret_hash(c, &hash)? else {
+                    return Ok(None);
+                };
+                let tenant = tenants::tenant_get(c, &found.tenant_id)?;
+                Ok::<_, StoreError>(tenant.map(|tenant| (found, tenant)))
+            })
+            .await
+            .map_err(unavailable)?;
+        let (found, tenant) = found.filter(|(found, _)| found.is_active).ok_or(AuthFailure::Invalid)?;
+        crate::app::tenants::must_be_active(&tenant).map_err(fault)?;
+        if found.touch_due(now) {
+            let (tenant, id) = (found.tenant_id.clone(), found.id.clone());
+            self.app
+                .store
+                .write(move |c| credentials::server_credential_touch(c, &tenant, &id, now))
+                .await
+                .map_err(unavailable)?;
+        }
+        Ok(ServerPrincipal {
+            tenant: found.tenant_id.into_string().into(),
+            credential_id: found.id.into_string(),
+            scopes: found.scopes,
+        })
+    }
+
+    async fn owner(&self, _: &Call, credential: &Credential) -> Result<OwnerPrincipal, AuthFailure> {
+        let claims = self.claims(credential, TokenScope::Owner)?;
+        let session = self.live_session(&claims).await?;
+        let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
+        let owner_id = session.subject_id.clone();
+        let known = {
+            let (tenant_id, owner_id) = (tenant_id.clone(), owner_id.clone().into());
+            self.app
+                .store
+                .read(move |c| {
+                    let owner = owners::owner_get(c, &tenant_id, &owner_id)?;
+                    Ok::<_, StoreError>((owner, tenants::tenant_get(c, &tenant_id)?))
+                })
+                .await
+                .map_err(unavailable)?
+        };
+        let (Some(owner), Some(tenant)) = known else { return Err(AuthFailure::Invalid) };
+        if !owner.is_active {
+            return Err(AuthFailure::Invalid);
+        }
+        crate::app::tenants::must_be_active(&tenant).map_err(fault)?;
+        Ok(OwnerPrincipal {
+            tenant: tenant_id.into_string().into(),
+            owner_id,
+            session_id: session.id.into_string(),
+        })
+    }
+
+    async fn workspace(&self, _: &Call, credential: &Credential) -> Result<WorkspacePrincipal, AuthFailure> {
+        self.claims(credential, TokenScope::Workspace)?;
+        Err(AuthFailure::Invalid)
+    }
+
+    async fn platform(&self, _: &Call, credential: &Credential) -> Result<PlatformPrincipal, AuthFailure> {
+        self.claims(credential, TokenScope::Platform)?;
+        Err(AuthFailure::Invalid)
+    }
+
+    async fn visitor(&self, _: &Call, _: &Credential) -> Result<VisitorPrincipal, AuthFailure> {
+        Err(AuthFailure::NotThisKind)
+    }
+
+    async fn agent(&self, _: &Call, _: &Credential) -> Result<AgentPrincipal, AuthFailure> {
+        Err(AuthFailure::NotThisKind)
+    }
+
+    async fn admin(&self, _: &Call, _: &Credential) -> Result<AdminPrincipal, AuthFailure> {
+        Err(AuthFailure::NotThisKind)
+    }
+
+    async fn oauth(&self, _: &Call, _: &Credential) -> Result<OauthPrincipal, AuthFailure> {
+        Err(AuthFailure::NotThisKind)
+    }
+}
+
+impl State {
+    /// What an access token says, when it opens `scope`.
+    fn claims(&self, credential: &Credential, scope: TokenScope) -> Result<Claims, AuthFailure> {
+        let claims =
+            self.app.signer.read(credential.secret(), self.app.now()).map_err(|problem| match problem {
+                TokenProblem::Invalid => AuthFailure::NotThisKind,
+                TokenProblem::Expired => AuthFailure::Expired,
+            })?;
+        if claims.scope == scope { Ok(claims) } else { Err(AuthFailure::NotThisKind) }
+    }
+
+    /// The session behind a token, if it has not ended: signing out holds from the next request on.
+    async fn live_session(&self, claims: &Claims) -> Result<SessionFamily, AuthFailure> {
+        let id = SessionFamilyId::from(claims.sid.as_str());
+        let session =
+            self.app.store.read(move |c| sessions::session_get(c, &id)).await.map_err(unavailable)?;
+        session
+            .filter(|session| session.is_live(self.app.now()))
+            .filter(|session| {
+                session.subject_kind == claims.scope.as_str() && session.subject_id == claims.sub
+            })
+            .ok_or(AuthFailure::Invalid)
+    }
+}
+
+fn unavailable(error: StoreError) -> AuthFailure {
+    AuthFailure::Fault(fault(AppError::from(error)))
+}

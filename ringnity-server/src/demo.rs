@@ -1,0 +1,304 @@
+//! The demo: two small tenants to try things on, and a sheet of commands that work when pasted.
+//!
+//! Passwords and keys are made at random on the first start and kept in the data folder, since the database
+//! has only their hashes.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use ringnity_store::agents::{self, NewAgent};
+use ringnity_store::credentials::{self, NewServerCredential};
+use ringnity_store::plans;
+use ringnity_store::platform;
+use ringnity_store::tenants::{self, NewTenant};
+use ringnity_store::{Conn, Store, StoreError, owners};
+use ringnity_types::{PlatformRole, ServerApiScope, SubscriptionStatus, WorkspaceRole};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{password, secrets};
+use crate::clock::Clock;
+use crate::config::Urls;
+
+/// File in the data folder that keeps what the database has only hashes of.
+const KEPT: &str = "demo.json";
+
+/// What the demo consists of, secrets included: the content of `--demo-file`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Demo {
+    /// Origin of the server.
+    pub base_url: String,
+    /// The first tenant.
+    #[serde(flatten)]
+    pub first: DemoTenant,
+    /// An administrator of the platform.
+    pub platform_admin: DemoOwner,
+    /// A second tenant, for trying isolation: the same members, and its identity beside them.
+    pub other_tenant: OtherTenant,
+}
+
+/// A tenant with everybody in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoTenant {
+    /// Which tenant.
+    pub tenant: DemoIdentity,
+    /// Its owner.
+    pub owner: DemoOwner,
+    /// Its staff.
+    pub agents: Vec<DemoAgent>,
+    /// A Server API key with every scope.
+    pub server_api_key: String,
+}
+
+/// The second tenant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherTenant {
+    /// Slug, id and public key, also directly here.
+    #[serde(flatten)]
+    pub identity: DemoIdentity,
+    /// The same members as the first tenant's.
+    #[serde(flatten)]
+    pub members: DemoTenant,
+}
+
+/// How a tenant is named.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoIdentity {
+    /// Its slug.
+    pub slug: String,
+    /// Its id.
+    pub client_id: String,
+    /// Its public widget key.
+    pub public_key: String,
+}
+
+/// Who signs in by email.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DemoOwner {
+    /// Email.
+    pub email: String,
+    /// Password.
+    pub password: String,
+}
+
+/// A member of the staff.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoAgent {
+    /// User name within the tenant.
+    pub username: String,
+    /// Password.
+    pub password: String,
+    /// Its id.
+    pub agent_id: String,
+    /// Its role.
+    pub role: String,
+}
+
+/// What a tenant of the demo is made of, before it has ids.
+#[derive(Clone)]
+struct Plan {
+    slug: &'static str,
+    name: &'static str,
+    plan: &'static str,
+    owner: (String, String, String),
+    agents: Vec<(&'static str, &'static str, WorkspaceRole, String, String)>,
+    public_key: String,
+    key: (String, String, String),
+}
+
+/// Seeds the demo, or takes up the one that is there.
+pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> Result<Demo> {
+    let kept = folder.join(KEPT);
+    if let Ok(text) = std::fs::read_to_string(&kept) {
+        let mut demo: Demo = serde_json::from_str(&text)
+            .with_context(|| format!("{} cannot be read; delete it", kept.display()))?;
+        let slug = demo.first.tenant.slug.clone();
+        let there = store.read(move |c| tenants::tenant_by_slug(c, &slug)).await?;
+        if there.is_some_and(|tenant| tenant.id.as_str() == demo.first.tenant.client_id) {
+            demo.base_url.clone_from(&urls.public);
+            return Ok(demo);
+        }
+    }
+    let first = plan("demo", "Demo Company", "professional").await?;
+    let other = plan("other", "Other Company", "starter").await?;
+    let admin = (format!("admin@{}.example", "platform"), random_password()?);
+    let admin_hash = password::hash(admin.1.clone()).await?;
+    let now = clock.now();
+    let admin_email = admin.0.clone();
+    let (first, other) = store
+        .write(move |c| {
+            if platform::platform_admin_by_email(c, &admin_email)?.is_none() {
+                let role = PlatformRole::PlatformOwner.to_string();
+                platform::platform_admin_insert(
+                    c,
+                    &admin_email,
+                    &admin_hash,
+                    "Demo administrator",
+                    &role,
+                    now,
+                )?;
+            }
+            Ok::<_, StoreError>((tenant(c, &first, now)?, tenant(c, &other, now)?))
+        })
+        .await
+        .context("the database has a demo whose passwords are lost: start with an empty database")?;
+    let demo = Demo {
+        base_url: urls.public.clone(),
+        first,
+        platform_admin: DemoOwner { email: admin.0, password: admin.1 },
+        other_tenant: OtherTenant { identity: other.tenant.clone(), members: other },
+    };
+    demo.write(&kept)?;
+    Ok(demo)
+}
+
+async fn plan(slug: &'static str, name: &'static str, plan: &'static str) -> Result<Plan> {
+    let owner_password = random_password()?;
+    let owner_hash = password::hash(owner_password.clone()).await?;
+    let mut agents = Vec::new();
+    for (username, name, role) in [
+        ("agent.one", "Agent One", WorkspaceRole::Agent),
+        ("agent.two", "Agent Two", WorkspaceRole::Agent),
+        ("supervisor.one", "Supervisor One", WorkspaceRole::Supervisor),
+    ] {
+        let text = random_password()?;
+        let hash = password::hash(text.clone()).await?;
+        agents.push((username, name, role, text, hash));
+    }
+    let key = secrets::generate("rn_sk_test_")?;
+    Ok(Plan {
+        slug,
+        name,
+        plan,
+        owner: (format!("owner@{slug}.example"), owner_password, owner_hash),
+        agents,
+        public_key: format!("rn_pk_{}", &secrets::random_hex()?[..32]),
+        key: (key.text, key.hash, key.preview),
+    })
+}
+
+fn tenant(c: &mut Conn, plan: &Plan, now: chrono::DateTime<chrono::Utc>) -> Result<DemoTenant, StoreError> {
+    let found = plans::plan_by_slug(c, plan.plan)?
+        .ok_or_else(|| StoreError::Config(format!("the plan catalog has no plan called {}", plan.plan)))?;
+    let (email, owner_password, owner_hash) = &plan.owner;
+    let new = NewTenant {
+        name: Some(plan.name.to_owned()),
+        company_name: Some(plan.name.to_owned()),
+        onboarding_completed: true,
+        ..NewTenant::new(plan.slug, &plan.public_key, email, found.id)
+    };
+    let stored = tenants::tenant_insert(c, &new, now)?;
+    tenants::subscription_put(c, &stored.id, SubscriptionStatus::Active.as_str(), None, now)?;
+    tenants::tenant_domain_replace(c, &stored.id, &["localhost:3000".to_owned()], now)?;
+    owners::owner_insert(
+        c,
+        &stored.id,
+        email,
+        Some(owner_hash),
+        Some(&format!("Owner of {}", plan.name)),
+        now,
+    )?;
+    let department = agents::department_insert(c, &stored.id, "Support", now)?;
+    let mut staff = Vec::new();
+    for (username, name, role, text, hash) in &plan.agents {
+        let new = NewAgent {
+            username: (*username).to_owned(),
+            password_hash: Some(hash.clone()),
+            name: (*name).to_owned(),
+            email: None,
+            role: role.to_string(),
+            department_id: Some(department.id.clone()),
+        };
+        let agent = agents::agent_insert(c, &stored.id, &new, now)?;
+        staff.push(DemoAgent {
+            username: (*username).to_owned(),
+            password: text.clone(),
+            agent_id: agent.id.into_string(),
+            role: role.to_string(),
+        });
+    }
+    let (text, hash, preview) = &plan.key;
+    let credential = NewServerCredential {
+        name: "Demo key".to_owned(),
+        environment: "test".to_owned(),
+        scopes: ServerApiScope::ALL.iter().map(ToString::to_string).collect(),
+        secret_hash: hash.clone(),
+        secret_preview: preview.clone(),
+    };
+    credentials::server_credential_insert(c, &stored.id, &credential, now)?;
+    Ok(DemoTenant {
+        tenant: DemoIdentity {
+            slug: stored.slug,
+            client_id: stored.id.into_string(),
+            public_key: stored.public_key,
+        },
+        owner: DemoOwner { email: email.clone(), password: owner_password.clone() },
+        agents: staff,
+        server_api_key: text.clone(),
+    })
+}
+
+fn random_password() -> Result<String, secrets::NoRandomness> {
+    Ok(format!("demo-{}", &secrets::random_hex()?[..20]))
+}
+
+impl Demo {
+    /// Writes the demo's addresses and credentials as JSON, readable by this user only.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+        std::io::Write::write_all(&mut file, text.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// What to try, as commands.
+    pub fn sheet(&self) -> String {
+        let base = &self.base_url;
+        let first = &self.first;
+        let (slug, owner, key) = (&first.tenant.slug, &first.owner, &first.server_api_key);
+        let mut out = String::new();
+        let mut line = |text: std::fmt::Arguments<'_>| {
+            // Writing to a String cannot fail.
+            let _ = out.write_fmt(text);
+            out.push('\n');
+        };
+        line(format_args!("Reference    {base}/docs"));
+        line(format_args!("Contract     {base}/api/openapi.json"));
+        line(format_args!("Demo tenant  {slug}: owner {} / {}", owner.email, owner.password));
+        line(format_args!("Server key   {key}"));
+        line(format_args!(
+            "Other tenant {}: key {}",
+            self.other_tenant.identity.slug, self.other_tenant.members.server_api_key
+        ));
+        line(format_args!("\nTry:\n"));
+        line(format_args!("  curl -s {base}/api/sdk/health\n"));
+        line(format_args!("  curl -s '{base}/api/sdk/bootstrap?slug={slug}&debug=true'\n"));
+        line(format_args!("  curl -s {base}/api/auth/owner-login -H 'Content-Type: application/json' \\"));
+        line(format_args!(
+            "    -d '{{\"email\":\"{}\",\"password\":\"{}\"}}'\n",
+            owner.email, owner.password
+        ));
+        line(format_args!(
+            "  curl -s {base}/api/server/contacts -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\"
+        ));
+        line(format_args!(
+            "    -d '{{\"externalId\":\"crm-1\",\"name\":\"Ada Lovelace\",\"phone\":\"+44 20 7946 0001\",\"tags\":[\"vip\"]}}'\n"
+        ));
+        line(format_args!(
+            "  curl -s '{base}/api/server/contacts?search=ada' -H 'Authorization: Bearer {key}'\n"
+        ));
+        line(format_args!(
+            "  curl -s {base}/api/server/contacts -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{}}'"
+        ));
+        out
+    }
+}

@@ -1,0 +1,40 @@
+//! Every operation of the contract answers over the wire: with what it says, or that it is not built yet.
+
+use reqwest::{Method, StatusCode};
+use ringnity_api::OPERATIONS;
+
+use crate::support::on_each_engine;
+
+#[test]
+fn no_operation_is_missing_and_none_opens_without_its_credential() {
+    on_each_engine(async |server| {
+        let mut tried = 0;
+        for operation in OPERATIONS {
+            let path = operation
+                .path
+                .split('/')
+                .map(|segment| if segment.starts_with('{') { "none" } else { segment })
+                .collect::<Vec<_>>()
+                .join("/");
+            let method: Method = operation.method.parse().expect("method");
+            let url = format!("{}{path}", server.base);
+            let answer = reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .expect("client")
+                .request(method, url)
+                .send()
+                .await
+                .expect("an answer");
+            let (status, id) = (answer.status(), operation.id);
+            assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{id}");
+            assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{id}");
+            assert!(answer.headers().contains_key("x-request-id"), "{id}");
+            if !operation.accepts.is_empty() && !operation.anonymous {
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{id} opens to nobody in particular");
+            }
+            tried += 1;
+        }
+        assert!(tried >= 112, "{tried}");
+    });
+}

@@ -1,0 +1,82 @@
+//! Dashboard Auth: owners signing in.
+
+use chrono::Duration;
+use serde_json::json;
+
+use crate::support::on_each_engine;
+
+#[test]
+fn an_owner_signs_in_and_is_known_by_the_token() {
+    on_each_engine(async |server| {
+        let owner = server.demo.first.owner.clone();
+        let body = json!({ "email": owner.email.to_uppercase(), "password": owner.password });
+        let answer = server.post("/api/auth/owner-login").json(&body).send().await.ok();
+        let data = answer.data();
+        assert_eq!(data["client"]["slug"], "demo");
+        assert_eq!(data["client"]["apiKey"], json!(server.demo.first.tenant.public_key));
+        assert_eq!(
+            data["subscription"],
+            json!({ "planName": "Professional", "planSlug": "professional", "status": "active" })
+        );
+        assert_eq!((&data["expiresIn"], &data["sessionToken"]), (&json!(900), &data["accessToken"]));
+        let cookie = answer.header("set-cookie").expect("cookie");
+        for part in ["ownerRefreshToken=rn_rt_", "HttpOnly", "SameSite=Lax", "Path=/api/auth"] {
+            assert!(cookie.contains(part), "{part} in {cookie}");
+        }
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+
+        let token = data["accessToken"].as_str().expect("token");
+        let me = server.get("/api/auth/owner-me").bearer(token).send().await.ok();
+        assert_eq!(me.data()["client"], data["client"]);
+    });
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_account_are_the_same_answer() {
+    on_each_engine(async |server| {
+        let email = server.demo.first.owner.email.clone();
+        let ask = async |email: &str| {
+            let body = json!({ "email": email, "password": "wrong" });
+            server
+                .post("/api/auth/owner-login")
+                .json(&body)
+                .send()
+                .await
+                .refused(401, "AUTH_CREDENTIALS_INVALID")
+                .json
+        };
+        assert_eq!(ask(&email).await, ask("nobody@demo.example").await);
+    });
+}
+
+#[test]
+fn a_token_ends_with_its_time() {
+    on_each_engine(async |server| {
+        let token = server.owner_token().await;
+        server.clock.advance(Duration::seconds(899));
+        server.get("/api/auth/owner-me").bearer(&token).send().await.ok();
+        server.clock.advance(Duration::seconds(2));
+        server.get("/api/auth/owner-me").bearer(&token).send().await.refused(401, "TOKEN_EXPIRED");
+    });
+}
+
+#[test]
+fn only_an_owners_token_opens_the_owners_session() {
+    on_each_engine(async |server| {
+        let key = server.key().to_owned();
+        let missing = server.get("/api/auth/owner-me").send().await.refused(401, "AUTH_TOKEN_MISSING");
+        assert_eq!(missing.header("www-authenticate"), Some("Bearer"));
+        for token in [key.as_str(), "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
+            server.get("/api/auth/owner-me").bearer(token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        }
+    });
+}
+
+#[test]
+fn a_token_survives_a_restart() {
+    on_each_engine(async |mut server| {
+        let token = server.owner_token().await;
+        server.restart().await;
+        server.get("/api/auth/owner-me").bearer(&token).send().await.ok();
+    });
+}

@@ -1,0 +1,14 @@
+//! Tests of the running server over a real socket, one file per tag of the contract. Each runs on SQLite, and
+//! on PostgreSQL where `RINGNITY_TEST_DATABASE_URL` names a server. Every answer passes the contract's checks
+//! on its way: one that breaks it becomes a 500, and `Answer` refuses those.
+
+mod support;
+
+mod contract;
+mod dashboard_auth;
+mod developer_settings;
+mod durability;
+mod input;
+mod pages;
+mod runtime_bootstrap;
+mod server_api;

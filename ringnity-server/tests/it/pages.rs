@@ -1,0 +1,37 @@
+//! The contract and its rendered reference.
+
+use reqwest::StatusCode;
+
+use crate::support::on_each_engine;
+
+#[test]
+fn the_contract_is_served_as_it_takes_effect() {
+    on_each_engine(async |server| {
+        let answer = server.get("/api/openapi.json").send().await.ok();
+        assert_eq!(answer.text, ringnity_api::CONTRACT);
+        assert_eq!(answer.json["openapi"], "3.1.0");
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    });
+}
+
+#[test]
+fn the_reference_loads_nothing_from_elsewhere() {
+    on_each_engine(async |server| {
+        let page = server.get("/docs").send().await.ok();
+        assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+        let policy = page.header("content-security-policy").expect("policy");
+        assert!(policy.contains("default-src 'none'") && !policy.contains("http"), "{policy}");
+        assert!(!page.text.contains("http://") && !page.text.contains("https://"), "{}", page.text);
+        for script in ["/docs/scalar.js", "/docs/start.js"] {
+            assert!(page.text.contains(script), "{script}");
+            let script = server.get(script).send().await.status(StatusCode::OK);
+            assert!(
+                script.text.contains("createApiReference"),
+                "{}",
+                &script.text[..200.min(script.text.len())]
+            );
+        }
+        let small = server.get("/docs/scalar.js").header("accept-encoding", "gzip").send().await.ok();
+        assert_eq!(small.header("content-encoding"), Some("gzip"));
+    });
+}

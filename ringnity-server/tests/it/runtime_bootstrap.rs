@@ -1,0 +1,87 @@
+//! Runtime Bootstrap: what anybody may ask.
+
+use serde_json::json;
+
+use crate::support::on_each_engine;
+
+#[test]
+fn anybody_learns_that_the_server_is_there() {
+    on_each_engine(async |server| {
+        let answer = server.get("/api/sdk/health").send().await.ok();
+        assert_eq!(answer.json["success"], true);
+        assert_eq!(answer.data()["status"], "ok");
+    });
+}
+
+#[test]
+fn a_tenant_is_found_by_slug_key_header_or_host() {
+    on_each_engine(async |server| {
+        let tenant = server.demo.first.tenant.clone();
+        let port = server.base.rsplit(':').next().expect("port").to_owned();
+        let requests = [
+            server.get("/api/sdk/bootstrap?slug=demo"),
+            server.get(&format!("/api/sdk/bootstrap?apiKey={}", tenant.public_key)),
+            server.get("/api/sdk/bootstrap").header("x-ringnity-public-key", &tenant.public_key),
+            server.get("/api/sdk/bootstrap").header("host", &format!("demo.localhost:{port}")),
+        ];
+        for request in requests {
+            let answer = request.send().await.ok();
+            assert_eq!(answer.data()["tenant"]["clientId"], json!(tenant.client_id));
+            assert_eq!(answer.data()["services"].as_array().map(Vec::len), Some(6));
+            assert!(
+                answer.data()["tenant"].get("email").is_none(),
+                "an owner's address is not public: {}",
+                answer.text
+            );
+        }
+    });
+}
+
+#[test]
+fn the_host_counts_more_than_what_the_request_says() {
+    on_each_engine(async |server| {
+        let other = server.demo.other_tenant.identity.clone();
+        let request = server.get("/api/sdk/bootstrap?slug=demo").header("host", "other.localhost");
+        assert_eq!(request.send().await.ok().data()["tenant"]["clientId"], json!(other.client_id));
+    });
+}
+
+#[test]
+fn a_request_that_names_no_tenant_or_an_unknown_one_is_refused() {
+    on_each_engine(async |server| {
+        server.get("/api/sdk/bootstrap").send().await.refused(401, "SDK_SESSION_REQUIRED");
+        server.get("/api/sdk/bootstrap?slug=nobody").send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
+        server.get("/api/sdk/bootstrap?apiKey=rn_pk_0").send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
+    });
+}
+
+#[test]
+fn only_pages_on_an_allowed_domain_may_ask() {
+    on_each_engine(async |server| {
+        let ask =
+            |origin: &'static str| server.get("/api/sdk/bootstrap?slug=demo").header("origin", origin).send();
+        let allowed = ask("http://localhost:3000").await.ok();
+        assert_eq!(allowed.header("access-control-allow-origin"), Some("http://localhost:3000"));
+        for origin in
+            ["https://evil.example", "http://localhost:3001", "null", "http://localhost:3000.evil.example"]
+        {
+            let refused = ask(origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+            assert_eq!(refused.header("access-control-allow-origin"), None, "{origin}");
+        }
+    });
+}
+
+#[test]
+fn blocked_services_say_why_only_when_asked() {
+    on_each_engine(async |server| {
+        let quiet = server.get("/api/sdk/bootstrap?slug=other").send().await.ok();
+        let loud = server.get("/api/sdk/bootstrap?slug=other&debug=true").send().await.ok();
+        let video = |answer: &crate::support::Answer| {
+            let all = answer.data()["services"].as_array().cloned().unwrap_or_default();
+            all.into_iter().find(|service| service["key"] == "video_call").expect("video")
+        };
+        assert_eq!(video(&quiet)["status"], "not_in_plan");
+        assert!(video(&quiet).get("reason").is_none());
+        assert!(video(&loud)["reason"].as_str().is_some_and(|reason| reason.contains("video")));
+    });
+}

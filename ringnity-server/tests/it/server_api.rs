@@ -1,0 +1,223 @@
+//! Server API: a customer backend with its key.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, on_each_engine};
+
+const CONTACTS: &str = "/api/server/contacts";
+
+async fn upsert(server: &TestServer, body: Value) -> Value {
+    let answer = server.post(CONTACTS).bearer(server.key()).json(&body).send().await.ok();
+    answer.data()["contact"].clone()
+}
+
+async fn list(server: &TestServer, query: &str) -> Value {
+    server.get(&format!("{CONTACTS}{query}")).bearer(server.key()).send().await.ok().data().clone()
+}
+
+#[test]
+fn a_key_knows_its_tenant() {
+    on_each_engine(async |server| {
+        let health = server.get("/api/server/health").bearer(server.key()).send().await.ok();
+        assert_eq!(health.data()["clientId"], json!(server.demo.first.tenant.client_id));
+        assert_eq!(health.data()["environment"], "test");
+        let tenant = server.get("/api/server/tenant").bearer(server.key()).send().await.ok();
+        assert_eq!(tenant.data()["tenant"]["slug"], "demo");
+        assert_eq!(tenant.data()["tenant"]["timezone"], "UTC");
+    });
+}
+
+#[test]
+fn only_a_key_opens_the_server_api() {
+    on_each_engine(async |server| {
+        let token = server.owner_token().await;
+        for path in ["/api/server/health", "/api/server/tenant", CONTACTS] {
+            server.get(path).send().await.refused(401, "SERVER_API_KEY_MISSING");
+            for credential in [token.as_str(), "rn_sk_live_0000", "x"] {
+                server.get(path).bearer(credential).send().await.refused(401, "SERVER_API_KEY_INVALID");
+            }
+            server
+                .get(path)
+                .header("authorization", "Basic eDp5")
+                .send()
+                .await
+                .refused(401, "SERVER_API_KEY_MISSING");
+        }
+        let health_only = server.key_with(&["server:health"]).await;
+        server.get("/api/server/health").bearer(&health_only).send().await.ok();
+        server
+            .get("/api/server/tenant")
+            .bearer(&health_only)
+            .send()
+            .await
+            .refused(403, "SERVER_API_SCOPE_DENIED");
+        server.get(CONTACTS).bearer(&health_only).send().await.refused(403, "SERVER_API_SCOPE_DENIED");
+    });
+}
+
+#[test]
+fn a_contact_is_synced_by_external_id_then_by_phone() {
+    on_each_engine(async |server| {
+        let first = upsert(
+            &server,
+            json!({ "externalId": "crm-1", "name": "Ada", "phone": "+44 1", "tags": ["vip", "uk"] }),
+        )
+        .await;
+        assert_eq!((&first["source"], &first["tags"]), (&json!("server_api"), &json!(["vip", "uk"])));
+        let again =
+            upsert(&server, json!({ "externalId": "crm-1", "name": "Ada Lovelace", "phone": "+44 2" })).await;
+        assert_eq!(
+            (&again["id"], &again["name"], &again["tags"]),
+            (&first["id"], &json!("Ada Lovelace"), &json!(["vip", "uk"]))
+        );
+
+        let by_phone = upsert(&server, json!({ "name": "Grace", "phone": "+1 5" })).await;
+        let named =
+            upsert(&server, json!({ "externalId": "crm-2", "name": "Grace Hopper", "phone": "+1 5" })).await;
+        assert_eq!((&named["id"], &named["externalId"]), (&by_phone["id"], &json!("crm-2")));
+        assert_eq!(list(&server, "").await["pagination"]["total"], 2);
+
+        let emptied =
+            upsert(&server, json!({ "externalId": "crm-1", "name": "Ada", "phone": "+44 2", "tags": [] }))
+                .await;
+        assert_eq!(emptied["tags"], json!([]), "an empty list is not an absent one");
+    });
+}
+
+#[test]
+fn contacts_are_found_counted_and_paged() {
+    on_each_engine(async |server| {
+        for number in 0..25 {
+            let tags = if number % 2 == 0 { json!(["even", "all"]) } else { json!(["all"]) };
+            let company = if number < 5 { "Analytical_Engines" } else { "Other" };
+            upsert(&server, json!({ "externalId": format!("c{number}"), "name": format!("Person {number:02}"), "phone": format!("+1 {number:04}"), "company": company, "email": format!("p{number}@x.example"), "tags": tags })).await;
+        }
+        let first = list(&server, "?limit=10").await;
+        assert_eq!(first["pagination"], json!({ "total": 25, "page": 1, "limit": 10, "hasMore": true }));
+        let mut seen: Vec<String> = Vec::new();
+        for page in 1..=3 {
+            let page = list(&server, &format!("?limit=10&page={page}")).await;
+            seen.extend(
+                page["contacts"]
+                    .as_array()
+                    .expect("list")
+                    .iter()
+                    .map(|c| c["id"].as_str().expect("id").to_owned()),
+            );
+        }
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!((count, seen.len()), (25, 25), "pages neither skip nor repeat");
+        let beyond = list(&server, "?limit=10&page=4").await;
+        assert_eq!((&beyond["contacts"], &beyond["pagination"]["hasMore"]), (&json!([]), &json!(false)));
+
+        for (query, total) in [
+            ("?search=person%200", 10),
+            ("?search=P24%40X", 1),
+            ("?search=%2B1%200003", 1),
+            ("?search=analytical_engines", 5),
+            ("?search=analytical%25", 0),
+            ("?search=perso_", 0),
+            ("?tags=even", 13),
+            ("?tags=even,all", 13),
+            ("?tags=all,none", 0),
+            ("?tags=even&search=person%200", 5),
+            ("?search=", 25),
+        ] {
+            assert_eq!(list(&server, query).await["pagination"]["total"], total, "{query}");
+        }
+    });
+}
+
+#[test]
+fn a_contact_is_read_changed_and_deleted() {
+    on_each_engine(async |server| {
+        let made = upsert(
+            &server,
+            json!({ "externalId": "x1", "name": "Ada", "phone": "1", "email": "a@b.example", "notes": "n" }),
+        )
+        .await;
+        let path = format!("{CONTACTS}/{}", made["id"].as_str().expect("id"));
+        assert_eq!(server.get(&path).bearer(server.key()).send().await.ok().data()["contact"], made);
+
+        server.clock.advance(chrono::Duration::seconds(1));
+        let patch = json!({ "name": "Ada L.", "tags": ["a"], "email": "" });
+        let changed = server.patch(&path).bearer(server.key()).json(&patch).send().await;
+        // An empty text is no email address, so the contract's format refuses it.
+        changed.refused(400, "REQUEST_INVALID").names("/body/email");
+        let patch = json!({ "name": "Ada L.", "tags": ["a"], "notes": "" });
+        let changed = server.patch(&path).bearer(server.key()).json(&patch).send().await.ok();
+        let contact = &changed.data()["contact"];
+        assert_eq!(
+            (&contact["name"], &contact["tags"], &contact["email"]),
+            (&json!("Ada L."), &json!(["a"]), &json!("a@b.example"))
+        );
+        assert!(contact.get("notes").is_none(), "cleared: {contact}");
+        assert_ne!(contact["updatedAt"], made["updatedAt"]);
+        assert_eq!(contact["createdAt"], made["createdAt"]);
+
+        upsert(&server, json!({ "externalId": "x2", "name": "B", "phone": "2" })).await;
+        let taken =
+            server.patch(&path).bearer(server.key()).json(&json!({ "externalId": "x2" })).send().await;
+        taken.refused(409, "SERVER_CONTACT_CONFLICT");
+
+        let deleted = server.delete(&path).bearer(server.key()).send().await.ok();
+        assert_eq!(deleted.data(), &json!({ "deleted": true, "id": made["id"] }));
+        for request in
+            [server.get(&path), server.delete(&path), server.patch(&path).json(&json!({ "name": "z" }))]
+        {
+            request.bearer(server.key()).send().await.refused(404, "SERVER_CONTACT_NOT_FOUND");
+        }
+    });
+}
+
+#[test]
+fn another_tenants_contact_does_not_exist() {
+    on_each_engine(async |server| {
+        let made = upsert(&server, json!({ "externalId": "same", "name": "Ada", "phone": "1" })).await;
+        let path = format!("{CONTACTS}/{}", made["id"].as_str().expect("id"));
+        let other = server.other_key();
+        for request in
+            [server.get(&path), server.delete(&path), server.patch(&path).json(&json!({ "name": "stolen" }))]
+        {
+            request.bearer(other).send().await.refused(404, "SERVER_CONTACT_NOT_FOUND");
+        }
+        let theirs = server
+            .post(CONTACTS)
+            .bearer(other)
+            .json(&json!({ "externalId": "same", "name": "Theirs", "phone": "1", "clientId": server.demo.first.tenant.client_id }))
+            .send()
+            .await
+            .ok();
+        assert_ne!(theirs.data()["contact"]["id"], made["id"]);
+        assert_eq!(
+            server.get(&path).bearer(server.key()).send().await.ok().data()["contact"],
+            made,
+            "nothing changed"
+        );
+        assert_eq!(list(&server, "").await["pagination"]["total"], 1);
+    });
+}
+
+#[test]
+fn many_syncs_of_one_contact_at_once_are_one_contact() {
+    on_each_engine(async |server| {
+        let requests = (0..32).map(|number| {
+            let body = json!({ "externalId": "one", "name": format!("Writer {number}"), "phone": "1" });
+            server.post(CONTACTS).bearer(server.key()).json(&body).send()
+        });
+        for answer in futures(requests).await {
+            answer.status(StatusCode::OK);
+        }
+        assert_eq!(list(&server, "").await["pagination"]["total"], 1);
+    });
+}
+
+/// Waits for all of them, running at once.
+async fn futures<F: Future<Output = crate::support::Answer>>(
+    all: impl Iterator<Item = F>,
+) -> Vec<crate::support::Answer> {
+    futures_util::future::join_all(all).await
+}

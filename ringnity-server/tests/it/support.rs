@@ -1,0 +1,237 @@
+//! A server of its own for every test, and answers that are checked before a test sees them.
+
+use std::future::Future;
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use ringnity_api::ResponseCheck;
+use ringnity_server::clock::Clock;
+use ringnity_server::config::ServeConfig;
+use ringnity_server::demo::Demo;
+use ringnity_server::serve::{self, Running};
+use ringnity_store::testing::{TestDatabase, engines};
+use serde_json::Value;
+
+/// A running server with the demo tenants.
+pub struct TestServer {
+    running: Option<Running>,
+    pub demo: Demo,
+    pub clock: Clock,
+    pub base: String,
+    http: reqwest::Client,
+    config: ServeConfig,
+    database: TestDatabase,
+    _folder: tempfile::TempDir,
+}
+
+/// Runs `test` with a fresh server on each engine.
+pub fn on_each_engine<F, Fut>(test: F)
+where
+    F: Fn(TestServer) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    for engine in engines() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("runtime");
+        runtime.block_on(async {
+            let server = TestServer::start(TestDatabase::new(engine)).await;
+            test(server).await;
+        });
+        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    }
+}
+
+impl TestServer {
+    pub async fn start(database: TestDatabase) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let config = ServeConfig {
+            listen: "127.0.0.1:0".parse().expect("address"),
+            data_dir: folder.path().to_path_buf(),
+            database_url: Some(database.url().to_owned()),
+            public_url: None,
+            dashboard_url: None,
+            base_domain: "localhost".into(),
+            demo: true,
+            demo_file: None,
+        };
+        let clock = Clock::default();
+        let running = serve::start(&config, clock.clone(), ResponseCheck::Fatal).await.expect("starts");
+        let demo = running.demo.clone().expect("demo");
+        let base = format!("http://{}", running.address);
+        let http = reqwest::Client::builder().no_proxy().build().expect("client");
+        Self { running: Some(running), demo, clock, base, http, config, database, _folder: folder }
+    }
+
+    /// Stops the server and starts it again on the same database.
+    pub async fn restart(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await.expect("stops");
+        }
+        let running =
+            serve::start(&self.config, self.clock.clone(), ResponseCheck::Fatal).await.expect("starts again");
+        self.base = format!("http://{}", running.address);
+        self.running = Some(running);
+    }
+
+    /// The database, for a look behind the server.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        Request(self.http.request(method, format!("{}{path}", self.base)))
+    }
+
+    pub fn get(&self, path: &str) -> Request {
+        self.request(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> Request {
+        self.request(Method::POST, path)
+    }
+
+    pub fn patch(&self, path: &str) -> Request {
+        self.request(Method::PATCH, path)
+    }
+
+    pub fn delete(&self, path: &str) -> Request {
+        self.request(Method::DELETE, path)
+    }
+
+    /// The demo tenant's Server API key.
+    pub fn key(&self) -> &str {
+        &self.demo.first.server_api_key
+    }
+
+    /// The other tenant's Server API key.
+    pub fn other_key(&self) -> &str {
+        &self.demo.other_tenant.members.server_api_key
+    }
+
+    /// Signs the demo tenant's owner in; answers the access token.
+    pub async fn owner_token(&self) -> String {
+        let owner = &self.demo.first.owner;
+        self.login(&owner.email, &owner.password).await
+    }
+
+    /// Signs the other tenant's owner in; answers the access token.
+    pub async fn other_owner_token(&self) -> String {
+        let owner = &self.demo.other_tenant.members.owner;
+        self.login(&owner.email, &owner.password).await
+    }
+
+    async fn login(&self, email: &str, password: &str) -> String {
+        let body = serde_json::json!({ "email": email, "password": password });
+        let answer = self.post("/api/auth/owner-login").json(&body).send().await.ok();
+        answer.data()["accessToken"].as_str().expect("token").to_owned()
+    }
+
+    /// Makes a Server API key with `scopes` for the demo tenant.
+    pub async fn key_with(&self, scopes: &[&str]) -> String {
+        let body = serde_json::json!({ "name": "A test's key", "scopes": scopes });
+        let token = self.owner_token().await;
+        let answer =
+            self.post("/api/sdk/developer/server-api-credentials").bearer(&token).json(&body).send().await;
+        answer.status(StatusCode::CREATED).data()["secret"].as_str().expect("secret").to_owned()
+    }
+}
+
+/// A request under construction.
+pub struct Request(RequestBuilder);
+
+impl Request {
+    pub fn bearer(self, token: &str) -> Self {
+        Self(self.0.bearer_auth(token))
+    }
+
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        Self(self.0.json(body))
+    }
+
+    pub fn text(self, content_type: &str, body: impl Into<reqwest::Body>) -> Self {
+        Self(self.0.header("content-type", content_type).body(body))
+    }
+
+    pub fn body(self, body: impl Into<reqwest::Body>) -> Self {
+        Self(self.0.body(body))
+    }
+
+    /// Sends it. Whatever comes back has a request id; what is no success has the contract's envelope; a 500 is
+    /// a bug.
+    pub async fn send(self) -> Answer {
+        let response = self.0.send().await.expect("an answer");
+        let status = response.status();
+        let headers = response.headers().clone();
+        let text = response.text().await.expect("a body");
+        let json: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "a 500 is a bug: {text}");
+        assert!(headers.contains_key("x-request-id"), "no request id: {status} {text}");
+        if status.is_client_error() || status.is_server_error() {
+            assert_eq!(json["success"], false, "no envelope: {status} {text}");
+            assert!(json["code"].as_str().is_some_and(|code| !code.is_empty()), "no code: {text}");
+            assert!(json["message"].as_str().is_some_and(|message| message.len() > 10), "no message: {text}");
+            let type_ = headers.get("content-type").and_then(|value| value.to_str().ok());
+            assert_eq!(type_, Some("application/json"), "{text}");
+        }
+        Answer { status, headers, json, text }
+    }
+}
+
+/// An answer that passed the checks of `send`.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub json: Value,
+    pub text: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn status(self, expected: StatusCode) -> Self {
+        assert_eq!(self.status, expected, "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.status(StatusCode::OK)
+    }
+
+    /// A refusal with this status and code.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status.as_u16(), self.json["code"].as_str()), (status, Some(code)), "{}", self.text);
+        self
+    }
+
+    /// The refusal's details, one line each.
+    pub fn details(&self) -> Vec<&str> {
+        self.json["details"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Asserts that some detail begins with `pointer`.
+    #[track_caller]
+    pub fn names(self, pointer: &str) -> Self {
+        assert!(
+            self.details().iter().any(|line| line.starts_with(pointer)),
+            "no detail at {pointer}: {}",
+            self.text
+        );
+        self
+    }
+
+    pub fn data(&self) -> &Value {
+        &self.json["data"]
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
