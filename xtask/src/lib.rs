@@ -1,5 +1,5 @@
 //! The generator and the checks behind `cargo xtask`: one module per step of the pipeline or per command.
-//! Nothing here knows Ringnity; what is particular to a contract is in its settings file.
+//! Nothing here knows Ringnity, but for `tidy`; what is particular to a contract is in its settings file.
 
 mod dialect;
 pub mod diff;
@@ -13,4 +13,5 @@ pub mod name;
 pub mod output;
 pub mod source;
 pub mod status;
+pub mod tidy;
 mod walk;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{diff, generate, ledger, lint, model, source, status};
+use xtask::{diff, generate, ledger, lint, model, source, status, tidy};
 
 /// Development commands: one OpenAPI document in, types, client and server trait out.
 #[derive(Debug, Parser)]
@@ -46,6 +46,13 @@ enum Command {
         cargo xtask lint openapi.json        the contract as published\n  \
         cargo xtask lint --json | jq '.findings[] | select(.rule == \"enum-in-words\") | .pointer'")]
     Lint(lint::Args),
+    /// Check the rules of this repository that a compiler does not
+    #[command(
+        after_help = "Crates that know each other, code in the wrong room, how files begin, what is left over.\n\
+        Exit code: 0 tidy, 1 a rule is broken, 2 the repository cannot be read\n\n\
+        Example: cargo xtask tidy && git push"
+    )]
+    Tidy(tidy::Args),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +82,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             );
         }
         Command::Diff(args) => return diff::run(&args),
+        Command::Tidy(args) => return tidy::run(&args),
         Command::Lint(args) => return lint::run(&args),
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,33 @@
+//! The command line of `cargo xtask tidy`: print what is untidy, fail when there is any.
+
+use std::process::ExitCode;
+
+use super::tidy;
+use crate::source;
+
+/// How `cargo xtask tidy` prints.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print violations as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks the repository and prints. Exit code 1 when a rule is broken; advice does not count.
+///
+/// # Errors
+///
+/// When the repository's files or its `cargo metadata` cannot be read.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let violations = tidy(&source::root())?;
+    let errors = violations.iter().filter(|violation| !violation.advice).count();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&violations)?);
+    } else {
+        for violation in &violations {
+            println!("{violation}");
+        }
+        println!("tidy: {errors} broken, {} to think about", violations.len() - errors);
+    }
+    Ok(if errors > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
