@@ -1,0 +1,79 @@
+//! The checks compiled from Ringnity's own contract.
+
+use std::time::{Duration, Instant};
+
+use ringnity_api::{Boundary, OPERATIONS, Operation, boundary};
+use serde_json::{Value, json};
+
+fn operation(id: &str) -> &'static Operation {
+    OPERATIONS.iter().find(|operation| operation.id == id).unwrap_or_else(|| panic!("{id} is there"))
+}
+
+fn refused(boundary: &Boundary, id: &str, body: Value) -> Vec<String> {
+    boundary.check_body(operation(id), &body)
+}
+
+#[test]
+fn every_operation_stands_in_its_place() {
+    for (index, operation) in OPERATIONS.iter().enumerate() {
+        assert_eq!(operation.index, index);
+        assert!(operation.path.starts_with('/'), "{}", operation.path);
+    }
+}
+
+#[test]
+fn the_checks_are_ready_soon_after_start() {
+    let started = Instant::now();
+    boundary().expect("compiles");
+    let took = started.elapsed();
+    // Far above what it takes; a check that is slow by mistake takes seconds.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn every_answer_has_a_check_that_compiles() {
+    let boundary = boundary().expect("compiles");
+    for operation in OPERATIONS {
+        let lines = boundary.check_answer(
+            operation,
+            http::StatusCode::BAD_REQUEST,
+            Some("application/json"),
+            Some(b"7"),
+        );
+        assert_eq!(lines, ["/body: must be an object"], "{}", operation.id);
+    }
+}
+
+#[test]
+fn a_rule_of_two_members_is_a_sentence() {
+    let boundary = boundary().expect("compiles");
+    let lines = refused(&boundary, "unregisterDevicePushToken", json!({}));
+    assert!(lines.len() == 1 && lines[0].contains("/body/token: is required"), "{lines:?}");
+    assert!(
+        refused(&boundary, "unregisterDevicePushToken", json!({ "token": "t", "deviceId": "d" })).is_empty()
+    );
+}
+
+#[test]
+fn what_every_example_of_the_contract_says_passes_its_check() {
+    let boundary = boundary().expect("compiles");
+    let mut seen = 0;
+    for operation in OPERATIONS {
+        let pointer = format!("{}/requestBody/content", operation.pointer.trim_start_matches('#'));
+        let Some(content) = boundary.document().pointer(&pointer).and_then(Value::as_object) else {
+            continue;
+        };
+        for (content_type, media) in content.iter().filter(|(name, _)| {
+            !name.contains("multipart") && !name.contains("sdp") && !name.starts_with("text/")
+        }) {
+            let named =
+                media["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
+            for example in media.get("example").into_iter().chain(named) {
+                seen += 1;
+                let lines = boundary.check_body(operation, example);
+                assert!(lines.is_empty(), "{} {content_type}: {lines:?}", operation.id);
+            }
+        }
+    }
+    assert!(seen > 0, "the contract has examples");
+}

@@ -1,0 +1,92 @@
+//! Who may call what, and what the others hear.
+
+use crate::app::{Answer, Server};
+
+#[tokio::test]
+async fn a_missing_credential_is_401_and_says_where_it_belongs() {
+    let server = Server::start();
+    let answer = Answer::of(server.request("GET", "/api/notes")).await;
+    assert_eq!(answer.fault(), (401, "KEY_MISSING".into(), vec![]));
+    assert_eq!(answer.header("www-authenticate"), "Bearer");
+    assert!(answer.text.contains("Authorization: Bearer or X-User-Key"), "{}", answer.text);
+    // Another scheme in the same header is no credential of this kind.
+    let basic = server.request("GET", "/api/notes").basic_auth("user:all", Some("x"));
+    assert_eq!(Answer::of(basic).await.fault().1, "KEY_MISSING");
+}
+
+#[tokio::test]
+async fn a_wrong_credential_is_401_with_its_own_code() {
+    let server = Server::start();
+    let answer = Answer::of(server.request("GET", "/api/notes").bearer_auth("user:wrong")).await;
+    assert_eq!(answer.fault(), (401, "KEY_INVALID".into(), vec![]));
+    assert_eq!(answer.header("www-authenticate"), r#"Bearer error="invalid_token""#);
+    assert!(!answer.text.contains("user:wrong"));
+}
+
+#[tokio::test]
+async fn a_scope_that_is_lacking_is_403_and_named() {
+    let server = Server::start();
+    let answer = Answer::of(server.request("GET", "/api/notes").bearer_auth("user:none")).await;
+    assert_eq!(answer.fault(), (403, "KEY_SCOPE".into(), vec!["needs scope user:notes:read".into()]));
+    let challenge = r#"Bearer error="insufficient_scope", scope="user:notes:read""#;
+    assert_eq!(answer.header("www-authenticate"), challenge);
+}
+
+#[tokio::test]
+async fn a_credential_may_travel_in_every_place_of_its_kind() {
+    let server = Server::start();
+    let answer = Answer::of(server.request("GET", "/api/notes/1").header("x-user-key", "user:all")).await;
+    assert_eq!(answer.said(), "got");
+    let twice = server.request("GET", "/api/notes/1").header("x-user-key", "a").header("x-user-key", "b");
+    assert_eq!(Answer::of(twice).await.lines(), ["/header/x-user-key: is sent more than once"]);
+}
+
+#[tokio::test]
+async fn of_several_kinds_the_one_that_knows_the_credential_decides() {
+    let server = Server::start();
+    let who =
+        |session: &'static str| Answer::of(server.request("GET", "/api/who").header("x-session", session));
+    assert_eq!(who("guest:ada").await.said(), "guest ada");
+    assert_eq!(who("staff:bob").await.said(), "staff bob");
+    assert_eq!(who("staff:late").await.fault().1, "STAFF_EXPIRED");
+    assert_eq!(who("staff:who").await.fault().1, "GUEST_INVALID");
+    assert_eq!(who("other").await.fault().1, "GUEST_INVALID");
+    assert_eq!(
+        Answer::of(server.request("GET", "/api/who").bearer_auth("staff:bob")).await.said(),
+        "staff bob"
+    );
+    assert_eq!(Answer::of(server.request("GET", "/api/who")).await.fault().1, "GUEST_MISSING");
+}
+
+#[tokio::test]
+async fn nobody_is_welcome_where_the_contract_says_so_but_a_bad_credential_is_not() {
+    let server = Server::start();
+    assert_eq!(Answer::of(server.request("GET", "/api/maybe")).await.said(), "nobody");
+    let guest = server.request("GET", "/api/maybe").header("x-session", "guest:ada");
+    assert_eq!(Answer::of(guest).await.said(), "ada");
+    let bad = server.request("GET", "/api/maybe").header("x-session", "bad");
+    assert_eq!(Answer::of(bad).await.fault().0, 401);
+}
+
+#[tokio::test]
+async fn a_stranger_learns_nothing_about_the_body() {
+    let server = Server::start();
+    let request = server.request("POST", "/api/notes").header("content-type", "application/json").body("{");
+    assert_eq!(Answer::of(request).await.fault().0, 401);
+    let huge = vec![b'x'; 3 * 1024 * 1024];
+    let request = server.request("POST", "/api/notes").header("content-type", "text/html").body(huge);
+    assert_eq!(Answer::of(request).await.fault().0, 401);
+}
+
+#[tokio::test]
+async fn what_the_judge_of_credentials_says_or_does_is_answered() {
+    let server = Server::start();
+    let answer = Answer::of(server.request("GET", "/api/notes").bearer_auth("user:broke")).await;
+    assert_eq!(answer.fault(), (503, "UNAVAILABLE".into(), vec![]));
+    assert!(!answer.text.contains("key store"));
+    let answer = Answer::of(server.request("GET", "/api/notes").bearer_auth("user:panic")).await;
+    assert_eq!(answer.fault(), (500, "INTERNAL".into(), vec![]));
+    let answer = Answer::of(server.user("GET", "/api/notes").header("x-flood", "1")).await;
+    assert_eq!(answer.fault().0, 429);
+    assert_eq!(answer.header("retry-after"), "7");
+}

@@ -1,0 +1,58 @@
+//! The server trait of a small document, as committed beside the tests of its runtime: a snapshot of the
+//! emitter's output that also compiles and runs there (ringnity-server/api/tests/runtime).
+
+use std::path::{Path, PathBuf};
+
+use xtask::emit;
+use xtask::model::Contract;
+use xtask::output::{self, File};
+use xtask::source::{self, Inputs};
+
+fn load(contract: PathBuf, settings: Option<PathBuf>) -> Contract {
+    let inputs = Inputs { contract: Some(contract), overlay: None, settings };
+    Contract::build(source::load(&inputs).expect("loads")).expect("builds")
+}
+
+#[test]
+fn the_fixture_is_what_the_emitter_writes() {
+    let folder = source::root().join("ringnity-server/api/tests/runtime/fixture");
+    let contract = load(folder.join("openapi.json"), Some(folder.join("settings.toml")));
+    let prefix = emit::api_folder(&contract);
+    let mut files: Vec<File> = emit::api::emit(&contract)
+        .expect("emits")
+        .into_iter()
+        .map(|file| {
+            let below = file.path.strip_prefix(&prefix).expect("lies in the api folder").to_owned();
+            File::plain(Path::new("generated").join(below), file.text)
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&contract.effective).expect("writes") + "\n";
+    files.push(File::plain("generated/contract.json", text));
+    let owned = [PathBuf::from("generated")];
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        output::write(&folder, &files, &owned).expect("writes");
+    }
+    let stale = output::stale(&folder, &files, &owned).expect("reads");
+    let diff: String = stale.into_iter().map(|file| file.diff).collect();
+    assert!(
+        diff.is_empty(),
+        "run UPDATE_FIXTURES=1 cargo test -p xtask --test api, then read the diff\n{diff}"
+    );
+}
+
+#[test]
+fn an_operation_that_mixes_kinds_of_body_is_refused_with_its_pointer() {
+    let document = serde_json::json!({
+        "openapi": "3.1.0", "info": { "title": "Mixed", "version": "1" },
+        "paths": { "/a": { "post": { "operationId": "a", "responses": { "204": { "description": "Done." } },
+            "requestBody": { "content": {
+                "application/json": { "schema": { "type": "string" } },
+                "image/png": {},
+            } } } } },
+    });
+    let file = std::env::temp_dir().join(format!("xtask-api-mixed-{}.json", std::process::id()));
+    std::fs::write(&file, document.to_string()).expect("writes");
+    let error = emit::api::emit(&load(file.clone(), None)).expect_err("is refused");
+    std::fs::remove_file(file).expect("cleans up");
+    assert!(format!("{error:#}").contains("#/paths/~1a/post/requestBody/content/image~1png"), "{error:#}");
+}
