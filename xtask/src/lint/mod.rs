@@ -11,6 +11,7 @@ mod schemas;
 #[cfg(test)]
 mod tests;
 mod values;
+mod words;
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! Each lint rule against a document that breaks it and one that does not, and all rules against the
 //! published contract.
 
+mod cases;
 mod published;
 mod rules;
 
