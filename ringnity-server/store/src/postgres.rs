@@ -50,7 +50,8 @@ const PATIENCE: &[(&str, &str)] = &[
 
 pub(crate) fn open(url: &str) -> Result<Link, StoreError> {
     let mut conn = PgConnection::establish(&with_patience(url))?;
-    conn.batch_execute("SET synchronous_commit = on; SET client_min_messages = warning")?;
+    // Compiling a statement takes longer than running any of ours.
+    conn.batch_execute("SET synchronous_commit = on; SET jit = off; SET client_min_messages = warning")?;
     Ok(Link::new(Conn::Postgres(conn)))
 }
 

@@ -1,0 +1,12 @@
+//! The store against real databases: every test on SQLite, and on PostgreSQL where `RINGNITY_TEST_DATABASE_URL`
+//! names a server.
+
+mod contacts;
+mod crash;
+mod migrations;
+mod outage;
+mod resources;
+mod schema;
+mod support;
+mod tenancy;
+mod writing;

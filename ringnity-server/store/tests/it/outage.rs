@@ -1,0 +1,120 @@
+//! The database goes away and comes back.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use diesel::{Connection, PgConnection, connection::SimpleConnection};
+use ringnity_store::{
+    Engine, Store, StoreConfig, StoreError,
+    testing::{SERVER_URL, TestDatabase},
+};
+
+use crate::support::{number, on_each_engine, run};
+
+fn admin(sql: &str) {
+    let url = std::env::var(SERVER_URL).unwrap();
+    PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap();
+}
+
+fn name(database: &TestDatabase) -> String {
+    database.url().rsplit('/').next().unwrap().to_owned()
+}
+
+fn cut_all(database: &TestDatabase) {
+    admin(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+        name(database)
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_cut_are_replaced_without_an_error() {
+    on_each_engine(async |store, database| {
+        if database.engine() == Engine::Sqlite {
+            return;
+        }
+        store.write(|c| run(c, "CREATE TABLE t (n BIGINT)")).await.unwrap();
+        let mut readers = Vec::new();
+        for _ in 0..8 {
+            let store = store.clone();
+            readers.push(tokio::spawn(async move {
+                store.read(|c| number(c, "SELECT 1::bigint AS n FROM pg_sleep(0.05)")).await
+            }));
+        }
+        for reader in readers {
+            reader.await.unwrap().unwrap();
+        }
+        cut_all(database);
+        store.write(|c| run(c, "INSERT INTO t VALUES (1)")).await.unwrap();
+        cut_all(database);
+        assert_eq!(store.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 1);
+
+        // Cut in the middle of a transaction, before its commit: done once, on another connection.
+        let runs = AtomicU32::new(0);
+        store
+            .write(move |c| {
+                run(c, "INSERT INTO t VALUES (2)")?;
+                if runs.fetch_add(1, Ordering::SeqCst) == 0 {
+                    number(c, "SELECT pg_terminate_backend(pg_backend_pid())::int::bigint AS n")?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+        assert_eq!(store.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_gone_is_unavailable_at_once_and_comes_back_by_itself() {
+    on_each_engine(async |store, database| {
+        if database.engine() == Engine::Sqlite {
+            return;
+        }
+        let name = name(database);
+        admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        cut_all(database);
+        let begun = Instant::now();
+        let write = store.write(|c| run(c, "CREATE TABLE t (n BIGINT)")).await;
+        let read = store.read(|c| number(c, "SELECT 1::bigint AS n")).await;
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert!(matches!(write, Err(StoreError::Unavailable(_))), "{write:?}");
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+        admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+        store.write(|c| run(c, "CREATE TABLE t (n BIGINT)")).await.unwrap();
+        assert_eq!(store.read(|c| number(c, "SELECT 1::bigint AS n")).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listening_is_unavailable() {
+    let config = StoreConfig::new("postgres://nobody@127.0.0.1:1/nothing").unwrap();
+    let error = Store::open(&config).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_a_clean_error_and_reading_goes_on() {
+    on_each_engine(async |store, database| {
+        if database.engine() == Engine::Postgres {
+            return; // cannot be filled from here
+        }
+        store.write(|c| run(c, "CREATE TABLE t (n TEXT)")).await.unwrap();
+        let error = store
+            .write(|c| {
+                let pages = number(c, "SELECT page_count AS n FROM pragma_page_count()")?;
+                run(c, &format!("PRAGMA max_page_count = {}", pages + 4))?;
+                run(c, "INSERT INTO t VALUES ('kept?')")?;
+                run(c, "INSERT INTO t SELECT hex(randomblob(4000)) FROM plan_features")
+            })
+            .await
+            .unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert_eq!(store.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 0);
+    })
+    .await;
+}

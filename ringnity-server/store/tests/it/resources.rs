@@ -1,0 +1,326 @@
+//! What the queries of the smaller resources promise.
+
+use chrono::{TimeDelta, Utc};
+use ringnity_store::{
+    PlanId, StoreError, constraint, credentials, events, owners,
+    plans::{self, PlanFeature, PlanQuota},
+    platform,
+    sessions::{self, Rotation},
+    signing_keys::{self, NewSigningKey},
+    tenants::{self, NewTenant, TenantChanges},
+    to_stored_precision,
+};
+
+use crate::support::{noon, on_each_engine, tenant, tenant_on};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_found_by_id_slug_and_key_and_reads_back_as_it_was_made() {
+    on_each_engine(async |store, _| {
+        let new = NewTenant {
+            name: Some("Ärger & Söhne".into()),
+            logo_url: Some("https://example.com/l.png".into()),
+            ..NewTenant::new("demo", "pk_1", "a@b.c", PlanId::from("pln_starter"))
+        };
+        let now = Utc::now(); // with nanoseconds, which no engine keeps
+        let made = store.write(move |c| tenants::tenant_insert(c, &new, now)).await.unwrap();
+        assert_eq!(made.created_at, to_stored_precision(now));
+        let found = store
+            .read({
+                let id = made.id.clone();
+                move |c| {
+                    Ok::<_, StoreError>([
+                        tenants::tenant_get(c, &id)?,
+                        tenants::tenant_by_slug(c, "demo")?,
+                        tenants::tenant_by_public_key(c, "pk_1")?,
+                    ])
+                }
+            })
+            .await
+            .unwrap();
+        assert_eq!(found, [Some(made.clone()), Some(made.clone()), Some(made.clone())]);
+
+        let changed = store
+            .write(move |c| {
+                let changes =
+                    TenantChanges { name: Some(None), is_active: Some(false), ..TenantChanges::default() };
+                tenants::tenant_update(c, &made.id, &changes, noon())
+            })
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((changed.name, changed.is_active), (None, false));
+        let taken = store.write(|c| tenant_on(c, "demo")).await.unwrap_err();
+        assert!(taken.is_conflict_on(constraint::TENANT_SLUG), "{taken:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_are_replaced_as_a_whole_and_each_counts_once() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        let lists: Vec<Vec<String>> = store
+            .write(move |c| {
+                let mut lists = Vec::new();
+                for wanted in [vec!["b.com", "a.com", "b.com"], vec!["c.com", "a.com"], vec![]] {
+                    let wanted: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
+                    tenants::tenant_domain_replace(c, &t, &wanted, noon())?;
+                    lists.push(tenants::tenant_domain_list(c, &t)?);
+                }
+                Ok::<_, StoreError>(lists)
+            })
+            .await
+            .unwrap();
+        assert_eq!(lists, [vec!["a.com", "b.com"], vec!["a.com", "c.com"], vec![]]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_in_emails_are_found_in_any_case_and_taken_in_any_case() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        let error = store
+            .write(move |c| {
+                owners::owner_insert(c, &t, "Ann@Example.COM", Some("h"), None, noon())?;
+                assert!(owners::owner_by_email(c, " aNN@example.com ")?.is_some());
+                platform::platform_admin_insert(c, "Root@Example.com", "h", "R", "platform_owner", noon())?;
+                assert!(platform::platform_admin_by_email(c, "ROOT@example.com")?.is_some());
+                owners::owner_insert(c, &t, "ANN@example.com", None, None, noon())
+            })
+            .await
+            .unwrap_err();
+        assert!(error.is_conflict_on(constraint::OWNER_EMAIL), "{error:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_touched_at_most_once_a_minute_and_found_by_its_newest_secret_only() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        store
+            .write(move |c| {
+                let new = credentials::NewServerCredential {
+                    name: "k".into(),
+                    environment: "test".into(),
+                    scopes: vec!["server:health".into(), "a\"b\\c".into()],
+                    secret_hash: "h1".into(),
+                    secret_preview: "p1".into(),
+                };
+                let key = credentials::server_credential_insert(c, &t, &new, noon())?;
+                assert_eq!(credentials::server_credential_by_secret_hash(c, "h1")?, Some(key.clone()));
+                let mut noted = Vec::new();
+                for seconds in [0, 1, 59, 60, 61, 120] {
+                    let now = noon() + TimeDelta::seconds(seconds);
+                    let key = credentials::server_credential_get(c, &t, &key.id)?.unwrap();
+                    let due = key.touch_due(now);
+                    assert_eq!(credentials::server_credential_touch(c, &t, &key.id, now)?, due);
+                    noted.push(due);
+                }
+                assert_eq!(noted, [true, false, false, true, false, true]);
+                let rotated =
+                    credentials::server_credential_rotate(c, &t, &key.id, "h2", "p2", noon())?.unwrap();
+                assert_eq!(credentials::server_credential_by_secret_hash(c, "h1")?, None);
+                assert_eq!(credentials::server_credential_by_secret_hash(c, "h2")?, Some(rotated));
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        let day = TimeDelta::days(1);
+        let rotate = |from: &'static str, to: String, now| {
+            let store = store.clone();
+            async move { store.write(move |c| sessions::session_rotate(c, from, &to, now + day, now)).await }
+        };
+        let family = store
+            .write(move |c| {
+                sessions::session_insert(c, Some(&t), "owner", "own_1", "t1", noon() + day, noon())
+            })
+            .await
+            .unwrap();
+
+        // A hundred at once: one gets the next token, and all the others find the family ended.
+        let mut tries = Vec::new();
+        for n in 0..100 {
+            tries.push(tokio::spawn(rotate("t1", format!("t2-{n}"), noon())));
+        }
+        let (mut rotated, mut refused) = (0, 0);
+        for attempt in tries {
+            match attempt.await.unwrap().unwrap() {
+                Rotation::Rotated(_) => rotated += 1,
+                Rotation::Reused(_) | Rotation::Ended(_) => refused += 1,
+                Rotation::Unknown => panic!("the token is known"),
+            }
+        }
+        assert_eq!((rotated, refused), (1, 99));
+        let after = store.read(move |c| sessions::session_get(c, &family.id)).await.unwrap().unwrap();
+        assert_eq!(after.revoked_reason.as_deref(), Some(sessions::REASON_REUSED));
+        assert!(!after.is_live(noon()));
+        assert!(matches!(rotate("t1", "t3".into(), noon()).await.unwrap(), Rotation::Ended(_)));
+        assert!(matches!(rotate("nobody's", "t4".into(), noon()).await.unwrap(), Rotation::Unknown));
+
+        // An expired one does nothing.
+        store
+            .write(move |c| {
+                sessions::session_insert(c, None, "platform", "pad_1", "p1", noon() + day, noon())
+            })
+            .await
+            .unwrap();
+        assert!(matches!(rotate("p1", "p2".into(), noon() + day).await.unwrap(), Rotation::Ended(_)));
+        let deleted =
+            store.write(move |c| sessions::session_delete_expired(c, noon() + day * 3)).await.unwrap();
+        assert_eq!(deleted, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
+    on_each_engine(async |store, _| {
+        let key = |n: u32| NewSigningKey {
+            algorithm: "HS256".into(),
+            private_key: format!("secret {n}"),
+            public_key: None,
+        };
+        let mut nodes = Vec::new();
+        for n in 0..16 {
+            let (store, new) = (store.clone(), key(n));
+            nodes.push(tokio::spawn(async move {
+                store
+                    .write(move |c| signing_keys::signing_key_ensure(c, "session", &new, noon()))
+                    .await
+                    .unwrap()
+            }));
+        }
+        let mut keys = Vec::new();
+        for node in nodes {
+            keys.push(node.await.unwrap());
+        }
+        assert!(keys.iter().all(|key| *key == keys[0]));
+
+        let later = noon() + TimeDelta::hours(1);
+        let next = store
+            .write(move |c| signing_keys::signing_key_rotate(c, "session", &key(99), later))
+            .await
+            .unwrap();
+        let (current, all) = store
+            .read(|c| {
+                Ok::<_, StoreError>((
+                    signing_keys::signing_key_current(c, "session")?,
+                    signing_keys::signing_key_list(c, "session")?,
+                ))
+            })
+            .await
+            .unwrap();
+        assert_eq!(current, Some(next.clone()));
+        assert_eq!(all.iter().map(|key| &key.kid).collect::<Vec<_>>(), [&next.kid, &keys[0].kid]);
+        assert_eq!(all[1].retired_at, Some(later));
+        let deleted = store
+            .write(move |c| signing_keys::signing_key_delete_retired(c, later + TimeDelta::hours(1)))
+            .await
+            .unwrap();
+        assert_eq!(deleted, 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_plan_says_something_about_every_feature_and_quota() {
+    on_each_engine(async |store, _| {
+        let catalog = store.read(plans::plan_catalog).await.unwrap();
+        assert_eq!(catalog.features.len(), catalog.plans.len() * catalog.feature_keys.len());
+        assert_eq!(catalog.quotas.len(), catalog.plans.len() * catalog.quota_keys.len());
+        assert!(
+            catalog.quotas.iter().all(|quota| (quota.value_type == "number") == quota.limit_value.is_some())
+        );
+
+        let t = tenant(&store, "a").await;
+        store
+            .write(move |c| {
+                assert_eq!(plans::plan_of_tenant(c, &t)?.unwrap().slug, "free");
+                assert!(!plans::plan_features_of_tenant(c, &t)?.contains(&"voice".to_owned()));
+                let plan_id = PlanId::from("pln_free");
+                let feature = PlanFeature {
+                    plan_id: plan_id.clone(),
+                    feature_key: "voice".into(),
+                    enabled: true,
+                    config: "{}".into(),
+                };
+                plans::plan_feature_put(c, &feature)?;
+                assert!(plans::plan_features_of_tenant(c, &t)?.contains(&"voice".to_owned()));
+                let quota = PlanQuota {
+                    plan_id,
+                    quota_key: "agents".into(),
+                    value_type: "unlimited".into(),
+                    limit_value: None,
+                    reset_period: None,
+                    config: "{}".into(),
+                };
+                assert_eq!(plans::plan_quota_of_tenant(c, &t, "agents")?.unwrap().limit(), Some(2));
+                plans::plan_quota_put(c, &quota)?;
+                assert_eq!(plans::plan_quota_of_tenant(c, &t, "agents")?.unwrap().limit(), None);
+                assert_eq!(plans::plan_quota_of_tenant(c, &t, "nothing")?, None);
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_keep_their_order_and_go_with_a_write_that_fails() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        let failed = {
+            let t = t.clone();
+            store.write(move |c| {
+                events::event_append(c, &t, "contact.created", "{}", noon())?;
+                Err::<(), _>(StoreError::Busy("on purpose".into()))
+            })
+        };
+        failed.await.unwrap_err();
+        let made = store
+            .write({
+                let t = t.clone();
+                move |c| {
+                    (0..5)
+                        .map(|n| {
+                            events::event_append(c, &t, "contact.created", &format!("{{\"n\":{n}}}"), noon())
+                        })
+                        .collect::<Result<Vec<_>, _>>()
+                }
+            })
+            .await
+            .unwrap();
+        let read = store
+            .read({
+                let t = t.clone();
+                move |c| events::event_list_after(c, &t, 0, 100)
+            })
+            .await
+            .unwrap();
+        assert_eq!(read, made);
+        let after = made[2].sequence;
+        let rest = store.read(move |c| events::event_list_after(c, &t, after, 1)).await.unwrap();
+        assert_eq!(rest, made[3..4]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_with_a_nul_byte_is_an_error_of_its_own_or_simply_not_found() {
+    on_each_engine(async |store, _| match store.read(|c| tenants::tenant_by_slug(c, "a\0b")).await {
+        Ok(found) => assert_eq!(found, None),
+        Err(error) => assert!(matches!(error, StoreError::Text), "{error:?}"),
+    })
+    .await;
+}

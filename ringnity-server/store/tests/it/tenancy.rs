@@ -1,0 +1,181 @@
+//! Tenant isolation: every query that takes a tenant, asked by one tenant for what belongs to another, finds
+//! nothing and changes nothing. A function that is not tried here fails the test.
+
+use ringnity_store::{
+    Conn, PageRequest, StoreError, TenantId,
+    agents::{self, AgentChanges, NewAgent},
+    contacts::{self, ContactChanges, ContactFilter, ContactInput},
+    credentials::{self, NewServerCredential, ServerCredentialChanges},
+    events, owners, plans, sessions, tenants,
+};
+
+use crate::support::{noon, on_each_engine, tenant_on};
+
+fn agent(username: &str) -> NewAgent {
+    NewAgent {
+        username: username.to_owned(),
+        password_hash: None,
+        name: "Ann".into(),
+        email: None,
+        role: "admin".into(),
+        department_id: None,
+    }
+}
+
+fn contact(external_id: &str) -> ContactInput {
+    ContactInput {
+        external_id: Some(external_id.to_owned()),
+        name: "Ann".into(),
+        phone: "+1".into(),
+        tags: Some(vec!["vip".into()]),
+        ..ContactInput::default()
+    }
+}
+
+fn credential(hash: &str) -> NewServerCredential {
+    NewServerCredential {
+        name: "key".into(),
+        environment: "live".into(),
+        scopes: vec!["server:health".into()],
+        secret_hash: hash.to_owned(),
+        secret_preview: "rn_sk_live_…".into(),
+    }
+}
+
+/// Everything that `mine` can be seen to have.
+fn all_of(c: &mut Conn, mine: &TenantId) -> Result<String, StoreError> {
+    let contacts = contacts::contact_list(c, mine, &ContactFilter::default(), PageRequest::new(1, 100))?;
+    Ok(format!(
+        "{:?}",
+        (
+            tenants::tenant_get(c, mine)?,
+            tenants::tenant_domain_list(c, mine)?,
+            tenants::subscription_get(c, mine)?,
+            plans::plan_of_tenant(c, mine)?,
+            owners::owner_list(c, mine)?,
+            agents::department_list(c, mine)?,
+            agents::agent_list(c, mine)?,
+            credentials::server_credential_list(c, mine)?,
+            events::event_list_after(c, mine, 0, 100)?,
+            contacts,
+        )
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_tenant_reaches_anothers_rows_through_any_query() {
+    on_each_engine(async |store, _| {
+        store
+            .write(|c| {
+                let now = noon();
+                let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
+                let owner = owners::owner_insert(c, &mine, "Me@Example.com", Some("hash"), None, now)?;
+                let department = agents::department_insert(c, &mine, "Sales", now)?;
+                let an_agent = agents::agent_insert(c, &mine, &agent("ann"), now)?;
+                let key = credentials::server_credential_insert(c, &mine, &credential("h1"), now)?;
+                let person = contacts::contact_insert(c, &mine, &contact("x"), now)?;
+                tenants::tenant_domain_replace(c, &mine, &["example.com".to_owned()], now)?;
+                tenants::subscription_put(c, &mine, "active", None, now)?;
+                let event = events::event_append(c, &mine, "contact.created", "{}", now)?;
+                let session =
+                    sessions::session_insert(c, Some(&mine), "owner", owner.id.as_str(), "t1", now, now)?;
+                let before = all_of(c, &mine)?;
+
+                // Owners
+                assert_eq!(owners::owner_get(c, &yours, &owner.id)?, None);
+                assert!(owners::owner_list(c, &yours)?.is_empty());
+                assert!(!owners::owner_set_password(c, &yours, &owner.id, None, now)?);
+                assert!(!owners::owner_set_active(c, &yours, &owner.id, false, now)?);
+                owners::owner_signed_in(c, &yours, &owner.id, now)?;
+                // Agents and departments
+                assert_eq!(agents::agent_get(c, &yours, &an_agent.id)?, None);
+                assert_eq!(agents::agent_by_username(c, &yours, "ann")?, None);
+                assert!(agents::agent_list(c, &yours)?.is_empty());
+                assert_eq!(agents::agent_first_with_role(c, &yours, "admin")?, None);
+                assert_eq!(agents::agent_count_active(c, &yours)?, 0);
+                let changes = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
+                assert_eq!(agents::agent_update(c, &yours, &an_agent.id, &changes, now)?, None);
+                agents::agent_signed_in(c, &yours, &an_agent.id, now)?;
+                assert_eq!(agents::department_get(c, &yours, &department.id)?, None);
+                assert!(agents::department_list(c, &yours)?.is_empty());
+                assert!(!agents::department_delete(c, &yours, &department.id)?);
+                // Credentials
+                assert_eq!(credentials::server_credential_get(c, &yours, &key.id)?, None);
+                assert!(credentials::server_credential_list(c, &yours)?.is_empty());
+                let changes = ServerCredentialChanges { is_active: Some(false), ..Default::default() };
+                assert_eq!(credentials::server_credential_update(c, &yours, &key.id, &changes, now)?, None);
+                assert_eq!(credentials::server_credential_rotate(c, &yours, &key.id, "h2", "p", now)?, None);
+                assert!(!credentials::server_credential_touch(c, &yours, &key.id, now)?);
+                // Contacts
+                assert_eq!(contacts::contact_get(c, &yours, &person.id)?, None);
+                assert_eq!(contacts::contact_by_external_id(c, &yours, "x")?, None);
+                assert_eq!(contacts::contact_count(c, &yours)?, 0);
+                let changes = ContactChanges { name: Some("Eve".into()), ..ContactChanges::default() };
+                assert_eq!(contacts::contact_update(c, &yours, &person.id, &changes, now)?, None);
+                assert!(!contacts::contact_delete(c, &yours, &person.id)?);
+                for filter in [
+                    ContactFilter::default(),
+                    ContactFilter { search: Some("ann".into()), tags: vec![] },
+                    ContactFilter { search: None, tags: vec!["vip".into()] },
+                ] {
+                    let page = contacts::contact_list(c, &yours, &filter, PageRequest::new(1, 10))?;
+                    assert_eq!((page.rows.len(), page.total), (0, 0));
+                }
+                // The same external id and phone are another contact there.
+                assert!(contacts::contact_upsert(c, &yours, &contact("x"), now)?.created);
+                // Tenant, plan, events, sessions
+                assert!(tenants::tenant_domain_list(c, &yours)?.is_empty());
+                tenants::tenant_domain_replace(c, &yours, &[], now)?;
+                assert_eq!(tenants::subscription_get(c, &yours)?, None);
+                tenants::subscription_put(c, &yours, "canceled", None, now)?;
+                plans::plan_features_of_tenant(c, &yours)?;
+                plans::plan_quota_of_tenant(c, &yours, "agents")?;
+                assert!(events::event_list_after(c, &yours, event.sequence - 1, 10)?.is_empty());
+                let ended =
+                    sessions::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
+                assert_eq!(ended, 0);
+                assert_eq!(sessions::session_get(c, &session.id)?, Some(session));
+
+                assert_eq!(all_of(c, &mine)?, before);
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_cannot_sit_in_another_tenants_department() {
+    on_each_engine(async |store, _| {
+        let error = store
+            .write(|c| {
+                let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
+                let department = agents::department_insert(c, &mine, "Sales", noon())?;
+                let new = NewAgent { department_id: Some(department.id), ..agent("eve") };
+                agents::agent_insert(c, &yours, &new, noon())
+            })
+            .await
+            .unwrap_err();
+        assert!(matches!(error, StoreError::Reference(_)), "{error:?}");
+    })
+    .await;
+}
+
+#[test]
+fn every_query_that_takes_a_tenant_is_tried_above() {
+    let tried = include_str!("tenancy.rs");
+    let mut queries = 0;
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for function in source.split("\npub fn ").skip(1) {
+            let (name, rest) = function.split_once('(').unwrap();
+            let arguments = rest.split(") ->").next().unwrap();
+            if arguments.contains("tenant: &TenantId") || arguments.contains("tenant: Option<&TenantId>") {
+                queries += 1;
+                assert!(tried.contains(&format!("::{name}(")), "{name} takes a tenant and is not tried here");
+            }
+        }
+    }
+    assert!(queries > 30, "only {queries} queries found: does this test still know how to look?");
+}
