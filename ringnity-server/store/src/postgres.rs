@@ -37,8 +37,11 @@ const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// every other writer.
 const WRITE_TOGETHER: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; \
      LOCK TABLE ONLY __diesel_schema_migrations IN ROW SHARE MODE; SET LOCAL enable_seqscan = off";
-const WRITE_ALONE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; \
-     LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE; SET LOCAL enable_seqscan = off";
+
+/// Alone, a transaction is serial by itself and needs no watching. It must not be watched either: PostgreSQL also
+/// counts writers as overlapping that have just ended, and would find collisions with those.
+const WRITE_ALONE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; \
+     LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE";
 
 /// libpq waits for ever on a server that is not there; these say how long is long, unless the URL does.
 const PATIENCE: &[(&str, &str)] = &[
