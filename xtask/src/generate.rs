@@ -69,6 +69,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// Every generated file of `contract`.
 fn files(contract: &Contract) -> Result<Vec<File>> {
     let mut files = emit::types::emit(contract)?;
+    files.push(emit::types::table::emit(contract)?);
     let (client, losses) = emit::client::emit(contract)?;
     files.extend(client);
     files.extend(emit::api::emit(contract)?);
@@ -108,6 +109,7 @@ fn contract_path(contract: &Contract) -> String {
 fn owned(contract: &Contract) -> Vec<PathBuf> {
     vec![
         PathBuf::from(emit::types::folder(contract)),
+        PathBuf::from(emit::types::table::folder(contract)),
         PathBuf::from(emit::client::folder(contract)),
         PathBuf::from(emit::client::test_folder(contract)),
         PathBuf::from(emit::api_folder(contract)),

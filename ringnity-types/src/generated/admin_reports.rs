@@ -162,6 +162,9 @@ pub struct StaffSummary {
     /// Departments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub departments: Option<Vec<StaffDepartmentCount>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Staff by role.
 ///
@@ -180,6 +183,9 @@ pub struct StaffRoleCounts {
     /// Agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<i64>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Staff of one department.
 ///
@@ -198,6 +204,9 @@ pub struct StaffDepartmentCount {
     /// Online.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub online: Option<i64>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Which services can be used now.
 ///
@@ -222,6 +231,9 @@ pub struct ServiceSwitches {
     /// AI video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ai_video: Option<bool>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// What the tenant subscribed to.
 ///
@@ -252,6 +264,9 @@ pub struct TenantSubscription {
     /// Contracted quotas by key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotas: Option<::std::collections::BTreeMap<String, PlanQuotaContract>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Who acts by the admin token.
 ///
@@ -273,4 +288,7 @@ pub struct AdminActor {
     /// Scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<AdminScope>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }

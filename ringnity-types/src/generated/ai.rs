@@ -236,6 +236,9 @@ pub struct AiKnowledgeEnvelope {
     /// Data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<AiKnowledgeResult>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 crate::support::open_enum! {
     /// Where the text comes from.
@@ -268,6 +271,9 @@ pub struct AiKnowledgeResult {
     /// True when this request deleted the item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<bool>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// A document or page from which the AI answers.
 ///
@@ -315,6 +321,9 @@ pub struct KnowledgeItem {
     /// Indexed at.
     #[serde(rename = "indexedAt", skip_serializing_if = "Option::is_none")]
     pub indexed_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// A passage that fits the question.
 ///
@@ -338,6 +347,9 @@ pub struct KnowledgeSearchResult {
     /// Format: uri.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Knowledge item list envelope.
 ///

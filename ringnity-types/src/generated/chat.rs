@@ -240,6 +240,9 @@ pub struct MessageDeletion {
     /// Deleted at.
     #[serde(rename = "deletedAt", skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// A visitor's chat session. `sessionToken` travels in `X-Ringnity-SDK-Session` from here on.
 ///
@@ -261,6 +264,9 @@ pub struct VisitorChatSession {
     /// Conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// The visitor's open ticket; empty when there is none.
 ///
@@ -270,6 +276,9 @@ pub struct OpenTicket {
     /// Ticket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<Ticket>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// A request of a visitor, followed up in a conversation.
 ///
@@ -300,6 +309,9 @@ pub struct Ticket {
     /// Updated at.
     #[serde(rename = "updatedAt", skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// The attachment and the message that owns it.
 ///
@@ -312,6 +324,9 @@ pub struct AttachmentCreated {
     /// Message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// A link by which a visitor joins a call.
 ///
@@ -321,6 +336,9 @@ pub struct CallLinkCreated {
     /// Call link.
     #[serde(rename = "callLink", skip_serializing_if = "Option::is_none")]
     pub call_link: Option<CallLink>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// A link by which a visitor joins a call of the conversation.
 ///
@@ -350,6 +368,9 @@ pub struct CallLink {
     /// Created at.
     #[serde(rename = "createdAt", skip_serializing_if = "Option::is_none")]
     pub created_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Message deletion envelope.
 ///

@@ -746,6 +746,9 @@ pub struct Logout {
     /// Logged out.
     #[serde(rename = "loggedOut", skip_serializing_if = "Option::is_none")]
     pub logged_out: Option<bool>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// What Google says of an account that has no tenant yet, to prefill the registration.
 ///
@@ -771,6 +774,9 @@ pub struct GoogleProfile {
     /// Format: uri.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Department of a workspace user.
 ///
@@ -783,6 +789,9 @@ pub struct WorkspaceDepartment {
     /// Name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Position of a workspace user.
 ///
@@ -795,6 +804,9 @@ pub struct WorkspacePosition {
     /// Name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Logout envelope.
 ///

@@ -498,6 +498,9 @@ pub struct Acknowledgement {
     /// Message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 crate::support::closed_enum! {
     /// Authorize with ringnity response type.

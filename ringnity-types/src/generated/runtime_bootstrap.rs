@@ -427,6 +427,9 @@ pub struct RuntimeHealth {
     /// Time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// How the widget presents the tenant.
 ///
@@ -456,6 +459,9 @@ pub struct RuntimeBranding {
     /// Locale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// What an SDK has to know of the server.
 ///
@@ -481,6 +487,9 @@ pub struct RuntimeSdk {
     /// Call mode.
     #[serde(rename = "callMode", skip_serializing_if = "Option::is_none")]
     pub call_mode: Option<SdkCallMode>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Runtime health envelope.
 ///

@@ -574,6 +574,9 @@ pub struct ServerApiHealth {
     /// Scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<ServerApiScope>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Server API health envelope.
 ///

@@ -1370,6 +1370,9 @@ pub struct Attachment {
     /// Deleted reason.
     #[serde(rename = "deletedReason", skip_serializing_if = "Option::is_none")]
     pub deleted_reason: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// The receipt as it stands now.
 ///
@@ -1379,6 +1382,9 @@ pub struct ReceiptResult {
     /// Receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<MessageReceipt>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// How far a message got with one reader. It never goes back.
 ///
@@ -1406,6 +1412,9 @@ pub struct MessageReceipt {
     /// Read at.
     #[serde(rename = "readAt", skip_serializing_if = "Option::is_none")]
     pub read_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Whether AI can answer, and why not.
 ///
@@ -1436,6 +1445,9 @@ pub struct AiStatus {
     /// Reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Whether reports can be read.
 ///
@@ -1451,6 +1463,9 @@ pub struct ReportStatus {
     /// Last event at.
     #[serde(rename = "lastEventAt", skip_serializing_if = "Option::is_none")]
     pub last_event_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// Free members of your own. Nothing secret belongs here.
 ///

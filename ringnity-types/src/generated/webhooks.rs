@@ -287,4 +287,7 @@ pub struct WebhookTestResult {
     /// Delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<WebhookDelivery>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }

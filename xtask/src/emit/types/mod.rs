@@ -14,6 +14,7 @@ use crate::name::{is_nullable, pascal, snake};
 use crate::output::File;
 
 mod docs;
+pub mod table;
 mod view;
 
 pub use view::{BOUNDARY_KEYWORDS, TYPED_FORMATS, requires_only};
