@@ -1,0 +1,213 @@
+//! The plainest value of a schema: what boundary cases and mutants start from. No chance here.
+
+use serde_json::{Map, Value, json};
+
+use super::shape::{Bound, Extra, Kind, Place, Shape};
+use super::{Document, Error, text};
+
+/// Values nested deeper than this are asked for by schemas that never end.
+const DEEPEST: usize = 24;
+
+/// Numbers beyond this lose digits in readers that know only floats.
+pub const SAFE: f64 = 9_007_199_254_740_991.0;
+
+/// The plainest value of the schema at `pointer`.
+pub fn of(document: &Document, pointer: &str) -> Result<Value, Error> {
+    member(document, &[pointer.to_owned()], 0)
+}
+
+/// The plainest value of which the schemas at all `pointers` hold.
+pub fn member(document: &Document, pointers: &[String], depth: usize) -> Result<Value, Error> {
+    let name = || pointers.first().cloned().unwrap_or_else(|| "#".to_owned());
+    if depth > DEEPEST {
+        return Err(Error::new(name(), "demands values inside values without end"));
+    }
+    let place = Place::new(document, pointers)?;
+    let mut last = Error::new(name(), "no value satisfies it");
+    for shape in &place.shapes {
+        match of_shape(document, shape, depth) {
+            Ok(value) => return Ok(value),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The plainest value of one shape.
+pub fn of_shape(document: &Document, shape: &Shape<'_>, depth: usize) -> Result<Value, Error> {
+    let pointer = || shape.parts.first().map_or_else(|| "#".to_owned(), |part| part.pointer.clone());
+    if let Some(values) = shape.choices() {
+        return values
+            .iter()
+            .find(|value| !value.is_null())
+            .or(values.first())
+            .cloned()
+            .ok_or_else(|| Error::new(pointer(), "its enum and const leave no value"));
+    }
+    let kinds = shape.kinds();
+    let kind = kinds.iter().find(|kind| **kind != Kind::Null).or(kinds.first());
+    let Some(kind) = kind else { return Err(Error::new(pointer(), "its types leave no value")) };
+    let value = of_kind(document, shape, *kind, depth);
+    // A shape that never ends may still be null.
+    if value.is_err() && kinds.contains(&Kind::Null) { Ok(Value::Null) } else { value }
+}
+
+/// The plainest value of one shape that is of `kind`.
+pub fn of_kind(document: &Document, shape: &Shape<'_>, kind: Kind, depth: usize) -> Result<Value, Error> {
+    Ok(match kind {
+        Kind::Null => Value::Null,
+        Kind::Boolean => json!(false),
+        Kind::Integer => json!(integer(shape)),
+        Kind::Number => number(shape),
+        Kind::String => Value::String(string(shape)?),
+        Kind::Array => {
+            let least = shape.at_least("minItems");
+            let mut items: Vec<Value> = Vec::new();
+            for index in 0..least {
+                items.push(item(document, shape, &items, index, depth)?);
+            }
+            Value::Array(items)
+        }
+        Kind::Object => {
+            let mut out = Map::new();
+            for name in shape.required() {
+                out.insert(name.to_owned(), member(document, &shape.member(name), depth + 1)?);
+            }
+            for index in 0.. {
+                if out.len() >= shape.at_least("minProperties") {
+                    break;
+                }
+                let named = shape.members();
+                let next = named.iter().find(|(name, _)| !out.contains_key(**name));
+                let (name, pointers) = match (next, shape.extra()) {
+                    (Some((name, pointers)), _) => ((*name).to_owned(), pointers.clone()),
+                    (None, Extra::Welcome(pointers)) => (format!("extra{index}"), pointers),
+                    (None, Extra::Silent) => (format!("extra{index}"), Vec::new()),
+                    (None, Extra::Refused) => break,
+                };
+                out.insert(name, member(document, &pointers, depth + 1)?);
+            }
+            Value::Object(out)
+        }
+    })
+}
+
+/// One more item for a list that has `items` already, different from them where that is asked for.
+pub fn item(
+    document: &Document,
+    shape: &Shape<'_>,
+    items: &[Value],
+    index: usize,
+    depth: usize,
+) -> Result<Value, Error> {
+    let pointers = shape.items();
+    let plain = member(document, &pointers, depth + 1)?;
+    if !shape.unique() || !items.contains(&plain) {
+        return Ok(plain);
+    }
+    let pointer = pointers.first().cloned().unwrap_or_else(|| "#".to_owned());
+    let listed: Option<Vec<Value>> =
+        Place::new(document, &pointers)?.shapes.iter().map(Shape::choices).collect::<Option<Vec<_>>>().map(|all| all.concat());
+    if let Some(values) = listed {
+        let unused = values.into_iter().find(|value| !items.contains(value));
+        return unused.ok_or_else(|| Error::new(pointer, "there are no more different items than these"));
+    }
+    let strategy = super::strategy::member(document, &pointers, depth + 1)?;
+    let mut runner = super::runner(index as u64);
+    for _ in 0..256 {
+        let tree = proptest::strategy::Strategy::new_tree(&strategy, &mut runner)
+            .map_err(|reason| Error::new(&pointer, reason.to_string()))?;
+        let value = proptest::strategy::ValueTree::current(&tree);
+        if !items.contains(&value) {
+            return Ok(value);
+        }
+    }
+    Err(Error::new(pointer, "no further different item was found"))
+}
+
+/// The range of whole numbers of a shape.
+pub fn whole(shape: &Shape<'_>) -> (i64, i64) {
+    let (low, high) = match shape.word("format") {
+        Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        Some("int64") => (i64::MIN, i64::MAX),
+        _ => (-SAFE as i64, SAFE as i64),
+    };
+    // Saturating casts keep a bound that is out of range at the end of it.
+    let up = |bound: Bound| {
+        if bound.exclusive { bound.value.floor() as i64 + 1 } else { bound.value.ceil() as i64 }
+    };
+    let down = |bound: Bound| {
+        if bound.exclusive { bound.value.ceil() as i64 - 1 } else { bound.value.floor() as i64 }
+    };
+    (
+        shape.lower().map_or(low, |bound| up(bound).max(low)),
+        shape.upper().map_or(high, |bound| down(bound).min(high)),
+    )
+}
+
+fn integer(shape: &Shape<'_>) -> i64 {
+    let (low, high) = whole(shape);
+    let near = 1.clamp(low, high.max(low));
+    match shape.step() {
+        Some(step) if step >= 1.0 => {
+            let step = step as i64;
+            let up = near.div_euclid(step).saturating_mul(step);
+            if up < low { up.saturating_add(step) } else { up }
+        }
+        _ => near,
+    }
+}
+
+/// The range of numbers of a shape, both ends inside it.
+pub fn range(shape: &Shape<'_>) -> (f64, f64) {
+    let nudge = |bound: Bound| if bound.exclusive { (bound.value.abs() * 1e-9).max(1e-9) } else { 0.0 };
+    let low = shape.lower().map_or(-1e12, |bound| bound.value + nudge(bound));
+    let high = shape.upper().map_or(1e12_f64.max(low), |bound| bound.value - nudge(bound));
+    (low.min(high), high)
+}
+
+fn number(shape: &Shape<'_>) -> Value {
+    let (low, high) = range(shape);
+    match shape.step() {
+        Some(step) => json!((1.0_f64.clamp(low, high) / step).ceil() * step),
+        None => json!(1.5_f64.clamp(low, high)),
+    }
+}
+
+fn string(shape: &Shape<'_>) -> Result<String, Error> {
+    let (least, most) = (shape.at_least("minLength"), shape.at_most("maxLength"));
+    let fits = |text: &str| {
+        let length = text.chars().count();
+        length >= least && most.is_none_or(|most| length <= most)
+    };
+    let patterns: Vec<(String, &str)> =
+        shape.every("pattern").filter_map(|(pointer, value)| Some((pointer, value.as_str()?))).collect();
+    let format = shape.word("format");
+    if let Some((pointer, pattern)) = patterns.first() {
+        let beyond = || Error::new(pointer, format!("no text was found that matches {pattern}"));
+        let strategy = text::matching(pattern).ok_or_else(beyond)?;
+        let mut runner = super::runner(0);
+        for _ in 0..256 {
+            let tree =
+                proptest::strategy::Strategy::new_tree(&strategy, &mut runner).map_err(|_| beyond())?;
+            let text = proptest::strategy::ValueTree::current(&tree);
+            if fits(&text) && patterns.iter().all(|(_, pattern)| text::matches(pattern, &text)) {
+                return Ok(text);
+            }
+        }
+        return Err(beyond());
+    }
+    let sample = text::sample(format);
+    if fits(sample) {
+        return Ok(sample.to_owned());
+    }
+    let length = sample.chars().count().clamp(least, most.unwrap_or(usize::MAX).max(least));
+    let near = [length, least, most.unwrap_or(length)];
+    near.into_iter().find_map(|length| text::sized(format, length)).ok_or_else(|| {
+        let pointer = shape.parts.first().map_or("#", |part| part.pointer.as_str());
+        Error::new(
+            pointer,
+            format!("no text of format {} has the length asked for", format.unwrap_or("text")),
+        )
+    })
+}
