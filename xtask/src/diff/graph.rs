@@ -234,6 +234,10 @@ fn change(finding: &Finding, uses: &IndexSet<Use>) -> Change {
     let level = directions.iter().map(level_of).min().unwrap_or(finding.request.max(finding.response));
     let breaks: Vec<Direction> =
         directions.iter().copied().filter(|direction| level_of(direction) == Level::Breaking).collect();
+    let mut broken_operations = IndexSet::new();
+    for (operation, _) in uses.iter().filter(|(_, direction)| breaks.contains(direction)) {
+        broken_operations.insert(operation.clone());
+    }
     let witness = breaks.iter().find_map(|direction| match direction {
         Direction::Request => finding.request_witness.clone(),
         Direction::Response => finding.response_witness.clone(),
@@ -247,6 +251,7 @@ fn change(finding: &Finding, uses: &IndexSet<Use>) -> Change {
         operations: operations.into_iter().collect(),
         directions,
         breaks,
+        broken_operations: broken_operations.into_iter().collect(),
         note: finding.note.clone(),
         witness,
         by_containment: finding.by_containment,

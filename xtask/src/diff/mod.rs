@@ -77,6 +77,8 @@ pub struct Change {
     pub directions: Vec<Direction>,
     /// The ways in which it breaks.
     pub breaks: Vec<Direction>,
+    /// The operations that it breaks, of those that it reaches.
+    pub broken_operations: Vec<String>,
     /// What else to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -123,6 +125,14 @@ pub fn diff(old: &Value, new: &Value, options: Options) -> Report {
     Report { changes: merged(changes) }
 }
 
+fn add_missing(names: &mut Vec<String>, more: Vec<String>) {
+    for name in more {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+}
+
 /// One entry per difference: what several operations share (a parameter, a response) names them all.
 fn merged(changes: Vec<Change>) -> Vec<Change> {
     let mut merged: Vec<Change> = Vec::new();
@@ -136,11 +146,8 @@ fn merged(changes: Vec<Change>) -> Vec<Change> {
         });
         match same {
             Some(other) => {
-                for operation in change.operations {
-                    if !other.operations.contains(&operation) {
-                        other.operations.push(operation);
-                    }
-                }
+                add_missing(&mut other.operations, change.operations);
+                add_missing(&mut other.broken_operations, change.broken_operations);
                 other.directions.extend(change.directions);
                 other.breaks.extend(change.breaks);
                 for ways in [&mut other.directions, &mut other.breaks] {

@@ -122,15 +122,18 @@ impl Told {
         message: String,
         operation: &str,
     ) -> &mut Change {
+        let operations = if operation.is_empty() { Vec::new() } else { vec![operation.to_owned()] };
+        let broken_operations = if level == Level::Breaking { operations.clone() } else { Vec::new() };
         self.changes.push(Change {
             level,
             rule,
             document,
             pointer,
             message,
-            operations: if operation.is_empty() { Vec::new() } else { vec![operation.to_owned()] },
+            operations,
             directions: Vec::new(),
             breaks: Vec::new(),
+            broken_operations,
             note: None,
             witness: None,
             by_containment: false,

@@ -68,13 +68,20 @@ fn line(change: &Change, shared: bool) -> String {
                 .collect();
             words.join(" and ")
         };
-        let who = names(&change.operations, 5);
+        let who = |operations: &[String]| names(operations, 5);
         more.push(match (&change.breaks[..], &change.directions[..]) {
-            ([], []) => format!("reaches {who}"),
-            ([], directions) => format!("in {} of {who}", ways(directions)),
-            (breaks, directions) if breaks == directions => format!("breaks {} of {who}", ways(breaks)),
-            (breaks, directions) => {
-                format!("breaks {} (it is in {} of {who})", ways(breaks), ways(directions))
+            ([], []) => format!("reaches {}", who(&change.operations)),
+            ([], directions) => format!("in {} of {}", ways(directions), who(&change.operations)),
+            (breaks, _) => {
+                let spared: Vec<String> = change
+                    .operations
+                    .iter()
+                    .filter(|operation| !change.broken_operations.contains(operation))
+                    .cloned()
+                    .collect();
+                let also =
+                    if spared.is_empty() { String::new() } else { format!("; spares {}", who(&spared)) };
+                format!("breaks {} of {}{also}", ways(breaks), who(&change.broken_operations))
             }
         });
     }

@@ -281,6 +281,26 @@ fn a_schema_that_goes_both_ways_breaks_where_it_breaks() {
     assert_eq!(change.directions, [Direction::Request, Direction::Response]);
     assert_eq!(change.breaks, [Direction::Request]);
     assert_eq!(change.operations, ["putLabel"]);
+    // Where another operation only answers it, that one is spared.
+    let with = |limit: u64| {
+        let mut document = contract();
+        let answer = json!({"description": "All.", "content": {"application/json": {
+            "schema": {"$ref": "#/components/schemas/Label"}}}});
+        set(
+            &mut document,
+            "/paths",
+            "/labels",
+            json!({"get": {"operationId": "listLabels", "responses": {"200": answer}}}),
+        );
+        set(&mut document, "/components/schemas/Label/properties/text", "maxLength", json!(limit));
+        document
+    };
+    let report = diff(&with(5), &with(4), Options::default());
+    assert_eq!(only(&report).operations, ["putLabel", "listLabels"]);
+    assert_eq!(only(&report).broken_operations, ["putLabel"]);
+    assert!(
+        crate::diff::text::render(&report, false).contains("breaks requests of putLabel; spares listLabels")
+    );
 }
 
 #[test]
