@@ -19,8 +19,20 @@ use crate::source;
 
 /// Formats that the boundary asserts.
 const BOUNDARY_FORMATS: [&str; 14] = [
-    "email", "idn-email", "uri", "uri-reference", "iri", "uuid", "hostname", "idn-hostname", "ipv4", "ipv6", "time",
-    "duration", "json-pointer", "regex",
+    "email",
+    "idn-email",
+    "uri",
+    "uri-reference",
+    "iri",
+    "uuid",
+    "hostname",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "time",
+    "duration",
+    "json-pointer",
+    "regex",
 ];
 
 /// Formats that describe a Rust type or its encoding although they carry no rule of their own.
@@ -28,18 +40,49 @@ const TYPE_FORMATS: [&str; 8] = ["binary", "byte", "float", "double", "uint32", 
 
 /// Keywords that shape the Rust type.
 const TYPE_KEYWORDS: [&str; 12] = [
-    "$ref", "type", "properties", "required", "items", "enum", "const", "default", "additionalProperties", "allOf",
-    "oneOf", "nullable",
+    "$ref",
+    "type",
+    "properties",
+    "required",
+    "items",
+    "enum",
+    "const",
+    "default",
+    "additionalProperties",
+    "allOf",
+    "oneOf",
+    "nullable",
 ];
 
 /// Keywords that are text for readers.
-const TEXT_KEYWORDS: [&str; 9] =
-    ["description", "title", "example", "examples", "deprecated", "externalDocs", "$comment", "xml", "summary"];
+const TEXT_KEYWORDS: [&str; 9] = [
+    "description",
+    "title",
+    "example",
+    "examples",
+    "deprecated",
+    "externalDocs",
+    "$comment",
+    "xml",
+    "summary",
+];
 
 /// Keywords that assert something which nothing here enforces yet.
 const UNHONOURED_KEYWORDS: [&str; 14] = [
-    "readOnly", "writeOnly", "discriminator", "if", "then", "else", "dependentRequired", "dependentSchemas",
-    "patternProperties", "propertyNames", "contains", "prefixItems", "unevaluatedProperties", "unevaluatedItems",
+    "readOnly",
+    "writeOnly",
+    "discriminator",
+    "if",
+    "then",
+    "else",
+    "dependentRequired",
+    "dependentSchemas",
+    "patternProperties",
+    "propertyNames",
+    "contains",
+    "prefixItems",
+    "unevaluatedProperties",
+    "unevaluatedItems",
 ];
 
 /// Where a keyword is honoured.
@@ -109,7 +152,8 @@ impl Ledger {
             for method in METHODS {
                 let Some(operation) = item.get(method) else { continue };
                 let pointer = format!("{pointer}/{method}");
-                for (index, parameter) in operation["parameters"].as_array().into_iter().flatten().enumerate() {
+                for (index, parameter) in operation["parameters"].as_array().into_iter().flatten().enumerate()
+                {
                     ledger.holder(parameter, &format!("{pointer}/parameters/{index}"))?;
                 }
                 ledger.message(&operation["requestBody"], &format!("{pointer}/requestBody"))?;
@@ -184,12 +228,20 @@ impl Ledger {
                 }
                 "anyOf" | "oneOf" if requires_only(value) => self.note(keyword, Place::Boundary, &at),
                 "anyOf" => self.note(keyword, Place::Type, &at),
-                "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => self.note(keyword, Place::Boundary, &at),
+                "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
+                    self.note(keyword, Place::Boundary, &at)
+                }
                 known if TYPE_KEYWORDS.contains(&known) => self.note(keyword, Place::Type, &at),
                 known if BOUNDARY_KEYWORDS.contains(&known) => self.note(keyword, Place::Boundary, &at),
-                known if TEXT_KEYWORDS.contains(&known) || known.starts_with("x-") => self.note(keyword, Place::Text, &at),
-                known if UNHONOURED_KEYWORDS.contains(&known) => self.note(keyword, Place::DocumentationOnly, &at),
-                unknown => bail!("{at}: keyword {unknown} is not known; nothing would honour it. Remove it or teach the generator"),
+                known if TEXT_KEYWORDS.contains(&known) || known.starts_with("x-") => {
+                    self.note(keyword, Place::Text, &at)
+                }
+                known if UNHONOURED_KEYWORDS.contains(&known) => {
+                    self.note(keyword, Place::DocumentationOnly, &at)
+                }
+                unknown => bail!(
+                    "{at}: keyword {unknown} is not known; nothing would honour it. Remove it or teach the generator"
+                ),
             }
             match keyword.as_str() {
                 "properties" | "patternProperties" | "dependentSchemas" => {
@@ -197,7 +249,14 @@ impl Ledger {
                         self.schema(child, &format!("{at}/{}", escape(name)))?;
                     }
                 }
-                "items" | "additionalProperties" | "not" | "if" | "then" | "else" | "contains" | "propertyNames" => {
+                "items"
+                | "additionalProperties"
+                | "not"
+                | "if"
+                | "then"
+                | "else"
+                | "contains"
+                | "propertyNames" => {
                     self.schema(value, &at)?;
                 }
                 "allOf" | "anyOf" | "oneOf" | "prefixItems" if !requires_only(value) => {
@@ -214,7 +273,8 @@ impl Ledger {
 
 /// Refuses a ledger in which more is documentation only than in the committed one.
 pub fn guard(committed: &str, now: &Ledger) -> Result<()> {
-    let before: Ledger = serde_json::from_str(committed).context("the committed fidelity ledger cannot be read")?;
+    let before: Ledger =
+        serde_json::from_str(committed).context("the committed fidelity ledger cannot be read")?;
     if now.unhonoured() > before.unhonoured() {
         let new: Vec<&str> = now
             .documentation_only
@@ -299,18 +359,23 @@ mod tests {
         assert_eq!(ledger.keywords["maxLength"].boundary, 1);
         assert_eq!(ledger.keywords["format: email"].boundary, 1);
         assert_eq!(ledger.keywords["format: date-time"].by_type, 1);
-        assert_eq!(ledger.documentation_only, ["#/s/properties/colour/format", "#/s/properties/colour/readOnly"]);
+        assert_eq!(
+            ledger.documentation_only,
+            ["#/s/properties/colour/format", "#/s/properties/colour/readOnly"]
+        );
     }
 
     #[test]
     fn an_unknown_keyword_is_an_error_with_its_pointer() {
-        let error = ledger(json!({ "properties": { "a": { "maxLenght": 3 } } })).expect_err("refuses").to_string();
+        let error =
+            ledger(json!({ "properties": { "a": { "maxLenght": 3 } } })).expect_err("refuses").to_string();
         assert!(error.starts_with("#/s/properties/a/maxLenght: "), "{error}");
     }
 
     #[test]
     fn losses_may_not_rise() {
-        let before = serde_json::to_string(&ledger(json!({ "type": "string" })).expect("reads")).expect("writes");
+        let before =
+            serde_json::to_string(&ledger(json!({ "type": "string" })).expect("reads")).expect("writes");
         let after = ledger(json!({ "readOnly": true })).expect("reads");
         let error = guard(&before, &after).expect_err("refuses").to_string();
         assert!(error.contains("from 0 to 1") && error.contains("#/s/readOnly"), "{error}");

@@ -317,6 +317,7 @@ impl Contract {
             .flatten()
             .map(|(name, schema)| (name.clone(), schema.clone()))
             .collect();
+        codes_exist(&source.settings, document)?;
         Ok(Self {
             title: text(&document["info"], "title"),
             version: text(&document["info"], "version"),
@@ -811,6 +812,40 @@ impl<'a> Builder<'a> {
         }
         Ok((accepted, anonymous))
     }
+}
+
+/// Refuses settings that name an error code which the contract does not have.
+fn codes_exist(settings: &Settings, document: &Value) -> Result<()> {
+    let mut known: Vec<&str> = Vec::new();
+    for (schema, error) in &settings.errors {
+        let body = &document["components"]["schemas"][schema.as_str()];
+        if !body.is_object() {
+            bail!("settings [errors.{schema}]: the contract has no such schema");
+        }
+        let Some(member) = &error.code else { continue };
+        let mut code = &body["properties"][member.as_str()];
+        if let Some(name) = code["$ref"].as_str().and_then(|reference| reference.strip_prefix(SCHEMA_PREFIX))
+        {
+            code = &document["components"]["schemas"][name];
+        }
+        let Some(values) = code["enum"].as_array() else { return Ok(()) };
+        let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+        for (problem, code) in &error.codes {
+            if !values.contains(&code.as_str()) {
+                bail!("settings [errors.{schema}.codes] {problem}: the contract has no code {code}");
+            }
+        }
+        known.extend(values);
+    }
+    for principal in &settings.principal {
+        let codes = [&principal.missing, &principal.invalid, &principal.expired, &principal.denied];
+        for code in codes.into_iter().flatten() {
+            if !known.is_empty() && !known.contains(&code.as_str()) {
+                bail!("settings [[principal]] {}: the contract has no error code {code}", principal.kind);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn text(value: &Value, key: &str) -> String {

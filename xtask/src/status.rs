@@ -39,7 +39,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     let mut rows = Vec::new();
     for tag in contract.tags.keys() {
-        let operations: Vec<_> = contract.operations.iter().filter(|operation| operation.tag == *tag).collect();
+        let operations: Vec<_> =
+            contract.operations.iter().filter(|operation| operation.tag == *tag).collect();
         let missing: Vec<&str> = operations
             .iter()
             .filter(|operation| later.contains(&operation.name))
@@ -76,7 +77,8 @@ fn later(folder: &Path) -> Result<BTreeSet<String>> {
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let tokens: TokenStream =
                 text.parse().map_err(|error| anyhow::anyhow!("{} is not Rust: {error}", path.display()))?;
             blocks(tokens, &mut names);

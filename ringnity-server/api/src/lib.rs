@@ -14,7 +14,7 @@ mod tenant;
 
 pub use generated::*;
 pub use runtime::{
-    AuthFailure, Boundary, BytesBody, Call, Content, Cors, Credential, Fault, FilePart, Hooks, Operation, Problem,
-    Redirect, ResponseCheck, Scoped, Source, TextBody,
+    AuthFailure, Boundary, BytesBody, Call, Content, Cors, Credential, Fault, FilePart, Hooks, Operation,
+    Problem, Redirect, ResponseCheck, Scoped, Source, TextBody,
 };
 pub use tenant::TenantHints;

@@ -13,7 +13,12 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The answer to anybody.
 pub fn get_runtime_health(app: &App) -> RuntimeHealth {
-    RuntimeHealth { status: Some(HealthStatus::Ok), version: Some(VERSION.to_owned()), time: Some(app.now()) }
+    RuntimeHealth {
+        status: Some(HealthStatus::Ok),
+        version: Some(VERSION.to_owned()),
+        time: Some(app.now()),
+        ..RuntimeHealth::default()
+    }
 }
 
 /// The answer to the holder of a Server API key: what that key is.
@@ -37,5 +42,6 @@ pub async fn get_server_api_health(
         credential_id: Some(stored.id.into_string()),
         environment: Some(ServerApiCredentialEnvironment::from(stored.environment)),
         scopes: Some(stored.scopes.into_iter().map(ServerApiScope::from).collect()),
+        ..ServerApiHealth::default()
     })
 }

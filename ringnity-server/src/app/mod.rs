@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Urls;
 
 pub use error::{AppError, AppResult, Kind};
+pub use ringnity_store::TenantId;
 
 /// What every rule works with.
 pub struct App {

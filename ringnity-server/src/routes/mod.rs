@@ -2,11 +2,10 @@
 //! hands it to the rule of the same name in `app`, and wraps the answer. No rule and no SQL here.
 
 use http::StatusCode;
-use ringnity_api::{Call, Fault, Operations, TenantHints as Said};
-use ringnity_store::TenantId;
+use ringnity_api::{Call, Fault, Operations, Problem, TenantHints as Said};
 
 use crate::app::tenants::TenantHints;
-use crate::app::{AppError, Kind};
+use crate::app::{AppError, Kind, TenantId};
 use crate::state::State;
 
 mod admin_reports;
@@ -47,22 +46,21 @@ use later;
 
 /// The one place where refusals of rules become answers.
 pub(crate) fn fault(error: AppError) -> Fault {
-    let status = match error.kind {
-        Kind::Invalid => StatusCode::BAD_REQUEST,
-        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::Conflict => StatusCode::CONFLICT,
-        Kind::NotBuilt => StatusCode::NOT_IMPLEMENTED,
-        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    let named = |status| Fault::new(status, error.code.to_string(), error.message.clone());
+    // Whatever the errors of an operation look like, they have a code of their own for a problem.
+    let common = |problem| Fault::of(problem, error.message.clone());
+    let mut fault = match error.kind {
+        Kind::Invalid => named(StatusCode::BAD_REQUEST),
+        Kind::Unauthenticated => named(StatusCode::UNAUTHORIZED),
+        Kind::Forbidden => named(StatusCode::FORBIDDEN),
+        Kind::NotFound => named(StatusCode::NOT_FOUND),
+        Kind::Conflict => named(StatusCode::CONFLICT),
+        Kind::NotBuilt => common(Problem::NotBuilt),
+        Kind::Unavailable => common(Problem::Unavailable).header(http::header::RETRY_AFTER, "5"),
+        Kind::Internal => common(Problem::Internal),
     };
-    let mut fault = Fault::new(status, error.code.to_string(), error.message);
     for line in error.details {
         fault = fault.detail(line);
-    }
-    if error.kind == Kind::Unavailable {
-        fault = fault.header(http::header::RETRY_AFTER, "5");
     }
     match error.source {
         Some(source) => fault.cause(chain(&*source)),

@@ -146,12 +146,8 @@ fn pages_and_limits_outside_their_range_are_refused() {
             answer.names(pointer);
         }
         // A page far beyond the last one is an empty page, and what is not known is ignored.
-        let far = server
-            .get("/api/server/contacts?page=9000000000000000&limit=100")
-            .bearer(server.key())
-            .send()
-            .await
-            .ok();
+        let far =
+            server.get("/api/server/contacts?page=1000000&limit=100").bearer(server.key()).send().await.ok();
         assert_eq!(far.data()["contacts"], json!([]));
         server.get("/api/server/contacts?colour=red").bearer(server.key()).send().await.ok();
     });
@@ -175,7 +171,7 @@ fn an_id_that_nobody_made_is_simply_not_there() {
 fn whoever_is_not_known_learns_nothing_of_the_schema() {
     on_each_engine(async |server| {
         let answer = server.post("/api/server/contacts").json(&json!({ "name": 1 })).send().await;
-        let answer = answer.refused(401, "SERVER_API_KEY_MISSING");
+        let answer = answer.refused(401, "SERVER_API_KEY_INVALID");
         assert!(answer.details().is_empty(), "{}", answer.text);
     });
 }
@@ -226,7 +222,7 @@ fn what_is_not_built_yet_says_so_to_those_who_may_ask() {
             .send()
             .await
             .refused(501, "FEATURE_NOT_AVAILABLE");
-        server.get("/api/server/webhooks").send().await.refused(401, "SERVER_API_KEY_MISSING");
+        server.get("/api/server/webhooks").send().await.refused(401, "SERVER_API_KEY_INVALID");
         server.get("/api/agent-sdk/me").bearer("x").send().await.refused(401, "AGENT_SDK_TOKEN_INVALID");
     });
 }

@@ -19,7 +19,7 @@ pub struct TestServer {
     pub base: String,
     http: reqwest::Client,
     config: ServeConfig,
-    database: TestDatabase,
+    _database: TestDatabase,
     _folder: tempfile::TempDir,
 }
 
@@ -61,7 +61,7 @@ impl TestServer {
         let demo = running.demo.clone().expect("demo");
         let base = format!("http://{}", running.address);
         let http = reqwest::Client::builder().no_proxy().build().expect("client");
-        Self { running: Some(running), demo, clock, base, http, config, database, _folder: folder }
+        Self { running: Some(running), demo, clock, base, http, config, _database: database, _folder: folder }
     }
 
     /// Stops the server and starts it again on the same database.
@@ -73,11 +73,6 @@ impl TestServer {
             serve::start(&self.config, self.clock.clone(), ResponseCheck::Fatal).await.expect("starts again");
         self.base = format!("http://{}", running.address);
         self.running = Some(running);
-    }
-
-    /// The database, for a look behind the server.
-    pub fn database(&self) -> &TestDatabase {
-        &self.database
     }
 
     pub fn request(&self, method: Method, path: &str) -> Request {
@@ -156,10 +151,6 @@ impl Request {
 
     pub fn text(self, content_type: &str, body: impl Into<reqwest::Body>) -> Self {
         Self(self.0.header("content-type", content_type).body(body))
-    }
-
-    pub fn body(self, body: impl Into<reqwest::Body>) -> Self {
-        Self(self.0.body(body))
     }
 
     /// Sends it. Whatever comes back has a request id; what is no success has the contract's envelope; a 500 is

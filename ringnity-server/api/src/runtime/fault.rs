@@ -30,6 +30,8 @@ pub enum Problem {
     Internal,
     /// Something that the server needs is away.
     Unavailable,
+    /// The contract has the operation and the server does not have it yet.
+    NotBuilt,
 }
 
 impl Problem {
@@ -45,6 +47,7 @@ impl Problem {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotBuilt => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -60,6 +63,7 @@ impl Problem {
             Self::Forbidden => "forbidden",
             Self::Internal => "internal_error",
             Self::Unavailable => "unavailable",
+            Self::NotBuilt => "not_implemented",
         }
     }
 }

@@ -101,6 +101,7 @@ fn codes(settings: Option<&ErrorSettings>) -> Vec<TokenStream> {
         ("forbidden", "Forbidden"),
         ("internal", "Internal"),
         ("unavailable", "Unavailable"),
+        ("not_built", "NotBuilt"),
     ];
     let named = known.iter().filter_map(|(key, problem)| {
         let code = settings?.codes.get(*key)?;

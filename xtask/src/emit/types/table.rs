@@ -29,7 +29,9 @@ pub fn emit(contract: &Contract) -> Result<File> {
             // An inline schema may allow null beside the type that it became.
             let nullable = inline
                 .and_then(|pointer| contract.effective.pointer(pointer.trim_start_matches('#')))
-                .is_some_and(|schema| is_nullable(schema) || schema.get("nullable").is_some_and(|value| value == true));
+                .is_some_and(|schema| {
+                    is_nullable(schema) || schema.get("nullable").is_some_and(|value| value == true)
+                });
             let ty = if nullable { quote!(Option<#library::#ident>) } else { quote!(#library::#ident) };
             quote!(Schema { name: #text, pointer: #pointer, sent: #sent, trip: trip::<#ty> })
         })

@@ -108,7 +108,9 @@ fn view(value: &Value) -> Value {
                         }
                     }
                     "additionalProperties" if *child == Value::Bool(false) => {}
-                    "additionalProperties" if *child == Value::Bool(true) && object.contains_key("properties") => {
+                    "additionalProperties"
+                        if *child == Value::Bool(true) && object.contains_key("properties") =>
+                    {
                         // typify takes `true` for silence and would drop what is expressly welcome.
                         out.insert(key.clone(), json!({}));
                     }
