@@ -1,8 +1,10 @@
-//! Typed client.
+#![doc = include_str!("../README.md")]
 
 #[rustfmt::skip]
-pub mod generated;
-pub mod runtime;
+mod generated;
+mod runtime;
+mod tenant;
 
 pub use generated::*;
+pub use ringnity_types as types;
 pub use runtime::*;

@@ -174,7 +174,7 @@ fn argument(
                 PayloadKind::Text => "\"text\".into()".to_owned(),
                 _ => format!("serde_json::from_value(serde_json::json!({sampled}))?"),
             };
-            format!("{krate}::generated::{}::{name}::{variant}({value})", names.module(plan.operation))
+            format!("{krate}::{}::{name}::{variant}({value})", names.module(plan.operation))
         }
     }
 }

@@ -164,7 +164,7 @@ fn argument(contract: &Contract, plan: &Plan<'_>, input: &Input, names: &Names) 
                 PayloadKind::Text => quote!("text".into()),
                 _ => quote!(json(#text)),
             };
-            quote!(#krate::generated::#module::#name::#variant(#value))
+            quote!(#krate::#module::#name::#variant(#value))
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn folder(contract: &Contract) -> String {
 
 /// Where the generated test goes, below the output root.
 pub fn test_folder(contract: &Contract) -> String {
-    format!("{}-client/tests/generated", contract.prefix())
+    format!("{}-client/tests/it/generated", contract.prefix())
 }
 
 /// The generated files of the client crate, and what progenitor could not take, with the reason.
@@ -172,7 +172,9 @@ fn module(contract: &Contract, operation: &Operation) -> String {
     let name = operation.module();
     let _ = contract;
     match name.as_str() {
-        "credentials" | "error" | "wire" | "mod" => format!("{name}_calls"),
+        "credentials" | "error" | "wire" | "mod" | "runtime" | "generated" | "types" | "lib" => {
+            format!("{name}_calls")
+        }
         _ => name,
     }
 }

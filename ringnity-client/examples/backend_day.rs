@@ -1,0 +1,211 @@
+//! A customer backend's day: sign in as the owner, make a Server API key, bring the contacts of a CSV file
+//! over, and read them back to the last page.
+//!
+//! Against a demo server: `cargo run -p ringnity-server -- serve --demo --demo-file demo.json`, then
+//! `cargo run -p ringnity-client --example backend_day -- --demo-file demo.json`.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use ringnity_client::types::{
+    ContactInput, CreateServerApiCredentialRequest, OwnerLoginRequest, ServerApiScope,
+};
+use ringnity_client::{Client, OwnerToken, ServerKey};
+use serde::Deserialize;
+
+/// Contacts a page: few, so that there are pages to turn.
+const PAGE: i64 = 5;
+
+/// Brings the contacts of a CSV file to Ringnity and reads them back
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What `ringnity-server serve --demo-file` wrote: server, e-mail and password in one
+    #[arg(long, value_name = "FILE", env = "RINGNITY_DEMO_FILE")]
+    demo_file: Option<PathBuf>,
+    /// Origin of the server
+    #[arg(long, value_name = "URL", env = "RINGNITY_BASE_URL", default_value = "http://127.0.0.1:8192")]
+    base_url: String,
+    /// The owner's e-mail address
+    #[arg(long, env = "RINGNITY_OWNER_EMAIL", required_unless_present = "demo_file")]
+    email: Option<String>,
+    /// The owner's password
+    #[arg(
+        long,
+        env = "RINGNITY_OWNER_PASSWORD",
+        hide_env_values = true,
+        required_unless_present = "demo_file"
+    )]
+    password: Option<String>,
+    /// Contacts: externalId,name,phone,email,company,tags (tags parted by `;`)
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/contacts.csv"))]
+    contacts: PathBuf,
+}
+
+/// The part of the demo file that this program reads.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Demo {
+    base_url: String,
+    owner: Owner,
+}
+
+#[derive(Debug, Deserialize)]
+struct Owner {
+    email: String,
+    password: String,
+}
+
+/// A line of the CSV file.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    external_id: String,
+    name: String,
+    phone: String,
+    email: Option<String>,
+    company: Option<String>,
+    tags: String,
+}
+
+impl From<Row> for ContactInput {
+    fn from(row: Row) -> Self {
+        let tags = row.tags.split(';').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+        Self {
+            external_id: Some(row.external_id),
+            email: row.email,
+            company: row.company,
+            tags: Some(tags),
+            ..Self::new(row.name, row.phone)
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let (base_url, owner) = whom(&arguments)?;
+    let rows = read(&arguments.contacts)?;
+
+    let anonymous = Client::builder(&base_url).user_agent("backend-day/1.0").build()?;
+    let login = anonymous.login_owner(OwnerLoginRequest::new(owner.email, owner.password)).send().await;
+    let session = login.map_err(|error| hint(error, &base_url))?;
+    let owner = anonymous.with(OwnerToken::new(session.into_inner().data.access_token));
+    println!("signed in at {base_url}");
+
+    let scopes = vec![
+        ServerApiScope::ServerContactsRead,
+        ServerApiScope::ServerContactsWrite,
+        ServerApiScope::ServerTenantRead,
+    ];
+    let words: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    let request = CreateServerApiCredentialRequest::new("Backend day", scopes);
+    let made = owner.create_server_api_credential(request).send().await?.into_inner();
+    let secret =
+        made.data.and_then(|data| data.secret).ok_or("the server made a key and did not say which")?;
+    println!("made a Server API key that opens {}", words.join(", "));
+
+    let server = owner.with(ServerKey::new(secret));
+    if let Some(tenant) = server.get_server_tenant().send().await?.into_inner().data.tenant {
+        println!("tenant: {}", tenant.name.unwrap_or(tenant.client_id));
+    }
+
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?;
+    let progress = ProgressBar::new(rows.len() as u64).with_style(style);
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let mut sent = BTreeSet::new();
+    for row in rows {
+        progress.set_message(row.name.clone());
+        sent.insert(row.external_id.clone());
+        let line = row.external_id.clone();
+        server
+            .upsert_contact(row.into())
+            .send()
+            .await
+            .map_err(|error| format!("contact {line} was not accepted: {error}"))?;
+        progress.inc(1);
+    }
+    progress.finish_with_message("brought over");
+
+    let (mut page, mut contacts) = (1, Vec::new());
+    loop {
+        let list = server.list_contacts().page(page).limit(PAGE).send().await?.into_inner().data;
+        let full = list.contacts.len() == PAGE as usize;
+        let more = list.pagination.and_then(|pagination| pagination.has_more).unwrap_or(full);
+        contacts.extend(list.contacts);
+        if !more {
+            break;
+        }
+        page += 1;
+    }
+    let known: BTreeSet<&str> =
+        contacts.iter().filter_map(|contact| contact.external_id.as_deref()).collect();
+    let missing: Vec<&String> = sent.iter().filter(|id| !known.contains(id.as_str())).collect();
+    println!(
+        "read {} contacts back from {page} pages; {} of them are ours",
+        contacts.len(),
+        sent.len() - missing.len()
+    );
+    if !missing.is_empty() {
+        return Err(format!("not found again: {missing:?}").into());
+    }
+    Ok(())
+}
+
+/// Server and owner, from the demo file or the command line.
+fn whom(arguments: &Arguments) -> Result<(String, Owner), Box<dyn Error>> {
+    match (&arguments.demo_file, &arguments.email, &arguments.password) {
+        (Some(path), ..) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                format!("cannot read {}: {error}; start the server with --demo-file", path.display())
+            })?;
+            let demo: Demo = serde_json::from_str(&text)
+                .map_err(|error| format!("{} is not a demo file: {error}", path.display()))?;
+            Ok((demo.base_url, demo.owner))
+        }
+        (None, Some(email), Some(password)) => {
+            let owner = Owner { email: email.clone(), password: password.clone() };
+            Ok((arguments.base_url.clone(), owner))
+        }
+        _ => Err("give --demo-file, or --email and --password".into()),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut reader =
+        csv::Reader::from_path(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
+    rows.map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// A sentence that says what to do next.
+fn hint(error: ringnity_client::Error, base_url: &str) -> Box<dyn Error> {
+    match &error {
+        ringnity_client::Error::Transport(_) => {
+            format!("{error} at {base_url}; is it running? `cargo run -p ringnity-server -- serve --demo`")
+                .into()
+        }
+        _ if error.status().is_some_and(|status| status.as_u16() == 401) => {
+            format!("e-mail or password is wrong ({error})").into()
+        }
+        _ => error.into(),
+    }
+}
