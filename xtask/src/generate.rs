@@ -11,6 +11,7 @@ use crate::ledger::{self, Ledger};
 use crate::lower::Loss;
 use crate::model::Contract;
 use crate::output::{self, File};
+use crate::scaffold;
 use crate::source::{self, Inputs};
 
 /// Arguments of `generate`.
@@ -30,11 +31,14 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let started = Instant::now();
     let contract = Contract::build(source::load(&args.inputs)?)?;
-    let files = files(&contract)?;
+    let (mut files, ledger) = files(&contract, args.out.is_none())?;
     let owned = owned(&contract);
     let root = args.out.clone().unwrap_or_else(source::root);
+    if args.out.is_some() {
+        files.extend(scaffold::files(&contract, &source::root())?);
+    }
     if let Ok(committed) = std::fs::read_to_string(root.join(ledger_path(&contract))) {
-        ledger::guard(&committed, &ledger(&contract)?)?;
+        ledger::guard(&committed, &ledger)?;
     }
     let code = if args.check {
         let stale = output::stale(&root, &files, &owned)?;
@@ -66,20 +70,26 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// Every generated file of `contract`.
-fn files(contract: &Contract) -> Result<Vec<File>> {
+/// Every generated file of `contract`, and its ledger. A document by others may have no server trait; the
+/// repository's own must.
+fn files(contract: &Contract, own: bool) -> Result<(Vec<File>, Ledger)> {
     let mut files = emit::types::emit(contract)?;
     files.push(emit::types::table::emit(contract)?);
     let (client, losses) = emit::client::emit(contract)?;
     files.extend(client);
-    files.extend(emit::api::emit(contract)?);
-    files.push(ledger_with(contract, losses)?.file(ledger_path(contract))?);
+    match emit::api::emit(contract) {
+        Ok(api) => files.extend(api),
+        Err(error) if own => return Err(error),
+        Err(error) => eprintln!("no server trait: {error:#}"),
+    }
+    let ledger = ledger_with(contract, losses)?;
+    files.push(ledger.file(ledger_path(contract))?);
     files.push(File::plain(
         contract_path(contract),
         serde_json::to_string_pretty(&contract.effective)? + "\n",
     ));
     files.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(files)
+    Ok((files, ledger))
 }
 
 /// The fidelity ledger, with what the emitters could not leave to other generators.

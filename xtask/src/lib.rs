@@ -11,6 +11,7 @@ pub mod lower;
 pub mod model;
 pub mod name;
 pub mod output;
+pub mod scaffold;
 pub mod source;
 pub mod status;
 pub mod tidy;

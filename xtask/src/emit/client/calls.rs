@@ -79,6 +79,11 @@ pub fn call(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<
 /// The first reason for which progenitor cannot write the call.
 fn obstacle(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'static str)> {
     let operation = plan.operation;
+    for (index, param) in operation.params.iter().enumerate() {
+        if operation.params[..index].iter().any(|other| bare(&other.name) == bare(&param.name)) {
+            return Some(("parameters", "progenitor tells parameters apart by name alone"));
+        }
+    }
     for input in &plan.inputs {
         let Role::Param(index, style) = &input.role else { continue };
         let param = &operation.params[*index];
@@ -315,6 +320,11 @@ fn schema(ty: &TypeRef) -> Result<Value> {
         TypeRef::List(inner) => json!({ "type": "array", "items": schema(inner)? }),
         other => return Err(anyhow!("{other:?} has no place in a slice")),
     })
+}
+
+/// What is left of a name in every spelling.
+fn bare(text: &str) -> String {
+    text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Matches the function's arguments with the plan's inputs by name.

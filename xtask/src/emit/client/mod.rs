@@ -88,8 +88,10 @@ pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
             tokens,
         )?);
     }
-    files.push(root(contract, &modules, &entries, &folder, &mark, !wired.is_empty())?);
-    files.push(File::plain(format!("{folder}/credentials.rs"), names.credentials(contract, &mark)));
+    files.push(root(&names, &modules, &entries, &folder, contract, !wired.is_empty())?);
+    if !names.kinds.is_empty() {
+        files.push(File::plain(format!("{folder}/credentials.rs"), names.credentials(contract, &mark)));
+    }
     files.push(File::plain(format!("{folder}/error.rs"), errors(contract, &entries, &mark, &names)));
     files.extend(exercise::emit(contract, &entries, &names, &mark)?);
     Ok((files, losses))
@@ -122,16 +124,16 @@ fn types_crate(contract: &Contract) -> String {
 }
 
 fn root(
-    contract: &Contract,
+    names: &Names,
     modules: &BTreeMap<String, Vec<&Entry<'_>>>,
     entries: &[Entry<'_>],
     folder: &str,
-    mark: &str,
+    contract: &Contract,
     wired: bool,
 ) -> Result<File> {
-    let names = modules.keys().map(|module| plan::ident(module));
+    let tags = modules.keys().map(|module| plan::ident(module));
     let operations = entries.iter().map(|entry| {
-        let module = plan::ident(&module(contract, entry.plan.operation));
+        let module = plan::ident(&names.module(entry.plan.operation));
         let name = surface::constant(&entry.plan);
         quote!(#module::#name)
     });
@@ -140,6 +142,20 @@ fn root(
             mod wire;
         )
     });
+    let credentials = !names.kinds.is_empty();
+    let credentials = (
+        credentials.then(|| {
+            quote!(
+                mod credentials;
+            )
+        }),
+        credentials.then(|| {
+            quote!(
+                pub use credentials::*;
+            )
+        }),
+    );
+    let (declared, exported) = credentials;
     let (title, version) = (&contract.title, &contract.version);
     let base = origin(&contract.named).map(|origin| {
         quote! {
@@ -148,12 +164,12 @@ fn root(
         }
     });
     let tokens = quote! {
-        #(pub mod #names;)*
-        mod credentials;
+        #(pub mod #tags;)*
+        #declared
         mod error;
         #wire
 
-        pub use credentials::*;
+        #exported
         pub use error::Error;
 
         /// The contract's title.
@@ -165,17 +181,30 @@ fn root(
         /// Every operation of the contract, in its order.
         pub static OPERATIONS: &[crate::runtime::Operation] = &[#(#operations),*];
     };
-    File::rust(format!("{folder}/mod.rs"), mark, "The calls of the contract, one module per tag.", tokens)
+    let doc = "The calls of the contract, one module per tag.";
+    File::rust(format!("{folder}/mod.rs"), &contract.mark(), doc, tokens)
 }
 
-fn module(contract: &Contract, operation: &Operation) -> String {
-    let name = operation.module();
-    let _ = contract;
-    match name.as_str() {
-        "credentials" | "error" | "wire" | "mod" | "runtime" | "generated" | "types" | "lib" => {
-            format!("{name}_calls")
-        }
-        _ => name,
+/// The module of a tag: its name in snake case, where no other module and no keyword is in the way.
+fn module(operation: &Operation) -> String {
+    const TAKEN: [&str; 12] = [
+        "credentials",
+        "error",
+        "wire",
+        "mod",
+        "runtime",
+        "generated",
+        "types",
+        "lib",
+        "main",
+        "self",
+        "super",
+        "crate",
+    ];
+    match operation.module() {
+        name if name.is_empty() => "default".into(),
+        name if TAKEN.contains(&name.as_str()) => format!("{name}_calls"),
+        name => name,
     }
 }
 
@@ -266,11 +295,8 @@ impl Names {
             }
             kinds.push((kind, name));
         }
-        let modules = contract
-            .operations
-            .iter()
-            .map(|operation| (operation.tag.clone(), module(contract, operation)))
-            .collect();
+        let modules =
+            contract.operations.iter().map(|operation| (operation.tag.clone(), module(operation))).collect();
         let mut names = Self {
             krate: snake(&format!("{}_client", contract.prefix())),
             types: types_crate(contract),
@@ -385,5 +411,80 @@ fn placement(scheme: &Value) -> String {
         (Some("apiKey"), _, _) => format!("header({name:?})"),
         (Some("http"), _, Some(scheme)) if scheme.eq_ignore_ascii_case("basic") => "basic".into(),
         _ => "bearer".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Inputs, load};
+
+    fn contract(path: Option<&str>) -> Contract {
+        let contract = path.map(|path| crate::source::root().join(path));
+        let source = load(&Inputs { contract, overlay: None, settings: None }).expect("loads");
+        Contract::build(source).expect("builds")
+    }
+
+    /// The generated text of a file, by the end of its path.
+    fn text(files: &[File], end: &str) -> String {
+        let file = files.iter().find(|file| file.path.ends_with(end));
+        file.unwrap_or_else(|| panic!("no {end}")).text.clone()
+    }
+
+    #[test]
+    fn every_operation_of_the_contract_is_called_and_counted() {
+        let contract = contract(None);
+        let (files, losses) = emit(&contract).expect("emits");
+        let all: String = files.iter().map(|file| file.text.as_str()).collect();
+        assert_eq!(all.matches(": Operation = Operation {").count(), contract.operations.len());
+        let wired = all.matches("pub(crate) async fn ").count();
+        assert_eq!(wired + losses.len(), contract.operations.len());
+        assert!(wired > losses.len(), "progenitor writes most calls");
+    }
+
+    #[test]
+    fn two_runs_give_the_same_files() {
+        let contract = contract(Some("xtask/tests/documents/shapes.json"));
+        assert_eq!(emit(&contract).expect("emits").0, emit(&contract).expect("emits").0);
+    }
+
+    #[test]
+    fn what_progenitor_cannot_write_is_written_and_recorded() {
+        let contract = contract(Some("xtask/tests/documents/shapes.json"));
+        let (files, losses) = emit(&contract).expect("emits");
+        let lost: Vec<(&str, &str)> =
+            losses.iter().map(|loss| (loss.pointer.as_str(), loss.keyword.as_str())).collect();
+        for expected in [
+            ("#/paths/~1styles~1{kind}~1{day}/get", "parameter"),
+            ("#/paths/~1names~1{type}/get", "parameters"),
+            ("#/paths/~1several/post", "requestBody"),
+            ("#/paths/~1form/post", "multipart/form-data"),
+        ] {
+            assert!(lost.contains(&expected), "{expected:?} is not among {lost:?}");
+        }
+        let styles = text(&files, "type.rs");
+        for call in
+            [".styled(\"comma\", Style::Comma", ".styled(\"deep\", Style::Deep", ".cookie(\"session\""]
+        {
+            assert!(styles.contains(call), "{call} is not in\n{styles}");
+        }
+        let several = text(&files, "error_calls.rs");
+        assert!(several.contains("pub enum UploadCallOutput"), "{several}");
+        let errors = text(&files, "error.rs");
+        assert!(errors.contains("Problem(shapes_types::Problem) = \"type\", \"detail\", \"\";"), "{errors}");
+    }
+
+    #[test]
+    fn an_unsupported_construct_is_an_error_that_names_its_place() {
+        let mut source = load(&Inputs {
+            contract: Some(crate::source::root().join("xtask/tests/documents/shapes.json")),
+            overlay: None,
+            settings: None,
+        })
+        .expect("loads");
+        source.effective["paths"]["/names/{type}"]["get"]["parameters"][0]["style"] = "matrix".into();
+        let contract = Contract::build(source).expect("builds");
+        let error = emit(&contract).expect_err("is refused").to_string();
+        assert!(error.contains("shapes.json: #/paths/~1names~1{type}/get/parameters/0"), "{error}");
     }
 }

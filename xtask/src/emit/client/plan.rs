@@ -157,7 +157,7 @@ impl<'c> Plan<'c> {
     pub fn new(contract: &'c Contract, operation: &'c Operation) -> Result<Self> {
         let place = || format!("{}: {}", contract.file_name, operation.pointer);
         let method = method_name(&operation.name);
-        let builder = format_ident!("{}", operation.type_name);
+        let builder = builder_name(&operation.type_name);
         let mut inputs = Vec::new();
         for (index, param) in operation.params.iter().enumerate() {
             inputs.push(Input {
@@ -266,10 +266,45 @@ fn solid(ty: &TypeRef) -> &TypeRef {
 
 /// An identifier, raw where it is a keyword.
 pub fn ident(name: &str) -> Ident {
+    if name.is_empty() {
+        return format_ident!("value");
+    }
     if matches!(name, "self" | "Self" | "super" | "crate" | "_") {
         return format_ident!("{name}_");
     }
     syn::parse_str::<Ident>(name).unwrap_or_else(|_| format_ident!("r#{name}"))
+}
+
+/// Name of the call's type, unless something that its file uses is called so.
+fn builder_name(name: &str) -> Ident {
+    const TAKEN: [&str; 25] = [
+        "Box",
+        "ByteStream",
+        "C",
+        "Client",
+        "Core",
+        "Default",
+        "Err",
+        "Error",
+        "Into",
+        "None",
+        "Ok",
+        "Operation",
+        "Option",
+        "Parameter",
+        "Place",
+        "Redirect",
+        "Response",
+        "Result",
+        "Self",
+        "Some",
+        "String",
+        "Style",
+        "Text",
+        "Upload",
+        "Vec",
+    ];
+    if TAKEN.contains(&name) { format_ident!("{name}Call") } else { ident(name) }
 }
 
 fn method_name(name: &str) -> Ident {
