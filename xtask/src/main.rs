@@ -32,6 +32,9 @@ enum Command {
     Effective {
         #[command(flatten)]
         inputs: source::Inputs,
+        /// In the words of OpenAPI 3.0.3, with every path as clients see it; what 3.0 lacks goes to standard error
+        #[arg(long)]
+        lowered: bool,
     },
     /// Tell what changed between two OpenAPI documents, and for whom it breaks
     #[command(after_help = "A request that narrows breaks callers, a response that widens breaks readers.\n\
@@ -70,9 +73,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Generate(args) => return generate::run(&args),
         Command::Ledger(args) => return ledger::run(&args),
         Command::Status(args) => return status::run(&args),
-        Command::Effective { inputs } => {
+        Command::Effective { inputs, lowered } => {
             let source = source::load(&inputs)?;
             let contract = model::Contract::build(source)?;
+            if lowered {
+                let lowered = xtask::lower::lower(&contract)?;
+                println!("{}", serde_json::to_string_pretty(&lowered.document)?);
+                for loss in &lowered.losses {
+                    eprintln!("{} {}: {}", loss.pointer, loss.keyword, loss.reason);
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
             println!("{}", serde_json::to_string_pretty(&contract.effective)?);
             eprintln!(
                 "{} operations, {} schemas ({} named here)",
