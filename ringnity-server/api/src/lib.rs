@@ -4,6 +4,21 @@
 //! A server implements [`Operations`] once and `…Operations` for every group (tag) of the contract; its state
 //! implements [`Hooks`](runtime::Hooks) and [`Authenticate`]. [`api_description`] then gives dropshot
 //! everything, and [`runtime::start`] serves it. Rules and storage are not here.
+//!
+//! An operation that is left out does not compile, and the compiler names it:
+//!
+//! ```compile_fail,E0046
+//! use ringnity_api::{Authenticate, CallsOperations, Operations};
+//!
+//! struct Routes<App>(std::marker::PhantomData<App>);
+//!
+//! impl<App: Authenticate> Operations for Routes<App> {
+//!     type Context = App;
+//! }
+//!
+//! // not all trait items implemented, missing: `create_call_session`, `get_call_session`, `end_call_session`
+//! impl<App: Authenticate> CallsOperations for Routes<App> {}
+//! ```
 
 #[rustfmt::skip]
 #[allow(clippy::doc_markdown, clippy::all, reason = "the contract's words, and code that no one reads for style")]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringnity_api::{Boundary, OPERATIONS, Operation, boundary};
+use ringnity_api::{Boundary, OPERATIONS, Operation, boundary, described, routes};
 use serde_json::{Value, json};
 
 fn operation(id: &str) -> &'static Operation {
@@ -19,6 +19,51 @@ fn every_operation_stands_in_its_place() {
         assert_eq!(operation.index, index);
         assert!(operation.path.starts_with('/'), "{}", operation.path);
     }
+}
+
+#[test]
+fn dropshot_routes_what_the_contract_says() {
+    let version = dropshot::semver::Version::new(1, 0, 0);
+    let described = described().expect("describes").openapi("Ringnity", version).json().expect("is JSON");
+    let mut found = 0;
+    for operation in OPERATIONS {
+        let endpoint = &described["paths"][operation.path][operation.method.to_lowercase()];
+        if endpoint.is_null() {
+            // A literal beside a variable, which answers for it.
+            let routed = |(method, path): &(&str, &str)| {
+                *method == operation.method
+                    && path.contains('}')
+                    && path.split('/').count() == operation.path.split('/').count()
+                    && path
+                        .split('/')
+                        .zip(operation.path.split('/'))
+                        .all(|(a, b)| a == b || a.starts_with('{'))
+            };
+            assert!(routes().iter().any(routed), "{} {}", operation.method, operation.path);
+            continue;
+        }
+        found += 1;
+        assert_eq!(endpoint["operationId"], operation.id);
+        assert_eq!(endpoint["tags"], json!([operation.tag]));
+        let mut params: Vec<(String, String, bool)> = endpoint["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|param| {
+                let text = |key: &str| param[key].as_str().expect("is text").to_owned();
+                (text("in"), text("name"), param["required"] == json!(true))
+            })
+            .collect();
+        let mut expected: Vec<(String, String, bool)> = operation
+            .params
+            .iter()
+            .map(|param| (param.place.token().to_owned(), param.name.to_owned(), param.required))
+            .collect();
+        params.sort();
+        expected.sort();
+        assert_eq!(params, expected, "{}", operation.id);
+    }
+    assert!(found + 12 > OPERATIONS.len(), "{found} of {}", OPERATIONS.len());
 }
 
 #[test]

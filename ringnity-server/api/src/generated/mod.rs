@@ -176,6 +176,17 @@ pub fn api_description<T: AllOperations>() -> Result<
     runtime::register_missing(&mut api, dispatch::ROUTES, OPERATIONS)?;
     Ok(api)
 }
+/// The endpoints as dropshot describes them, without handlers: for comparing with the contract.
+pub fn described() -> Result<
+    dropshot::ApiDescription<dropshot::StubContext>,
+    dropshot::ApiDescriptionBuildErrors,
+> {
+    dispatch::ringnity_api_mod::stub_api_description()
+}
+/// Methods and paths as dropshot routes them: a literal beside a variable goes by the variable's path.
+pub fn routes() -> &'static [(&'static str, &'static str)] {
+    dispatch::ROUTES
+}
 /// The checks of requests and answers, compiled from the contract.
 pub fn boundary() -> Result<runtime::Boundary, runtime::BoundaryError> {
     runtime::Boundary::new(CONTRACT, OPERATIONS)

@@ -270,6 +270,9 @@ fn check(validator: Option<&Validator>, value: &Value, root: &str) -> Vec<String
     {
         for error in validator.iter_errors(value) {
             lines::describe(&error, root, &mut out);
+            if out.len() >= lines::MAX_LINES {
+                break;
+            }
         }
     }
     out
