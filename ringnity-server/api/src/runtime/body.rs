@@ -1,5 +1,6 @@
 //! Reading request bodies: never more than the limit, never longer than the patience, and what is not JSON.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,12 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const COURTESY: usize = 4 * 1024 * 1024;
 
 /// A text body with its media type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TextBody {
     /// Media type without parameters.
     pub content_type: String,
     /// The text.
     pub text: String,
+}
+
+impl fmt::Debug for TextBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is in it may be long, or nobody's business.
+        f.debug_struct("TextBody").field("content_type", &self.content_type).finish_non_exhaustive()
+    }
 }
 
 impl TextBody {
@@ -36,7 +44,7 @@ impl TextBody {
 }
 
 /// A body of bytes with its media type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BytesBody {
     /// Media type without parameters.
     pub content_type: String,
@@ -44,8 +52,15 @@ pub struct BytesBody {
     pub bytes: Bytes,
 }
 
+impl fmt::Debug for BytesBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is in it may be long, or nobody's business.
+        f.debug_struct("BytesBody").field("content_type", &self.content_type).finish_non_exhaustive()
+    }
+}
+
 /// A file in a multipart form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FilePart {
     /// The name that the client gave it. Never a path to trust.
     pub file_name: Option<String>,
@@ -53,6 +68,16 @@ pub struct FilePart {
     pub content_type: Option<String>,
     /// Its content.
     pub bytes: Bytes,
+}
+
+impl fmt::Debug for FilePart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is in it may be long, or nobody's business.
+        f.debug_struct("FilePart")
+            .field("file_name", &self.file_name)
+            .field("content_type", &self.content_type)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A multipart form, read.

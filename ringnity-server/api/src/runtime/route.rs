@@ -22,8 +22,16 @@ use super::operation::{Operation, Place};
 use super::serve::conclude;
 
 /// Methods that every path answers, if only with 405.
-const METHODS: [Method; 7] =
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+const METHODS: [Method; 8] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+];
 
 /// Variables of `template` in `path`, decoded where that is possible.
 pub fn variables<'t>(template: &'t str, path: &str) -> Vec<(&'t str, Option<String>)> {

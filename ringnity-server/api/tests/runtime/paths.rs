@@ -24,6 +24,7 @@ async fn a_method_that_a_path_lacks_is_405_with_those_it_has() {
         ("GET", "/api/notes/import", "OPTIONS, POST"),
         ("GET", "/api/notes/1/pin", "OPTIONS, POST"),
         ("POST", "/api/panic", "GET, OPTIONS"),
+        ("TRACE", "/api/panic", "GET, OPTIONS"),
     ] {
         let answer = Answer::of(server.request(method, path)).await;
         assert_eq!(answer.fault(), (405, "METHOD".into(), vec![]), "{method} {path}");
