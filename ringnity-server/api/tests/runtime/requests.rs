@@ -243,3 +243,51 @@ async fn text_and_bytes_are_bodies_too() {
     let blob = server.request("PUT", "/api/blob").header("content-type", "application/octet-stream");
     assert_eq!(Answer::of(blob.body(vec![0_u8, 255, 0])).await.said(), "3 bytes");
 }
+
+/// What the server answers to bytes that no client library would send.
+async fn raw(server: &Server, request: Vec<u8>, hang_up: bool) -> String {
+    use std::io::{Read as _, Write as _};
+    let address = server.http.local_addr();
+    let talk = move || {
+        let mut socket = std::net::TcpStream::connect(address).expect("connects");
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("is set");
+        socket.write_all(&request).expect("is sent");
+        if hang_up {
+            socket.shutdown(std::net::Shutdown::Write).ok();
+        }
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).ok();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    tokio::task::spawn_blocking(talk).await.expect("does not panic")
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_hears_no_without_sending() {
+    let server = Server::start();
+    let head = "POST /api/notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\
+                Connection: close\r\nExpect: 100-continue\r\n\r\n";
+    let answer = raw(&server, head.into(), false).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_ends_before_its_time_harms_nobody() {
+    let server = Server::start();
+    let head = "POST /api/notes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer user:all\r\n\
+                Content-Type: application/json\r\nContent-Length: 900\r\n\r\n{\"text\":";
+    let answer = raw(&server, head.into(), true).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert_eq!(server.post(r#"{"text":"still here"}"#).await.said(), "still here");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_wanted_is_not_read() {
+    let server = Server::start();
+    let mut request = b"GET /api/notes/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer user:all\r\n\
+                        Connection: close\r\nContent-Length: 5\r\n\r\n"
+        .to_vec();
+    request.extend_from_slice(b"\xff\0{{{");
+    let answer = raw(&server, request, false).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
