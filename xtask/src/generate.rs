@@ -1,17 +1,19 @@
 //! `cargo xtask generate`: the whole pipeline, from the contract to the files of three crates.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::emit;
+use crate::frame;
 use crate::ledger::{self, Ledger};
+use crate::lint;
 use crate::lower::Loss;
-use crate::model::Contract;
+use crate::model::{Contract, TypeRef};
 use crate::output::{self, File};
-use crate::scaffold;
 use crate::source::{self, Inputs};
 
 /// Arguments of `generate`.
@@ -27,69 +29,172 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
+/// What one run of the generator makes.
+#[derive(Debug)]
+pub struct Generated {
+    /// Every file, by path.
+    pub files: Vec<File>,
+    /// Folders in which no other file may be.
+    pub owned: Vec<PathBuf>,
+    /// Why there is no server trait, when there is none.
+    pub without_server: Option<String>,
+    ledger: Ledger,
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let started = Instant::now();
-    let contract = Contract::build(source::load(&args.inputs)?)?;
-    let (mut files, ledger) = files(&contract, args.out.is_none())?;
-    let owned = owned(&contract);
+    let source = source::load(&args.inputs)?;
+    sound(&source)?;
+    let contract = Contract::build(source)?;
+    let generated = match args.out {
+        Some(_) => workspace(&contract)?,
+        None => own(&contract)?,
+    };
+    let Generated { files, owned, without_server, ledger } = &generated;
     let root = args.out.clone().unwrap_or_else(source::root);
-    if args.out.is_some() {
-        files.extend(scaffold::files(&contract, &source::root())?);
+    // What another document leaves to its readers is in its ledger; for this one it may never rise.
+    if args.out.is_none()
+        && let Ok(committed) = std::fs::read_to_string(root.join(ledger_path(&contract)))
+    {
+        ledger::guard(&committed, ledger)?;
     }
-    if let Ok(committed) = std::fs::read_to_string(root.join(ledger_path(&contract))) {
-        ledger::guard(&committed, &ledger)?;
+    if let Some(reason) = without_server {
+        eprintln!("no server trait: {reason}");
     }
-    let code = if args.check {
-        let stale = output::stale(&root, &files, &owned)?;
+    if args.check {
+        let stale = output::stale(&root, files, owned)?;
         for file in &stale {
             print!("{}", file.diff);
         }
         if stale.is_empty() {
             eprintln!("{} generated files are up to date ({:.2?})", files.len(), started.elapsed());
-            ExitCode::SUCCESS
-        } else {
-            eprintln!("{} generated files are stale; mend with: cargo xtask generate", stale.len());
-            ExitCode::FAILURE
+            return Ok(ExitCode::SUCCESS);
         }
-    } else {
-        let touched = output::write(&root, &files, &owned)?;
+        eprintln!("{} generated files are stale; mend with: cargo xtask generate", stale.len());
+        return Ok(ExitCode::FAILURE);
+    }
+    let touched = output::write(&root, files, owned)?;
+    if args.out.is_some() {
+        frame::lock(&source::root(), &root)?;
+    }
+    // A new workspace is news as a whole.
+    if args.out.is_none() || touched.len() < files.len() {
         for path in &touched {
             eprintln!("wrote {}", path.display());
         }
-        eprintln!(
-            "{} operations, {} schemas: {} of {} files changed ({:.2?})",
-            contract.operations.len(),
-            contract.schemas.len(),
-            touched.len(),
-            files.len(),
-            started.elapsed()
-        );
-        ExitCode::SUCCESS
-    };
-    Ok(code)
+    }
+    eprintln!(
+        "{} operations, {} schemas: {} of {} files changed ({:.2?})",
+        contract.operations.len(),
+        contract.schemas.len(),
+        touched.len(),
+        files.len(),
+        started.elapsed()
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Every generated file of `contract`, and its ledger. A document by others may have no server trait; the
-/// repository's own must.
-fn files(contract: &Contract, own: bool) -> Result<(Vec<File>, Ledger)> {
+/// Refuses a document with which the generator could only guess.
+fn sound(source: &source::Source) -> Result<()> {
+    let findings: Vec<String> = lint::lint(&source.effective)
+        .into_iter()
+        .filter(lint::Finding::blocks_generation)
+        .map(|finding| finding.to_string())
+        .collect();
+    if !findings.is_empty() {
+        bail!("{}: code cannot be generated while this stands\n{}", source.file_name, findings.join("\n"));
+    }
+    Ok(())
+}
+
+/// The generated files of this repository's crates.
+pub fn own(contract: &Contract) -> Result<Generated> {
+    let mut generated = crates(contract)?;
+    generated.files.extend(server(contract)?);
+    generated.files.push(emit::types::table::emit(contract)?);
+    generated.owned = vec![
+        PathBuf::from(emit::types::folder(contract)),
+        PathBuf::from(emit::types::table::folder(contract)),
+        PathBuf::from(emit::client::folder(contract)),
+        PathBuf::from(emit::client::test_folder(contract)),
+        PathBuf::from(emit::api_folder(contract)),
+    ];
+    Ok(sorted(generated))
+}
+
+/// A workspace of its own for any contract.
+pub fn workspace(contract: &Contract) -> Result<Generated> {
+    let home = source::root();
+    frame::prefix_is_free(contract, &home)?;
+    let mut generated = crates(contract)?;
+    // Tests of the client are written by hand, and only here.
+    let tests = PathBuf::from(emit::client::test_folder(contract));
+    generated.files.retain(|file| !file.path.starts_with(&tests));
+    match errors_differ(contract) {
+        Some(reason) => generated.without_server = Some(reason),
+        None => match server(contract) {
+            Ok(files) => generated.files.extend(files),
+            // Types and client stand without it.
+            Err(error) => generated.without_server = Some(format!("{error:#}")),
+        },
+    }
+    generated.files.extend(frame::files(contract, &home, generated.without_server.is_none())?);
+    generated.owned = frame::owned(contract).into_iter().map(PathBuf::from).collect();
+    Ok(sorted(generated))
+}
+
+/// Why the errors of an operation cannot be written in one shape; `None` when they all can.
+fn errors_differ(contract: &Contract) -> Option<String> {
+    let mut lines = Vec::new();
+    for operation in &contract.operations {
+        let mut shapes = BTreeSet::new();
+        let mut odd = false;
+        for response in operation.responses.iter().filter(|response| !response.status.is_success()) {
+            let json = response.media.iter().find(|media| media.content_type.contains("json"));
+            match (json.map(|media| &media.ty), response.media.first()) {
+                (Some(TypeRef::Named(name)), _) => shapes.insert(name.clone()),
+                (Some(_), _) => {
+                    odd = true;
+                    shapes.insert("a value without a schema of its own".to_owned())
+                }
+                (None, Some(media)) => {
+                    odd = true;
+                    shapes.insert(media.content_type.clone())
+                }
+                (None, None) => false,
+            };
+        }
+        if shapes.len() > 1 || odd {
+            let shapes: Vec<String> = shapes.into_iter().collect();
+            lines.push(format!("{} ({}): {}", operation.pointer, operation.id, shapes.join(", ")));
+        }
+    }
+    (!lines.is_empty())
+        .then(|| format!("the errors of these operations share no schema\n  {}", lines.join("\n  ")))
+}
+
+/// Types and client.
+fn crates(contract: &Contract) -> Result<Generated> {
     let mut files = emit::types::emit(contract)?;
-    files.push(emit::types::table::emit(contract)?);
     let (client, losses) = emit::client::emit(contract)?;
     files.extend(client);
-    match emit::api::emit(contract) {
-        Ok(api) => files.extend(api),
-        Err(error) if own => return Err(error),
-        Err(error) => eprintln!("no server trait: {error:#}"),
-    }
     let ledger = ledger_with(contract, losses)?;
     files.push(ledger.file(ledger_path(contract))?);
-    files.push(File::plain(
-        contract_path(contract),
-        serde_json::to_string_pretty(&contract.effective)? + "\n",
-    ));
-    files.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok((files, ledger))
+    Ok(Generated { files, owned: Vec::new(), without_server: None, ledger })
+}
+
+/// The server trait, and the contract beside it.
+fn server(contract: &Contract) -> Result<Vec<File>> {
+    let mut files = emit::api::emit(contract)?;
+    let text = serde_json::to_string_pretty(&contract.effective)? + "\n";
+    files.push(File::plain(contract_path(contract), text));
+    Ok(files)
+}
+
+fn sorted(mut generated: Generated) -> Generated {
+    generated.files.sort_by(|one, other| one.path.cmp(&other.path));
+    generated
 }
 
 /// The fidelity ledger, with what the emitters could not leave to other generators.
@@ -113,15 +218,4 @@ fn ledger_path(contract: &Contract) -> String {
 /// Where the effective contract is committed: the server, its documentation and conformance read it there.
 fn contract_path(contract: &Contract) -> String {
     format!("{}/contract.json", emit::api_folder(contract))
-}
-
-/// Folders in which every file is generated.
-fn owned(contract: &Contract) -> Vec<PathBuf> {
-    vec![
-        PathBuf::from(emit::types::folder(contract)),
-        PathBuf::from(emit::types::table::folder(contract)),
-        PathBuf::from(emit::client::folder(contract)),
-        PathBuf::from(emit::client::test_folder(contract)),
-        PathBuf::from(emit::api_folder(contract)),
-    ]
 }

@@ -4,6 +4,7 @@
 mod dialect;
 pub mod diff;
 pub mod emit;
+pub mod frame;
 pub mod generate;
 pub mod ledger;
 pub mod lint;
@@ -11,7 +12,6 @@ pub mod lower;
 pub mod model;
 pub mod name;
 pub mod output;
-pub mod scaffold;
 pub mod source;
 pub mod status;
 pub mod tidy;

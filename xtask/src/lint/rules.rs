@@ -28,7 +28,7 @@ pub(crate) const RULES: &[Rule] = &[
     // Operations.
     rule("operation-id-collision", Error, BLOCKS, "operationIds stay different as Rust names"),
     rule("operation-id-duplicate", Error, BLOCKS, "an operationId names one operation"),
-    rule("operation-id-missing", Error, BLOCKS, "every operation has an operationId"),
+    rule("operation-id-missing", Error, PASSES, "every operation has an operationId"),
     rule("operation-public", Note, PASSES, "no security is asked for"),
     rule("operation-security-optional", Note, PASSES, "security may be left out: the principal is optional"),
     rule("operation-untagged", Warning, PASSES, "an operation has a tag: code is split by it"),

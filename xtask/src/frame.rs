@@ -1,0 +1,257 @@
+//! The rest of a workspace around generated code, for `generate --out DIR`: manifests, crate roots, copies of
+//! the contract-neutral folders. Versions and dependencies are read from this repository's own manifests, so
+//! that each stands once. Nothing is generated from the contract's content here.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::model::Contract;
+use crate::name::{pascal, snake};
+use crate::output::File;
+
+/// A crate of the workspace.
+struct Room {
+    /// `types`: the crate is `<prefix>-types`.
+    role: &'static str,
+    /// Its folder below the workspace's root, after the prefix.
+    place: &'static str,
+    /// Folder of hand-written code that its generated code needs, below `src`.
+    neutral: &'static str,
+    /// What it is, for its description.
+    words: &'static str,
+}
+
+const ROOMS: [Room; 3] = [
+    Room { role: "types", place: "-types", neutral: "support", words: "Data types of" },
+    Room { role: "client", place: "-client", neutral: "runtime", words: "Typed client for" },
+    Room { role: "api", place: "-server/api", neutral: "runtime", words: "Server trait of" },
+];
+
+/// Everything around the generated files; `home` is this repository, `server` tells whether the trait is there.
+pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>> {
+    let root = table(&home.join("Cargo.toml"))?;
+    let own = table(&home.join("openapi.settings.toml"))?;
+    let own =
+        own.get("prefix").and_then(toml::Value::as_str).context("openapi.settings.toml names no prefix")?;
+    let prefix = contract.prefix();
+    let rooms: Vec<&Room> = ROOMS.iter().filter(|room| server || room.role != "api").collect();
+    let mut out = Vec::new();
+    let mut all = BTreeSet::new();
+    for room in &rooms {
+        let home = home.join(format!("{own}{}", room.place));
+        let folder = format!("{prefix}{}", room.place);
+        let manifest = table(&home.join("Cargo.toml"))?;
+        let mut dependencies = Vec::new();
+        for (name, asked) in
+            manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flatten()
+        {
+            let name = match name.strip_prefix(own).filter(|rest| rest.starts_with('-')) {
+                Some(rest) => format!("{prefix}{rest}"),
+                None => {
+                    all.insert(name.clone());
+                    name.clone()
+                }
+            };
+            let asked = asked.to_string();
+            dependencies.push(match asked.as_str() {
+                "{ workspace = true }" => format!("{name}.workspace = true"),
+                asked => format!("{name} = {asked}"),
+            });
+        }
+        dependencies.sort();
+        out.push(File::plain(format!("{folder}/Cargo.toml"), crate_manifest(contract, room, &dependencies)));
+        out.push(File::plain(format!("{folder}/src/lib.rs"), crate_root(contract, room)));
+        if room.role == "api" && !contract.settings.principal.is_empty() {
+            out.push(File::plain(format!("{folder}/src/principal.rs"), principals(contract)));
+        }
+        let neutral = home.join("src").join(room.neutral);
+        for (name, text) in sources(&neutral)? {
+            // Examples in its documentation speak of this repository's crates.
+            let text = text
+                .replace(&snake(&format!("{own}-{}", room.role)), &snake(&format!("{prefix}-{}", room.role)));
+            out.push(File::plain(format!("{folder}/src/{}/{name}", room.neutral), text));
+        }
+    }
+    out.push(File::plain("Cargo.toml", workspace_manifest(contract, &root, &rooms, &all)?));
+    out.push(File::plain("README.md", readme(contract, server)));
+    out.push(File::plain(".gitignore", "/target\n".into()));
+    Ok(out)
+}
+
+/// Gives a new workspace this repository's locked versions. One that has a lock file keeps it: cargo has
+/// fitted it to the workspace since.
+pub fn lock(home: &Path, out: &Path) -> Result<()> {
+    let (from, to) = (home.join("Cargo.lock"), out.join("Cargo.lock"));
+    if !to.exists() {
+        std::fs::copy(&from, &to)
+            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+/// Folders below the output root in which every file is written by the generator.
+pub fn owned(contract: &Contract) -> Vec<String> {
+    let prefix = contract.prefix();
+    ROOMS.iter().map(|room| format!("{prefix}{}/src", room.place)).collect()
+}
+
+/// Refuses a prefix with which a crate would be called like one that it depends on.
+pub fn prefix_is_free(contract: &Contract, home: &Path) -> Result<()> {
+    let root = table(&home.join("Cargo.toml"))?;
+    let taken = &root["workspace"]["dependencies"];
+    let prefix = contract.prefix();
+    for room in &ROOMS {
+        let name = format!("{prefix}-{}", room.role);
+        if taken.get(&name).is_some_and(|dependency| dependency.get("path").is_none()) {
+            bail!(
+                "{}: #/info/title makes a crate {name}, which generated code depends on; set another prefix in a settings file",
+                contract.file_name
+            );
+        }
+    }
+    Ok(())
+}
+
+fn workspace_manifest(
+    contract: &Contract,
+    root: &toml::Table,
+    rooms: &[&Room],
+    dependencies: &BTreeSet<String>,
+) -> Result<String> {
+    let prefix = contract.prefix();
+    let mut text = format!("# {}\n[workspace]\nresolver = \"3\"\nmembers = [\n", contract.mark());
+    for room in rooms {
+        writeln!(text, "    \"{prefix}{}\",", room.place)?;
+    }
+    text.push_str("]\n\n[workspace.package]\n");
+    for key in ["version", "edition", "rust-version"] {
+        let value = root["workspace"]["package"]
+            .get(key)
+            .ok_or_else(|| anyhow!("Cargo.toml: [workspace.package] has no {key}"))?;
+        writeln!(text, "{key} = {value}")?;
+    }
+    text.push_str("\n[workspace.dependencies]\n");
+    let mut lines = Vec::new();
+    for name in dependencies {
+        let version = root["workspace"]["dependencies"]
+            .get(name)
+            .ok_or_else(|| anyhow!("Cargo.toml: [workspace.dependencies] has no {name}"))?;
+        lines.push(format!("{name} = {version}"));
+    }
+    lines.push(format!("{prefix}-types = {{ path = \"{prefix}-types\" }}"));
+    lines.sort();
+    for line in lines {
+        writeln!(text, "{line}")?;
+    }
+    Ok(text)
+}
+
+fn crate_manifest(contract: &Contract, room: &Room, dependencies: &[String]) -> String {
+    let description = format!("{} {}, generated from its OpenAPI document", room.words, contract.title);
+    format!(
+        "# {}\n[package]\nname = \"{}-{}\"\nversion.workspace = true\nedition.workspace = true\n\
+         rust-version.workspace = true\ndescription = {}\npublish = false\n\n[dependencies]\n{}\n",
+        contract.mark(),
+        contract.prefix(),
+        room.role,
+        toml::Value::from(one_line(&description)),
+        dependencies.join("\n")
+    )
+}
+
+fn crate_root(contract: &Contract, room: &Room) -> String {
+    let mut text = format!(
+        "// {}\n//! {} {} {}, generated from its OpenAPI document.\n\n",
+        contract.mark(),
+        room.words,
+        one_line(&contract.title),
+        one_line(&contract.version)
+    );
+    // What a contract does not use of the neutral folders is still theirs.
+    text.push_str(match room.role {
+        "types" => {
+            "#[rustfmt::skip]\n#[allow(unused_imports)]\nmod generated;\n#[allow(dead_code, unused_imports, unused_macros)]\npub mod support;\n\n\
+             #[allow(unused_imports)]\npub use generated::*;\npub use support::{ConstFalse, ConstTrue, Field, UnknownValue};\n"
+        }
+        "client" => {
+            "#[rustfmt::skip]\n#[allow(unused_imports)]\nmod generated;\n#[allow(dead_code, unused_imports, unused_macros)]\nmod runtime;\n\n\
+             pub use generated::*;\npub use runtime::*;\n"
+        }
+        _ => "#[rustfmt::skip]\n#[allow(unused_imports)]\nmod generated;\npub mod runtime;\n\npub use generated::*;\n",
+    });
+    match room.role {
+        "client" => {
+            let types = snake(&format!("{}-types", contract.prefix()));
+            text.push_str(&format!("pub use {types} as types;\n"));
+        }
+        "api" if !contract.settings.principal.is_empty() => {
+            text = text.replace("pub mod runtime;", "pub mod principal;\npub mod runtime;");
+        }
+        _ => {}
+    }
+    text
+}
+
+/// Principals for settings that name kinds of credential: plain ones, for the server's author to replace.
+fn principals(contract: &Contract) -> String {
+    let mut text = format!(
+        "// {}\n//! Who calls, by kind of credential.\n\nuse crate::runtime::Scoped;\n",
+        contract.mark()
+    );
+    for kind in contract.kinds() {
+        let (kind, name) = (&kind.kind, format!("{}Principal", pascal(&kind.kind)));
+        text.push_str(&format!(
+            "\n/// Who holds a credential of kind {kind}.\n#[derive(Debug, Clone, Default, PartialEq, Eq)]\n\
+             pub struct {name} {{\n    /// Who it is.\n    pub subject: String,\n    \
+             /// What may be done with the credential.\n    pub scopes: Vec<String>,\n}}\n\n\
+             impl Scoped for {name} {{\n    fn holds(&self, scope: &str) -> bool {{\n        \
+             self.scopes.iter().any(|held| held == scope)\n    }}\n}}\n"
+        ));
+    }
+    text
+}
+
+fn readme(contract: &Contract, server: bool) -> String {
+    let prefix = contract.prefix();
+    let mut text = format!(
+        "# {} {}\n\nGenerated from {}; edit that and generate again.\n\n- `{prefix}-types`: a type for every schema\n\
+         - `{prefix}-client`: a call for every operation\n",
+        one_line(&contract.title),
+        one_line(&contract.version),
+        contract.file_name
+    );
+    if server {
+        text.push_str(&format!(
+            "- `{prefix}-server/api`: the server's traits, one required handler per operation\n"
+        ));
+    }
+    text
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn table(path: &Path) -> Result<toml::Table> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    text.parse().with_context(|| format!("in {}", path.display()))
+}
+
+/// The Rust files of a folder, by name.
+fn sources(folder: &Path) -> Result<Vec<(String, String)>> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let text =
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            out.push((name, text));
+        }
+    }
+    out.sort();
+    Ok(out)
+}
