@@ -102,10 +102,8 @@ fn view(value: &Value) -> Value {
                         }
                         out.insert(key.clone(), Value::Object(properties));
                     }
-                    "format" => {
-                        if child.as_str().is_some_and(|format| TYPED_FORMATS.contains(&format)) {
-                            out.insert(key.clone(), child.clone());
-                        }
+                    "format" if child.as_str().is_some_and(|format| TYPED_FORMATS.contains(&format)) => {
+                        out.insert(key.clone(), child.clone());
                     }
                     "additionalProperties" if *child == Value::Bool(false) => {}
                     "additionalProperties"
