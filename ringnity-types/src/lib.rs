@@ -20,3 +20,8 @@ pub mod support;
 
 pub use generated::*;
 pub use support::{ConstFalse, ConstTrue, Field, UnknownValue};
+
+/// Compile tests: what must not compile, beside what must.
+#[cfg(doctest)]
+#[doc = include_str!("../tests/refused.md")]
+struct Refused;

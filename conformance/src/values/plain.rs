@@ -106,8 +106,12 @@ pub fn item(
         return Ok(plain);
     }
     let pointer = pointers.first().cloned().unwrap_or_else(|| "#".to_owned());
-    let listed: Option<Vec<Value>> =
-        Place::new(document, &pointers)?.shapes.iter().map(Shape::choices).collect::<Option<Vec<_>>>().map(|all| all.concat());
+    let listed: Option<Vec<Value>> = Place::new(document, &pointers)?
+        .shapes
+        .iter()
+        .map(Shape::choices)
+        .collect::<Option<Vec<_>>>()
+        .map(|all| all.concat());
     if let Some(values) = listed {
         let unused = values.into_iter().find(|value| !items.contains(value));
         return unused.ok_or_else(|| Error::new(pointer, "there are no more different items than these"));

@@ -1140,7 +1140,9 @@ impl ::std::fmt::Display for DateOrDateTime {
     fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
         match self {
             Self::Date(x) => x.fmt(f),
-            Self::DateTime(x) => x.fmt(f),
+            Self::DateTime(x) => {
+                f.write_str(&x.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true))
+            }
         }
     }
 }

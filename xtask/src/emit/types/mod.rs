@@ -38,6 +38,7 @@ pub fn emit(contract: &Contract) -> Result<Vec<File>> {
         defaults: None,
         schemas,
         renamed_variants: BTreeMap::new(),
+        instants: BTreeMap::new(),
         prelude: Prelude { shadowed: contract.schemas.keys().map(|name| pascal(name)).collect() },
     };
     for item in file.items {
@@ -58,6 +59,8 @@ struct Pass<'a> {
     prelude: Prelude,
     /// Variants that the contract's titles name better than typify could.
     renamed_variants: BTreeMap<String, Rename>,
+    /// Variants that hold a point in time.
+    instants: BTreeMap<String, WireInstants>,
 }
 
 /// Attributes that mark enums until they are macro calls, and the macros' names.
@@ -73,6 +76,26 @@ impl VisitMut for Rename {
             *ident = new.clone();
         }
     }
+}
+
+/// Prints points in time as they are on the wire: chrono's own `Display` is for people, and no `date-time`.
+struct WireInstants(Vec<syn::Ident>);
+
+impl VisitMut for WireInstants {
+    fn visit_arm_mut(&mut self, arm: &mut syn::Arm) {
+        let syn::Pat::TupleStruct(pattern) = &arm.pat else { return };
+        let variant = pattern.path.segments.last().map(|segment| &segment.ident);
+        let printed = arm.body.to_token_stream().to_string() == "x . fmt (f)";
+        if printed && variant.is_some_and(|variant| self.0.contains(variant)) {
+            *arm.body = syn::parse_quote!(
+                f.write_str(&x.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true))
+            );
+        }
+    }
+}
+
+fn holds_instant(variant: &syn::Variant) -> bool {
+    variant.fields.len() == 1 && variant.fields.to_token_stream().to_string().contains("chrono :: DateTime")
 }
 
 impl Pass<'_> {
@@ -253,6 +276,8 @@ impl Pass<'_> {
                 .collect();
             self.renamed_variants.insert(name.clone(), Rename(names));
         }
+        let instants = item.variants.iter().filter(|variant| holds_instant(variant)).map(|variant| variant.ident.clone());
+        self.instants.insert(name.clone(), WireInstants(instants.collect()));
         self.prelude.visit_item_enum_mut(&mut item);
         item.attrs.retain(|attr| attr.path().is_ident("serde"));
         for variant in &mut item.variants {
@@ -304,6 +329,9 @@ impl Pass<'_> {
         self.prelude.visit_item_impl_mut(&mut item);
         if let Some(rename) = self.renamed_variants.get_mut(&owner) {
             rename.visit_item_impl_mut(&mut item);
+        }
+        if let Some(instants) = self.instants.get_mut(&owner) {
+            instants.visit_item_impl_mut(&mut item);
         }
         self.push(&owner, item.to_token_stream());
     }

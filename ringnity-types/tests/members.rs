@@ -1,0 +1,107 @@
+//! What members hold: absent, null and value; absent and empty; known and unknown; constants; days and instants.
+
+use ringnity_types::{
+    AssignConversationRequest, ConversationStatus, DateOrDateTime, ErrorCode, ErrorEnvelope, Field,
+    LogoutEnvelope, RuntimeHealth, SendableMessageType, UnregisterDevicePushTokenRequest,
+    UpdateOAuthClientRequest,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+fn read<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("reads")
+}
+
+fn write(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("writes")
+}
+
+#[test]
+fn absent_null_and_value_are_three_things_and_stay_so() {
+    let accept: AssignConversationRequest = read(json!({ "isTransfer": false }));
+    assert_eq!(accept.assigned_agent_id, Field::Absent);
+    assert_eq!(write(&accept), json!({ "isTransfer": false }));
+
+    let nobody: AssignConversationRequest = read(json!({ "isTransfer": false, "assignedAgentId": null }));
+    assert_eq!(nobody.assigned_agent_id, Field::Null);
+    assert_eq!(write(&nobody), json!({ "isTransfer": false, "assignedAgentId": null }));
+
+    let ada: AssignConversationRequest = read(json!({ "isTransfer": false, "assignedAgentId": "ada" }));
+    assert_eq!(ada.assigned_agent_id, Field::Value("ada".to_owned()));
+    assert_eq!(write(&ada), json!({ "isTransfer": false, "assignedAgentId": "ada" }));
+
+    assert_ne!(accept, nobody);
+    assert_eq!(AssignConversationRequest::default(), accept);
+}
+
+#[test]
+fn an_empty_list_is_sent_and_an_absent_one_is_not() {
+    let untouched = UpdateOAuthClientRequest::default();
+    assert_eq!(write(&untouched), json!({}));
+    let cleared =
+        UpdateOAuthClientRequest { allowed_scopes: Some(Vec::new()), ..UpdateOAuthClientRequest::default() };
+    assert_eq!(write(&cleared), json!({ "allowedScopes": [] }));
+    assert_eq!(read::<UpdateOAuthClientRequest>(json!({ "allowedScopes": [] })), cleared);
+    assert_eq!(read::<UpdateOAuthClientRequest>(json!({})), untouched);
+}
+
+#[test]
+fn a_value_that_is_new_on_the_server_is_kept_and_sent_on() {
+    let error: ErrorEnvelope = read(json!({ "success": false, "code": "INVENTED_LATER", "message": "…" }));
+    assert_eq!(error.code, ErrorCode::Unknown("INVENTED_LATER".to_owned()));
+    assert_eq!(write(&error)["code"], "INVENTED_LATER");
+    assert_eq!(ConversationStatus::from("snoozed").as_str(), "snoozed");
+    assert!(ConversationStatus::ALL.iter().all(ConversationStatus::is_known));
+}
+
+#[test]
+fn a_value_that_a_request_does_not_know_is_refused_by_name() {
+    let error = serde_json::from_value::<SendableMessageType>(json!("carrier-pigeon"))
+        .expect_err("refused")
+        .to_string();
+    assert!(error.contains("carrier-pigeon") && error.contains("text"), "{error}");
+    for value in SendableMessageType::ALL {
+        assert_eq!(read::<SendableMessageType>(write(value)), *value);
+    }
+}
+
+#[test]
+fn a_constant_refuses_its_opposite() {
+    assert!(
+        serde_json::from_value::<ErrorEnvelope>(json!({ "success": true, "code": "X", "message": "" }))
+            .is_err()
+    );
+    assert!(serde_json::from_value::<LogoutEnvelope>(json!({ "success": false, "data": {} })).is_err());
+    assert_eq!(write(&ErrorEnvelope::new(ErrorCode::SdkClientNotFound, "gone"))["success"], json!(false));
+}
+
+#[test]
+fn a_device_and_its_token_may_be_named_together() {
+    let both = json!({ "deviceId": "d", "provider": "fcm", "token": "t" });
+    let request: UnregisterDevicePushTokenRequest = read(both.clone());
+    assert_eq!((request.device_id.as_deref(), request.token.as_deref()), (Some("d"), Some("t")));
+    assert_eq!(write(&request), both);
+}
+
+#[test]
+fn a_day_and_an_instant_are_told_apart() {
+    let day: DateOrDateTime = read(json!("2024-02-29"));
+    assert!(matches!(day, DateOrDateTime::Date(_)));
+    let instant: DateOrDateTime = read(json!("2024-02-29T14:00:00.25+02:00"));
+    assert!(matches!(instant, DateOrDateTime::DateTime(_)));
+    assert_eq!((write(&day), write(&instant)), (json!("2024-02-29"), json!("2024-02-29T12:00:00.250Z")));
+    // As it goes into a query.
+    assert_eq!(
+        (day.to_string(), instant.to_string()),
+        ("2024-02-29".to_owned(), "2024-02-29T12:00:00.250Z".to_owned())
+    );
+    assert!(serde_json::from_value::<DateOrDateTime>(json!("yesterday")).is_err());
+}
+
+#[test]
+fn members_of_a_later_contract_are_kept_where_the_schema_is_open() {
+    let later = json!({ "status": "ok", "uptimeSeconds": 7 });
+    let health: RuntimeHealth = read(later.clone());
+    assert_eq!(health.extra["uptimeSeconds"], json!(7));
+    assert_eq!(write(&health), later);
+}
