@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use conformance::values::{Document, Schema as Place};
 use serde_json::{Map, Value, json};
 
+#[rustfmt::skip]
 #[path = "../../ringnity-types/tests/generated/schemas.rs"]
 mod schemas;
 

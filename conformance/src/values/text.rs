@@ -226,7 +226,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         .is_ok_and(|validator| validator.is_valid(&serde_json::Value::String(text.to_owned())))
 }
 
-/// A JSON pointer in fragment form (`#/a~1b/{id}`) as it may stand in a URI.
+/// A JSON pointer in fragment form (`#/a~1b/{id}`) as it may stand in a `$ref`, which is a URI.
 pub fn fragment(pointer: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"#/~-._!$&'()*+,;=:@?".contains(&byte);
     pointer

@@ -14,7 +14,9 @@ pub struct Schema {
     /// Reads a value into the type and writes it again.
     pub trip: fn(Value) -> Result<Value, Error>,
 }
-fn trip<T: serde::Serialize + serde::de::DeserializeOwned>(value: Value) -> Result<Value, Error> {
+fn trip<T: serde::Serialize + serde::de::DeserializeOwned>(
+    value: Value,
+) -> Result<Value, Error> {
     serde_json::to_value(serde_json::from_value::<T>(value)?)
 }
 /// Every type, in the order of the contract.
