@@ -20,7 +20,8 @@ fn document() -> Document {
                 Some(target) => (root.pointer(&target[1..]).expect("a parameter"), target.to_owned()),
                 None => (param, pointer(&format!("/parameters/{index}"))),
             };
-            let (place, name) = (param["in"].as_str().expect("a place"), param["name"].as_str().expect("a name"));
+            let (place, name) =
+                (param["in"].as_str().expect("a place"), param["name"].as_str().expect("a name"));
             let group = places
                 .entry(place)
                 .or_insert_with(|| json!({ "type": "object", "properties": {}, "required": [] }));
@@ -35,7 +36,8 @@ fn document() -> Document {
             requests.insert(format!("{} params", operation.id), schema);
         }
         if let Some(content) = raw["requestBody"]["content"].as_object()
-            && let Some((media, _)) = content.iter().find(|(media, _)| media.contains("json") || media.contains("form"))
+            && let Some((media, _)) =
+                content.iter().find(|(media, _)| media.contains("json") || media.contains("form"))
         {
             let media = media.replace('/', "~1");
             let schema = pointer(&format!("/requestBody/content/{media}/schema"));
@@ -56,14 +58,17 @@ fn every_request_that_the_contract_forbids_is_refused_and_what_it_allows_passes(
     let mut problems = Vec::new();
     for operation in OPERATIONS {
         for part in ["params", "body"] {
-            let Ok(place) = document.schema(&format!("#/x-requests/{} {part}", operation.id)) else { continue };
+            let Ok(place) = document.schema(&format!("#/x-requests/{} {part}", operation.id)) else {
+                continue;
+            };
             schemas += 1;
             let check = |value: &Value| match part {
                 "params" => boundary.check_params(operation, value),
                 _ => boundary.check_body(operation, value),
             };
             let mut valid = place.samples(16, 1).expect("samples");
-            valid.extend(place.boundaries(None).expect("boundaries").cases.into_iter().map(|case| case.value));
+            valid
+                .extend(place.boundaries(None).expect("boundaries").cases.into_iter().map(|case| case.value));
             for value in valid {
                 let lines = check(&value);
                 if !lines.is_empty() {
@@ -85,7 +90,10 @@ fn every_request_that_the_contract_forbids_is_refused_and_what_it_allows_passes(
         }
     }
     let total: usize = by_keyword.values().sum();
-    println!("{} operations, {schemas} schemas of requests: {passed} valid values passed, {total} mutants refused", OPERATIONS.len());
+    println!(
+        "{} operations, {schemas} schemas of requests: {passed} valid values passed, {total} mutants refused",
+        OPERATIONS.len()
+    );
     for (keyword, count) in &by_keyword {
         println!("    {keyword:<22} {count:>6}");
     }

@@ -1,0 +1,274 @@
+//! The static half: what a server's own description says, against what the contract says.
+//!
+//! A dropshot description is OpenAPI 3.0.3 without security and with one media type per body, so it is no oracle
+//! for values; what it can tell is which operations there are, under which method, path, operationId and tag,
+//! with which parameters, and whether there is a body (it calls every body required). No values are looked at
+//! and nothing is sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The methods of a path item.
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// Something that the two documents say differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// `GET /api/server/contacts`.
+    pub operation: String,
+    /// What differs: `operation`, `operationId`, `tag`, `parameter query page`, `body`.
+    pub what: String,
+    /// What the contract says; `None` when it says nothing.
+    pub contract: Option<String>,
+    /// What the description says.
+    pub description: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        write!(
+            formatter,
+            "{}: {}: the contract says {}, the server describes {}",
+            self.operation,
+            self.what,
+            said(&self.contract),
+            said(&self.description)
+        )
+    }
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// Operations that both documents have.
+    pub compared: usize,
+    /// Operations of the contract whose literal path the server reaches through a variable one, because its
+    /// router cannot hold both: `GET /webhooks/deliveries` through `GET /webhooks/{id}`.
+    pub dispatched: Vec<String>,
+    /// The differences, by operation.
+    pub differences: Vec<Difference>,
+}
+
+/// What one document says of one operation.
+#[derive(Debug, Default)]
+struct Facts {
+    id: Option<String>,
+    tag: Option<String>,
+    /// Whether it is required, by place and name.
+    parameters: BTreeMap<String, bool>,
+    /// Whether there is a body.
+    body: bool,
+}
+
+/// Method and path, as a client sees them.
+type Key = (String, String);
+
+/// Compares a server's description with its contract. `routes` are methods and paths that the server has and may
+/// not describe: where a variable path only serves the literal ones beside it.
+pub fn compare(contract: &Value, description: &Value, routes: &[(&str, &str)]) -> Comparison {
+    let (contract, described) = (operations(contract), operations(description));
+    let routes: Vec<Key> =
+        routes.iter().map(|(method, path)| (method.to_lowercase(), (*path).to_owned())).collect();
+    let mut out = Comparison::default();
+    let mut gates = BTreeSet::new();
+    for (key, wanted) in &contract {
+        if let Some(found) = described.get(key) {
+            out.compared += 1;
+            out.differences.extend(differences(key, wanted, found));
+        } else if let Some(gate) = described.keys().chain(&routes).find(|gate| reaches(gate, key)) {
+            gates.insert(gate.clone());
+            out.dispatched.push(spoken(key));
+        } else {
+            out.differences.push(difference(key, "operation", wanted.id.clone(), None));
+        }
+    }
+    for (key, found) in &described {
+        if !contract.contains_key(key) && !gates.contains(key) {
+            out.differences.push(difference(key, "operation", None, found.id.clone()));
+        }
+    }
+    out
+}
+
+fn differences(key: &Key, wanted: &Facts, found: &Facts) -> Vec<Difference> {
+    let mut out = Vec::new();
+    let mut check = |what: &str, wanted: Option<String>, found: Option<String>| {
+        if wanted != found {
+            out.push(difference(key, what, wanted, found));
+        }
+    };
+    check("operationId", wanted.id.clone(), found.id.clone());
+    check("tag", wanted.tag.clone(), found.tag.clone());
+    let necessity = |required: &bool| if *required { "required" } else { "optional" }.to_owned();
+    let names: BTreeSet<&String> = wanted.parameters.keys().chain(found.parameters.keys()).collect();
+    for name in names {
+        let (wanted, found) = (wanted.parameters.get(name), found.parameters.get(name));
+        check(&format!("parameter {name}"), wanted.map(necessity), found.map(necessity));
+    }
+    let presence = |body: bool| body.then(|| "a body".to_owned());
+    check("body", presence(wanted.body), presence(found.body));
+    out
+}
+
+fn difference(key: &Key, what: &str, contract: Option<String>, description: Option<String>) -> Difference {
+    Difference { operation: spoken(key), what: what.to_owned(), contract, description }
+}
+
+fn spoken((method, path): &Key) -> String {
+    format!("{} {path}", method.to_uppercase())
+}
+
+/// Whether requests for `key` arrive at `gate`, whose variables stand where `key` has literals.
+fn reaches(gate: &Key, key: &Key) -> bool {
+    let (gates, keys): (Vec<&str>, Vec<&str>) = (gate.1.split('/').collect(), key.1.split('/').collect());
+    gate.0 == key.0
+        && gates.len() == keys.len()
+        && gates.iter().zip(&keys).all(|(gate, segment)| gate == segment || gate.starts_with('{'))
+}
+
+fn operations(document: &Value) -> BTreeMap<Key, Facts> {
+    let mut out = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        let item = resolve(document, item);
+        for method in METHODS {
+            let Some(operation) = item.get(method) else { continue };
+            let servers = [operation, item, document].into_iter().find_map(|holder| holder.get("servers"));
+            let url = servers.and_then(|servers| servers[0]["url"].as_str()).unwrap_or_default();
+            let key = (method.to_owned(), format!("{}{path}", prefix(url)));
+            out.insert(key, facts(document, item, operation));
+        }
+    }
+    out
+}
+
+fn facts(document: &Value, item: &Value, operation: &Value) -> Facts {
+    let mut facts = Facts {
+        id: operation["operationId"].as_str().map(str::to_owned),
+        tag: operation["tags"][0].as_str().map(str::to_owned),
+        ..Facts::default()
+    };
+    let lists = [item, operation].into_iter().filter_map(|holder| holder["parameters"].as_array());
+    for parameter in lists.flatten() {
+        let parameter = resolve(document, parameter);
+        let (Some(place), Some(name)) = (parameter["in"].as_str(), parameter["name"].as_str()) else {
+            continue;
+        };
+        let name = match place {
+            // dropshot cannot describe cookies.
+            "cookie" => continue,
+            "header" => name.to_lowercase(),
+            _ => name.to_owned(),
+        };
+        facts.parameters.insert(format!("{place} {name}"), place == "path" || parameter["required"] == true);
+    }
+    facts.body = operation.get("requestBody").is_some();
+    facts
+}
+
+/// Follows a `$ref` inside the document.
+fn resolve<'v>(document: &'v Value, value: &'v Value) -> &'v Value {
+    let target = value["$ref"].as_str().and_then(|reference| document.pointer(reference.strip_prefix('#')?));
+    target.map_or(value, |target| resolve(document, target))
+}
+
+/// The path of a server's URL: `/api` of `https://example.com/api/`.
+fn prefix(url: &str) -> &str {
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+        None => url,
+    };
+    path.trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn contract() -> Value {
+        json!({
+            "servers": [{ "url": "https://example.com/api" }],
+            "paths": {
+                "/notes/{id}": {
+                    "parameters": [{ "$ref": "#/components/parameters/Id" }],
+                    "delete": { "operationId": "deleteNote", "tags": ["Notes"] },
+                },
+                "/notes/all": { "get": { "operationId": "listNotes", "tags": ["Notes"] } },
+                "/health": { "servers": [{ "url": "/" }], "get": { "operationId": "health", "parameters": [{ "in": "header", "name": "X-Deep" }] } },
+            },
+            "components": { "parameters": { "Id": { "in": "path", "name": "id", "required": true } } },
+        })
+    }
+
+    fn description() -> Value {
+        json!({ "paths": {
+            "/api/notes/{id}": {
+                "delete": { "operationId": "deleteNote", "tags": ["Notes"], "parameters": [{ "in": "path", "name": "id", "required": true }] },
+                "get": { "operationId": "GET /api/notes/{id}", "parameters": [{ "in": "path", "name": "id", "required": true }] },
+            },
+            "/health": { "get": { "operationId": "health", "parameters": [{ "in": "header", "name": "x-deep" }] } },
+        } })
+    }
+
+    #[test]
+    fn servers_references_and_literals_behind_a_variable_are_no_difference() {
+        let comparison = compare(&contract(), &description(), &[]);
+        assert_eq!(comparison.differences, []);
+        assert_eq!((comparison.compared, comparison.dispatched), (2, vec!["GET /api/notes/all".to_owned()]));
+    }
+
+    #[test]
+    fn a_route_that_is_not_described_is_reached_all_the_same() {
+        let mut description = description();
+        description["paths"]["/api/notes/{id}"].as_object_mut().map(|item| item.remove("get"));
+        let comparison = compare(&contract(), &description, &[("GET", "/api/notes/{id}")]);
+        assert_eq!((comparison.differences, comparison.dispatched.len()), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_found() {
+        type Change = fn(&mut Value);
+        let seeds: [(&str, Change); 9] = [
+            ("DELETE /api/notes/{id}: operationId", |d| {
+                d["paths"]["/api/notes/{id}"]["delete"]["operationId"] = json!("remove")
+            }),
+            ("DELETE /api/notes/{id}: tag", |d| {
+                d["paths"]["/api/notes/{id}"]["delete"]["tags"] = json!(["Other"])
+            }),
+            ("DELETE /api/notes/{id}: parameter path id", |d| {
+                d["paths"]["/api/notes/{id}"]["delete"]["parameters"] = json!([])
+            }),
+            ("GET /health: parameter header x-deep", |d| {
+                d["paths"]["/health"]["get"]["parameters"][0]["required"] = json!(true)
+            }),
+            ("GET /health: parameter query page", |d| {
+                d["paths"]["/health"]["get"]["parameters"][1] = json!({ "in": "query", "name": "page" })
+            }),
+            ("GET /health: body", |d| {
+                d["paths"]["/health"]["get"]["requestBody"] = json!({ "required": true })
+            }),
+            ("GET /health: operation", |d| d["paths"]["/health"] = json!({})),
+            ("POST /health: operation", |d| d["paths"]["/health"]["post"] = json!({ "operationId": "more" })),
+            ("GET /api/notes/all: operation", |d| {
+                d["paths"]["/api/notes/{id}"].as_object_mut().map(|item| item.remove("get"));
+            }),
+        ];
+        for (expected, change) in seeds {
+            let mut description = description();
+            if expected.ends_with("query page") {
+                description["paths"]["/health"]["get"]["parameters"] =
+                    json!([{ "in": "header", "name": "x-deep" }, null]);
+            }
+            change(&mut description);
+            let found = compare(&contract(), &description, &[]).differences;
+            let places: Vec<String> =
+                found.iter().map(|one| format!("{}: {}", one.operation, one.what)).collect();
+            assert_eq!(places, [expected], "{found:?}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The generated trait, described by dropshot, against the contract: clean, and not clean once something is off.
+
+use conformance::diff::compare;
+use serde_json::{Value, json};
+
+fn documents() -> (Value, Value) {
+    let contract = serde_json::from_str(ringnity_api::CONTRACT).expect("the contract is JSON");
+    let description = ringnity_api::described().expect("a description");
+    let description =
+        description.openapi("description", semver::Version::new(0, 0, 0)).json().expect("a document");
+    (contract, description)
+}
+
+#[test]
+fn the_trait_describes_what_the_contract_says() {
+    let (contract, description) = documents();
+    let comparison = compare(&contract, &description, ringnity_api::routes());
+    println!(
+        "{} operations compared, {} dispatched: {:?}",
+        comparison.compared,
+        comparison.dispatched.len(),
+        comparison.dispatched
+    );
+    assert_eq!(comparison.differences, []);
+    assert_eq!(comparison.compared + comparison.dispatched.len(), ringnity_api::OPERATIONS.len());
+}
+
+#[test]
+fn a_seeded_difference_is_found() {
+    let (mut contract, description) = documents();
+    contract["paths"]["/server/contacts"]["get"]["parameters"]
+        .as_array_mut()
+        .expect("parameters")
+        .push(json!({ "in": "query", "name": "colour", "required": true }));
+    contract["paths"]["/server/contacts/{id}"]["get"]["operationId"] = json!("fetchContact");
+    let found: Vec<String> = compare(&contract, &description, ringnity_api::routes())
+        .differences
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "GET /api/server/contacts: parameter query colour: the contract says required, the server describes nothing",
+            "GET /api/server/contacts/{id}: operationId: the contract says fetchContact, the server describes getContact",
+        ]
+    );
+}
