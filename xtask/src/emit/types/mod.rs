@@ -14,9 +14,11 @@ use crate::name::{is_nullable, pascal, snake};
 use crate::output::File;
 
 mod docs;
+mod rewrite;
 pub mod table;
 mod view;
 
+use rewrite::{Prelude, Rename, WireInstants, holds_instant};
 pub use view::{BOUNDARY_KEYWORDS, TYPED_FORMATS, requires_only};
 
 /// Where the generated files go, below the output root.
@@ -66,37 +68,6 @@ struct Pass<'a> {
 /// Attributes that mark enums until they are macro calls, and the macros' names.
 const OPEN_ENUM: &str = "open_enum";
 const CLOSED_ENUM: &str = "closed_enum";
-
-/// New names for variants.
-struct Rename(Vec<(syn::Ident, syn::Ident)>);
-
-impl VisitMut for Rename {
-    fn visit_ident_mut(&mut self, ident: &mut syn::Ident) {
-        if let Some((_, new)) = self.0.iter().find(|(old, _)| old == ident) {
-            *ident = new.clone();
-        }
-    }
-}
-
-/// Prints points in time as they are on the wire: chrono's own `Display` is for people, and no `date-time`.
-struct WireInstants(Vec<syn::Ident>);
-
-impl VisitMut for WireInstants {
-    fn visit_arm_mut(&mut self, arm: &mut syn::Arm) {
-        let syn::Pat::TupleStruct(pattern) = &arm.pat else { return };
-        let variant = pattern.path.segments.last().map(|segment| &segment.ident);
-        let printed = arm.body.to_token_stream().to_string() == "x . fmt (f)";
-        if printed && variant.is_some_and(|variant| self.0.contains(variant)) {
-            *arm.body = syn::parse_quote!(
-                f.write_str(&x.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true))
-            );
-        }
-    }
-}
-
-fn holds_instant(variant: &syn::Variant) -> bool {
-    variant.fields.len() == 1 && variant.fields.to_token_stream().to_string().contains("chrono :: DateTime")
-}
 
 impl Pass<'_> {
     fn item(&mut self, item: syn::Item) -> Result<()> {
@@ -427,56 +398,6 @@ fn invoke_enum_macros(text: &str) -> String {
         }
     }
     out
-}
-
-/// Rewrites `::std::option::Option` and its like to the names that people read.
-struct Prelude {
-    /// Names that a schema has taken.
-    shadowed: BTreeSet<String>,
-}
-
-impl VisitMut for Prelude {
-    fn visit_path_mut(&mut self, path: &mut syn::Path) {
-        syn::visit_mut::visit_path_mut(self, path);
-        if path.leading_colon.is_none() || path.segments.first().is_none_or(|first| first.ident != "std") {
-            return;
-        }
-        let Some(last) = path.segments.last().cloned() else { return };
-        let name = last.ident.to_string();
-        let module = path.segments.iter().nth(1).map(|segment| segment.ident.to_string()).unwrap_or_default();
-        let known = [
-            ("option", "Option"),
-            ("string", "String"),
-            ("string", "ToString"),
-            ("vec", "Vec"),
-            ("result", "Result"),
-            ("convert", "From"),
-            ("convert", "TryFrom"),
-            ("default", "Default"),
-            ("boxed", "Box"),
-        ];
-        if known.contains(&(module.as_str(), name.as_str()))
-            && !self.shadowed.contains(&name)
-            && path.segments.len() == 3
-        {
-            path.leading_colon = None;
-            path.segments = std::iter::once(last).collect();
-        }
-    }
-
-    fn visit_attribute_mut(&mut self, attribute: &mut syn::Attribute) {
-        if attribute.path().is_ident("serde")
-            && let syn::Meta::List(list) = &mut attribute.meta
-        {
-            let text = list.tokens.to_string();
-            if text.contains("::std::option::Option::is_none") && !self.shadowed.contains("Option") {
-                list.tokens = text
-                    .replace("::std::option::Option::is_none", "Option::is_none")
-                    .parse()
-                    .unwrap_or_default();
-            }
-        }
-    }
 }
 
 /// Makes an optional nullable member tell absent, null and value apart.
