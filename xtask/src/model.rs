@@ -81,8 +81,8 @@ pub struct Operation {
 pub struct Accepted {
     /// The kind, as in the settings.
     pub kind: String,
-    /// Scopes that must all be held.
-    pub scopes: Vec<String>,
+    /// Scopes that must be held: of each entry one, and of every entry.
+    pub scopes: Vec<Vec<String>>,
 }
 
 /// Where a parameter travels.
@@ -728,6 +728,30 @@ impl<'a> Builder<'a> {
             .collect())
     }
 
+    /// The scopes that the extension names: an entry is one scope, or a list of which any one will do.
+    fn scopes(&self, operation: &Value, pointer: &str) -> Result<Option<Vec<Vec<String>>>> {
+        let Some(name) = &self.settings.extensions.scopes else { return Ok(None) };
+        let Some(entries) = operation.get(name.as_str()) else { return Ok(None) };
+        let pointer = format!("{pointer}/{name}");
+        let Some(entries) = entries.as_array() else {
+            bail!("{}: {pointer}: a list of scopes is needed here", self.file)
+        };
+        let scope = |value: &Value| value.as_str().map(str::to_owned);
+        let read = |(index, entry): (usize, &Value)| {
+            let any: Option<Vec<String>> = match entry {
+                Value::Array(any) => any.iter().map(scope).collect(),
+                one => scope(one).map(|scope| vec![scope]),
+            };
+            any.filter(|any| !any.is_empty()).with_context(|| {
+                format!(
+                    "{}: {pointer}/{index}: a scope is needed here, or a list of scopes of which any will do",
+                    self.file
+                )
+            })
+        };
+        entries.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
+    }
+
     fn security(&self, operation: &Value, pointer: &str) -> Result<(Vec<Accepted>, bool)> {
         let alternatives = operation.get("security").or_else(|| self.document.get("security"));
         let Some(alternatives) = alternatives.and_then(Value::as_array) else {
@@ -738,7 +762,7 @@ impl<'a> Builder<'a> {
             let values = operation.get(name.as_deref()?)?.as_array()?;
             Some(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
         };
-        let scopes = list(&self.settings.extensions.scopes);
+        let scopes = self.scopes(operation, pointer)?;
         let allowed = list(&self.settings.extensions.principals);
         let mut accepted: Vec<Accepted> = Vec::new();
         let mut anonymous = alternatives.is_empty();
@@ -769,16 +793,17 @@ impl<'a> Builder<'a> {
                                 .filter_map(|other| other.scopes.as_deref())
                                 .filter(|other| !other.is_empty())
                                 .collect();
+                            let own = |scope: &&String| {
+                                if prefix.is_empty() {
+                                    !others.iter().any(|other| scope.starts_with(other))
+                                } else {
+                                    scope.starts_with(prefix.as_str())
+                                }
+                            };
                             scopes
                                 .iter()
-                                .filter(|scope| {
-                                    if prefix.is_empty() {
-                                        !others.iter().any(|other| scope.starts_with(other))
-                                    } else {
-                                        scope.starts_with(prefix.as_str())
-                                    }
-                                })
-                                .cloned()
+                                .map(|any| any.iter().filter(own).cloned().collect::<Vec<_>>())
+                                .filter(|any| !any.is_empty())
                                 .collect()
                         }
                         (None, Some(_)) => standard_scopes
@@ -786,7 +811,7 @@ impl<'a> Builder<'a> {
                             .into_iter()
                             .flatten()
                             .filter_map(Value::as_str)
-                            .map(str::to_owned)
+                            .map(|scope| vec![scope.to_owned()])
                             .collect(),
                         _ => Vec::new(),
                     };

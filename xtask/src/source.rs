@@ -78,7 +78,7 @@ pub struct NameSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExtensionSettings {
-    /// On operations: the scopes that open it.
+    /// On operations: the scopes that open it. All are needed; of an entry that is a list, any one.
     pub scopes: Option<String>,
     /// On operations: the kinds of credential that are accepted.
     pub principals: Option<String>,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::operations::Told;
 use super::{Level, Side};
-use crate::walk::{Operation, join, members, strings};
+use crate::walk::{Operation, elements, join, members, strings};
 
 /// One way in: the schemes that are needed together, each with its scopes. Empty means nothing is needed.
 type WayIn = BTreeMap<String, BTreeSet<String>>;
@@ -20,9 +20,8 @@ pub(super) fn compare(
 ) {
     requirements(old, new, before, after, told);
     schemes(old, new, before, after, told);
-    for (suffix, more_is_stricter) in [("-scopes", true), ("-principals", false)] {
-        lists(before, after, suffix, more_is_stricter, told);
-    }
+    scopes(before, after, told);
+    principals(before, after, told);
 }
 
 fn ways_in(document: &Value, operation: &Operation<'_>) -> Vec<WayIn> {
@@ -116,45 +115,59 @@ fn schemes(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'
     }
 }
 
-/// Extensions that list scopes (all of them are needed) or kinds of caller (one of them is).
-fn lists(
-    before: &Operation<'_>,
-    after: &Operation<'_>,
-    suffix: &str,
-    more_is_stricter: bool,
-    told: &mut Told,
-) {
-    let keys: BTreeSet<&String> = members(before.value)
+/// Keys of extensions whose name ends like this.
+fn keys<'a>(before: &'a Operation<'_>, after: &'a Operation<'_>, suffix: &str) -> BTreeSet<&'a String> {
+    members(before.value)
         .chain(members(after.value))
         .map(|(key, _)| key)
         .filter(|key| key.starts_with("x-") && key.ends_with(suffix))
-        .collect();
-    for key in keys {
+        .collect()
+}
+
+/// Extensions that list scopes: all entries are needed, and of an entry that is a list any one.
+fn scopes(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
+    for key in keys(before, after, "-scopes") {
+        let read = |operation: &Operation<'_>| -> BTreeSet<BTreeSet<String>> {
+            elements(&operation.value[key])
+                .map(|entry| match entry.as_str() {
+                    Some(scope) => BTreeSet::from([scope.to_owned()]),
+                    None => strings(entry).map(str::to_owned).collect(),
+                })
+                .collect()
+        };
+        let said = |any: &BTreeSet<String>| any.iter().cloned().collect::<Vec<_>>().join(" or ");
+        let (was, is) = (read(before), read(after));
+        // Whoever had to hold one of fewer holds one of these too.
+        for any in is.iter().filter(|any| !was.iter().any(|held| held.is_subset(any))) {
+            let message = format!("needs scope {}", said(any));
+            let at = join(&after.pointer(), key);
+            told.tell(Level::Breaking, "scope-added", Side::New, at, message, &after.label());
+        }
+        for any in was.iter().filter(|any| !is.iter().any(|held| held.is_subset(any))) {
+            let message = format!("does not need scope {} any more", said(any));
+            let at = join(&before.pointer(), key);
+            told.tell(Level::Compatible, "scope-removed", Side::Old, at, message, &after.label());
+        }
+    }
+}
+
+/// Extensions that list kinds of caller.
+fn principals(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
+    for key in keys(before, after, "-principals") {
         let read = |operation: &Operation<'_>| -> Option<BTreeSet<String>> {
             operation.value.get(key).map(|list| strings(list).map(str::to_owned).collect())
         };
-        let (was, is) = (read(before), read(after));
         // A list of callers that is new says in the contract what was said elsewhere.
-        if !more_is_stricter && (was.is_none() || is.is_none()) {
-            continue;
-        }
-        let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
-        let (old_at, new_at) = (join(&before.pointer(), key), join(&after.pointer(), key));
+        let (Some(was), Some(is)) = (read(before), read(after)) else { continue };
         for item in is.difference(&was) {
-            let (level, rule, message) = if more_is_stricter {
-                (Level::Breaking, "scope-added", format!("needs scope {item}"))
-            } else {
-                (Level::Compatible, "principal-added", format!("{item} may call it too"))
-            };
-            told.tell(level, rule, Side::New, new_at.clone(), message, &after.label());
+            let message = format!("{item} may call it too");
+            let at = join(&after.pointer(), key);
+            told.tell(Level::Compatible, "principal-added", Side::New, at, message, &after.label());
         }
         for item in was.difference(&is) {
-            let (level, rule, message) = if more_is_stricter {
-                (Level::Compatible, "scope-removed", format!("does not need scope {item} any more"))
-            } else {
-                (Level::Breaking, "principal-removed", format!("{item} may not call it any more"))
-            };
-            told.tell(level, rule, Side::Old, old_at.clone(), message, &after.label());
+            let message = format!("{item} may not call it any more");
+            let at = join(&before.pointer(), key);
+            told.tell(Level::Breaking, "principal-removed", Side::Old, at, message, &after.label());
         }
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
 
 fn header(file: &SourceFile, violations: &mut Vec<Violation>) {
     // The mark of generated files is the contract's business.
-    if !file.text.starts_with("//!") && !file.text.starts_with("// @generated") {
+    let opens = ["//!", "#![doc = include_str!(", "// @generated"];
+    if !opens.iter().any(|opening| file.text.starts_with(opening)) {
         violations.push(Violation::new(
             file,
             1,
@@ -119,6 +120,7 @@ mod tests {
     #[test]
     fn a_file_opens_with_what_it_is_for() {
         assert_eq!(rules("a/src/lib.rs", "//! All of it.\n"), []);
+        assert_eq!(rules("a/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n"), []);
         assert_eq!(rules("a/src/lib.rs", "use std::fmt;\n"), [(1, "file-header", false)]);
         assert_eq!(rules("a/src/generated/x.rs", "use std::fmt;\n"), []);
         assert_eq!(rules("README.md", "Hello\n"), []);

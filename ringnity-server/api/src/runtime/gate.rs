@@ -142,9 +142,9 @@ pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Pr
         let Some(credential) = find(call, kind)? else { continue };
         match gate.authenticate(kind.kind, call, &credential).await {
             Ok(principal) => {
-                for scope in access.scopes {
-                    if !principal.holds(scope) {
-                        return Err(denied(kind, scope));
+                for any in access.scopes {
+                    if !any.iter().any(|scope| principal.holds(scope)) {
+                        return Err(denied(kind, any));
                     }
                 }
                 return Ok(Some(principal));
@@ -243,12 +243,14 @@ fn rejected(kind: &CredentialKind, named: Option<&'static str>, message: &'stati
         .header(WWW_AUTHENTICATE, challenge)
 }
 
-fn denied(kind: &CredentialKind, scope: &str) -> Fault {
+/// What is said where none of `any` is held.
+fn denied(kind: &CredentialKind, any: &[&str]) -> Fault {
+    let names = any.join(" or ");
     Fault::new(
         StatusCode::FORBIDDEN,
         code(kind.denied, Problem::Forbidden),
-        format!("The credential lacks the scope {scope}."),
+        format!("The credential lacks the scope {names}."),
     )
-    .detail(format!("needs scope {scope}"))
-    .header(WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
+    .detail(format!("needs scope {names}"))
+    .header(WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{}""#, any.join(" ")))
 }

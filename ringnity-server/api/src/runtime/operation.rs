@@ -50,8 +50,8 @@ impl Eq for Operation {}
 pub struct Access {
     /// The kind, as in the generator's settings.
     pub kind: &'static str,
-    /// Scopes that must all be held.
-    pub scopes: &'static [&'static str],
+    /// Scopes that must be held: of each entry one, and of every entry.
+    pub scopes: &'static [&'static [&'static str]],
 }
 
 /// Where a parameter travels.

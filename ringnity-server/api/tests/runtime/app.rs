@@ -49,11 +49,12 @@ impl App {
     }
 }
 
-/// `user:all`, `user:none`, `guest:ada`, `staff:bob`, `staff:late`, `old:…`.
+/// `user:all`, `user:writes`, `user:none`, `guest:ada`, `staff:bob`, `staff:late`, `old:…`.
 impl Authenticate for App {
     async fn user(&self, _: &Call, credential: &Credential) -> Result<UserPrincipal, AuthFailure> {
         let scopes: &[&str] = match credential.secret() {
             "user:all" => &["user:notes:read", "user:notes:write"],
+            "user:writes" => &["user:notes:write"],
             "user:none" => &[],
             "user:broke" => return Err(Fault::unavailable("the key store is away").into()),
             "user:panic" => panic!("the key store fell over"),

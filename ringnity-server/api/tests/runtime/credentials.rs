@@ -33,6 +33,19 @@ async fn a_scope_that_is_lacking_is_403_and_named() {
 }
 
 #[tokio::test]
+async fn any_one_of_several_scopes_opens_and_all_are_named_to_whom_it_does_not() {
+    let server = Server::start();
+    let get = |path: &'static str, key: &'static str| Answer::of(server.request("GET", path).bearer_auth(key));
+    assert_eq!(get("/api/notes/1", "user:writes").await.said(), "got");
+    assert_eq!(get("/api/notes", "user:writes").await.fault().0, 403);
+    let answer = get("/api/notes/1", "user:none").await;
+    let line = "needs scope user:notes:read or user:notes:write";
+    assert_eq!(answer.fault(), (403, "KEY_SCOPE".into(), vec![line.into()]));
+    let challenge = r#"Bearer error="insufficient_scope", scope="user:notes:read user:notes:write""#;
+    assert_eq!(answer.header("www-authenticate"), challenge);
+}
+
+#[tokio::test]
 async fn a_credential_may_travel_in_every_place_of_its_kind() {
     let server = Server::start();
     let answer = Answer::of(server.request("GET", "/api/notes/1").header("x-user-key", "user:all")).await;

@@ -376,6 +376,14 @@ fn who_may_call_is_compared_as_ways_in() {
             },
         ),
         (
+            "one of two scopes where it had to be this one",
+            Case {
+                edit: |d| set(d, LIST, "x-store-scopes", json!([["items:read", "items:all"]])),
+                forwards: ("scope-removed", Compatible),
+                backwards: ("scope-added", Breaking),
+            },
+        ),
+        (
             "the extension is new",
             Case {
                 edit: |d| set(d, CREATE, "x-store-scopes", json!(["items:write"])),

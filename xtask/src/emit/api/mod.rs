@@ -199,7 +199,10 @@ fn stub(contract: &Contract, operation: &Operation, output: &output::Output) -> 
         doc.push(String::new());
         doc.push(match accepted.scopes.as_slice() {
             [] => format!("Opened by: {}.", accepted.kind),
-            scopes => format!("Opened by: {} with `{}`.", accepted.kind, scopes.join("`, `")),
+            scopes => {
+                let entries: Vec<String> = scopes.iter().map(|any| any.join("` or `")).collect();
+                format!("Opened by: {} with `{}`.", accepted.kind, entries.join("`, `"))
+            }
         });
     }
     let doc = docs(&doc.join("\n"));

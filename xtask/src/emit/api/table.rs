@@ -23,6 +23,7 @@ pub fn emit(contract: &Contract, index: usize, operation: &Operation, success: u
     let body = body(contract, operation)?;
     let accepts = operation.principals.iter().map(|accepted| {
         let (kind, scopes) = (&accepted.kind, &accepted.scopes);
+        let scopes = scopes.iter().map(|any| quote!(&[#(#any),*]));
         quote!(Access { kind: #kind, scopes: &[#(#scopes),*] })
     });
     let shape = errors::shape_of(contract, operation);

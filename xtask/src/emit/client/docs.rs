@@ -42,7 +42,7 @@ pub fn of_method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<Str
         .principals
         .iter()
         .flat_map(|accepted| &accepted.scopes)
-        .map(|scope| format!("`{scope}`"))
+        .map(|any| format!("`{}`", any.join("` or `")))
         .collect();
     match scopes.as_slice() {
         [] => facts.push('.'),
