@@ -77,8 +77,8 @@ fn diff(arguments: &Diff) -> Result<Comparison> {
 
 /// What dropshot says of the generated trait.
 fn described() -> Result<Value> {
-    let description = ringnity_api::described()
-        .map_err(|error| anyhow!("the trait cannot be described: {error}"))?;
+    let description =
+        ringnity_api::described().map_err(|error| anyhow!("the trait cannot be described: {error}"))?;
     let version = semver::Version::new(0, 0, 0);
     description.openapi("description", version).json().context("the description of the trait")
 }

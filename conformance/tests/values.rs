@@ -1,4 +1,5 @@
-//! What `conformance::values` makes from small schemas: valid values, boundaries, mutants. No contract here.
+//! What `conformance::values` makes from small schemas, and from the documents of others: valid values,
+//! boundaries, mutants. Ringnity's contract is not here.
 
 use std::collections::BTreeMap;
 
@@ -206,5 +207,27 @@ fn boundaries_are_valid_and_complete() {
         json!({ "name": "text", "count": 1, "kind": "x", "list": [] }),
     ] {
         assert!(values.contains(&expected), "{expected} is missing in {values:#?}");
+    }
+}
+
+#[test]
+fn the_schemas_of_other_documents_are_understood() {
+    for text in [
+        include_str!("../../xtask/tests/documents/keeper.json"),
+        include_str!("../../xtask/tests/documents/museum.json"),
+    ] {
+        let document = Document::new(serde_json::from_str(text).expect("JSON")).expect("a document");
+        let schemas = document.root()["components"]["schemas"].as_object().expect("schemas");
+        let mut mutants = 0;
+        for name in schemas.keys() {
+            let schema = document.schema(&format!("#/components/schemas/{name}")).expect("a schema");
+            assert_eq!(schema.samples(8, 1).expect("samples").len(), 8);
+            schema.boundaries(None).expect("boundaries");
+            let cases = schema.mutants(None).expect("mutants");
+            let reasons = cases.skipped.iter().map(|skipped| skipped.reason.as_str());
+            assert_eq!(reasons.filter(|reason| *reason != "the format asserts nothing").count(), 0, "{name}");
+            mutants += cases.cases.len();
+        }
+        assert!(mutants > 50, "{mutants}");
     }
 }

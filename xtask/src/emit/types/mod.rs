@@ -247,7 +247,11 @@ impl Pass<'_> {
                 .collect();
             self.renamed_variants.insert(name.clone(), Rename(names));
         }
-        let instants = item.variants.iter().filter(|variant| holds_instant(variant)).map(|variant| variant.ident.clone());
+        let instants = item
+            .variants
+            .iter()
+            .filter(|variant| holds_instant(variant))
+            .map(|variant| variant.ident.clone());
         self.instants.insert(name.clone(), WireInstants(instants.collect()));
         self.prelude.visit_item_enum_mut(&mut item);
         item.attrs.retain(|attr| attr.path().is_ident("serde"));

@@ -25,9 +25,8 @@ impl VisitMut for WireInstants {
         let variant = pattern.path.segments.last().map(|segment| &segment.ident);
         let printed = arm.body.to_token_stream().to_string() == "x . fmt (f)";
         if printed && variant.is_some_and(|variant| self.0.contains(variant)) {
-            *arm.body = syn::parse_quote!(
-                f.write_str(&x.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true))
-            );
+            *arm.body =
+                syn::parse_quote!(f.write_str(&x.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true)));
         }
     }
 }
