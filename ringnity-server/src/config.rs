@@ -23,7 +23,7 @@ pub struct ServeConfig {
     /// URL of the dashboard that sign-in answers point to [default: the public URL]
     #[arg(long, env = "RINGNITY_DASHBOARD_URL", value_name = "URL")]
     pub dashboard_url: Option<String>,
-    /// Domain under which each tenant has a host of its own, <slug>.DOMAIN
+    /// Domain under which each tenant has a host of its own: SLUG.DOMAIN
     #[arg(long, env = "RINGNITY_BASE_DOMAIN", default_value = "localhost", value_name = "DOMAIN")]
     pub base_domain: String,
     /// Seed a demo tenant and a second one, and print what to try

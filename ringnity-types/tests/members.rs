@@ -105,3 +105,12 @@ fn members_of_a_later_contract_are_kept_where_the_schema_is_open() {
     assert_eq!(health.extra["uptimeSeconds"], json!(7));
     assert_eq!(write(&health), later);
 }
+
+#[test]
+fn a_password_is_sent_but_never_printed() {
+    let login = ringnity_types::OwnerLoginRequest::new("ada@example.com", "S3cret-value");
+    let printed = format!("{login:?} {login:#?}");
+    assert!(printed.contains("ada@example.com") && !printed.contains("S3cret-value"), "{printed}");
+    let sent = serde_json::to_string(&login).expect("writes");
+    assert!(sent.contains("S3cret-value"), "{sent}");
+}

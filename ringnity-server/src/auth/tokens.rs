@@ -46,7 +46,7 @@ impl TokenScope {
 /// What an access token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who signed it: always [`ISSUER`].
+    /// Who signed it: always `ringnity`.
     pub iss: String,
     /// Whom it is for: an owner, agent or administrator.
     pub sub: String,

@@ -17,7 +17,7 @@ pub struct RefreshTokenRequest {
 /// Owner login request.
 ///
 /// Body of `loginOwner`.
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+#[derive(Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
 pub struct OwnerLoginRequest {
     /// Email.
     ///
@@ -35,6 +35,15 @@ impl OwnerLoginRequest {
             email: email.into(),
             password: password.into(),
         }
+    }
+}
+impl ::std::fmt::Debug for OwnerLoginRequest {
+    fn fmt(&self, formatter: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        formatter
+            .debug_struct("OwnerLoginRequest")
+            .field("email", &self.email)
+            .field("password", &"(secret)")
+            .finish()
     }
 }
 /// Owner google login request.
@@ -413,7 +422,7 @@ impl OwnerGoogleLoginEnvelope {
 /// Workspace login request.
 ///
 /// Body of `loginWorkspace`.
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+#[derive(Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
 pub struct WorkspaceLoginRequest {
     /// Username.
     ///
@@ -431,6 +440,15 @@ impl WorkspaceLoginRequest {
             username: username.into(),
             password: password.into(),
         }
+    }
+}
+impl ::std::fmt::Debug for WorkspaceLoginRequest {
+    fn fmt(&self, formatter: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        formatter
+            .debug_struct("WorkspaceLoginRequest")
+            .field("username", &self.username)
+            .field("password", &"(secret)")
+            .finish()
     }
 }
 /// Workspace agent.

@@ -16,7 +16,7 @@ crate::support::open_enum! {
 /// Platform login request.
 ///
 /// Body of `loginPlatformAdmin`.
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+#[derive(Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
 pub struct PlatformLoginRequest {
     /// Email.
     ///
@@ -34,6 +34,15 @@ impl PlatformLoginRequest {
             email: email.into(),
             password: password.into(),
         }
+    }
+}
+impl ::std::fmt::Debug for PlatformLoginRequest {
+    fn fmt(&self, formatter: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        formatter
+            .debug_struct("PlatformLoginRequest")
+            .field("email", &self.email)
+            .field("password", &"(secret)")
+            .finish()
     }
 }
 /// Platform refresh request.

@@ -35,7 +35,8 @@ async fn a_scope_that_is_lacking_is_403_and_named() {
 #[tokio::test]
 async fn any_one_of_several_scopes_opens_and_all_are_named_to_whom_it_does_not() {
     let server = Server::start();
-    let get = |path: &'static str, key: &'static str| Answer::of(server.request("GET", path).bearer_auth(key));
+    let get =
+        |path: &'static str, key: &'static str| Answer::of(server.request("GET", path).bearer_auth(key));
     assert_eq!(get("/api/notes/1", "user:writes").await.said(), "got");
     assert_eq!(get("/api/notes", "user:writes").await.fault().0, 403);
     let answer = get("/api/notes/1", "user:none").await;

@@ -196,15 +196,52 @@ impl Pass<'_> {
                     }
                 }
             });
+            let (derived, debug) = self.debug(&name, &ident, &fields);
             quote! {
                 #(#[doc = #docs])*
-                #[derive(Debug, Clone, PartialEq #default, ::serde::Serialize, ::serde::Deserialize)]
+                #[derive(#derived Clone, PartialEq #default, ::serde::Serialize, ::serde::Deserialize)]
                 #(#attrs)*
                 pub struct #ident { #(#members),* }
                 #constructor
+                #debug
             }
         };
         self.push(&name, tokens);
+    }
+
+    /// How a struct prints: derived, unless the contract calls a member a password. Those never show.
+    fn debug(
+        &self,
+        name: &str,
+        ident: &syn::Ident,
+        fields: &[(usize, syn::Field, Option<syn::FnArg>, TokenStream)],
+    ) -> (TokenStream, Option<TokenStream>) {
+        let schema = self.schemas.get(name).map(|(_, schema)| *schema);
+        let mut secret = false;
+        let mut members = Vec::new();
+        for (_, field, ..) in fields {
+            let Some(field_ident) = &field.ident else { continue };
+            let wire = wire_name(field, field_ident);
+            let label = field_ident.to_string();
+            if schema.is_some_and(|schema| schema["properties"][&wire]["format"] == "password") {
+                secret = true;
+                members.push(quote!(.field(#label, &"(secret)")));
+            } else {
+                members.push(quote!(.field(#label, &self.#field_ident)));
+            }
+        }
+        if !secret {
+            return (quote!(Debug,), None);
+        }
+        let title = ident.to_string();
+        let debug = quote! {
+            impl ::std::fmt::Debug for #ident {
+                fn fmt(&self, formatter: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                    formatter.debug_struct(#title)#(#members)*.finish()
+                }
+            }
+        };
+        (quote!(), Some(debug))
     }
 
     fn enumeration(&mut self, mut item: syn::ItemEnum) {
