@@ -173,14 +173,14 @@ fn crate_root(contract: &Contract, room: &Room) -> String {
     // What a contract does not use of the neutral folders is still theirs.
     text.push_str(match room.role {
         "types" => {
-            "#[rustfmt::skip]\n#[allow(unused_imports)]\nmod generated;\n#[allow(dead_code, unused_imports, unused_macros)]\npub mod support;\n\n\
+            "#[rustfmt::skip]\n#[allow(dead_code, unused_imports)]\nmod generated;\n#[allow(dead_code, unused_imports, unused_macros)]\npub mod support;\n\n\
              #[allow(unused_imports)]\npub use generated::*;\npub use support::{ConstFalse, ConstTrue, Field, UnknownValue};\n"
         }
         "client" => {
-            "#[rustfmt::skip]\n#[allow(unused_imports)]\nmod generated;\n#[allow(dead_code, unused_imports, unused_macros)]\nmod runtime;\n\n\
+            "#[rustfmt::skip]\n#[allow(dead_code, unused_imports)]\nmod generated;\n#[allow(dead_code, unused_imports, unused_macros)]\nmod runtime;\n\n\
              pub use generated::*;\npub use runtime::*;\n"
         }
-        _ => "#[rustfmt::skip]\n#[allow(unused_imports)]\nmod generated;\npub mod runtime;\n\npub use generated::*;\n",
+        _ => "#[rustfmt::skip]\n#[allow(dead_code, unused_imports)]\nmod generated;\npub mod runtime;\n\npub use generated::*;\n",
     });
     match room.role {
         "client" => {

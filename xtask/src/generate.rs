@@ -44,9 +44,7 @@ pub struct Generated {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let started = Instant::now();
-    let source = source::load(&args.inputs)?;
-    sound(&source)?;
-    let contract = Contract::build(source)?;
+    let contract = contract(source::load(&args.inputs)?)?;
     let generated = match args.out {
         Some(_) => workspace(&contract)?,
         None => own(&contract)?,
@@ -95,8 +93,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses a document with which the generator could only guess.
-fn sound(source: &source::Source) -> Result<()> {
+/// The model of a document; refuses one with which the generator could only guess.
+pub fn contract(source: source::Source) -> Result<Contract> {
     let findings: Vec<String> = lint::lint(&source.effective)
         .into_iter()
         .filter(lint::Finding::blocks_generation)
@@ -105,7 +103,7 @@ fn sound(source: &source::Source) -> Result<()> {
     if !findings.is_empty() {
         bail!("{}: code cannot be generated while this stands\n{}", source.file_name, findings.join("\n"));
     }
-    Ok(())
+    Contract::build(source)
 }
 
 /// The generated files of this repository's crates.

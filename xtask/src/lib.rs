@@ -12,6 +12,7 @@ pub mod lower;
 pub mod model;
 pub mod name;
 pub mod output;
+mod quiet;
 pub mod source;
 pub mod status;
 pub mod tidy;

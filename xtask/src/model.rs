@@ -297,7 +297,8 @@ impl Contract {
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
             for method in METHODS {
                 let Some(operation) = item.get(method) else { continue };
-                let operation = builder.operation(path, item, method, operation)?;
+                let mut operation = builder.operation(path, item, method, operation)?;
+                operation.tag = spoken_tag(&tags, &operation.tag);
                 if let Some(other) = ids.insert(operation.name.clone(), operation.pointer.clone()) {
                     bail!(
                         "{}: {}: operationId {} collides with that of {other}; rename one",
@@ -446,6 +447,17 @@ impl Operation {
     pub fn module(&self) -> String {
         snake(&self.tag)
     }
+}
+
+/// The tag under which code is filed: tags that differ in case or signs only are one, and one without a letter
+/// that a file name may have is numbered.
+fn spoken_tag(known: &IndexMap<String, String>, tag: &str) -> String {
+    let module = snake(tag);
+    if module.is_empty() || !module.is_ascii() {
+        let number = known.get_index_of(tag).unwrap_or(known.len()) + 1;
+        return format!("Tag {number}");
+    }
+    known.keys().find(|other| snake(other) == module).cloned().unwrap_or_else(|| tag.to_owned())
 }
 
 fn kinds(settings: &Settings, document: &Value) -> Vec<PrincipalSettings> {

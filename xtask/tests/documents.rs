@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
 use xtask::generate::{self, Generated};
 use xtask::model::Contract;
 use xtask::source::{self, Inputs};
@@ -27,7 +28,7 @@ fn documents() -> BTreeMap<String, PathBuf> {
 fn load(path: &Path) -> Contract {
     let inputs = Inputs { contract: Some(path.to_owned()), overlay: None, settings: None };
     let source = source::load(&inputs).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
-    Contract::build(source).unwrap_or_else(|error| panic!("{error:#}"))
+    generate::contract(source).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 fn generated(path: &Path) -> Generated {
@@ -55,6 +56,117 @@ fn documents_whose_errors_share_a_schema_have_a_server_trait() {
     };
     assert!(server(&folder().join("keeper.json")));
     assert!(server(&folder().join("museum.json")));
+    assert!(server(&folder().join("schemas.json")));
+    assert!(!server(&folder().join("shop.json")));
+    let reason = generated(&folder().join("shop.json")).without_server.expect("a reason");
+    assert!(reason.contains("#/paths/~1orders/post (placeOrder): BadRequest, Invalid"), "{reason}");
+}
+
+#[test]
+fn names_that_become_one_in_rust_stay_two_on_the_wire() {
+    let text = |document: &str, end: &str| -> String {
+        let generated = generated(&folder().join(document));
+        let files = generated.files.into_iter().filter(|file| file.path.ends_with(end));
+        files.map(|file| file.text).collect()
+    };
+    let names = text("names.json", "shared.rs");
+    for own in ["fooBar", "foo-bar", "FOO_BAR", "foo.bar", "@id", "_"] {
+        assert!(names.contains(&format!("rename = \"{own}\"")), "{own} is lost in\n{names}");
+    }
+    for ty in
+        ["struct Pet ", "struct PetValue ", "struct OptionValue ", "struct FieldValue ", "struct FooBar2 "]
+    {
+        assert!(names.contains(ty), "{ty} is not in\n{names}");
+    }
+    let schemas = text("schemas.json", "shared.rs");
+    for line in ["Plus1 = \"+1\"", "Minus1 = \"-1\"", "Empty = \"\""] {
+        assert!(schemas.contains(line), "{line} is not in\n{schemas}");
+    }
+}
+
+/// What is wrong, an edit that makes it so, and the pointer that the error names.
+type Wrong = (&'static str, fn(&mut Value), &'static str);
+
+#[test]
+fn what_is_not_supported_is_an_error_that_names_its_place() {
+    const GET: &str = "/paths/~1special-events/get";
+    fn at<'v>(document: &'v mut Value, pointer: &str) -> &'v mut Value {
+        document.pointer_mut(pointer).unwrap_or_else(|| panic!("nothing at {pointer}"))
+    }
+    let cases: &[Wrong] = &[
+        (
+            "a reference to nothing",
+            |d| {
+                at(d, "/components/schemas/SpecialEvent")["properties"]["more"] = json!({"$ref": "#/nowhere"})
+            },
+            "#/components/schemas/SpecialEvent/properties/more",
+        ),
+        (
+            "a reference into another file",
+            |d| {
+                at(d, "/components/schemas/SpecialEvent")["properties"]["more"] =
+                    json!({"$ref": "more.json#/A"})
+            },
+            "#/components/schemas/SpecialEvent/properties/more",
+        ),
+        (
+            "a keyword that nobody knows",
+            |d| at(d, "/components/schemas/EventName")["maxLenght"] = json!(3),
+            "#/components/schemas/EventName/maxLenght",
+        ),
+        (
+            "a default that the schema forbids",
+            |d| {
+                at(d, "/components/schemas/SpecialEvent")["properties"]["more"] =
+                    json!({"type": "integer", "default": "x"})
+            },
+            "#/components/schemas/SpecialEvent",
+        ),
+        (
+            "a style that cannot be written",
+            |d| {
+                at(d, GET)["parameters"] =
+                    json!([{"name": "q", "in": "query", "style": "matrix", "schema": {"type": "string"}}])
+            },
+            "#/paths/~1special-events/get/parameters/0",
+        ),
+        (
+            "a parameter of no known place",
+            |d| at(d, GET)["parameters"] = json!([{"name": "q", "in": "body", "schema": {"type": "string"}}]),
+            "#/paths/~1special-events/get/parameters/0",
+        ),
+        (
+            "a variable that nothing declares",
+            |d| at(d, "/paths/~1special-events~1{eventId}/get")["parameters"] = json!([]),
+            "#/paths/~1special-events~1{eventId}/get",
+        ),
+        (
+            "a change of protocol",
+            |d| at(d, GET)["responses"] = json!({"101": {"description": "Switch."}}),
+            "#/paths/~1special-events/get/responses",
+        ),
+        (
+            "a body of parts that is no form",
+            |d| {
+                at(d, "/paths/~1special-events/post/requestBody")["content"] =
+                    json!({"multipart/mixed": {"schema": {}}})
+            },
+            "#/paths/~1special-events/post/requestBody",
+        ),
+        (
+            "credentials that are not declared",
+            |d| at(d, GET)["security"] = json!([{"Other": []}]),
+            "#/paths/~1special-events/get/security",
+        ),
+    ];
+    for (name, edit, pointer) in cases {
+        let inputs = Inputs { contract: Some(folder().join("museum.json")), overlay: None, settings: None };
+        let mut source = source::load(&inputs).expect("loads");
+        edit(&mut source.effective);
+        let error = generate::contract(source).and_then(|contract| generate::workspace(&contract));
+        let error = format!("{:#}", error.err().unwrap_or_else(|| panic!("{name} is not refused")));
+        assert!(error.contains(pointer), "{name}: {pointer} is not in\n{error}");
+    }
 }
 
 /// Writes every workspace below the target folder and lets one `cargo check --offline` after the other read

@@ -79,7 +79,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule("ref-siblings-ignored", Warning, PASSES, "keywords beside $ref are ignored, in 3.0"),
     rule("ref-unresolved", Error, BLOCKS, "references lead to something that is there"),
     rule("schema-duplicate", Warning, PASSES, "two named schemas are not the same"),
-    rule("schema-name-collision", Error, BLOCKS, "schema names stay different as Rust names"),
+    rule("schema-name-collision", Error, PASSES, "schema names stay different as Rust names"),
     rule("security-scheme-undeclared", Error, BLOCKS, "a security requirement names a declared scheme"),
     rule("security-scheme-unused", Warning, PASSES, "a declared security scheme is used"),
     rule(
@@ -107,7 +107,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule("limits-contradict", Error, PASSES, "a lower limit is not above the upper one"),
     rule("nullable-3.1", Error, PASSES, "in 3.1 null is a type; nullable means nothing"),
     rule("pattern-invalid", Error, PASSES, "a pattern is a regular expression"),
-    rule("property-name-collision", Error, BLOCKS, "property names stay different as Rust names"),
+    rule("property-name-collision", Error, PASSES, "property names stay different as Rust names"),
     rule("required-undeclared", Error, PASSES, "what is required is a declared property"),
     rule("schema-inline", Note, PASSES, "an inline object or enum: a name is made up for it"),
     rule(

@@ -19,8 +19,24 @@ use crate::name::{is_nullable, pascal};
 use crate::output::File;
 
 /// Module names that the emitter keeps for itself.
-const OWN_MODULES: [&str; 8] =
-    ["credentials", "dispatch", "dropshot", "errors", "http", "runtime", "serve", "types"];
+const OWN_MODULES: [&str; 16] = [
+    "bytes",
+    "chrono",
+    "contract",
+    "credentials",
+    "dispatch",
+    "dropshot",
+    "errors",
+    "generated",
+    "http",
+    "principal",
+    "runtime",
+    "schemars",
+    "serde_json",
+    "serve",
+    "std",
+    "types",
+];
 
 /// Every generated file of the server trait.
 pub fn emit(contract: &Contract) -> Result<Vec<File>> {
@@ -256,6 +272,10 @@ fn trait_name(contract: &Contract) -> Ident {
 
 /// `ServerApiOperations`.
 fn tag_trait(tag: &str) -> Ident {
+    // `AllOperations` is the sum of them.
+    if pascal(tag) == "All" {
+        return format_ident!("AllTagOperations");
+    }
     format_ident!("{}Operations", pascal(tag))
 }
 

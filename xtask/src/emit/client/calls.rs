@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, anyhow};
 use proc_macro2::TokenStream;
 use progenitor_impl::{GenerationSettings, Generator, InterfaceStyle, TypeImpl};
-use quote::{ToTokens as _, format_ident, quote};
+use quote::{ToTokens as _, quote};
 use serde_json::{Map, Value, json};
 
 use super::plan::{Body, InputType, PayloadKind, Plan, Role, Shape, Style};
@@ -49,9 +49,10 @@ pub fn call(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<
     for name in names(plan) {
         settings.with_replacement(&name, format!("{types}::{name}"), impls.iter().cloned());
     }
-    let tokens = match Generator::new(&settings).generate_tokens(&spec) {
-        Ok(tokens) => tokens,
-        Err(error) => return refused("operation", format!("progenitor: {error}")),
+    let tokens = match crate::quiet::catching(|| Generator::new(&settings).generate_tokens(&spec)) {
+        Ok(Ok(tokens)) => tokens,
+        Ok(Err(error)) => return refused("operation", format!("progenitor: {error}")),
+        Err(panic) => return refused("operation", format!("progenitor gives up: {panic}")),
     };
     let file: syn::File = syn::parse2(tokens)
         .with_context(|| format!("{}: progenitor wrote code that does not parse", plan.operation.pointer))?;
@@ -72,7 +73,7 @@ pub fn call(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<
     };
     function.attrs.clear();
     function.vis = syn::parse_quote!(pub(crate));
-    function.sig.ident = format_ident!("{}", plan.method);
+    function.sig.ident = plan.method.clone();
     Ok(Ok(Call { function: function.to_token_stream(), arguments }))
 }
 

@@ -308,7 +308,10 @@ fn builder_name(name: &str) -> Ident {
 }
 
 fn method_name(name: &str) -> Ident {
-    if matches!(name, "new" | "builder" | "with" | "base_url" | "core" | "clone" | "fmt") {
+    if matches!(
+        name,
+        "new" | "builder" | "with" | "base_url" | "core" | "clone" | "fmt" | "into" | "try_into"
+    ) {
         return format_ident!("{name}_");
     }
     ident(name)

@@ -101,10 +101,16 @@ impl Pass<'_> {
         let mut small = true;
         if let syn::Fields::Named(named) = &item.fields {
             let schema = self.schemas.get(&name).map(|(_, schema)| *schema);
+            let own_names: BTreeMap<String, String> =
+                schema.into_iter().flat_map(view::members).map(|(own, shown)| (shown, own)).collect();
             for field in &named.named {
                 let mut field = field.clone();
                 let field_ident = field.ident.clone().unwrap_or_else(|| format_ident!("value"));
-                let wire = wire_name(&field, &field_ident);
+                let shown = wire_name(&field, &field_ident);
+                let wire = own_names.get(&shown).cloned().unwrap_or_else(|| shown.clone());
+                if wire != shown {
+                    field.attrs.push(syn::parse_quote!(#[serde(rename = #wire)]));
+                }
                 let property = schema.and_then(|schema| schema["properties"].get(&wire));
                 let required = schema.is_some_and(|schema| {
                     schema["required"]
@@ -251,10 +257,14 @@ impl Pass<'_> {
         let text = self.schemas.get(&name).and_then(|(_, schema)| schema["enum"].as_array());
         if text.is_some() && item.variants.iter().all(|variant| variant.fields.is_empty()) {
             let open = self.sent.contains(&name);
+            let values = text.into_iter().flatten().filter_map(Value::as_str);
+            let shown = self.schemas.get(&name).and_then(|(_, schema)| view::variants(schema));
+            let own_values: BTreeMap<String, &str> = shown.into_iter().flatten().zip(values).collect();
             let mut variants = TokenStream::new();
             for variant in &item.variants {
                 let mut variant_ident = variant.ident.clone();
                 let wire = renamed(&variant.attrs).unwrap_or_else(|| variant.ident.to_string());
+                let wire = own_values.get(&wire).map_or(wire, |own| (*own).to_owned());
                 if open && variant_ident == "Unknown" {
                     variant_ident = format_ident!("UnknownValue");
                 }
@@ -366,10 +376,11 @@ impl Pass<'_> {
             let (module, title) = tag.map_or_else(
                 || ("shared".to_owned(), "Types that several areas of the contract share.".to_owned()),
                 |tag| {
-                    (
-                        format!("{}_types", snake(&tag)).replace("_types", ""),
-                        format!("Types of the area \"{tag}\"."),
-                    )
+                    let module = snake(&tag);
+                    let taken = ["defaults", "mod"].contains(&module.as_str())
+                        || syn::parse_str::<syn::Ident>(&module).is_err();
+                    let module = if taken { format!("{module}_types") } else { module };
+                    (module, format!("Types of the area \"{tag}\"."))
                 },
             );
             modules.entry(module).or_insert_with(|| (title, TokenStream::new())).1.extend(tokens);
