@@ -3,14 +3,19 @@
 //! In goes the effective document, 3.0 or 3.1; out comes a document in 3.1's terms in which the schema of
 //! every body, property and parameter is a reference, a primitive, or a list or map of these. No Rust here.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use anyhow::{Result, bail};
-use heck::ToUpperCamelCase as _;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use crate::source::NameSettings;
+
+mod case;
+mod settle;
+mod shape;
+
+pub use case::{escape, pascal, snake};
+use settle::{RESERVED, settle};
+use shape::{flatten_all_of, raise};
 
 /// The HTTP methods an OpenAPI path item may have, in the order in which they are emitted.
 pub const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -67,103 +72,6 @@ pub fn name(effective: &Value, settings: &NameSettings) -> Result<Named> {
         _ => document["components"] = json!({ "schemas": schemas }),
     }
     Ok(Named { document, hoisted: namer.hoisted })
-}
-
-/// Names that generated code needs for itself.
-const RESERVED: [&str; 17] = [
-    "Box",
-    "ConstFalse",
-    "ConstTrue",
-    "Default",
-    "Err",
-    "Field",
-    "From",
-    "Into",
-    "None",
-    "Ok",
-    "Option",
-    "Result",
-    "Self",
-    "Some",
-    "String",
-    "UnknownValue",
-    "Vec",
-];
-
-/// Gives components another name where two would become one Rust type, or one that is taken. Answers the new
-/// names with the JSON pointers of what they name.
-fn settle(document: &mut Value) -> IndexMap<String, String> {
-    let names: Vec<String> = document
-        .pointer("/components/schemas")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.clone())
-        .collect();
-    let is_free = |name: &str, taken: &BTreeSet<String>| !taken.contains(name) && !RESERVED.contains(&name);
-    let mut taken = BTreeSet::new();
-    // Who is spelled like the type keeps the name.
-    for name in names.iter().filter(|name| pascal(name) == **name && !RESERVED.contains(&name.as_str())) {
-        taken.insert(name.clone());
-    }
-    let mut renamed = IndexMap::new();
-    let mut changes: Vec<(String, String)> = Vec::new();
-    let others: Vec<&String> = names.iter().filter(|name| !taken.contains(*name)).collect();
-    for name in others {
-        let base = pascal(name);
-        let base = if base.is_empty() { "Unnamed".to_owned() } else { base };
-        if is_free(&base, &taken) && !pascal(name).is_empty() {
-            taken.insert(base);
-            continue;
-        }
-        let other = std::iter::once("Value".to_owned())
-            .chain((2..).map(|number: usize| number.to_string()))
-            .map(|suffix| format!("{base}{suffix}"))
-            .find(|other| is_free(other, &taken));
-        let Some(other) = other else { continue };
-        taken.insert(other.clone());
-        renamed.insert(other.clone(), format!("{SCHEMA_PREFIX}{}", escape(name)));
-        changes.push((name.clone(), other));
-    }
-    if changes.is_empty() {
-        return renamed;
-    }
-    let changes: BTreeMap<String, String> = changes
-        .into_iter()
-        .map(|(old, new)| (format!("{SCHEMA_PREFIX}{}", escape(&old)), format!("{SCHEMA_PREFIX}{new}")))
-        .collect();
-    redirect(document, &changes);
-    if let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") {
-        let old = std::mem::take(schemas);
-        for (name, schema) in old {
-            let name = changes
-                .get(&format!("{SCHEMA_PREFIX}{}", escape(&name)))
-                .and_then(|reference| reference.strip_prefix(SCHEMA_PREFIX))
-                .map_or(name, str::to_owned);
-            schemas.insert(name, schema);
-        }
-    }
-    renamed
-}
-
-/// Makes references lead where their targets went.
-fn redirect(value: &mut Value, changes: &BTreeMap<String, String>) {
-    match value {
-        Value::Object(object) => {
-            if let Some(Value::String(reference)) = object.get_mut("$ref")
-                && let Some(new) = changes.get(reference)
-            {
-                reference.clone_from(new);
-            }
-            for (key, child) in object {
-                if !matches!(key.as_str(), "example" | "examples" | "default" | "enum" | "const") {
-                    redirect(child, changes);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| redirect(item, changes)),
-        _ => {}
-    }
 }
 
 struct Namer<'a> {
@@ -382,131 +290,6 @@ impl Namer<'_> {
     }
 }
 
-/// Rewrites 3.0's ways into 3.1's: `nullable`, boolean exclusive bounds, single-reference `allOf`.
-fn raise(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            for (key, child) in object.iter_mut() {
-                if !matches!(key.as_str(), "example" | "examples" | "default" | "enum" | "const") {
-                    raise(child);
-                }
-            }
-            if object.get("nullable").is_some_and(Value::is_boolean) {
-                let nullable = object.remove("nullable") == Some(Value::Bool(true));
-                if nullable {
-                    make_nullable(object);
-                }
-            }
-            for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
-                if let Some(Value::Bool(exclusive)) = object.get(flag).cloned() {
-                    object.remove(flag);
-                    if exclusive && let Some(limit) = object.remove(bound) {
-                        object.insert(flag.into(), limit);
-                    }
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(raise),
-        _ => {}
-    }
-}
-
-fn make_nullable(object: &mut Map<String, Value>) {
-    if let Some(Value::String(kind)) = object.get("type").cloned() {
-        object.insert("type".into(), json!([kind, "null"]));
-        if let Some(Value::Array(values)) = object.get_mut("enum")
-            && !values.contains(&Value::Null)
-        {
-            values.push(Value::Null);
-        }
-    } else if let Some(reference) = object.remove("$ref") {
-        object.insert("anyOf".into(), json!([{ "$ref": reference }, { "type": "null" }]));
-    } else if let Some(Value::Array(branches)) = object.remove("allOf") {
-        let inner = if branches.len() == 1 { branches[0].clone() } else { json!({ "allOf": branches }) };
-        object.insert("anyOf".into(), json!([inner, { "type": "null" }]));
-    }
-}
-
-/// Merges an `allOf` whose branches are all plain objects (or references to such) into one object.
-fn flatten_all_of(schema: &mut Value, schemas: &Map<String, Value>) {
-    let Some(branches) = schema.get("allOf").and_then(Value::as_array).cloned() else { return };
-    if let [only] = branches.as_slice()
-        && only.get("$ref").is_some()
-        && schema.get("properties").is_none()
-    {
-        let Value::Object(object) = schema else { return };
-        object.remove("allOf");
-        object.remove("type");
-        object.insert("$ref".into(), only["$ref"].clone());
-        return;
-    }
-    let mut merged = Map::new();
-    let mut own = schema.clone();
-    if let Value::Object(own) = &mut own {
-        own.remove("allOf");
-    }
-    let mut parts = branches;
-    if own.get("properties").is_some() || own.get("required").is_some() {
-        parts.push(json!({ "type": "object", "properties": own.get("properties").cloned().unwrap_or(json!({})), "required": own.get("required").cloned().unwrap_or(json!([])) }));
-    }
-    let mut required: Vec<Value> = Vec::new();
-    let mut properties = Map::new();
-    for part in &parts {
-        let Some(part) = plain_object(part, schemas, 0) else { return };
-        for (key, value) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            properties.insert(key.clone(), value.clone());
-        }
-        for name in part.get("required").and_then(Value::as_array).into_iter().flatten() {
-            if !required.contains(name) {
-                required.push(name.clone());
-            }
-        }
-        if let Some(more) = part.get("additionalProperties") {
-            merged.insert("additionalProperties".into(), more.clone());
-        }
-    }
-    merged.insert("type".into(), json!("object"));
-    if !required.is_empty() {
-        merged.insert("required".into(), Value::Array(required));
-    }
-    merged.insert("properties".into(), Value::Object(properties));
-    if let Value::Object(own) = own {
-        for (key, value) in own {
-            merged.entry(key).or_insert(value);
-        }
-    }
-    *schema = Value::Object(merged);
-}
-
-/// The object that `schema` is, following references and nested `allOf`; `None` when it is anything else.
-fn plain_object(schema: &Value, schemas: &Map<String, Value>, depth: usize) -> Option<Value> {
-    if depth > 16 {
-        return None;
-    }
-    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        let target = schemas.get(reference.strip_prefix(SCHEMA_PREFIX)?)?;
-        return plain_object(target, schemas, depth + 1);
-    }
-    let mut schema = schema.clone();
-    flatten_all_of(&mut schema, schemas);
-    let object = schema.as_object()?;
-    let known = |key: &String| {
-        matches!(
-            key.as_str(),
-            "type"
-                | "properties"
-                | "required"
-                | "additionalProperties"
-                | "description"
-                | "title"
-                | "example"
-                | "examples"
-        ) || key.starts_with("x-")
-    };
-    let is_object = object.get("type").is_none_or(|kind| kind == "object");
-    (is_object && object.keys().all(known)).then_some(schema)
-}
-
 fn enum_values(schema: &Value) -> Option<Vec<Value>> {
     let kind = schema.get("type")?;
     let text = kind == "string" || (kind.as_array().is_some_and(|kinds| kinds.contains(&json!("string"))));
@@ -550,44 +333,6 @@ fn copy(from: &Value, to: &mut Value, keys: &[&str]) {
             to[*key] = value.clone();
         }
     }
-}
-
-/// Escapes one JSON pointer token.
-pub fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
-}
-
-/// `PascalCase`, word by word as typify does it, so that both call a type the same.
-pub fn pascal(text: &str) -> String {
-    let out = text.replace(|character: char| !character.is_alphanumeric(), " ").to_upper_camel_case();
-    if out.starts_with(|first: char| first.is_ascii_digit()) { format!("X{out}") } else { out }
-}
-
-/// `snake_case`; runs of capitals are one word: `getRingnityOAuthJwks` → `get_ringnity_oauth_jwks`.
-pub fn snake(text: &str) -> String {
-    let text = text.replace("OAuth", "Oauth").replace("OpenId", "Openid").replace("IDs", "Ids");
-    let characters: Vec<char> = text.chars().collect();
-    let mut out = String::new();
-    for (index, &character) in characters.iter().enumerate() {
-        if !character.is_alphanumeric() {
-            if !out.ends_with('_') && !out.is_empty() {
-                out.push('_');
-            }
-            continue;
-        }
-        if character.is_uppercase() && index > 0 {
-            let before = characters[index - 1];
-            let next_lower = characters.get(index + 1).is_some_and(|next| next.is_lowercase());
-            if (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_lower))
-                && !out.ends_with('_')
-            {
-                out.push('_');
-            }
-        }
-        out.extend(character.to_lowercase());
-    }
-    let out = out.trim_matches('_').to_owned();
-    if out.starts_with(|first: char| first.is_ascii_digit()) { format!("x_{out}") } else { out }
 }
 
 #[cfg(test)]

@@ -1,0 +1,174 @@
+//! Who may call what: kinds of credential, their scopes, and the error codes that the settings give them.
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::Accepted;
+use super::build::Builder;
+use crate::name::{SCHEMA_PREFIX, snake};
+use crate::source::{PrincipalSettings, Settings};
+
+/// Every kind of credential: those of the settings, or one per security scheme.
+pub(super) fn kinds(settings: &Settings, document: &Value) -> Vec<PrincipalSettings> {
+    if !settings.principal.is_empty() {
+        return settings.principal.clone();
+    }
+    let schemes = document["components"]["securitySchemes"].as_object();
+    schemes
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| PrincipalSettings {
+            kind: snake(name),
+            scheme: name.clone(),
+            scopes: Some(String::new()),
+            ..PrincipalSettings::default()
+        })
+        .collect()
+}
+
+impl Builder<'_> {
+    /// The scopes that the extension names: an entry is one scope, or a list of which any one will do.
+    fn scopes(&self, operation: &Value, pointer: &str) -> Result<Option<Vec<Vec<String>>>> {
+        let Some(name) = &self.settings.extensions.scopes else { return Ok(None) };
+        let Some(entries) = operation.get(name.as_str()) else { return Ok(None) };
+        let pointer = format!("{pointer}/{name}");
+        let Some(entries) = entries.as_array() else {
+            bail!("{}: {pointer}: a list of scopes is needed here", self.file)
+        };
+        let scope = |value: &Value| value.as_str().map(str::to_owned);
+        let read = |(index, entry): (usize, &Value)| {
+            let any: Option<Vec<String>> = match entry {
+                Value::Array(any) => any.iter().map(scope).collect(),
+                one => scope(one).map(|scope| vec![scope]),
+            };
+            any.filter(|any| !any.is_empty()).with_context(|| {
+                format!(
+                    "{}: {pointer}/{index}: a scope is needed here, or a list of scopes of which any will do",
+                    self.file
+                )
+            })
+        };
+        entries.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
+    }
+
+    /// Who may call an operation, and whether nobody in particular may too.
+    pub(super) fn security(&self, operation: &Value, pointer: &str) -> Result<(Vec<Accepted>, bool)> {
+        let alternatives = operation.get("security").or_else(|| self.document.get("security"));
+        let Some(alternatives) = alternatives.and_then(Value::as_array) else {
+            return Ok((Vec::new(), true));
+        };
+        let all = kinds(self.settings, self.document);
+        let list = |name: &Option<String>| -> Option<Vec<String>> {
+            let values = operation.get(name.as_deref()?)?.as_array()?;
+            Some(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        };
+        let scopes = self.scopes(operation, pointer)?;
+        let allowed = list(&self.settings.extensions.principals);
+        let mut accepted: Vec<Accepted> = Vec::new();
+        let mut anonymous = alternatives.is_empty();
+        for alternative in alternatives {
+            let Some(schemes) = alternative.as_object() else { continue };
+            if schemes.is_empty() {
+                anonymous = true;
+            }
+            for (scheme, standard_scopes) in schemes {
+                let extra = self.settings.schemes.get(scheme);
+                let mut any = false;
+                for kind in &all {
+                    let carried =
+                        kind.scheme == *scheme || extra.is_some_and(|kinds| kinds.contains(&kind.kind));
+                    if !carried {
+                        continue;
+                    }
+                    any = true;
+                    if allowed.as_ref().is_some_and(|allowed| !allowed.contains(&kind.kind))
+                        || accepted.iter().any(|other| other.kind == kind.kind)
+                    {
+                        continue;
+                    }
+                    let scopes = match (&scopes, &kind.scopes) {
+                        (Some(scopes), Some(prefix)) => {
+                            let others: Vec<&str> = all
+                                .iter()
+                                .filter_map(|other| other.scopes.as_deref())
+                                .filter(|other| !other.is_empty())
+                                .collect();
+                            let own = |scope: &&String| {
+                                if prefix.is_empty() {
+                                    !others.iter().any(|other| scope.starts_with(other))
+                                } else {
+                                    scope.starts_with(prefix.as_str())
+                                }
+                            };
+                            scopes
+                                .iter()
+                                .map(|any| any.iter().filter(own).cloned().collect::<Vec<_>>())
+                                .filter(|any| !any.is_empty())
+                                .collect()
+                        }
+                        (None, Some(_)) => standard_scopes
+                            .as_array()
+                            .into_iter()
+                            .flatten()
+                            .filter_map(Value::as_str)
+                            .map(|scope| vec![scope.to_owned()])
+                            .collect(),
+                        _ => Vec::new(),
+                    };
+                    accepted.push(Accepted { kind: kind.kind.clone(), scopes });
+                }
+                if !any {
+                    bail!(
+                        "{}: {pointer}/security: scheme {scheme} carries no known kind of credential; declare it in components.securitySchemes or in the settings",
+                        self.file
+                    );
+                }
+            }
+        }
+        if let Some(allowed) = allowed {
+            for kind in &allowed {
+                if !accepted.iter().any(|entry| entry.kind == *kind) {
+                    bail!(
+                        "{}: {pointer}: kind {kind} is not carried by the operation's security schemes",
+                        self.file
+                    );
+                }
+            }
+        }
+        Ok((accepted, anonymous))
+    }
+}
+
+/// Refuses settings that name an error code which the contract does not have.
+pub(super) fn codes_exist(settings: &Settings, document: &Value) -> Result<()> {
+    let mut known: Vec<&str> = Vec::new();
+    for (schema, error) in &settings.errors {
+        let body = &document["components"]["schemas"][schema.as_str()];
+        if !body.is_object() {
+            bail!("settings [errors.{schema}]: the contract has no such schema");
+        }
+        let Some(member) = &error.code else { continue };
+        let mut code = &body["properties"][member.as_str()];
+        if let Some(name) = code["$ref"].as_str().and_then(|reference| reference.strip_prefix(SCHEMA_PREFIX))
+        {
+            code = &document["components"]["schemas"][name];
+        }
+        let Some(values) = code["enum"].as_array() else { return Ok(()) };
+        let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+        for (problem, code) in &error.codes {
+            if !values.contains(&code.as_str()) {
+                bail!("settings [errors.{schema}.codes] {problem}: the contract has no code {code}");
+            }
+        }
+        known.extend(values);
+    }
+    for principal in &settings.principal {
+        let codes = [&principal.missing, &principal.invalid, &principal.expired, &principal.denied];
+        for code in codes.into_iter().flatten() {
+            if !known.is_empty() && !known.contains(&code.as_str()) {
+                bail!("settings [[principal]] {}: the contract has no error code {code}", principal.kind);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! Words of names: how types, functions and JSON pointers are spelled.
+
+use heck::ToUpperCamelCase as _;
+
+/// Escapes one JSON pointer token.
+pub fn escape(token: &str) -> String {
+    token.replace('~', "~0").replace('/', "~1")
+}
+
+/// `PascalCase`, word by word as typify does it, so that both call a type the same.
+pub fn pascal(text: &str) -> String {
+    let out = text.replace(|character: char| !character.is_alphanumeric(), " ").to_upper_camel_case();
+    if out.starts_with(|first: char| first.is_ascii_digit()) { format!("X{out}") } else { out }
+}
+
+/// `snake_case`; runs of capitals are one word: `getRingnityOAuthJwks` → `get_ringnity_oauth_jwks`.
+pub fn snake(text: &str) -> String {
+    let text = text.replace("OAuth", "Oauth").replace("OpenId", "Openid").replace("IDs", "Ids");
+    let characters: Vec<char> = text.chars().collect();
+    let mut out = String::new();
+    for (index, &character) in characters.iter().enumerate() {
+        if !character.is_alphanumeric() {
+            if !out.ends_with('_') && !out.is_empty() {
+                out.push('_');
+            }
+            continue;
+        }
+        if character.is_uppercase() && index > 0 {
+            let before = characters[index - 1];
+            let next_lower = characters.get(index + 1).is_some_and(|next| next.is_lowercase());
+            if (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_lower))
+                && !out.ends_with('_')
+            {
+                out.push('_');
+            }
+        }
+        out.extend(character.to_lowercase());
+    }
+    let out = out.trim_matches('_').to_owned();
+    if out.starts_with(|first: char| first.is_ascii_digit()) { format!("x_{out}") } else { out }
+}

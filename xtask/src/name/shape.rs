@@ -1,0 +1,130 @@
+//! One shape for what can be said in several ways: 3.0's words become 3.1's, `allOf` of objects one object.
+
+use serde_json::{Map, Value, json};
+
+use super::SCHEMA_PREFIX;
+
+/// Rewrites 3.0's ways into 3.1's: `nullable`, boolean exclusive bounds, single-reference `allOf`.
+pub(super) fn raise(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (key, child) in object.iter_mut() {
+                if !matches!(key.as_str(), "example" | "examples" | "default" | "enum" | "const") {
+                    raise(child);
+                }
+            }
+            if object.get("nullable").is_some_and(Value::is_boolean) {
+                let nullable = object.remove("nullable") == Some(Value::Bool(true));
+                if nullable {
+                    make_nullable(object);
+                }
+            }
+            for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+                if let Some(Value::Bool(exclusive)) = object.get(flag).cloned() {
+                    object.remove(flag);
+                    if exclusive && let Some(limit) = object.remove(bound) {
+                        object.insert(flag.into(), limit);
+                    }
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(raise),
+        _ => {}
+    }
+}
+
+fn make_nullable(object: &mut Map<String, Value>) {
+    if let Some(Value::String(kind)) = object.get("type").cloned() {
+        object.insert("type".into(), json!([kind, "null"]));
+        if let Some(Value::Array(values)) = object.get_mut("enum")
+            && !values.contains(&Value::Null)
+        {
+            values.push(Value::Null);
+        }
+    } else if let Some(reference) = object.remove("$ref") {
+        object.insert("anyOf".into(), json!([{ "$ref": reference }, { "type": "null" }]));
+    } else if let Some(Value::Array(branches)) = object.remove("allOf") {
+        let inner = if branches.len() == 1 { branches[0].clone() } else { json!({ "allOf": branches }) };
+        object.insert("anyOf".into(), json!([inner, { "type": "null" }]));
+    }
+}
+
+/// Merges an `allOf` whose branches are all plain objects (or references to such) into one object.
+pub(super) fn flatten_all_of(schema: &mut Value, schemas: &Map<String, Value>) {
+    let Some(branches) = schema.get("allOf").and_then(Value::as_array).cloned() else { return };
+    if let [only] = branches.as_slice()
+        && only.get("$ref").is_some()
+        && schema.get("properties").is_none()
+    {
+        let Value::Object(object) = schema else { return };
+        object.remove("allOf");
+        object.remove("type");
+        object.insert("$ref".into(), only["$ref"].clone());
+        return;
+    }
+    let mut merged = Map::new();
+    let mut own = schema.clone();
+    if let Value::Object(own) = &mut own {
+        own.remove("allOf");
+    }
+    let mut parts = branches;
+    if own.get("properties").is_some() || own.get("required").is_some() {
+        parts.push(json!({ "type": "object", "properties": own.get("properties").cloned().unwrap_or(json!({})), "required": own.get("required").cloned().unwrap_or(json!([])) }));
+    }
+    let mut required: Vec<Value> = Vec::new();
+    let mut properties = Map::new();
+    for part in &parts {
+        let Some(part) = plain_object(part, schemas, 0) else { return };
+        for (key, value) in part.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            properties.insert(key.clone(), value.clone());
+        }
+        for name in part.get("required").and_then(Value::as_array).into_iter().flatten() {
+            if !required.contains(name) {
+                required.push(name.clone());
+            }
+        }
+        if let Some(more) = part.get("additionalProperties") {
+            merged.insert("additionalProperties".into(), more.clone());
+        }
+    }
+    merged.insert("type".into(), json!("object"));
+    if !required.is_empty() {
+        merged.insert("required".into(), Value::Array(required));
+    }
+    merged.insert("properties".into(), Value::Object(properties));
+    if let Value::Object(own) = own {
+        for (key, value) in own {
+            merged.entry(key).or_insert(value);
+        }
+    }
+    *schema = Value::Object(merged);
+}
+
+/// The object that `schema` is, following references and nested `allOf`; `None` when it is anything else.
+fn plain_object(schema: &Value, schemas: &Map<String, Value>, depth: usize) -> Option<Value> {
+    if depth > 16 {
+        return None;
+    }
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        let target = schemas.get(reference.strip_prefix(SCHEMA_PREFIX)?)?;
+        return plain_object(target, schemas, depth + 1);
+    }
+    let mut schema = schema.clone();
+    flatten_all_of(&mut schema, schemas);
+    let object = schema.as_object()?;
+    let known = |key: &String| {
+        matches!(
+            key.as_str(),
+            "type"
+                | "properties"
+                | "required"
+                | "additionalProperties"
+                | "description"
+                | "title"
+                | "example"
+                | "examples"
+        ) || key.starts_with("x-")
+    };
+    let is_object = object.get("type").is_none_or(|kind| kind == "object");
+    (is_object && object.keys().all(known)).then_some(schema)
+}
