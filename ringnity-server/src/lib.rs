@@ -5,6 +5,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod demo;
+mod fault;
 mod pages;
 mod routes;
 pub mod serve;

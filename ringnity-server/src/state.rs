@@ -1,9 +1,9 @@
 //! What every request shares: the rules with their store, and the contract's checks.
 
-use ringnity_api::{Boundary, Call, Cors, Hooks};
+use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
 use tracing::warn;
 
-use crate::app::tenants;
+use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError};
 
 /// The state of a running server.
@@ -14,6 +14,18 @@ pub struct State {
     pub boundary: Boundary,
 }
 
+impl State {
+    /// What a request without a credential says of its tenant.
+    pub fn tenant_hints(&self, call: &Call) -> TenantHints {
+        let said = Said::of(call);
+        TenantHints {
+            host_slug: said.host.and_then(|host| self.app.urls.slug_of_host(&host)),
+            public_key: said.public_key,
+            slug: said.slug,
+        }
+    }
+}
+
 impl Hooks for State {
     fn boundary(&self) -> &Boundary {
         &self.boundary
@@ -21,7 +33,7 @@ impl Hooks for State {
 
     /// Pages may read an answer when their origin is on an allowed domain of the tenant that the request names.
     async fn cors(&self, call: &Call, origin: &str) -> Cors {
-        let hints = crate::routes::hints(self, call);
+        let hints = self.tenant_hints(call);
         let origin = origin.to_owned();
         let allowed = self
             .app

@@ -12,7 +12,7 @@ use ringnity_store::{SessionFamilyId, StoreError, credentials, owners, tenants};
 use super::secrets;
 use super::tokens::{Claims, TokenProblem, TokenScope};
 use crate::app::AppError;
-use crate::routes::fault;
+use crate::fault::fault;
 use crate::state::State;
 
 /// What Server API keys begin with; anything else is not looked up.

@@ -10,7 +10,7 @@ use ringnity_types::ConstTrue;
 
 use crate::app::{health, runtime};
 
-use super::{Routes, State, fault, hints, later};
+use super::{Routes, State, fault, later};
 
 impl RuntimeBootstrapOperations for Routes {
     async fn get_runtime_health(
@@ -31,8 +31,9 @@ impl RuntimeBootstrapOperations for Routes {
     ) -> Result<types::RuntimeBootstrapEnvelope, Fault> {
         let origin = call.origin().map(str::to_owned);
         let debug = input.debug.unwrap_or(false);
-        let data =
-            runtime::bootstrap_runtime(&cx.app, hints(cx, &call), origin, debug).await.map_err(fault)?;
+        let data = runtime::bootstrap_runtime(&cx.app, cx.tenant_hints(&call), origin, debug)
+            .await
+            .map_err(fault)?;
         Ok(types::RuntimeBootstrapEnvelope::new(data))
     }
 

@@ -1,0 +1,42 @@
+//! The one place where refusals of rules become answers: kinds to statuses, causes to the log.
+
+use http::StatusCode;
+use ringnity_api::{Fault, Problem};
+
+use crate::app::{AppError, Kind};
+
+/// The answer that tells of a refusal.
+pub fn fault(error: AppError) -> Fault {
+    let named = |status| Fault::new(status, error.code.to_string(), error.message.clone());
+    // Whatever the errors of an operation look like, they have a code of their own for a problem.
+    let common = |problem| Fault::of(problem, error.message.clone());
+    let mut fault = match error.kind {
+        Kind::Invalid => named(StatusCode::BAD_REQUEST),
+        Kind::Unauthenticated => named(StatusCode::UNAUTHORIZED),
+        Kind::Forbidden => named(StatusCode::FORBIDDEN),
+        Kind::NotFound => named(StatusCode::NOT_FOUND),
+        Kind::Conflict => named(StatusCode::CONFLICT),
+        Kind::NotBuilt => common(Problem::NotBuilt),
+        Kind::Unavailable => common(Problem::Unavailable).header(http::header::RETRY_AFTER, "5"),
+        Kind::Internal => common(Problem::Internal),
+    };
+    for line in error.details {
+        fault = fault.detail(line);
+    }
+    match error.source {
+        Some(source) => fault.cause(chain(&*source)),
+        None => fault,
+    }
+}
+
+/// An error with everything that caused it, for the log.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
