@@ -157,7 +157,7 @@ fn argument(contract: &Contract, plan: &Plan<'_>, input: &Input, names: &Names) 
         InputType::Own(name) => {
             let Body::Choice(variants) = &plan.body else { return quote!(()) };
             let (variant, payload) = &variants[0];
-            let module = super::plan::ident(&names.module(plan.operation));
+            let module = super::spelling::ident(&names.module(plan.operation));
             let text = sampled.to_string();
             let value = match payload.kind {
                 PayloadKind::Bytes => quote!(#krate::Upload::bytes("content")),

@@ -20,6 +20,7 @@ mod docs;
 mod exercise;
 mod plan;
 mod sample;
+mod spelling;
 mod surface;
 
 use plan::{Callers, Plan};
@@ -77,7 +78,7 @@ pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
     let wired: Vec<Ident> = modules
         .iter()
         .filter(|(_, entries)| entries.iter().any(|entry| entry.call.is_some()))
-        .map(|(module, _)| plan::ident(module))
+        .map(|(module, _)| spelling::ident(module))
         .collect();
     if !wired.is_empty() {
         let tokens = quote!(#(mod #wired;)*);
@@ -131,9 +132,9 @@ fn root(
     contract: &Contract,
     wired: bool,
 ) -> Result<File> {
-    let tags = modules.keys().map(|module| plan::ident(module));
+    let tags = modules.keys().map(|module| spelling::ident(module));
     let operations = entries.iter().map(|entry| {
-        let module = plan::ident(&names.module(entry.plan.operation));
+        let module = spelling::ident(&names.module(entry.plan.operation));
         let name = surface::constant(&entry.plan);
         quote!(#module::#name)
     });

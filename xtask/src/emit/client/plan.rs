@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::Ident;
+use quote::format_ident;
 use serde_json::Value;
 
+use super::spelling::{builder_name, free, ident, method_name, setter_name, solid};
 use crate::lower::{raw, resolve};
 use crate::model::{Contract, Media, Operation, Param, Place, Status, TypeRef};
 use crate::name::pascal;
@@ -226,107 +227,6 @@ pub enum Callers {
     Anybody,
     /// Clients that hold one of these kinds; the empty kind is no credential at all.
     Kinds(Vec<String>),
-}
-
-/// Tokens of a type.
-pub fn rust(ty: &TypeRef, types: &Ident) -> TokenStream {
-    match ty {
-        TypeRef::Named(name) => {
-            let name = format_ident!("{name}");
-            quote!(#types::#name)
-        }
-        TypeRef::String => quote!(String),
-        TypeRef::Bytes => quote!(bytes::Bytes),
-        TypeRef::I64 => quote!(i64),
-        TypeRef::I32 => quote!(i32),
-        TypeRef::F64 => quote!(f64),
-        TypeRef::Bool => quote!(bool),
-        TypeRef::DateTime => quote!(chrono::DateTime<chrono::Utc>),
-        TypeRef::Date => quote!(chrono::NaiveDate),
-        TypeRef::List(inner) => {
-            let inner = rust(inner, types);
-            quote!(Vec<#inner>)
-        }
-        TypeRef::Map(inner) => {
-            let inner = rust(inner, types);
-            quote!(std::collections::BTreeMap<String, #inner>)
-        }
-        TypeRef::Nullable(inner) => {
-            let inner = rust(inner, types);
-            quote!(Option<#inner>)
-        }
-        TypeRef::Any => quote!(serde_json::Value),
-    }
-}
-
-/// The type without null: an absent parameter is not sent.
-fn solid(ty: &TypeRef) -> &TypeRef {
-    if let TypeRef::Nullable(inner) = ty { solid(inner) } else { ty }
-}
-
-/// An identifier, raw where it is a keyword.
-pub fn ident(name: &str) -> Ident {
-    if name.is_empty() {
-        return format_ident!("value");
-    }
-    if matches!(name, "self" | "Self" | "super" | "crate" | "_") {
-        return format_ident!("{name}_");
-    }
-    syn::parse_str::<Ident>(name).unwrap_or_else(|_| format_ident!("r#{name}"))
-}
-
-/// Name of the call's type, unless something that its file uses is called so.
-fn builder_name(name: &str) -> Ident {
-    const TAKEN: [&str; 25] = [
-        "Box",
-        "ByteStream",
-        "C",
-        "Client",
-        "Core",
-        "Default",
-        "Err",
-        "Error",
-        "Into",
-        "None",
-        "Ok",
-        "Operation",
-        "Option",
-        "Parameter",
-        "Place",
-        "Redirect",
-        "Response",
-        "Result",
-        "Self",
-        "Some",
-        "String",
-        "Style",
-        "Text",
-        "Upload",
-        "Vec",
-    ];
-    if TAKEN.contains(&name) { format_ident!("{name}Call") } else { ident(name) }
-}
-
-fn method_name(name: &str) -> Ident {
-    if matches!(
-        name,
-        "new" | "builder" | "with" | "base_url" | "core" | "clone" | "fmt" | "into" | "try_into"
-    ) {
-        return format_ident!("{name}_");
-    }
-    ident(name)
-}
-
-fn setter_name(name: &str) -> String {
-    if matches!(name, "send" | "core") { format!("{name}_") } else { name.to_owned() }
-}
-
-fn free(name: &str, inputs: &[Input]) -> String {
-    let mut name = name.to_owned();
-    while inputs.iter().any(|input| input.name == name) {
-        name.push('_');
-    }
-    name
 }
 
 fn style(contract: &Contract, operation: &Operation, param: &Param) -> Result<Style> {

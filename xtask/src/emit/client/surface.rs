@@ -7,7 +7,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::calls::{Call, Passing};
-use super::plan::{Body, Callers, Input, InputType, Payload, PayloadKind, Plan, Role, Shape, Style, rust};
+use super::plan::{Body, Callers, Input, InputType, Payload, PayloadKind, Plan, Role, Shape, Style};
+use super::spelling::rust;
 use super::{Names, docs};
 use crate::model::{Contract, Param, Place, Status, TypeRef};
 

@@ -1,0 +1,108 @@
+//! How things are spelled in the client's code: types, and names that are not taken.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+use super::plan::Input;
+use crate::model::TypeRef;
+
+/// Tokens of a type.
+pub fn rust(ty: &TypeRef, types: &Ident) -> TokenStream {
+    match ty {
+        TypeRef::Named(name) => {
+            let name = format_ident!("{name}");
+            quote!(#types::#name)
+        }
+        TypeRef::String => quote!(String),
+        TypeRef::Bytes => quote!(bytes::Bytes),
+        TypeRef::I64 => quote!(i64),
+        TypeRef::I32 => quote!(i32),
+        TypeRef::F64 => quote!(f64),
+        TypeRef::Bool => quote!(bool),
+        TypeRef::DateTime => quote!(chrono::DateTime<chrono::Utc>),
+        TypeRef::Date => quote!(chrono::NaiveDate),
+        TypeRef::List(inner) => {
+            let inner = rust(inner, types);
+            quote!(Vec<#inner>)
+        }
+        TypeRef::Map(inner) => {
+            let inner = rust(inner, types);
+            quote!(std::collections::BTreeMap<String, #inner>)
+        }
+        TypeRef::Nullable(inner) => {
+            let inner = rust(inner, types);
+            quote!(Option<#inner>)
+        }
+        TypeRef::Any => quote!(serde_json::Value),
+    }
+}
+
+/// The type without null: an absent parameter is not sent.
+pub(super) fn solid(ty: &TypeRef) -> &TypeRef {
+    if let TypeRef::Nullable(inner) = ty { solid(inner) } else { ty }
+}
+
+/// An identifier, raw where it is a keyword.
+pub fn ident(name: &str) -> Ident {
+    if name.is_empty() {
+        return format_ident!("value");
+    }
+    if matches!(name, "self" | "Self" | "super" | "crate" | "_") {
+        return format_ident!("{name}_");
+    }
+    syn::parse_str::<Ident>(name).unwrap_or_else(|_| format_ident!("r#{name}"))
+}
+
+/// Name of the call's type, unless something that its file uses is called so.
+pub(super) fn builder_name(name: &str) -> Ident {
+    const TAKEN: [&str; 25] = [
+        "Box",
+        "ByteStream",
+        "C",
+        "Client",
+        "Core",
+        "Default",
+        "Err",
+        "Error",
+        "Into",
+        "None",
+        "Ok",
+        "Operation",
+        "Option",
+        "Parameter",
+        "Place",
+        "Redirect",
+        "Response",
+        "Result",
+        "Self",
+        "Some",
+        "String",
+        "Style",
+        "Text",
+        "Upload",
+        "Vec",
+    ];
+    if TAKEN.contains(&name) { format_ident!("{name}Call") } else { ident(name) }
+}
+
+pub(super) fn method_name(name: &str) -> Ident {
+    if matches!(
+        name,
+        "new" | "builder" | "with" | "base_url" | "core" | "clone" | "fmt" | "into" | "try_into"
+    ) {
+        return format_ident!("{name}_");
+    }
+    ident(name)
+}
+
+pub(super) fn setter_name(name: &str) -> String {
+    if matches!(name, "send" | "core") { format!("{name}_") } else { name.to_owned() }
+}
+
+pub(super) fn free(name: &str, inputs: &[Input]) -> String {
+    let mut name = name.to_owned();
+    while inputs.iter().any(|input| input.name == name) {
+        name.push('_');
+    }
+    name
+}
