@@ -108,8 +108,8 @@ pub fn contract(source: source::Source) -> Result<Contract> {
 
 /// The generated files of this repository's crates.
 pub fn own(contract: &Contract) -> Result<Generated> {
-    let mut generated = crates(contract)?;
-    generated.files.extend(server(contract)?);
+    let (mut generated, server) = crates(contract, true)?;
+    generated.files.extend(server.transpose()?.into_iter().flatten());
     generated.files.push(emit::types::table::emit(contract)?);
     generated.owned = vec![
         PathBuf::from(emit::types::folder(contract)),
@@ -125,18 +125,17 @@ pub fn own(contract: &Contract) -> Result<Generated> {
 pub fn workspace(contract: &Contract) -> Result<Generated> {
     let home = source::root();
     frame::prefix_is_free(contract, &home)?;
-    let mut generated = crates(contract)?;
+    let reason = errors_differ(contract);
+    let (mut generated, server) = crates(contract, reason.is_none())?;
     // Tests of the client are written by hand, and only here.
     let tests = PathBuf::from(emit::client::test_folder(contract));
     generated.files.retain(|file| !file.path.starts_with(&tests));
-    match errors_differ(contract) {
-        Some(reason) => generated.without_server = Some(reason),
-        None => match server(contract) {
-            Ok(files) => generated.files.extend(files),
-            // Types and client stand without it.
-            Err(error) => generated.without_server = Some(format!("{error:#}")),
-        },
+    match server.transpose() {
+        Ok(files) => generated.files.extend(files.into_iter().flatten()),
+        // Types and client stand without it.
+        Err(error) => generated.without_server = Some(format!("{error:#}")),
     }
+    generated.without_server = generated.without_server.or(reason);
     generated.files.extend(frame::files(contract, &home, generated.without_server.is_none())?);
     generated.owned = frame::owned(contract).into_iter().map(PathBuf::from).collect();
     Ok(sorted(generated))
@@ -172,14 +171,25 @@ fn errors_differ(contract: &Contract) -> Option<String> {
         .then(|| format!("the errors of these operations share no schema\n  {}", lines.join("\n  ")))
 }
 
-/// Types and client.
-fn crates(contract: &Contract) -> Result<Generated> {
-    let mut files = emit::types::emit(contract)?;
-    let (client, losses) = emit::client::emit(contract)?;
+/// Types and client, and the server trait where it is asked for. Each has a thread of its own, since most of
+/// the time goes into parsing and formatting code.
+fn crates(contract: &Contract, with_server: bool) -> Result<(Generated, Option<Result<Vec<File>>>)> {
+    let (types, client, server) = std::thread::scope(|scope| {
+        let types = scope.spawn(|| emit::types::emit(contract));
+        let server = with_server.then(|| scope.spawn(|| server(contract)));
+        let client = emit::client::emit(contract);
+        (joined(types), client, server.map(joined))
+    });
+    let mut files = types?;
+    let (client, losses) = client?;
     files.extend(client);
     let ledger = ledger_with(contract, losses)?;
     files.push(ledger.file(ledger_path(contract))?);
-    Ok(Generated { files, owned: Vec::new(), without_server: None, ledger })
+    Ok((Generated { files, owned: Vec::new(), without_server: None, ledger }, server))
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The server trait, and the contract beside it.

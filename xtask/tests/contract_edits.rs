@@ -1,0 +1,182 @@
+//! What CONTRIBUTING.md promises of a contract edit, on copies of the real contract: the code that changes is
+//! little and where one looks for it, and `diff` says for whom the edit breaks something. Nothing is compiled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use xtask::diff::{Direction, Level, Options, Report, diff};
+use xtask::source::{self, Inputs};
+use xtask::{generate, output};
+
+/// What one edit of the contract does.
+struct Outcome {
+    /// Added and removed lines by file, without the mark that every file begins with.
+    changed: BTreeMap<String, (usize, usize)>,
+    /// What changed for those who use the contract.
+    report: Report,
+}
+
+impl Outcome {
+    fn files(&self) -> BTreeSet<&str> {
+        self.changed.keys().map(String::as_str).collect()
+    }
+
+    fn lines(&self) -> (usize, usize) {
+        self.changed.values().fold((0, 0), |sum, lines| (sum.0 + lines.0, sum.1 + lines.1))
+    }
+}
+
+/// The contract as it takes effect and what is generated from it, below a folder.
+fn generated(folder: &Path, contract: &Value) -> (Value, BTreeMap<String, String>) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    let file = folder.join("openapi.json");
+    std::fs::write(&file, serde_json::to_string_pretty(contract).expect("writes")).expect("writes");
+    let root = source::root();
+    let inputs = Inputs {
+        contract: Some(file),
+        overlay: Some(root.join("openapi.overlay.json")),
+        settings: Some(root.join("openapi.settings.toml")),
+    };
+    let contract = generate::contract(source::load(&inputs).expect("loads")).expect("is sound");
+    let generated = generate::own(&contract).expect("generates");
+    output::write(folder, &generated.files, &generated.owned).expect("writes");
+    let files = generated.files.into_iter().map(|file| {
+        let text = std::fs::read_to_string(folder.join(&file.path)).expect("was written");
+        let text = text
+            .strip_prefix("// @generated")
+            .map_or(text.as_str(), |rest| rest.split_once('\n').map_or("", |(_, rest)| rest));
+        (file.path.display().to_string(), text.to_owned())
+    });
+    (contract.effective.clone(), files.collect())
+}
+
+fn edited(edit: impl FnOnce(&mut Value)) -> Outcome {
+    let published = source::read_document(&source::root().join("openapi.json")).expect("reads");
+    let mut other = published.clone();
+    edit(&mut other);
+    assert_ne!(published, other, "the edit changes something");
+    let folder = || tempfile::tempdir().expect("a folder");
+    // One run for all tests shows what there is without an edit.
+    static BEFORE: OnceLock<(Value, BTreeMap<String, String>)> = OnceLock::new();
+    let (old, before) = BEFORE.get_or_init(|| generated(folder().path(), &published));
+    let (new, after) = generated(folder().path(), &other);
+    let mut changed = BTreeMap::new();
+    for path in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+        let text = |files: &BTreeMap<String, String>| files.get(path).cloned().unwrap_or_default();
+        let (old, new) = (text(before), text(&after));
+        if old == new {
+            continue;
+        }
+        let lines = similar::TextDiff::from_lines(&old, &new);
+        let count = |tag| lines.iter_all_changes().filter(|change| change.tag() == tag).count();
+        changed.insert(path.clone(), (count(similar::ChangeTag::Insert), count(similar::ChangeTag::Delete)));
+    }
+    println!("{changed:#?}");
+    Outcome { changed, report: diff(old, &new, Options::default()) }
+}
+
+fn at<'v>(document: &'v mut Value, pointer: &str) -> &'v mut Value {
+    document.pointer_mut(pointer).unwrap_or_else(|| panic!("nothing at {pointer}"))
+}
+
+fn rules(report: &Report) -> Vec<(Level, &'static str)> {
+    report.changes.iter().map(|change| (change.level, change.rule)).collect()
+}
+
+const CLIENT: &str = "ringnity-client/src/generated";
+const API: &str = "ringnity-server/api/src/generated";
+const TYPES: &str = "ringnity-types/src/generated";
+const CONTRACT: &str = "ringnity-server/api/src/generated/contract.json";
+const LEDGER: &str = "ringnity-types/src/generated/fidelity.json";
+
+#[test]
+fn an_operation_more_is_code_in_the_files_of_its_tag() {
+    let outcome = edited(|contract| {
+        at(contract, "/paths")["/server/contact-tags"] = json!({ "get": {
+            "tags": ["Server API"], "operationId": "listContactTags", "summary": "List the tags of contacts.",
+            "security": [{ "ServerApiKey": [] }], "x-ringnity-scopes": ["server:contacts:read"],
+            "responses": {
+                "200": { "description": "Tags.", "content": { "application/json": { "schema": {
+                    "type": "object", "required": ["tags"],
+                    "properties": { "tags": { "type": "array", "items": { "type": "string" } } },
+                } } } },
+                "4XX": { "description": "No.", "content": { "application/json": {
+                    "schema": { "$ref": "#/components/schemas/ErrorEnvelope" } } } },
+            },
+        } });
+    });
+    let files = outcome.files();
+    for file in [
+        format!("{API}/server_api.rs"),
+        format!("{API}/dispatch.rs"),
+        format!("{CLIENT}/server_api.rs"),
+        format!("{TYPES}/server_api.rs"),
+        CONTRACT.to_owned(),
+    ] {
+        assert!(files.contains(file.as_str()), "{file} is not in {files:?}");
+    }
+    let allowed = ["server_api.rs", "mod.rs", "dispatch.rs", "schemas.rs", "contract.json", "fidelity.json"];
+    for (file, (added, removed)) in &outcome.changed {
+        // Elsewhere only numbers move: places in the table of operations, counts of users.
+        let numbers = added == removed && *added <= 5;
+        assert!(allowed.iter().any(|end| file.ends_with(end)) || numbers, "{file}: {added} {removed}");
+    }
+    let (added, removed) = outcome.lines();
+    assert!((100..400).contains(&added) && removed < 30, "{:?}", outcome.changed);
+    assert_eq!(rules(&outcome.report), [(Level::Compatible, "operation-added")]);
+}
+
+#[test]
+fn a_field_more_is_a_member_more() {
+    let outcome = edited(|contract| {
+        at(contract, "/components/schemas/ContactInput/properties")["nickname"] =
+            json!({ "type": "string", "description": "What friends say." });
+    });
+    let files = outcome.files();
+    let types = format!("{TYPES}/server_api.rs");
+    for file in &files {
+        let known = [types.as_str(), CONTRACT, LEDGER].contains(file);
+        assert!(known, "{file} changes too: {:?}", outcome.changed);
+    }
+    assert!(files.contains(CONTRACT));
+    let (added, removed) = outcome.lines();
+    assert!((5..60).contains(&added) && removed < 10, "{:?}", outcome.changed);
+    assert!(!outcome.report.breaks(), "{:#?}", outcome.report);
+    assert!(rules(&outcome.report).iter().all(|(level, _)| *level == Level::Compatible));
+}
+
+#[test]
+fn an_enum_value_more_is_a_variant_more_and_readers_are_told() {
+    let outcome = edited(|contract| {
+        let values = at(contract, "/components/schemas/CallSessionStatus/enum");
+        values.as_array_mut().expect("a list").push(json!("parked"));
+    });
+    let files = outcome.files();
+    assert!(files.contains(CONTRACT));
+    for file in &files {
+        assert!(file.starts_with(TYPES) || *file == CONTRACT, "{file} changes too: {:?}", outcome.changed);
+    }
+    let (added, removed) = outcome.lines();
+    assert!((2..20).contains(&added) && removed < 6, "{:?}", outcome.changed);
+    assert!(!outcome.report.breaks(), "{:#?}", outcome.report);
+    let told = outcome.report.changes.iter().find(|change| change.rule == "enum-value-added");
+    assert!(told.is_some_and(|change| change.level == Level::Compatible && change.note.is_some()));
+}
+
+#[test]
+fn a_tighter_limit_is_words_in_the_code_and_breaks_callers() {
+    let outcome = edited(|contract| {
+        at(contract, "/components/parameters/LimitQuery/schema")["maximum"] = json!(50);
+    });
+    let (added, removed) = outcome.lines();
+    assert!(outcome.files().contains(CONTRACT));
+    assert!(outcome.changed.len() <= 4 && added <= 8 && removed <= 8, "{:?}", outcome.changed);
+    assert!(outcome.report.breaks());
+    let change = &outcome.report.changes[0];
+    assert_eq!((change.level, change.rule), (Level::Breaking, "limit-tightened"));
+    assert_eq!(change.breaks, [Direction::Request]);
+    assert!(change.operations.contains(&"listContacts".to_owned()), "{change:#?}");
+    assert!(change.witness.as_ref().is_some_and(|value| value.as_i64().is_some_and(|value| value > 50)));
+}
