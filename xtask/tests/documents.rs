@@ -154,6 +154,11 @@ fn what_is_not_supported_is_an_error_that_names_its_place() {
             "#/paths/~1special-events/post/requestBody",
         ),
         (
+            "credentials that are certificates",
+            |d| at(d, "/components/securitySchemes/MuseumPlaceholderAuth")["type"] = json!("mutualTLS"),
+            "#/components/securitySchemes/MuseumPlaceholderAuth",
+        ),
+        (
             "credentials that are not declared",
             |d| at(d, GET)["security"] = json!([{"Other": []}]),
             "#/paths/~1special-events/get/security",

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Accepted;
 use super::build::Builder;
-use crate::name::{SCHEMA_PREFIX, snake};
+use crate::name::{SCHEMA_PREFIX, escape, snake};
 use crate::source::{PrincipalSettings, Settings};
 
 /// Every kind of credential: those of the settings, or one per security scheme.
@@ -51,6 +51,25 @@ impl Builder<'_> {
         entries.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
     }
 
+    /// Refuses a security scheme whose credential is not a text in a known place.
+    fn carried(&self, name: &str) -> Result<()> {
+        let scheme = &self.document["components"]["securitySchemes"][name];
+        let is = |known: &[&str], value: &Value| {
+            value.as_str().is_none_or(|value| known.iter().any(|known| known.eq_ignore_ascii_case(value)))
+        };
+        let kinds = ["apiKey", "http", "oauth2", "openIdConnect"];
+        if is(&kinds, &scheme["type"]) && is(&["basic", "bearer"], &scheme["scheme"]) {
+            return Ok(());
+        }
+        let said = if scheme["type"] == "http" { &scheme["scheme"] } else { &scheme["type"] };
+        bail!(
+            "{}: #/components/securitySchemes/{}: credentials of this kind ({}) are not supported; keys, basic and bearer are",
+            self.file,
+            escape(name),
+            said.as_str().unwrap_or_default()
+        )
+    }
+
     /// Who may call an operation, and whether nobody in particular may too.
     pub(super) fn security(&self, operation: &Value, pointer: &str) -> Result<(Vec<Accepted>, bool)> {
         let alternatives = operation.get("security").or_else(|| self.document.get("security"));
@@ -72,6 +91,7 @@ impl Builder<'_> {
                 anonymous = true;
             }
             for (scheme, standard_scopes) in schemes {
+                self.carried(scheme)?;
                 let extra = self.settings.schemes.get(scheme);
                 let mut any = false;
                 for kind in &all {
