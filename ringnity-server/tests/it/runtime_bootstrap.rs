@@ -85,3 +85,43 @@ fn blocked_services_say_why_only_when_asked() {
         assert!(video(&loud)["reason"].as_str().is_some_and(|reason| reason.contains("video")));
     });
 }
+
+#[test]
+fn a_page_that_cannot_be_told_is_on_no_allowed_domain() {
+    on_each_engine(async |server| {
+        let ask = |origins: &[&[u8]]| {
+            let mut request =
+                b"GET /api/sdk/bootstrap?slug=demo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".to_vec();
+            for origin in origins {
+                request.extend_from_slice(b"Origin: ");
+                request.extend_from_slice(origin);
+                request.extend_from_slice(b"\r\n");
+            }
+            request.extend_from_slice(b"\r\n");
+            server.raw(&request)
+        };
+        let allowed = ask(&[b"http://localhost:3000"]);
+        assert!(allowed.starts_with("HTTP/1.1 200"), "{allowed}");
+        for origins in [
+            [b"https://evil\xff.example".as_slice()].as_slice(),
+            &[b"http://localhost:3000", b"https://evil.example"],
+            &[b"http://localhost:3000\xff"],
+        ] {
+            let refused = ask(origins);
+            assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+            assert!(refused.contains("SDK_ORIGIN_NOT_ALLOWED"), "{refused}");
+            assert!(!refused.contains("access-control-allow-origin"), "{refused}");
+        }
+    });
+}
+
+#[test]
+fn a_cache_is_told_that_answers_differ_by_origin() {
+    on_each_engine(async |server| {
+        // Also without an origin: or that answer is kept, and pages get it without their headers.
+        let plain = server.get("/api/sdk/bootstrap?slug=demo").send().await.ok();
+        assert_eq!(plain.header("vary"), Some("Origin"));
+        let refused = server.get("/api/sdk/bootstrap").send().await.refused(401, "SDK_SESSION_REQUIRED");
+        assert_eq!(refused.header("vary"), Some("Origin"));
+    });
+}

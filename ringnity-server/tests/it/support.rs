@@ -75,6 +75,27 @@ impl TestServer {
         self.running = Some(running);
     }
 
+    /// Sends bytes as they are, for what no client library would send; answers what came back.
+    pub fn raw(&self, request: &[u8]) -> String {
+        use std::io::{Read as _, Write as _};
+        let address = self.base.trim_start_matches("http://");
+        let mut socket = std::net::TcpStream::connect(address).expect("connects");
+        socket.write_all(request).expect("sends");
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).expect("an answer and its end");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// What a second server on the same database says.
+    pub async fn second(&self) -> anyhow::Result<Running> {
+        serve::start(&self.config, self.clock.clone(), ResponseCheck::Fatal).await
+    }
+
+    /// The database file, on SQLite.
+    pub fn database_file(&self) -> Option<std::path::PathBuf> {
+        self.config.store().expect("a database").sqlite_path().map(std::path::Path::to_path_buf)
+    }
+
     pub fn request(&self, method: Method, path: &str) -> Request {
         Request(self.http.request(method, format!("{}{path}", self.base)))
     }

@@ -102,9 +102,13 @@ impl Call {
         self.0.remote.ip()
     }
 
-    /// The page that a browser sent the request from.
+    /// The page that a browser sent the request from. What no browser sends, such as two of them or bytes that
+    /// are not text, counts as `null`: the origin of a page that nobody knows.
     pub fn origin(&self) -> Option<&str> {
-        self.header("origin")
+        let mut values = self.0.parts.headers.get_all(http::header::ORIGIN).iter();
+        let first = values.next()?;
+        let only = values.next().is_none();
+        Some(first.to_str().ok().filter(|_| only).unwrap_or("null"))
     }
 
     /// The host that the client asked for, port included.

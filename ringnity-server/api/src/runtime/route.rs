@@ -6,7 +6,7 @@ use dropshot::{
 };
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, HeaderValue,
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, HeaderValue, VARY,
 };
 use http::{Method, Response};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,6 +144,7 @@ where
 /// An answer to OPTIONS is not one of the contract's, so only its headers are made.
 async fn conclude_options<C: Gate>(cx: &C, call: &Call, encoded: Encoded) -> Response<Body> {
     let mut response = encoded.into_response();
+    response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = call.origin() {
         let cors: Cors = cx.cors(call, origin).await;
         super::serve::allow_origin(response.headers_mut(), cors, origin);

@@ -142,6 +142,8 @@ pub(super) async fn conclude<C: Hooks>(
     merge(&mut encoded.headers, set);
     encoded.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     encoded.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Also where no origin was sent: a cache must not keep that answer for the pages of one.
+    encoded.headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = call.origin() {
         let cors = AssertUnwindSafe(cx.cors(call, origin)).catch_unwind().await.unwrap_or(Cors::Deny);
         allow_origin(&mut encoded.headers, cors, origin);
@@ -190,7 +192,6 @@ fn merge(headers: &mut HeaderMap, set: HeaderMap) {
 }
 
 pub(super) fn allow_origin(headers: &mut HeaderMap, cors: Cors, origin: &str) {
-    headers.append(VARY, HeaderValue::from_static("Origin"));
     let Ok(origin) = HeaderValue::try_from(origin) else { return };
     if cors == Cors::Deny {
         return;
