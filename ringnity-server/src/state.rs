@@ -1,7 +1,6 @@
 //! What every request shares: the rules with their store, and the contract's checks.
 
 use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
-use tracing::warn;
 
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError};
@@ -45,14 +44,5 @@ impl Hooks for State {
             })
             .await;
         if allowed.is_ok() { Cors::Allow } else { Cors::Deny }
-    }
-
-    fn broken_answer(&self, call: &Call, lines: &[String]) {
-        warn!(
-            request_id = call.request_id(),
-            operation = call.operation().id,
-            faults = lines.join("; "),
-            "an answer breaks the contract"
-        );
     }
 }

@@ -12,7 +12,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
     CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use tracing::Instrument as _;
 
 use super::answer::Encoded;
@@ -155,7 +155,8 @@ pub(super) async fn conclude<C: Hooks>(
 /// The error body, and the log line when the fault is ours.
 fn refuse(call: &Call, fault: &Fault) -> Encoded {
     let operation = call.operation();
-    if fault.status().is_server_error() {
+    // What is not built yet is no failure, and whoever asks for it must not fill the log.
+    if fault.status().is_server_error() && fault.status() != StatusCode::NOT_IMPLEMENTED {
         tracing::error!(
             operation = operation.id,
             request_id = call.request_id(),
