@@ -1,7 +1,7 @@
 //! Reading request bodies: never more than the limit, never longer than the patience, and what is not JSON.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -15,6 +15,10 @@ use super::operation::{FormField, Kind};
 
 /// A client that sends nothing for this long is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes a second that a client must send on the whole, or it holds its connection, and a server that wants to
+/// stop, for as long as it likes.
+const PACE: usize = 4 * 1024;
 
 /// What is still read and thrown away after an early answer, so that a client in the middle of sending
 /// gets to see it.
@@ -128,7 +132,8 @@ pub async fn read(headers: &HeaderMap, body: &mut dropshot::Body, limit: usize) 
         return Err(too_large(limit));
     }
     let mut out = BytesMut::new();
-    while let Some(data) = next(body).await? {
+    let begun = Instant::now();
+    while let Some(data) = next(body, patience(begun.elapsed(), out.len())).await? {
         if out.len() + data.len() > limit {
             return Err(too_large(limit));
         }
@@ -146,7 +151,7 @@ pub async fn forget(headers: &HeaderMap, body: &mut dropshot::Body) {
     }
     let reading = async {
         let mut seen = 0;
-        while let Ok(Some(data)) = next(body).await {
+        while let Ok(Some(data)) = next(body, PATIENCE).await {
             seen += data.len();
             if seen > COURTESY {
                 break;
@@ -156,9 +161,15 @@ pub async fn forget(headers: &HeaderMap, body: &mut dropshot::Body) {
     let _ = tokio::time::timeout(Duration::from_secs(2), reading).await;
 }
 
-async fn next(body: &mut dropshot::Body) -> Result<Option<Bytes>, Fault> {
+/// How long the next bytes may take, of a body of which `seen` came in the time that has `passed`.
+fn patience(passed: Duration, seen: usize) -> Duration {
+    let granted = PATIENCE + Duration::from_secs((seen / PACE) as u64);
+    granted.saturating_sub(passed).min(PATIENCE)
+}
+
+async fn next(body: &mut dropshot::Body, patience: Duration) -> Result<Option<Bytes>, Fault> {
     loop {
-        let frame = tokio::time::timeout(PATIENCE, body.frame()).await.map_err(|_| {
+        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| {
             Fault::new(
                 http::StatusCode::REQUEST_TIMEOUT,
                 Problem::Invalid,
@@ -258,4 +269,19 @@ pub async fn multipart(content_type: &str, bytes: Bytes, fields: &[FormField]) -
 
 fn broken_form(error: &multer::Error) -> Fault {
     Fault::invalid(["/body: is not a complete multipart form".into()]).cause(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_ends_with_a_client_that_drips() {
+        let seconds = Duration::from_secs;
+        assert_eq!(patience(seconds(0), 0), PATIENCE);
+        assert_eq!(patience(seconds(20), 10), seconds(10));
+        assert_eq!(patience(seconds(31), 31), Duration::ZERO);
+        // 1 MiB over a slow line.
+        assert_eq!(patience(seconds(200), 200 * 2 * PACE), PATIENCE);
+    }
 }

@@ -9,7 +9,7 @@ use dropshot::{
     ApiEndpointBodyContentType, ApiEndpointParameter, ApiEndpointParameterLocation, ExclusiveExtractor,
     ExtensionMode, ExtractorMetadata, HttpError, Query, RequestContext, ServerContext, SharedExtractor,
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -234,8 +234,8 @@ pub async fn read(
     let received = read_body(operation, head, body, limit).await;
     let received = match received {
         Ok(received) => received,
-        // Wrong bytes are told together with wrong parameters; wrong size or media type alone.
-        Err(fault) if fault.code() == &super::fault::Code::Of(Problem::Invalid) && unreadable == 0 => {
+        // Wrong bytes are told together with wrong parameters; wrong size, pace or media type alone.
+        Err(fault) if fault.status() == StatusCode::BAD_REQUEST && unreadable == 0 => {
             lines.extend(fault.details().iter().cloned());
             return Err(Fault::invalid(lines));
         }
