@@ -62,18 +62,11 @@ pub async fn upsert_contact(app: &App, tenant: TenantId, input: ContactInput) ->
         phone: input.phone.trim().to_owned(),
         email: given(input.email),
         company: given(input.company),
-        tags: input.tags,
+        tags: input.tags.map(labels),
         notes: given(input.notes),
         source: Some(ContactSource::ServerApi.to_string()),
     };
-    if input.phone.is_empty() {
-        return Err(AppError::new(
-            Kind::Invalid,
-            ErrorCode::ServerContactValidationFailed,
-            "A contact needs a phone number. Send one in `phone`.",
-        )
-        .detail("/body/phone: is blank"));
-    }
+    must_say_something(Some(&input.name), Some(&input.phone))?;
     let stored = app
         .store
         .write(move |c| {
@@ -108,9 +101,10 @@ pub async fn update_contact(
         phone: input.phone.map(|phone| phone.trim().to_owned()),
         email: input.email.map(|text| given(Some(text))),
         company: input.company.map(|text| given(Some(text))),
-        tags: input.tags,
+        tags: input.tags.map(labels),
         notes: input.notes.map(|text| given(Some(text))),
     };
+    must_say_something(changes.name.as_deref(), changes.phone.as_deref())?;
     let changed = app
         .store
         .write(move |c| {
@@ -171,6 +165,29 @@ fn contact(stored: contacts::Contact) -> Contact {
         created_at: Some(stored.created_at),
         updated_at: Some(stored.updated_at),
     }
+}
+
+/// Refuses a name or a number of nothing but spaces: long enough for the contract, and of no use to anybody.
+fn must_say_something(name: Option<&str>, phone: Option<&str>) -> AppResult<()> {
+    let blank = |text: Option<&str>| text.is_some_and(|text| text.trim().is_empty());
+    let lines: Vec<&str> = [(blank(name), "/body/name: is blank"), (blank(phone), "/body/phone: is blank")]
+        .into_iter()
+        .filter_map(|(blank, line)| blank.then_some(line))
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let refusal = AppError::new(
+        Kind::Invalid,
+        ErrorCode::ServerContactValidationFailed,
+        "A contact needs a name and a phone number. Send both, or leave out what shall stay as it is.",
+    );
+    Err(lines.into_iter().fold(refusal, AppError::detail))
+}
+
+/// Tags as a list of tags can name them: without spaces around them, and none that is blank.
+fn labels(tags: Vec<String>) -> Vec<String> {
+    tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 
 /// Text that says something.

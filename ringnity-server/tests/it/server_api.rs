@@ -221,3 +221,37 @@ async fn futures<F: Future<Output = crate::support::Answer>>(
 ) -> Vec<crate::support::Answer> {
     futures_util::future::join_all(all).await
 }
+
+#[test]
+fn a_contact_keeps_a_name_and_a_number_that_say_something() {
+    on_each_engine(async |server| {
+        let key = server.key();
+        let contact = upsert(&server, json!({ "name": "Ada", "phone": "1" })).await;
+        let path = format!("/api/server/contacts/{}", contact["id"].as_str().expect("id"));
+        for (body, pointer) in [
+            (json!({ "phone": " " }), "/body/phone"),
+            (json!({ "name": "\t\n" }), "/body/name"),
+            (json!({ "name": "Ada", "phone": "\u{a0}" }), "/body/phone"),
+        ] {
+            let answer = server.patch(&path).bearer(key).json(&body).send().await;
+            answer.refused(400, "SERVER_CONTACT_VALIDATION_FAILED").names(pointer);
+        }
+        for body in [json!({ "name": " ", "phone": "2" }), json!({ "name": "Ada", "phone": " " })] {
+            let answer = server.post("/api/server/contacts").bearer(key).json(&body).send().await;
+            answer.refused(400, "SERVER_CONTACT_VALIDATION_FAILED");
+        }
+        let now = server.get(&path).bearer(key).send().await.ok();
+        assert_eq!(now.data()["contact"], contact);
+    });
+}
+
+#[test]
+fn tags_are_found_whatever_spaces_were_around_them() {
+    on_each_engine(async |server| {
+        let contact =
+            upsert(&server, json!({ "name": "Ada", "phone": "1", "tags": [" vip ", "vip", " "] })).await;
+        assert_eq!(contact["tags"], json!(["vip"]));
+        let found = list(&server, "?tags=vip").await;
+        assert_eq!(found["contacts"].as_array().map(Vec::len), Some(1), "{found}");
+    });
+}
