@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use ringnity_api::ResponseCheck;
 use ringnity_server::clock::Clock;
@@ -32,8 +32,16 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,dropshot=warn"));
+    let usual = "info,dropshot=warn";
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
+    let (filter, problem) = match EnvFilter::try_new(wanted.as_deref().unwrap_or(usual)) {
+        Ok(filter) => (filter, None),
+        Err(problem) => (EnvFilter::new(usual), Some(problem)),
+    };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if let Some(problem) = problem {
+        tracing::warn!("RUST_LOG is not understood, so {usual} counts: {problem}");
+    }
     let done = match cli.command {
         Command::Serve(config) => run(config).await,
     };
@@ -54,7 +62,13 @@ async fn run(config: ServeConfig) -> Result<()> {
     }
     stop_signal().await?;
     tracing::info!("stopping: no new requests, finishing those that were taken");
-    running.stop().await
+    tokio::select! {
+        done = running.stop() => done,
+        again = stop_signal() => {
+            again?;
+            bail!("stopped at once, as asked twice: requests that were under way may not have been answered")
+        }
+    }
 }
 
 /// Waits for Ctrl-C or, where there is one, SIGTERM.

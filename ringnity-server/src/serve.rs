@@ -1,8 +1,11 @@
 //! Starting and stopping: opens the store, builds the state, registers every operation, listens.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use dropshot::HttpServer;
 use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
@@ -16,6 +19,9 @@ use crate::pages;
 use crate::routes::Routes;
 use crate::state::State;
 
+/// How long a server that stops waits for requests that are still being sent.
+const GRACE: Duration = Duration::from_secs(60);
+
 /// A server that answers requests.
 pub struct Running {
     server: HttpServer<State>,
@@ -26,18 +32,30 @@ pub struct Running {
     pub database: String,
     /// What was seeded, when the demo was asked for.
     pub demo: Option<Demo>,
+    /// What keeps other servers from an SQLite file.
+    _claim: Option<File>,
 }
 
 /// Starts a server. `check` says what becomes of answers that break the contract.
 pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> Result<Running> {
     if config.database_url.is_none() || config.wants_demo() {
-        std::fs::create_dir_all(&config.data_dir)
-            .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+        std::fs::create_dir_all(&config.data_dir).with_context(|| {
+            format!(
+                "cannot make the data folder {}; choose another with --data-dir",
+                config.data_dir.display()
+            )
+        })?;
     }
-    let store_config = config.store()?;
+    let store_config = config.store().context("cannot use --database-url")?;
     let database = store_config.describe();
-    let store =
-        Store::open(&store_config).await.with_context(|| format!("cannot open the database {database}"))?;
+    let claim = match store_config.sqlite_path() {
+        Some(file) => Some(claim(file)?),
+        None => None,
+    };
+    let store = Store::open(&store_config).await.with_context(|| match &config.database_url {
+        Some(_) => format!("cannot open the database {database} of --database-url"),
+        None => format!("cannot open the database {database} in the folder of --data-dir"),
+    })?;
     // The address must be known before answers can name it, and port 0 is known only once it is bound.
     let listen = resolve(config.listen)?;
     let urls = config.urls(listen);
@@ -57,18 +75,51 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
         .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     let address = server.local_addr();
     if let (Some(demo), Some(file)) = (&demo, &config.demo_file) {
-        demo.write(file)?;
+        demo.write(file).context("cannot write the file of --demo-file; choose another")?;
     }
-    Ok(Running { server, store, address, database, demo })
+    Ok(Running { server, store, address, database, demo, _claim: claim })
 }
 
 impl Running {
-    /// Takes no more requests, finishes those it took, and closes the database.
+    /// Takes no more requests, finishes those it took, and closes the database. Clients that do not come to an
+    /// end are left behind after a minute.
     pub async fn stop(self) -> Result<()> {
-        self.server.close().await.map_err(|error| anyhow!("stopping the listener: {error}"))?;
+        let closed = tokio::time::timeout(GRACE, self.server.close()).await;
         self.store.close().await;
-        Ok(())
+        match closed {
+            Ok(done) => done.map_err(|error| anyhow!("stopping the listener: {error}")),
+            Err(_) => {
+                tracing::warn!("some clients did not finish their requests in {} s", GRACE.as_secs());
+                Ok(())
+            }
+        }
     }
+}
+
+/// Takes an SQLite file for this process, until it ends: an SQLite file belongs to one server. The lock is on a
+/// file beside it, since SQLite has locks of its own on the database, and lets go of them when anybody in the
+/// process closes it.
+fn claim(database: &Path) -> Result<File> {
+    if let Some(folder) = database.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {} for the database", folder.display()))?;
+    }
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| {
+        format!("cannot write to {}; choose another place with --data-dir or --database-url", path.display())
+    })?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
+            "another server uses the database {}; stop it, or give this one a folder of its own with --data-dir",
+            database.display()
+        ),
+        // Some network folders have no locks. SQLite does not like them either, but that is its to say.
+        Err(TryLockError::Error(error)) => tracing::warn!("cannot lock {}: {error}", path.display()),
+    }
+    Ok(file)
 }
 
 /// Replaces port 0 by a free one.

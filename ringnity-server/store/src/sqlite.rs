@@ -36,6 +36,9 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
             StoreError::Unavailable(format!("cannot create the folder {}: {error}", folder.display()).into())
         })?;
     }
+    if purpose == Use::Migrate {
+        private_file(path);
+    }
     // A file that vanished under a running server must not come back empty.
     let mode = if purpose == Use::Migrate { "rwc" } else { "rw" };
     let mut conn = SqliteConnection::establish(&format!("file:{}?mode={mode}", uri_path(path)?))?;
@@ -51,6 +54,19 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
         Use::Read => "PRAGMA foreign_keys = ON; PRAGMA query_only = ON",
     })?;
     Ok(Link::new(Conn::Sqlite(conn)))
+}
+
+/// Makes the file, if there is none, for this user only: it holds signing keys. Its log files take after it. Where
+/// that fails, SQLite says why.
+fn private_file(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // Only a file that is new is ever opened here: closing one that SQLite has open would end its locks.
+        drop(std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }
 
 /// The path in SQLite's URI form.

@@ -5,6 +5,31 @@ use serde_json::json;
 use crate::support::on_each_engine;
 
 #[test]
+fn an_sqlite_file_belongs_to_one_server_and_one_user() {
+    on_each_engine(async |mut server| {
+        let Some(file) = server.database_file() else {
+            server.second().await.expect("shares PostgreSQL").stop().await.expect("stops");
+            return;
+        };
+        let words = server.second().await.err().expect("is refused").to_string();
+        assert!(words.contains("another server uses") && words.contains("--data-dir"), "{words}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            for end in ["", "-wal", "-shm"] {
+                let mut name = file.clone().into_os_string();
+                name.push(end);
+                let mode = std::fs::metadata(&name).expect("a file").permissions().mode();
+                assert_eq!(mode & 0o077, 0, "{} is open to others: {mode:o}", name.display());
+            }
+        }
+        // It is free again as soon as its server has stopped.
+        server.restart().await;
+        server.get("/api/sdk/health").send().await.ok();
+    });
+}
+
+#[test]
 fn what_was_answered_is_there_after_a_restart() {
     on_each_engine(async |mut server| {
         let body = json!({ "externalId": "kept", "name": "Ada", "phone": "1" });
