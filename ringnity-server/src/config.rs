@@ -9,7 +9,7 @@ use ringnity_store::{StoreConfig, StoreError};
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeConfig {
     /// Address to listen on
-    #[arg(long, env = "RINGNITY_LISTEN", default_value = "127.0.0.1:8192", value_name = "ADDR")]
+    #[arg(long, env = "RINGNITY_LISTEN", default_value = "127.0.0.1:8192", value_name = "ADDR", value_parser = address)]
     pub listen: SocketAddr,
     /// Folder for the SQLite database and other files; made when it is not there
     #[arg(long, env = "RINGNITY_DATA_DIR", default_value = "data", value_name = "DIR")]
@@ -18,13 +18,13 @@ pub struct ServeConfig {
     #[arg(long, env = "RINGNITY_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// URL under which clients reach this server [default: http://ADDR]
-    #[arg(long, env = "RINGNITY_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "RINGNITY_PUBLIC_URL", value_name = "URL", value_parser = web_url)]
     pub public_url: Option<String>,
     /// URL of the dashboard that sign-in answers point to [default: the public URL]
-    #[arg(long, env = "RINGNITY_DASHBOARD_URL", value_name = "URL")]
+    #[arg(long, env = "RINGNITY_DASHBOARD_URL", value_name = "URL", value_parser = web_url)]
     pub dashboard_url: Option<String>,
     /// Domain under which each tenant has a host of its own: SLUG.DOMAIN
-    #[arg(long, env = "RINGNITY_BASE_DOMAIN", default_value = "localhost", value_name = "DOMAIN")]
+    #[arg(long, env = "RINGNITY_BASE_DOMAIN", default_value = "localhost", value_name = "DOMAIN", value_parser = domain)]
     pub base_domain: String,
     /// Seed a demo tenant and a second one, and print what to try
     #[arg(long, env = "RINGNITY_DEMO")]
@@ -32,6 +32,33 @@ pub struct ServeConfig {
     /// Write the demo's addresses and credentials into this file as JSON (implies --demo)
     #[arg(long, env = "RINGNITY_DEMO_FILE", value_name = "FILE")]
     pub demo_file: Option<PathBuf>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "say an IP address and a port, such as 127.0.0.1:8192 or 0.0.0.0:8192".to_owned())
+}
+
+fn web_url(text: &str) -> Result<String, String> {
+    let refused = || "say where it is with its scheme, such as https://ringnity.example.com".to_owned();
+    let url: http::Uri = text.parse().map_err(|_| refused())?;
+    let web = matches!(url.scheme_str(), Some("http" | "https"));
+    if web && url.host().is_some_and(|host| !host.is_empty()) && url.query().is_none() {
+        Ok(text.to_owned())
+    } else {
+        Err(refused())
+    }
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+    };
+    if text.split('.').all(label) {
+        Ok(text.to_owned())
+    } else {
+        Err("say a domain without scheme, port and leading dot, such as ringnity.example.com".to_owned())
+    }
 }
 
 impl ServeConfig {
@@ -90,6 +117,25 @@ impl Urls {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused_with_an_example() {
+        for (refusal, example) in [
+            (address("8192").map(drop), "127.0.0.1:8192"),
+            (address("localhost:8192").map(drop), "127.0.0.1:8192"),
+            (web_url("nonsense").map(drop), "https://"),
+            (web_url("ftp://example.com").map(drop), "https://"),
+            (web_url("https://").map(drop), "https://"),
+            (domain("").map(drop), "ringnity.example.com"),
+            (domain(".example.com").map(drop), "ringnity.example.com"),
+            (domain("https://example.com").map(drop), "ringnity.example.com"),
+        ] {
+            let words = refusal.expect_err("is refused");
+            assert!(words.contains(example), "{words}");
+        }
+        assert!(address("[::1]:0").is_ok() && domain("localhost").is_ok());
+        assert_eq!(web_url("https://example.com/ringnity/").as_deref(), Ok("https://example.com/ringnity/"));
+    }
 
     #[test]
     fn a_host_names_a_tenant_only_right_below_the_base_domain() {

@@ -146,7 +146,13 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
             Ok::<_, StoreError>((tenant(c, &first, now)?, tenant(c, &other, now)?))
         })
         .await
-        .context("the database has a demo whose passwords are lost: start with an empty database")?;
+        .with_context(|| {
+            format!(
+                "the database seems to have a demo already, and its passwords, which {} kept, are lost: put that \
+                 file back, or start with an empty database",
+                kept.display()
+            )
+        })?;
     let demo = Demo {
         base_url: urls.public.clone(),
         first,

@@ -86,7 +86,7 @@ impl From<StoreError> for AppError {
                 ..Self::new(
                     Kind::Unavailable,
                     ErrorCode::ServiceUnavailable,
-                    "The database cannot be reached right now. Nothing was changed; try again in a few seconds.",
+                    "The database cannot be reached right now. Try again in a few seconds.",
                 )
             },
             StoreError::Text => Self::new(

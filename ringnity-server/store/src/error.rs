@@ -53,7 +53,7 @@ pub enum StoreError {
     /// The database cannot be reached, or cannot write (disk full). It comes back by itself; the caller may try
     /// again. Only where a commit was under way is it unknown whether it took place.
     #[error("the database is not available: {0}")]
-    Unavailable(#[source] Cause),
+    Unavailable(Cause),
     /// A value that must be unique is taken; the name is one of [`constraint`].
     #[error("a value that must be unique is taken ({constraint})")]
     Conflict {
@@ -85,13 +85,13 @@ pub enum StoreError {
     Config(String),
     /// The database is damaged, or a row cannot be read back.
     #[error("the database holds what cannot be read: {0}")]
-    Corrupt(#[source] Cause),
+    Corrupt(Cause),
     /// The closure given to `read` or `write` panicked; nothing of it was kept.
     #[error("a database operation panicked: {0}")]
     Panicked(String),
     /// Everything else: a defect of the program.
     #[error("unexpected database error: {0}")]
-    Other(#[source] Cause),
+    Other(Cause),
 }
 
 impl StoreError {
