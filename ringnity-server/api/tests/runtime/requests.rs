@@ -291,3 +291,31 @@ async fn a_body_that_is_not_wanted_is_not_read() {
     let answer = raw(&server, request, false).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
+
+/// Takes as long as the server's patience: half a minute of waiting, and of nothing else.
+#[tokio::test]
+async fn a_body_that_drips_is_late() {
+    use std::io::{Read as _, Write as _};
+    use std::time::{Duration, Instant};
+    let server = Server::start();
+    let address = server.http.local_addr();
+    let drip = move || {
+        let mut socket = std::net::TcpStream::connect(address).expect("connects");
+        socket.set_read_timeout(Some(Duration::from_secs(1))).expect("is set");
+        let head = "POST /api/notes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer user:all\r\n\
+                    Content-Type: application/json\r\nContent-Length: 900\r\nConnection: close\r\n\r\n";
+        socket.write_all(head.as_bytes()).expect("is sent");
+        let begun = Instant::now();
+        let mut answer = [0; 4096];
+        while begun.elapsed() < Duration::from_secs(60) {
+            socket.write_all(b" ").ok();
+            match socket.read(&mut answer) {
+                Ok(length) => return String::from_utf8_lossy(&answer[..length]).into_owned(),
+                Err(_) => continue,
+            }
+        }
+        "the server still waits".to_owned()
+    };
+    let answer = tokio::task::spawn_blocking(drip).await.expect("does not panic");
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
