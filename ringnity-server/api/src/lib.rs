@@ -2,7 +2,7 @@
 //! operation, with typed input that already passed the schema, typed output and a typed principal.
 //!
 //! A server implements [`Operations`] once and `…Operations` for every group (tag) of the contract; its state
-//! implements [`Hooks`](runtime::Hooks) and [`Authenticate`]. [`api_description`] then gives dropshot
+//! implements [`Hooks`] and [`Authenticate`]. [`api_description`] then gives dropshot
 //! everything, and [`runtime::start`] serves it. Rules and storage are not here.
 //!
 //! An operation that is left out does not compile, and the compiler names it:
