@@ -166,6 +166,15 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
     let mut effective = published.clone();
     if let Some(path) = &overlay {
         apply_overlay(path, &mut effective)?;
+        let loosened = loosened(&published, &effective, "#");
+        if !loosened.is_empty() {
+            bail!(
+                "{} loosens limits of {}, so that an edit of them there would be lost:\n  {}\ntake the limit out of the overlay, or make it as strict",
+                path.display(),
+                contract.display(),
+                loosened.join("\n  ")
+            );
+        }
     }
     let settings = match &settings {
         Some(path) => {
@@ -195,7 +204,67 @@ fn apply_overlay(path: &Path, document: &mut Value) -> Result<()> {
     Ok(())
 }
 
+/// Limits of the published document that the effective one widens or drops, with their places. An overlay may
+/// tighten what the contract leaves open; what the contract limits itself, it decides.
+fn loosened(published: &Value, effective: &Value, pointer: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    match (published, effective) {
+        (Value::Object(before), Value::Object(after)) => {
+            for (key, value) in before {
+                let at = format!("{pointer}/{}", crate::name::escape(key));
+                let upper = matches!(key.as_str(), "maxLength" | "maximum" | "maxItems" | "maxProperties");
+                let lower = matches!(key.as_str(), "minLength" | "minimum" | "minItems" | "minProperties");
+                match value.as_f64().filter(|_| upper || lower) {
+                    Some(limit) => match after.get(key).and_then(Value::as_f64) {
+                        Some(now) if upper && now > limit || lower && now < limit => {
+                            out.push(format!("{at}: {value} there, {now} with the overlay"));
+                        }
+                        Some(_) => {}
+                        None => out.push(format!("{at}: {value} there, gone with the overlay")),
+                    },
+                    None => {
+                        if let Some(after) = after.get(key) {
+                            out.extend(loosened(value, after, &at));
+                        }
+                    }
+                }
+            }
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            for (index, (before, after)) in before.iter().zip(after).enumerate() {
+                out.extend(loosened(before, after, &format!("{pointer}/{index}")));
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_overlay_may_tighten_a_limit_and_not_loosen_it() {
+        let published = json!({ "a": [{ "maxLength": 10, "minimum": 1, "maxItems": 5 }], "b": {} });
+        let tightened =
+            json!({ "a": [{ "maxLength": 9, "minimum": 2, "maxItems": 5 }], "b": { "maxLength": 3 } });
+        assert!(loosened(&published, &tightened, "#").is_empty());
+        let wider = json!({ "a": [{ "maxLength": 200, "minimum": 0 }], "b": {} });
+        assert_eq!(
+            loosened(&published, &wider, "#"),
+            [
+                "#/a/0/maxLength: 10 there, 200 with the overlay",
+                "#/a/0/minimum: 1 there, 0 with the overlay",
+                "#/a/0/maxItems: 5 there, gone with the overlay",
+            ]
+        );
+    }
 }
