@@ -41,7 +41,7 @@ mod strategy;
 mod text;
 mod walk;
 
-pub use text::fragment as reference;
+pub use text::{fragment as reference, unfragment as unreference};
 pub use walk::{Case, Cases, Skipped};
 
 /// Under this name the document is known to the validator.

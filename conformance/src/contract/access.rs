@@ -1,0 +1,186 @@
+//! Who may call an operation: kinds of credential, how each travels, and the scopes that it needs.
+
+use anyhow::{Result, bail};
+use base64::Engine as _;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::settings::{Principal, Settings};
+
+/// How a credential travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carry {
+    /// `Authorization: Bearer …`.
+    Bearer,
+    /// `Authorization: Basic …`, the credential being `user:password`.
+    Basic,
+    /// A header of its own.
+    Header(String),
+    /// A query parameter.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+impl Carry {
+    /// The header that carries `credential`; `None` when it goes into the query.
+    pub fn header(&self, credential: &str) -> Option<(String, String)> {
+        match self {
+            Self::Bearer => Some(("Authorization".to_owned(), format!("Bearer {credential}"))),
+            Self::Basic => {
+                let encoded = base64::engine::general_purpose::STANDARD.encode(credential);
+                Some(("Authorization".to_owned(), format!("Basic {encoded}")))
+            }
+            Self::Header(name) => Some((name.clone(), credential.to_owned())),
+            Self::Cookie(name) => Some(("Cookie".to_owned(), format!("{name}={credential}"))),
+            Self::Query(_) => None,
+        }
+    }
+
+    /// In words.
+    pub fn says(&self) -> String {
+        match self {
+            Self::Bearer => "as bearer".to_owned(),
+            Self::Basic => "as basic".to_owned(),
+            Self::Header(name) => format!("in header {name}"),
+            Self::Query(name) => format!("in query {name}"),
+            Self::Cookie(name) => format!("in cookie {name}"),
+        }
+    }
+}
+
+/// A kind of credential.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// Its name.
+    pub name: String,
+    /// The ways in which it travels, the usual one first.
+    pub carry: Vec<Carry>,
+    /// Its codes and scope prefix, where the settings give them.
+    pub principal: Option<Principal>,
+}
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Names of the kinds that are accepted.
+    pub kinds: Vec<String>,
+    /// Whether it may be called without any.
+    pub anonymous: bool,
+    /// Of each list one scope is needed.
+    pub scopes: Vec<Vec<String>>,
+}
+
+impl Access {
+    /// What a credential of `kind` needs: of each list one.
+    pub fn needs(&self, kind: &Kind) -> Vec<&[String]> {
+        let Some(prefix) = kind.principal.as_ref().map_or(Some(""), |it| it.scopes.as_deref()) else {
+            return Vec::new();
+        };
+        self.scopes
+            .iter()
+            .filter(|any| any.iter().any(|scope| scope.starts_with(prefix)))
+            .map(Vec::as_slice)
+            .collect()
+    }
+}
+
+/// The kinds of a document: those of the settings, and else one for each security scheme.
+pub fn kinds(root: &Value, settings: &Settings) -> Result<IndexMap<String, Kind>> {
+    let empty = serde_json::Map::new();
+    let schemes = root["components"]["securitySchemes"].as_object().unwrap_or(&empty);
+    let mut kinds = IndexMap::new();
+    for principal in &settings.principals {
+        let Some(scheme) = schemes.get(&principal.scheme) else {
+            bail!(
+                "the settings name the security scheme {} for {}; the contract has none",
+                principal.scheme,
+                principal.kind
+            );
+        };
+        let mut carry = vec![carried(&principal.scheme, scheme)?];
+        carry.extend(principal.also.iter().map(|name| {
+            if name.eq_ignore_ascii_case("Authorization") {
+                Carry::Bearer
+            } else {
+                Carry::Header(name.clone())
+            }
+        }));
+        let kind = Kind { name: principal.kind.clone(), carry, principal: Some(principal.clone()) };
+        kinds.insert(principal.kind.clone(), kind);
+    }
+    if kinds.is_empty() {
+        for (name, scheme) in schemes {
+            let carry = vec![carried(name, scheme)?];
+            kinds.insert(name.clone(), Kind { name: name.clone(), carry, principal: None });
+        }
+    }
+    Ok(kinds)
+}
+
+fn carried(name: &str, scheme: &Value) -> Result<Carry> {
+    let word = |member: &str| scheme[member].as_str().unwrap_or_default().to_ascii_lowercase();
+    let own = || scheme["name"].as_str().unwrap_or_default().to_owned();
+    Ok(match (word("type").as_str(), word("scheme").as_str(), word("in").as_str()) {
+        ("http", "basic", _) => Carry::Basic,
+        ("http", "bearer", _) | ("oauth2" | "openidconnect", _, _) => Carry::Bearer,
+        ("apikey", _, "header") => Carry::Header(own()),
+        ("apikey", _, "query") => Carry::Query(own()),
+        ("apikey", _, "cookie") => Carry::Cookie(own()),
+        _ => bail!("#/components/securitySchemes/{name}: a scheme of this type is not known here"),
+    })
+}
+
+/// Who may call the operation at `item`.
+pub fn access(
+    root: &Value,
+    operation: &Value,
+    settings: &Settings,
+    kinds: &IndexMap<String, Kind>,
+) -> Access {
+    let security = operation.get("security").or_else(|| root.get("security"));
+    let none = Vec::new();
+    let alternatives = security.and_then(Value::as_array).unwrap_or(&none);
+    let anonymous = alternatives.is_empty()
+        || alternatives.iter().any(|one| one.as_object().is_some_and(|one| one.is_empty()));
+    let extension = |name: &Option<String>| name.as_ref().and_then(|name| operation.get(name));
+    let texts = |value: &Value| -> Vec<String> {
+        match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Value::String(text) => vec![text.clone()],
+            _ => Vec::new(),
+        }
+    };
+    let mut named: Vec<String> = Vec::new();
+    let mut scopes: Vec<Vec<String>> = Vec::new();
+    match extension(&settings.extensions.principals) {
+        Some(principals) => named = texts(principals),
+        None => {
+            for (scheme, listed) in alternatives.iter().filter_map(Value::as_object).flatten() {
+                scopes.extend(texts(listed).into_iter().map(|scope| vec![scope]));
+                let shared = settings.schemes.get(scheme);
+                let own = kinds.values().filter(|kind| match &kind.principal {
+                    Some(principal) => principal.scheme == *scheme,
+                    None => kind.name == *scheme,
+                });
+                match shared {
+                    Some(shared) => named.extend(shared.iter().cloned()),
+                    None => named.extend(own.map(|kind| kind.name.clone())),
+                }
+            }
+        }
+    }
+    if alternatives.is_empty() {
+        named.clear();
+    }
+    if let Some(Value::Array(listed)) = extension(&settings.extensions.scopes) {
+        scopes = listed.iter().map(texts).collect();
+    }
+    let mut accepted: Vec<String> = Vec::new();
+    for name in named {
+        if !accepted.contains(&name) {
+            accepted.push(name);
+        }
+    }
+    Access { anonymous: anonymous || accepted.is_empty(), kinds: accepted, scopes }
+}
