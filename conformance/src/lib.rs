@@ -1,10 +1,19 @@
 //! Black-box conformance: what a server does against what its contract says.
 //!
-//! [`values`] makes values from any JSON Schema: valid ones, the ones on its boundaries, and ones that break
-//! exactly one keyword. [`contract`] reads a contract. [`diff`] compares two descriptions of one API. [`report`]
-//! tells what was found. Neither knows a product: what they know comes from the documents they are given.
+//! [`contract`] reads a contract, [`flows`] what has to be called in which order. [`values`] makes values from any
+//! JSON Schema: valid ones, the ones on its boundaries, and ones that break exactly one keyword. [`plan`] makes
+//! requests of all that, [`run`] sends them, [`judge`] judges the answers, [`report`] tells what was found.
+//! [`diff`] compares two descriptions of one API. None of them knows a product: what they know comes from the
+//! documents that they are given.
 
 pub mod contract;
 pub mod diff;
+pub mod draft;
+pub mod flows;
+pub mod inputs;
+pub mod judge;
+pub mod plan;
 pub mod report;
+pub mod run;
 pub mod values;
+pub mod wire;

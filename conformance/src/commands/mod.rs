@@ -1,0 +1,57 @@
+//! The commands: what is read from the command line, and what is printed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use conformance::contract::Contract;
+use conformance::contract::settings::Settings;
+use conformance::inputs;
+use serde_json::Value;
+
+pub mod diff;
+pub mod run;
+
+/// The contract that is judged by.
+#[derive(Debug, Args)]
+pub struct Documents {
+    /// OpenAPI document in JSON, instead of the contract that ringnity-server is built from
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
+    /// The same contract before corrections: answers are judged by it, too
+    #[arg(long, value_name = "FILE", requires = "contract")]
+    published: Option<PathBuf>,
+    /// Names of extensions, error shapes and kinds of credential of --contract, as openapi.settings.toml has them
+    #[arg(long, value_name = "FILE", requires = "contract")]
+    settings: Option<PathBuf>,
+}
+
+impl Documents {
+    /// Whether they are those of ringnity-server.
+    pub fn ours(&self) -> bool {
+        self.contract.is_none()
+    }
+
+    /// Reads them.
+    pub fn read(&self) -> Result<Arc<Contract>> {
+        let (contract, published, settings) = match &self.contract {
+            Some(path) => {
+                let published = self.published.as_ref().map(|path| inputs::read(path)).transpose()?;
+                let settings = match &self.settings {
+                    Some(path) => serde_json::from_value(inputs::read(path)?)
+                        .with_context(|| format!("{} holds no settings", path.display()))?,
+                    None => Settings::default(),
+                };
+                (inputs::read(path)?, published, settings)
+            }
+            None => {
+                let contract: Value = serde_json::from_str(ringnity_api::CONTRACT)?;
+                let published: Value = serde_json::from_str(include_str!("../../../openapi.json"))?;
+                let settings = toml::from_str(include_str!("../../../openapi.settings.toml"))?;
+                (contract, Some(published), settings)
+            }
+        };
+        Ok(Arc::new(Contract::new(contract, published, settings)?))
+    }
+}

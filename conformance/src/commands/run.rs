@@ -1,0 +1,109 @@
+//! `run`: tries a server and tells the verdict.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use conformance::flows::Flows;
+use conformance::inputs::{self, DemoServer};
+use conformance::run::{Options, run};
+use serde_json::Value;
+
+use super::Documents;
+
+/// Shown by `--help`.
+pub const EXAMPLES: &str = "Examples:\n  \
+    conformance run --demo                                    a fresh ringnity-server of its own\n  \
+    conformance run --base-url http://127.0.0.1:8192 --inputs data/demo.json\n  \
+    conformance run --base-url https://api.example.com --inputs mine.toml --report report.html\n  \
+    conformance run --demo --only 'Server API' --only loginOwner --seed 7\n\n\
+    README.md says what the inputs of a server of one's own look like.";
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The server [default: `baseUrl` of the inputs]
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Credentials and what else the flows need, as JSON or TOML; what `serve --demo-file` writes will do
+    #[arg(long, alias = "demo-file", value_name = "FILE", required_unless_present = "demo")]
+    inputs: Option<PathBuf>,
+    /// Start a fresh ringnity-server with demo tenants and try that
+    #[arg(long, conflicts_with_all = ["base_url", "inputs"])]
+    demo: bool,
+    /// The program that --demo starts [default: the one beside this program, built anew]
+    #[arg(long, value_name = "PROGRAM", requires = "demo")]
+    server: Option<PathBuf>,
+    #[command(flatten)]
+    documents: Documents,
+    /// Arazzo document with the flows that make the ids which operations need
+    #[arg(long, value_name = "FILE")]
+    flows: Option<PathBuf>,
+    /// Look at operations of this tag, or at this operationId, only; may be given several times
+    #[arg(long, value_name = "TAG|ID")]
+    only: Vec<String>,
+    /// What decides the values that are made by chance
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Values by chance for each body and parameter
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    cases: usize,
+    /// Stop after this many seconds; what was not tried counts as missing
+    #[arg(long, value_name = "SECONDS")]
+    max_time: Option<u64>,
+    /// Operations that are tried at once, where that cannot change the verdict
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    jobs: usize,
+    /// Write secrets into the curl lines, instead of shell variables
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+impl Run {
+    /// Tries the server, and answers whether all is well.
+    pub async fn run(&self) -> Result<bool> {
+        let contract = self.documents.read()?;
+        let flows = match &self.flows {
+            Some(path) => inputs::read(path)?,
+            None if self.documents.ours() => {
+                serde_json::from_str(include_str!("../../flows/ringnity.arazzo.json")).context("the flows")?
+            }
+            None => serde_json::json!({ "arazzo": "1.0.1" }),
+        };
+        let flows = Flows::new(flows, &contract)?;
+        let mut server = None;
+        let given: Value = match &self.inputs {
+            Some(path) => inputs::read(path)?,
+            None => {
+                let program = match &self.server {
+                    Some(program) => program.clone(),
+                    None => inputs::server()?,
+                };
+                let started = server.insert(DemoServer::start(&program, &[])?);
+                started.inputs.clone()
+            }
+        };
+        let Some(base) = self.base_url.as_deref().or_else(|| given["baseUrl"].as_str()) else {
+            bail!("the inputs have no baseUrl: name the server with --base-url");
+        };
+        for only in &self.only {
+            if !contract.operations.iter().any(|one| one.id == *only || one.tag == *only) {
+                bail!("--only {only}: the contract has no such operationId or tag");
+            }
+        }
+        let options = Options {
+            only: self.only.clone(),
+            seed: self.seed,
+            cases: self.cases,
+            max_time: self.max_time.map(Duration::from_secs),
+            jobs: self.jobs,
+            show_secrets: self.show_secrets,
+            progress: std::io::stderr().is_terminal(),
+        };
+        let report = run(contract, flows, &given, base, options).await?;
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        Ok(report.violations.is_empty() && report.cut_short.is_none())
+    }
+}

@@ -1,0 +1,239 @@
+//! Runtime expressions of Arazzo: `$inputs.owner.email`, `$steps.create.outputs.id`, `$response.body#/data/id`,
+//! also inside text as `{$inputs.run}`, and conditions made of them.
+
+use anyhow::{Result, anyhow, bail};
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::wire::{Request, Response};
+
+/// What expressions can see.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Inputs of the tenant, with `run`: a text that no other execution has.
+    pub inputs: Value,
+    /// Outputs of the steps before.
+    pub steps: IndexMap<String, IndexMap<String, Value>>,
+    /// Outputs of the flows before.
+    pub workflows: IndexMap<String, IndexMap<String, Value>>,
+    /// The exchange at hand.
+    pub exchange: Option<(Request, Response)>,
+}
+
+/// Whether a value has an expression that begins with one of `roots`, such as `$steps.`.
+pub fn mentions(template: &Value, roots: &[&str]) -> bool {
+    match template {
+        Value::String(text) => roots.iter().any(|root| text.contains(root)),
+        Value::Array(items) => items.iter().any(|item| mentions(item, roots)),
+        Value::Object(members) => members.values().any(|member| mentions(member, roots)),
+        _ => false,
+    }
+}
+
+/// The value of a template: every expression in it replaced.
+pub fn resolve(template: &Value, scope: &Scope) -> Result<Value> {
+    Ok(match template {
+        Value::String(text) if text.starts_with('$') => evaluate(text, scope)?,
+        Value::String(text) => Value::String(embedded(text, scope)?),
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| resolve(item, scope)).collect::<Result<_>>()?)
+        }
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, member)| Ok((name.clone(), resolve(member, scope)?)))
+                .collect::<Result<_>>()?,
+        ),
+        other => other.clone(),
+    })
+}
+
+fn embedded(text: &str, scope: &Scope) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("{$") {
+        let Some(length) = rest[start..].find('}') else { bail!("{text:?}: a brace is not closed") };
+        out.push_str(&rest[..start]);
+        out.push_str(&plain(&evaluate(&rest[start + 1..start + length], scope)?));
+        rest = &rest[start + length + 1..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn evaluate(expression: &str, scope: &Scope) -> Result<Value> {
+    let missing = || anyhow!("{expression} has no value");
+    let words: Vec<&str> = expression.split('.').collect();
+    let output = |all: &IndexMap<String, IndexMap<String, Value>>| -> Result<Value> {
+        let [_, owner, "outputs", name] = words.as_slice() else {
+            bail!("{expression} names no output");
+        };
+        all.get(*owner).and_then(|outputs| outputs.get(*name)).cloned().ok_or_else(missing)
+    };
+    match words.first().copied().unwrap_or_default() {
+        "$inputs" => {
+            let mut here = &scope.inputs;
+            for word in &words[1..] {
+                here = match word.parse::<usize>() {
+                    Ok(index) if here.is_array() => here.get(index),
+                    _ => here.get(*word),
+                }
+                .ok_or_else(missing)?;
+            }
+            Ok(here.clone())
+        }
+        "$steps" => output(&scope.steps),
+        "$workflows" => output(&scope.workflows),
+        _ => exchanged(expression, scope)?.ok_or_else(missing),
+    }
+}
+
+fn exchanged(expression: &str, scope: &Scope) -> Result<Option<Value>> {
+    let Some((request, response)) = &scope.exchange else {
+        bail!("{expression} needs an answer, and there is none yet");
+    };
+    let text = |text: &str| Value::String(text.to_owned());
+    if expression == "$statusCode" {
+        return Ok(Some(Value::from(response.status)));
+    }
+    if expression == "$method" {
+        return Ok(Some(text(&request.method)));
+    }
+    if expression == "$url" {
+        return Ok(Some(text(&request.target)));
+    }
+    if let Some(name) = expression.strip_prefix("$response.header.") {
+        return Ok(response.header(name).map(text));
+    }
+    if let Some(name) = expression.strip_prefix("$request.header.") {
+        return Ok(request.header(name).map(text));
+    }
+    let body = |rest: &str, bytes: &[u8]| -> Option<Value> {
+        match rest.strip_prefix('#') {
+            None => Some(
+                serde_json::from_slice(bytes)
+                    .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned())),
+            ),
+            Some(pointer) => serde_json::from_slice::<Value>(bytes).ok()?.pointer(pointer).cloned(),
+        }
+    };
+    if let Some(rest) = expression.strip_prefix("$response.body") {
+        return Ok(body(rest, &response.body));
+    }
+    if let Some(rest) = expression.strip_prefix("$request.body") {
+        return Ok(body(rest, request.body.as_deref().unwrap_or_default()));
+    }
+    bail!("{expression} is no expression that is known here")
+}
+
+/// Whether a condition holds: comparisons joined by `&&` and `||`, the former binding tighter. An expression
+/// without a value equals `null`.
+pub fn holds(condition: &str, scope: &Scope) -> Result<bool> {
+    for alternative in condition.split("||") {
+        let mut all = true;
+        for comparison in alternative.split("&&") {
+            all = all && compare(comparison.trim(), scope)?;
+        }
+        if all {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn compare(comparison: &str, scope: &Scope) -> Result<bool> {
+    for operator in ["==", "!=", "<=", ">=", "<", ">"] {
+        let Some((left, right)) = comparison.split_once(operator) else { continue };
+        let (left, right) = (operand(left.trim(), scope)?, operand(right.trim(), scope)?);
+        let order = match (&left, &right) {
+            (Value::Number(left), Value::Number(right)) => left.as_f64().partial_cmp(&right.as_f64()),
+            (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+            _ => None,
+        };
+        return Ok(match operator {
+            "==" => order.map_or(left == right, |order| order.is_eq()),
+            "!=" => order.map_or(left != right, |order| order.is_ne()),
+            "<=" => order.is_some_and(|order| order.is_le()),
+            ">=" => order.is_some_and(|order| order.is_ge()),
+            "<" => order.is_some_and(|order| order.is_lt()),
+            _ => order.is_some_and(|order| order.is_gt()),
+        });
+    }
+    match operand(comparison, scope)? {
+        Value::Bool(truth) => Ok(truth),
+        Value::Null => Ok(false),
+        _ => bail!("{comparison:?} is not a condition"),
+    }
+}
+
+fn operand(text: &str, scope: &Scope) -> Result<Value> {
+    if text.starts_with('$') {
+        if text.starts_with("$response.") || text.starts_with("$request.") {
+            return Ok(exchanged(text, scope)?.unwrap_or(Value::Null));
+        }
+        return evaluate(text, scope);
+    }
+    if let Some(inner) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        return Ok(Value::String(embedded(&inner.replace("''", "'"), scope)?));
+    }
+    serde_json::from_str(text).map_err(|_| anyhow!("{text:?} is neither an expression nor a literal"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn scope() -> Scope {
+        let mut scope = Scope {
+            inputs: json!({ "run": "r1", "owner": { "email": "o@x" }, "list": ["a", "b"] }),
+            ..Scope::default()
+        };
+        scope.steps.insert("create".to_owned(), [("id".to_owned(), json!("c1"))].into_iter().collect());
+        let request = Request { body: Some("{\"name\":\"Ada\"}".into()), ..Request::default() };
+        let mut headers = http::HeaderMap::new();
+        headers.insert("location", http::HeaderValue::from_static("/x"));
+        let response = Response { status: 201, headers, body: "{\"data\":{\"id\":7,\"none\":null}}".into() };
+        scope.exchange = Some((request, response));
+        scope
+    }
+
+    #[test]
+    fn templates_are_filled_in_at_every_depth() {
+        let template =
+            json!({ "id": "$steps.create.outputs.id", "text": ["run-{$inputs.run}-{$inputs.list.1}", 3] });
+        assert_eq!(
+            resolve(&template, &scope()).expect("a value"),
+            json!({ "id": "c1", "text": ["run-r1-b", 3] })
+        );
+        assert_eq!(resolve(&json!("$response.body#/data/id"), &scope()).expect("a value"), json!(7));
+        let problem = resolve(&json!("$steps.gone.outputs.id"), &scope()).expect_err("there is none");
+        assert!(problem.to_string().contains("$steps.gone.outputs.id"), "{problem}");
+        assert!(mentions(&template, &["$steps."]) && !mentions(&template, &["$workflows."]));
+    }
+
+    #[test]
+    fn conditions_compare_and_combine() {
+        for (condition, truth) in [
+            ("$statusCode == 201", true),
+            ("$statusCode >= 200 && $statusCode < 300", true),
+            ("$statusCode == 200 || $statusCode == 201", true),
+            ("$response.body#/data/id == 7", true),
+            ("$response.body#/data/id > 7", false),
+            ("$response.body#/data/gone == null", true),
+            ("$response.body#/data/none != null", false),
+            ("$request.body#/name == 'Ada'", true),
+            ("$response.header.Location == '/x'", true),
+            ("$inputs.owner.email != 'a@b'", true),
+            ("$steps.create.outputs.id == 'c{$inputs.run}'", false),
+        ] {
+            assert_eq!(holds(condition, &scope()).expect(condition), truth, "{condition}");
+        }
+        assert!(holds("nonsense", &scope()).is_err());
+    }
+}

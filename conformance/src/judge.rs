@@ -1,0 +1,329 @@
+//! Judges one answer, or one request, by the contract alone. What an answer should have been for what was tried
+//! is decided where it was tried; here is what holds for every answer. Nothing is sent.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::contract::settings::ErrorShape;
+use crate::contract::{Contract, Operation, Place};
+use crate::report::Rule;
+use crate::wire::{Request, Response, cut, essence, is_json};
+
+/// Something that is not as the contract says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which rule.
+    pub rule: Rule,
+    /// JSON pointer of the place: into the body, or with `#` into the contract.
+    pub pointer: String,
+    /// What should be.
+    pub expected: String,
+    /// What is.
+    pub seen: String,
+}
+
+impl Finding {
+    /// A finding.
+    pub fn new(
+        rule: Rule,
+        pointer: impl Into<String>,
+        expected: impl Into<String>,
+        seen: impl Into<String>,
+    ) -> Self {
+        Self { rule, pointer: pointer.into(), expected: expected.into(), seen: seen.into() }
+    }
+}
+
+/// What looks like the hash of a secret.
+const HASHES: [&str; 8] = ["$argon2", "$2a$", "$2b$", "$2y$", "$scrypt$", "$pbkdf2", "$6$rounds=", "{SSHA}"];
+
+/// The header that names a request.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// Judges by one contract.
+#[derive(Debug)]
+pub struct Judge {
+    contract: Arc<Contract>,
+    /// Texts that no answer may hold.
+    secrets: Vec<String>,
+}
+
+impl Judge {
+    /// A judge that knows of these secrets.
+    pub fn new(contract: Arc<Contract>, secrets: Vec<String>) -> Self {
+        let secrets = secrets.into_iter().filter(|secret| secret.len() >= 8).collect();
+        Self { contract, secrets }
+    }
+
+    /// Whether the server says that it does not have the operation yet: 501 with the code that is for that.
+    pub fn not_built(&self, operation: &Operation, response: &Response) -> bool {
+        if response.status != 501 {
+            return false;
+        }
+        let wanted =
+            self.shape(operation, response).and_then(|shape| Some((shape, shape.codes.get("not_built")?)));
+        match wanted {
+            Some((shape, code)) => {
+                response.json().is_some_and(|body| body[&shape.code].as_str() == Some(code.as_str()))
+            }
+            None => self.contract.settings.errors.is_empty(),
+        }
+    }
+
+    /// The shape of an error answer.
+    pub fn shape(&self, operation: &Operation, response: &Response) -> Option<&ErrorShape> {
+        let media = operation.answer(response.status)?.media.get(&response.media_type())?;
+        self.contract.error_shape(media.schema.as_ref()?)
+    }
+
+    /// What is wrong with an answer.
+    pub fn response(&self, operation: &Operation, response: &Response) -> Vec<Finding> {
+        let mut out = Vec::new();
+        if self.not_built(operation, response) {
+            return out;
+        }
+        if response.status >= 500 {
+            let pointer = format!("{}/responses", operation.pointer);
+            out.push(Finding::new(Rule::ServerError, pointer, "an answer below 500", response.says()));
+        }
+        self.leaks(response, &mut out);
+        let media_type = response.media_type();
+        let Some(answer) = operation.answer(response.status) else {
+            let documented: Vec<String> =
+                operation.answers.iter().map(|answer| answer.status.text()).collect();
+            out.push(Finding::new(
+                Rule::Status,
+                format!("{}/responses", operation.pointer),
+                documented.join(", "),
+                response.says(),
+            ));
+            return out;
+        };
+        for header in &answer.headers {
+            self.header(header, response, &mut out);
+        }
+        if answer.media.is_empty() {
+            if !response.body.is_empty() {
+                let expected = "no body";
+                out.push(Finding::new(Rule::ContentType, &answer.pointer, expected, response.says()));
+            }
+            return out;
+        }
+        let Some((name, media)) = pick(&answer.media, &media_type) else {
+            let documented: Vec<&str> = answer.media.keys().map(String::as_str).collect();
+            let pointer = format!("{}/content", answer.pointer);
+            out.push(Finding::new(Rule::ContentType, pointer, documented.join(", "), response.says()));
+            return out;
+        };
+        if !is_json(&essence(name)) {
+            return out;
+        }
+        let body: Value = match serde_json::from_slice(&response.body) {
+            Ok(body) => body,
+            Err(error) => {
+                let seen = format!("{error}: {}", response.says());
+                out.push(Finding::new(Rule::NotJson, &answer.pointer, "JSON", seen));
+                return out;
+            }
+        };
+        if let Some(schema) = &media.schema {
+            out.extend(self.body(&self.contract, Rule::Body, schema, &body, None));
+        }
+        if let Some(published) = &self.contract.published {
+            let schema = published
+                .operation(&operation.id)
+                .and_then(|operation| operation.answer(response.status))
+                .and_then(|answer| pick(&answer.media, &media_type))
+                .and_then(|(_, media)| media.schema.as_ref());
+            // The corrected contract may have codes that the published one lacks.
+            let code = self.shape(operation, response).map(|shape| format!("/{}", shape.code));
+            if let Some(schema) = schema {
+                out.extend(self.body(published, Rule::Published, schema, &body, code.as_deref()));
+            }
+        }
+        out
+    }
+
+    fn header(&self, header: &crate::contract::Header, response: &Response, out: &mut Vec<Finding>) {
+        let Some(text) = response.header(&header.name) else {
+            if header.required {
+                let expected = format!("the header {}", header.name);
+                out.push(Finding::new(Rule::Header, &header.pointer, expected, "no such header"));
+            }
+            return;
+        };
+        let Some(validator) = header.schema.as_ref().and_then(|schema| self.contract.validator(schema).ok())
+        else {
+            return;
+        };
+        if !readings(text).iter().any(|value| validator.is_valid(value)) {
+            let pointer = header.schema.clone().unwrap_or_default();
+            let expected = format!("the header {} as its schema says", header.name);
+            out.push(Finding::new(Rule::Header, pointer, expected, text));
+        }
+    }
+
+    fn body(
+        &self,
+        contract: &Contract,
+        rule: Rule,
+        schema: &str,
+        body: &Value,
+        open_enum: Option<&str>,
+    ) -> Vec<Finding> {
+        let validator = match contract.validator(schema) {
+            Ok(validator) => validator,
+            Err(error) => return vec![Finding::new(rule, schema, "a schema", error.to_string())],
+        };
+        // Most bodies are valid, and saying so is quicker than listing nothing.
+        if validator.is_valid(body) {
+            return Vec::new();
+        }
+        let findings: Vec<Finding> = validator
+            .iter_errors(body)
+            .filter(|error| {
+                !(error.kind().keyword() == "enum" && Some(error.instance_path().as_str()) == open_enum)
+            })
+            .map(|error| {
+                let seen = cut(&error.instance().to_string(), 300);
+                let expected = format!("{} ({}{})", error.masked(), schema, error.schema_path());
+                Finding::new(rule, error.instance_path().as_str(), expected, seen)
+            })
+            .collect();
+        findings
+    }
+
+    fn leaks(&self, response: &Response, out: &mut Vec<Finding>) {
+        let text = String::from_utf8_lossy(&response.body);
+        let secret = self.secrets.iter().find(|secret| text.contains(secret.as_str()));
+        let hash = HASHES.iter().find(|hash| text.contains(**hash));
+        let (marker, what) = match (secret, hash) {
+            (Some(secret), _) => (secret.as_str(), "a secret of the inputs"),
+            (None, Some(hash)) => (*hash, "the hash of a secret"),
+            (None, None) => return,
+        };
+        let pointer = response.json().and_then(|body| find(&body, marker)).unwrap_or_default();
+        out.push(Finding::new(Rule::Secret, pointer, "no secret", what));
+    }
+
+    /// What is wrong with a request, for who judges clients. `values` are those of the path's variables.
+    pub fn request(&self, operation: &Operation, request: &Request) -> Result<Vec<Finding>> {
+        let mut out = Vec::new();
+        let path = operation.matches(request.path()).unwrap_or_default();
+        let query = request.target.split_once('?').map_or("", |(_, query)| query);
+        let query: Vec<(String, String)> = pairs(query);
+        for parameter in &operation.parameters {
+            let given: Vec<String> = match parameter.place {
+                Place::Path => path.get(&parameter.name).cloned().into_iter().collect(),
+                Place::Query => {
+                    query.iter().filter(|(name, _)| *name == parameter.name).map(|(_, v)| v.clone()).collect()
+                }
+                Place::Header => request.header(&parameter.name).map(str::to_owned).into_iter().collect(),
+                Place::Cookie => continue,
+            };
+            if given.is_empty() {
+                if parameter.required {
+                    let expected = format!("the {} parameter {}", parameter.place.name(), parameter.name);
+                    out.push(Finding::new(Rule::Accepted, &parameter.pointer, expected, "none"));
+                }
+                continue;
+            }
+            let Some(schema) = &parameter.schema else { continue };
+            let validator = self.contract.validator(schema)?;
+            let texts: Vec<String> = match (parameter.explode, given.as_slice()) {
+                (false, [one]) => one.split(',').map(str::to_owned).collect(),
+                _ => given.clone(),
+            };
+            let list = || {
+                let items: Vec<Value> =
+                    texts.iter().filter_map(|text| readings(text).into_iter().next()).collect();
+                let plain: Vec<Value> = texts.iter().cloned().map(Value::String).collect();
+                [Value::Array(items), Value::Array(plain)]
+            };
+            let fits = given.first().is_some_and(|text| readings(text).iter().any(|v| validator.is_valid(v)))
+                || list().iter().any(|value| validator.is_valid(value));
+            if !fits {
+                let expected = format!("the {} parameter {}", parameter.place.name(), parameter.name);
+                out.push(Finding::new(Rule::Accepted, schema, expected, cut(&given.join(", "), 300)));
+            }
+        }
+        let Some(body) = &operation.body else { return Ok(out) };
+        let content_type = essence(request.header("content-type").unwrap_or_default());
+        let bytes = request.body.as_deref().unwrap_or_default();
+        if bytes.is_empty() {
+            if body.required {
+                out.push(Finding::new(Rule::Accepted, &body.pointer, "a body", "none"));
+            }
+            return Ok(out);
+        }
+        match pick(&body.media, &content_type) {
+            None => {
+                let documented: Vec<&str> = body.media.keys().map(String::as_str).collect();
+                out.push(Finding::new(Rule::MediaType, &body.pointer, documented.join(", "), content_type));
+            }
+            Some((name, media)) if is_json(&essence(name)) => match serde_json::from_slice::<Value>(bytes) {
+                Err(error) => {
+                    out.push(Finding::new(Rule::NotJson, &body.pointer, "JSON", error.to_string()));
+                }
+                Ok(value) => {
+                    if let Some(schema) = &media.schema {
+                        out.extend(self.body(&self.contract, Rule::Accepted, schema, &value, None));
+                    }
+                }
+            },
+            Some(_) => {}
+        }
+        Ok(out)
+    }
+}
+
+/// The values that a text in a header, path or query may mean.
+pub fn readings(text: &str) -> Vec<Value> {
+    let mut out = Vec::new();
+    if let Ok(value @ (Value::Number(_) | Value::Bool(_) | Value::Null)) = serde_json::from_str(text) {
+        out.push(value);
+    }
+    out.push(Value::String(text.to_owned()));
+    out
+}
+
+/// Name and value of each part of a query or form.
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| {
+        percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    };
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
+}
+
+/// The documented body for a media type: by name, else by `type/*`, else by `*/*`.
+fn pick<'m, T>(media: &'m indexmap::IndexMap<String, T>, media_type: &str) -> Option<(&'m str, &'m T)> {
+    let family = media_type.split('/').next().unwrap_or_default();
+    let wild = format!("{family}/*");
+    let find = |wanted: &str| media.iter().find(|(name, _)| essence(name) == wanted);
+    find(media_type)
+        .or_else(|| find(&wild))
+        .or_else(|| find("*/*"))
+        .map(|(name, media)| (name.as_str(), media))
+}
+
+/// Pointer of the first text in `body` that holds `marker`.
+pub fn find(body: &Value, marker: &str) -> Option<String> {
+    match body {
+        Value::String(text) => text.contains(marker).then(String::new),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| Some(format!("/{index}{}", find(item, marker)?))),
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            Some(format!("/{name}{}", find(member, marker)?))
+        }),
+        _ => None,
+    }
+}

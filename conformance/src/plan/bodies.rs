@@ -1,0 +1,200 @@
+//! Bodies: ones that break a keyword of their schema or are no JSON at all, and the ones that are allowed.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::Planner;
+use crate::contract::{Body, Media};
+use crate::draft::{Content, Draft, Payload};
+use crate::report::Rule;
+use crate::run::{Expect, Probe};
+use crate::wire::{essence, is_json};
+
+/// Bytes that are no JSON, or none that a server should take in.
+fn malformed() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("a body that ends too early", b"{\"a\": 1".to_vec()),
+        ("a body of one word that is no JSON", b"nonsense".to_vec()),
+        ("an empty body", Vec::new()),
+        ("two values in one body", b"{} {}".to_vec()),
+        ("a body that is not UTF-8", b"{\"a\": \"\xff\xfe\"}".to_vec()),
+        ("a body of a thousand brackets", vec![b'['; 1000]),
+        ("a number beyond every range", b"{\"a\": 1e999}".to_vec()),
+    ]
+}
+
+impl Planner<'_> {
+    /// The documented body that the seat uses, with its media type.
+    fn media(&self) -> Option<(&Body, &str, &Media)> {
+        let draft = &self.seat.draft;
+        let body = draft.operation.body.as_ref()?;
+        let used = draft.body.as_ref().and_then(|payload| payload.media.as_deref()).map(essence);
+        let mut listed = body.media.iter();
+        let (name, media) = match used {
+            Some(used) => listed.find(|(name, _)| essence(name) == used)?,
+            None => listed.next()?,
+        };
+        Some((body, name, media))
+    }
+
+    fn raw(&self, media: Option<&str>, bytes: Vec<u8>) -> Draft {
+        let mut draft = self.seat.draft.clone();
+        draft.body =
+            Some(Payload { media: media.map(str::to_owned), content: Content::Raw(Bytes::from(bytes)) });
+        draft
+    }
+
+    /// The value that variations start from: the seat's, an example, or the plainest one.
+    fn base(&self, media: &Media) -> Option<Value> {
+        let schema = media.schema.as_ref()?;
+        let validator = self.contract().validator(schema).ok()?;
+        let mut known = self.seat.draft.value().into_iter().chain(&media.examples);
+        let valid = known.find(|value| validator.is_valid(value)).cloned();
+        valid.or_else(|| self.contract().schema(schema).ok()?.plain().ok())
+    }
+
+    fn with(&self, media: &str, value: Value) -> Draft {
+        let mut draft = self.seat.draft.clone();
+        draft.body = Some(Payload { media: Some(media.to_owned()), content: Content::Value(value) });
+        draft
+    }
+
+    /// Bodies that must be refused.
+    pub(super) fn wrong_bodies(&self) -> Vec<Probe> {
+        let Some((body, name, media)) = self.media() else { return Vec::new() };
+        let mut out = Vec::new();
+        let invalid = self.engine.codes("invalid");
+        let refused = |rule: Rule, statuses: &[u16], codes: &[String], pointer: &str| Expect::Refused {
+            rule,
+            statuses: statuses.to_vec(),
+            codes: codes.to_vec(),
+            pointer: pointer.to_owned(),
+        };
+        if body.required {
+            let mut without = self.seat.draft.clone();
+            without.body = None;
+            let expect = refused(Rule::Accepted, &[400, 422, 415, 411], &[], &body.pointer);
+            out.push(self.probe("no body", without, expect));
+        }
+        if let Some(value) = self.base(media) {
+            let written = serde_json::to_vec(&value).unwrap_or_default();
+            let mut codes = self.engine.codes("media_type");
+            codes.extend(invalid.iter().cloned());
+            let wrong = refused(Rule::MediaType, &[415, 400], &codes, &body.pointer);
+            for other in ["application/xml", "image/png"] {
+                if !body.media.keys().any(|known| {
+                    let known = essence(known);
+                    known == other
+                        || known == "*/*"
+                        || known.ends_with("/*") && other.starts_with(&known[..known.len() - 1])
+                }) {
+                    let tried = format!("a body of media type {other}");
+                    out.push(self.probe(tried, self.raw(Some(other), written.clone()), wrong.clone()));
+                }
+            }
+            if is_json(&essence(name)) {
+                out.push(self.probe("a body without a media type", self.raw(None, written), wrong));
+            }
+        }
+        if !is_json(&essence(name)) {
+            return out;
+        }
+        for (what, bytes) in malformed() {
+            if bytes.is_empty() && !body.required {
+                continue;
+            }
+            let expect = refused(Rule::Accepted, &[400, 413, 422], &[], &body.pointer);
+            out.push(self.probe(what, self.raw(Some(name), bytes), expect));
+        }
+        let base = self.base(media);
+        let mutants = media
+            .schema
+            .as_ref()
+            .and_then(|schema| self.contract().schema(schema).ok()?.mutants(base.as_ref()).ok());
+        for case in mutants.into_iter().flat_map(|mutants| mutants.cases) {
+            let place =
+                if case.place.is_empty() { "body".to_owned() } else { format!("body {}", case.place) };
+            let tried = format!("{place}: {}", case.what);
+            let expect = refused(Rule::Accepted, &[400, 422], &invalid, &case.schema);
+            out.push(self.probe(tried, self.with(name, case.value), expect));
+        }
+        out
+    }
+
+    /// Bodies that the contract allows.
+    pub(super) fn right_bodies(&self) -> Vec<Probe> {
+        let Some((body, name, media)) = self.media() else { return Vec::new() };
+        let options = &self.engine.options;
+        let mut out = Vec::new();
+        if !body.required {
+            let mut without = self.seat.draft.clone();
+            without.body = None;
+            out.push(self.probe("no body, as it is optional", without, Expect::Documented));
+        }
+        let Some(schema) = media.schema.as_ref() else { return out };
+        let (Ok(validator), Ok(source)) = (self.contract().validator(schema), self.contract().schema(schema))
+        else {
+            return out;
+        };
+        for example in media.examples.iter().filter(|example| validator.is_valid(example)) {
+            out.push(self.probe(
+                "the example of the contract",
+                self.with(name, example.clone()),
+                Expect::Valid,
+            ));
+        }
+        if essence(name) == "multipart/form-data" {
+            return out;
+        }
+        let Some(base) = self.base(media) else { return out };
+        if let Ok(cases) = source.boundaries(Some(&base)) {
+            for case in cases.cases {
+                let place =
+                    if case.place.is_empty() { "body".to_owned() } else { format!("body {}", case.place) };
+                let tried = format!("{place}: {}", case.what);
+                out.push(self.probe(tried, self.with(name, case.value), Expect::Valid));
+            }
+        }
+        if let Ok(samples) = source.samples(options.cases, options.seed) {
+            for value in samples {
+                out.push(self.probe("a body by chance", self.with(name, value), Expect::Valid));
+            }
+        }
+        if !is_json(&essence(name)) {
+            return out;
+        }
+        let mut odd = |tried: &str, value: Value, expect: Expect| {
+            if validator.is_valid(&value) {
+                out.push(self.probe(tried, self.with(name, value), expect));
+            }
+        };
+        if let Value::Object(members) = &base {
+            let mut extra = members.clone();
+            extra.insert("x-conformance-extra".to_owned(), json!({ "nested": [1, null, "text"] }));
+            odd("a member that the contract does not know", Value::Object(extra), Expect::Valid);
+            for (text, what, expect) in [
+                // A schema cannot well forbid NUL, and many a database cannot hold it: refusing it is fine.
+                ("\u{0}", "with a NUL in it", Expect::Documented),
+                (
+                    "Zoë 🎉 \u{202e}\u{200b} 日本語 ' \" \\ <b> -- ; %00",
+                    "with letters of many scripts and quotes",
+                    Expect::Valid,
+                ),
+            ] {
+                for (member, _) in members.iter().filter(|(_, value)| value.is_string()) {
+                    let mut changed = members.clone();
+                    changed.insert(member.clone(), json!(format!("a{text}b")));
+                    odd(&format!("body /{member}: text {what}"), Value::Object(changed), expect.clone());
+                }
+            }
+        }
+        let media_type = format!("{name}; charset=utf-8");
+        let bytes = serde_json::to_vec(&base).unwrap_or_default();
+        out.push(self.probe(
+            "a media type with a charset",
+            self.raw(Some(&media_type), bytes),
+            Expect::Valid,
+        ));
+        out
+    }
+}

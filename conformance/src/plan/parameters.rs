@@ -1,0 +1,154 @@
+//! Parameters: missing ones, ones that break a keyword of their schema, and the ones on its boundaries.
+
+use serde_json::Value;
+
+use super::Planner;
+use crate::contract::{Parameter, Place};
+use crate::draft::Draft;
+use crate::judge::readings;
+use crate::report::Rule;
+use crate::run::{Expect, Probe};
+
+impl Planner<'_> {
+    /// The value for a path that is valid and names nothing.
+    pub(super) fn unknown(&self, parameter: &Parameter) -> Option<String> {
+        let pointer = parameter.schema.as_ref()?;
+        let validator = self.contract().validator(pointer).ok()?;
+        let fits = |text: &str| readings(text).iter().any(|value| validator.is_valid(value));
+        let plain = "conformance-unknown".to_owned();
+        if fits(&plain) {
+            return Some(plain);
+        }
+        let samples =
+            self.contract().schema(pointer).ok()?.samples(4, self.engine.options.seed ^ 0x00c0_ffee).ok()?;
+        let texts =
+            samples.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let current = self.seat.draft.path.get(&parameter.name).cloned();
+        texts
+            .filter(|text| !text.is_empty() && Some(text) != current.as_ref())
+            .find(|text| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-'))
+    }
+
+    /// Parameters that must be refused.
+    pub(super) fn wrong_parameters(&self) -> Vec<Probe> {
+        let draft = &self.seat.draft;
+        let mut out = Vec::new();
+        for parameter in &draft.operation.parameters {
+            let refused = |pointer: &str| Expect::Refused {
+                rule: Rule::Accepted,
+                statuses: if parameter.place == Place::Path { vec![400, 404, 422] } else { vec![400, 422] },
+                codes: match parameter.place {
+                    Place::Path => Vec::new(),
+                    _ => self.engine.codes("invalid"),
+                },
+                pointer: pointer.to_owned(),
+            };
+            let place = parameter.place.name();
+            if parameter.required && parameter.place != Place::Path {
+                let mut changed = draft.clone();
+                if changed.set(parameter, None).is_ok() {
+                    let tried = format!("without the {place} parameter {}", parameter.name);
+                    out.push(self.probe(tried, changed, refused(&parameter.pointer)));
+                }
+            }
+            let Some(pointer) = &parameter.schema else { continue };
+            if parameter.place == Place::Cookie {
+                continue;
+            }
+            let Ok(schema) = self.contract().schema(pointer) else { continue };
+            let (Ok(validator), Ok(mutants)) = (self.contract().validator(pointer), schema.mutants(None))
+            else {
+                continue;
+            };
+            for case in mutants.cases {
+                // What is text on its way may be valid again when it is read.
+                let valid_again = match &case.value {
+                    Value::Array(items) => {
+                        let texts: Option<Vec<Value>> =
+                            items.iter().map(|item| scalar(item).map(Value::String)).collect();
+                        items.len() < 2 || texts.is_some_and(|texts| validator.is_valid(&Value::Array(texts)))
+                    }
+                    value => match scalar(value) {
+                        Some(text) => {
+                            text.is_empty() && parameter.place == Place::Header
+                                || readings(&text).iter().any(|value| validator.is_valid(value))
+                                || lists(&text, &validator)
+                        }
+                        None => true,
+                    },
+                };
+                let mut changed = draft.clone();
+                if valid_again || changed.set(parameter, Some(&case.value)).is_err() {
+                    continue;
+                }
+                let tried = format!("{place} parameter {}: {}", parameter.name, case.what);
+                out.push(self.probe(tried, changed, refused(&case.schema)));
+            }
+        }
+        out
+    }
+
+    /// Parameters that the contract allows.
+    pub(super) fn right_parameters(&self) -> Vec<Probe> {
+        let draft = &self.seat.draft;
+        let options = &self.engine.options;
+        let mut out = Vec::new();
+        for parameter in draft.operation.parameters.iter().filter(|one| one.place != Place::Path) {
+            let Some(pointer) = &parameter.schema else { continue };
+            let Ok(schema) = self.contract().schema(pointer) else { continue };
+            let mut values: Vec<(String, Value)> =
+                parameter.examples.iter().map(|value| ("its example".to_owned(), value.clone())).collect();
+            if let Ok(cases) = schema.boundaries(None) {
+                values.extend(cases.cases.into_iter().map(|case| (case.what, case.value)));
+            }
+            if let Ok(samples) = schema.samples(options.cases.min(3), options.seed) {
+                values.extend(samples.into_iter().map(|value| ("a value by chance".to_owned(), value)));
+            }
+            if !parameter.required && self.has(draft, parameter) {
+                let mut changed = draft.clone();
+                if changed.set(parameter, None).is_ok() {
+                    let tried = format!("without the optional parameter {}", parameter.name);
+                    out.push(self.probe(tried, changed, Expect::Documented));
+                }
+            }
+            for (what, value) in values {
+                // An empty header and an empty list do not travel, and null has no text.
+                let travels = match &value {
+                    Value::Null | Value::Object(_) => false,
+                    Value::Array(items) => !items.is_empty(),
+                    Value::String(text) => !(text.is_empty() && parameter.place == Place::Header),
+                    _ => true,
+                };
+                let mut changed = draft.clone();
+                if travels && changed.set(parameter, Some(&value)).is_ok() {
+                    let tried = format!("{} parameter {}: {what}", parameter.place.name(), parameter.name);
+                    out.push(self.probe(tried, changed, Expect::Valid));
+                }
+            }
+        }
+        out
+    }
+
+    fn has(&self, draft: &Draft, parameter: &Parameter) -> bool {
+        match parameter.place {
+            Place::Query => draft.query.iter().any(|(name, _)| *name == parameter.name),
+            Place::Header => draft.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&parameter.name)),
+            Place::Cookie => draft.cookies.iter().any(|(name, _)| *name == parameter.name),
+            Place::Path => true,
+        }
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether a text is valid where a list with one item would be.
+fn lists(text: &str, validator: &jsonschema::Validator) -> bool {
+    text.split(',').count() < 2
+        && readings(text).into_iter().any(|item| validator.is_valid(&Value::Array(vec![item])))
+}

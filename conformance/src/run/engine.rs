@@ -1,0 +1,287 @@
+//! Sends, judges and records: the one road that every request of a run takes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+
+use super::Options;
+use super::record::Record;
+use super::tenant::Tenant;
+use crate::contract::{Contract, Operation};
+use crate::draft::Draft;
+use crate::flows::Flows;
+use crate::judge::{Finding, Judge};
+use crate::report::Rule;
+use crate::wire::{Client, Failure, Masks, Request, Response};
+
+/// What a request should lead to.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    /// Whatever the contract documents.
+    Documented,
+    /// It is not refused as invalid; its meaning may be refused.
+    Valid,
+    /// It gets past authentication and scopes.
+    Admitted,
+    /// It is refused.
+    Refused {
+        /// The rule that is broken when it is not.
+        rule: Rule,
+        /// The statuses that refuse it rightly; the first is the usual one. Empty: any 4xx.
+        statuses: Vec<u16>,
+        /// The codes that the error may have; empty when the settings do not say.
+        codes: Vec<String>,
+        /// Pointer, in the contract, of what refuses it.
+        pointer: String,
+    },
+}
+
+/// A request and what it should lead to.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// What is tried, in words.
+    pub tried: String,
+    /// The request.
+    pub draft: Draft,
+    /// What it should lead to.
+    pub expect: Expect,
+}
+
+/// What everything in a run shares.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) contract: Arc<Contract>,
+    pub(crate) flows: Flows,
+    pub(crate) options: Options,
+    pub(crate) judge: Judge,
+    pub(crate) client: Client,
+    pub(crate) record: Record,
+    pub(crate) masks: RwLock<Masks>,
+    pub(crate) bar: ProgressBar,
+    /// The tenants: the first is the one that is tried, the other must not be touched. Set once they are known.
+    pub(crate) tenants: OnceLock<Vec<Tenant>>,
+    /// Texts that only the other tenant has.
+    pub(crate) foreign: OnceLock<Vec<String>>,
+    pub(crate) started: Instant,
+    pub(crate) unreachable: AtomicBool,
+}
+
+impl Engine {
+    /// Whether the time is over or the server is gone.
+    pub fn stopped(&self) -> Option<String> {
+        if self.unreachable.load(Ordering::Relaxed) {
+            return Some("the server no longer accepts connections".to_owned());
+        }
+        let limit = self.options.max_time?;
+        (self.started.elapsed() > limit)
+            .then(|| format!("the time limit of {} s was reached", limit.as_secs()))
+    }
+
+    /// Whether the run looks at an operation.
+    pub fn chosen(&self, operation: &Operation) -> bool {
+        self.options.only.is_empty()
+            || self.options.only.iter().any(|only| *only == operation.id || *only == operation.tag)
+    }
+
+    /// A tenant; the first is the one that is tried.
+    pub fn tenant(&self, index: usize) -> Option<&Tenant> {
+        self.tenants.get().and_then(|tenants| tenants.get(index))
+    }
+
+    /// Sends a probe and judges its answer.
+    pub async fn probe(&self, probe: &Probe) -> Option<Response> {
+        let request = match probe.draft.request() {
+            Ok(request) => request,
+            // What cannot be written down as a request is not tried.
+            Err(_) => return None,
+        };
+        if let Expect::Refused { statuses, .. } = &probe.expect
+            && let Some(status) = statuses.first()
+        {
+            self.record.aim(&probe.draft.operation.id, *status);
+        }
+        self.call(&probe.draft.operation, &probe.tried, &request, |response, findings| {
+            self.expected(&probe.draft.operation, &probe.expect, response, findings);
+            if probe.draft.credential.is_some() && self.bound(&probe.draft) {
+                self.foreign(&request, response, findings);
+            }
+        })
+        .await
+    }
+
+    /// Sends a request, judges its answer, and records what `more` finds as well.
+    pub async fn call(
+        &self,
+        operation: &Operation,
+        tried: &str,
+        request: &Request,
+        more: impl FnOnce(&Response, &mut Vec<Finding>),
+    ) -> Option<Response> {
+        let answer = self.patiently(request).await;
+        self.bar.inc(1);
+        let mut findings = Vec::new();
+        let response = match answer {
+            Ok(response) => response,
+            Err(Failure::Unsendable(_)) => return None,
+            Err(failure) => {
+                let finding = match failure {
+                    Failure::TimeOut => {
+                        let expected = format!("an answer within {} s", crate::wire::PATIENCE.as_secs());
+                        Finding::new(Rule::TimeOut, &operation.pointer, expected, "none")
+                    }
+                    Failure::Broken(problem) | Failure::Unsendable(problem) => {
+                        if tokio::net::TcpStream::connect(self.address()).await.is_err() {
+                            self.unreachable.store(true, Ordering::Relaxed);
+                        }
+                        Finding::new(Rule::ServerError, &operation.pointer, "an answer", problem)
+                    }
+                };
+                self.put(operation, tried, request, None, vec![finding]);
+                return None;
+            }
+        };
+        if self.judge.not_built(operation, &response) {
+            self.record.not_built(&operation.id, "it answers 501");
+            self.put(operation, tried, request, Some(&response), Vec::new());
+            return Some(response);
+        }
+        findings.extend(self.judge.response(operation, &response));
+        findings.extend(self.record.request_id(request, &response));
+        more(&response, &mut findings);
+        self.put(operation, tried, request, Some(&response), findings);
+        Some(response)
+    }
+
+    fn put(
+        &self,
+        operation: &Operation,
+        tried: &str,
+        request: &Request,
+        response: Option<&Response>,
+        findings: Vec<Finding>,
+    ) {
+        let masks = self.masks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.record.exchange(operation, tried, request, response, findings, &masks);
+    }
+
+    fn address(&self) -> String {
+        let rest = self.client.base.split("://").nth(1).unwrap_or_default();
+        let host = rest.split('/').next().unwrap_or_default();
+        if host.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()) {
+            host.to_owned()
+        } else {
+            format!("{host}:{}", if self.client.base.starts_with("https") { 443 } else { 80 })
+        }
+    }
+
+    /// Sends, and waits where the server says that this was too fast.
+    async fn patiently(&self, request: &Request) -> Result<Response, Failure> {
+        for _ in 0..3 {
+            let response = self.client.send(request).await?;
+            let wait = response.header("retry-after").and_then(|text| text.parse().ok());
+            match wait {
+                Some(seconds @ 0..=60) if response.status == 429 => {
+                    self.record.note(
+                        "the server limited the rate of requests (429); the run waited. A higher limit for the \
+                         credentials of the inputs makes it quicker",
+                    );
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                }
+                _ => return Ok(response),
+            }
+        }
+        self.client.send(request).await
+    }
+
+    /// Compares an answer with what the request should lead to.
+    pub fn expected(
+        &self,
+        operation: &Operation,
+        expect: &Expect,
+        response: &Response,
+        findings: &mut Vec<Finding>,
+    ) {
+        // A 5xx was found already, whatever should have been.
+        if response.status >= 500 {
+            return;
+        }
+        let shape = self.judge.shape(operation, response);
+        let code = || -> Option<String> {
+            let shape = shape?;
+            response.json()?[&shape.code].as_str().map(str::to_owned)
+        };
+        let own = |problem: &str| shape.and_then(|shape| shape.codes.get(problem)).cloned();
+        match expect {
+            Expect::Documented => {}
+            Expect::Valid => {
+                let invalid = matches!(response.status, 400 | 422);
+                if invalid && (own("invalid").is_none() || own("invalid") == code()) {
+                    let expected = "not refused as invalid: the contract allows it";
+                    findings.push(Finding::new(Rule::Refused, &operation.pointer, expected, response.says()));
+                }
+                if matches!(response.status, 415 | 405) {
+                    let expected = "not refused: the contract documents method and media type";
+                    findings.push(Finding::new(Rule::Refused, &operation.pointer, expected, response.says()));
+                }
+            }
+            Expect::Admitted => {
+                if matches!(response.status, 401 | 403) {
+                    let expected = "a credential of this kind is accepted here";
+                    findings.push(Finding::new(Rule::Refused, &operation.pointer, expected, response.says()));
+                }
+            }
+            Expect::Refused { rule, statuses, codes, pointer } => {
+                let right = match statuses.is_empty() {
+                    true => response.status / 100 == 4,
+                    false => statuses.contains(&response.status),
+                };
+                if !right {
+                    let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
+                    let expected = match statuses.as_slice() {
+                        [] => "refused with a 4xx".to_owned(),
+                        some => format!("refused with {}", some.join(" or ")),
+                    };
+                    findings.push(Finding::new(*rule, pointer, expected, response.says()));
+                } else if let (Some(shape), Some(code)) = (shape, code())
+                    && !codes.is_empty()
+                    && !codes.contains(&code)
+                {
+                    let at = format!("/{}", shape.code);
+                    findings.push(Finding::new(Rule::Code, at, codes.join(" or "), code));
+                }
+            }
+        }
+    }
+
+    /// The codes that the settings give for a problem, over all error shapes.
+    pub fn codes(&self, problem: &str) -> Vec<String> {
+        self.contract.settings.errors.values().filter_map(|shape| shape.codes.get(problem)).cloned().collect()
+    }
+
+    /// Whether a draft's credential belongs to the first tenant alone.
+    fn bound(&self, draft: &Draft) -> bool {
+        let value = draft.credential.as_ref().map(|carried| carried.value.as_str());
+        let owns = |index: usize| {
+            self.tenant(index)
+                .is_some_and(|tenant| tenant.credentials.iter().any(|one| Some(one.value.as_str()) == value))
+        };
+        owns(0) && !owns(1)
+    }
+
+    /// Finds what only the other tenant has in an answer to a request that did not name it.
+    fn foreign(&self, request: &Request, response: &Response, findings: &mut Vec<Finding>) {
+        let Some(foreign) = self.foreign.get() else { return };
+        let text = String::from_utf8_lossy(&response.body);
+        let asked = |id: &str| {
+            request.target.contains(id)
+                || request.body.as_ref().is_some_and(|body| String::from_utf8_lossy(body).contains(id))
+                || request.headers.iter().any(|(_, value)| value.contains(id))
+        };
+        if let Some(id) = foreign.iter().find(|id| text.contains(id.as_str()) && !asked(id)) {
+            let pointer = response.json().and_then(|body| crate::judge::find(&body, id)).unwrap_or_default();
+            findings.push(Finding::new(Rule::Tenant, pointer, "nothing of another tenant", id));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Executes flows: fills steps in, sends them, checks their criteria, keeps their outputs.
+
+use anyhow::{Result, anyhow};
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::engine::Engine;
+use super::tenant::{Credential, Tenant, overlay};
+use crate::contract::Place;
+use crate::draft::{Carried, Content, Draft, Payload};
+use crate::flows::{Scope, Step, Workflow, holds, mentions, resolve};
+use crate::judge::Finding;
+use crate::report::Rule;
+
+/// Roots of expressions whose values the server made.
+const MADE: [&str; 2] = ["$steps.", "$workflows."];
+
+/// Why a flow did not go on.
+#[derive(Debug, Clone)]
+pub enum Halt {
+    /// The server does not have an operation.
+    NotBuilt(String),
+    /// There is no credential that an operation takes.
+    NoCredential(String),
+    /// Something went wrong, and stands in the record.
+    Failed(String),
+}
+
+impl std::fmt::Display for Halt {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotBuilt(operation) => write!(formatter, "the server does not have {operation} yet"),
+            Self::NoCredential(kinds) => write!(formatter, "there is no credential of kind {kinds}"),
+            Self::Failed(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+/// A place of a step's request that holds what the server made, such as an id.
+#[derive(Debug, Clone)]
+pub enum Spot {
+    /// A parameter.
+    Parameter(Place, String),
+    /// A place in the body, by JSON pointer.
+    Body(String),
+}
+
+/// The places of a step's request that hold what the server made.
+pub fn spots(engine: &Engine, step: &Step) -> Vec<Spot> {
+    let mut out = Vec::new();
+    for parameter in &step.parameters {
+        if mentions(&parameter.value, &MADE)
+            && let Some(place) = step.place(parameter, &engine.contract)
+        {
+            out.push(Spot::Parameter(place, parameter.name.clone()));
+        }
+    }
+    if let Some(body) = &step.request_body {
+        leaves(&body.payload, &mut String::new(), &mut out);
+    }
+    out
+}
+
+fn leaves(template: &Value, at: &mut String, out: &mut Vec<Spot>) {
+    let mut inside = |token: &str, inner: &Value| {
+        let length = at.len();
+        at.push('/');
+        at.push_str(&token.replace('~', "~0").replace('/', "~1"));
+        leaves(inner, at, out);
+        at.truncate(length);
+    };
+    match template {
+        Value::Object(members) => members.iter().for_each(|(name, member)| inside(name, member)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| inside(&index.to_string(), item));
+        }
+        Value::String(_) if mentions(template, &MADE) => out.push(Spot::Body(at.clone())),
+        _ => {}
+    }
+}
+
+impl Engine {
+    /// The request of a step.
+    pub fn draft(&self, tenant: &Tenant, step: &Step, scope: &Scope) -> Result<Draft> {
+        let operation = self
+            .contract
+            .operation(&step.operation_id)
+            .ok_or_else(|| anyhow!("the contract has no operation {}", step.operation_id))?;
+        let mut draft = Draft::new(operation.clone());
+        for parameter in &step.parameters {
+            let value = resolve(&parameter.value, scope)?;
+            let known = step
+                .place(parameter, &self.contract)
+                .map(|place| (place, operation.parameter(place, &parameter.name)));
+            match known {
+                Some((_, Some(declared))) => draft.set(declared, Some(&value))?,
+                // Cookies and headers that the contract does not declare may be sent all the same.
+                Some((place, None)) => {
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    match place {
+                        Place::Cookie => draft.cookies.push((parameter.name.clone(), text)),
+                        Place::Header => draft.headers.push((parameter.name.clone(), text)),
+                        Place::Query => draft.query.push((parameter.name.clone(), text)),
+                        Place::Path => drop(draft.path.insert(parameter.name.clone(), text)),
+                    }
+                }
+                None => {}
+            }
+        }
+        if let Some(body) = &step.request_body {
+            let first = operation.body.as_ref().and_then(|body| body.media.keys().next().cloned());
+            draft.body = Some(Payload {
+                media: body.content_type.clone().or(first),
+                content: Content::Value(resolve(&body.payload, scope)?),
+            });
+        }
+        draft.credential = self.carried(tenant, &draft, step.credential.as_deref())?;
+        Ok(draft)
+    }
+
+    /// The credential of a draft's operation, as it usually travels.
+    pub fn carried(&self, tenant: &Tenant, draft: &Draft, wanted: Option<&str>) -> Result<Option<Carried>> {
+        let operation = &draft.operation;
+        let access = &operation.access;
+        match tenant.credential(operation, wanted) {
+            Some(credential) => {
+                let carry = self.contract.kinds[&credential.kind].carry[0].clone();
+                Ok(Some(Carried { carry, value: credential.value.clone() }))
+            }
+            None if wanted == Some("none") || access.anonymous => Ok(None),
+            None => Err(anyhow!("there is no credential of kind {}", access.kinds.join(" or "))),
+        }
+    }
+
+    /// Executes the first `until` steps of a flow.
+    pub async fn steps(&self, tenant: &Tenant, workflow: &Workflow, until: usize) -> Result<Scope, Halt> {
+        let mut scope = tenant.scope();
+        for step in workflow.steps.iter().take(until) {
+            self.step(tenant, workflow, step, &mut scope).await?;
+        }
+        Ok(scope)
+    }
+
+    async fn step(
+        &self,
+        tenant: &Tenant,
+        workflow: &Workflow,
+        step: &Step,
+        scope: &mut Scope,
+    ) -> Result<(), Halt> {
+        let name = format!("{}/{}", workflow.workflow_id, step.step_id);
+        let failed = |reason: String| Halt::Failed(format!("flow {name}: {reason}"));
+        if !self.record.built(&step.operation_id) {
+            return Err(Halt::NotBuilt(step.operation_id.clone()));
+        }
+        let draft = self.draft(tenant, step, scope).map_err(|error| failed(error.to_string()))?;
+        let request = draft.request().map_err(|error| failed(error.to_string()))?;
+        let tried = match step.description.as_str() {
+            "" => format!("flow {name}"),
+            words => format!("flow {name}: {words}"),
+        };
+        if let Some(status) = step.status() {
+            self.record.aim(&step.operation_id, status);
+        }
+        let mut broken = None;
+        let mut after = scope.clone();
+        let response = self
+            .call(&draft.operation, &tried, &request, |response, findings| {
+                after.exchange = Some((request.clone(), response.clone()));
+                broken = criteria(step, &after).err();
+                if let Some((condition, effect)) = &broken {
+                    let rule = if *effect { Rule::Effect } else { Rule::Refused };
+                    let pointer = format!("{name}#{condition}");
+                    findings.push(Finding::new(rule, pointer, condition, response.says()));
+                }
+            })
+            .await;
+        let Some(response) = response else { return Err(failed("there was no answer".to_owned())) };
+        if !self.record.built(&step.operation_id) {
+            return Err(Halt::NotBuilt(step.operation_id.clone()));
+        }
+        if let Some((condition, _)) = broken {
+            return Err(failed(format!("{condition} does not hold: {}", response.says())));
+        }
+        let outputs: Result<IndexMap<String, Value>> =
+            step.outputs.iter().map(|(name, value)| Ok((name.clone(), resolve(value, &after)?))).collect();
+        after.steps.insert(step.step_id.clone(), outputs.map_err(|error| failed(error.to_string()))?);
+        *scope = after;
+        Ok(())
+    }
+
+    /// Executes a whole flow after those that it depends on, and keeps its outputs.
+    async fn flow(&self, tenant: &mut Tenant, workflow: &Workflow) -> Result<(), Halt> {
+        if tenant.workflows.contains_key(&workflow.workflow_id) {
+            return Ok(());
+        }
+        for needed in workflow.depends_on.iter().filter_map(|needed| self.flows.workflow(needed)) {
+            Box::pin(self.flow(tenant, needed)).await?;
+        }
+        let scope = self.steps(tenant, workflow, workflow.steps.len()).await?;
+        let outputs: Result<IndexMap<String, Value>> = workflow
+            .outputs
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), resolve(value, &scope)?)))
+            .collect();
+        let outputs =
+            outputs.map_err(|error| Halt::Failed(format!("flow {}: {error}", workflow.workflow_id)))?;
+        tenant.workflows.insert(workflow.workflow_id.clone(), outputs);
+        Ok(())
+    }
+
+    /// Makes the tenants: their credentials first, then what all flows leave behind.
+    pub async fn settle(&self, inputs: &Value) -> Vec<Tenant> {
+        let mut all = vec![inputs.clone()];
+        if let Some(other) = &self.flows.extra.other_tenant {
+            let scope = Scope { inputs: inputs.clone(), ..Scope::default() };
+            match resolve(other, &scope) {
+                Ok(other) => all.push(overlay(inputs, &other)),
+                Err(_) => self
+                    .record
+                    .note("the inputs have no second tenant: whether tenants are kept apart was not tried"),
+            }
+        }
+        let mut tenants = Vec::new();
+        for (index, inputs) in all.into_iter().enumerate() {
+            let mut tenant = Tenant { inputs, ..Tenant::default() };
+            self.credentials(&mut tenant, index == 0).await;
+            let mut halted: Vec<String> = Vec::new();
+            for workflow in &self.flows.workflows {
+                if let Err(halt) = self.flow(&mut tenant, workflow).await {
+                    halted.push(workflow.workflow_id.clone());
+                    self.record.note(format!("flow {} could not go on: {halt}", workflow.workflow_id));
+                }
+            }
+            tenants.push(tenant);
+        }
+        tenants
+    }
+
+    async fn credentials(&self, tenant: &mut Tenant, loud: bool) {
+        for source in &self.flows.extra.credentials {
+            let mut problem = None;
+            for workflow in &self.flows.workflows {
+                if mentions(&source.value, &[&format!("$workflows.{}.", workflow.workflow_id)])
+                    && let Err(halt) = self.flow(tenant, workflow).await
+                {
+                    problem = Some(halt.to_string());
+                }
+            }
+            match resolve(&source.value, &tenant.scope()) {
+                Ok(Value::String(value)) => {
+                    let mut masks = self.masks.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    masks.add(&source.name, &value);
+                    drop(masks);
+                    tenant.credentials.push(Credential {
+                        name: source.name.clone(),
+                        kind: source.kind.clone(),
+                        value,
+                        scopes: source.scopes.clone(),
+                        state: source.state.clone(),
+                    });
+                }
+                Ok(other) => self.record.note(format!("credential {:?} is not a text: {other}", source.name)),
+                Err(error) if loud => {
+                    let why = problem.unwrap_or_else(|| error.to_string());
+                    self.record.note(format!("there is no credential {:?}: {why}", source.name));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Whether an answer is what the step waits for; else the condition, and whether it is one about effects.
+fn criteria(step: &Step, scope: &Scope) -> Result<(), (String, bool)> {
+    if step.success_criteria.is_empty() {
+        let success = scope.exchange.as_ref().is_some_and(|(_, response)| response.is_success());
+        return if success { Ok(()) } else { Err(("$statusCode is 2xx".to_owned(), false)) };
+    }
+    for criterion in &step.success_criteria {
+        match holds(&criterion.condition, scope) {
+            Ok(true) => {}
+            Ok(false) => {
+                // A step that fails because a success was refused says nothing of effects.
+                let plain = criterion.condition.trim_start().starts_with("$statusCode == 2");
+                return Err((criterion.condition.clone(), !plain));
+            }
+            Err(error) => return Err((format!("{}: {error}", criterion.condition), true)),
+        }
+    }
+    Ok(())
+}

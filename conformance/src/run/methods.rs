@@ -1,0 +1,89 @@
+//! Methods that the contract does not have for a path: each is refused, and a 405 says which there are.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::engine::{Engine, Expect};
+use crate::contract::{METHODS, Operation};
+use crate::draft::Draft;
+use crate::judge::Finding;
+use crate::report::Rule;
+
+/// Tries every missing method of every path.
+pub async fn run(engine: &Arc<Engine>) {
+    let mut done = BTreeSet::new();
+    for operation in &engine.contract.operations {
+        let paths = engine.contract.operations.iter().filter(|other| other.path == operation.path);
+        let known = |method: &str| paths.clone().any(|other| other.method.eq_ignore_ascii_case(method));
+        if !engine.chosen(operation) || !done.insert(operation.path.clone()) {
+            continue;
+        }
+        for method in METHODS.iter().filter(|method| !known(method)) {
+            if engine.stopped().is_some() {
+                return;
+            }
+            tried(engine, operation, &method.to_uppercase()).await;
+        }
+    }
+}
+
+async fn tried(engine: &Engine, operation: &Arc<Operation>, method: &str) {
+    let Some(tenant) = engine.tenant(0) else { return };
+    let mut draft = Draft::new(Arc::clone(operation));
+    for parameter in &operation.parameters {
+        if parameter.place == crate::contract::Place::Path {
+            let _ = draft.set(parameter, Some(&serde_json::json!("conformance-unknown")));
+        }
+    }
+    draft.credential = engine.carried(tenant, &draft, None).unwrap_or(None);
+    draft.method = Some(method.to_owned());
+    let Ok(request) = draft.request() else { return };
+    // A literal path may be served by another operation's variable: then the method is one that is there.
+    if engine.contract.route(method, request.path()).is_some() {
+        return;
+    }
+    let settled = !engine.codes("method").is_empty();
+    let statuses = if settled { vec![405] } else { vec![405, 404, 501] };
+    let expect = Expect::Refused {
+        rule: Rule::Method,
+        statuses,
+        codes: engine.codes("method"),
+        pointer: operation.pointer.clone(),
+    };
+    let tried = format!("method {method}, which the path does not have");
+    engine
+        .call(operation, &tried, &request, |response, findings| {
+            if !operation.answers.iter().any(|answer| answer.status.text() == "4XX")
+                && operation.answer(response.status).is_none()
+                && matches!(response.status, 404 | 405 | 501)
+            {
+                // No operation documents what is answered where there is no operation.
+                findings.clear();
+            }
+            engine.expected(operation, &expect, response, findings);
+            if response.status == 405 {
+                allow(engine, operation, response, findings);
+            }
+        })
+        .await;
+}
+
+fn allow(
+    engine: &Engine,
+    operation: &Operation,
+    response: &crate::wire::Response,
+    findings: &mut Vec<Finding>,
+) {
+    let wanted: BTreeSet<String> =
+        engine.contract.methods(&operation.path).into_iter().map(str::to_owned).collect();
+    let header = response.header("allow").unwrap_or_default();
+    let mut given: BTreeSet<String> = header.split(',').map(|one| one.trim().to_uppercase()).collect();
+    // These two are there without an operation.
+    given.retain(|method| !method.is_empty() && method != "OPTIONS" && method != "HEAD");
+    if wanted != given {
+        let expected: Vec<String> = wanted.into_iter().collect();
+        let expected = format!("Allow: {}", expected.join(", "));
+        let seen = if header.is_empty() { "no Allow".to_owned() } else { format!("Allow: {header}") };
+        findings.push(Finding::new(Rule::Allow, &operation.pointer, expected, seen));
+    }
+}

@@ -1,0 +1,243 @@
+//! What was sent and found so far. Many tasks write here; a report is made of it at the end.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use indexmap::{IndexMap, IndexSet};
+
+use crate::contract::{Contract, Operation, Status};
+use crate::flows::Flows;
+use crate::judge::{Finding, REQUEST_ID};
+use crate::report::{Cell, OperationReport, Rule, State, Violation};
+use crate::wire::{Masks, Request, Response};
+
+/// Several findings of one kind at one place say no more than one.
+type Key = (Rule, String, String, String);
+
+#[derive(Debug, Default)]
+struct Seen {
+    requests: usize,
+    not_built: Option<String>,
+    /// Answers and those with findings, by status and media type.
+    cells: BTreeMap<(u16, String), (usize, usize)>,
+    /// Statuses that some request aimed at.
+    aimed: BTreeSet<u16>,
+    /// Why no request that should succeed could be made.
+    unreached: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    operations: IndexMap<String, Seen>,
+    violations: IndexMap<Key, Violation>,
+    request_ids: HashSet<String>,
+    notes: IndexSet<String>,
+}
+
+/// What was sent and found so far.
+#[derive(Debug)]
+pub struct Record {
+    inner: Mutex<Inner>,
+    base: String,
+}
+
+impl Record {
+    /// An empty record of a run against `base`.
+    pub fn new(base: &str) -> Self {
+        Self { inner: Mutex::default(), base: base.to_owned() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something that one should know.
+    pub fn note(&self, text: impl Into<String>) {
+        self.inner().notes.insert(text.into());
+    }
+
+    /// That the server does not have an operation, and how that is known.
+    pub fn not_built(&self, operation: &str, why: &str) {
+        let mut inner = self.inner();
+        inner
+            .operations
+            .entry(operation.to_owned())
+            .or_default()
+            .not_built
+            .get_or_insert_with(|| why.to_owned());
+    }
+
+    /// Whether nobody said that the server does not have an operation.
+    pub fn built(&self, operation: &str) -> bool {
+        self.inner().operations.get(operation).is_none_or(|seen| seen.not_built.is_none())
+    }
+
+    /// Why an operation cannot be called so that it succeeds.
+    pub fn unreached(&self, operation: &str, why: &str) {
+        self.inner().operations.entry(operation.to_owned()).or_default().unreached = Some(why.to_owned());
+    }
+
+    /// A status that a request to the operation aims at.
+    pub fn aim(&self, operation: &str, status: u16) {
+        self.inner().operations.entry(operation.to_owned()).or_default().aimed.insert(status);
+    }
+
+    /// Whether an answer of that family was seen without a finding.
+    pub fn succeeded(&self, operation: &str) -> bool {
+        self.inner().operations.get(operation).is_some_and(|seen| {
+            seen.cells
+                .iter()
+                .any(|((status, _), (answers, wrong))| matches!(status, 200..400) && answers > wrong)
+        })
+    }
+
+    /// The finding that an answer's request id is one that another answer had, if so.
+    pub fn request_id(&self, request: &Request, response: &Response) -> Option<Finding> {
+        let id = response.header(REQUEST_ID)?;
+        if request.header(REQUEST_ID).is_some() || self.inner().request_ids.insert(id.to_owned()) {
+            return None;
+        }
+        Some(Finding::new(Rule::RequestId, "", "an id that no other answer has", id))
+    }
+
+    /// An exchange and what was found of it.
+    pub fn exchange(
+        &self,
+        operation: &Operation,
+        tried: &str,
+        request: &Request,
+        response: Option<&Response>,
+        findings: Vec<Finding>,
+        masks: &Masks,
+    ) {
+        let mut inner = self.inner();
+        let seen = inner.operations.entry(operation.id.clone()).or_default();
+        seen.requests += 1;
+        if let Some(response) = response {
+            let cell = seen.cells.entry((response.status, response.media_type())).or_default();
+            cell.0 += 1;
+            cell.1 += usize::from(!findings.is_empty());
+        }
+        for finding in findings {
+            let key = (finding.rule, operation.id.clone(), finding.pointer.clone(), finding.expected.clone());
+            inner.violations.entry(key).and_modify(|known| known.times += 1).or_insert_with(|| Violation {
+                rule: finding.rule,
+                operation: operation.id.clone(),
+                tried: masks.hide(tried),
+                pointer: finding.pointer,
+                expected: masks.hide(&finding.expected),
+                seen: masks.hide(&finding.seen),
+                curl: request.curl(&self.base, masks),
+                request_id: response.and_then(|response| response.header(REQUEST_ID)).map(str::to_owned),
+                times: 1,
+            });
+        }
+    }
+
+    /// The notes.
+    pub fn notes(&self) -> Vec<String> {
+        self.inner().notes.iter().cloned().collect()
+    }
+
+    /// The violations of the operations that `of` picks, by operation in the order of the contract.
+    pub fn violations(&self, contract: &Contract, of: impl Fn(&Operation) -> bool) -> Vec<Violation> {
+        let inner = self.inner();
+        let mut out: Vec<Violation> = Vec::new();
+        for operation in contract.operations.iter().filter(|operation| of(operation)) {
+            let own = inner.violations.values().filter(|violation| violation.operation == operation.id);
+            let from = out.len();
+            out.extend(own.cloned());
+            out[from..].sort_by(|a, b| (a.rule, &a.pointer, &a.tried).cmp(&(b.rule, &b.pointer, &b.tried)));
+        }
+        out
+    }
+
+    /// What was found of an operation.
+    pub fn operation(&self, operation: &Operation, flows: &Flows) -> OperationReport {
+        let inner = self.inner();
+        let empty = Seen::default();
+        let seen = inner.operations.get(&operation.id).unwrap_or(&empty);
+        let built = seen.not_built.is_none();
+        let mut cells = Vec::new();
+        for answer in &operation.answers {
+            let ours = |status: u16| {
+                operation.answer(status).is_some_and(|other| std::ptr::eq(other, answer)) && status != 501
+            };
+            let of_answer: Vec<_> = seen.cells.iter().filter(|((status, _), _)| ours(*status)).collect();
+            let state = |(answers, wrong): (usize, usize)| {
+                let state = if wrong > 0 { State::Violated } else { State::Covered };
+                (state, answers)
+            };
+            let missing = |status: &str| absence(operation, status, seen, flows);
+            let cell = |status: String, content_type: &str, (state, answers): (State, usize)| Cell {
+                status,
+                content_type: content_type.to_owned(),
+                state,
+                answers,
+            };
+            match answer.status {
+                Status::Exact(status) => {
+                    let mut media: Vec<&str> = answer.media.keys().map(String::as_str).collect();
+                    if media.is_empty() {
+                        media.push("");
+                    }
+                    for name in media {
+                        let found = seen.cells.get(&(status, crate::wire::essence(name))).copied();
+                        let text = status.to_string();
+                        let found = found.map_or_else(|| (missing(&text), 0), state);
+                        cells.push(cell(text, name, found));
+                    }
+                }
+                Status::Range(_) | Status::Default => {
+                    for ((status, media), counts) in &of_answer {
+                        cells.push(cell(status.to_string(), media, state(**counts)));
+                    }
+                    let name = answer.media.keys().next().map_or("", String::as_str);
+                    let unseen = seen.aimed.iter().filter(|status| {
+                        ours(**status) && !of_answer.iter().any(|((known, _), _)| known == *status)
+                    });
+                    for status in unseen {
+                        let text = status.to_string();
+                        cells.push(cell(text.clone(), name, (missing(&text), 0)));
+                    }
+                    if of_answer.is_empty() && !seen.aimed.iter().any(|status| ours(*status)) {
+                        let text = answer.status.text();
+                        cells.push(cell(text.clone(), name, (missing(&text), 0)));
+                    }
+                }
+            }
+        }
+        OperationReport {
+            id: operation.id.clone(),
+            tag: operation.tag.clone(),
+            method: operation.method.clone(),
+            path: operation.path.clone(),
+            built,
+            addition: operation.addition,
+            requests: seen.requests,
+            cells,
+        }
+    }
+}
+
+/// What an answer that was not seen is: missing, or not to be caused from outside.
+fn absence(operation: &Operation, status: &str, seen: &Seen, flows: &Flows) -> State {
+    let stated =
+        flows.extra.unreachable.iter().find(|one| one.operation_id == operation.id && one.status == status);
+    if let Some(stated) = stated {
+        return State::Unreachable(stated.reason.clone());
+    }
+    if status.starts_with('5') {
+        return State::Unreachable("a server that is well does not answer so".to_owned());
+    }
+    if seen.not_built.is_some() {
+        return State::Missing;
+    }
+    if let Some(reason) = seen.unreached.as_ref().filter(|_| matches!(status.as_bytes(), [b'1'..=b'3', ..])) {
+        return State::Unreachable(reason.clone());
+    }
+    if status.ends_with("XX") && status.starts_with('4') {
+        return State::Unreachable("nothing that a request can say is wrong here".to_owned());
+    }
+    State::Missing
+}

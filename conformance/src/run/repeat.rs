@@ -1,0 +1,83 @@
+//! Repeats with an idempotency key: the same answer, one effect; with another body, a refusal.
+
+use serde_json::{Value, json};
+
+use super::engine::Engine;
+use super::witness::Witnesses;
+use crate::contract::Place;
+use crate::draft::Draft;
+use crate::judge::Finding;
+use crate::plan::Seat;
+use crate::report::Rule;
+use crate::wire::{Response, cut};
+
+/// The header that makes a repeat safe, as the draft standard calls it.
+const HEADER: &str = "Idempotency-Key";
+
+/// Tries repeats, where the operation takes a key.
+pub async fn run(engine: &Engine, seat: &Seat) {
+    let operation = &seat.draft.operation;
+    let Some(parameter) = operation.parameter(Place::Header, HEADER) else { return };
+    if !engine.record.built(&operation.id) || engine.stopped().is_some() {
+        return;
+    }
+    let Some(mut draft) = seat.renewed(engine, &seat.draft).await else { return };
+    let key = format!("conformance-{}-{}", engine.options.seed, operation.id);
+    let unique = chrono::Utc::now().timestamp_micros();
+    if draft.set(parameter, Some(&json!(format!("{key}-{unique}")))).is_err() {
+        return;
+    }
+    let Some(first) = send(engine, &draft, "a request with an idempotency key", |_| None).await else {
+        return;
+    };
+    if !first.is_success() {
+        return;
+    }
+    let mut witnesses = Witnesses::of(engine, std::slice::from_ref(seat)).await;
+    let same = |second: &Response| {
+        let equal = second.status == first.status && second.body == first.body;
+        (!equal).then(|| (format!("the first answer again: {}", cut(&first.says(), 200)), second.says()))
+    };
+    if send(engine, &draft, "the same request with the same idempotency key", same).await.is_none() {
+        return;
+    }
+    if let Some(pointer) = witnesses.difference(engine).await {
+        let seen = || Some(("no second effect".to_owned(), format!("{pointer} changed")));
+        send(engine, &draft, "the same request with the same idempotency key", |_| seen()).await;
+    }
+    if let Some(other) = other(engine, &draft) {
+        engine.record.aim(&operation.id, 422);
+        let refused = |answer: &Response| {
+            (answer.status != 422).then(|| ("refused with 422".to_owned(), answer.says()))
+        };
+        send(engine, &other, "another body with the same idempotency key", refused).await;
+    }
+}
+
+async fn send(
+    engine: &Engine,
+    draft: &Draft,
+    tried: &str,
+    wrong: impl FnOnce(&Response) -> Option<(String, String)>,
+) -> Option<Response> {
+    let request = draft.request().ok()?;
+    engine
+        .call(&draft.operation, tried, &request, |response, findings| {
+            if response.status < 500
+                && let Some((expected, seen)) = wrong(response)
+            {
+                findings.push(Finding::new(Rule::Idempotency, "", expected, seen));
+            }
+        })
+        .await
+}
+
+/// The same request with a body that is valid and another one.
+fn other(engine: &Engine, draft: &Draft) -> Option<Draft> {
+    let body = draft.value()?;
+    let payload = draft.body.as_ref()?;
+    let documented = draft.operation.body.as_ref()?.media.get(payload.media.as_deref()?)?;
+    let cases = engine.contract.schema(documented.schema.as_ref()?).ok()?.boundaries(Some(body)).ok()?;
+    let other: Value = cases.cases.into_iter().map(|case| case.value).find(|value| value != body)?;
+    Some(draft.with_value(other))
+}

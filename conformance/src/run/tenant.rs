@@ -1,0 +1,117 @@
+//! A tenant of the server as a run knows it: inputs, credentials, and what flows left behind.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+use crate::contract::Operation;
+use crate::flows::Scope;
+
+/// A credential that was found or made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// How reports call it.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its text.
+    pub value: String,
+    /// Its scopes; all when `None`.
+    pub scopes: Option<Vec<String>>,
+    /// Why it must be refused.
+    pub state: Option<String>,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, Default)]
+pub struct Tenant {
+    /// Its inputs.
+    pub inputs: Value,
+    /// Its credentials.
+    pub credentials: Vec<Credential>,
+    /// Outputs of the flows that ran.
+    pub workflows: IndexMap<String, IndexMap<String, Value>>,
+}
+
+impl Tenant {
+    /// What expressions see in a new execution of a flow.
+    pub fn scope(&self) -> Scope {
+        let mut inputs = self.inputs.clone();
+        if let Value::Object(members) = &mut inputs {
+            members.insert("run".to_owned(), json!(unique()));
+        }
+        Scope { inputs, workflows: self.workflows.clone(), ..Scope::default() }
+    }
+
+    /// The credential that an operation is called with: the first that fits.
+    pub fn credential(&self, operation: &Operation, wanted: Option<&str>) -> Option<&Credential> {
+        let usable = |credential: &&Credential| credential.state.is_none();
+        match wanted {
+            Some("none") => None,
+            Some(wanted) => {
+                self.credentials.iter().filter(usable).find(|credential| credential.name == wanted).or_else(
+                    || self.credentials.iter().filter(usable).find(|credential| credential.kind == wanted),
+                )
+            }
+            None => self
+                .credentials
+                .iter()
+                .filter(usable)
+                .filter(|credential| operation.access.kinds.contains(&credential.kind))
+                .max_by_key(|credential| {
+                    (credential.scopes.is_none(), std::cmp::Reverse(self.rank(credential)))
+                }),
+        }
+    }
+
+    fn rank(&self, credential: &Credential) -> usize {
+        self.credentials.iter().position(|known| known == credential).unwrap_or(usize::MAX)
+    }
+}
+
+/// A text that no other call of this function answers, in this run or another.
+fn unique() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let micros = chrono::Utc::now().timestamp_micros().unsigned_abs();
+    let mut number = (micros << 8) | (COUNT.fetch_add(1, Ordering::Relaxed) & 0xff);
+    let mut text = Vec::new();
+    while number > 0 {
+        text.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::try_from(number % 36).unwrap_or(0)]);
+        number /= 36;
+    }
+    text.iter().rev().map(|byte| char::from(*byte)).collect()
+}
+
+/// `over` laid over `under`: members of objects replace their namesakes, at every depth.
+pub fn overlay(under: &Value, over: &Value) -> Value {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            let mut out = under.clone();
+            for (name, value) in over {
+                let merged = under.get(name).map_or_else(|| value.clone(), |known| overlay(known, value));
+                out.insert(name.clone(), merged);
+            }
+            Value::Object(out)
+        }
+        (_, over) => over.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlay_replaces_and_keeps() {
+        let under = json!({ "a": { "x": 1, "y": 2 }, "b": [1] });
+        let over = json!({ "a": { "y": 3 }, "b": [2] });
+        assert_eq!(overlay(&under, &over), json!({ "a": { "x": 1, "y": 3 }, "b": [2] }));
+    }
+
+    #[test]
+    fn unique_texts_differ() {
+        let texts: std::collections::HashSet<String> = (0..1000).map(|_| unique()).collect();
+        assert_eq!(texts.len(), 1000);
+    }
+}

@@ -1,0 +1,196 @@
+//! Looks at what the server holds, before and after requests that it had to refuse: both looks must be equal.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::engine::{Engine, Probe};
+use crate::draft::Draft;
+use crate::judge::Finding;
+use crate::plan::{Planner, Seat};
+use crate::report::Rule;
+use crate::wire::cut;
+
+/// Reading requests, and what they answered.
+pub struct Witnesses {
+    drafts: Vec<Draft>,
+    before: Vec<Option<Value>>,
+    /// Pointers, by witness, that change by themselves; `*` stands for any index.
+    moving: Vec<BTreeSet<String>>,
+}
+
+impl Witnesses {
+    /// All reads that the seats know of, on both tenants, and a first look.
+    pub async fn of(engine: &Engine, seats: &[Seat]) -> Self {
+        let mut drafts: Vec<Draft> = Vec::new();
+        let mut known = BTreeSet::new();
+        let mut add = |draft: &Draft| {
+            let key = draft.request().map(|request| (request.target, request.headers));
+            if draft.operation.reads() && key.is_ok_and(|key| known.insert(key)) {
+                drafts.push(draft.clone());
+            }
+        };
+        for seat in seats {
+            add(&seat.draft);
+            seat.other.iter().for_each(&mut add);
+            // The other reads of the flow, as far as what the steps before left lets them be made.
+            let Some((workflow, tenant)) =
+                seat.flow.as_ref().and_then(|(id, _)| Some((engine.flows.workflow(id)?, engine.tenant(0)?)))
+            else {
+                continue;
+            };
+            for step in &workflow.steps {
+                if engine.contract.operation(&step.operation_id).is_some_and(|one| one.reads())
+                    && let Ok(draft) = engine.draft(tenant, step, &seat.scope)
+                {
+                    add(&draft);
+                }
+            }
+        }
+        drafts.retain(|draft| engine.record.built(&draft.operation.id));
+        let first = look(engine, &drafts).await;
+        // What counts seconds, or when a credential was last used, has moved by now.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let before = look(engine, &drafts).await;
+        let moving = first.iter().zip(&before).map(|(a, b)| moved(a.as_ref(), b.as_ref())).collect();
+        Self { drafts, before, moving }
+    }
+
+    /// Looks again. Where something changed, the requests that must be refused are made once more, one after the
+    /// other, to find the one that did it.
+    pub async fn compare(mut self, engine: &Engine, seats: &[Seat]) {
+        if !self.changed(engine).await {
+            return;
+        }
+        let Some(tenant) = engine.tenant(0) else { return };
+        for seat in seats.iter().filter(|seat| !seat.draft.operation.reads()) {
+            let probes = Planner { engine, tenant, seat }.refused();
+            for probe in &probes {
+                engine.probe(probe).await;
+            }
+            if !self.changed(engine).await {
+                continue;
+            }
+            for probe in &probes {
+                if engine.stopped().is_some() {
+                    return;
+                }
+                self.accuse(engine, probe).await;
+            }
+        }
+    }
+
+    /// Makes one request, and records it when something changed by it although it was refused.
+    async fn accuse(&mut self, engine: &Engine, probe: &Probe) {
+        let Some(response) = engine.probe(probe).await else { return };
+        let before = self.before.clone();
+        if !self.changed(engine).await || response.is_success() {
+            return;
+        }
+        let place = (0..self.drafts.len()).find_map(|index| {
+            let moving = &self.moving[index];
+            let changes = moved(before[index].as_ref(), self.before[index].as_ref());
+            let pointer = changes.into_iter().find(|pointer| !moving.contains(pointer))?;
+            Some((index, pointer))
+        });
+        let Some((index, pointer)) = place else { return };
+        let witness = &self.drafts[index].operation.id;
+        let shown = |value: &Option<Value>| {
+            let text = value.as_ref().map(ToString::to_string).unwrap_or_default();
+            cut(&text, 150)
+        };
+        let expected = format!("a refused request changes nothing: {witness} answers as before");
+        let seen = format!("{} and now {}", shown(&before[index]), shown(&self.before[index]));
+        let operation = &probe.draft.operation;
+        if let Ok(request) = probe.draft.request() {
+            let finding = Finding::new(Rule::Effect, pointer, expected, seen);
+            engine.call(operation, &probe.tried, &request, |_, findings| findings.push(finding)).await;
+            self.before = look(engine, &self.drafts).await;
+        }
+    }
+
+    async fn changed(&mut self, engine: &Engine) -> bool {
+        self.difference(engine).await.is_some()
+    }
+
+    /// A place that is different than at the last look; this look is the last one from now on.
+    pub async fn difference(&mut self, engine: &Engine) -> Option<String> {
+        let after = look(engine, &self.drafts).await;
+        let changed = (0..after.len()).find_map(|index| {
+            let changes = moved(self.before[index].as_ref(), after[index].as_ref());
+            let place = changes.into_iter().find(|pointer| !self.moving[index].contains(pointer))?;
+            Some(format!("{} {place}", self.drafts[index].operation.id).trim_end().to_owned())
+        });
+        self.before = after;
+        changed
+    }
+}
+
+async fn look(engine: &Engine, drafts: &[Draft]) -> Vec<Option<Value>> {
+    let mut out = Vec::new();
+    for draft in drafts {
+        let answer = match draft.request() {
+            Ok(request) => {
+                engine.call(&draft.operation, "a look at what is there", &request, |_, _| {}).await
+            }
+            Err(_) => None,
+        };
+        out.push(answer.and_then(|answer| answer.json()));
+    }
+    out
+}
+
+/// Pointers at which two values differ, with `*` for indexes.
+fn moved(before: Option<&Value>, after: Option<&Value>) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    match (before, after) {
+        (Some(before), Some(after)) => differ(before, after, &mut String::new(), &mut out),
+        (None, None) => {}
+        _ => drop(out.insert(String::new())),
+    }
+    out
+}
+
+fn differ(before: &Value, after: &Value, at: &mut String, out: &mut BTreeSet<String>) {
+    let length = at.len();
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+            for name in names {
+                at.push('/');
+                at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                match (before.get(name), after.get(name)) {
+                    (Some(before), Some(after)) => differ(before, after, at, out),
+                    _ => drop(out.insert(at.clone())),
+                }
+                at.truncate(length);
+            }
+        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
+            at.push_str("/*");
+            before.iter().zip(after).for_each(|(before, after)| differ(before, after, at, out));
+            at.truncate(length);
+        }
+        (before, after) => {
+            if before != after {
+                out.insert(at.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn differences_are_named_by_their_place() {
+        let before = json!({ "items": [{ "id": 1, "at": 5 }], "total": 1, "gone": true });
+        let after = json!({ "items": [{ "id": 1, "at": 6 }], "total": 2 });
+        let moved: Vec<String> = moved(Some(&before), Some(&after)).into_iter().collect();
+        assert_eq!(moved, ["/gone", "/items/*/at", "/total"]);
+    }
+}
