@@ -1,0 +1,119 @@
+//! What a library remembers: the things of every town, and who holds which credential.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
+
+use super::Seed;
+use super::answer::Answer;
+
+/// A thing, and the town that it belongs to.
+#[derive(Debug)]
+pub struct Row {
+    pub town: usize,
+    pub value: Value,
+}
+
+/// Everything that requests change.
+#[derive(Debug)]
+pub struct State {
+    /// The violation that this library is there to show.
+    pub seed: Option<Seed>,
+    pub books: Vec<Row>,
+    pub loans: Vec<Row>,
+    /// The texts of books, by book.
+    pub texts: HashMap<String, String>,
+    /// The first bodies and answers of idempotency keys, by town and key.
+    pub repeats: HashMap<(usize, String), (Value, Answer)>,
+    /// The towns of owners' tokens.
+    pub tokens: HashMap<String, usize>,
+    now: DateTime<Utc>,
+    count: u64,
+}
+
+impl State {
+    pub fn new(seed: Option<Seed>) -> Self {
+        Self {
+            seed,
+            books: Vec::new(),
+            loans: Vec::new(),
+            texts: HashMap::new(),
+            repeats: HashMap::new(),
+            tokens: HashMap::new(),
+            now: Utc::now(),
+            count: 0,
+        }
+    }
+
+    pub fn shows(&self, seed: Seed) -> bool {
+        self.seed == Some(seed)
+    }
+
+    /// The time; later on every call, so that each change can be told by it.
+    pub fn moment(&mut self) -> String {
+        let tick = chrono::Duration::milliseconds(1);
+        self.now = Utc::now().max(self.now + tick);
+        self.now.to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    /// A number that was not there before and looks like chance.
+    pub fn number(&mut self) -> u64 {
+        self.count += 1;
+        // An odd factor sends every number to another one.
+        self.count.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    pub fn uuid(&mut self) -> String {
+        let (high, low) = (self.number(), self.number());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+            high >> 32,
+            high & 0xffff,
+            low >> 52,
+            low >> 40 & 0xfff,
+            low & 0xff_ffff_ffff
+        )
+    }
+
+    /// Where in `rows` the town's thing of this id is; `None` for the town where every town's will do.
+    pub fn find(rows: &[Row], town: Option<usize>, id: &str) -> Option<usize> {
+        rows.iter().position(|row| row.value["id"] == id && town.is_none_or(|town| row.town == town))
+    }
+}
+
+/// A town: its keys, and its owner.
+#[derive(Debug)]
+pub struct Town {
+    pub name: &'static str,
+    pub server_key: &'static str,
+    pub reading_key: &'static str,
+    pub writing_key: &'static str,
+    pub revoked_key: &'static str,
+    pub owner_id: &'static str,
+    pub email: &'static str,
+    pub password: &'static str,
+}
+
+pub const TOWNS: [Town; 2] = [
+    Town {
+        name: "Northport",
+        server_key: "lk_northport_6f1c2b7e90a84d35",
+        reading_key: "lk_northport_read_b3a9d4e5f6071829",
+        writing_key: "lk_northport_write_91c0d2e3f4a5b6c7",
+        revoked_key: "lk_northport_old_0a1b2c3d4e5f6071",
+        owner_id: "5b0c5f0e-64f5-4a52-9a53-0d1f5a3f7c01",
+        email: "nora@northport.example.com",
+        password: "north-lamp-and-ladder",
+    },
+    Town {
+        name: "Southgate",
+        server_key: "lk_southgate_d25e7f8091a2b3c4",
+        reading_key: "lk_southgate_read_5d6e7f8091a2b3c4",
+        writing_key: "lk_southgate_write_e7f8091a2b3c4d5e",
+        revoked_key: "lk_southgate_old_f8091a2b3c4d5e6f",
+        owner_id: "8e2d1c3b-7a69-4f58-8b47-1c2d3e4f5a02",
+        email: "sam@southgate.example.com",
+        password: "south-wall-and-window",
+    },
+];
