@@ -1,8 +1,21 @@
 //! What a run found, and how it is told: as text, JSON, JUnit, HTML and Markdown. Nothing is judged or sent here.
 
+mod coverage;
+mod format;
+mod html;
+mod json;
+mod junit;
+mod markdown;
+mod text;
+mod words;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use coverage::Coverage;
+pub use format::Format;
+pub use words::Verdict;
 
 /// What is checked. The name is stable: reports, filters and baselines use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,0 +1,252 @@
+//! A report for a comment on a pull request: what fits there and reads well there. Nothing that a stranger
+//! wrote may become markup, a mention or a reference.
+
+use super::words::{
+    cell_name, counted, coverage, incomplete, missing_count, not_built, number, one_line, percent, seconds,
+    violated, visible,
+};
+use super::{Report, State, Totals, Verdict, Violation};
+
+/// GitHub refuses comments of more than 65,536 characters. What follows the violations needs room, too.
+const ROOM_FOR_VIOLATIONS: usize = 40_000;
+const ROOM: usize = 60_000;
+
+/// How much of one field is told. A whole body belongs into the other formats.
+const FIELD: usize = 4_000;
+
+/// The report as Markdown, GitHub's dialect.
+pub(super) fn markdown(report: &Report) -> String {
+    let mut page = Page { text: String::new(), full: false };
+    let symbol = match report.verdict() {
+        Verdict::Clean => "✅",
+        Verdict::Violated => "❌",
+        Verdict::Unchecked => "⚠️",
+    };
+    page.text.push_str(&format!("## {symbol} {}\n\n", inline(&report.headline())));
+    page.text.push_str(&format!(
+        "**{}** at {} · {} · {} · {} · seed {}\n",
+        inline(&report.contract),
+        code(&report.base_url),
+        coverage(&report.totals(|_| true)),
+        counted(report.requests, "request"),
+        seconds(report.milliseconds),
+        report.seed
+    ));
+    tags(report, &mut page);
+    violations(report, &mut page);
+    missing(report, &mut page);
+    absent(report, &mut page);
+    if !report.notes.is_empty() {
+        page.text.push_str("\n### Notes\n\n");
+        for note in &report.notes {
+            page.push(&format!("- {}\n", inline(note)));
+        }
+    }
+    if page.full {
+        page.text.push_str("\nSome lines are left out, for which a comment has no room.\n");
+    }
+    page.text
+}
+
+struct Page {
+    text: String,
+    full: bool,
+}
+
+impl Page {
+    /// Adds what still fits into a comment.
+    fn push(&mut self, text: &str) {
+        if self.text.len() + text.len() <= ROOM {
+            self.text.push_str(text);
+        } else {
+            self.full = true;
+        }
+    }
+}
+
+fn tags(report: &Report, page: &mut Page) {
+    if report.operations.is_empty() {
+        return;
+    }
+    page.text
+        .push_str("\n| tag | operations | built | covered | missing | violated | unreachable | percent |\n");
+    page.text.push_str("|---|--:|--:|--:|--:|--:|--:|--:|\n");
+    let tags = report.tags();
+    for tag in &tags {
+        page.push(&row(&inline(tag), &report.totals(|operation| operation.tag == *tag)));
+    }
+    if tags.len() > 1 {
+        page.push(&row("**all**", &report.totals(|_| true)));
+    }
+}
+
+fn row(name: &str, totals: &Totals) -> String {
+    let violated = match totals.violated {
+        0 => "0".to_owned(),
+        count => format!("**{}**", number(count)),
+    };
+    format!(
+        "| {name} | {} | {} | {} | {} | {violated} | {} | {} |\n",
+        number(totals.operations),
+        number(totals.built),
+        number(totals.covered),
+        number(totals.missing),
+        number(totals.unreachable),
+        percent(totals)
+    )
+}
+
+fn violations(report: &Report, page: &mut Page) {
+    if report.violations.is_empty() {
+        return;
+    }
+    page.text.push_str("\n### Violations\n");
+    let start = page.text.len();
+    let mut left_out = 0;
+    for group in violated(report) {
+        let place = group.operation.map(|it| format!(" {}", code(&format!("{} {}", it.method, it.path))));
+        let id = if group.id.is_empty() { "(no operation)" } else { group.id };
+        let mut text = format!("\n**{}**{}\n", inline(id), place.unwrap_or_default());
+        let mut any = false;
+        for (_, violation) in group.violations {
+            let details = details(violation);
+            if page.text.len() - start + text.len() + details.len() > ROOM_FOR_VIOLATIONS {
+                left_out += 1;
+                continue;
+            }
+            text.push_str(&details);
+            any = true;
+        }
+        if any {
+            page.text.push_str(&text);
+        }
+    }
+    if left_out > 0 {
+        let left_out = counted(left_out, "violation");
+        page.text.push_str(&format!("\n…and {left_out} more, for which a comment has no room.\n"));
+    }
+}
+
+fn details(violation: &Violation) -> String {
+    let times = if violation.times > 1 { format!(" ×{}", number(violation.times)) } else { String::new() };
+    // A summary is HTML, in which Markdown's backslashes do not count; the blank line begins Markdown again.
+    let mut text = format!(
+        "\n<details><summary><code>{}</code>{times} {}</summary>\n\n",
+        violation.rule,
+        html(&violation.tried)
+    );
+    if !violation.pointer.is_empty() {
+        text.push_str(&format!("at {}", code(&violation.pointer)));
+    }
+    if let Some(id) = &violation.request_id {
+        text.push_str(if violation.pointer.is_empty() { "request " } else { ", request " });
+        text.push_str(&code(id));
+    }
+    text.push_str("\n\nexpected\n\n");
+    text.push_str(&fenced("text", &violation.expected));
+    text.push_str("\nseen\n\n");
+    text.push_str(&fenced("text", &violation.seen));
+    if !violation.curl.is_empty() {
+        text.push_str("\nagain\n\n");
+        text.push_str(&fenced("sh", &violation.curl));
+    }
+    text.push_str("\n</details>\n");
+    text
+}
+
+fn missing(report: &Report, page: &mut Page) {
+    let incomplete = incomplete(report);
+    if incomplete.is_empty() {
+        return;
+    }
+    page.push(&format!("\n<details><summary>Missing: {}</summary>\n\n", missing_count(report)));
+    for operation in incomplete {
+        let missing = operation.cells.iter().filter(|cell| cell.state == State::Missing);
+        let cells: Vec<_> = missing.map(|cell| code(&cell_name(cell))).collect();
+        page.push(&format!("- {}: {}\n", inline(&operation.id), cells.join(", ")));
+    }
+    page.text.push_str("\n</details>\n");
+}
+
+fn absent(report: &Report, page: &mut Page) {
+    let tags = not_built(report);
+    if tags.is_empty() {
+        return;
+    }
+    let count = tags.iter().map(|(_, operations)| operations.len()).sum();
+    let count = counted(count, "operation");
+    page.push(&format!("\n<details><summary>Not built: {count}</summary>\n\n"));
+    for (tag, operations) in tags {
+        let names: Vec<_> = operations.iter().map(|operation| code(&operation.id)).collect();
+        page.push(&format!("- {}: {}\n", inline(tag), names.join(", ")));
+    }
+    page.text.push_str("\n</details>\n");
+}
+
+/// Text on one line that stays text. A comment in a mention or reference keeps it from being one; a backslash
+/// does not.
+fn inline(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in one_line(text).chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '@' => escaped.push_str("@<!-- -->"),
+            '#' => escaped.push_str("\\#<!-- -->"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// The same inside HTML.
+fn html(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in one_line(text).chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '@' | '#' => {
+                escaped.push(character);
+                escaped.push_str("<!-- -->");
+            }
+            // Markdown between inline tags is read, so its signs are written as references.
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
+                escaped.push_str(&format!("&#{};", u32::from(character)));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// A code span. Not for tables: bars in it would be columns.
+fn code(text: &str) -> String {
+    let text = one_line(text);
+    if text.trim().is_empty() {
+        return String::new();
+    }
+    let ticks = "`".repeat(longest_run(&text) + 1);
+    let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{ticks}{space}{text}{space}{ticks}")
+}
+
+fn fenced(language: &str, text: &str) -> String {
+    let mut text = visible(text).into_owned();
+    if let Some((end, _)) = text.char_indices().nth(FIELD) {
+        text.truncate(end);
+        text.push('…');
+    }
+    let fence = "`".repeat((longest_run(&text) + 1).max(3));
+    format!("{fence}{language}\n{text}\n{fence}\n")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|character| character != '`').map(str::len).max().unwrap_or(0)
+}

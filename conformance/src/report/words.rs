@@ -1,0 +1,221 @@
+//! Words and sums that several renderings share: verdict, numbers, groupings, harmless text. No rendering of a
+//! whole report.
+
+use std::borrow::Cow;
+
+use super::{Cell, OperationReport, Report, State, Totals, Violation};
+
+/// What a run comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing was violated.
+    Clean,
+    /// Something was.
+    Violated,
+    /// No request was sent, so nothing is known.
+    Unchecked,
+}
+
+impl Report {
+    /// What the run comes to.
+    pub fn verdict(&self) -> Verdict {
+        if !self.violations.is_empty() {
+            Verdict::Violated
+        } else if self.requests == 0 {
+            // A run that asked nothing must not look like one that found nothing.
+            Verdict::Unchecked
+        } else {
+            Verdict::Clean
+        }
+    }
+
+    /// The verdict in a few words: `VIOLATED: 3 violations in 2 operations`.
+    pub fn headline(&self) -> String {
+        let cut = self.cut_short.as_deref().map(one_line);
+        match (self.verdict(), cut) {
+            (Verdict::Clean, None) => "CLEAN".to_owned(),
+            (Verdict::Clean, Some(reason)) => format!("CLEAN SO FAR: cut short, {reason}"),
+            (Verdict::Unchecked, None) => "NOT CHECKED: no request was sent".to_owned(),
+            (Verdict::Unchecked, Some(reason)) => {
+                format!("NOT CHECKED: no request was sent, cut short, {reason}")
+            }
+            (Verdict::Violated, cut) => {
+                let violations = counted(self.violations.len(), "violation");
+                let operations = counted(violated(self).len(), "operation");
+                let cut = cut.map(|reason| format!("; cut short, {reason}")).unwrap_or_default();
+                format!("VIOLATED: {violations} in {operations}{cut}")
+            }
+        }
+    }
+
+    /// The verdict in a line: headline, coverage, requests, seconds, seed.
+    pub fn verdict_line(&self) -> String {
+        [
+            self.headline(),
+            coverage(&self.totals(|_| true)),
+            counted(self.requests, "request"),
+            seconds(self.milliseconds),
+            format!("seed {}", self.seed),
+        ]
+        .join(" · ")
+    }
+}
+
+/// The violations of one operation.
+pub(super) struct Group<'a> {
+    pub id: &'a str,
+    /// `None` when the report has no such operation: the violation is of a whole path or of the server.
+    pub operation: Option<&'a OperationReport>,
+    /// With their places in the report.
+    pub violations: Vec<(usize, &'a Violation)>,
+}
+
+/// Violations by operation, in the order of the contract; those of no known operation come last.
+pub(super) fn violated(report: &Report) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for (place, violation) in report.violations.iter().enumerate() {
+        if let Some(group) = groups.iter_mut().find(|group| group.id == violation.operation) {
+            group.violations.push((place, violation));
+            continue;
+        }
+        groups.push(Group {
+            id: &violation.operation,
+            operation: report.operations.iter().find(|operation| operation.id == violation.operation),
+            violations: vec![(place, violation)],
+        });
+    }
+    groups.sort_by_key(|group| {
+        report.operations.iter().position(|operation| operation.id == group.id).unwrap_or(usize::MAX)
+    });
+    groups
+}
+
+/// Operations that the server has and whose matrix has holes.
+pub(super) fn incomplete(report: &Report) -> Vec<&OperationReport> {
+    report.operations.iter().filter(|operation| operation.built && operation.count("missing") > 0).collect()
+}
+
+/// The heading over what [`incomplete`] gives. Cells of operations that are not built are counted apart, so
+/// that the sum is the one in the tables.
+pub(super) fn missing_count(report: &Report) -> String {
+    let incomplete = incomplete(report);
+    let cells = report.totals(|operation| operation.built).missing;
+    let elsewhere = report.totals(|operation| !operation.built).missing;
+    let mut words = format!("{} in {}", counted(cells, "cell"), counted(incomplete.len(), "operation"));
+    if elsewhere > 0 {
+        words.push_str(&format!(", and {} of operations that are not built", counted(elsewhere, "cell")));
+    }
+    words
+}
+
+/// What is missing of one operation, statuses by content type: `400, 404 application/json; 204`.
+pub(super) fn missing_cells(operation: &OperationReport) -> String {
+    let mut types: Vec<(&str, Vec<&str>)> = Vec::new();
+    for cell in operation.cells.iter().filter(|cell| cell.state == State::Missing) {
+        match types.iter_mut().find(|(content_type, _)| *content_type == cell.content_type) {
+            Some((_, statuses)) => statuses.push(&cell.status),
+            None => types.push((&cell.content_type, vec![&cell.status])),
+        }
+    }
+    let parts = types.iter().map(|(content_type, statuses)| {
+        let statuses = statuses.join(", ");
+        if content_type.is_empty() { statuses } else { format!("{statuses} {content_type}") }
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// Operations that the server does not have yet, by tag.
+pub(super) fn not_built(report: &Report) -> Vec<(&str, Vec<&OperationReport>)> {
+    let tags = report.tags().into_iter().map(|tag| {
+        let absent = report.operations.iter().filter(|operation| operation.tag == tag && !operation.built);
+        (tag, absent.collect::<Vec<_>>())
+    });
+    tags.filter(|(_, operations)| !operations.is_empty()).collect()
+}
+
+/// `200 application/json`; `204` where there is no body.
+pub(super) fn cell_name(cell: &Cell) -> String {
+    if cell.content_type.is_empty() {
+        cell.status.clone()
+    } else {
+        format!("{} {}", cell.status, cell.content_type)
+    }
+}
+
+/// `3 violations`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", number(count))
+}
+
+/// `12,345`.
+pub(super) fn number(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `41.3 s`.
+pub(super) fn seconds(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+}
+
+/// `87.4 %`, rounded down, so that only what is complete says 100; a dash where there is nothing to cover.
+pub(super) fn percent(totals: &Totals) -> String {
+    let reachable = reachable(totals);
+    if reachable == 0 {
+        return "–".to_owned();
+    }
+    let permille = totals.covered * 1000 / reachable;
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
+/// `87.4 % covered (214 of 245)`.
+pub(super) fn coverage(totals: &Totals) -> String {
+    match reachable(totals) {
+        0 => "nothing to cover".to_owned(),
+        cells => {
+            format!("{} covered ({} of {})", percent(totals), number(totals.covered), number(cells))
+        }
+    }
+}
+
+/// Cells that requests can reach.
+pub(super) fn reachable(totals: &Totals) -> usize {
+    totals.covered + totals.missing + totals.violated
+}
+
+/// Text of a stranger, with what could steer a terminal, break XML or turn the line around made visible.
+/// Line ends and tabs stay.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut harmless = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if steers(character) {
+            harmless.extend(character.escape_default());
+        } else {
+            harmless.push(character);
+        }
+    }
+    Cow::Owned(harmless)
+}
+
+/// [`visible`], on one line.
+pub(super) fn one_line(text: &str) -> String {
+    visible(text).replace(['\n', '\t'], " ")
+}
+
+fn steers(character: char) -> bool {
+    (character.is_control() && !matches!(character, '\n' | '\t'))
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{fffe}' | '\u{ffff}')
+}

@@ -1,0 +1,472 @@
+//! What a run found, in every format: complete, harmless, and with a verdict one can rely on.
+
+#[path = "report/sample.rs"]
+mod sample;
+#[path = "report/xml.rs"]
+mod xml;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::ValueEnum as _;
+use conformance::report::{Cell, Coverage, Format, Report, Rule, State, Verdict};
+use sample::{sample, violation};
+use sha2::{Digest as _, Sha256};
+use xml::{attribute, parsed};
+
+/// Text that would do something, were it not escaped.
+const EVIL: &str = "</script></pre>\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;]]>|`\u{1b}[31m\u{202e}\u{0}@all";
+
+/// A report with [`EVIL`] wherever a text fits.
+fn evil() -> Report {
+    let mut report = sample();
+    let text = || EVIL.to_owned();
+    report.contract = text();
+    report.base_url = text();
+    report.started = text();
+    report.cut_short = Some(text());
+    report.notes = vec![text()];
+    for operation in &mut report.operations {
+        operation.tag = text();
+        operation.method = text();
+        operation.path = text();
+        for cell in &mut operation.cells {
+            cell.content_type = text();
+        }
+        operation.cells.push(Cell {
+            status: text(),
+            content_type: text(),
+            state: State::Unreachable(text()),
+            answers: 1,
+        });
+    }
+    report.operations[0].id = text();
+    for operation in &mut report.operations[1..3] {
+        operation.id = text();
+        operation.built = false;
+    }
+    for violation in &mut report.violations {
+        for field in [
+            &mut violation.operation,
+            &mut violation.tried,
+            &mut violation.pointer,
+            &mut violation.expected,
+            &mut violation.seen,
+            &mut violation.curl,
+        ] {
+            *field = text();
+        }
+        violation.request_id = Some(text());
+    }
+    report
+}
+
+fn empty() -> Report {
+    Report {
+        requests: 0,
+        milliseconds: 0,
+        operations: Vec::new(),
+        violations: Vec::new(),
+        notes: Vec::new(),
+        ..sample()
+    }
+}
+
+fn unreachable() -> Report {
+    let mut report = sample();
+    report.violations.clear();
+    report.notes.clear();
+    for operation in &mut report.operations {
+        operation.built = true;
+        for cell in &mut operation.cells {
+            cell.state = State::Unreachable("nobody asks".to_owned());
+        }
+    }
+    report
+}
+
+fn clean() -> Report {
+    let mut report = sample();
+    report.violations.clear();
+    report.notes.clear();
+    for operation in &mut report.operations {
+        operation.built = true;
+        for cell in &mut operation.cells {
+            cell.state = State::Covered;
+        }
+    }
+    report
+}
+
+fn last_line(report: &Report) -> String {
+    Format::Text.render(report, false).lines().last().expect("a text has lines").to_owned()
+}
+
+#[test]
+fn text_says_what_was_found() {
+    insta::assert_snapshot!(Format::Text.render(&sample(), false));
+}
+
+#[test]
+fn markdown_says_what_was_found() {
+    insta::assert_snapshot!(Format::Markdown.render(&sample(), false));
+}
+
+#[test]
+fn junit_says_what_was_found() {
+    insta::assert_snapshot!(Format::Junit.render(&sample(), false));
+}
+
+#[test]
+fn quiet_parts_are_not_there() {
+    insta::assert_snapshot!(Format::Text.render(&empty(), false), @r#"
+    Lending Library 2.3.0
+    http://127.0.0.1:4010, 2026-03-14T09:26:53Z
+
+    NOT CHECKED: no request was sent · nothing to cover · 0 requests · 0.0 s · seed 20260314
+    "#);
+    insta::assert_snapshot!(Format::Markdown.render(&empty(), false), @r#"
+    ## ⚠️ NOT CHECKED: no request was sent
+
+    **Lending Library 2.3.0** at `http://127.0.0.1:4010` · nothing to cover · 0 requests · 0.0 s · seed 20260314
+    "#);
+    let text = Format::Text.render(&clean(), false);
+    for heading in ["MISSING", "NOT BUILT", "NOTES", "✗"] {
+        assert!(!text.contains(heading), "{heading} in\n{text}");
+    }
+}
+
+#[test]
+fn the_last_line_is_the_verdict() {
+    insta::assert_snapshot!(last_line(&sample()), @"VIOLATED: 6 violations in 5 operations · 82.7 % covered (163 of 197) · 3,317 requests · 41.3 s · seed 20260314");
+    insta::assert_snapshot!(last_line(&clean()), @"CLEAN · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
+    insta::assert_snapshot!(last_line(&unreachable()), @"CLEAN · nothing to cover · 3,317 requests · 41.3 s · seed 20260314");
+    insta::assert_snapshot!(last_line(&empty()), @"NOT CHECKED: no request was sent · nothing to cover · 0 requests · 0.0 s · seed 20260314");
+    let one = Report { violations: vec![violation(Rule::Body, "getBook", "one")], ..clean() };
+    insta::assert_snapshot!(last_line(&one), @"VIOLATED: 1 violation in 1 operation · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
+    let cut = |report| Report { cut_short: Some("the time is up".to_owned()), ..report };
+    insta::assert_snapshot!(last_line(&cut(clean())), @"CLEAN SO FAR: cut short, the time is up · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
+    insta::assert_snapshot!(last_line(&cut(one)), @"VIOLATED: 1 violation in 1 operation; cut short, the time is up · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
+}
+
+#[test]
+fn a_run_that_asked_nothing_is_not_clean() {
+    assert_eq!(empty().verdict(), Verdict::Unchecked);
+    assert_eq!(clean().verdict(), Verdict::Clean);
+    assert_eq!(sample().verdict(), Verdict::Violated);
+    assert!(!Format::Html.render(&empty(), false).contains(" kept."), "nothing was kept");
+}
+
+#[test]
+fn a_percentage_is_a_hundred_only_when_all_is_covered() {
+    let mut report = clean();
+    let holes = report.operations.iter().flat_map(|operation| &operation.cells).count();
+    report.operations[0].cells[0].state = State::Missing;
+    assert!(last_line(&report).contains(&format!("({} of {holes})", holes - 1)));
+    assert!(!last_line(&report).contains("100"));
+}
+
+#[test]
+fn text_fits_into_110_columns() {
+    let mut report = sample();
+    report.notes.push("word ".repeat(100));
+    report.notes.push("x".repeat(500));
+    report.violations[0].seen = "y".repeat(2000);
+    for line in Format::Text.render(&report, false).lines() {
+        // Commands are there to be copied, the verdict to be searched for.
+        if line.trim_start().starts_with("again") || line.contains(" · seed ") {
+            continue;
+        }
+        assert!(line.chars().count() <= 110, "{line}");
+    }
+}
+
+#[test]
+fn colours_are_for_those_who_ask() {
+    assert!(Format::Text.render(&sample(), true).contains("\u{1b}[1;31m✗ body ×3\u{1b}[0m"));
+    for format in Format::value_variants() {
+        let plain = format.render(&evil(), false);
+        let steering = plain.chars().find(|character| {
+            (character.is_control() && !matches!(character, '\n' | '\t')) || *character == '\u{202e}'
+        });
+        // JSON has escapes of its own, and readers of it want what was there.
+        if *format != Format::Json {
+            assert_eq!(steering, None, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn json_can_be_read_back() {
+    for report in [sample(), evil(), empty(), unreachable()] {
+        let text = Format::Json.render(&report, false);
+        assert_eq!(serde_json::from_str::<Report>(&text).expect("a report"), report);
+    }
+    let value: serde_json::Value =
+        serde_json::from_str(&Format::Json.render(&sample(), false)).expect("JSON");
+    assert_eq!(value["verdict"], "violated");
+    assert_eq!(value["totals"]["operations"], 41);
+}
+
+#[test]
+fn junit_is_well_formed_and_its_sums_are_right() {
+    for report in [sample(), evil(), empty(), unreachable(), clean()] {
+        let (elements, texts) = parsed(&Format::Junit.render(&report, false));
+        let count = |name: &str| elements.iter().filter(|(element, _)| element == name).count();
+        let cells = report.operations.iter().map(|operation| operation.cells.len()).sum::<usize>();
+        assert_eq!(count("testcase"), cells + report.violations.len());
+        assert_eq!(count("failure"), report.violations.len());
+        let (_, whole) = &elements[0];
+        assert_eq!(attribute(whole, "tests"), count("testcase").to_string());
+        assert_eq!(attribute(whole, "failures"), count("failure").to_string());
+        let sum = |name: &str| {
+            let suites = elements.iter().filter(|(element, _)| element == "testsuite");
+            suites.map(|(_, it)| attribute(it, name).parse::<usize>().expect("a number")).sum::<usize>()
+        };
+        assert_eq!(sum("tests"), count("testcase"));
+        assert_eq!(sum("failures"), count("failure"));
+        assert_eq!(sum("skipped"), count("skipped"));
+        for violation in &report.violations {
+            assert!(texts.contains(&format!("rule: {}\n", violation.rule)));
+        }
+    }
+}
+
+#[test]
+fn violations_of_no_known_operation_are_told_everywhere() {
+    let lost = vec![violation(Rule::Method, "", "PUT /nowhere")];
+    let report = Report { violations: lost, ..sample() };
+    for format in Format::value_variants() {
+        assert!(format.render(&report, false).contains("PUT /nowhere"), "{format:?}");
+    }
+}
+
+#[test]
+fn html_lets_no_markup_through() {
+    let harmless = Format::Html.render(&sample(), false);
+    let page = Format::Html.render(&evil(), false);
+    // The page's own script is the only one, and nothing of the report became an element or an attribute.
+    assert_eq!(page.matches("<script>").count(), 1);
+    assert_eq!(page.matches("</script>").count(), 1);
+    assert!(!page.contains("<img"));
+    assert!(page.matches("&lt;script&gt;alert(1)").count() > 200, "and it is told");
+    let tags = |page: &str| -> BTreeSet<String> {
+        let opened =
+            page.split('<').skip(1).filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+        opened.map(|rest| rest.split([' ', '>']).next().unwrap_or_default().to_owned()).collect()
+    };
+    assert!(tags(&page).is_subset(&tags(&harmless)), "{:?}", tags(&page));
+    assert!(!page.contains(" onerror=alert(1)>"));
+}
+
+#[test]
+fn html_asks_the_network_for_nothing() {
+    let page = Format::Html.render(&sample(), false);
+    for word in ["src=", "<link", "<img", "<iframe", "url(", "@import", "fetch(", "style=\""] {
+        assert!(!page.contains(word), "{word}");
+    }
+    for address in page.match_indices("http").filter(|(place, _)| page[*place..].contains("://")) {
+        let before = &page[..address.0];
+        assert!(!before.ends_with("href=\"") && !before.ends_with("src=\""), "a link out of the page");
+    }
+    for link in page.split("href=\"").skip(1) {
+        assert!(link.starts_with('#'), "a link out of the page");
+    }
+}
+
+#[test]
+fn html_runs_its_own_script_and_style_only() {
+    let page = Format::Html.render(&sample(), false);
+    let between = |open: &str, close: &str| -> String {
+        let rest = page.split_once(open).expect("it is there").1;
+        rest.split_once(close).expect("it ends").0.to_owned()
+    };
+    let policy = between("http-equiv=\"Content-Security-Policy\" content=\"", "\"").replace("&#39;", "'");
+    assert!(policy.starts_with("default-src 'none'; "));
+    for (directive, text) in
+        [("style-src", between("<style>", "</style>")), ("script-src", between("<script>", "</script>"))]
+    {
+        let hash = STANDARD.encode(Sha256::digest(text));
+        assert!(policy.contains(&format!("{directive} 'sha256-{hash}'")), "{directive} in {policy}");
+    }
+}
+
+#[test]
+fn html_links_lead_somewhere_and_ids_are_given_once() {
+    let page = Format::Html.render(&sample(), false);
+    let mut ids = BTreeSet::new();
+    for id in page.split(" id=\"").skip(1) {
+        assert!(ids.insert(id.split('"').next().expect("an end")), "twice");
+    }
+    for place in ["href=\"#", "aria-labelledby=\""] {
+        for target in page.split(place).skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(ids.contains(target), "{target}");
+        }
+    }
+}
+
+/// A line of Markdown without its code spans, in which everything is text anyway.
+fn without_code(mut line: &str) -> String {
+    let mut text = String::new();
+    while let Some((before, _)) = line.split_once('`') {
+        let rest = &line[before.len()..];
+        let ticks = &rest[..rest.len() - rest.trim_start_matches('`').len()];
+        let after = &rest[ticks.len()..];
+        text.push_str(before);
+        line = match after.split_once(ticks) {
+            Some((_, after)) if !before.ends_with('\\') => after,
+            _ => after,
+        };
+    }
+    text + line
+}
+
+#[test]
+fn markdown_keeps_strangers_from_pinging_people() {
+    let page = Format::Markdown.render(&evil(), false);
+    let mut fence: Option<String> = None;
+    for line in page.lines() {
+        match &fence {
+            Some(end) if line == end => fence = None,
+            Some(_) => {}
+            None if line.starts_with("```") => {
+                fence = Some(line.chars().take_while(|character| *character == '`').collect());
+            }
+            None => {
+                let text = without_code(line);
+                assert!(!text.contains("@all") && !text.contains("<script>"), "{text}");
+            }
+        }
+    }
+    assert_eq!(fence, None, "every fence is closed");
+}
+
+#[test]
+fn markdown_fits_into_a_comment() {
+    let mut report = sample();
+    let many = (0..500).map(|number| violation(Rule::Body, "getBook", &format!("try {number}")));
+    report.violations.extend(many);
+    report.violations[0].seen = "`".repeat(20_000);
+    report.notes = vec!["note ".repeat(2_000); 20];
+    let page = Format::Markdown.render(&report, false);
+    assert!(page.chars().count() < 65_536, "{}", page.chars().count());
+    assert!(page.contains("more, for which a comment has no room"));
+}
+
+fn scratch() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("coverage.json");
+    (folder, path)
+}
+
+#[test]
+fn coverage_is_the_same_after_saving_and_loading() {
+    let (_folder, path) = scratch();
+    let coverage = Coverage::of(&sample());
+    coverage.save(&path).expect("saved");
+    assert_eq!(Coverage::load(&path).expect("loaded"), coverage);
+    assert!(coverage.lost(&sample(), |_| true).is_empty());
+    assert!(coverage.gained(&sample()).is_empty());
+}
+
+#[test]
+fn coverage_is_sorted_whatever_the_order_of_the_contract() {
+    let (_folder, path) = scratch();
+    let mut report = sample();
+    report.operations.truncate(3);
+    report.operations.reverse();
+    Coverage::of(&report).save(&path).expect("saved");
+    insta::assert_snapshot!(std::fs::read_to_string(&path).expect("text"), @r#"
+    {
+      "createBook": [
+        "201 application/json",
+        "401 application/json",
+        "403 application/json",
+        "413 application/json",
+        "415 application/json"
+      ],
+      "getBook": [
+        "200 application/json",
+        "400 application/json",
+        "401 application/json",
+        "403 application/json",
+        "404 application/json"
+      ],
+      "listBooks": [
+        "200 application/json",
+        "200 text/csv",
+        "400 application/json",
+        "401 application/json",
+        "403 application/json"
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn losses_and_gains_are_told_in_words() {
+    let before = sample();
+    let mut after = sample();
+    after.operations.retain(|operation| operation.id != "getHealth");
+    let operation = |report: &mut Report, id: &str| {
+        report.operations.iter().position(|operation| operation.id == id).expect("it is there")
+    };
+    let books = operation(&mut after, "listBooks");
+    after.operations[books].cells[0].state = State::Missing;
+    after.operations[books].cells[2].state = State::Violated;
+    after.operations[books].cells[3].state = State::Unreachable("no keys".to_owned());
+    after.operations[books].cells.remove(1);
+    let session = operation(&mut after, "getSession");
+    after.operations[session].built = false;
+    after.operations[session].cells[0].state = State::Missing;
+    let loan = operation(&mut after, "extendLoan");
+    after.operations[loan].cells[5].state = State::Covered;
+
+    let file = Coverage::of(&before);
+    insta::assert_snapshot!(file.lost(&after, |_| true).join("\n"), @r#"
+    getHealth: 200 application/json was covered, and the contract has no such operation any more
+    getSession: 200 application/json was covered, and the operation is not built any more
+    listBooks: 200 application/json was covered, and was not seen this time
+    listBooks: 200 text/csv was covered, and the contract does not document it any more
+    listBooks: 400 application/json was covered, and is violated now
+    listBooks: 401 application/json was covered, and is called unreachable now: no keys
+    "#);
+    insta::assert_snapshot!(file.gained(&after).join("\n"), @"extendLoan: 409 application/json is covered now");
+    // A run that looked at one operation says nothing of the others.
+    assert_eq!(file.lost(&after, |id| id == "getSession").len(), 1);
+    assert!(file.lost(&after, |_| false).is_empty());
+}
+
+#[test]
+fn a_coverage_file_that_is_none_says_what_to_do() {
+    let (_folder, path) = scratch();
+    let absent = format!("{:#}", Coverage::load(&path).expect_err("it is not there"));
+    assert!(absent.contains("coverage.json"), "{absent}");
+    std::fs::write(&path, "{\"getBook\": 3}").expect("written");
+    let wrong = format!("{:#}", Coverage::load(&path).expect_err("it is none"));
+    assert!(wrong.contains("write it anew"), "{wrong}");
+}
+
+/// What it writes stays in `tmp/report` of the target folder, to be looked at.
+#[test]
+fn every_format_tells_every_violation() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (name, report) in
+        [("sample", sample()), ("clean", clean()), ("empty", empty()), ("unreachable", unreachable())]
+    {
+        for format in Format::value_variants() {
+            let page = format.render(&report, *format == Format::Text);
+            for violation in &report.violations {
+                let id = violation.request_id.iter();
+                for part in [&violation.operation, &violation.pointer].into_iter().chain(id) {
+                    assert!(page.contains(part), "{format:?}: {part}");
+                }
+            }
+            let ending = format!("{format:?}").to_lowercase();
+            std::fs::write(folder.join(format!("{name}.{ending}")), page).expect("written");
+        }
+    }
+}
