@@ -1,5 +1,6 @@
 //! Sends, judges and records: the one road that every request of a run takes.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
@@ -64,6 +65,8 @@ pub struct Engine {
     pub(crate) tenants: OnceLock<Vec<Tenant>>,
     /// Texts that only the other tenant has.
     pub(crate) foreign: OnceLock<Vec<String>>,
+    /// Places in answers that change by themselves, by operation; known after the first looks.
+    pub(crate) moving: OnceLock<HashMap<String, BTreeSet<String>>>,
     pub(crate) started: Instant,
     pub(crate) unreachable: AtomicBool,
 }

@@ -91,6 +91,7 @@ pub async fn run(
         bar: bar(options.progress),
         tenants: OnceLock::new(),
         foreign: OnceLock::new(),
+        moving: OnceLock::new(),
         unreachable: false.into(),
         contract,
         flows,

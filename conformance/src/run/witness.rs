@@ -1,12 +1,12 @@
 //! Looks at what the server holds, before and after requests that it had to refuse: both looks must be equal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::engine::{Engine, Probe};
-use crate::draft::Draft;
+use crate::draft::{Carried, Draft};
 use crate::judge::Finding;
 use crate::plan::{Planner, Seat};
 use crate::report::Rule;
@@ -16,8 +16,6 @@ use crate::wire::cut;
 pub struct Witnesses {
     drafts: Vec<Draft>,
     before: Vec<Option<Value>>,
-    /// Pointers, by witness, that change by themselves; `*` stands for any index.
-    moving: Vec<BTreeSet<String>>,
 }
 
 impl Witnesses {
@@ -49,12 +47,35 @@ impl Witnesses {
             }
         }
         drafts.retain(|draft| engine.record.built(&draft.operation.id));
-        let first = look(engine, &drafts).await;
-        // What counts seconds, or when a credential was last used, has moved by now.
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        let before = look(engine, &drafts).await;
-        let moving = first.iter().zip(&before).map(|(a, b)| moved(a.as_ref(), b.as_ref())).collect();
-        Self { drafts, before, moving }
+        let mut before = look(engine, &drafts).await;
+        if engine.moving.get().is_none() {
+            // What counts seconds moves by itself, and when a credential was last used moves by looking.
+            use_all(engine, &drafts).await;
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            let after = look(engine, &drafts).await;
+            let mut moving: HashMap<String, BTreeSet<String>> = HashMap::new();
+            for (draft, (before, after)) in drafts.iter().zip(before.iter().zip(&after)) {
+                let places = moved(before.as_ref(), after.as_ref());
+                moving.entry(draft.operation.id.clone()).or_default().extend(places);
+            }
+            let _ = engine.moving.set(moving);
+            before = after;
+        }
+        Self { drafts, before }
+    }
+
+    /// The first place at which a witness says another thing than before, apart from what moves by itself.
+    fn place(
+        &self,
+        engine: &Engine,
+        index: usize,
+        before: &[Option<Value>],
+        after: &[Option<Value>],
+    ) -> Option<String> {
+        let moving = engine.moving.get().and_then(|moving| moving.get(&self.drafts[index].operation.id));
+        moved(before[index].as_ref(), after[index].as_ref())
+            .into_iter()
+            .find(|pointer| moving.is_none_or(|moving| !moving.contains(pointer)))
     }
 
     /// Looks again. Where something changed, the requests that must be refused are made once more, one after the
@@ -88,12 +109,8 @@ impl Witnesses {
         if !self.changed(engine).await || response.is_success() {
             return;
         }
-        let place = (0..self.drafts.len()).find_map(|index| {
-            let moving = &self.moving[index];
-            let changes = moved(before[index].as_ref(), self.before[index].as_ref());
-            let pointer = changes.into_iter().find(|pointer| !moving.contains(pointer))?;
-            Some((index, pointer))
-        });
+        let place = (0..self.drafts.len())
+            .find_map(|index| Some((index, self.place(engine, index, &before, &self.before)?)));
         let Some((index, pointer)) = place else { return };
         let witness = &self.drafts[index].operation.id;
         let shown = |value: &Option<Value>| {
@@ -118,12 +135,26 @@ impl Witnesses {
     pub async fn difference(&mut self, engine: &Engine) -> Option<String> {
         let after = look(engine, &self.drafts).await;
         let changed = (0..after.len()).find_map(|index| {
-            let changes = moved(self.before[index].as_ref(), after[index].as_ref());
-            let place = changes.into_iter().find(|pointer| !self.moving[index].contains(pointer))?;
+            let place = self.place(engine, index, &self.before, &after)?;
             Some(format!("{} {place}", self.drafts[index].operation.id).trim_end().to_owned())
         });
         self.before = after;
         changed
+    }
+}
+
+/// Uses every credential once.
+async fn use_all(engine: &Engine, drafts: &[Draft]) {
+    for tenant in engine.tenants.get().into_iter().flatten() {
+        for credential in tenant.credentials.iter().filter(|credential| credential.state.is_none()) {
+            let reads = |draft: &&Draft| draft.operation.access.kinds.contains(&credential.kind);
+            let Some(mut draft) = drafts.iter().find(reads).cloned() else { continue };
+            let carry = engine.contract.kinds[&credential.kind].carry[0].clone();
+            draft.credential = Some(Carried { carry, value: credential.value.clone() });
+            if let Ok(request) = draft.request() {
+                engine.call(&draft.operation, "a look with each credential", &request, |_, _| {}).await;
+            }
+        }
     }
 }
 
