@@ -204,6 +204,7 @@ diesel::table! {
         expires_at -> Moment,
         revoked_at -> Nullable<Moment>,
         revoked_reason -> Nullable<Text>,
+        credential_id -> Nullable<Text>,
     }
 }
 

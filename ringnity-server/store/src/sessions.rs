@@ -15,6 +15,9 @@ use crate::{
 /// Why a family ended whose used token came again.
 pub const REASON_REUSED: &str = "refresh token reused";
 
+/// Why a family ended that was made with a credential that opens nothing any more.
+pub const REASON_CREDENTIAL_ENDED: &str = "credential ended";
+
 /// A signing-in, and all refresh tokens that came of it.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = session_families)]
@@ -38,6 +41,8 @@ pub struct SessionFamily {
     pub revoked_at: Option<DateTime<Utc>>,
     /// Why it was ended early.
     pub revoked_reason: Option<String>,
+    /// What it was made with, where that was no password: the id of a Server API key or of an OAuth client.
+    pub credential_id: Option<String>,
 }
 
 impl SessionFamily {
@@ -70,6 +75,34 @@ pub fn session_insert(
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> StoreResult<SessionFamily> {
+    let family = family_insert(c, tenant, subject_kind, subject_id, None, expires_at, now)?;
+    token_insert(c, &family.id, token_hash, expires_at, now)?;
+    Ok(family)
+}
+
+/// Begins a session that a credential vouches for, a Server API key say: it has no refresh token, and ends with
+/// the credential.
+pub fn session_insert_by_credential(
+    c: &mut Conn,
+    tenant: &TenantId,
+    credential_id: &str,
+    subject_kind: &str,
+    subject_id: &str,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<SessionFamily> {
+    family_insert(c, Some(tenant), subject_kind, subject_id, Some(credential_id), expires_at, now)
+}
+
+fn family_insert(
+    c: &mut Conn,
+    tenant: Option<&TenantId>,
+    subject_kind: &str,
+    subject_id: &str,
+    credential_id: Option<&str>,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<SessionFamily> {
     let family = SessionFamily {
         id: SessionFamilyId::generate(),
         tenant_id: tenant.cloned(),
@@ -79,9 +112,9 @@ pub fn session_insert(
         expires_at: to_stored_precision(expires_at),
         revoked_at: None,
         revoked_reason: None,
+        credential_id: credential_id.map(str::to_owned),
     };
     insert_into(session_families::table).values(family.clone()).execute(c)?;
-    token_insert(c, &family.id, token_hash, expires_at, now)?;
     Ok(family)
 }
 
@@ -187,6 +220,24 @@ pub fn session_revoke_subject(
         Some(tenant) => ending.filter(session_families::tenant_id.eq(tenant)).execute(c)?,
         None => ending.filter(session_families::tenant_id.is_null()).execute(c)?,
     })
+}
+
+/// Ends all sessions that were made with one of the tenant's credentials; says how many.
+pub fn revoke_by_credential(
+    c: &mut Conn,
+    tenant: &TenantId,
+    credential_id: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<usize> {
+    Ok(update(session_families::table)
+        .filter(session_families::tenant_id.eq(tenant))
+        .filter(session_families::credential_id.eq(credential_id))
+        .filter(session_families::revoked_at.is_null())
+        .set((
+            session_families::revoked_at.eq(Stamp::from(now)),
+            session_families::revoked_reason.eq(REASON_CREDENTIAL_ENDED),
+        ))
+        .execute(c)?)
 }
 
 /// Deletes sessions that expired before that time, with their tokens; says how many.

@@ -183,6 +183,46 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_made_with_a_credential_end_with_it_and_no_others_do() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        store
+            .write(move |c| {
+                let later = noon() + TimeDelta::hours(1);
+                let mut made = |credential: &str, subject: &str| {
+                    sessions::session_insert_by_credential(
+                        c,
+                        &t,
+                        credential,
+                        "visitor",
+                        subject,
+                        later,
+                        noon(),
+                    )
+                };
+                let ending = [made("scr_1", "a")?, made("scr_1", "b")?];
+                let staying = made("scr_2", "a")?;
+                let signed_in = sessions::session_insert(c, Some(&t), "owner", "own_1", "t1", later, noon())?;
+                assert_eq!(sessions::revoke_by_credential(c, &t, "scr_1", noon())?, 2);
+                assert_eq!(sessions::revoke_by_credential(c, &t, "scr_1", noon())?, 0, "once is enough");
+                for session in ending {
+                    assert_eq!(session.credential_id.as_deref(), Some("scr_1"));
+                    let session = sessions::session_get(c, &session.id)?.unwrap();
+                    assert!(!session.is_live(noon()));
+                    assert_eq!(session.revoked_reason.as_deref(), Some(sessions::REASON_CREDENTIAL_ENDED));
+                }
+                for session in [staying, signed_in] {
+                    assert_eq!(sessions::session_get(c, &session.id)?, Some(session));
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
     on_each_engine(async |store, _| {
         let key = |n: u32| NewSigningKey {

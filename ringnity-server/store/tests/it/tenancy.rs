@@ -135,6 +135,17 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                     sessions::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
                 assert_eq!(ended, 0);
                 assert_eq!(sessions::session_get(c, &session.id)?, Some(session));
+                let made = sessions::session_insert_by_credential(
+                    c,
+                    &mine,
+                    key.id.as_str(),
+                    "agent",
+                    an_agent.id.as_str(),
+                    now,
+                    now,
+                )?;
+                assert_eq!(sessions::revoke_by_credential(c, &yours, key.id.as_str(), now)?, 0);
+                assert_eq!(sessions::session_get(c, &made.id)?, Some(made));
 
                 assert_eq!(all_of(c, &mine)?, before);
                 Ok::<_, StoreError>(())

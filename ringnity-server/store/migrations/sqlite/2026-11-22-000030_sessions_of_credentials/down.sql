@@ -1,0 +1,2 @@
+DROP INDEX session_families_tenant_id_credential_id_idx;
+ALTER TABLE session_families DROP COLUMN credential_id;
