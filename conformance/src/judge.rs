@@ -78,6 +78,30 @@ impl Judge {
         self.contract.error_shape(media.schema.as_ref()?)
     }
 
+    /// The rules that an answer can be judged by.
+    pub fn rules(&self, operation: &Operation, response: &Response) -> Vec<Rule> {
+        let mut out = vec![Rule::ServerError, Rule::TimeOut, Rule::Status];
+        let Some(answer) = operation.answer(response.status) else { return out };
+        out.push(Rule::ContentType);
+        if !self.secrets.is_empty() {
+            out.push(Rule::Secret);
+        }
+        if !answer.headers.is_empty() {
+            out.push(Rule::Header);
+        }
+        if is_json(&response.media_type()) {
+            out.extend([Rule::NotJson, Rule::Body]);
+            let published = self.contract.published.as_ref();
+            if published
+                .and_then(|published| published.operation(&operation.id)?.answer(response.status))
+                .is_some()
+            {
+                out.push(Rule::Published);
+            }
+        }
+        out
+    }
+
     /// What is wrong with an answer.
     pub fn response(&self, operation: &Operation, response: &Response) -> Vec<Finding> {
         let mut out = Vec::new();

@@ -24,7 +24,7 @@ struct Cli {
 enum Command {
     /// Try a running server: every operation, what must work and what must be refused
     #[command(after_help = run::EXAMPLES)]
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Compare the server's description of itself with the contract, without running anything
     #[command(after_help = "Example: cargo run -p conformance -- diff --json")]
     Diff(diff::Diff),

@@ -8,9 +8,6 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-/// How long an answer may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
 /// A request.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -190,7 +187,7 @@ pub fn cut(text: &str, most: usize) -> String {
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// It took longer than [`PATIENCE`].
+    /// It took too long.
     TimeOut,
     /// The connection could not be made, or was cut.
     Broken(String),
@@ -208,13 +205,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `base`.
-    pub fn new(base: &str) -> Result<Self> {
+    /// A client of the server at `base`, which waits so long for an answer.
+    pub fn new(base: &str, patience: Duration) -> Result<Self> {
         // The contract's answers are what is judged, so redirects are not followed.
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
+            .timeout(patience)
             .build()
             .context("the HTTP client")?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), sent: AtomicUsize::new(0) })

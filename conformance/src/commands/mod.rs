@@ -22,6 +22,9 @@ pub struct Documents {
     /// The same contract before corrections: answers are judged by it, too
     #[arg(long, value_name = "FILE", requires = "contract")]
     published: Option<PathBuf>,
+    /// Path of the server under which the paths of --contract stand, instead of that of its `servers`
+    #[arg(long, value_name = "PATH", requires = "contract")]
+    server_path: Option<String>,
     /// Names of extensions, error shapes and kinds of credential of --contract, as openapi.settings.toml has them
     #[arg(long, value_name = "FILE", requires = "contract")]
     settings: Option<PathBuf>,
@@ -43,7 +46,11 @@ impl Documents {
                         .with_context(|| format!("{} holds no settings", path.display()))?,
                     None => Settings::default(),
                 };
-                (inputs::read(path)?, published, settings)
+                let mut contract = inputs::read(path)?;
+                if let Some(path) = &self.server_path {
+                    contract["servers"] = serde_json::json!([{ "url": path }]);
+                }
+                (contract, published, settings)
             }
             None => {
                 let contract: Value = serde_json::from_str(ringnity_api::CONTRACT)?;

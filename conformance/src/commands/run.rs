@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use conformance::flows::Flows;
 use conformance::inputs::{self, DemoServer};
+use conformance::report::{Coverage, Format, Report, Verdict};
 use conformance::run::{Options, run};
 use serde_json::Value;
 
@@ -56,6 +57,24 @@ pub struct Run {
     /// Operations that are tried at once, where that cannot change the verdict
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
+    /// Seconds that an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    patience: u64,
+    /// How the verdict is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write the verdict into a file, too: .html, .json, .xml (JUnit), .md or .txt; may be given several times
+    #[arg(long, value_name = "FILE", value_parser = by_extension)]
+    report: Vec<(PathBuf, Format)>,
+    /// Fail when something that this file lists as covered no longer is
+    #[arg(long, value_name = "FILE")]
+    coverage: Option<PathBuf>,
+    /// Write what is covered into the --coverage file, where it grew
+    #[arg(long, requires = "coverage")]
+    accept_coverage: bool,
+    /// Fail when less of the documented answers of the operations that the server has was seen
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    min_coverage: f64,
     /// Write secrets into the curl lines, instead of shell variables
     #[arg(long)]
     show_secrets: bool,
@@ -99,11 +118,57 @@ impl Run {
             cases: self.cases,
             max_time: self.max_time.map(Duration::from_secs),
             jobs: self.jobs,
+            patience: Duration::from_secs(self.patience.max(1)),
             show_secrets: self.show_secrets,
             progress: std::io::stderr().is_terminal(),
         };
         let report = run(contract, flows, &given, base, options).await?;
-        println!("{}", serde_json::to_string_pretty(&report)?);
-        Ok(report.violations.is_empty() && report.cut_short.is_none())
+        print!("{}", self.format.render(&report, std::io::stdout().is_terminal()));
+        for (path, format) in &self.report {
+            std::fs::write(path, format.render(&report, false))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(self.enough(&report)? && report.verdict() == Verdict::Clean && report.cut_short.is_none())
     }
+
+    /// Whether coverage is as asked; what is too little is said on standard error.
+    fn enough(&self, report: &Report) -> Result<bool> {
+        let mut enough = true;
+        let percent = report.totals(|operation| operation.built).percent();
+        if percent < self.min_coverage {
+            eprintln!("coverage is {percent:.1} %, and {} % were asked for", self.min_coverage);
+            enough = false;
+        }
+        let Some(path) = &self.coverage else { return Ok(enough) };
+        let known = if path.exists() { Coverage::load(path)? } else { Coverage::default() };
+        let lost = known.lost(report, |id| report.operations.iter().any(|operation| operation.id == id));
+        for line in &lost {
+            eprintln!("{line}");
+        }
+        let gained = known.gained(report);
+        if self.accept_coverage && lost.is_empty() && !gained.is_empty() {
+            known.with(report).save(path)?;
+            eprintln!("{} covers {} answers more", path.display(), gained.len());
+        } else if !gained.is_empty() {
+            eprintln!(
+                "{} answers more are covered than {} says: keep them with --accept-coverage",
+                gained.len(),
+                path.display()
+            );
+        }
+        Ok(enough && lost.is_empty())
+    }
+}
+
+fn by_extension(text: &str) -> Result<(PathBuf, Format), String> {
+    let path = PathBuf::from(text);
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => Format::Html,
+        Some("json") => Format::Json,
+        Some("xml") => Format::Junit,
+        Some("md") => Format::Markdown,
+        Some("txt") => Format::Text,
+        _ => return Err("name a file that ends in .html, .json, .xml, .md or .txt".to_owned()),
+    };
+    Ok((path, format))
 }

@@ -4,11 +4,14 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Planner;
-use crate::contract::{Body, Media};
+use crate::contract::{Body, Media, Status};
 use crate::draft::{Content, Draft, Payload};
 use crate::report::Rule;
 use crate::run::{Expect, Probe};
 use crate::wire::{essence, is_json};
+
+/// So many spaces after a body.
+const LARGE: usize = 2 << 20;
 
 /// Bytes that are no JSON, or none that a server should take in.
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
@@ -98,6 +101,15 @@ impl Planner<'_> {
         }
         if !is_json(&essence(name)) {
             return out;
+        }
+        // How much is too much is in no schema; a server that documents 413 has its limit below this.
+        let limited = self.seat.draft.operation.answers.iter().any(|one| one.status == Status::Exact(413));
+        if limited && let Some(value) = self.base(media) {
+            let mut bytes = serde_json::to_vec(&value).unwrap_or_default();
+            bytes.resize(bytes.len() + LARGE, b' ');
+            let expect = refused(Rule::Accepted, &[413], &self.engine.codes("too_large"), &body.pointer);
+            let tried = format!("a body of {} MiB", LARGE >> 20);
+            out.push(self.probe(tried, self.raw(Some(name), bytes), expect));
         }
         for (what, bytes) in malformed() {
             if bytes.is_empty() && !body.required {

@@ -33,6 +33,16 @@ impl Coverage {
         Self { cells }
     }
 
+    /// This and what a run covered.
+    #[must_use]
+    pub fn with(&self, report: &Report) -> Self {
+        let mut cells = self.cells.clone();
+        for (operation, covered) in Self::of(report).cells {
+            cells.entry(operation).or_default().extend(covered);
+        }
+        Self { cells }
+    }
+
     /// Reads the file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();

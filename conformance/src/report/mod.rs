@@ -9,6 +9,7 @@ mod markdown;
 mod text;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -273,6 +274,9 @@ pub struct Report {
     pub cut_short: Option<String>,
     /// What was found of each operation, in the order of the contract.
     pub operations: Vec<OperationReport>,
+    /// How often each rule was looked at; a rule that is not here had no occasion.
+    #[serde(default)]
+    pub checks: BTreeMap<Rule, usize>,
     /// The rules that were broken.
     pub violations: Vec<Violation>,
     /// What one should know and what breaks no rule: flows that could not run, credentials that are not there.

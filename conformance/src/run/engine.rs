@@ -131,7 +131,7 @@ impl Engine {
             Err(failure) => {
                 let finding = match failure {
                     Failure::TimeOut => {
-                        let expected = format!("an answer within {} s", crate::wire::PATIENCE.as_secs());
+                        let expected = format!("an answer within {} s", self.options.patience.as_secs());
                         Finding::new(Rule::TimeOut, &operation.pointer, expected, "none")
                     }
                     Failure::Broken(problem) | Failure::Unsendable(problem) => {
@@ -150,6 +150,7 @@ impl Engine {
             self.put(operation, tried, request, Some(&response), Vec::new());
             return Some(response);
         }
+        self.record.checked(self.judge.rules(operation, &response));
         findings.extend(self.judge.response(operation, &response));
         findings.extend(self.record.request_id(request, &response));
         more(&response, &mut findings);
@@ -157,7 +158,8 @@ impl Engine {
         Some(response)
     }
 
-    fn put(
+    /// Records an exchange and what was found of it.
+    pub(crate) fn put(
         &self,
         operation: &Operation,
         tried: &str,
@@ -219,6 +221,7 @@ impl Engine {
         match expect {
             Expect::Documented => {}
             Expect::Valid => {
+                self.record.checked([Rule::Refused]);
                 let invalid = matches!(response.status, 400 | 422);
                 if invalid && (own("invalid").is_none() || own("invalid") == code()) {
                     let expected = "not refused as invalid: the contract allows it";
@@ -236,6 +239,10 @@ impl Engine {
                 }
             }
             Expect::Refused { rule, statuses, codes, pointer } => {
+                self.record.checked([*rule]);
+                if !codes.is_empty() {
+                    self.record.checked([Rule::Code]);
+                }
                 let right = match statuses.is_empty() {
                     true => response.status / 100 == 4,
                     false => statuses.contains(&response.status),
@@ -275,7 +282,8 @@ impl Engine {
 
     /// Finds what only the other tenant has in an answer to a request that did not name it.
     fn foreign(&self, request: &Request, response: &Response, findings: &mut Vec<Finding>) {
-        let Some(foreign) = self.foreign.get() else { return };
+        let Some(foreign) = self.foreign.get().filter(|foreign| !foreign.is_empty()) else { return };
+        self.record.checked([Rule::Tenant]);
         let text = String::from_utf8_lossy(&response.body);
         let asked = |id: &str| {
             request.target.contains(id)

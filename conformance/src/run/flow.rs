@@ -168,6 +168,11 @@ impl Engine {
             .call(&draft.operation, &tried, &request, |response, findings| {
                 after.exchange = Some((request.clone(), response.clone()));
                 broken = criteria(step, &after).err();
+                self.record.checked([if step.success_criteria.len() > 1 {
+                    Rule::Effect
+                } else {
+                    Rule::Refused
+                }]);
                 if let Some((condition, effect)) = &broken {
                     let rule = if *effect { Rule::Effect } else { Rule::Refused };
                     let pointer = format!("{name}#{condition}");
@@ -205,6 +210,8 @@ impl Engine {
             .collect();
         let outputs =
             outputs.map_err(|error| Halt::Failed(format!("flow {}: {error}", workflow.workflow_id)))?;
+        let left = scope.steps.values().flat_map(|outputs| outputs.values());
+        tenant.made.extend(left.filter_map(Value::as_str).map(str::to_owned));
         tenant.workflows.insert(workflow.workflow_id.clone(), outputs);
         Ok(())
     }

@@ -60,12 +60,33 @@ async fn tried(engine: &Engine, operation: &Arc<Operation>, method: &str) {
                 // No operation documents what is answered where there is no operation.
                 findings.clear();
             }
+            if response.status == 405 && findings.is_empty() && settled {
+                // The settings say how a problem is told, also where no operation documents it.
+                told(engine, response, findings);
+            }
             engine.expected(operation, &expect, response, findings);
             if response.status == 405 {
+                engine.record.checked([Rule::Allow]);
                 allow(engine, operation, response, findings);
             }
         })
         .await;
+}
+
+/// Whether a 405 has the code that is for it, in any of the error shapes.
+fn told(engine: &Engine, response: &crate::wire::Response, findings: &mut Vec<Finding>) {
+    engine.record.checked([Rule::Code]);
+    let Some(body) = response.json() else {
+        findings.push(Finding::new(Rule::NotJson, "", "an error in JSON", response.says()));
+        return;
+    };
+    let mut shapes = engine.contract.settings.errors.values();
+    let right = shapes.any(|shape| {
+        shape.codes.get("method").is_some_and(|code| body[&shape.code].as_str() == Some(code.as_str()))
+    });
+    if !right {
+        findings.push(Finding::new(Rule::Code, "", engine.codes("method").join(" or "), response.says()));
+    }
 }
 
 fn allow(

@@ -46,6 +46,8 @@ pub struct Options {
     pub max_time: Option<Duration>,
     /// How many operations are tried at once, where that cannot change the verdict.
     pub jobs: usize,
+    /// How long an answer may take.
+    pub patience: Duration,
     /// Whether curl lines have secrets in them.
     pub show_secrets: bool,
     /// Whether a progress bar is drawn on standard error.
@@ -60,6 +62,7 @@ impl Default for Options {
             cases: 6,
             max_time: None,
             jobs: 4,
+            patience: Duration::from_secs(20),
             show_secrets: false,
             progress: false,
         }
@@ -77,7 +80,7 @@ pub async fn run(
 ) -> Result<Report> {
     let started = Instant::now();
     let began = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let client = Client::new(base)?;
+    let client = Client::new(base, options.patience)?;
     let mut masks = Masks::default();
     masks.open = options.show_secrets;
     let secrets = secrets(inputs, String::new());
@@ -281,13 +284,10 @@ fn secrets(inputs: &Value, at: String) -> Vec<(String, String)> {
 
 /// Texts that flows of the other tenant left and that the first one does not have: ids, mostly.
 fn foreign(tenants: &[Tenant]) -> Vec<String> {
-    let texts = |tenant: &Tenant| -> Vec<String> {
-        let values = tenant.workflows.values().flat_map(|outputs| outputs.values());
-        values.filter_map(Value::as_str).filter(|text| text.len() >= 12).map(str::to_owned).collect()
-    };
     let [first, other, ..] = tenants else { return Vec::new() };
-    let ours = texts(first);
-    texts(other).into_iter().filter(|text| !ours.contains(text)).collect()
+    // Short texts may stand in an answer by chance.
+    let theirs = other.made.iter().filter(|text| text.len() >= 8 && !first.made.contains(text));
+    theirs.cloned().collect()
 }
 
 fn report(engine: &Engine, started: String, cut_short: Option<String>) -> Report {
@@ -318,6 +318,7 @@ fn report(engine: &Engine, started: String, cut_short: Option<String>) -> Report
         requests: engine.client.sent(),
         cut_short,
         operations: chosen.iter().map(|one| engine.record.operation(one, &engine.flows)).collect(),
+        checks: engine.record.checks(),
         violations,
         notes,
     }

@@ -53,6 +53,7 @@ pub async fn run(engine: &Engine, seat: &Seat) {
         .unwrap_or(50)
         .clamp(2, 1000);
     let Some(whole) = walk(engine, seat, &paging, most).await else { return };
+    engine.record.checked([Rule::Page]);
     if whole.items.len() < 3 {
         engine
             .record

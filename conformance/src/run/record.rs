@@ -32,6 +32,7 @@ struct Inner {
     violations: IndexMap<Key, Violation>,
     request_ids: HashSet<String>,
     notes: IndexSet<String>,
+    checks: BTreeMap<Rule, usize>,
 }
 
 /// What was sent and found so far.
@@ -94,6 +95,7 @@ impl Record {
     /// The finding that an answer's request id is one that another answer had, if so.
     pub fn request_id(&self, request: &Request, response: &Response) -> Option<Finding> {
         let id = response.header(REQUEST_ID)?;
+        self.checked([Rule::RequestId]);
         if request.header(REQUEST_ID).is_some() || self.inner().request_ids.insert(id.to_owned()) {
             return None;
         }
@@ -132,6 +134,19 @@ impl Record {
                 times: 1,
             });
         }
+    }
+
+    /// That rules were looked at.
+    pub fn checked(&self, rules: impl IntoIterator<Item = Rule>) {
+        let mut inner = self.inner();
+        for rule in rules {
+            *inner.checks.entry(rule).or_default() += 1;
+        }
+    }
+
+    /// How often each rule was looked at.
+    pub fn checks(&self) -> BTreeMap<Rule, usize> {
+        self.inner().checks.clone()
     }
 
     /// The notes.

@@ -33,6 +33,7 @@ pub async fn run(engine: &Engine, seat: &Seat) {
     if !first.is_success() {
         return;
     }
+    engine.record.checked([Rule::Idempotency]);
     let mut witnesses = Witnesses::of(engine, std::slice::from_ref(seat)).await;
     let same = |second: &Response| {
         let equal = second.status == first.status && second.body == first.body;

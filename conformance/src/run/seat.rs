@@ -113,11 +113,17 @@ fn plain(engine: &Engine, tenant: &Tenant, operation: &std::sync::Arc<Operation>
 impl Seat {
     /// `draft` as if the steps before had been done for it anew.
     pub async fn renewed(&self, engine: &Engine, draft: &Draft) -> Option<Draft> {
-        let Some((workflow, index)) = &self.flow else { return Some(draft.clone()) };
+        let fresh = self.anew(engine).await?;
+        Some(exchanged(draft, &self.draft, &fresh.draft))
+    }
+
+    /// The same seat with the steps before done anew.
+    pub async fn anew(&self, engine: &Engine) -> Option<Self> {
+        let Some((workflow, index)) = &self.flow else { return Some(self.clone()) };
         let (tenant, workflow) = (engine.tenant(0)?, engine.flows.workflow(workflow)?);
         let scope = engine.steps(tenant, workflow, *index).await.ok()?;
-        let fresh = engine.draft(tenant, &workflow.steps[*index], &scope).ok()?;
-        Some(exchanged(draft, &self.draft, &fresh))
+        let draft = engine.draft(tenant, &workflow.steps[*index], &scope).ok()?;
+        Some(Self { draft, scope, ..self.clone() })
     }
 }
 

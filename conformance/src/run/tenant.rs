@@ -32,6 +32,8 @@ pub struct Tenant {
     pub credentials: Vec<Credential>,
     /// Outputs of the flows that ran.
     pub workflows: IndexMap<String, IndexMap<String, Value>>,
+    /// Texts that steps of flows left behind: ids, mostly.
+    pub made: Vec<String>,
 }
 
 impl Tenant {

@@ -10,7 +10,7 @@ use crate::draft::{Carried, Draft};
 use crate::judge::Finding;
 use crate::plan::{Planner, Seat};
 use crate::report::Rule;
-use crate::wire::cut;
+use crate::wire::{Response, cut};
 
 /// Reading requests, and what they answered.
 pub struct Witnesses {
@@ -78,35 +78,51 @@ impl Witnesses {
             .find(|pointer| moving.is_none_or(|moving| !moving.contains(pointer)))
     }
 
-    /// Looks again. Where something changed, the requests that must be refused are made once more, one after the
-    /// other, to find the one that did it.
+    /// Looks again. Where something changed, the requests that must be refused are made once more, on what is made
+    /// anew for each, to find the one that did it.
     pub async fn compare(mut self, engine: &Engine, seats: &[Seat]) {
+        engine.record.checked(self.drafts.iter().map(|_| Rule::Effect));
         if !self.changed(engine).await {
             return;
         }
-        let Some(tenant) = engine.tenant(0) else { return };
         for seat in seats.iter().filter(|seat| !seat.draft.operation.reads()) {
-            let probes = Planner { engine, tenant, seat }.refused();
+            let Some(fresh) = seat.anew(engine).await else { continue };
+            let mut witnesses = Self::of(engine, std::slice::from_ref(&fresh)).await;
+            witnesses.add(engine, &self.drafts).await;
+            let probes = refusals(engine, &fresh);
             for probe in &probes {
                 engine.probe(probe).await;
             }
-            if !self.changed(engine).await {
+            if !witnesses.changed(engine).await {
                 continue;
             }
-            for probe in &probes {
+            for index in 0..probes.len() {
                 if engine.stopped().is_some() {
                     return;
                 }
-                self.accuse(engine, probe).await;
+                let Some(fresh) = seat.anew(engine).await else { break };
+                let mut witnesses = Self::of(engine, std::slice::from_ref(&fresh)).await;
+                witnesses.add(engine, &self.drafts).await;
+                if let Some(probe) = refusals(engine, &fresh).get(index) {
+                    witnesses.accuse(engine, probe).await;
+                }
             }
         }
     }
 
+    /// Takes in more witnesses.
+    async fn add(&mut self, engine: &Engine, drafts: &[Draft]) {
+        self.before.extend(look(engine, drafts).await);
+        self.drafts.extend(drafts.iter().cloned());
+    }
+
     /// Makes one request, and records it when something changed by it although it was refused.
     async fn accuse(&mut self, engine: &Engine, probe: &Probe) {
-        let Some(response) = engine.probe(probe).await else { return };
+        let Ok(request) = probe.draft.request() else { return };
         let before = self.before.clone();
-        if !self.changed(engine).await || response.is_success() {
+        let operation = &probe.draft.operation;
+        let answer = engine.call(operation, &probe.tried, &request, |_, _| {}).await;
+        if !self.changed(engine).await || answer.as_ref().is_none_or(Response::is_success) {
             return;
         }
         let place = (0..self.drafts.len())
@@ -119,14 +135,11 @@ impl Witnesses {
         };
         let expected = format!("a refused request changes nothing: {witness} answers as before");
         let seen = format!("{} and now {}", shown(&before[index]), shown(&self.before[index]));
-        let operation = &probe.draft.operation;
-        if let Ok(request) = probe.draft.request() {
-            let finding = Finding::new(Rule::Effect, pointer, expected, seen);
-            engine.call(operation, &probe.tried, &request, |_, findings| findings.push(finding)).await;
-            self.before = look(engine, &self.drafts).await;
-        }
+        let finding = Finding::new(Rule::Effect, pointer, expected, seen);
+        engine.put(operation, &probe.tried, &request, answer.as_ref(), vec![finding]);
     }
 
+    /// Whether something is different than at the last look.
     async fn changed(&mut self, engine: &Engine) -> bool {
         self.difference(engine).await.is_some()
     }
@@ -141,6 +154,10 @@ impl Witnesses {
         self.before = after;
         changed
     }
+}
+
+fn refusals(engine: &Engine, seat: &Seat) -> Vec<Probe> {
+    engine.tenant(0).map(|tenant| Planner { engine, tenant, seat }.refused()).unwrap_or_default()
 }
 
 /// Uses every credential once.

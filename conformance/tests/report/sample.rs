@@ -54,6 +54,7 @@ pub fn sample() -> Report {
     let operations: Vec<OperationReport> =
         OPERATIONS.lines().filter(|line| !line.is_empty()).map(operation).collect();
     Report {
+        checks: conformance::report::Rule::ALL.into_iter().map(|rule| (rule, 100)).collect(),
         contract: "Lending Library 2.3.0".to_owned(),
         base_url: "http://127.0.0.1:4010".to_owned(),
         started: "2026-03-14T09:26:53Z".to_owned(),

@@ -5,3 +5,4 @@ mod contract;
 mod library;
 mod museum;
 mod serve;
+mod trust;

@@ -121,7 +121,9 @@ fn promises(report: &Report) -> Markup {
         (_, false) => "kept",
     };
     let broken: Vec<Rule> = Rule::ALL.into_iter().filter(|rule| found(report, *rule).0 > 0).collect();
+    let checks = |rule: Rule| report.checks.get(&rule).copied().unwrap_or_default();
     let whole = Rule::ALL.into_iter().filter(|rule| !broken.contains(rule));
+    let proven = whole.clone().filter(|rule| checks(*rule) > 0).count();
     markup! {
         section aria-labelledby="promises" {
             h2 #promises { "Promises" }
@@ -129,7 +131,7 @@ fn promises(report: &Report) -> Markup {
                 @if kept == "not checked" {
                     "What a run checks."
                 } @else {
-                    (Rule::ALL.len() - broken.len()) " of " (Rule::ALL.len()) " promises " (kept) ", in " (counted(report.requests, "request")) "."
+                    (proven) " of " (Rule::ALL.len()) " promises " (kept) ", in " (counted(report.requests, "request")) "."
                 }
             }
             ul.promises {
@@ -145,10 +147,13 @@ fn promises(report: &Report) -> Markup {
                     }
                 }
                 @for rule in whole {
-                    li.(if kept == "not checked" { "unchecked" } else { "covered" }) {
-                        span.sign aria-hidden="true" { @if kept == "not checked" { "?" } @else { "✓" } }
+                    @let tried = kept != "not checked" && checks(rule) > 0;
+                    li.(if tried { "covered" } else { "unchecked" }) {
+                        span.sign aria-hidden="true" { @if tried { "✓" } @else { "?" } }
                         div { span.promise { (rule.promise()) } " " code.rule { (rule) } }
-                        div.count { (kept) }
+                        div.count {
+                            @if tried { (kept) span { (counted(checks(rule), "check")) } } @else { "no occasion" }
+                        }
                     }
                 }
             }

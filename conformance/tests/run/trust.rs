@@ -1,0 +1,148 @@
+//! Whether the checker can be trusted: it finds nothing in servers that obey, every violation that is put into
+//! one, and says the same whatever the seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conformance::contract::Contract;
+use conformance::flows::Flows;
+use conformance::report::{Format, OperationReport, Report, Rule, State, Verdict};
+use conformance::run::{Options, run};
+use futures_util::{StreamExt as _, stream};
+use serde_json::Value;
+
+use crate::library::{self, Seed};
+use crate::museum;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn quick() -> Options {
+    Options { patience: Duration::from_secs(2), cases: 3, ..Options::default() }
+}
+
+async fn of_library(seed: Option<Seed>, options: Options) -> Report {
+    let library = library::start(seed);
+    let settings = toml::from_str(library::SETTINGS).expect("settings");
+    let contract = Arc::new(Contract::new(json(library::CONTRACT), None, settings).expect("a contract"));
+    let flows = Flows::new(json(library::FLOWS), &contract).expect("flows");
+    run(contract, flows, &library.inputs, &library.base_url, options).await.expect("a run")
+}
+
+fn told(report: &Report) -> String {
+    Format::Text.render(report, false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_obeys_is_clean_and_wholly_covered() {
+    let report = of_library(None, Options::default()).await;
+    assert_eq!(report.verdict(), Verdict::Clean, "{}", told(&report));
+    assert!(report.cut_short.is_none());
+    let totals = report.totals(|_| true);
+    assert_eq!((totals.missing, totals.violated), (0, 0), "{}", told(&report));
+    assert_eq!(totals.operations, totals.built);
+    let unseen: Vec<_> = Rule::ALL
+        .into_iter()
+        // There is no second edition of the contract.
+        .filter(|rule| *rule != Rule::Published && !report.checks.contains_key(rule))
+        .collect();
+    assert!(unseen.is_empty(), "rules without an occasion: {unseen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_seeded_violation_is_found() {
+    println!("{} violations are put into a server that otherwise conforms, one at a time:", Seed::ALL.len());
+    let mut runs = stream::iter(Seed::ALL.iter().copied())
+        .map(|seed| tokio::spawn(async move { (seed, of_library(Some(seed), quick()).await) }))
+        .buffered(6);
+    let mut missed = Vec::new();
+    while let Some(done) = runs.next().await {
+        let (seed, report) = done.expect("a run");
+        let found: Vec<&str> = report.violations.iter().map(|violation| violation.rule.name()).collect();
+        let caught = seed.rules().iter().any(|rule| found.contains(rule));
+        let word = if caught { "found " } else { "MISSED" };
+        println!("  {word} {:<75} {}", seed.says(), seed.rules().join(" or "));
+        if !caught {
+            missed.push(format!("{seed:?} ({}): reported {found:?}", seed.says()));
+        }
+    }
+    println!("{} of {} found", Seed::ALL.len() - missed.len(), Seed::ALL.len());
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_seeds_give_one_verdict() {
+    const BUGS: [Seed; 5] = [
+        Seed::TypeWrong,
+        Seed::RefusedPatchWrites,
+        Seed::CursorSkips,
+        Seed::RepeatLendsAgain,
+        Seed::TypeCrashes,
+    ];
+    let runs = stream::iter(0..20)
+        .map(|seed| {
+            tokio::spawn(async move {
+                let options = Options { seed, ..quick() };
+                let bug = BUGS[usize::try_from(seed).expect("small") % BUGS.len()];
+                (of_library(None, options.clone()).await, bug, of_library(Some(bug), options).await)
+            })
+        })
+        .buffered(4);
+    let runs: Vec<_> = runs.map(|done| done.expect("a run")).collect().await;
+    for (seed, (report, bug, broken)) in runs.iter().enumerate() {
+        assert_eq!(report.verdict(), Verdict::Clean, "seed {seed}: {}", told(report));
+        assert_eq!(cells(report), cells(&runs[0].0), "seed {seed}");
+        let found = broken.violations.iter().any(|one| bug.rules().contains(&one.rule.name()));
+        assert!(found, "seed {seed}: {bug:?} was missed: {}", told(broken));
+    }
+}
+
+/// The matrix, without how many answers there were.
+fn cells(report: &Report) -> Vec<(&str, &str, &str, &State)> {
+    let mut out = Vec::new();
+    for OperationReport { id, cells, .. } in &report.operations {
+        out.extend(
+            cells
+                .iter()
+                .map(|cell| (id.as_str(), cell.status.as_str(), cell.content_type.as_str(), &cell.state)),
+        );
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_that_others_wrote_is_judged_as_well() {
+    let museum = museum::start();
+    let mut document = json(museum::CONTRACT);
+    // The museum of the tests stands at the root of its server.
+    document["servers"] = Value::Array(Vec::new());
+    let contract = Contract::new(document, None, toml::from_str("").expect("no settings"));
+    let contract = Arc::new(contract.expect("a contract"));
+    let flows = Flows::new(json(museum::FLOWS), &contract).expect("flows");
+    let report = run(Arc::clone(&contract), flows, &museum.inputs, &museum.base_url, Options::default())
+        .await
+        .expect("a run");
+    // That document asks for a password everywhere and nowhere says what is answered without one.
+    let mut silent = Vec::new();
+    for violation in &report.violations {
+        assert_eq!(violation.rule, Rule::Status, "{}", told(&report));
+        assert!(violation.seen.starts_with("401 "), "{}", told(&report));
+        silent.push(violation.operation.as_str());
+    }
+    let secured = contract.operations.iter().filter(|operation| !operation.access.anonymous);
+    assert_eq!(silent, secured.map(|operation| operation.id.as_str()).collect::<Vec<_>>());
+    let totals = report.totals(|_| true);
+    assert_eq!((totals.missing, totals.violated), (0, 0), "{}", told(&report));
+    assert_eq!((totals.operations, totals.built), (8, 8));
+}
+
+#[tokio::test]
+async fn where_no_server_is_there_is_no_verdict() {
+    let settings = toml::from_str(library::SETTINGS).expect("settings");
+    let contract = Arc::new(Contract::new(json(library::CONTRACT), None, settings).expect("a contract"));
+    let flows = Flows::new(json(library::FLOWS), &contract).expect("flows");
+    let gone = library::start(None).base_url;
+    let error = run(contract, flows, &Value::Null, &gone, quick()).await.expect_err("nobody is there");
+    assert!(error.to_string().contains("no server answers"), "{error}");
+}
