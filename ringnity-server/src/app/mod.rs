@@ -5,6 +5,7 @@ mod error;
 
 pub mod contacts;
 pub mod credentials;
+pub mod domains;
 pub mod health;
 pub mod owners;
 pub mod runtime;
