@@ -116,6 +116,21 @@ impl Form {
             .map_err(|_| Fault::invalid([format!("/body/{name}: does not have the documented form")]))
     }
 
+    /// Tells `sink` what the form holds; see [`Parts::tell`](super::input::Parts::tell).
+    pub(super) fn tell(&self, sink: &mut dyn FnMut(&[u8])) {
+        sink(b"form");
+        super::json::canonical(&Value::Object(self.fields.clone()), sink);
+        let mut files: Vec<_> = self.files.iter().collect();
+        files.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, file) in files {
+            let claimed = [file.file_name.as_deref(), file.content_type.as_deref()];
+            // The length says where the bytes end.
+            let head = serde_json::json!([name, claimed, file.bytes.len()]);
+            super::json::canonical(&head, sink);
+            sink(&file.bytes);
+        }
+    }
+
     /// The form as a JSON object for the schema; files stand there as empty strings.
     pub(super) fn as_value(&self) -> Value {
         let mut value = self.fields.clone();

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Uri};
+use http::{Extensions, HeaderMap, Method, Uri};
 
 use super::operation::Operation;
 
@@ -19,6 +19,7 @@ struct Facts {
     parts: http::request::Parts,
     remote: SocketAddr,
     answer: Mutex<HeaderMap>,
+    notes: Mutex<Extensions>,
 }
 
 impl Call {
@@ -29,7 +30,8 @@ impl Call {
         parts: http::request::Parts,
         remote: SocketAddr,
     ) -> Self {
-        Self(Arc::new(Facts { operation, request_id, parts, remote, answer: Mutex::default() }))
+        let (answer, notes) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Facts { operation, request_id, parts, remote, answer, notes }))
     }
 
     /// The operation that is called.
@@ -133,6 +135,17 @@ impl Call {
         if let Ok(value) = value.try_into() {
             self.answer().append(name, value);
         }
+    }
+
+    /// Keeps something about this request for whoever handles it later, one value of a type: hooks leave here
+    /// what handlers ask for.
+    pub fn note<T: Clone + Send + Sync + 'static>(&self, value: T) {
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(value);
+    }
+
+    /// What was kept of that type.
+    pub fn noted<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner).get::<T>().cloned()
     }
 
     /// Takes the headers that were set.

@@ -26,6 +26,8 @@ pub enum Problem {
     Unauthenticated,
     /// The credential does not suffice.
     Forbidden,
+    /// Too many requests.
+    RateLimited,
     /// A mistake of the server.
     Internal,
     /// Something that the server needs is away.
@@ -45,6 +47,7 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotBuilt => StatusCode::NOT_IMPLEMENTED,
@@ -61,6 +64,7 @@ impl Problem {
             Self::NotFound => "not_found",
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
+            Self::RateLimited => "rate_limited",
             Self::Internal => "internal_error",
             Self::Unavailable => "unavailable",
             Self::NotBuilt => "not_implemented",

@@ -117,7 +117,8 @@ pub trait Gate: Hooks {
         credential: &Credential,
     ) -> impl Future<Output = Result<Self::Principal, AuthFailure>> + Send;
 
-    /// Last word before the body is read: rate limits and the like.
+    /// Called as soon as it is known who calls, before scopes are compared and the body is read: rate limits
+    /// and the like. A refusal here is the answer.
     fn admitted(
         &self,
         call: &Call,
@@ -132,6 +133,7 @@ pub trait Gate: Hooks {
 pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Principal>, Fault> {
     let operation = call.operation();
     if operation.accepts.is_empty() {
+        gate.admitted(call, None).await?;
         return Ok(None);
     }
     let mut refused: Option<(&'static CredentialKind, &Access)> = None;
@@ -142,6 +144,7 @@ pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Pr
         let Some(credential) = find(call, kind)? else { continue };
         match gate.authenticate(kind.kind, call, &credential).await {
             Ok(principal) => {
+                gate.admitted(call, Some(&principal)).await?;
                 for any in access.scopes {
                     if !any.iter().any(|scope| principal.holds(scope)) {
                         return Err(denied(kind, any));
@@ -163,6 +166,7 @@ pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Pr
         return Err(rejected(kind, kind.invalid, "The credential is not of a kind that is accepted here."));
     }
     if operation.anonymous {
+        gate.admitted(call, None).await?;
         return Ok(None);
     }
     Err(missing::<G>(operation))

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::boundary::Boundary;
 use super::call::Call;
+use super::input::Parts;
 use super::operation::Operation;
 
 /// Whether a page of another origin may read the answer.
@@ -35,6 +36,11 @@ pub trait Hooks: Send + Sync + 'static {
     fn body_limit(&self, operation: &'static Operation) -> Option<usize> {
         let _ = operation;
         None
+    }
+
+    /// Called when the input is read and checked, just before the handler runs.
+    fn received(&self, call: &Call, parts: &Parts) {
+        let _ = (call, parts);
     }
 
     /// Called when the answer is ready to be sent.

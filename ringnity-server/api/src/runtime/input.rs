@@ -141,6 +141,36 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// A parameter that was sent as text, or has a text as its default.
+    pub fn text_param(&self, place: Place, name: &str) -> Option<&str> {
+        self.params.get(place.token())?.get(name)?.as_str()
+    }
+
+    /// Tells `sink` what the request asks for, piece by piece: path, query and body, and neither headers nor
+    /// the spelling of it. Requests that ask for the same tell the same bytes.
+    pub fn tell(&self, sink: &mut dyn FnMut(&[u8])) {
+        for place in [Place::Path, Place::Query] {
+            json::canonical(self.params.get(place.token()).unwrap_or(&Value::Null), sink);
+        }
+        match &self.body {
+            Received::Empty => sink(b"nothing"),
+            Received::Value(value) => {
+                sink(b"value");
+                json::canonical(value, sink);
+            }
+            Received::Text(text) => {
+                sink(b"text");
+                json::canonical(&Value::from([text.content_type.as_str(), &text.text].as_slice()), sink);
+            }
+            Received::Bytes(bytes) => {
+                sink(b"bytes");
+                json::canonical(&Value::from(bytes.content_type.as_str()), sink);
+                sink(&bytes.bytes);
+            }
+            Received::Form(form) => form.tell(sink),
+        }
+    }
+
     /// Takes a parameter that is there: required, or with a default.
     pub fn param<T: DeserializeOwned>(&mut self, place: Place, name: &str) -> Result<T, Fault> {
         let value = self.optional_param(place, name)?;
@@ -326,8 +356,6 @@ fn param_value(param: &Param, values: &[String], pointer: &str, lines: &mut Vec<
     }
     match values {
         [] => default(),
-        // `?search=` searches for nothing: the same as not saying it.
-        [only] if only.is_empty() && param.kind == Kind::Text && param.place == Place::Query => default(),
         [only] => match coerce(param.kind, only) {
             Ok(value) => Some(value),
             Err(problem) => {

@@ -24,6 +24,34 @@ pub fn parse(bytes: &[u8], root: &str) -> Result<Value, String> {
     })
 }
 
+/// Tells `sink` a value as JSON without spaces and with members in the order of their names: the same bytes
+/// for the same value, however it was written.
+pub fn canonical(value: &Value, sink: &mut dyn FnMut(&[u8])) {
+    match value {
+        Value::Array(items) => {
+            sink(b"[");
+            for item in items {
+                canonical(item, sink);
+                sink(b",");
+            }
+            sink(b"]");
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            sink(b"{");
+            for (name, value) in members {
+                sink(Value::from(name.as_str()).to_string().as_bytes());
+                sink(b":");
+                canonical(value, sink);
+                sink(b",");
+            }
+            sink(b"}");
+        }
+        plain => sink(plain.to_string().as_bytes()),
+    }
+}
+
 /// What serde_json says about syntax never quotes the document; what visitors say might.
 fn syntax(error: &serde_json::Error) -> String {
     if error.is_syntax() || error.is_eof() {
@@ -171,6 +199,18 @@ mod tests {
     fn what_is_json_is_read() {
         let value = parse(br#"{"a":[1,2.0,-3,1.5,null,true,"\u00e9"],"b":{}}"#, "/body").expect("reads");
         assert_eq!(value, serde_json::json!({ "a": [1, 2, -3, 1.5, null, true, "é"], "b": {} }));
+    }
+
+    #[test]
+    fn a_value_is_the_same_bytes_however_it_is_written() {
+        let bytes = |text: &str| {
+            let mut out = Vec::new();
+            canonical(&parse(text.as_bytes(), "").expect("reads"), &mut |piece| out.extend_from_slice(piece));
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(bytes(r#"{"b":[1.0,"x"],"a":{}}"#), bytes(r#" { "a" : {}, "b" : [ 1, "\u0078" ] } "#));
+        assert_ne!(bytes(r#"["a","b"]"#), bytes(r#"["a,b"]"#));
+        assert_ne!(bytes(r#"[["a"],"b"]"#), bytes(r#"[["a","b"]]"#));
     }
 
     #[test]

@@ -70,9 +70,9 @@ async fn check<C: Gate>(
 ) -> Result<(Option<C::Principal>, Parts), Fault> {
     let operation = call.operation();
     let principal = authenticate(cx, call).await?;
-    cx.admitted(call, principal.as_ref()).await?;
     let limit = cx.body_limit(operation);
     let parts = input::read(operation, cx.boundary(), call.head(), body, limit).await?;
+    cx.received(call, &parts);
     Ok((principal, parts))
 }
 

@@ -103,4 +103,7 @@ async fn what_the_judge_of_credentials_says_or_does_is_answered() {
     let answer = Answer::of(server.user("GET", "/api/notes").header("x-flood", "1")).await;
     assert_eq!(answer.fault().0, 429);
     assert_eq!(answer.header("retry-after"), "7");
+    // The limit is asked before the scopes: whoever is refused for those has sent a request all the same.
+    let request = server.request("GET", "/api/notes").bearer_auth("user:none").header("x-flood", "1");
+    assert_eq!(Answer::of(request).await.fault().0, 429);
 }

@@ -109,7 +109,8 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
         pub trait Authenticate: Hooks {
             #(#methods)*
 
-            /// Last word before the body is read, when it is known who calls: rate limits and the like.
+            /// Called as soon as it is known who calls, before scopes are compared and the body is read: rate
+            /// limits and the like. A refusal here is the answer.
             fn admitted(
                 &self,
                 call: &Call,

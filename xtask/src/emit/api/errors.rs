@@ -99,6 +99,7 @@ fn codes(settings: Option<&ErrorSettings>) -> Vec<TokenStream> {
         ("not_found", "NotFound"),
         ("unauthenticated", "Unauthenticated"),
         ("forbidden", "Forbidden"),
+        ("rate_limited", "RateLimited"),
         ("internal", "Internal"),
         ("unavailable", "Unavailable"),
         ("not_built", "NotBuilt"),
