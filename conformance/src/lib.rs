@@ -3,7 +3,7 @@
 //! [`contract`] reads a contract, [`flows`] what has to be called in which order. [`values`] makes values from any
 //! JSON Schema: valid ones, the ones on its boundaries, and ones that break exactly one keyword. [`plan`] makes
 //! requests of all that, [`run`] sends them, [`judge`] judges the answers, [`report`] tells what was found.
-//! [`diff`] compares two descriptions of one API. None of them knows a product: what they know comes from the
+//! [`proxy`] judges the traffic of others. [`diff`] compares two descriptions of one API. None of them knows a product: what they know comes from the
 //! documents that they are given.
 
 pub mod contract;
@@ -13,6 +13,7 @@ pub mod flows;
 pub mod inputs;
 pub mod judge;
 pub mod plan;
+pub mod proxy;
 pub mod report;
 pub mod run;
 pub mod values;

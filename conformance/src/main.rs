@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod commands;
 
-use commands::{diff, run};
+use commands::{diff, proxy, run};
 
 /// What a server does, against what its contract says.
 ///
@@ -25,6 +25,9 @@ enum Command {
     /// Try a running server: every operation, what must work and what must be refused
     #[command(after_help = run::EXAMPLES)]
     Run(Box<run::Run>),
+    /// Sit between a client and a server, and tell what breaks the contract
+    #[command(after_help = proxy::EXAMPLES)]
+    Proxy(proxy::ProxyCommand),
     /// Compare the server's description of itself with the contract, without running anything
     #[command(after_help = "Example: cargo run -p conformance -- diff --json")]
     Diff(diff::Diff),
@@ -34,6 +37,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done: Result<bool> = match Cli::parse().command {
         Command::Run(arguments) => arguments.run().await,
+        Command::Proxy(arguments) => arguments.run().await,
         Command::Diff(arguments) => arguments.run(),
     };
     match done {

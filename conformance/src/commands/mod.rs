@@ -11,6 +11,7 @@ use conformance::inputs;
 use serde_json::Value;
 
 pub mod diff;
+pub mod proxy;
 pub mod run;
 
 /// The contract that is judged by.

@@ -4,5 +4,6 @@
 mod contract;
 mod library;
 mod museum;
+mod proxy;
 mod serve;
 mod trust;

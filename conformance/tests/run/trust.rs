@@ -19,7 +19,7 @@ fn json(text: &str) -> Value {
 }
 
 fn quick() -> Options {
-    Options { patience: Duration::from_secs(2), cases: 3, ..Options::default() }
+    Options { cases: 1, ..Options::default() }
 }
 
 async fn of_library(seed: Option<Seed>, options: Options) -> Report {
@@ -54,7 +54,12 @@ async fn a_server_that_obeys_is_clean_and_wholly_covered() {
 async fn every_seeded_violation_is_found() {
     println!("{} violations are put into a server that otherwise conforms, one at a time:", Seed::ALL.len());
     let mut runs = stream::iter(Seed::ALL.iter().copied())
-        .map(|seed| tokio::spawn(async move { (seed, of_library(Some(seed), quick()).await) }))
+        .map(|seed| {
+            // The others may be slow on a busy machine without being taken for dead.
+            let seconds = if seed == Seed::AnswerNeverComes { 2 } else { 20 };
+            let options = Options { patience: Duration::from_secs(seconds), ..quick() };
+            tokio::spawn(async move { (seed, of_library(Some(seed), options).await) })
+        })
         .buffered(6);
     let mut missed = Vec::new();
     while let Some(done) = runs.next().await {
@@ -130,7 +135,7 @@ async fn a_contract_that_others_wrote_is_judged_as_well() {
         assert!(violation.seen.starts_with("401 "), "{}", told(&report));
         silent.push(violation.operation.as_str());
     }
-    let secured = contract.operations.iter().filter(|operation| !operation.access.anonymous);
+    let secured = contract.operations.iter().filter(|one| !one.access.anonymous && one.answer(401).is_none());
     assert_eq!(silent, secured.map(|operation| operation.id.as_str()).collect::<Vec<_>>());
     let totals = report.totals(|_| true);
     assert_eq!((totals.missing, totals.violated), (0, 0), "{}", told(&report));

@@ -1,0 +1,228 @@
+//! Sits between any client and any server, passes everything on as it is, and judges each exchange by the
+//! contract: requests and answers apart, so that it is clear which side to mend.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::contract::Contract;
+use crate::judge::{Finding, Judge};
+use crate::report::Rule;
+use crate::wire::{Client, Failure, Request, Response};
+
+/// Headers that belong to one connection and are not passed on.
+const OF_CONNECTION: [&str; 9] = [
+    "connection",
+    "host",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Which side broke the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The client.
+    Request,
+    /// The server.
+    Response,
+}
+
+/// Something that one side did against the contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Breach {
+    /// Which side.
+    pub side: Side,
+    /// Which rule.
+    pub rule: Rule,
+    /// The operationId; empty when the contract has no such operation.
+    pub operation: String,
+    /// Method, path and status.
+    pub exchange: String,
+    /// JSON pointer of the place: into the body, or with `#` into the contract.
+    pub pointer: String,
+    /// What should have been.
+    pub expected: String,
+    /// What was.
+    pub seen: String,
+}
+
+impl std::fmt::Display for Breach {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let side = match self.side {
+            Side::Request => "request ",
+            Side::Response => "response",
+        };
+        writeln!(formatter, "{side} {:<12} {} ({})", self.rule, self.operation, self.exchange)?;
+        if !self.pointer.is_empty() {
+            writeln!(formatter, "  at        {}", self.pointer)?;
+        }
+        writeln!(formatter, "  expected  {}", self.expected)?;
+        write!(formatter, "  seen      {}", self.seen)
+    }
+}
+
+/// How many exchanges there were, and how many of them broke the contract on which side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Exchanges.
+    pub exchanges: usize,
+    /// Those with a request that breaks the contract.
+    pub requests: usize,
+    /// Those with an answer that breaks it.
+    pub responses: usize,
+}
+
+/// A proxy.
+pub struct Proxy {
+    contract: Arc<Contract>,
+    judge: Judge,
+    client: Client,
+    counts: Mutex<Counts>,
+    tell: Box<dyn Fn(&Breach) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Proxy").field("upstream", &self.client.base).finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// A proxy in front of `client`'s server, which tells each breach.
+    pub fn new(
+        contract: Arc<Contract>,
+        client: Client,
+        tell: impl Fn(&Breach) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let judge = Judge::new(Arc::clone(&contract), Vec::new());
+        Arc::new(Self { contract, judge, client, counts: Mutex::default(), tell: Box::new(tell) })
+    }
+
+    /// The numbers so far.
+    pub fn counts(&self) -> Counts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves the connections of `listener` for ever.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<Infallible> {
+        loop {
+            let (stream, _) = listener.accept().await.context("no more connections")?;
+            let proxy = Arc::clone(&self);
+            tokio::spawn(async move {
+                let service = hyper::service::service_fn(move |request| {
+                    let proxy = Arc::clone(&proxy);
+                    async move { Ok::<_, Infallible>(proxy.pass(request).await) }
+                });
+                // A client that leaves in the middle is its own business.
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    }
+
+    async fn pass(&self, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return plain(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}")),
+        };
+        let request = Request {
+            method: head.method.to_string(),
+            target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            headers: passed(&head.headers)
+                .map(|(name, value)| {
+                    (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                })
+                .collect(),
+            body: (!body.is_empty()).then_some(body),
+        };
+        let answer = self.client.send(&request).await;
+        self.examine(&request, answer.as_ref().ok());
+        match answer {
+            Ok(response) => {
+                let mut out = hyper::Response::new(Full::new(response.body.clone()));
+                *out.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                for (name, value) in passed(&response.headers) {
+                    out.headers_mut().append(name.clone(), value.clone());
+                }
+                out
+            }
+            Err(Failure::TimeOut) => plain(StatusCode::GATEWAY_TIMEOUT, "the upstream server did not answer"),
+            Err(Failure::Broken(problem) | Failure::Unsendable(problem)) => {
+                plain(StatusCode::BAD_GATEWAY, &format!("the upstream server cannot be reached: {problem}"))
+            }
+        }
+    }
+
+    /// Judges one exchange.
+    fn examine(&self, request: &Request, response: Option<&Response>) {
+        let status = response.map_or_else(|| "no answer".to_owned(), |response| response.status.to_string());
+        let exchange = format!("{} {} → {status}", request.method, request.path());
+        let tell = |side: Side, operation: &str, findings: Vec<Finding>| -> bool {
+            for finding in &findings {
+                (self.tell)(&Breach {
+                    side,
+                    rule: finding.rule,
+                    operation: operation.to_owned(),
+                    exchange: exchange.clone(),
+                    pointer: finding.pointer.clone(),
+                    expected: finding.expected.clone(),
+                    seen: finding.seen.clone(),
+                });
+            }
+            !findings.is_empty()
+        };
+        let (asked, answered) = match self.contract.route(&request.method, request.path()) {
+            Some(operation) => {
+                let asked = self.judge.request(operation, request).unwrap_or_default();
+                let answered = response.map(|response| self.judge.response(operation, response));
+                let answered = answered.unwrap_or_default();
+                (tell(Side::Request, &operation.id, asked), tell(Side::Response, &operation.id, answered))
+            }
+            // Preflights of browsers belong to no operation.
+            None if request.method == "OPTIONS" => (false, false),
+            None => {
+                let expected = "an operation of the contract";
+                let seen = format!("{} {}", request.method, request.path());
+                let finding = Finding::new(Rule::Method, "#/paths", expected, seen);
+                (tell(Side::Request, "", vec![finding]), false)
+            }
+        };
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.exchanges += 1;
+        counts.requests += usize::from(asked);
+        counts.responses += usize::from(answered);
+    }
+}
+
+/// Listens at `address`.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))
+}
+
+fn passed(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &http::HeaderValue)> {
+    headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(&name.as_str()))
+}
+
+fn plain(status: StatusCode, text: &str) -> hyper::Response<Full<Bytes>> {
+    let mut out = hyper::Response::new(Full::new(Bytes::from(format!("conformance proxy: {text}\n"))));
+    *out.status_mut() = status;
+    out
+}
