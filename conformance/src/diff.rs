@@ -2,8 +2,8 @@
 //!
 //! A dropshot description is OpenAPI 3.0.3 without security and with one media type per body, so it is no oracle
 //! for values; what it can tell is which operations there are, under which method, path, operationId and tag,
-//! with which parameters, and whether there is a body (it calls every body required). No values are looked at
-//! and nothing is sent.
+//! with which parameters, whether there is a body (it calls every body required), and the status of success. No
+//! values are looked at and nothing is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -62,6 +62,21 @@ struct Facts {
     parameters: BTreeMap<String, bool>,
     /// Whether there is a body.
     body: bool,
+    /// Statuses of its answers, ranges in capitals.
+    statuses: BTreeSet<String>,
+}
+
+impl Facts {
+    /// The first status of success; a description has only one.
+    fn success(&self) -> Option<String> {
+        self.statuses.iter().find(|status| status.starts_with(['2', '3'])).cloned()
+    }
+
+    /// Whether an answer of `status` is documented, as itself or by a range.
+    fn documents(&self, status: &str) -> bool {
+        let range = status.get(..1).map(|digit| format!("{digit}XX")).unwrap_or_default();
+        [status, range.as_str(), "DEFAULT"].iter().any(|known| self.statuses.contains(*known))
+    }
 }
 
 /// Method and path, as a client sees them.
@@ -111,6 +126,14 @@ fn differences(key: &Key, wanted: &Facts, found: &Facts) -> Vec<Difference> {
     }
     let presence = |body: bool| body.then(|| "a body".to_owned());
     check("body", presence(wanted.body), presence(found.body));
+    // What says nothing of its answers, such as a description of routes alone, is not compared.
+    if !found.statuses.is_empty() && !wanted.statuses.is_empty() {
+        check("success", wanted.success(), found.success());
+        let failures = found.statuses.iter().filter(|status| !status.starts_with(['2', '3']));
+        for status in failures.filter(|status| !wanted.documents(status)) {
+            check(&format!("status {status}"), None, Some(status.clone()));
+        }
+    }
     out
 }
 
@@ -166,6 +189,8 @@ fn facts(document: &Value, item: &Value, operation: &Value) -> Facts {
         facts.parameters.insert(format!("{place} {name}"), place == "path" || parameter["required"] == true);
     }
     facts.body = operation.get("requestBody").is_some();
+    let responses = operation["responses"].as_object();
+    facts.statuses = responses.into_iter().flatten().map(|(status, _)| status.to_uppercase()).collect();
     facts
 }
 
@@ -196,7 +221,9 @@ mod tests {
             "paths": {
                 "/notes/{id}": {
                     "parameters": [{ "$ref": "#/components/parameters/Id" }],
-                    "delete": { "operationId": "deleteNote", "tags": ["Notes"] },
+                    "delete": {
+                        "operationId": "deleteNote", "tags": ["Notes"], "responses": { "204": {}, "4XX": {} }
+                    },
                 },
                 "/notes/all": { "get": { "operationId": "listNotes", "tags": ["Notes"] } },
                 "/health": { "servers": [{ "url": "/" }], "get": { "operationId": "health", "parameters": [{ "in": "header", "name": "X-Deep" }] } },
@@ -208,7 +235,11 @@ mod tests {
     fn description() -> Value {
         json!({ "paths": {
             "/api/notes/{id}": {
-                "delete": { "operationId": "deleteNote", "tags": ["Notes"], "parameters": [{ "in": "path", "name": "id", "required": true }] },
+                "delete": {
+                    "operationId": "deleteNote", "tags": ["Notes"],
+                    "parameters": [{ "in": "path", "name": "id", "required": true }],
+                    "responses": { "204": {}, "4XX": {} }
+                },
                 "get": { "operationId": "GET /api/notes/{id}", "parameters": [{ "in": "path", "name": "id", "required": true }] },
             },
             "/health": { "get": { "operationId": "health", "parameters": [{ "in": "header", "name": "x-deep" }] } },
@@ -233,7 +264,14 @@ mod tests {
     #[test]
     fn every_kind_of_difference_is_found() {
         type Change = fn(&mut Value);
-        let seeds: [(&str, Change); 9] = [
+        let seeds: [(&str, Change); 11] = [
+            ("DELETE /api/notes/{id}: success", |d| {
+                let responses = &mut d["paths"]["/api/notes/{id}"]["delete"]["responses"];
+                *responses = json!({ "202": {}, "4XX": {} });
+            }),
+            ("DELETE /api/notes/{id}: status 5XX", |d| {
+                d["paths"]["/api/notes/{id}"]["delete"]["responses"]["5XX"] = json!({});
+            }),
             ("DELETE /api/notes/{id}: operationId", |d| {
                 d["paths"]["/api/notes/{id}"]["delete"]["operationId"] = json!("remove")
             }),

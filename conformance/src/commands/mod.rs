@@ -7,8 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use conformance::contract::Contract;
 use conformance::contract::settings::Settings;
-use conformance::inputs;
-use serde_json::Value;
+use conformance::{inputs, own};
 
 pub mod diff;
 pub mod proxy;
@@ -39,26 +38,16 @@ impl Documents {
 
     /// Reads them.
     pub fn read(&self) -> Result<Arc<Contract>> {
-        let (contract, published, settings) = match &self.contract {
-            Some(path) => {
-                let published = self.published.as_ref().map(|path| inputs::read(path)).transpose()?;
-                let settings = match &self.settings {
-                    Some(path) => serde_json::from_value(inputs::read(path)?)
-                        .with_context(|| format!("{} holds no settings", path.display()))?,
-                    None => Settings::default(),
-                };
-                let mut contract = inputs::read(path)?;
-                if let Some(path) = &self.server_path {
-                    contract["servers"] = serde_json::json!([{ "url": path }]);
-                }
-                (contract, published, settings)
-            }
-            None => {
-                let contract: Value = serde_json::from_str(ringnity_api::CONTRACT)?;
-                let published: Value = serde_json::from_str(include_str!("../../../openapi.json"))?;
-                let settings = toml::from_str(include_str!("../../../openapi.settings.toml"))?;
-                (contract, Some(published), settings)
-            }
+        let Some(path) = &self.contract else { return own::contract() };
+        let mut contract = inputs::read(path)?;
+        if let Some(path) = &self.server_path {
+            contract["servers"] = serde_json::json!([{ "url": path }]);
+        }
+        let published = self.published.as_ref().map(|path| inputs::read(path)).transpose()?;
+        let settings = match &self.settings {
+            Some(path) => serde_json::from_value(inputs::read(path)?)
+                .with_context(|| format!("{} holds no settings", path.display()))?,
+            None => Settings::default(),
         };
         Ok(Arc::new(Contract::new(contract, published, settings)?))
     }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use conformance::flows::Flows;
 use conformance::inputs::{self, DemoServer};
+use conformance::own;
 use conformance::report::{Coverage, Format, Report, Verdict};
 use conformance::run::{Options, run};
 use serde_json::Value;
@@ -85,13 +86,10 @@ impl Run {
     pub async fn run(&self) -> Result<bool> {
         let contract = self.documents.read()?;
         let flows = match &self.flows {
-            Some(path) => inputs::read(path)?,
-            None if self.documents.ours() => {
-                serde_json::from_str(include_str!("../../flows/ringnity.arazzo.json")).context("the flows")?
-            }
-            None => serde_json::json!({ "arazzo": "1.0.1" }),
+            Some(path) => Flows::new(inputs::read(path)?, &contract)?,
+            None if self.documents.ours() => own::flows(&contract)?,
+            None => Flows::new(serde_json::json!({ "arazzo": "1.0.1" }), &contract)?,
         };
-        let flows = Flows::new(flows, &contract)?;
         let mut server = None;
         let given: Value = match &self.inputs {
             Some(path) => inputs::read(path)?,

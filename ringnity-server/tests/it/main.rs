@@ -4,6 +4,7 @@
 
 mod support;
 
+mod conformance;
 mod contract;
 mod dashboard_auth;
 mod developer_settings;
