@@ -48,7 +48,7 @@ const ARROWS: [Arrows; 7] = [
     Arrows {
         name: "ringnity-server",
         may_use: &["ringnity-api", "ringnity-store", "ringnity-types"],
-        tests_may_use: &["ringnity-client", "ringnity-server"],
+        tests_may_use: &["conformance", "ringnity-client", "ringnity-server"],
         never: &["diesel", "diesel_migrations"],
     },
     Arrows {
@@ -235,6 +235,7 @@ mod tests {
     #[test]
     fn tests_may_use_a_little_more() {
         assert_eq!(told("ringnity-server", &[("ringnity-client", json!("dev"))]), Vec::<String>::new());
+        assert_eq!(told("ringnity-server", &[("conformance", json!("dev"))]), Vec::<String>::new());
         assert_eq!(told("ringnity-server", &[("ringnity-client", Value::Null)]).len(), 1);
         assert_eq!(told("ringnity-client", &[("ringnity-server", json!("dev"))]).len(), 1);
     }
