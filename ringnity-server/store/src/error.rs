@@ -19,6 +19,8 @@ pub mod constraint {
     pub const CONTACT_EXTERNAL_ID: &str = "contacts_tenant_id_external_id_key";
     /// A department's name is taken within its tenant.
     pub const DEPARTMENT_NAME: &str = "departments_tenant_id_name_key";
+    /// An owner is known by another account of the same issuer already.
+    pub const OWNER_IDENTITY_ISSUER: &str = "owner_identities_tenant_id_owner_id_issuer_key";
     /// An owner's sign-in email is taken.
     pub const OWNER_EMAIL: &str = "owners_email_key";
     /// A plan's slug is taken.
@@ -37,6 +39,7 @@ pub mod constraint {
         AGENT_USERNAME,
         CONTACT_EXTERNAL_ID,
         DEPARTMENT_NAME,
+        OWNER_IDENTITY_ISSUER,
         OWNER_EMAIL,
         PLAN_SLUG,
         PLATFORM_ADMIN_EMAIL,

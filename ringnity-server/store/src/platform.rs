@@ -97,6 +97,19 @@ pub fn platform_admin_list(c: &mut Conn) -> StoreResult<Vec<PlatformAdmin>> {
         .load(c)?)
 }
 
+/// Lets the administrator sign in, or no more. Says whether there is such an administrator.
+pub fn platform_admin_set_active(
+    c: &mut Conn,
+    id: &PlatformAdminId,
+    is_active: bool,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let changed = update(platform_admins::table.find(id))
+        .set((platform_admins::is_active.eq(is_active), platform_admins::updated_at.eq(Stamp::from(now))))
+        .execute(c)?;
+    Ok(changed > 0)
+}
+
 /// Notes that the administrator has signed in.
 pub fn platform_admin_signed_in(c: &mut Conn, id: &PlatformAdminId, now: DateTime<Utc>) -> StoreResult<()> {
     update(platform_admins::table.find(id))

@@ -288,6 +288,44 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    workspace_entry_tokens (token_hash) {
+        token_hash -> Text,
+        tenant_id -> Text,
+        owner_id -> Text,
+        session_id -> Text,
+        created_at -> Moment,
+        expires_at -> Moment,
+        used_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    owner_identities (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        tenant_id -> Text,
+        owner_id -> Text,
+        email -> Text,
+        created_at -> Moment,
+        last_login_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    owner_agents (tenant_id, owner_id) {
+        tenant_id -> Text,
+        owner_id -> Text,
+        agent_id -> Text,
+    }
+}
+
 diesel::joinable!(tenants -> plans (plan_id));
 diesel::joinable!(plan_features -> plans (plan_id));
 diesel::joinable!(plan_quotas -> plans (plan_id));
@@ -300,6 +338,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     contacts,
     departments,
     events,
+    owner_agents,
+    owner_identities,
     owners,
     plan_feature_keys,
     plan_features,
@@ -314,4 +354,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     subscriptions,
     tenant_domains,
     tenants,
+    workspace_entry_tokens,
 );

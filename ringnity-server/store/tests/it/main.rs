@@ -7,6 +7,7 @@ mod migrations;
 mod outage;
 mod resources;
 mod schema;
+mod sign_in;
 mod support;
 mod tenancy;
 mod writing;

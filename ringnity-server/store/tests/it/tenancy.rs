@@ -6,7 +6,7 @@ use ringnity_store::{
     agents::{self, AgentChanges, NewAgent},
     contacts::{self, ContactChanges, ContactFilter, ContactInput},
     credentials::{self, NewServerCredential, ServerCredentialChanges},
-    events, owners, plans, sessions, tenants,
+    entry_tokens, events, identities, owners, plans, sessions, tenants,
 };
 
 use crate::support::{noon, on_each_engine, tenant_on};
@@ -79,6 +79,8 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 let event = events::event_append(c, &mine, "contact.created", "{}", now)?;
                 let session =
                     sessions::session_insert(c, Some(&mine), "owner", owner.id.as_str(), "t1", now, now)?;
+                identities::owner_identity_insert(c, &mine, &owner.id, "google", "1", "me@example.com", now)?;
+                identities::owner_agent_insert(c, &mine, &owner.id, &an_agent.id)?;
                 let before = all_of(c, &mine)?;
 
                 // Owners
@@ -87,6 +89,10 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 assert!(!owners::owner_set_password(c, &yours, &owner.id, None, now)?);
                 assert!(!owners::owner_set_active(c, &yours, &owner.id, false, now)?);
                 owners::owner_signed_in(c, &yours, &owner.id, now)?;
+                assert!(identities::owner_identity_list(c, &yours, &owner.id)?.is_empty());
+                assert_eq!(identities::owner_agent_get(c, &yours, &owner.id)?, None);
+                assert_eq!(identities::owner_of_agent(c, &yours, &an_agent.id)?, None);
+                assert_eq!(identities::owner_of_agent(c, &mine, &an_agent.id)?, Some(owner.clone()));
                 // Agents and departments
                 assert_eq!(agents::agent_get(c, &yours, &an_agent.id)?, None);
                 assert_eq!(agents::agent_by_username(c, &yours, "ann")?, None);
@@ -169,6 +175,36 @@ async fn an_agent_cannot_sit_in_another_tenants_department() {
             .await
             .unwrap_err();
         assert!(matches!(error, StoreError::Reference(_)), "{error:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_linked_to_another_tenants_owner() {
+    on_each_engine(async |store, _| {
+        let (yours, owner, an_agent, session) = store
+            .write(|c| {
+                let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
+                let owner = owners::owner_insert(c, &mine, "me@example.com", None, None, noon())?;
+                let an_agent = agents::agent_insert(c, &yours, &agent("eve"), noon())?;
+                let id = owner.id.as_str();
+                let session = sessions::session_insert(c, Some(&mine), "owner", id, "t", noon(), noon())?;
+                Ok::<_, StoreError>((yours, owner.id, an_agent.id, session.id))
+            })
+            .await
+            .unwrap();
+        let (tenant, of) = (yours.clone(), owner.clone());
+        let token = store.write(move |c| {
+            entry_tokens::entry_token_insert(c, &tenant, &of, &session, "e", noon(), noon()).map(drop)
+        });
+        let (tenant, of) = (yours.clone(), owner.clone());
+        let identity = store.write(move |c| {
+            identities::owner_identity_insert(c, &tenant, &of, "google", "1", "e", noon()).map(drop)
+        });
+        let agent = store.write(move |c| identities::owner_agent_insert(c, &yours, &owner, &an_agent));
+        for refused in [token.await, identity.await, agent.await] {
+            assert!(matches!(refused, Err(StoreError::Reference(_))), "{refused:?}");
+        }
     })
     .await;
 }

@@ -1,0 +1,80 @@
+//! Workspace entry tokens: each takes an owner into the workspace once. They arrive here hashed.
+
+use chrono::{DateTime, Utc};
+use diesel::{delete, insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::{OwnerId, SessionFamilyId, TenantId},
+    schema::workspace_entry_tokens,
+    types::{Stamp, to_stored_precision},
+};
+
+/// What a token that was just used up stood for.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = workspace_entry_tokens)]
+pub struct EntryToken {
+    /// Into whose workspace.
+    pub tenant_id: TenantId,
+    /// Who enters.
+    pub owner_id: OwnerId,
+    /// The owner's session that asked for it.
+    pub session_id: SessionFamilyId,
+    /// Until when it was good.
+    #[diesel(deserialize_as = Stamp)]
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Notes a token for the owner behind `session`.
+pub fn entry_token_insert(
+    c: &mut Conn,
+    tenant: &TenantId,
+    owner: &OwnerId,
+    session: &SessionFamilyId,
+    token_hash: &str,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<EntryToken> {
+    let expires_at = to_stored_precision(expires_at);
+    insert_into(workspace_entry_tokens::table)
+        .values((
+            workspace_entry_tokens::token_hash.eq(token_hash),
+            workspace_entry_tokens::tenant_id.eq(tenant),
+            workspace_entry_tokens::owner_id.eq(owner),
+            workspace_entry_tokens::session_id.eq(session),
+            workspace_entry_tokens::created_at.eq(Stamp::from(now)),
+            workspace_entry_tokens::expires_at.eq(Stamp(expires_at)),
+        ))
+        .execute(c)?;
+    Ok(EntryToken {
+        tenant_id: tenant.clone(),
+        owner_id: owner.clone(),
+        session_id: session.clone(),
+        expires_at,
+    })
+}
+
+/// Uses a token up; `None` when there is none, when it was used before, and when its time is over. Of any number
+/// that try at once, one gets it. Has no tenant, for it is what finds the tenant.
+pub fn entry_token_use(
+    c: &mut Conn,
+    token_hash: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<Option<EntryToken>> {
+    let used = update(workspace_entry_tokens::table.find(token_hash))
+        .filter(workspace_entry_tokens::used_at.is_null())
+        .filter(workspace_entry_tokens::expires_at.gt(Stamp::from(now)))
+        .set(workspace_entry_tokens::used_at.eq(Stamp::from(now)))
+        .execute(c)?;
+    if used == 0 {
+        return Ok(None);
+    }
+    Ok(workspace_entry_tokens::table.find(token_hash).select(EntryToken::as_select()).first(c).optional()?)
+}
+
+/// Deletes tokens whose time was over before `before`; says how many.
+pub fn entry_token_delete_expired(c: &mut Conn, before: DateTime<Utc>) -> StoreResult<usize> {
+    let over = workspace_entry_tokens::expires_at.lt(Stamp::from(before));
+    Ok(delete(workspace_entry_tokens::table.filter(over)).execute(c)?)
+}

@@ -1,0 +1,84 @@
+//! Entry tokens and the accounts elsewhere that sign owners in.
+
+use chrono::TimeDelta;
+use ringnity_store::{StoreError, constraint, entry_tokens, identities, owners, sessions};
+
+use crate::support::{noon, on_each_engine, tenant_on};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
+    on_each_engine(async |store, _| {
+        let minute = TimeDelta::seconds(60);
+        let made = store
+            .write(move |c| {
+                let t = tenant_on(c, "a")?;
+                let owner = owners::owner_insert(c, &t, "a@b.c", None, None, noon())?;
+                let id = owner.id.as_str();
+                let session =
+                    sessions::session_insert(c, Some(&t), "owner", id, "t", noon() + minute * 9, noon())?;
+                let insert = |c: &mut _, hash| {
+                    entry_tokens::entry_token_insert(
+                        c,
+                        &t,
+                        &owner.id,
+                        &session.id,
+                        hash,
+                        noon() + minute,
+                        noon(),
+                    )
+                };
+                insert(c, "late")?;
+                insert(c, "once")
+            })
+            .await
+            .unwrap();
+        let mut tries = Vec::new();
+        for _ in 0..32 {
+            let store = store.clone();
+            tries.push(tokio::spawn(async move {
+                store.write(|c| entry_tokens::entry_token_use(c, "once", noon())).await.unwrap()
+            }));
+        }
+        let mut got = Vec::new();
+        for one in tries {
+            got.extend(one.await.unwrap());
+        }
+        assert_eq!(got, [made]);
+        let late = store.write(move |c| entry_tokens::entry_token_use(c, "late", noon() + minute)).await;
+        assert_eq!(late.unwrap(), None);
+        let unknown = store.write(|c| entry_tokens::entry_token_use(c, "nobody's", noon())).await;
+        assert_eq!(unknown.unwrap(), None);
+        let deleted =
+            store.write(move |c| entry_tokens::entry_token_delete_expired(c, noon() + minute * 2)).await;
+        assert_eq!(deleted.unwrap(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_elsewhere_is_one_owners_and_an_owner_has_one_of_each_issuer() {
+    on_each_engine(async |store, _| {
+        let (t, one) = store
+            .write(|c| {
+                let t = tenant_on(c, "a")?;
+                let one = owners::owner_insert(c, &t, "one@b.c", None, None, noon())?;
+                identities::owner_identity_insert(c, &t, &one.id, "google", "1", "one@b.c", noon())?;
+                identities::owner_identity_signed_in(c, "google", "1", noon())?;
+                Ok::<_, StoreError>((t, one.id))
+            })
+            .await
+            .unwrap();
+        let found = store.read(|c| identities::owner_identity_get(c, "google", "1")).await.unwrap().unwrap();
+        assert_eq!((&found.owner_id, found.last_login_at), (&one, Some(noon())));
+        let other = store.read(|c| identities::owner_identity_get(c, "elsewhere", "1")).await.unwrap();
+        assert_eq!(other, None);
+        let second = store
+            .write(move |c| {
+                identities::owner_identity_insert(c, &t, &one, "google", "2", "one@b.c", noon()).map(drop)
+            })
+            .await
+            .unwrap_err();
+        assert!(second.is_conflict_on(constraint::OWNER_IDENTITY_ISSUER), "{second:?}");
+    })
+    .await;
+}
