@@ -2,8 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ringnity_store::{StoreConfig, StoreError};
+
+use crate::auth::google::Google;
+use crate::outbound::jwks::{FetchError, HttpJwks};
+
+/// Where Google has its public keys, as its discovery document says.
+pub const GOOGLE_JWKS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
 /// Settings of `serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,6 +33,12 @@ pub struct ServeConfig {
     /// Domain under which each tenant has a host of its own: SLUG.DOMAIN
     #[arg(long, env = "RINGNITY_BASE_DOMAIN", default_value = "localhost", value_name = "DOMAIN", value_parser = domain)]
     pub base_domain: String,
+    /// OAuth client id under which owners sign in with Google [default: they cannot]
+    #[arg(long, env = "RINGNITY_GOOGLE_CLIENT_ID", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub google_client_id: Option<String>,
+    /// Where Google's public keys are
+    #[arg(long, env = "RINGNITY_GOOGLE_JWKS_URL", default_value = GOOGLE_JWKS_URL, value_name = "URL", value_parser = keys_url)]
+    pub google_jwks_url: String,
     /// Seed a demo tenant and a second one, and print what to try
     #[arg(long, env = "RINGNITY_DEMO")]
     pub demo: bool,
@@ -50,6 +63,18 @@ fn web_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// Keys decide who signs in, so nobody on the way may exchange them.
+fn keys_url(text: &str) -> Result<String, String> {
+    let text = web_url(text)?;
+    let url: http::Uri = text.parse().map_err(|_| "this is no URL".to_owned())?;
+    let local = url.host().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"));
+    if url.scheme_str() == Some("https") || local {
+        Ok(text)
+    } else {
+        Err(format!("keys must come by https, such as {GOOGLE_JWKS_URL}"))
+    }
+}
+
 fn domain(text: &str) -> Result<String, String> {
     let label = |label: &str| {
         !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
@@ -68,6 +93,13 @@ impl ServeConfig {
             Some(url) => StoreConfig::new(url),
             None => StoreConfig::new(&self.data_dir.join("ringnity.db").to_string_lossy()),
         }
+    }
+
+    /// What judges Google's ID tokens, when sign-in with Google is wanted.
+    pub fn google(&self) -> Result<Option<Google>, FetchError> {
+        let Some(client_id) = &self.google_client_id else { return Ok(None) };
+        let keys = HttpJwks::new(&self.google_jwks_url)?;
+        Ok(Some(Google::new(client_id, Arc::new(keys))))
     }
 
     /// Whether the demo was asked for.
@@ -126,6 +158,8 @@ mod tests {
             (web_url("nonsense").map(drop), "https://"),
             (web_url("ftp://example.com").map(drop), "https://"),
             (web_url("https://").map(drop), "https://"),
+            (keys_url("http://keys.example.com/jwks").map(drop), "https"),
+            (keys_url("keys").map(drop), "https://"),
             (domain("").map(drop), "ringnity.example.com"),
             (domain(".example.com").map(drop), "ringnity.example.com"),
             (domain("https://example.com").map(drop), "ringnity.example.com"),
@@ -133,6 +167,7 @@ mod tests {
             let words = refusal.expect_err("is refused");
             assert!(words.contains(example), "{words}");
         }
+        assert!(keys_url(GOOGLE_JWKS_URL).is_ok() && keys_url("http://127.0.0.1:9/jwks").is_ok());
         assert!(address("[::1]:0").is_ok() && domain("localhost").is_ok());
         assert_eq!(web_url("https://example.com/ringnity/").as_deref(), Ok("https://example.com/ringnity/"));
     }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 mod fault;
+pub mod outbound;
 mod pages;
 mod routes;
 pub mod serve;

@@ -60,6 +60,7 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     let listen = resolve(config.listen)?;
     let urls = config.urls(listen);
     let signer = Signer::load(&store, clock.now()).await?;
+    let google = config.google().context("cannot prepare sign-in with Google")?;
     let demo = if config.wants_demo() {
         Some(demo::seed(&store, &clock, &config.data_dir, &urls).await.context("cannot seed the demo")?)
     } else {
@@ -67,8 +68,10 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     };
     let boundary =
         ringnity_api::boundary().map_err(|error| anyhow!("the contract cannot be compiled: {error}"))?;
-    let state =
-        State { app: App { store: store.clone(), clock, signer, urls }, boundary: boundary.responses(check) };
+    let state = State {
+        app: App { store: store.clone(), clock, signer, google, urls },
+        boundary: boundary.responses(check),
+    };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     pages::register(&mut api).map_err(|error| anyhow!("{error}"))?;
     let server = ringnity_api::runtime::start(api, state, listen)

@@ -6,14 +6,19 @@ mod error;
 pub mod contacts;
 pub mod credentials;
 pub mod domains;
+pub mod google;
 pub mod health;
 pub mod owners;
+pub mod platform_auth;
 pub mod runtime;
+pub mod sessions;
 pub mod tenants;
+pub mod workspace;
 
 use chrono::{DateTime, Utc};
 use ringnity_store::Store;
 
+use crate::auth::google::Google;
 use crate::auth::tokens::Signer;
 use crate::clock::Clock;
 use crate::config::Urls;
@@ -29,6 +34,8 @@ pub struct App {
     pub clock: Clock,
     /// Signs and reads access tokens.
     pub signer: Signer,
+    /// Judges Google's ID tokens, where sign-in with Google is configured.
+    pub google: Option<Google>,
     /// Addresses under which people reach this server.
     pub urls: Urls,
 }

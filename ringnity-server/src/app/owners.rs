@@ -1,21 +1,19 @@
-//! Owners of tenants: signing in, and what the dashboard shows them of themselves.
+//! Owners of tenants: signing in and out, and what the dashboard shows them of themselves.
 
+use chrono::{DateTime, Utc};
+use ringnity_store::agents::{self, Agent};
 use ringnity_store::owners::{self, Owner};
-use ringnity_store::plans;
-use ringnity_store::sessions;
+use ringnity_store::sessions::SessionFamily;
 use ringnity_store::tenants::{self, Tenant};
-use ringnity_store::{Conn, OwnerId, TenantId};
+use ringnity_store::{Conn, OwnerId, TenantId, identities, plans};
 use ringnity_types::{
-    ErrorCode, Field, OwnerClient, OwnerLoginRequest, OwnerMe, OwnerSession, OwnerSubscription,
-    SubscriptionStatus,
+    Field, Logout, OwnerAdmin, OwnerClient, OwnerLoginRequest, OwnerMe, OwnerRefresh, OwnerSession,
+    OwnerSubscription, SubscriptionStatus,
 };
 
-use super::{App, AppError, AppResult, Kind};
-use crate::auth::tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, TokenScope};
-use crate::auth::{password, secrets};
-
-/// Prefix of refresh tokens, so that a leaked one is recognised.
-const REFRESH_PREFIX: &str = "rn_rt_";
+use super::{App, AppError, AppResult, sessions};
+use crate::auth::password;
+use crate::auth::tokens::TokenScope;
 
 /// Signs an owner in: a new session with its first pair of tokens.
 pub async fn login_owner(app: &App, request: OwnerLoginRequest) -> AppResult<OwnerSession> {
@@ -24,104 +22,144 @@ pub async fn login_owner(app: &App, request: OwnerLoginRequest) -> AppResult<Own
     // An unknown account costs as much time as a known one, and is refused in the same words.
     let hash = owner.as_ref().and_then(|owner| owner.password_hash.clone());
     let matches = password::verify(request.password, hash).await;
-    let owner = owner.filter(|_| matches).ok_or_else(|| {
-        AppError::new(
-            Kind::Unauthenticated,
-            ErrorCode::AuthCredentialsInvalid,
-            "Email or password is not right. Check both, or have the password reset.",
-        )
-    })?;
-    if !owner.is_active {
-        return Err(AppError::new(
-            Kind::Forbidden,
-            ErrorCode::AuthAccountDisabled,
-            "This account is switched off. Ask the platform's operators to switch it on.",
-        ));
-    }
-    let refresh = secrets::generate(REFRESH_PREFIX).map_err(AppError::internal)?;
+    let owner = owner.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
+    let refresh = sessions::new_refresh_token()?;
     let now = app.now();
-    let (tenant_id, owner_id) = (owner.tenant_id.clone(), owner.id.clone());
     let hash = refresh.hash.clone();
-    let (facts, session) = app
-        .store
-        .write(move |c| {
-            let facts = facts(c, &tenant_id)?;
-            tenants_active(&facts.tenant)?;
-            let session = sessions::session_insert(
-                c,
-                Some(&tenant_id),
-                TokenScope::Owner.as_str(),
-                owner_id.as_str(),
-                &hash,
-                now + REFRESH_TOKEN_LIFE,
-                now,
-            )?;
-            owners::owner_signed_in(c, &tenant_id, &owner_id, now)?;
-            Ok::<_, AppError>((facts, session))
-        })
-        .await?;
-    let access_token = app
-        .signer
-        .sign(TokenScope::Owner, owner.id.as_str(), Some(owner.tenant_id.as_str()), session.id.as_str(), now)
-        .map_err(AppError::internal)?;
-    Ok(OwnerSession {
-        client: client(&facts.tenant, &owner),
-        admin: Field::Absent,
-        subscription: facts.subscription,
-        session_token: Some(access_token.clone()),
-        access_token,
-        refresh_token: refresh.text,
-        expires_in: ACCESS_TOKEN_LIFE.num_seconds(),
-        dashboard_url: dashboard_url(app, &facts.tenant),
+    let begun = app.store.write(move |c| begin(c, &owner.tenant_id, &owner.id, &hash, now)).await?;
+    begun.answer(app, refresh.text, now)
+}
+
+/// Trades an owner's refresh token for the next pair.
+pub async fn refresh_owner_session(app: &App, presented: Option<String>) -> AppResult<OwnerRefresh> {
+    let presented = presented.ok_or_else(sessions::missing)?;
+    let (pair, ()) = sessions::refresh(app, TokenScope::Owner, &presented, |c, session| {
+        let tenant = session.tenant_id.as_ref().ok_or_else(tenants_gone)?;
+        facts(c, tenant, &OwnerId::from(session.subject_id.as_str()))?.must_be_active()
     })
+    .await?;
+    Ok(OwnerRefresh {
+        session_token: Some(pair.access_token.clone()),
+        access_token: pair.access_token,
+        refresh_token: pair.refresh_token,
+        expires_in: pair.expires_in,
+    })
+}
+
+/// Ends an owner's session.
+pub async fn logout_owner(app: &App, presented: Option<String>) -> AppResult<Logout> {
+    sessions::end(app, TokenScope::Owner, presented).await
+}
+
+/// A session of an owner that has begun, and what its answer tells.
+pub(super) struct Begun {
+    facts: Facts,
+    session: SessionFamily,
+}
+
+/// Begins a session for an owner who has shown who that is, if owner and tenant are not switched off.
+pub(super) fn begin(
+    c: &mut Conn,
+    tenant: &TenantId,
+    owner: &OwnerId,
+    refresh_hash: &str,
+    now: DateTime<Utc>,
+) -> AppResult<Begun> {
+    let facts = facts(c, tenant, owner)?;
+    facts.must_be_active()?;
+    let session = sessions::begin(c, TokenScope::Owner, Some(tenant), owner.as_str(), refresh_hash, now)?;
+    owners::owner_signed_in(c, tenant, owner, now)?;
+    Ok(Begun { facts, session })
+}
+
+impl Begun {
+    /// The session with its tokens, once it is durable.
+    pub(super) fn answer(self, app: &App, refresh: String, now: DateTime<Utc>) -> AppResult<OwnerSession> {
+        let pair = sessions::pair(app, TokenScope::Owner, &self.session, refresh, now)?;
+        Ok(OwnerSession {
+            client: self.facts.client(),
+            admin: self.facts.admin(),
+            dashboard_url: dashboard_url(app, &self.facts.tenant),
+            subscription: self.facts.subscription,
+            session_token: Some(pair.access_token.clone()),
+            access_token: pair.access_token,
+            refresh_token: pair.refresh_token,
+            expires_in: pair.expires_in,
+        })
+    }
 }
 
 /// What the dashboard shows an owner who is signed in.
 pub async fn get_owner_session(app: &App, tenant: TenantId, owner: OwnerId) -> AppResult<OwnerMe> {
-    let (facts, owner) = app
-        .store
-        .read(move |c| {
-            let owner = owners::owner_get(c, &tenant, &owner)?.ok_or_else(tenants_gone)?;
-            Ok::<_, AppError>((facts(c, &tenant)?, owner))
-        })
-        .await?;
+    let facts = app.store.read(move |c| facts(c, &tenant, &owner)).await?;
     Ok(OwnerMe {
-        client: client(&facts.tenant, &owner),
-        admin: Field::Absent,
-        subscription: facts.subscription,
+        client: facts.client(),
+        admin: facts.admin(),
         dashboard_url: dashboard_url(app, &facts.tenant),
+        subscription: facts.subscription,
     })
 }
 
+/// What is told of an owner.
 struct Facts {
     tenant: Tenant,
+    owner: Owner,
     subscription: OwnerSubscription,
+    /// Who the owner is in the workspace, once the owner has been there.
+    agent: Option<Agent>,
 }
 
-fn facts(c: &mut Conn, tenant: &TenantId) -> AppResult<Facts> {
+fn facts(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> AppResult<Facts> {
+    let owner = owners::owner_get(c, tenant, owner)?.ok_or_else(tenants_gone)?;
     let stored = tenants::tenant_get(c, tenant)?.ok_or_else(tenants_gone)?;
     let plan = plans::plan_of_tenant(c, tenant)?.ok_or_else(tenants_gone)?;
     let status = tenants::subscription_get(c, tenant)?
         .map_or(SubscriptionStatus::Active, |subscription| SubscriptionStatus::from(subscription.status));
+    let agent = match identities::owner_agent_get(c, tenant, &owner.id)? {
+        Some(agent) => agents::agent_get(c, tenant, &agent)?,
+        None => None,
+    };
     Ok(Facts {
         tenant: stored,
+        owner,
         subscription: OwnerSubscription { plan_name: plan.name, plan_slug: plan.slug, status },
+        agent,
     })
 }
 
-fn client(tenant: &Tenant, owner: &Owner) -> OwnerClient {
-    OwnerClient {
-        id: tenant.id.to_string(),
-        name: told(&tenant.name),
-        email: owner.email.clone(),
-        slug: tenant.slug.clone(),
-        company_name: told(&tenant.company_name),
-        logo_url: told(&tenant.logo_url),
-        phone: told(&tenant.phone),
-        industry: told(&tenant.industry),
-        is_active: tenant.is_active,
-        onboarding_completed: tenant.onboarding_completed,
-        api_key: tenant.public_key.clone(),
+impl Facts {
+    fn must_be_active(&self) -> AppResult<()> {
+        if !self.owner.is_active {
+            return Err(sessions::account_disabled("the platform's operators"));
+        }
+        super::tenants::must_be_active(&self.tenant)
+    }
+
+    fn client(&self) -> OwnerClient {
+        let Self { tenant, owner, .. } = self;
+        OwnerClient {
+            id: tenant.id.to_string(),
+            name: told(&tenant.name),
+            email: owner.email.clone(),
+            slug: tenant.slug.clone(),
+            company_name: told(&tenant.company_name),
+            logo_url: told(&tenant.logo_url),
+            phone: told(&tenant.phone),
+            industry: told(&tenant.industry),
+            is_active: tenant.is_active,
+            onboarding_completed: tenant.onboarding_completed,
+            api_key: tenant.public_key.clone(),
+        }
+    }
+
+    fn admin(&self) -> Field<OwnerAdmin> {
+        self.agent.as_ref().map_or(Field::Absent, |agent| {
+            Field::Value(OwnerAdmin {
+                agent_id: agent.id.to_string(),
+                username: agent.username.clone(),
+                name: agent.name.clone(),
+            })
+        })
     }
 }
 
@@ -130,12 +168,9 @@ fn told(value: &Option<String>) -> Field<String> {
     value.clone().map_or(Field::Absent, Field::Value)
 }
 
-fn dashboard_url(app: &App, tenant: &Tenant) -> String {
+/// Where the dashboard of that tenant is.
+pub(super) fn dashboard_url(app: &App, tenant: &Tenant) -> String {
     format!("{}/dashboard/{}", app.urls.dashboard, tenant.slug)
-}
-
-fn tenants_active(tenant: &Tenant) -> AppResult<()> {
-    super::tenants::must_be_active(tenant)
 }
 
 fn tenants_gone() -> AppError {

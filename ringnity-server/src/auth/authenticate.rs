@@ -7,11 +7,11 @@ use ringnity_api::principal::{
 };
 use ringnity_api::{AuthFailure, Authenticate, Call, Credential};
 use ringnity_store::sessions::{self, SessionFamily};
-use ringnity_store::{SessionFamilyId, StoreError, credentials, owners, tenants};
+use ringnity_store::{SessionFamilyId, StoreError, credentials, owners, platform, tenants};
 
 use super::secrets;
 use super::tokens::{Claims, TokenProblem, TokenScope};
-use crate::app::AppError;
+use crate::app::{AppError, workspace};
 use crate::fault::fault;
 use crate::state::State;
 
@@ -83,13 +83,45 @@ impl Authenticate for State {
     }
 
     async fn workspace(&self, _: &Call, credential: &Credential) -> Result<WorkspacePrincipal, AuthFailure> {
-        self.claims(credential, TokenScope::Workspace)?;
-        Err(AuthFailure::Invalid)
+        let claims = self.claims(credential, TokenScope::Workspace)?;
+        let session = self.live_session(&claims).await?;
+        let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
+        let agent_id = session.subject_id.clone().into();
+        // Role and department are the agent's as of now, never the token's: what was taken from somebody is gone
+        // from the next request on.
+        let (agent, tenant) = self
+            .app
+            .store
+            .read(move |c| {
+                let agent = workspace::working_agent(c, &tenant_id, &agent_id)?;
+                Ok::<_, StoreError>((agent, tenants::tenant_get(c, &tenant_id)?))
+            })
+            .await
+            .map_err(unavailable)?;
+        let (Some(agent), Some(tenant)) = (agent, tenant) else { return Err(AuthFailure::Invalid) };
+        crate::app::tenants::must_be_active(&tenant).map_err(fault)?;
+        Ok(WorkspacePrincipal {
+            tenant: agent.tenant_id.into_string().into(),
+            agent_id: agent.id.into_string(),
+            role: agent.role,
+            department_id: agent.department_id.map(|id| id.into_string()),
+            session_id: session.id.into_string(),
+        })
     }
 
     async fn platform(&self, _: &Call, credential: &Credential) -> Result<PlatformPrincipal, AuthFailure> {
-        self.claims(credential, TokenScope::Platform)?;
-        Err(AuthFailure::Invalid)
+        let claims = self.claims(credential, TokenScope::Platform)?;
+        let session = self.live_session(&claims).await?;
+        let id = session.subject_id.clone().into();
+        let admin = self
+            .app
+            .store
+            .read(move |c| platform::platform_admin_get(c, &id))
+            .await
+            .map_err(unavailable)?
+            .filter(|admin| admin.is_active)
+            .ok_or(AuthFailure::Invalid)?;
+        Ok(PlatformPrincipal { admin_id: admin.id.into_string(), session_id: session.id.into_string() })
     }
 
     async fn visitor(&self, _: &Call, _: &Credential) -> Result<VisitorPrincipal, AuthFailure> {

@@ -2,6 +2,7 @@
 //! generated code) and by `app`; nothing here answers a request.
 
 mod authenticate;
+pub mod google;
 pub mod password;
 pub mod secrets;
 pub mod tokens;

@@ -8,10 +8,28 @@ use ringnity_api::{
 };
 use ringnity_types as types;
 
-use crate::app::owners;
+use crate::app::{Kind, google, owners, workspace};
 use crate::auth::tokens::REFRESH_TOKEN_LIFE;
 
-use super::{Routes, State, fault, later, tenant_id};
+use super::{Routes, State, fault, tenant_id};
+
+/// The cookie in which browsers keep an owner's refresh token: where no script can read it, and sent only to the
+/// operations that sign owners in and out.
+const COOKIE: &str = "ownerRefreshToken";
+
+/// Has the browser keep `token`, or forget the one that it has.
+fn set_cookie(cx: &State, call: &Call, token: Option<&str>) {
+    let secure = if cx.app.urls.secure { "; Secure" } else { "" };
+    let life = token.map_or(0, |_| REFRESH_TOKEN_LIFE.num_seconds());
+    let token = token.unwrap_or_default();
+    let cookie = format!("{COOKIE}={token}; Path=/api/auth; Max-Age={life}; HttpOnly; SameSite=Lax{secure}");
+    call.add_header(SET_COOKIE, cookie);
+}
+
+/// The refresh token that the browser keeps.
+fn cookie(call: &Call) -> Option<String> {
+    call.cookie(COOKIE).filter(|token| !token.is_empty()).map(str::to_owned)
+}
 
 impl DashboardAuthOperations for Routes {
     async fn login_owner(
@@ -20,15 +38,20 @@ impl DashboardAuthOperations for Routes {
         input: LoginOwnerInput,
     ) -> Result<types::OwnerSessionEnvelope, Fault> {
         let data = owners::login_owner(&cx.app, input.body).await.map_err(fault)?;
-        // The browser may keep the refresh token where no script can read it.
-        let secure = if cx.app.urls.secure { "; Secure" } else { "" };
-        let cookie = format!(
-            "ownerRefreshToken={}; Path=/api/auth; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-            data.refresh_token,
-            REFRESH_TOKEN_LIFE.num_seconds()
-        );
-        call.add_header(SET_COOKIE, cookie);
+        set_cookie(cx, &call, Some(&data.refresh_token));
         Ok(types::OwnerSessionEnvelope::new(data))
+    }
+
+    async fn login_owner_with_google(
+        cx: &State,
+        call: Call,
+        input: LoginOwnerWithGoogleInput,
+    ) -> Result<types::OwnerGoogleLoginEnvelope, Fault> {
+        let data = google::login_owner_with_google(&cx.app, &input.body.id_token).await.map_err(fault)?;
+        if let Some(token) = &data.refresh_token {
+            set_cookie(cx, &call, Some(token));
+        }
+        Ok(types::OwnerGoogleLoginEnvelope::new(data))
     }
 
     async fn get_owner_session(
@@ -43,14 +66,93 @@ impl DashboardAuthOperations for Routes {
         Ok(types::OwnerMeEnvelope::new(data))
     }
 
-    later! {
-        login_owner_with_google(LoginOwnerWithGoogleInput) -> types::OwnerGoogleLoginEnvelope;
-        refresh_owner_session(RefreshOwnerSessionInput) -> types::OwnerRefreshEnvelope;
-        logout_owner(LogoutOwnerInput) -> types::LogoutEnvelope;
-        create_workspace_entry_token(OwnerPrincipal, CreateWorkspaceEntryTokenInput) -> types::WorkspaceEntryTokenEnvelope;
-        login_workspace(LoginWorkspaceInput) -> types::WorkspaceSessionEnvelope;
-        auto_login_workspace(AutoLoginWorkspaceInput) -> types::WorkspaceAutoLoginEnvelope;
-        refresh_workspace_session(RefreshWorkspaceSessionInput) -> types::WorkspaceRefreshEnvelope;
-        logout_workspace(LogoutWorkspaceInput) -> types::LogoutEnvelope;
+    async fn refresh_owner_session(
+        cx: &State,
+        call: Call,
+        input: RefreshOwnerSessionInput,
+    ) -> Result<types::OwnerRefreshEnvelope, Fault> {
+        let said = input.body.and_then(|body| body.refresh_token);
+        let kept = said.is_none();
+        match owners::refresh_owner_session(&cx.app, said.or_else(|| cookie(&call))).await {
+            Ok(data) => {
+                // Also when the token came in the body: a browser that keeps the one before it would end the
+                // session by sending it.
+                set_cookie(cx, &call, Some(&data.refresh_token));
+                Ok(types::OwnerRefreshEnvelope::new(data))
+            }
+            Err(error) => {
+                if kept && error.kind == Kind::Unauthenticated {
+                    set_cookie(cx, &call, None);
+                }
+                Err(fault(error))
+            }
+        }
     }
+
+    async fn logout_owner(
+        cx: &State,
+        call: Call,
+        _: LogoutOwnerInput,
+    ) -> Result<types::LogoutEnvelope, Fault> {
+        let data = owners::logout_owner(&cx.app, cookie(&call)).await.map_err(fault)?;
+        set_cookie(cx, &call, None);
+        Ok(logged_out(data))
+    }
+
+    async fn create_workspace_entry_token(
+        cx: &State,
+        _: Call,
+        principal: OwnerPrincipal,
+        _: CreateWorkspaceEntryTokenInput,
+    ) -> Result<types::WorkspaceEntryTokenEnvelope, Fault> {
+        let tenant = tenant_id(&principal.tenant);
+        let (owner, session) = (principal.owner_id.into(), principal.session_id.into());
+        let data =
+            workspace::create_workspace_entry_token(&cx.app, tenant, owner, session).await.map_err(fault)?;
+        Ok(types::WorkspaceEntryTokenEnvelope::new(data))
+    }
+
+    async fn login_workspace(
+        cx: &State,
+        call: Call,
+        input: LoginWorkspaceInput,
+    ) -> Result<types::WorkspaceSessionEnvelope, Fault> {
+        let hints = cx.tenant_hints(&call);
+        let data = workspace::login_workspace(&cx.app, hints, input.body).await.map_err(fault)?;
+        Ok(types::WorkspaceSessionEnvelope::new(data))
+    }
+
+    async fn auto_login_workspace(
+        cx: &State,
+        call: Call,
+        input: AutoLoginWorkspaceInput,
+    ) -> Result<types::WorkspaceAutoLoginEnvelope, Fault> {
+        let host_slug = cx.tenant_hints(&call).host_slug;
+        let data = workspace::auto_login_workspace(&cx.app, host_slug, &input.token).await.map_err(fault)?;
+        Ok(types::WorkspaceAutoLoginEnvelope::new(data))
+    }
+
+    async fn refresh_workspace_session(
+        cx: &State,
+        _: Call,
+        input: RefreshWorkspaceSessionInput,
+    ) -> Result<types::WorkspaceRefreshEnvelope, Fault> {
+        let data =
+            workspace::refresh_workspace_session(&cx.app, &input.body.refresh_token).await.map_err(fault)?;
+        Ok(types::WorkspaceRefreshEnvelope::new(data))
+    }
+
+    async fn logout_workspace(
+        cx: &State,
+        _: Call,
+        input: LogoutWorkspaceInput,
+    ) -> Result<types::LogoutEnvelope, Fault> {
+        let token = input.body.and_then(|body| body.refresh_token);
+        let data = workspace::logout_workspace(&cx.app, token).await.map_err(fault)?;
+        Ok(logged_out(data))
+    }
+}
+
+fn logged_out(data: types::Logout) -> types::LogoutEnvelope {
+    types::LogoutEnvelope { success: types::ConstTrue, data: Some(data) }
 }

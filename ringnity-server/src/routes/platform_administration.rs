@@ -1,7 +1,7 @@
 //! Routes of the area "Platform Administration": each hands its principal and input to the rule of the same name.
 
 use ringnity_api::{
-    GetPlatformAiBalanceInput, GetPlatformAiPricingInput, GetPlatformPlanContractsInput,
+    Call, Fault, GetPlatformAiBalanceInput, GetPlatformAiPricingInput, GetPlatformPlanContractsInput,
     LoginPlatformAdminInput, PlatformAdministrationOperations, PlatformPrincipal,
     RefreshPlatformAdminSessionInput, TopUpPlatformAiBalanceInput,
     UpdatePlatformAiBalanceTenantSettingsInput, UpdatePlatformAiPricingInput,
@@ -9,12 +9,32 @@ use ringnity_api::{
 };
 use ringnity_types as types;
 
-use super::{Routes, later};
+use crate::app::platform_auth;
+
+use super::{Routes, State, fault, later};
 
 impl PlatformAdministrationOperations for Routes {
+    async fn login_platform_admin(
+        cx: &State,
+        _: Call,
+        input: LoginPlatformAdminInput,
+    ) -> Result<types::PlatformSessionEnvelope, Fault> {
+        let data = platform_auth::login_platform_admin(&cx.app, input.body).await.map_err(fault)?;
+        Ok(types::PlatformSessionEnvelope::new(data))
+    }
+
+    async fn refresh_platform_admin_session(
+        cx: &State,
+        _: Call,
+        input: RefreshPlatformAdminSessionInput,
+    ) -> Result<types::PlatformSessionEnvelope, Fault> {
+        let data = platform_auth::refresh_platform_admin_session(&cx.app, &input.body.refresh_token)
+            .await
+            .map_err(fault)?;
+        Ok(types::PlatformSessionEnvelope::new(data))
+    }
+
     later! {
-        login_platform_admin(LoginPlatformAdminInput) -> types::PlatformSessionEnvelope;
-        refresh_platform_admin_session(RefreshPlatformAdminSessionInput) -> types::PlatformSessionEnvelope;
         get_platform_plan_contracts(PlatformPrincipal, GetPlatformPlanContractsInput) -> types::PlanContractCatalogEnvelope;
         update_platform_plan_contracts(PlatformPrincipal, UpdatePlatformPlanContractsInput) -> types::PlanContractCatalogEnvelope;
         get_platform_ai_balance(PlatformPrincipal, GetPlatformAiBalanceInput) -> types::AiBalanceOverviewEnvelope;

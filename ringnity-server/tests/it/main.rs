@@ -11,5 +11,6 @@ mod developer_settings;
 mod durability;
 mod input;
 mod pages;
+mod platform_administration;
 mod runtime_bootstrap;
 mod server_api;

@@ -8,6 +8,7 @@ use ringnity_server::clock::Clock;
 use ringnity_server::config::ServeConfig;
 use ringnity_server::demo::Demo;
 use ringnity_server::serve::{self, Running};
+use ringnity_store::Store;
 use ringnity_store::testing::{TestDatabase, engines};
 use serde_json::Value;
 
@@ -29,6 +30,15 @@ where
     F: Fn(TestServer) -> Fut,
     Fut: Future<Output = ()>,
 {
+    on_each_engine_with(|_| {}, test);
+}
+
+/// Runs `test` with a fresh server on each engine, whose settings `change` has changed.
+pub fn on_each_engine_with<F, Fut>(change: impl Fn(&mut ServeConfig), test: F)
+where
+    F: Fn(TestServer) -> Fut,
+    Fut: Future<Output = ()>,
+{
     for engine in engines() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -36,7 +46,7 @@ where
             .build()
             .expect("runtime");
         runtime.block_on(async {
-            let server = TestServer::start(TestDatabase::new(engine)).await;
+            let server = TestServer::start_with(TestDatabase::new(engine), &change).await;
             test(server).await;
         });
         runtime.shutdown_timeout(std::time::Duration::from_secs(5));
@@ -44,18 +54,21 @@ where
 }
 
 impl TestServer {
-    pub async fn start(database: TestDatabase) -> Self {
+    pub async fn start_with(database: TestDatabase, change: impl Fn(&mut ServeConfig)) -> Self {
         let folder = tempfile::tempdir().expect("folder");
-        let config = ServeConfig {
+        let mut config = ServeConfig {
             listen: "127.0.0.1:0".parse().expect("address"),
             data_dir: folder.path().to_path_buf(),
             database_url: Some(database.url().to_owned()),
             public_url: None,
             dashboard_url: None,
             base_domain: "localhost".into(),
+            google_client_id: None,
+            google_jwks_url: ringnity_server::config::GOOGLE_JWKS_URL.into(),
             demo: true,
             demo_file: None,
         };
+        change(&mut config);
         let clock = Clock::default();
         let running = serve::start(&config, clock.clone(), ResponseCheck::Fatal).await.expect("starts");
         let demo = running.demo.clone().expect("demo");
@@ -84,6 +97,11 @@ impl TestServer {
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).expect("an answer and its end");
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// The server's database, for what no operation does.
+    pub async fn store(&self) -> Store {
+        Store::open(&self.config.store().expect("a database")).await.expect("opens")
     }
 
     /// What a second server on the same database says.
@@ -136,6 +154,13 @@ impl TestServer {
     pub async fn other_owner_token(&self) -> String {
         let owner = &self.demo.other_tenant.members.owner;
         self.login(&owner.email, &owner.password).await
+    }
+
+    /// Signs in to a workspace; answers what it tells.
+    pub async fn workspace_session(&self, slug: &str, username: &str, password: &str) -> Value {
+        let body = serde_json::json!({ "username": username, "password": password });
+        let path = format!("/api/auth/workspace-login?slug={slug}");
+        self.post(&path).json(&body).send().await.ok().data().clone()
     }
 
     async fn login(&self, email: &str, password: &str) -> String {

@@ -1,4 +1,9 @@
-//! Dashboard Auth: owners signing in.
+//! Dashboard Auth: owners and staff signing in.
+
+mod fake_google;
+mod google;
+mod sessions;
+mod workspace;
 
 use chrono::Duration;
 use serde_json::json;

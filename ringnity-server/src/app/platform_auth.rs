@@ -1,0 +1,62 @@
+//! Administrators of the platform: signing in to its console.
+
+use ringnity_store::platform::{self, PlatformAdmin};
+use ringnity_store::{Conn, PlatformAdminId};
+use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
+
+use super::sessions::{self, Pair};
+use super::{App, AppError, AppResult};
+use crate::auth::password;
+use crate::auth::tokens::TokenScope;
+
+/// Signs an administrator in.
+pub async fn login_platform_admin(app: &App, request: PlatformLoginRequest) -> AppResult<PlatformSession> {
+    let email = request.email;
+    let admin =
+        app.store.read(move |c| platform::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
+    // An unknown account costs as much time as a known one, and is refused in the same words.
+    let hash = admin.as_ref().map(|admin| admin.password_hash.clone());
+    let matches = password::verify(request.password, hash).await;
+    let admin = admin.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
+    let refresh = sessions::new_refresh_token()?;
+    let now = app.now();
+    let hash = refresh.hash.clone();
+    let (session, admin) = app
+        .store
+        .write(move |c| {
+            let admin = active(c, &admin.id)?;
+            let session = sessions::begin(c, TokenScope::Platform, None, admin.id.as_str(), &hash, now)?;
+            platform::platform_admin_signed_in(c, &admin.id, now)?;
+            Ok::<_, AppError>((session, admin))
+        })
+        .await?;
+    let pair = sessions::pair(app, TokenScope::Platform, &session, refresh.text, now)?;
+    Ok(answer(admin, pair))
+}
+
+/// Trades an administrator's refresh token for the next pair.
+pub async fn refresh_platform_admin_session(app: &App, presented: &str) -> AppResult<PlatformSession> {
+    let (pair, admin) = sessions::refresh(app, TokenScope::Platform, presented, |c, session| {
+        active(c, &PlatformAdminId::from(session.subject_id.as_str()))
+    })
+    .await?;
+    Ok(answer(admin, pair))
+}
+
+fn active(c: &mut Conn, id: &PlatformAdminId) -> AppResult<PlatformAdmin> {
+    platform::platform_admin_get(c, id)?
+        .filter(|admin| admin.is_active)
+        .ok_or_else(|| sessions::account_disabled("an owner of the platform"))
+}
+
+fn answer(admin: PlatformAdmin, pair: Pair) -> PlatformSession {
+    PlatformSession {
+        admin_id: admin.id.into_string(),
+        email: admin.email,
+        name: admin.name,
+        role: PlatformRole::from(admin.role),
+        access_token: pair.access_token,
+        refresh_token: pair.refresh_token,
+        expires_in: pair.expires_in,
+    }
+}

@@ -1,0 +1,146 @@
+//! Google as far as sign-in sees it: keys under an address, and tokens signed with them.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::KeyPair as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use ringnity_server::config::ServeConfig;
+use serde_json::{Value, json};
+
+/// The client id that the tests' server has at Google.
+pub const CLIENT_ID: &str = "ringnity.apps.googleusercontent.com";
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A key that signs ID tokens.
+#[derive(Clone)]
+pub struct Key {
+    pub kid: String,
+    private: Vec<u8>,
+    /// `SEQUENCE { modulus, exponent }`.
+    pub public: Vec<u8>,
+}
+
+impl Key {
+    pub fn new(kid: &str) -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let whole = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).expect("its DER");
+        // Behind the 26 bytes with which PKCS#8 says that it is an RSA key.
+        let private = whole.as_ref()[26..].to_vec();
+        Self { kid: kid.to_owned(), private, public: pair.public_key().as_ref().to_vec() }
+    }
+
+    /// The key as a key set has it.
+    pub fn jwk(&self) -> Value {
+        // 2048 bits behind the heads of sequence and number, and a zero before them; the exponent is the last.
+        let (modulus, exponent) = (&self.public[9..265], &self.public[267..]);
+        json!({
+            "kid": self.kid, "kty": "RSA", "alg": "RS256", "use": "sig",
+            "n": base64(modulus), "e": base64(exponent),
+        })
+    }
+
+    pub fn header(&self) -> Value {
+        json!({ "alg": "RS256", "typ": "JWT", "kid": self.kid })
+    }
+
+    /// A token with that header and those claims, signed with this key whatever they say.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        let message = message(header, claims);
+        let key = EncodingKey::from_rsa_der(&self.private);
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::RS256).expect("signs");
+        format!("{message}.{signature}")
+    }
+
+    /// A token as Google makes them.
+    pub fn token(&self, claims: &Value) -> String {
+        self.sign(&self.header(), claims)
+    }
+}
+
+/// What is signed.
+pub fn message(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", base64(header.to_string()), base64(claims.to_string()))
+}
+
+/// A token signed with a secret that both sides know.
+pub fn with_secret(header: &Value, claims: &Value, secret: &[u8]) -> String {
+    let message = message(header, claims);
+    let key = EncodingKey::from_secret(secret);
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("signs");
+    format!("{message}.{signature}")
+}
+
+/// A listener with a key set. It stays until the tests end.
+#[derive(Clone)]
+pub struct FakeGoogle {
+    pub url: String,
+    asked: Arc<AtomicUsize>,
+    answer: Arc<Mutex<(u16, String)>>,
+}
+
+impl FakeGoogle {
+    pub fn with(keys: &[&Key]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
+        let google = Self {
+            url: format!("http://{}/certs", listener.local_addr().expect("address")),
+            asked: Arc::default(),
+            answer: Arc::default(),
+        };
+        google.publish(keys);
+        let (asked, answer) = (google.asked.clone(), google.answer.clone());
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let Ok(mut socket) = socket else { continue };
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && socket.read(&mut byte).is_ok_and(|read| read == 1) {
+                    head.push(byte[0]);
+                }
+                asked.fetch_add(1, Ordering::SeqCst);
+                let (status, body) = answer.lock().expect("answer").clone();
+                let answer = format!(
+                    "HTTP/1.1 {status} Said\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = socket.write_all(answer.as_bytes());
+            }
+        });
+        google
+    }
+
+    /// Has these keys from now on, and no others.
+    pub fn publish(&self, keys: &[&Key]) {
+        let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+        *self.answer.lock().expect("answer") = (200, json!({ "keys": keys }).to_string());
+    }
+
+    /// Answers so from now on.
+    pub fn answer(&self, status: u16, body: &str) {
+        *self.answer.lock().expect("answer") = (status, body.to_owned());
+    }
+
+    /// How often the key set was asked for.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Lets a server trust it.
+    pub fn configure(&self) -> impl Fn(&mut ServeConfig) {
+        let url = self.url.clone();
+        move |config| {
+            config.google_client_id = Some(CLIENT_ID.to_owned());
+            config.google_jwks_url.clone_from(&url);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Owners who sign in with Google: which ID tokens are accepted, and whom they sign in.
+
+use chrono::Duration;
+use ringnity_store::{TenantId, owners};
+use serde_json::{Value, json};
+
+use super::fake_google::{CLIENT_ID, FakeGoogle, Key, message, with_secret};
+use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+
+const PATH: &str = "/api/auth/owner-google-login";
+
+/// What Google says of an account with that email.
+fn claims(server: &TestServer, sub: &str, email: &str) -> Value {
+    let now = server.clock.now().timestamp();
+    json!({
+        "iss": "https://accounts.google.com", "aud": CLIENT_ID, "azp": CLIENT_ID, "sub": sub,
+        "email": email, "email_verified": true, "name": "Ada Lovelace",
+        "picture": "https://lh3.googleusercontent.com/a/ada", "iat": now, "exp": now + 3600,
+    })
+}
+
+fn owner_claims(server: &TestServer, sub: &str) -> Value {
+    claims(server, sub, &server.demo.first.owner.email)
+}
+
+fn with(claims: &Value, name: &str, value: Value) -> Value {
+    let mut claims = claims.clone();
+    claims[name] = value;
+    claims
+}
+
+fn without(claims: &Value, name: &str) -> Value {
+    let mut claims = claims.clone();
+    claims.as_object_mut().expect("claims").shift_remove(name);
+    claims
+}
+
+async fn ask(server: &TestServer, token: &str) -> Answer {
+    server.post(PATH).json(&json!({ "idToken": token })).send().await
+}
+
+#[test]
+fn a_server_that_nobody_told_of_google_says_so() {
+    on_each_engine(async |server| {
+        let token = Key::new("k1").token(&owner_claims(&server, "1"));
+        ask(&server, &token).await.refused(403, "AUTH_GOOGLE_NOT_CONFIGURED");
+        server.post(PATH).json(&json!({})).send().await.refused(400, "REQUEST_INVALID");
+    });
+}
+
+#[test]
+fn an_owner_is_found_by_the_verified_email_once_and_by_the_account_from_then_on() {
+    let key = Key::new("k1");
+    let google = FakeGoogle::with(&[&key]);
+    on_each_engine_with(google.configure(), async |server| {
+        let first = ask(&server, &key.token(&owner_claims(&server, "1"))).await.ok();
+        let data = first.data();
+        assert_eq!((&data["requiresRegistration"], &data["client"]["slug"]), (&json!(false), &json!("demo")));
+        assert_eq!((&data["expiresIn"], &data["sessionToken"]), (&json!(900), &data["accessToken"]));
+        assert!(data.get("googleProfile").is_none());
+        assert_eq!(first.header("cache-control"), Some("no-store"));
+        let cookie = first.header("set-cookie").expect("cookie").split(';').next().expect("value").to_owned();
+        let token = data["accessToken"].as_str().expect("token");
+        server.get("/api/auth/owner-me").bearer(token).send().await.ok();
+        server.post("/api/auth/owner-refresh").header("cookie", &cookie).send().await.ok();
+
+        // Whatever the account is called later, it is the same account; and the issuer has two spellings.
+        let renamed =
+            with(&claims(&server, "1", "ada@elsewhere.example"), "iss", json!("accounts.google.com"));
+        let again = ask(&server, &key.token(&renamed)).await.ok();
+        assert_eq!(again.data()["client"], data["client"]);
+
+        // Whoever has the address now is somebody else at Google.
+        let taken_over = ask(&server, &key.token(&owner_claims(&server, "2"))).await;
+        taken_over.refused(409, "RESOURCE_CONFLICT");
+        let other = server.demo.other_tenant.members.owner.email.to_uppercase();
+        let other = ask(&server, &key.token(&claims(&server, "2", &other))).await.ok();
+        assert_eq!(other.data()["client"]["slug"], "other");
+    });
+}
+
+#[test]
+fn an_account_that_nobody_has_here_is_handed_on_to_the_registration() {
+    let key = Key::new("k1");
+    let google = FakeGoogle::with(&[&key]);
+    on_each_engine_with(google.configure(), async |server| {
+        let answer = ask(&server, &key.token(&claims(&server, "7", "new@elsewhere.example"))).await.ok();
+        assert_eq!(
+            answer.data(),
+            &json!({
+                "requiresRegistration": true,
+                "googleProfile": {
+                    "sub": "7", "email": "new@elsewhere.example", "emailVerified": true, "name": "Ada Lovelace",
+                    "picture": "https://lh3.googleusercontent.com/a/ada",
+                },
+            })
+        );
+        assert_eq!(answer.header("set-cookie"), None);
+        let bare = without(&without(&claims(&server, "7", "new@elsewhere.example"), "name"), "picture");
+        let answer = ask(&server, &key.token(&bare)).await.ok();
+        assert!(answer.data()["googleProfile"].get("name").is_none());
+    });
+}
+
+#[test]
+fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
+    let (key, stranger) = (Key::new("k1"), Key::new("k1"));
+    let google = FakeGoogle::with(&[&key]);
+    on_each_engine_with(google.configure(), async |server| {
+        let good = owner_claims(&server, "1");
+        let now = server.clock.now().timestamp();
+        let header = |name: &str, value: Value| with(&key.header(), name, value);
+        let none = header("alg", json!("none"));
+        let hs = header("alg", json!("HS256"));
+        let signed = key.token(&good);
+        let (body, signature) = signed.rsplit_once('.').expect("a signature");
+        let swapped = message(&key.header(), &claims(&server, "9", "eve@example.com"));
+        let tokens = [
+            ("no signature", format!("{}.", message(&none, &good))),
+            ("no signature, as before", format!("{body}.")),
+            ("none, with the signature", format!("{}.{signature}", message(&none, &good))),
+            ("the public key as a secret", with_secret(&hs, &good, &key.public)),
+            (
+                "the modulus as a secret",
+                with_secret(&hs, &good, key.jwk()["n"].as_str().unwrap_or("").as_bytes()),
+            ),
+            ("another key of that name", stranger.token(&good)),
+            ("a foreign kid", key.sign(&header("kid", json!("k9")), &good)),
+            ("a kid that is a path", key.sign(&header("kid", json!("../../etc/passwd")), &good)),
+            ("no kid", key.sign(&json!({ "alg": "RS256" }), &good)),
+            ("jku", key.sign(&header("jku", json!(google.url)), &good)),
+            ("jwk", stranger.sign(&header("jwk", stranger.jwk()), &good)),
+            ("jwk of Google's own", key.sign(&header("jwk", key.jwk()), &good)),
+            ("x5u", key.sign(&header("x5u", json!("https://example.com/x")), &good)),
+            ("crit", key.sign(&header("crit", json!(["exp"])), &good)),
+            ("PS256 in the header", key.sign(&header("alg", json!("PS256")), &good)),
+            ("other claims", format!("{swapped}.{signature}")),
+            ("exp as text", key.token(&with(&good, "exp", json!((now + 3600).to_string())))),
+            ("no exp", key.token(&without(&good, "exp"))),
+            ("over", key.token(&with(&good, "exp", json!(now - 1)))),
+            ("from the future", key.token(&with(&good, "iat", json!(now + 3600)))),
+            ("another audience", key.token(&with(&good, "aud", json!("someone-elses")))),
+            ("several audiences", key.token(&with(&good, "aud", json!([CLIENT_ID, "someone-elses"])))),
+            ("no audience", key.token(&without(&good, "aud"))),
+            (
+                "another issuer",
+                key.token(&with(&good, "iss", json!("https://accounts.google.com.evil.example"))),
+            ),
+            ("no issuer", key.token(&without(&good, "iss"))),
+            ("no account", key.token(&without(&good, "sub"))),
+            ("an empty account", key.token(&with(&good, "sub", json!("")))),
+            ("an unverified email", key.token(&with(&good, "email_verified", json!(false)))),
+            ("verified as text", key.token(&with(&good, "email_verified", json!("true")))),
+            ("nothing of verification", key.token(&without(&good, "email_verified"))),
+            ("no email", key.token(&without(&good, "email"))),
+            ("no token", "x".to_owned()),
+            ("three dots", "a.b.c".to_owned()),
+        ];
+        for (what, token) in tokens {
+            let answer = ask(&server, &token).await;
+            assert_eq!(answer.status, 401, "{what}: {}", answer.text);
+            let answer = answer.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
+            assert_eq!(answer.header("set-cookie"), None, "{what}");
+        }
+        // None of them was linked: another account still can be.
+        ask(&server, &key.token(&owner_claims(&server, "another"))).await.ok();
+        server.clock.advance(Duration::seconds(3600));
+        ask(&server, &key.token(&good)).await.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn keys_are_fetched_when_needed_and_not_more_often() {
+    let (old, new, foreign) = (Key::new("old"), Key::new("new"), Key::new("foreign"));
+    let google = FakeGoogle::with(&[&old]);
+    on_each_engine_with(google.configure(), async |server| {
+        google.publish(&[&old]);
+        let start = google.asked();
+        let count = || google.asked() - start;
+        let sign_in = async |key: &Key| ask(&server, &key.token(&owner_claims(&server, "1"))).await;
+        assert_eq!(count(), 0, "nothing is asked before it is needed");
+        for _ in 0..5 {
+            sign_in(&old).await.ok();
+        }
+        assert_eq!(count(), 1);
+
+        // Unknown keys do not make the server ask again and again.
+        let many = (0..20).map(|_| sign_in(&foreign));
+        for answer in futures_util::future::join_all(many).await {
+            answer.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
+        }
+        assert_eq!(count(), 1);
+
+        // A new key is known within half a minute, beside the one before it.
+        google.publish(&[&old, &new]);
+        sign_in(&new).await.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
+        server.clock.advance(Duration::seconds(30));
+        let many = (0..20).map(|_| sign_in(&new));
+        for answer in futures_util::future::join_all(many).await {
+            answer.ok();
+        }
+        sign_in(&old).await.ok();
+        assert_eq!(count(), 2);
+
+        // One that was taken back is refused once the key set is looked at again.
+        google.publish(&[&new]);
+        server.clock.advance(Duration::hours(1));
+        sign_in(&new).await.ok();
+        sign_in(&old).await.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
+        assert_eq!(count(), 3);
+    });
+}
+
+#[test]
+fn while_google_is_away_known_keys_hold_and_unknown_ones_cannot_be_judged() {
+    let (key, new) = (Key::new("k1"), Key::new("k2"));
+    let google = FakeGoogle::with(&[&key]);
+    on_each_engine_with(google.configure(), async |server| {
+        let sign_in = async |key: &Key| ask(&server, &key.token(&owner_claims(&server, "1"))).await;
+        google.answer(500, "oops");
+        let away = sign_in(&key).await.refused(503, "SERVICE_UNAVAILABLE");
+        assert_eq!(away.header("retry-after"), Some("5"));
+        google.publish(&[&key]);
+        let asked = google.asked();
+        sign_in(&key).await.refused(503, "SERVICE_UNAVAILABLE");
+        assert_eq!(google.asked(), asked, "not again at once");
+        server.clock.advance(Duration::seconds(30));
+        sign_in(&key).await.ok();
+
+        for (status, body) in
+            [(500, "oops"), (302, ""), (200, "<html>"), (200, "{}"), (200, &" ".repeat(300_000))]
+        {
+            google.answer(status, body);
+            server.clock.advance(Duration::seconds(30));
+            sign_in(&new).await.refused(503, "SERVICE_UNAVAILABLE");
+            sign_in(&key).await.ok();
+        }
+        // Keys that old may have been taken back.
+        server.clock.advance(Duration::hours(24));
+        sign_in(&key).await.refused(503, "SERVICE_UNAVAILABLE");
+        google.publish(&[&key]);
+        server.clock.advance(Duration::seconds(30));
+        sign_in(&key).await.ok();
+    });
+}
+
+#[test]
+fn an_owner_who_is_switched_off_is_not_let_in_by_google_either() {
+    let key = Key::new("k1");
+    let google = FakeGoogle::with(&[&key]);
+    on_each_engine_with(google.configure(), async |server| {
+        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+        let store = server.store().await;
+        let switch = async |on: bool| {
+            let (tenant, now) = (tenant.clone(), server.clock.now());
+            let done = store.write(move |c| {
+                let owner = &owners::owner_list(c, &tenant)?[0];
+                owners::owner_set_active(c, &tenant, &owner.id, on, now)
+            });
+            assert!(done.await.expect("writes"));
+        };
+        switch(false).await;
+        let refused = ask(&server, &key.token(&owner_claims(&server, "1"))).await;
+        refused.refused(403, "AUTH_ACCOUNT_DISABLED");
+        switch(true).await;
+        // Nor was the account linked by that.
+        ask(&server, &key.token(&owner_claims(&server, "2"))).await.ok();
+        store.close().await;
+    });
+}

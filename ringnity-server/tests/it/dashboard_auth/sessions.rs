@@ -1,0 +1,244 @@
+//! Owners' sessions: refreshed by body and by cookie, ended.
+
+use chrono::Duration;
+use ringnity_store::tenants::{self, TenantChanges};
+use ringnity_store::{TenantId, owners};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+
+const REFRESH: &str = "/api/auth/owner-refresh";
+const LOGOUT: &str = "/api/auth/owner-logout";
+const ME: &str = "/api/auth/owner-me";
+
+async fn login(server: &TestServer) -> Answer {
+    let owner = &server.demo.first.owner;
+    let body = json!({ "email": owner.email, "password": owner.password });
+    server.post("/api/auth/owner-login").json(&body).send().await.ok()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("text").to_owned()
+}
+
+/// What a browser would send back.
+fn cookie(answer: &Answer) -> String {
+    let set = answer.header("set-cookie").expect("a cookie");
+    set.split(';').next().expect("its value").to_owned()
+}
+
+fn body(session: &Answer) -> Value {
+    json!({ "refreshToken": session.data()["refreshToken"] })
+}
+
+#[test]
+fn a_session_goes_on_by_the_token_in_the_body() {
+    on_each_engine(async |server| {
+        let first = login(&server).await;
+        let second = server.post(REFRESH).json(&body(&first)).send().await.ok();
+        let data = second.data();
+        assert_eq!((&data["expiresIn"], &data["sessionToken"]), (&json!(900), &data["accessToken"]));
+        assert_ne!(data["refreshToken"], first.data()["refreshToken"]);
+        assert_eq!(second.header("cache-control"), Some("no-store"));
+        // The browser's cookie keeps step, or it would end the session by coming later.
+        assert_eq!(cookie(&second), format!("ownerRefreshToken={}", text(&data["refreshToken"])));
+        server.get(ME).bearer(&text(&data["accessToken"])).send().await.ok();
+        // The token before stays good for its time: the session is the same.
+        server.get(ME).bearer(&text(&first.data()["accessToken"])).send().await.ok();
+    });
+}
+
+#[test]
+fn a_session_goes_on_by_the_cookie_alone() {
+    on_each_engine(async |server| {
+        let first = login(&server).await;
+        let second = server.post(REFRESH).header("cookie", &cookie(&first)).send().await.ok();
+        let set = second.header("set-cookie").expect("cookie").to_owned();
+        for part in
+            ["ownerRefreshToken=rn_rt_", "HttpOnly", "SameSite=Lax", "Path=/api/auth;", "Max-Age=2592000"]
+        {
+            assert!(set.contains(part), "{part} in {set}");
+        }
+        assert!(!set.contains("Secure"), "http has no secure cookies: {set}");
+        let others = format!("theme=dark; {}; lang=en", cookie(&second));
+        server.post(REFRESH).header("cookie", &others).json(&json!({})).send().await.ok();
+    });
+}
+
+#[test]
+fn the_body_counts_more_than_the_cookie() {
+    on_each_engine(async |server| {
+        let (one, other) = (login(&server).await, login(&server).await);
+        server.post(REFRESH).header("cookie", &cookie(&one)).json(&body(&other)).send().await.ok();
+        // The cookie's token was not used, the body's was.
+        let refused = server.post(REFRESH).header("cookie", &cookie(&one)).json(&body(&other)).send().await;
+        refused.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        server.post(REFRESH).header("cookie", &cookie(&one)).send().await.ok();
+        let wrong = json!({ "refreshToken": "rn_rt_nobodys" });
+        let refused = server.post(REFRESH).header("cookie", &cookie(&one)).json(&wrong).send().await;
+        let refused = refused.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        assert_eq!(refused.header("set-cookie"), None, "the cookie had no part in it");
+    });
+}
+
+#[test]
+fn a_used_token_that_comes_again_ends_the_session_with_all_its_tokens() {
+    on_each_engine(async |server| {
+        let bystander = login(&server).await;
+        let first = login(&server).await;
+        let second = server.post(REFRESH).json(&body(&first)).send().await.ok();
+        let refused = server.post(REFRESH).header("cookie", &cookie(&first)).send().await;
+        let refused = refused.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        let set = refused.header("set-cookie").expect("the cookie is taken back");
+        assert!(set.starts_with("ownerRefreshToken=;") && set.contains("Max-Age=0"), "{set}");
+        server.post(REFRESH).json(&body(&second)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        for session in [&first, &second] {
+            let token = text(&session.data()["accessToken"]);
+            server.get(ME).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        }
+        server.get(ME).bearer(&text(&bystander.data()["accessToken"])).send().await.ok();
+    });
+}
+
+#[test]
+fn of_a_hundred_who_refresh_at_once_one_succeeds_and_the_session_ends() {
+    on_each_engine(async |server| {
+        let first = login(&server).await;
+        let body = body(&first);
+        let answers =
+            futures_util::future::join_all((0..100).map(|_| server.post(REFRESH).json(&body).send())).await;
+        let (good, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(good.len(), 1);
+        for answer in refused {
+            answer.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        }
+        let next = json!({ "refreshToken": good[0].data()["refreshToken"] });
+        server.post(REFRESH).json(&next).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        let token = text(&good[0].data()["accessToken"]);
+        server.get(ME).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn without_a_token_there_is_nothing_to_refresh() {
+    on_each_engine(async |server| {
+        server.post(REFRESH).send().await.refused(401, "AUTH_REFRESH_TOKEN_MISSING");
+        server.post(REFRESH).json(&json!({})).send().await.refused(401, "AUTH_REFRESH_TOKEN_MISSING");
+        let empty = server.post(REFRESH).header("cookie", "ownerRefreshToken=").send().await;
+        empty.refused(401, "AUTH_REFRESH_TOKEN_MISSING");
+        server
+            .post(REFRESH)
+            .json(&json!({ "refreshToken": "" }))
+            .send()
+            .await
+            .refused(400, "REQUEST_INVALID");
+        let token = server.owner_token().await;
+        let access = json!({ "refreshToken": token });
+        server.post(REFRESH).json(&access).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn a_refresh_token_lives_thirty_days() {
+    on_each_engine(async |server| {
+        let first = login(&server).await;
+        server.clock.advance(Duration::days(30) - Duration::minutes(1));
+        let second = server.post(REFRESH).json(&body(&first)).send().await.ok();
+        server.clock.advance(Duration::days(30));
+        server.post(REFRESH).json(&body(&second)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn signing_out_ends_the_session_at_once_and_takes_the_cookie_back() {
+    on_each_engine(async |server| {
+        let session = login(&server).await;
+        let token = text(&session.data()["accessToken"]);
+        let out = server.post(LOGOUT).header("cookie", &cookie(&session)).send().await.ok();
+        assert_eq!(out.data()["loggedOut"], true);
+        let set = out.header("set-cookie").expect("cookie");
+        for part in ["ownerRefreshToken=;", "Max-Age=0", "Path=/api/auth;", "HttpOnly"] {
+            assert!(set.contains(part), "{part} in {set}");
+        }
+        server.get(ME).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.post(REFRESH).json(&body(&session)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        // Once more, with nothing, and with nobody's: nothing to end is no failure.
+        for sent in [cookie(&session), String::new(), "ownerRefreshToken=nobodys".to_owned()] {
+            let out = server.post(LOGOUT).header("cookie", &sent).send().await.ok();
+            assert_eq!(out.data()["loggedOut"], false);
+            assert!(out.header("set-cookie").is_some_and(|set| set.contains("Max-Age=0")));
+        }
+        server.post(LOGOUT).send().await.ok();
+    });
+}
+
+#[test]
+fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up() {
+    on_each_engine(async |server| {
+        let session = login(&server).await;
+        let token = text(&session.data()["accessToken"]);
+        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+        let store = server.store().await;
+        let switch_owner = async |on: bool| {
+            let (tenant, now) = (tenant.clone(), server.clock.now());
+            let done = store.write(move |c| {
+                let owner = &owners::owner_list(c, &tenant)?[0];
+                owners::owner_set_active(c, &tenant, &owner.id, on, now)
+            });
+            assert!(done.await.expect("writes"));
+        };
+        let switch_tenant = async |on: bool| {
+            let (tenant, now) = (tenant.clone(), server.clock.now());
+            let changes = TenantChanges { is_active: Some(on), ..TenantChanges::default() };
+            let done = store.write(move |c| tenants::tenant_update(c, &tenant, &changes, now));
+            assert!(done.await.expect("writes").is_some());
+        };
+        let owner = server.demo.first.owner.clone();
+        let login_body = json!({ "email": owner.email, "password": owner.password });
+
+        switch_owner(false).await;
+        server.get(ME).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.post(REFRESH).json(&body(&session)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
+        let again = server.post("/api/auth/owner-login").json(&login_body).send().await;
+        again.refused(403, "AUTH_ACCOUNT_DISABLED");
+        switch_owner(true).await;
+
+        switch_tenant(false).await;
+        server.get(ME).bearer(&token).send().await.refused(403, "SDK_CLIENT_INACTIVE");
+        server.post(REFRESH).json(&body(&session)).send().await.refused(403, "SDK_CLIENT_INACTIVE");
+        let again = server.post("/api/auth/owner-login").json(&login_body).send().await;
+        again.refused(403, "SDK_CLIENT_INACTIVE");
+        switch_tenant(true).await;
+
+        server.post(REFRESH).json(&body(&session)).send().await.ok();
+        store.close().await;
+    });
+}
+
+#[test]
+fn where_people_come_by_https_the_cookie_goes_by_https_only() {
+    let secure = |config: &mut ringnity_server::config::ServeConfig| {
+        config.public_url = Some("https://api.example.com".into());
+    };
+    on_each_engine_with(secure, async |server| {
+        let session = login(&server).await;
+        let next = server.post(REFRESH).header("cookie", &cookie(&session)).send().await.ok();
+        let out = server.post(LOGOUT).header("cookie", &cookie(&next)).send().await.ok();
+        for answer in [&session, &next, &out] {
+            let set = answer.header("set-cookie").expect("cookie");
+            assert!(set.ends_with("; Secure"), "{set}");
+        }
+    });
+}
+
+#[test]
+fn pages_of_other_origins_learn_nothing_of_a_session() {
+    on_each_engine(async |server| {
+        let session = login(&server).await;
+        let asked =
+            server.post(REFRESH).header("cookie", &cookie(&session)).header("origin", "https://evil.example");
+        let answer = asked.send().await;
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    });
+}

@@ -1,0 +1,343 @@
+//! The workspace: staff signing in, owners entering, role and department as of now.
+
+use chrono::Duration;
+use ringnity_store::agents::{self, AgentChanges};
+use ringnity_store::{AgentId, TenantId, owners};
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, on_each_engine};
+
+const LOGIN: &str = "/api/auth/workspace-login";
+const REFRESH: &str = "/api/auth/workspace-refresh";
+const LOGOUT: &str = "/api/auth/workspace-logout";
+const ENTRY: &str = "/api/auth/workspace-entry-token";
+/// An operation that everybody at the dashboard opens.
+const SHARED: &str = "/api/sdk/developer/server-api-credentials";
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("text").to_owned()
+}
+
+fn refresh(session: &Value) -> Value {
+    json!({ "refreshToken": session["refreshToken"] })
+}
+
+/// The first agent of the demo tenant.
+fn credentials(server: &TestServer) -> Value {
+    let agent = &server.demo.first.agents[0];
+    json!({ "username": agent.username, "password": agent.password })
+}
+
+async fn login(server: &TestServer) -> Value {
+    let agent = &server.demo.first.agents[0];
+    server.workspace_session("demo", &agent.username, &agent.password).await
+}
+
+async fn change(server: &TestServer, agent: &str, changes: AgentChanges) {
+    let (tenant, id) = (TenantId::from(server.demo.first.tenant.client_id.as_str()), AgentId::from(agent));
+    let now = server.clock.now();
+    let store = server.store().await;
+    let changed = store.write(move |c| agents::agent_update(c, &tenant, &id, &changes, now)).await;
+    assert!(changed.expect("writes").is_some());
+    store.close().await;
+}
+
+/// What a fresh entry token of the demo tenant's owner is.
+async fn entry(server: &TestServer, owner: &str) -> String {
+    text(&server.post(ENTRY).bearer(owner).send().await.ok().data()["autoLoginToken"])
+}
+
+fn enter(token: &str) -> String {
+    format!("/api/auth/workspace-auto-login?token={token}")
+}
+
+#[test]
+fn staff_sign_in_at_their_tenant_by_host_header_key_or_slug() {
+    on_each_engine(async |server| {
+        let tenant = server.demo.first.tenant.clone();
+        let agent = server.demo.first.agents[0].clone();
+        for request in [
+            server.post(&format!("{LOGIN}?slug=demo")),
+            server.post(&format!("{LOGIN}?apiKey={}", tenant.public_key)),
+            server.post(LOGIN).header("x-ringnity-public-key", &tenant.public_key),
+            server.post(LOGIN).header("host", "demo.localhost"),
+            // The host counts more than what the request says.
+            server.post(&format!("{LOGIN}?slug=other")).header("host", "demo.localhost"),
+        ] {
+            let answer = request.json(&credentials(&server)).send().await.ok();
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            let data = answer.data();
+            let told = &data["agent"];
+            assert_eq!(
+                (&told["agentId"], &told["clientId"]),
+                (&json!(agent.agent_id), &json!(tenant.client_id))
+            );
+            assert_eq!(
+                (&told["role"], &told["isOwner"], &told["isAdmin"]),
+                (&json!("agent"), &json!(false), &json!(false))
+            );
+            assert_eq!(
+                (&told["clientSlug"], &told["department"]["name"]),
+                (&json!("demo"), &json!("Support"))
+            );
+            assert_eq!((&data["expiresIn"], &data["token"]), (&json!(900), &data["accessToken"]));
+            assert_eq!((&data["agentId"], &data["username"]), (&told["agentId"], &told["username"]));
+            server.get(SHARED).bearer(&text(&data["accessToken"])).send().await.ok();
+        }
+    });
+}
+
+#[test]
+fn a_workspace_that_is_not_named_or_not_there_lets_nobody_in() {
+    on_each_engine(async |server| {
+        let ask = |path: &str| server.post(path).json(&credentials(&server)).send();
+        ask(LOGIN).await.refused(404, "AUTH_WORKSPACE_NOT_FOUND");
+        ask(&format!("{LOGIN}?slug=nobody")).await.refused(404, "SDK_CLIENT_NOT_FOUND");
+        ask(&format!("{LOGIN}?apiKey=rn_pk_0")).await.refused(404, "SDK_CLIENT_NOT_FOUND");
+        // The same user name is somebody else in another tenant.
+        ask(&format!("{LOGIN}?slug=other")).await.refused(401, "AUTH_CREDENTIALS_INVALID");
+    });
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_user_are_the_same_answer() {
+    on_each_engine(async |server| {
+        let ask = async |username: &str| {
+            let body = json!({ "username": username, "password": "wrong" });
+            let path = format!("{LOGIN}?slug=demo");
+            server.post(&path).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID").json
+        };
+        assert_eq!(ask("agent.one").await, ask("nobody").await);
+    });
+}
+
+#[test]
+fn a_workspace_token_opens_the_dashboard_of_its_own_tenant_and_nothing_of_an_owners() {
+    on_each_engine(async |server| {
+        let token = text(&login(&server).await["accessToken"]);
+        server.get("/api/auth/owner-me").bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.post(ENTRY).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.get("/api/platform/ai-pricing").bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.get("/api/server/contacts").bearer(&token).send().await.refused(401, "SERVER_API_KEY_INVALID");
+
+        let other = server.demo.other_tenant.members.agents[0].clone();
+        let theirs = server.workspace_session("other", &other.username, &other.password).await;
+        let (mine, theirs) = (
+            server.get(SHARED).bearer(&token).send().await.ok(),
+            server.get(SHARED).bearer(&text(&theirs["accessToken"])).send().await.ok(),
+        );
+        let id = |answer: &crate::support::Answer| answer.data()["credentials"][0]["id"].clone();
+        assert_ne!(id(&mine), id(&theirs));
+    });
+}
+
+#[test]
+fn a_token_ends_with_its_time_and_is_refreshed_by_the_other() {
+    on_each_engine(async |server| {
+        let first = login(&server).await;
+        server.clock.advance(Duration::seconds(900));
+        let token = text(&first["accessToken"]);
+        server.get(SHARED).bearer(&token).send().await.refused(401, "TOKEN_EXPIRED");
+        let second = server.post(REFRESH).json(&refresh(&first)).send().await.ok().data().clone();
+        assert_eq!(second["expiresIn"], 900);
+        server.get(SHARED).bearer(&text(&second["accessToken"])).send().await.ok();
+
+        server.post(REFRESH).json(&refresh(&first)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        server.post(REFRESH).json(&refresh(&second)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        let token = text(&second["accessToken"]);
+        server.get(SHARED).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.post(REFRESH).json(&json!({})).send().await.refused(400, "REQUEST_INVALID");
+    });
+}
+
+#[test]
+fn of_a_hundred_who_refresh_at_once_one_succeeds() {
+    on_each_engine(async |server| {
+        let body = refresh(&login(&server).await);
+        let answers =
+            futures_util::future::join_all((0..100).map(|_| server.post(REFRESH).json(&body).send())).await;
+        let good: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+        assert_eq!(good.len(), 1);
+        let next = refresh(good[0].data());
+        server.post(REFRESH).json(&next).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn a_refresh_token_of_the_workspace_is_none_elsewhere_and_stays_good() {
+    on_each_engine(async |server| {
+        let session = login(&server).await;
+        for path in ["/api/auth/owner-refresh", "/api/platform/auth/refresh"] {
+            server
+                .post(path)
+                .json(&refresh(&session))
+                .send()
+                .await
+                .refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        }
+        let cookie = format!("ownerRefreshToken={}", text(&session["refreshToken"]));
+        let out = server.post("/api/auth/owner-logout").header("cookie", &cookie).send().await.ok();
+        assert_eq!(out.data()["loggedOut"], false);
+        server.post(REFRESH).json(&refresh(&session)).send().await.ok();
+    });
+}
+
+#[test]
+fn signing_out_ends_the_session_at_once() {
+    on_each_engine(async |server| {
+        let (session, other) = (login(&server).await, login(&server).await);
+        let out = server.post(LOGOUT).json(&refresh(&session)).send().await.ok();
+        assert_eq!(out.data()["loggedOut"], true);
+        let token = text(&session["accessToken"]);
+        server.get(SHARED).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.post(REFRESH).json(&refresh(&session)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        for body in [refresh(&session), json!({}), json!({ "refreshToken": "nobody's" })] {
+            let out = server.post(LOGOUT).json(&body).send().await.ok();
+            assert_eq!(out.data()["loggedOut"], false);
+        }
+        server.post(LOGOUT).send().await.ok();
+        server.get(SHARED).bearer(&text(&other["accessToken"])).send().await.ok();
+    });
+}
+
+#[test]
+fn an_agent_who_is_switched_off_is_out_from_the_next_request_on() {
+    on_each_engine(async |server| {
+        let session = login(&server).await;
+        let token = text(&session["accessToken"]);
+        let id = server.demo.first.agents[0].agent_id.clone();
+        change(&server, &id, AgentChanges { is_active: Some(false), ..AgentChanges::default() }).await;
+        server.get(SHARED).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.post(REFRESH).json(&refresh(&session)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
+        let again = server.post(&format!("{LOGIN}?slug=demo")).json(&credentials(&server)).send().await;
+        again.refused(403, "AUTH_ACCOUNT_DISABLED");
+        // Who does not know the password does not learn that either.
+        let wrong = json!({ "username": "agent.one", "password": "wrong" });
+        let again = server.post(&format!("{LOGIN}?slug=demo")).json(&wrong).send().await;
+        again.refused(401, "AUTH_CREDENTIALS_INVALID");
+        change(&server, &id, AgentChanges { is_active: Some(true), ..AgentChanges::default() }).await;
+        server.get(SHARED).bearer(&token).send().await.ok();
+    });
+}
+
+#[test]
+fn an_owner_enters_the_workspace_once_with_an_entry_token() {
+    on_each_engine(async |server| {
+        let owner = server.owner_token().await;
+        let made = server.post(ENTRY).bearer(&owner).send().await.ok();
+        assert_eq!(made.header("cache-control"), Some("no-store"));
+        assert_eq!(made.data()["expiresIn"], 60);
+        let token = text(&made.data()["autoLoginToken"]);
+        assert!(!text(&made.data()["dashboardUrl"]).contains(&token), "no secret in a link");
+        if let Some(file) = server.database_file() {
+            for name in [file.clone(), file.with_extension("db-wal")] {
+                let held = std::fs::read(name).unwrap_or_default();
+                assert!(
+                    !held.windows(token.len()).any(|part| part == token.as_bytes()),
+                    "it is kept as a hash"
+                );
+            }
+        }
+
+        let answer = server.get(&enter(&token)).send().await.ok();
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let agent = &answer.data()["agent"];
+        assert_eq!(
+            (&agent["role"], &agent["isOwner"], &agent["isAdmin"]),
+            (&json!("owner"), &json!(true), &json!(true))
+        );
+        assert_eq!(agent["clientSlug"], "demo");
+        let session = text(&answer.data()["accessToken"]);
+        server.get(SHARED).bearer(&session).send().await.ok();
+        server.post(REFRESH).json(&refresh(answer.data())).send().await.ok();
+
+        server.get(&enter(&token)).send().await.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+        server.get(&enter("rn_et_nobodys")).send().await.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+        server.get("/api/auth/workspace-auto-login").send().await.refused(400, "REQUEST_INVALID");
+
+        // The owner is the same member of the staff each time, and the dashboard says which.
+        let again = server.get(&enter(&entry(&server, &owner).await)).send().await.ok();
+        assert_eq!(again.data()["agentId"], agent["agentId"]);
+        let me = server.get("/api/auth/owner-me").bearer(&owner).send().await.ok();
+        assert_eq!(me.data()["admin"]["agentId"], agent["agentId"]);
+        let owner = server.demo.first.owner.clone();
+        let body = json!({ "username": owner.email, "password": owner.password });
+        let by_password = server.post(&format!("{LOGIN}?slug=demo")).json(&body).send().await;
+        by_password.refused(401, "AUTH_CREDENTIALS_INVALID");
+    });
+}
+
+#[test]
+fn of_many_who_enter_with_one_token_one_comes_in() {
+    on_each_engine(async |server| {
+        let owner = server.owner_token().await;
+        let path = enter(&entry(&server, &owner).await);
+        let answers = futures_util::future::join_all((0..30).map(|_| server.get(&path).send())).await;
+        let good = answers.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(good, 1);
+        for answer in answers.into_iter().filter(|answer| answer.status != 200) {
+            answer.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+        }
+    });
+}
+
+#[test]
+fn an_entry_token_lives_a_minute_in_its_own_host_and_with_the_session_that_made_it() {
+    on_each_engine(async |server| {
+        let owner = server.owner_token().await;
+        let token = entry(&server, &owner).await;
+        server.clock.advance(Duration::seconds(60));
+        server.get(&enter(&token)).send().await.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+
+        let token = entry(&server, &owner).await;
+        let elsewhere = server.get(&enter(&token)).header("host", "other.localhost").send().await;
+        elsewhere.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+        server.get(&enter(&token)).header("host", "demo.localhost").send().await.ok();
+
+        let demo = server.demo.first.owner.clone();
+        let body = json!({ "email": demo.email, "password": demo.password });
+        let session = server.post("/api/auth/owner-login").json(&body).send().await.ok();
+        let token = entry(&server, &text(&session.data()["accessToken"])).await;
+        let cookie = format!("ownerRefreshToken={}", text(&session.data()["refreshToken"]));
+        server.post("/api/auth/owner-logout").header("cookie", &cookie).send().await.ok();
+        server.get(&enter(&token)).send().await.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn only_an_owner_gets_entry_tokens_and_only_into_the_own_workspace() {
+    on_each_engine(async |server| {
+        server.post(ENTRY).send().await.refused(401, "AUTH_TOKEN_MISSING");
+        server.post(ENTRY).bearer(server.key()).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        let theirs = server.other_owner_token().await;
+        let entered = server.get(&enter(&entry(&server, &theirs).await)).send().await.ok();
+        assert_eq!(entered.data()["agent"]["clientId"], json!(server.demo.other_tenant.identity.client_id));
+    });
+}
+
+#[test]
+fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
+    on_each_engine(async |server| {
+        let owner = server.owner_token().await;
+        let session = server.get(&enter(&entry(&server, &owner).await)).send().await.ok();
+        let token = entry(&server, &owner).await;
+        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+        let (store, now) = (server.store().await, server.clock.now());
+        let done = store.write(move |c| {
+            let owner = &owners::owner_list(c, &tenant)?[0];
+            owners::owner_set_active(c, &tenant, &owner.id, false, now)
+        });
+        assert!(done.await.expect("writes"));
+        store.close().await;
+        let access = text(&session.data()["accessToken"]);
+        server.get(SHARED).bearer(&access).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server
+            .post(REFRESH)
+            .json(&refresh(session.data()))
+            .send()
+            .await
+            .refused(403, "AUTH_ACCOUNT_DISABLED");
+        server.get(&enter(&token)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
+        server.post(ENTRY).bearer(&owner).send().await.refused(401, "AUTH_TOKEN_INVALID");
+    });
+}

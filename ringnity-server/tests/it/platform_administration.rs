@@ -1,0 +1,132 @@
+//! Platform Administration: the platform's own people signing in.
+
+use chrono::Duration;
+use ringnity_store::platform;
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, on_each_engine};
+
+const LOGIN: &str = "/api/platform/auth/login";
+const REFRESH: &str = "/api/platform/auth/refresh";
+/// Any operation that only the platform's people open.
+const GUARDED: &str = "/api/platform/plan-contracts";
+
+async fn login(server: &TestServer) -> Value {
+    let admin = &server.demo.platform_admin;
+    let body = json!({ "email": admin.email, "password": admin.password });
+    server.post(LOGIN).json(&body).send().await.ok().data().clone()
+}
+
+fn refresh(session: &Value) -> Value {
+    json!({ "refreshToken": session["refreshToken"] })
+}
+
+#[test]
+fn an_administrator_signs_in_and_opens_what_no_owner_opens() {
+    on_each_engine(async |server| {
+        let admin = server.demo.platform_admin.clone();
+        let body = json!({ "email": admin.email.to_uppercase(), "password": admin.password });
+        let answer = server.post(LOGIN).json(&body).send().await.ok();
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let data = answer.data();
+        assert_eq!(
+            (&data["email"], &data["role"], &data["expiresIn"]),
+            (&json!(admin.email), &json!("platform_owner"), &json!(900))
+        );
+        let token = data["accessToken"].as_str().expect("token");
+        let opened = server.get(GUARDED).bearer(token).send().await;
+        assert!(![401, 403].contains(&opened.status.as_u16()), "{}", opened.text);
+
+        let owner = server.owner_token().await;
+        server.get(GUARDED).bearer(&owner).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.get(GUARDED).bearer(server.key()).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.get(GUARDED).send().await.refused(401, "AUTH_TOKEN_MISSING");
+        server.get("/api/auth/owner-me").bearer(token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_administrator_are_the_same_answer() {
+    on_each_engine(async |server| {
+        let ask = async |email: &str| {
+            let body = json!({ "email": email, "password": "wrong" });
+            server.post(LOGIN).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID").json
+        };
+        let email = server.demo.platform_admin.email.clone();
+        assert_eq!(ask(&email).await, ask("nobody@platform.example").await);
+        // An owner is no administrator.
+        let owner = server.demo.first.owner.clone();
+        let body = json!({ "email": owner.email, "password": owner.password });
+        server.post(LOGIN).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
+    });
+}
+
+#[test]
+fn a_refresh_token_works_once_and_its_second_use_ends_the_session() {
+    on_each_engine(async |server| {
+        let first = login(&server).await;
+        let second = server.post(REFRESH).json(&refresh(&first)).send().await.ok().data().clone();
+        assert_eq!((&second["adminId"], &second["email"]), (&first["adminId"], &first["email"]));
+        assert_ne!(second["refreshToken"], first["refreshToken"]);
+        let token = second["accessToken"].as_str().expect("token");
+        let opened = server.get(GUARDED).bearer(token).send().await;
+        assert_ne!(opened.status.as_u16(), 401);
+
+        server.post(REFRESH).json(&refresh(&first)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        server.post(REFRESH).json(&refresh(&second)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        server.get(GUARDED).bearer(token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn an_owners_refresh_token_is_none_here_and_stays_good() {
+    on_each_engine(async |server| {
+        let owner = server.demo.first.owner.clone();
+        let body = json!({ "email": owner.email, "password": owner.password });
+        let session = server.post("/api/auth/owner-login").json(&body).send().await.ok().data().clone();
+        for path in [REFRESH, "/api/auth/workspace-refresh"] {
+            server
+                .post(path)
+                .json(&refresh(&session))
+                .send()
+                .await
+                .refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        }
+        server.post("/api/auth/owner-refresh").json(&refresh(&session)).send().await.ok();
+        server
+            .post(REFRESH)
+            .json(&json!({ "refreshToken": "nobody's" }))
+            .send()
+            .await
+            .refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn an_administrator_who_is_switched_off_is_out_from_the_next_request_on() {
+    on_each_engine(async |server| {
+        let session = login(&server).await;
+        let token = session["accessToken"].as_str().expect("token");
+        let id = session["adminId"].as_str().expect("id").to_owned().into();
+        let now = server.clock.now();
+        let store = server.store().await;
+        store.write(move |c| platform::platform_admin_set_active(c, &id, false, now)).await.expect("writes");
+        server.get(GUARDED).bearer(token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server.post(REFRESH).json(&refresh(&session)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
+        let admin = &server.demo.platform_admin;
+        let body = json!({ "email": admin.email, "password": admin.password });
+        server.post(LOGIN).json(&body).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_session_that_nobody_refreshes_ends_after_thirty_days() {
+    on_each_engine(async |server| {
+        let session = login(&server).await;
+        server.clock.advance(Duration::days(29));
+        let next = server.post(REFRESH).json(&refresh(&session)).send().await.ok().data().clone();
+        server.clock.advance(Duration::days(30));
+        server.post(REFRESH).json(&refresh(&next)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+    });
+}
