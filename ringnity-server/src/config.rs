@@ -135,12 +135,22 @@ pub struct Urls {
 }
 
 impl Urls {
+    /// The name in the public URL.
+    fn public_host(&self) -> Option<String> {
+        let url: http::Uri = self.public.parse().ok()?;
+        url.host().map(str::to_owned)
+    }
+
     /// The tenant's slug in a `Host` header: one label before the base domain.
     pub fn slug_of_host(&self, host: &str) -> Option<String> {
         let name = host.rsplit_once(':').map_or(host, |(name, port)| {
             if port.chars().all(|digit| digit.is_ascii_digit()) { name } else { host }
         });
         let name = name.to_ascii_lowercase();
+        // Where everybody comes is nobody's host, also when it lies below the base domain.
+        if self.public_host().is_some_and(|public| public.eq_ignore_ascii_case(&name)) {
+            return None;
+        }
         let label = name.strip_suffix(&self.base_domain)?.strip_suffix('.')?;
         (!label.is_empty() && !label.contains('.')).then(|| label.to_owned())
     }
@@ -185,6 +195,8 @@ mod tests {
         for host in [
             "example.com",
             "a.b.example.com",
+            "api.example.com",
+            "API.example.com:443",
             "acmeexample.com",
             "acme.example.com.evil.io",
             "127.0.0.1:80",

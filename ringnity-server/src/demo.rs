@@ -280,6 +280,10 @@ impl Demo {
         line(format_args!("Reference    {base}/docs"));
         line(format_args!("Contract     {base}/api/openapi.json"));
         line(format_args!("Demo tenant  {slug}: owner {} / {}", owner.email, owner.password));
+        if let Some(agent) = first.agents.first() {
+            line(format_args!("Its staff    {} / {}", agent.username, agent.password));
+        }
+        line(format_args!("Platform     {} / {}", self.platform_admin.email, self.platform_admin.password));
         line(format_args!("Server key   {key}"));
         line(format_args!(
             "Other tenant {}: key {}",
@@ -293,6 +297,15 @@ impl Demo {
             "    -d '{{\"email\":\"{}\",\"password\":\"{}\"}}'\n",
             owner.email, owner.password
         ));
+        if let Some(agent) = first.agents.first() {
+            line(format_args!(
+                "  curl -s '{base}/api/auth/workspace-login?slug={slug}' -H 'Content-Type: application/json' \\"
+            ));
+            line(format_args!(
+                "    -d '{{\"username\":\"{}\",\"password\":\"{}\"}}'\n",
+                agent.username, agent.password
+            ));
+        }
         line(format_args!(
             "  curl -s {base}/api/server/contacts -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\"
         ));
