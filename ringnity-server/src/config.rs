@@ -141,6 +141,15 @@ impl Urls {
         url.host().map(str::to_owned)
     }
 
+    /// Whether `origin` is where the dashboard's pages come from.
+    pub fn is_dashboard(&self, origin: &str) -> bool {
+        let root = |url: &str| {
+            let (scheme, rest) = url.split_once("://")?;
+            Some(format!("{scheme}://{}", rest.split(['/', '?', '#']).next()?).to_ascii_lowercase())
+        };
+        root(&self.dashboard).is_some_and(|own| own == origin.to_ascii_lowercase())
+    }
+
     /// The tenant's slug in a `Host` header: one label before the base domain.
     pub fn slug_of_host(&self, host: &str) -> Option<String> {
         let name = host.rsplit_once(':').map_or(host, |(name, port)| {
@@ -180,6 +189,20 @@ mod tests {
         assert!(keys_url(GOOGLE_JWKS_URL).is_ok() && keys_url("http://127.0.0.1:9/jwks").is_ok());
         assert!(address("[::1]:0").is_ok() && domain("localhost").is_ok());
         assert_eq!(web_url("https://example.com/ringnity/").as_deref(), Ok("https://example.com/ringnity/"));
+    }
+
+    #[test]
+    fn the_dashboards_origin_is_its_scheme_host_and_port() {
+        let urls = Urls {
+            public: "https://api.example.com".into(),
+            dashboard: "https://Dash.example.com:8443/app".into(),
+            base_domain: "example.com".into(),
+            secure: true,
+        };
+        assert!(urls.is_dashboard("https://dash.example.com:8443"));
+        for origin in ["https://dash.example.com", "http://dash.example.com:8443", "null", ""] {
+            assert!(!urls.is_dashboard(origin), "{origin}");
+        }
     }
 
     #[test]

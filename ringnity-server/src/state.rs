@@ -1,9 +1,13 @@
 //! What every request shares: the rules with their store, and the contract's checks.
 
 use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
+use ringnity_types::ErrorCode;
 
 use crate::app::tenants::{self, TenantHints};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, AppResult};
+
+/// The kinds of credential that pages of a tenant's customers hold.
+const HELD_BY_PAGES: [&str; 4] = ["visitor", "agent", "admin", "oauth"];
 
 /// The state of a running server.
 pub struct State {
@@ -11,6 +15,25 @@ pub struct State {
     pub app: App,
     /// Checks of requests and answers.
     pub boundary: Boundary,
+}
+
+/// What was decided about the page that asks, when the tenant was known: kept with the request, so that the
+/// answer's headers say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    allowed: bool,
+}
+
+impl Page {
+    /// Keeps what `outcome` says of the page. Other refusals say nothing of it.
+    pub fn note<T>(call: &Call, outcome: &AppResult<T>) {
+        let allowed = match outcome {
+            Ok(_) => true,
+            Err(refusal) if refusal.code == ErrorCode::SdkOriginNotAllowed => false,
+            Err(_) => return,
+        };
+        call.note(Self { allowed });
+    }
 }
 
 impl State {
@@ -30,19 +53,35 @@ impl Hooks for State {
         &self.boundary
     }
 
-    /// Pages may read an answer when their origin is on an allowed domain of the tenant that the request names.
+    /// Pages may read an answer when their origin is on an allowed domain of the tenant that the request is about.
+    /// A browser asks beforehand without saying which, and a request that was refused early may not say either:
+    /// then any tenant's domain will do, for what is said to such a page is said to everybody.
     async fn cors(&self, call: &Call, origin: &str) -> Cors {
+        if self.app.urls.is_dashboard(origin) {
+            return Cors::AllowWithCookies;
+        }
+        let accepts = call.operation().accepts;
+        if !accepts.is_empty() && !accepts.iter().any(|access| HELD_BY_PAGES.contains(&access.kind)) {
+            // Keys and sign-ins to the dashboard have no business on other pages.
+            return Cors::Deny;
+        }
+        if let Some(page) = call.noted::<Page>() {
+            return if page.allowed { Cors::Allow } else { Cors::Deny };
+        }
         let hints = self.tenant_hints(call);
         let origin = origin.to_owned();
         let allowed = self
             .app
             .store
             .read(move |c| {
+                if !hints.say_anything() {
+                    return tenants::is_on_some_domain(c, &origin);
+                }
                 let tenant = tenants::tenant_of_hints(c, &hints)?;
                 tenants::must_be_allowed_origin(c, &tenant.id, Some(&origin))?;
-                Ok::<_, AppError>(())
+                Ok::<_, AppError>(true)
             })
             .await;
-        if allowed.is_ok() { Cors::Allow } else { Cors::Deny }
+        if allowed.is_ok_and(|allowed| allowed) { Cors::Allow } else { Cors::Deny }
     }
 }

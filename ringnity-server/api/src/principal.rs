@@ -71,6 +71,8 @@ pub struct AgentPrincipal {
     pub role: String,
     /// Department, when the agent has one.
     pub department_id: Option<String>,
+    /// What the customer's backend calls the agent, when it said so.
+    pub name: Option<String>,
     /// `agent:` scopes.
     pub scopes: Vec<String>,
 }
@@ -82,8 +84,18 @@ pub struct AdminPrincipal {
     pub tenant: Tenant,
     /// The token's session.
     pub session_id: String,
-    /// The person behind it, when there is one.
+    /// Who acts, the same over all tokens of one person: an agent, or whom the customer's backend names.
+    pub subject: String,
+    /// The agent behind it, when there is one.
     pub agent_id: Option<String>,
+    /// User name of that agent.
+    pub username: Option<String>,
+    /// Who acts, in the words of the customer's backend.
+    pub actor_id: Option<String>,
+    /// What the customer's backend calls the person, when it said so.
+    pub name: Option<String>,
+    /// Role in which it acts.
+    pub role: String,
     /// `admin:` scopes.
     pub scopes: Vec<String>,
 }

@@ -29,6 +29,15 @@ pub fn origin_allowed(origin: &str, domains: &[String]) -> bool {
     })
 }
 
+/// Every entry that lets pages of `origin` in, as entries are kept.
+pub fn entries_for(origin: &str) -> Vec<String> {
+    let Some(host) = host_of_origin(origin) else { return Vec::new() };
+    // No host name has more labels than this; a header may hold more.
+    let parents = host.match_indices('.').take(127).map(|(dot, _)| format!("*{}", &host[dot..]));
+    let wild: Vec<String> = parents.collect();
+    std::iter::once(host).chain(wild).collect()
+}
+
 /// Host of a web page's origin, with its port unless it is the scheme's own.
 fn host_of_origin(origin: &str) -> Option<String> {
     let origin = origin.to_ascii_lowercase();
@@ -258,6 +267,20 @@ mod tests {
             assert_eq!(normalise(given).as_deref(), Ok(kept), "{given}");
             assert_eq!(normalise(kept).as_deref(), Ok(kept), "{kept} stays as it is");
         }
+    }
+
+    #[test]
+    fn the_entries_for_an_origin_are_those_that_let_it_in() {
+        assert_eq!(
+            entries_for("https://a.Example.com:8443"),
+            ["a.example.com:8443", "*.example.com:8443", "*.com:8443"]
+        );
+        for origin in ["https://a.b.example.com:443", "http://localhost:5173", "http://[::1]:3000"] {
+            let entries = entries_for(origin);
+            assert!(entries.iter().all(|entry| allowed(origin, entry)), "{entries:?}");
+        }
+        assert!(entries_for("null").is_empty());
+        assert!(entries_for(&format!("https://{}a", "a.".repeat(5000))).len() < 130);
     }
 
     #[test]

@@ -5,12 +5,15 @@ mod error;
 
 pub mod contacts;
 pub mod credentials;
+pub mod devices;
 pub mod domains;
 pub mod google;
 pub mod health;
 pub mod owners;
 pub mod platform_auth;
 pub mod runtime;
+pub mod runtime_sessions;
+pub mod sdk_tokens;
 pub mod sessions;
 pub mod tenants;
 pub mod workspace;

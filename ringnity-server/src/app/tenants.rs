@@ -17,6 +17,13 @@ pub struct TenantHints {
     pub slug: Option<String>,
 }
 
+impl TenantHints {
+    /// Whether they name a tenant at all.
+    pub fn say_anything(&self) -> bool {
+        self.host_slug.is_some() || self.public_key.is_some() || self.slug.is_some()
+    }
+}
+
 /// The tenant of a Server API key.
 pub async fn get_server_tenant(app: &App, tenant: TenantId) -> AppResult<TenantData> {
     let stored = app.store.read(move |c| tenants::tenant_get(c, &tenant)?.ok_or_else(unknown)).await?;
@@ -39,6 +46,13 @@ pub fn tenant_of_hints(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
         ));
     };
     let tenant = found.ok_or_else(unknown)?;
+    must_be_active(&tenant)?;
+    Ok(tenant)
+}
+
+/// The tenant with that id. It must be active.
+pub fn active(c: &mut Conn, id: &TenantId) -> AppResult<Stored> {
+    let tenant = tenants::tenant_get(c, id)?.ok_or_else(unknown)?;
     must_be_active(&tenant)?;
     Ok(tenant)
 }
@@ -68,6 +82,13 @@ pub fn must_be_allowed_origin(c: &mut Conn, tenant: &TenantId, origin: Option<&s
         "Pages of this origin may not use this tenant. Add its domain to the tenant's allowed domains.",
     )
     .detail(format!("origin {origin} is on none of the allowed domains")))
+}
+
+/// Whether any tenant that is served lists `origin`: all that can be asked before a request says which tenant it
+/// is about.
+pub fn is_on_some_domain(c: &mut Conn, origin: &str) -> AppResult<bool> {
+    let listed = tenants::tenant_domain_listed(c, &domains::entries_for(origin))?;
+    Ok(domains::origin_allowed(origin, &listed))
 }
 
 /// What a tenant's own systems may know of it.

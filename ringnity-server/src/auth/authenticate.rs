@@ -1,5 +1,5 @@
 //! Who holds a credential: one answer per kind that the contract names. A kind that nothing issues yet is held
-//! by nobody.
+//! by nobody. Tokens of the SDKs are judged in `sdk`.
 
 use ringnity_api::principal::{
     AdminPrincipal, AgentPrincipal, OauthPrincipal, OwnerPrincipal, PlatformPrincipal, ServerPrincipal,
@@ -124,16 +124,16 @@ impl Authenticate for State {
         Ok(PlatformPrincipal { admin_id: admin.id.into_string(), session_id: session.id.into_string() })
     }
 
-    async fn visitor(&self, _: &Call, _: &Credential) -> Result<VisitorPrincipal, AuthFailure> {
-        Err(AuthFailure::NotThisKind)
+    async fn visitor(&self, call: &Call, credential: &Credential) -> Result<VisitorPrincipal, AuthFailure> {
+        self.visitor_of(call, credential).await
     }
 
-    async fn agent(&self, _: &Call, _: &Credential) -> Result<AgentPrincipal, AuthFailure> {
-        Err(AuthFailure::NotThisKind)
+    async fn agent(&self, call: &Call, credential: &Credential) -> Result<AgentPrincipal, AuthFailure> {
+        self.agent_of(call, credential).await
     }
 
-    async fn admin(&self, _: &Call, _: &Credential) -> Result<AdminPrincipal, AuthFailure> {
-        Err(AuthFailure::NotThisKind)
+    async fn admin(&self, call: &Call, credential: &Credential) -> Result<AdminPrincipal, AuthFailure> {
+        self.admin_of(call, credential).await
     }
 
     async fn oauth(&self, _: &Call, _: &Credential) -> Result<OauthPrincipal, AuthFailure> {
@@ -143,7 +143,7 @@ impl Authenticate for State {
 
 impl State {
     /// What an access token says, when it opens `scope`.
-    fn claims(&self, credential: &Credential, scope: TokenScope) -> Result<Claims, AuthFailure> {
+    pub(super) fn claims(&self, credential: &Credential, scope: TokenScope) -> Result<Claims, AuthFailure> {
         let claims =
             self.app.signer.read(credential.secret(), self.app.now()).map_err(|problem| match problem {
                 TokenProblem::Invalid => AuthFailure::NotThisKind,

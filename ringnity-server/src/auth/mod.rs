@@ -4,5 +4,6 @@
 mod authenticate;
 pub mod google;
 pub mod password;
+mod sdk;
 pub mod secrets;
 pub mod tokens;

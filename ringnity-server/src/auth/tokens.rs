@@ -30,6 +30,14 @@ pub enum TokenScope {
     Workspace,
     /// An administrator of the platform.
     Platform,
+    /// A visitor of a tenant's site or app.
+    Visitor,
+    /// A person who answers conversations, through the customer's own pages.
+    Agent,
+    /// A tenant's administration, through the customer's own systems.
+    Admin,
+    /// No surface: it says who a visitor is, to whoever makes the visitor's session.
+    VisitorContext,
 }
 
 impl TokenScope {
@@ -39,6 +47,10 @@ impl TokenScope {
             Self::Owner => "owner",
             Self::Workspace => "workspace",
             Self::Platform => "platform",
+            Self::Visitor => "visitor",
+            Self::Agent => "agent",
+            Self::Admin => "admin",
+            Self::VisitorContext => "visitor_context",
         }
     }
 }
@@ -57,12 +69,51 @@ pub struct Claims {
     pub scope: TokenScope,
     /// The session it belongs to: when that ends, so does the token.
     pub sid: String,
+    /// What only tokens of the SDKs say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdk: Option<SdkClaims>,
     /// When it was made, in seconds.
     pub iat: i64,
     /// When it ends, in seconds.
     pub exp: i64,
     /// Makes each token another.
     pub jti: String,
+}
+
+/// What a token of the SDKs says beside who holds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SdkClaims {
+    /// What it opens.
+    pub scopes: Vec<String>,
+    /// The role in which it acts. An agent's is read anew at each request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The agent's department when the token was made. Read anew at each request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    /// What the customer's backend calls the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who the person is to the customer's backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+/// What a token of the SDKs is made for.
+#[derive(Debug, Clone)]
+pub struct SdkGrant<'a> {
+    /// Which surface it opens.
+    pub scope: TokenScope,
+    /// Who holds it.
+    pub subject: &'a str,
+    /// Whose visitor, agent or administrator.
+    pub tenant: &'a str,
+    /// The session that it belongs to.
+    pub session: &'a str,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// What else it says.
+    pub claims: SdkClaims,
 }
 
 /// Why a token is not accepted.
@@ -135,12 +186,32 @@ impl Signer {
             tid: tenant.map(str::to_owned),
             scope,
             sid: session.to_owned(),
+            sdk: None,
             iat: now.timestamp(),
             exp: (now + ACCESS_TOKEN_LIFE).timestamp(),
             jti: uuid::Uuid::now_v7().simple().to_string(),
         };
+        self.write(&claims)
+    }
+
+    /// A token of the SDKs.
+    pub fn sign_sdk(&self, grant: SdkGrant<'_>, now: DateTime<Utc>) -> Result<String, SignError> {
+        self.write(&Claims {
+            iss: ISSUER.to_owned(),
+            sub: grant.subject.to_owned(),
+            tid: Some(grant.tenant.to_owned()),
+            scope: grant.scope,
+            sid: grant.session.to_owned(),
+            sdk: Some(grant.claims),
+            iat: now.timestamp(),
+            exp: grant.expires_at.timestamp(),
+            jti: uuid::Uuid::now_v7().simple().to_string(),
+        })
+    }
+
+    fn write(&self, claims: &Claims) -> Result<String, SignError> {
         let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::HS256) };
-        Ok(jsonwebtoken::encode(&header, &claims, &self.encoding)?)
+        Ok(jsonwebtoken::encode(&header, claims, &self.encoding)?)
     }
 
     /// What `token` says, if it is ours and `now` is within its time.

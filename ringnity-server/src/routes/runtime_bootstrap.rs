@@ -8,9 +8,11 @@ use ringnity_api::{
 use ringnity_types as types;
 use ringnity_types::ConstTrue;
 
-use crate::app::{health, runtime};
+use crate::app::devices::{self, Holder};
+use crate::app::{TenantId, health, runtime, runtime_sessions};
+use crate::state::Page;
 
-use super::{Routes, State, fault, later};
+use super::{Routes, State, fault, tenant_id};
 
 impl RuntimeBootstrapOperations for Routes {
     async fn get_runtime_health(
@@ -31,15 +33,58 @@ impl RuntimeBootstrapOperations for Routes {
     ) -> Result<types::RuntimeBootstrapEnvelope, Fault> {
         let origin = call.origin().map(str::to_owned);
         let debug = input.debug.unwrap_or(false);
-        let data = runtime::bootstrap_runtime(&cx.app, cx.tenant_hints(&call), origin, debug)
-            .await
-            .map_err(fault)?;
-        Ok(types::RuntimeBootstrapEnvelope::new(data))
+        let outcome = runtime::bootstrap_runtime(&cx.app, cx.tenant_hints(&call), origin, debug).await;
+        Page::note(&call, &outcome);
+        Ok(types::RuntimeBootstrapEnvelope::new(outcome.map_err(fault)?))
     }
 
-    later! {
-        create_runtime_session(CreateRuntimeSessionInput) -> types::RuntimeSessionEnvelope;
-        register_device_push_token(VisitorOrAgentOrAdmin, RegisterDevicePushTokenInput) -> types::DevicePushTokenEnvelope;
-        unregister_device_push_token(VisitorOrAgentOrAdmin, UnregisterDevicePushTokenInput) -> types::DevicePushTokenDisabledEnvelope;
+    async fn create_runtime_session(
+        cx: &State,
+        call: Call,
+        input: CreateRuntimeSessionInput,
+    ) -> Result<types::RuntimeSessionEnvelope, Fault> {
+        let origin = call.origin().map(str::to_owned);
+        let hints = cx.tenant_hints(&call);
+        let outcome = runtime_sessions::create_runtime_session(&cx.app, hints, origin, input.body).await;
+        Page::note(&call, &outcome);
+        Ok(types::RuntimeSessionEnvelope::new(outcome.map_err(fault)?))
+    }
+
+    async fn register_device_push_token(
+        cx: &State,
+        _: Call,
+        principal: VisitorOrAgentOrAdmin,
+        input: RegisterDevicePushTokenInput,
+    ) -> Result<types::DevicePushTokenEnvelope, Fault> {
+        let (tenant, holder) = holder(principal);
+        let data = devices::register_device_push_token(&cx.app, tenant, holder, input.body);
+        Ok(types::DevicePushTokenEnvelope::new(data.await.map_err(fault)?))
+    }
+
+    async fn unregister_device_push_token(
+        cx: &State,
+        _: Call,
+        principal: VisitorOrAgentOrAdmin,
+        input: UnregisterDevicePushTokenInput,
+    ) -> Result<types::DevicePushTokenDisabledEnvelope, Fault> {
+        let (tenant, holder) = holder(principal);
+        let data = devices::unregister_device_push_token(&cx.app, tenant, holder, input.body);
+        Ok(types::DevicePushTokenDisabledEnvelope::new(data.await.map_err(fault)?))
+    }
+}
+
+/// Who is signed in on the device, and in which tenant.
+fn holder(principal: VisitorOrAgentOrAdmin) -> (TenantId, Holder) {
+    match principal {
+        VisitorOrAgentOrAdmin::Visitor(visitor) => (
+            tenant_id(&visitor.tenant),
+            Holder::Visitor { id: visitor.visitor_id, external_id: visitor.external_id },
+        ),
+        VisitorOrAgentOrAdmin::Agent(agent) => {
+            (tenant_id(&agent.tenant), Holder::Agent { id: agent.agent_id })
+        }
+        VisitorOrAgentOrAdmin::Admin(admin) => {
+            (tenant_id(&admin.tenant), Holder::Admin { subject: admin.subject })
+        }
     }
 }

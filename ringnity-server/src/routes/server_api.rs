@@ -11,7 +11,7 @@ use ringnity_types as types;
 use ringnity_types::ConstTrue;
 
 use crate::app::contacts::{self, ListContacts};
-use crate::app::{health, tenants};
+use crate::app::{health, sdk_tokens, tenants};
 
 use super::{Routes, State, fault, later, tenant_id};
 
@@ -98,13 +98,43 @@ impl ServerApiOperations for Routes {
         Ok(types::ContactDeletedEnvelope::new(data))
     }
 
+    async fn create_visitor_context_token(
+        cx: &State,
+        _: Call,
+        principal: ServerPrincipal,
+        input: CreateVisitorContextTokenInput,
+    ) -> Result<types::SdkTokenEnvelope, Fault> {
+        let (tenant, key) = (tenant_id(&principal.tenant), principal.credential_id.into());
+        let data = sdk_tokens::create_visitor_context_token(&cx.app, tenant, key, input.body);
+        Ok(types::SdkTokenEnvelope::new(data.await.map_err(fault)?))
+    }
+
+    async fn create_agent_token(
+        cx: &State,
+        _: Call,
+        principal: ServerPrincipal,
+        input: CreateAgentTokenInput,
+    ) -> Result<types::SdkTokenEnvelope, Fault> {
+        let (tenant, key) = (tenant_id(&principal.tenant), principal.credential_id.into());
+        let data = sdk_tokens::create_agent_token(&cx.app, tenant, key, input.body);
+        Ok(types::SdkTokenEnvelope::new(data.await.map_err(fault)?))
+    }
+
+    async fn create_admin_token(
+        cx: &State,
+        _: Call,
+        principal: ServerPrincipal,
+        input: CreateAdminTokenInput,
+    ) -> Result<types::SdkTokenEnvelope, Fault> {
+        let (tenant, key) = (tenant_id(&principal.tenant), principal.credential_id.into());
+        let data = sdk_tokens::create_admin_token(&cx.app, tenant, key, input.body);
+        Ok(types::SdkTokenEnvelope::new(data.await.map_err(fault)?))
+    }
+
     later! {
         get_sdk_readiness(ServerPrincipal, GetSdkReadinessInput) -> types::ReadinessEnvelope;
         get_server_report_summary(ServerPrincipal, GetServerReportSummaryInput) -> types::ReportSummaryEnvelope;
         get_server_report_timeseries(ServerPrincipal, GetServerReportTimeseriesInput) -> types::ReportTimeseriesEnvelope;
         export_server_report(ServerPrincipal, ExportServerReportInput) -> ExportServerReportOutput;
-        create_visitor_context_token(ServerPrincipal, CreateVisitorContextTokenInput) -> types::SdkTokenEnvelope;
-        create_agent_token(ServerPrincipal, CreateAgentTokenInput) -> types::SdkTokenEnvelope;
-        create_admin_token(ServerPrincipal, CreateAdminTokenInput) -> types::SdkTokenEnvelope;
     }
 }

@@ -19,6 +19,10 @@ pub mod constraint {
     pub const CONTACT_EXTERNAL_ID: &str = "contacts_tenant_id_external_id_key";
     /// A department's name is taken within its tenant.
     pub const DEPARTMENT_NAME: &str = "departments_tenant_id_name_key";
+    /// A device is registered with that provider.
+    pub const DEVICE_OF_PROVIDER: &str = "device_push_tokens_tenant_id_provider_device_id_key";
+    /// A push token is registered with that provider.
+    pub const DEVICE_TOKEN: &str = "device_push_tokens_tenant_id_provider_token_hash_key";
     /// An owner is known by another account of the same issuer already.
     pub const OWNER_IDENTITY_ISSUER: &str = "owner_identities_tenant_id_owner_id_issuer_key";
     /// An owner's sign-in email is taken.
@@ -33,12 +37,16 @@ pub mod constraint {
     pub const TENANT_PUBLIC_KEY: &str = "tenants_public_key_key";
     /// A tenant's slug is taken.
     pub const TENANT_SLUG: &str = "tenants_slug_key";
+    /// A vouched-for identity is known within its tenant.
+    pub const VISITOR_EXTERNAL_ID: &str = "visitors_tenant_id_external_id_key";
 
     /// All of the above.
     pub const ALL: &[&str] = &[
         AGENT_USERNAME,
         CONTACT_EXTERNAL_ID,
         DEPARTMENT_NAME,
+        DEVICE_OF_PROVIDER,
+        DEVICE_TOKEN,
         OWNER_IDENTITY_ISSUER,
         OWNER_EMAIL,
         PLAN_SLUG,
@@ -46,6 +54,7 @@ pub mod constraint {
         SERVER_CREDENTIAL_SECRET_HASH,
         TENANT_PUBLIC_KEY,
         TENANT_SLUG,
+        VISITOR_EXTERNAL_ID,
     ];
 }
 

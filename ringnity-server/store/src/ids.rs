@@ -120,6 +120,8 @@ ids! {
     ContactId "con_";
     /// A department.
     DepartmentId "dep_";
+    /// A device that push notifications go to.
+    DevicePushTokenId "dev_";
     /// An event of the outbox.
     EventId "evt_";
     /// An owner account.
@@ -136,6 +138,8 @@ ids! {
     SigningKeyId "kid_";
     /// A tenant: what the contract calls a client.
     TenantId "ten_";
+    /// A visitor.
+    VisitorId "vis_";
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod config;
 mod conn;
 pub mod contacts;
 pub mod credentials;
+pub mod devices;
 pub mod entry_tokens;
 mod error;
 pub mod events;
@@ -41,6 +42,7 @@ pub mod tenants;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod types;
+pub mod visitors;
 mod writer;
 
 pub use config::{Engine, StoreConfig};

@@ -326,10 +326,69 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    visitors (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        external_id -> Nullable<Text>,
+        claimed_external_id -> Nullable<Text>,
+        name -> Nullable<Text>,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        metadata -> Text,
+        created_at -> Moment,
+        updated_at -> Moment,
+        last_seen_at -> Moment,
+    }
+}
+
+diesel::table! {
+    visitor_contexts (family_id) {
+        family_id -> Text,
+        tenant_id -> Text,
+        external_id -> Nullable<Text>,
+        name -> Nullable<Text>,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        metadata -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    device_push_tokens (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        subject_kind -> Text,
+        subject_id -> Text,
+        platform -> Text,
+        provider -> Text,
+        token -> Nullable<Text>,
+        token_hash -> Text,
+        device_id -> Nullable<Text>,
+        app_id -> Nullable<Text>,
+        audience -> Text,
+        external_id -> Nullable<Text>,
+        agent_id -> Nullable<Text>,
+        call_mode -> Text,
+        metadata -> Text,
+        enabled -> Bool,
+        created_at -> Moment,
+        updated_at -> Moment,
+        last_seen_at -> Moment,
+    }
+}
+
 diesel::joinable!(tenants -> plans (plan_id));
 diesel::joinable!(plan_features -> plans (plan_id));
 diesel::joinable!(plan_quotas -> plans (plan_id));
 diesel::joinable!(refresh_tokens -> session_families (family_id));
+diesel::joinable!(tenant_domains -> tenants (tenant_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     agents,
@@ -337,6 +396,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     contact_totals,
     contacts,
     departments,
+    device_push_tokens,
     events,
     owner_agents,
     owner_identities,
@@ -354,5 +414,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     subscriptions,
     tenant_domains,
     tenants,
+    visitor_contexts,
+    visitors,
     workspace_entry_tokens,
 );

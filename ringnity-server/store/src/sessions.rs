@@ -94,6 +94,18 @@ pub fn session_insert_by_credential(
     family_insert(c, Some(tenant), subject_kind, subject_id, Some(credential_id), expires_at, now)
 }
 
+/// Begins a session that nobody vouches for and that has no refresh token: a visitor's.
+pub fn session_insert_brief(
+    c: &mut Conn,
+    tenant: &TenantId,
+    subject_kind: &str,
+    subject_id: &str,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> StoreResult<SessionFamily> {
+    family_insert(c, Some(tenant), subject_kind, subject_id, None, expires_at, now)
+}
+
 fn family_insert(
     c: &mut Conn,
     tenant: Option<&TenantId>,

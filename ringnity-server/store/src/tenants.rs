@@ -253,6 +253,18 @@ pub fn tenant_domain_replace(
     Ok(())
 }
 
+/// Those of `domains` that some active tenant lists. Has no tenant: it is for a browser that asks whether a page
+/// may ask at all, before it says what about.
+pub fn tenant_domain_listed(c: &mut Conn, domains: &[String]) -> StoreResult<Vec<String>> {
+    Ok(tenant_domains::table
+        .inner_join(tenants::table)
+        .filter(tenants::is_active.eq(true))
+        .filter(tenant_domains::domain.eq_any(domains.to_vec()))
+        .select(tenant_domains::domain)
+        .distinct()
+        .load(c)?)
+}
+
 /// The tenant's subscription.
 pub fn subscription_get(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<Subscription>> {
     Ok(subscriptions::table.find(tenant).select(Subscription::as_select()).first(c).optional()?)

@@ -169,6 +169,44 @@ impl TestServer {
         answer.data()["accessToken"].as_str().expect("token").to_owned()
     }
 
+    /// An agent token of the demo tenant's first agent.
+    pub async fn agent_token(&self, scopes: &[&str]) -> String {
+        let body = serde_json::json!({ "username": "agent.one", "scopes": scopes });
+        self.sdk_token("agent", self.key(), &body).await
+    }
+
+    /// An admin token of the demo tenant.
+    pub async fn admin_token(&self, scopes: &[&str]) -> String {
+        let body = serde_json::json!({ "adminActorId": "crm-admin-7", "scopes": scopes });
+        self.sdk_token("admin", self.key(), &body).await
+    }
+
+    /// A token that the Server API makes: `kind` is the end of its path.
+    pub async fn sdk_token(&self, kind: &str, key: &str, body: &Value) -> String {
+        let path = format!("/api/server/sdk-token/{kind}");
+        let answer = self.post(&path).bearer(key).json(body).send().await.status(StatusCode::CREATED);
+        answer.data()["token"].as_str().expect("token").to_owned()
+    }
+
+    /// A context token of the demo tenant for `visitor`.
+    pub async fn context_token(&self, visitor: &Value) -> String {
+        let body = serde_json::json!({ "visitor": visitor });
+        let request = self.post("/api/server/visitor-context-token").bearer(self.key()).json(&body);
+        let answer = request.send().await.status(StatusCode::CREATED);
+        answer.data()["token"].as_str().expect("token").to_owned()
+    }
+
+    /// A visitor's session, made with `body`.
+    pub async fn visitor_session(&self, body: &Value) -> String {
+        let answer = self.post("/api/sdk/session").json(body).send().await.status(StatusCode::CREATED);
+        answer.data()["sessionToken"].as_str().expect("session").to_owned()
+    }
+
+    /// The database behind the server, for what no operation does.
+    pub async fn store(&self) -> ringnity_store::Store {
+        ringnity_store::Store::open(&self.config.store().expect("a database")).await.expect("opens")
+    }
+
     /// Makes a Server API key with `scopes` for the demo tenant.
     pub async fn key_with(&self, scopes: &[&str]) -> String {
         let body = serde_json::json!({ "name": "A test's key", "scopes": scopes });

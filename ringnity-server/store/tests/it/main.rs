@@ -10,4 +10,5 @@ mod schema;
 mod sign_in;
 mod support;
 mod tenancy;
+mod visitors;
 mod writing;

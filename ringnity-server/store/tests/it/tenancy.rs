@@ -6,7 +6,8 @@ use ringnity_store::{
     agents::{self, AgentChanges, NewAgent},
     contacts::{self, ContactChanges, ContactFilter, ContactInput},
     credentials::{self, NewServerCredential, ServerCredentialChanges},
-    entry_tokens, events, identities, owners, plans, sessions, tenants,
+    devices, entry_tokens, events, identities, owners, plans, sessions, tenants,
+    visitors::{self, VisitorProfile},
 };
 
 use crate::support::{noon, on_each_engine, tenant_on};
@@ -39,6 +40,24 @@ fn credential(hash: &str) -> NewServerCredential {
         scopes: vec!["server:health".into()],
         secret_hash: hash.to_owned(),
         secret_preview: "rn_sk_live_…".into(),
+    }
+}
+
+pub(crate) fn new_device(device_id: &str, token_hash: &str) -> devices::NewDevice {
+    devices::NewDevice {
+        subject_kind: "visitor".into(),
+        subject_id: "v".into(),
+        platform: "android".into(),
+        provider: "fcm".into(),
+        token: "secret".into(),
+        token_hash: token_hash.to_owned(),
+        device_id: Some(device_id.to_owned()),
+        app_id: None,
+        audience: "visitor".into(),
+        external_id: None,
+        agent_id: None,
+        call_mode: "basic".into(),
+        metadata: "{}".into(),
     }
 }
 
@@ -112,6 +131,27 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 assert_eq!(credentials::server_credential_update(c, &yours, &key.id, &changes, now)?, None);
                 assert_eq!(credentials::server_credential_rotate(c, &yours, &key.id, "h2", "p", now)?, None);
                 assert!(!credentials::server_credential_touch(c, &yours, &key.id, now)?);
+                // Visitors and their devices
+                let profile = VisitorProfile {
+                    external_id: Some("x".into()),
+                    metadata: "{}".into(),
+                    ..VisitorProfile::default()
+                };
+                let visitor = visitors::visitor_seen(c, &mine, &profile, now)?;
+                let context = sessions::session_insert_brief(c, &mine, "visitor_context", "x", now, now)?;
+                visitors::visitor_context_insert(c, &mine, &context.id, &profile)?;
+                let device = devices::device_put(c, &mine, &new_device("d", "h"), now)?;
+                assert_eq!(visitors::visitor_get(c, &yours, &visitor.id)?, None);
+                assert_eq!(visitors::visitor_by_external_id(c, &yours, "x")?, None);
+                assert_ne!(visitors::visitor_seen(c, &yours, &profile, now)?.id, visitor.id);
+                assert_eq!(visitors::visitor_context_get(c, &yours, &context.id)?, None);
+                assert!(visitors::visitor_context_get(c, &mine, &context.id)?.is_some());
+                assert!(devices::device_find(c, &yours, "fcm", Some("d"), Some("h"))?.is_empty());
+                assert!(devices::device_list_of(c, &yours, "visitor", "v")?.is_empty());
+                assert!(!devices::device_disable(c, &yours, &device.id, now)?);
+                assert_ne!(devices::device_put(c, &yours, &new_device("d", "h"), now)?.id, device.id);
+                assert_eq!(devices::device_find(c, &mine, "fcm", Some("d"), None)?, vec![device]);
+                assert_eq!(visitors::visitor_get(c, &mine, &visitor.id)?, Some(visitor));
                 // Contacts
                 assert_eq!(contacts::contact_get(c, &yours, &person.id)?, None);
                 assert_eq!(contacts::contact_by_external_id(c, &yours, "x")?, None);

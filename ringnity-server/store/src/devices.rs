@@ -1,0 +1,207 @@
+//! Devices that push notifications go to. The token of a device is a secret that has to be kept as it is, for the
+//! push service wants it back; it appears in no debug output, and is forgotten when the device is switched off.
+
+use chrono::{DateTime, Utc};
+use diesel::{delete, insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::{DevicePushTokenId, TenantId},
+    schema::device_push_tokens,
+    types::{Stamp, to_stored_precision},
+};
+
+/// A device as one push service knows it.
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = device_push_tokens, primary_key(tenant_id, id), treat_none_as_null = true)]
+pub struct DevicePushToken {
+    /// Whose device.
+    pub tenant_id: TenantId,
+    /// Its id.
+    pub id: DevicePushTokenId,
+    /// `visitor`, `agent` or `admin`: the kind of whoever registered it last.
+    pub subject_kind: String,
+    /// Who registered it last, and gets what is sent to it.
+    pub subject_id: String,
+    /// `android`, `ios` …
+    pub platform: String,
+    /// The push service.
+    pub provider: String,
+    /// The push service's token; `None` while nothing may be sent.
+    pub token: Option<String>,
+    /// Hash of the token. Unique for a provider within the tenant.
+    pub token_hash: String,
+    /// What the app calls the device. Unique for a provider within the tenant.
+    pub device_id: Option<String>,
+    /// The app.
+    pub app_id: Option<String>,
+    /// `visitor`, `customer`, `agent` or `admin`.
+    pub audience: String,
+    /// The customer's own id of the person. Vouched for only where the visitor's identity is: nothing may be sent
+    /// by it.
+    pub external_id: Option<String>,
+    /// The agent, where it is an agent's device.
+    pub agent_id: Option<String>,
+    /// How calls ring.
+    pub call_mode: String,
+    /// Free members, as JSON text.
+    pub metadata: String,
+    /// Whether anything may be sent to it.
+    pub enabled: bool,
+    /// When it was first registered.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+    /// When it was last registered.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub last_seen_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for DevicePushToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DevicePushToken")
+            .field("tenant_id", &self.tenant_id)
+            .field("id", &self.id)
+            .field("subject_kind", &self.subject_kind)
+            .field("subject_id", &self.subject_id)
+            .field("provider", &self.provider)
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a device is registered with; see [`DevicePushToken`] for the fields.
+#[derive(Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct NewDevice {
+    pub subject_kind: String,
+    pub subject_id: String,
+    pub platform: String,
+    pub provider: String,
+    pub token: String,
+    pub token_hash: String,
+    pub device_id: Option<String>,
+    pub app_id: Option<String>,
+    pub audience: String,
+    pub external_id: Option<String>,
+    pub agent_id: Option<String>,
+    pub call_mode: String,
+    pub metadata: String,
+}
+
+/// The tenant's rows for one installation: the one with that device id, then the one with that token. They may be
+/// one row, or two when a device got the token of another.
+pub fn device_find(
+    c: &mut Conn,
+    tenant: &TenantId,
+    provider: &str,
+    device_id: Option<&str>,
+    token_hash: Option<&str>,
+) -> StoreResult<Vec<DevicePushToken>> {
+    let mut found = Vec::new();
+    if let Some(device_id) = device_id {
+        found.extend(
+            device_push_tokens::table
+                .filter(device_push_tokens::tenant_id.eq(tenant))
+                .filter(device_push_tokens::provider.eq(provider))
+                .filter(device_push_tokens::device_id.eq(device_id))
+                .select(DevicePushToken::as_select())
+                .first(c)
+                .optional()?,
+        );
+    }
+    if let Some(token_hash) = token_hash {
+        let by_token: Option<DevicePushToken> = device_push_tokens::table
+            .filter(device_push_tokens::tenant_id.eq(tenant))
+            .filter(device_push_tokens::provider.eq(provider))
+            .filter(device_push_tokens::token_hash.eq(token_hash))
+            .select(DevicePushToken::as_select())
+            .first(c)
+            .optional()?;
+        found.extend(by_token.filter(|row| found.iter().all(|known| known.id != row.id)));
+    }
+    Ok(found)
+}
+
+/// Registers a device, or brings the known one up to date: one row for its device id and its token together.
+pub fn device_put(
+    c: &mut Conn,
+    tenant: &TenantId,
+    new: &NewDevice,
+    now: DateTime<Utc>,
+) -> StoreResult<DevicePushToken> {
+    let now = to_stored_precision(now);
+    let mut known =
+        device_find(c, tenant, &new.provider, new.device_id.as_deref(), Some(&new.token_hash))?.into_iter();
+    let first = known.next();
+    for other in known {
+        delete(device_push_tokens::table.find((tenant, &other.id))).execute(c)?;
+    }
+    let new = new.clone();
+    let device = DevicePushToken {
+        tenant_id: tenant.clone(),
+        id: first.as_ref().map_or_else(DevicePushTokenId::generate, |known| known.id.clone()),
+        subject_kind: new.subject_kind,
+        subject_id: new.subject_id,
+        platform: new.platform,
+        provider: new.provider,
+        token: Some(new.token),
+        token_hash: new.token_hash,
+        // An app that does not say which device it is on does not mean another one.
+        device_id: new.device_id.or_else(|| first.as_ref().and_then(|known| known.device_id.clone())),
+        app_id: new.app_id,
+        audience: new.audience,
+        external_id: new.external_id,
+        agent_id: new.agent_id,
+        call_mode: new.call_mode,
+        metadata: new.metadata,
+        enabled: true,
+        created_at: first.as_ref().map_or(now, |known| known.created_at),
+        updated_at: now,
+        last_seen_at: now,
+    };
+    if first.is_some() {
+        update(device_push_tokens::table.find((tenant, &device.id))).set(device.clone()).execute(c)?;
+    } else {
+        insert_into(device_push_tokens::table).values(device.clone()).execute(c)?;
+    }
+    Ok(device)
+}
+
+/// Switches a device off and forgets its token; says whether it was on.
+pub fn device_disable(
+    c: &mut Conn,
+    tenant: &TenantId,
+    id: &DevicePushTokenId,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let disabled = update(device_push_tokens::table.find((tenant, id)))
+        .filter(device_push_tokens::enabled.eq(true))
+        .set((
+            device_push_tokens::enabled.eq(false),
+            device_push_tokens::token.eq(None::<String>),
+            device_push_tokens::updated_at.eq(Stamp::from(now)),
+        ))
+        .execute(c)?;
+    Ok(disabled > 0)
+}
+
+/// The devices that what is meant for that person goes to, oldest first.
+pub fn device_list_of(
+    c: &mut Conn,
+    tenant: &TenantId,
+    subject_kind: &str,
+    subject_id: &str,
+) -> StoreResult<Vec<DevicePushToken>> {
+    Ok(device_push_tokens::table
+        .filter(device_push_tokens::tenant_id.eq(tenant))
+        .filter(device_push_tokens::subject_kind.eq(subject_kind))
+        .filter(device_push_tokens::subject_id.eq(subject_id))
+        .filter(device_push_tokens::enabled.eq(true))
+        .order((device_push_tokens::created_at.asc(), device_push_tokens::id.asc()))
+        .select(DevicePushToken::as_select())
+        .load(c)?)
+}

@@ -1,0 +1,190 @@
+//! Visitors of a tenant's sites and apps, and what context tokens vouch for. Whether an identity is vouched for is
+//! decided by whoever calls; here it is a column of its own, so that nobody is found by what they merely say.
+
+use chrono::{DateTime, Utc};
+use diesel::{insert_into, prelude::*, update};
+
+use crate::{
+    conn::Conn,
+    error::StoreResult,
+    ids::{SessionFamilyId, TenantId, VisitorId},
+    schema::{visitor_contexts, visitors},
+    types::{Stamp, to_stored_precision},
+};
+
+/// A visitor.
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = visitors, primary_key(tenant_id, id), treat_none_as_null = true)]
+pub struct Visitor {
+    /// Whose visitor.
+    pub tenant_id: TenantId,
+    /// Its id; the same over all sessions of one vouched-for identity.
+    pub id: VisitorId,
+    /// The identity that the customer's backend vouches for. Unique within the tenant.
+    pub external_id: Option<String>,
+    /// The identity that the visitor merely says it has.
+    pub claimed_external_id: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// Email address.
+    pub email: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// Free members of the latest session, as JSON text.
+    pub metadata: String,
+    /// When it first came.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub created_at: DateTime<Utc>,
+    /// When what is known of it last changed.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub updated_at: DateTime<Utc>,
+    /// When it last began a session.
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    pub last_seen_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for Visitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Visitor")
+            .field("tenant_id", &self.tenant_id)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is said of a visitor; see [`Visitor`] for the fields.
+#[derive(Clone, Default, PartialEq)]
+#[allow(missing_docs)]
+pub struct VisitorProfile {
+    pub external_id: Option<String>,
+    pub claimed_external_id: Option<String>,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    /// JSON text of an object.
+    pub metadata: String,
+}
+
+/// What a context token vouches for.
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = visitor_contexts)]
+pub struct VisitorContext {
+    /// The session that the token stands for.
+    pub family_id: SessionFamilyId,
+    /// Whose visitor.
+    pub tenant_id: TenantId,
+    /// The identity.
+    pub external_id: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// Email address.
+    pub email: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// Free members, as JSON text.
+    pub metadata: String,
+}
+
+impl std::fmt::Debug for VisitorContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VisitorContext").field("family_id", &self.family_id).finish_non_exhaustive()
+    }
+}
+
+/// One of the tenant's visitors.
+pub fn visitor_get(c: &mut Conn, tenant: &TenantId, id: &VisitorId) -> StoreResult<Option<Visitor>> {
+    Ok(visitors::table.find((tenant, id)).select(Visitor::as_select()).first(c).optional()?)
+}
+
+/// The tenant's visitor with that vouched-for identity.
+pub fn visitor_by_external_id(
+    c: &mut Conn,
+    tenant: &TenantId,
+    external_id: &str,
+) -> StoreResult<Option<Visitor>> {
+    Ok(visitors::table
+        .filter(visitors::tenant_id.eq(tenant))
+        .filter(visitors::external_id.eq(external_id))
+        .select(Visitor::as_select())
+        .first(c)
+        .optional()?)
+}
+
+/// A visitor begins a session: the known one when its identity is vouched for and known, else a new one. What the
+/// profile leaves out stays as it was.
+pub fn visitor_seen(
+    c: &mut Conn,
+    tenant: &TenantId,
+    profile: &VisitorProfile,
+    now: DateTime<Utc>,
+) -> StoreResult<Visitor> {
+    let now = to_stored_precision(now);
+    let profile = profile.clone();
+    let known = match &profile.external_id {
+        Some(external_id) => visitor_by_external_id(c, tenant, external_id)?,
+        None => None,
+    };
+    let Some(mut visitor) = known else {
+        let visitor = Visitor {
+            tenant_id: tenant.clone(),
+            id: VisitorId::generate(),
+            external_id: profile.external_id,
+            claimed_external_id: profile.claimed_external_id,
+            name: profile.name,
+            email: profile.email,
+            phone: profile.phone,
+            metadata: profile.metadata,
+            created_at: now,
+            updated_at: now,
+            last_seen_at: now,
+        };
+        insert_into(visitors::table).values(visitor.clone()).execute(c)?;
+        return Ok(visitor);
+    };
+    let before = visitor.clone();
+    visitor.name = profile.name.or(visitor.name);
+    visitor.email = profile.email.or(visitor.email);
+    visitor.phone = profile.phone.or(visitor.phone);
+    visitor.metadata = profile.metadata;
+    if visitor != before {
+        visitor.updated_at = now;
+    }
+    visitor.last_seen_at = now;
+    update(visitors::table.find((tenant, &visitor.id))).set(visitor.clone()).execute(c)?;
+    Ok(visitor)
+}
+
+/// Keeps what a context token vouches for, as long as its session is kept.
+pub fn visitor_context_insert(
+    c: &mut Conn,
+    tenant: &TenantId,
+    family: &SessionFamilyId,
+    profile: &VisitorProfile,
+) -> StoreResult<()> {
+    let profile = profile.clone();
+    let context = VisitorContext {
+        family_id: family.clone(),
+        tenant_id: tenant.clone(),
+        external_id: profile.external_id,
+        name: profile.name,
+        email: profile.email,
+        phone: profile.phone,
+        metadata: profile.metadata,
+    };
+    insert_into(visitor_contexts::table).values(context).execute(c)?;
+    Ok(())
+}
+
+/// What the tenant's context token with that session vouches for.
+pub fn visitor_context_get(
+    c: &mut Conn,
+    tenant: &TenantId,
+    family: &SessionFamilyId,
+) -> StoreResult<Option<VisitorContext>> {
+    Ok(visitor_contexts::table
+        .find(family)
+        .filter(visitor_contexts::tenant_id.eq(tenant))
+        .select(VisitorContext::as_select())
+        .first(c)
+        .optional()?)
+}

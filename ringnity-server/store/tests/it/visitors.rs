@@ -1,0 +1,126 @@
+//! What the queries of visitors and of their devices promise.
+
+use chrono::TimeDelta;
+use ringnity_store::{
+    StoreError, devices, sessions, tenants,
+    visitors::{self, VisitorProfile},
+};
+
+use crate::support::{noon, on_each_engine, tenant_on};
+use crate::tenancy::new_device;
+
+fn profile(external_id: Option<&str>, name: Option<&str>) -> VisitorProfile {
+    VisitorProfile {
+        external_id: external_id.map(str::to_owned),
+        name: name.map(str::to_owned),
+        metadata: "{}".into(),
+        ..VisitorProfile::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_identity_is_one_visitor_and_no_identity_is_always_another() {
+    on_each_engine(async |store, _| {
+        store
+            .write(|c| {
+                let mine = tenant_on(c, "mine")?;
+                let later = noon() + TimeDelta::hours(1);
+                let first = visitors::visitor_seen(c, &mine, &profile(Some("x"), Some("Ann")), noon())?;
+                let again = visitors::visitor_seen(c, &mine, &profile(Some("x"), None), later)?;
+                assert_eq!((&again.id, again.name.as_deref()), (&first.id, Some("Ann")));
+                assert_eq!((again.updated_at, again.last_seen_at), (noon(), later));
+                let renamed = visitors::visitor_seen(c, &mine, &profile(Some("x"), Some("Anna")), later)?;
+                assert_eq!((renamed.name.as_deref(), renamed.updated_at), (Some("Anna"), later));
+                let one = visitors::visitor_seen(c, &mine, &profile(None, None), noon())?;
+                let other = visitors::visitor_seen(c, &mine, &profile(None, None), noon())?;
+                assert_ne!(one.id, other.id);
+                assert_eq!(visitors::visitor_get(c, &mine, &first.id)?, Some(renamed));
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_vouched_for_goes_away_with_its_session() {
+    on_each_engine(async |store, _| {
+        store
+            .write(|c| {
+                let mine = tenant_on(c, "mine")?;
+                let ends = noon() + TimeDelta::minutes(15);
+                let family = sessions::session_insert_brief(c, &mine, "visitor_context", "k", ends, noon())?;
+                assert_eq!(family.credential_id, None);
+                visitors::visitor_context_insert(c, &mine, &family.id, &profile(Some("x"), Some("Ann")))?;
+                let kept = visitors::visitor_context_get(c, &mine, &family.id)?.expect("kept");
+                assert_eq!((kept.external_id.as_deref(), kept.name.as_deref()), (Some("x"), Some("Ann")));
+                assert!(!format!("{kept:?}").contains("Ann"), "debug output names nobody");
+                sessions::session_delete_expired(c, ends + TimeDelta::seconds(1))?;
+                assert_eq!(visitors::visitor_context_get(c, &mine, &family.id)?, None);
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_has_one_row_and_a_token_has_one_row() {
+    on_each_engine(async |store, _| {
+        store
+            .write(|c| {
+                let mine = tenant_on(c, "mine")?;
+                let later = noon() + TimeDelta::hours(1);
+                let first = devices::device_put(c, &mine, &new_device("d1", "h1"), noon())?;
+                let again = devices::device_put(c, &mine, &new_device("d1", "h2"), later)?;
+                assert_eq!((&again.id, again.created_at, again.updated_at), (&first.id, noon(), later));
+                let second = devices::device_put(c, &mine, &new_device("d2", "h3"), noon())?;
+                assert_ne!(second.id, first.id);
+                // The second device's token on the first device: one row is left of the two.
+                let merged = devices::device_put(c, &mine, &new_device("d1", "h3"), later)?;
+                assert_eq!(merged.id, first.id);
+                assert!(devices::device_find(c, &mine, "fcm", Some("d2"), Some("h2"))?.is_empty());
+                assert_eq!(devices::device_list_of(c, &mine, "visitor", "v")?, vec![merged.clone()]);
+                // An app that does not say its device keeps it.
+                let mut silent = new_device("d1", "h3");
+                silent.device_id = None;
+                assert_eq!(devices::device_put(c, &mine, &silent, later)?.device_id.as_deref(), Some("d1"));
+                assert!(devices::device_disable(c, &mine, &merged.id, later)?);
+                assert!(!devices::device_disable(c, &mine, &merged.id, later)?);
+                let off = devices::device_find(c, &mine, "fcm", Some("d1"), None)?;
+                assert_eq!((off[0].enabled, off[0].token.as_deref()), (false, None));
+                assert!(devices::device_list_of(c, &mine, "visitor", "v")?.is_empty());
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_is_listed_by_some_tenant_that_is_served() {
+    on_each_engine(async |store, _| {
+        store
+            .write(|c| {
+                let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
+                for tenant in [&mine, &yours] {
+                    tenants::tenant_domain_replace(c, tenant, &["example.com".to_owned()], noon())?;
+                }
+                let asked = ["example.com".to_owned(), "*.com".to_owned()];
+                assert_eq!(tenants::tenant_domain_listed(c, &asked)?, ["example.com"]);
+                for tenant in [&mine, &yours] {
+                    let off = tenants::TenantChanges { is_active: Some(false), ..Default::default() };
+                    tenants::tenant_update(c, tenant, &off, noon())?;
+                }
+                assert!(tenants::tenant_domain_listed(c, &asked)?.is_empty());
+                assert!(tenants::tenant_domain_listed(c, &[])?.is_empty());
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}

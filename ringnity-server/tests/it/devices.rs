@@ -1,0 +1,265 @@
+//! Runtime Bootstrap: devices that get push notifications.
+
+use reqwest::StatusCode;
+use ringnity_store::tenants::{self, TenantChanges};
+use ringnity_store::{PlanId, TenantId, devices};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, on_each_engine};
+
+const PATH: &str = "/api/sdk/devices/push-token";
+
+async fn register(server: &TestServer, token: &str, body: Value) -> Answer {
+    server.post(PATH).header("x-ringnity-sdk-session", token).json(&body).send().await
+}
+
+async fn unregister(server: &TestServer, token: &str, body: Value) -> Answer {
+    server.delete(PATH).header("x-ringnity-sdk-session", token).json(&body).send().await
+}
+
+async fn visitor(server: &TestServer) -> String {
+    server.visitor_session(&json!({ "slug": "demo" })).await
+}
+
+async fn other_visitor(server: &TestServer) -> String {
+    server.visitor_session(&json!({ "slug": "other" })).await
+}
+
+/// A visitor whom the demo tenant's backend vouches for.
+async fn customer(server: &TestServer, external_id: &str) -> String {
+    let context = server.context_token(&json!({ "externalId": external_id })).await;
+    server.visitor_session(&json!({ "contextToken": context })).await
+}
+
+fn android(token: &str, device: &str) -> Value {
+    json!({ "platform": "android", "token": token, "deviceId": device })
+}
+
+#[test]
+fn registering_again_updates_the_one_row_of_a_device() {
+    on_each_engine(async |server| {
+        let session = visitor(&server).await;
+        let body = json!({
+            "platform": "android", "provider": "fcm", "token": "secret-token-1", "deviceId": "install-7f3a",
+            "appId": "com.example.app", "audience": "customer", "externalId": "customer-1042",
+            "callMode": "native-phone", "metadata": { "locale": "id" }
+        });
+        let first = register(&server, &session, body).await.status(StatusCode::CREATED);
+        assert!(!first.text.contains("secret-token-1"), "a token is never told");
+        let device = first.data()["device"].clone();
+        assert_eq!((&device["enabled"], &device["audience"]), (&json!(true), &json!("customer")));
+        assert_eq!(
+            (&device["callMode"], &device["appId"]),
+            (&json!("native-phone"), &json!("com.example.app"))
+        );
+        assert!(device.get("agentId").is_none(), "what is absent is left out: {}", first.text);
+
+        let again = register(&server, &session, android("secret-token-2", "install-7f3a")).await;
+        assert_eq!(again.status(StatusCode::CREATED).data()["device"]["id"], device["id"]);
+        // The same token under another device id is the same installation.
+        let moved = register(&server, &session, android("secret-token-2", "install-9")).await;
+        assert_eq!(moved.status(StatusCode::CREATED).data()["device"]["id"], device["id"]);
+        // With another push service it is another row.
+        let apns = json!({ "platform": "ios", "provider": "apns", "token": "secret-token-2", "deviceId": "install-9" });
+        let apns = register(&server, &session, apns).await.status(StatusCode::CREATED);
+        assert_ne!(apns.data()["device"]["id"], device["id"]);
+    });
+}
+
+#[test]
+fn a_device_that_got_anothers_token_leaves_one_row() {
+    on_each_engine(async |server| {
+        let session = visitor(&server).await;
+        let one = register(&server, &session, android("t1", "d1")).await.status(StatusCode::CREATED);
+        register(&server, &session, android("t2", "d2")).await.status(StatusCode::CREATED);
+        let both = register(&server, &session, android("t2", "d1")).await.status(StatusCode::CREATED);
+        assert_eq!(both.data()["device"]["id"], one.data()["device"]["id"]);
+        let body = json!({ "deviceId": "d2" });
+        unregister(&server, &session, body).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+    });
+}
+
+#[test]
+fn a_device_is_switched_off_by_token_by_id_or_by_both_of_one_device() {
+    on_each_engine(async |server| {
+        let session = visitor(&server).await;
+        for body in [
+            json!({ "token": "t1" }),
+            json!({ "deviceId": "d1" }),
+            json!({ "token": "t1", "deviceId": "d1", "provider": "fcm" }),
+        ] {
+            let on = register(&server, &session, android("t1", "d1")).await.status(StatusCode::CREATED);
+            register(&server, &session, android("t2", "d2")).await.status(StatusCode::CREATED);
+            for wrong in [
+                json!({ "token": "t1", "deviceId": "d2" }),
+                json!({ "token": "t9", "deviceId": "d1" }),
+                json!({ "token": "t1", "provider": "apns" }),
+            ] {
+                unregister(&server, &session, wrong).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            }
+            let off = unregister(&server, &session, body.clone()).await.ok();
+            assert_eq!(off.data()["disabled"], 1);
+            unregister(&server, &session, body).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            // Registering it again takes up the row.
+            let again = register(&server, &session, android("t1", "d1")).await.status(StatusCode::CREATED);
+            assert_eq!(again.data()["device"]["id"], on.data()["device"]["id"]);
+        }
+        unregister(&server, &session, json!({})).await.refused(400, "REQUEST_INVALID");
+    });
+}
+
+#[test]
+fn a_token_that_is_off_is_forgotten() {
+    on_each_engine(async |server| {
+        let session = customer(&server, "c-1").await;
+        let made =
+            register(&server, &session, android("secret-token", "d1")).await.status(StatusCode::CREATED);
+        unregister(&server, &session, json!({ "deviceId": "d1" })).await.ok();
+        let tenant = TenantId::from(made.data()["device"]["clientId"].as_str().expect("tenant"));
+        let store = server.store().await;
+        let rows = store
+            .read(move |c| devices::device_find(c, &tenant, "fcm", Some("d1"), None))
+            .await
+            .expect("reads");
+        store.close().await;
+        assert_eq!((rows.len(), rows[0].enabled, rows[0].token.as_deref()), (1, false, None));
+        assert!(!format!("{rows:?}").contains("secret-token"));
+    });
+}
+
+#[test]
+fn another_tenants_devices_are_not_found_and_stay() {
+    on_each_engine(async |server| {
+        let (mine, theirs) = (visitor(&server).await, other_visitor(&server).await);
+        register(&server, &mine, android("t1", "d1")).await.status(StatusCode::CREATED);
+        for body in [json!({ "deviceId": "d1" }), json!({ "token": "t1" })] {
+            unregister(&server, &theirs, body).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+        }
+        register(&server, &theirs, android("t1", "d1")).await.status(StatusCode::CREATED);
+        unregister(&server, &mine, json!({ "deviceId": "d1" })).await.ok();
+        unregister(&server, &theirs, json!({ "deviceId": "d1" })).await.ok();
+    });
+}
+
+#[test]
+fn nobody_switches_off_or_takes_over_what_somebody_else_is_signed_in_on() {
+    on_each_engine(async |server| {
+        let (ann, eve) = (customer(&server, "ann").await, customer(&server, "eve").await);
+        let agent = server.agent_token(&["agent:presence:write"]).await;
+        register(&server, &ann, android("t1", "d1")).await.status(StatusCode::CREATED);
+        register(&server, &agent, android("t2", "d2")).await.status(StatusCode::CREATED);
+        for other in [&eve, &agent, &visitor(&server).await] {
+            let body = json!({ "deviceId": "d1" });
+            unregister(&server, other, body).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+        }
+        // Knowing what an agent's device is called does not make it a visitor's.
+        register(&server, &eve, android("t3", "d2")).await.refused(409, "RESOURCE_CONFLICT");
+        unregister(&server, &agent, json!({ "deviceId": "d2" })).await.ok();
+        register(&server, &eve, android("t3", "d2")).await.status(StatusCode::CREATED);
+        // Whom nobody vouches for is another visitor in each session, and knows the device by its name.
+        register(&server, &visitor(&server).await, android("t4", "d4")).await.status(StatusCode::CREATED);
+        unregister(&server, &visitor(&server).await, json!({ "deviceId": "d4" })).await.ok();
+        // Whoever has the token has the device.
+        unregister(&server, &eve, json!({ "token": "t1" })).await.ok();
+    });
+}
+
+#[test]
+fn only_the_staff_gets_what_is_for_the_staff() {
+    on_each_engine(async |server| {
+        let agent = server.agent_token(&["agent:presence:write"]).await;
+        let admin = server.admin_token(&["admin:devices:write"]).await;
+        let session = visitor(&server).await;
+        let with = |audience: &str| {
+            let mut body = android(&format!("t-{audience}"), &format!("d-{audience}"));
+            body["audience"] = json!(audience);
+            body
+        };
+        for (token, fits) in [
+            (&session, ["visitor", "customer"].as_slice()),
+            (&agent, &["visitor", "agent"]),
+            (&admin, &["visitor", "admin"]),
+        ] {
+            for audience in ["visitor", "customer", "agent", "admin"] {
+                let mut body = with(audience);
+                body["token"] = json!(format!("{token}{audience}"));
+                body["deviceId"] = json!(format!("{}{audience}", &token[token.len() - 20..]));
+                let answer = register(&server, token, body).await;
+                if fits.contains(&audience) {
+                    let told = answer.status(StatusCode::CREATED);
+                    let effective = if fits.contains(&"customer") { audience } else { fits[1] };
+                    assert_eq!(told.data()["device"]["audience"], json!(effective));
+                } else {
+                    answer.refused(400, "SDK_DEVICE_TOKEN_INVALID").names("/body/audience");
+                }
+            }
+        }
+        let own = server.demo.first.agents[0].agent_id.clone();
+        let theirs = server.demo.other_tenant.members.agents[0].agent_id.clone();
+        let colleague = server.demo.first.agents[1].agent_id.clone();
+        let named = |id: &str| json!({ "platform": "web", "token": "t", "agentId": id });
+        let answer = register(&server, &agent, named(&own)).await.status(StatusCode::CREATED);
+        assert_eq!(answer.data()["device"]["agentId"], json!(own));
+        let unregistered = json!({ "token": "t" });
+        unregister(&server, &agent, unregistered).await.ok();
+        register(&server, &admin, named(&colleague)).await.status(StatusCode::CREATED);
+        for (token, id) in [
+            (&agent, &colleague),
+            (&agent, &theirs),
+            (&admin, &theirs),
+            (&session, &own),
+            (&session, &theirs),
+        ] {
+            register(&server, token, named(id)).await.refused(404, "RESOURCE_NOT_FOUND");
+        }
+    });
+}
+
+#[test]
+fn an_identity_that_is_vouched_for_counts_more_than_what_the_app_says() {
+    on_each_engine(async |server| {
+        let session = customer(&server, "customer-1").await;
+        let mut body = android("t1", "d1");
+        body["externalId"] = json!("customer-2");
+        let answer = register(&server, &session, body).await.status(StatusCode::CREATED);
+        assert_eq!(answer.data()["device"]["externalId"], "customer-1");
+    });
+}
+
+#[test]
+fn what_is_no_token_and_what_is_not_in_the_plan_is_refused() {
+    on_each_engine(async |server| {
+        let session = visitor(&server).await;
+        register(&server, &session, json!({ "platform": "ios", "token": "   " }))
+            .await
+            .refused(400, "SDK_DEVICE_TOKEN_INVALID");
+        register(&server, &session, json!({ "platform": "ios" })).await.refused(400, "REQUEST_INVALID");
+        let long = json!({ "platform": "ios", "token": "x".repeat(4096) });
+        register(&server, &session, long).await.status(StatusCode::CREATED);
+        server.post(PATH).json(&android("t", "d")).send().await.refused(401, "SDK_SESSION_REQUIRED");
+        let key = server.key().to_owned();
+        server
+            .post(PATH)
+            .bearer(&key)
+            .json(&android("t", "d"))
+            .send()
+            .await
+            .refused(401, "SDK_SESSION_REQUIRED");
+
+        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+        let now = server.clock.now();
+        let store = server.store().await;
+        store
+            .write(move |c| {
+                let changes =
+                    TenantChanges { plan_id: Some(PlanId::from("pln_free")), ..TenantChanges::default() };
+                tenants::tenant_update(c, &tenant, &changes, now)
+            })
+            .await
+            .expect("another plan");
+        store.close().await;
+        register(&server, &session, android("t", "d")).await.refused(403, "FEATURE_NOT_AVAILABLE");
+        // What is registered can be taken back on any plan.
+        unregister(&server, &session, json!({ "token": "x".repeat(4096) })).await.ok();
+    });
+}

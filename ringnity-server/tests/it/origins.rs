@@ -1,0 +1,146 @@
+//! Pages of other origins: which may ask as a visitor, an agent or the administration, and what browsers are told.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, on_each_engine};
+
+const LISTED: &str = "http://localhost:3000";
+const DEVICES: &str = "/api/sdk/devices/push-token";
+const NOT_LISTED: [&str; 6] = [
+    "https://evil.example",
+    "http://localhost:3001",
+    "http://localhost",
+    "http://localhost:3000.evil.example",
+    "ftp://localhost:3000",
+    "null",
+];
+
+async fn knock(server: &TestServer, token: &str, origin: &str) -> Answer {
+    server
+        .delete(DEVICES)
+        .header("x-ringnity-sdk-session", token)
+        .header("origin", origin)
+        .json(&json!({ "deviceId": "none" }))
+        .send()
+        .await
+}
+
+#[track_caller]
+fn reads(answer: &Answer, origin: Option<&str>) {
+    assert_eq!(answer.header("access-control-allow-origin"), origin, "{}", answer.text);
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+}
+
+#[test]
+fn whoever_holds_a_token_may_ask_from_a_listed_page_or_from_none() {
+    on_each_engine(async |server| {
+        let tokens = [
+            server.visitor_session(&json!({ "slug": "demo" })).await,
+            server.agent_token(&["agent:presence:write"]).await,
+            server.admin_token(&["admin:devices:write"]).await,
+        ];
+        for token in &tokens {
+            let answer = knock(&server, token, LISTED).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            reads(&answer, Some(LISTED));
+            for origin in NOT_LISTED {
+                let refused = knock(&server, token, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+                reads(&refused, None);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_session_is_made_for_listed_pages_only() {
+    on_each_engine(async |server| {
+        let ask = |body: Value, origin: &str| {
+            server.post("/api/sdk/session").header("origin", origin).json(&body).send()
+        };
+        let made = ask(json!({ "slug": "demo" }), LISTED).await.status(reqwest::StatusCode::CREATED);
+        reads(&made, Some(LISTED));
+        for origin in NOT_LISTED {
+            let refused = ask(json!({ "slug": "demo" }), origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+            reads(&refused, None);
+        }
+        // A page reads why it was refused, if any tenant lists it.
+        let refused = ask(json!({}), LISTED).await.refused(401, "SDK_SESSION_REQUIRED");
+        reads(&refused, Some(LISTED));
+        reads(&ask(json!({}), "https://evil.example").await.refused(401, "SDK_SESSION_REQUIRED"), None);
+    });
+}
+
+#[test]
+fn a_page_of_one_tenant_is_not_a_page_of_another() {
+    on_each_engine(async |server| {
+        list(&server, &server.demo.other_tenant.identity.client_id, &["shop.example.com", "*.example.org"])
+            .await;
+        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let theirs = server.visitor_session(&json!({ "slug": "other" })).await;
+        for origin in ["https://shop.example.com", "https://a.b.example.org"] {
+            reads(&knock(&server, &session, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+            let let_in = knock(&server, &theirs, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            reads(&let_in, Some(origin));
+            let body = json!({ "slug": "demo" });
+            let refused = server.post("/api/sdk/session").header("origin", origin).json(&body).send().await;
+            reads(&refused.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+        }
+        reads(&knock(&server, &theirs, LISTED).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+    });
+}
+
+async fn list(server: &TestServer, tenant: &str, domains: &[&str]) {
+    let tenant = ringnity_store::TenantId::from(tenant);
+    let domains: Vec<String> = domains.iter().map(|domain| (*domain).to_owned()).collect();
+    let now = server.clock.now();
+    let store = server.store().await;
+    store
+        .write(move |c| ringnity_store::tenants::tenant_domain_replace(c, &tenant, &domains, now))
+        .await
+        .expect("lists them");
+    store.close().await;
+}
+
+#[test]
+fn a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
+    on_each_engine(async |server| {
+        let ask = |path: &str, method: &str, origin: &str| {
+            server
+                .request(Method::OPTIONS, path)
+                .header("origin", origin)
+                .header("access-control-request-method", method)
+                .header("access-control-request-headers", "x-ringnity-sdk-session, content-type")
+                .send()
+        };
+        for (path, method) in [
+            ("/api/sdk/session", "POST"),
+            (DEVICES, "DELETE"),
+            ("/api/sdk/bootstrap?slug=demo", "GET"),
+            ("/api/agent-sdk/me", "GET"),
+            ("/api/admin-sdk/tenant", "GET"),
+        ] {
+            let answer = ask(path, method, LISTED).await;
+            assert_eq!(answer.status, 204);
+            reads(&answer, Some(LISTED));
+            assert!(answer.header("access-control-allow-methods").is_some_and(|all| all.contains(method)));
+            for origin in NOT_LISTED {
+                let answer = ask(path, method, origin).await;
+                assert_eq!(answer.status, 204);
+                reads(&answer, None);
+                assert_eq!(answer.header("access-control-allow-methods"), None);
+            }
+        }
+        // A Server API key has no business on a page.
+        reads(&ask("/api/server/contacts", "GET", LISTED).await, None);
+    });
+}
+
+#[test]
+fn the_dashboards_own_pages_come_with_cookies() {
+    on_each_engine(async |server| {
+        let answer = server.get("/api/auth/owner-me").header("origin", &server.base).send().await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some(server.base.as_str()));
+        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+        reads(&server.get("/api/auth/owner-me").header("origin", LISTED).send().await, None);
+    });
+}

@@ -1,0 +1,188 @@
+//! Runtime Bootstrap: visitors' sessions, with an identity that a backend vouches for and without.
+
+use chrono::TimeDelta;
+use reqwest::StatusCode;
+use ringnity_store::visitors::{self, Visitor};
+use ringnity_store::{StoreError, TenantId};
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, on_each_engine};
+
+const PATH: &str = "/api/sdk/session";
+
+async fn known(server: &TestServer, external_id: &str) -> Option<Visitor> {
+    let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+    let external_id = external_id.to_owned();
+    let store = server.store().await;
+    let found = store
+        .read(move |c| visitors::visitor_by_external_id(c, &tenant, &external_id))
+        .await
+        .expect("looks for a visitor");
+    store.close().await;
+    found
+}
+
+/// Whom a session is of: devices say so.
+async fn external_id(server: &TestServer, session: &str) -> Value {
+    let body = json!({ "platform": "ios", "token": format!("t-{session}") });
+    let answer = server
+        .post("/api/sdk/devices/push-token")
+        .header("x-ringnity-sdk-session", session)
+        .json(&body)
+        .send()
+        .await
+        .status(StatusCode::CREATED);
+    answer.data()["device"]["externalId"].clone()
+}
+
+#[test]
+fn anybody_gets_a_session_of_an_hour_in_a_tenant_that_is_named() {
+    on_each_engine(async |server| {
+        let tenant = server.demo.first.tenant.clone();
+        for (path, body) in [
+            (PATH.to_owned(), json!({ "slug": "demo" })),
+            (PATH.to_owned(), json!({ "apiKey": tenant.public_key })),
+            (format!("{PATH}?slug=demo"), json!({})),
+            (format!("{PATH}?apiKey={}", tenant.public_key), json!({ "slug": "other" })),
+        ] {
+            let answer = server.post(&path).json(&body).send().await.status(StatusCode::CREATED);
+            assert_eq!(answer.data()["expiresIn"], 3600);
+            assert!(answer.data()["expiresAt"].is_string());
+            let session = answer.data()["sessionToken"].as_str().expect("session");
+            let device = server
+                .post("/api/sdk/devices/push-token")
+                .bearer(session)
+                .json(&json!({ "platform": "web", "token": format!("t-{session}") }))
+                .send()
+                .await
+                .status(StatusCode::CREATED);
+            assert_eq!(device.data()["device"]["clientId"], json!(tenant.client_id));
+        }
+        server
+            .post(PATH)
+            .header("x-ringnity-public-key", &tenant.public_key)
+            .json(&json!({}))
+            .send()
+            .await
+            .status(StatusCode::CREATED);
+        server.post(PATH).json(&json!({})).send().await.refused(401, "SDK_SESSION_REQUIRED");
+        server
+            .post(PATH)
+            .json(&json!({ "slug": "nobody" }))
+            .send()
+            .await
+            .refused(404, "SDK_CLIENT_NOT_FOUND");
+    });
+}
+
+#[test]
+fn a_session_ends_after_its_hour() {
+    on_each_engine(async |server| {
+        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+        server.clock.advance(TimeDelta::seconds(3601));
+        server
+            .delete("/api/sdk/devices/push-token")
+            .bearer(&session)
+            .json(&json!({ "deviceId": "x" }))
+            .send()
+            .await
+            .refused(401, "TOKEN_EXPIRED");
+    });
+}
+
+#[test]
+fn a_backend_vouches_for_a_visitor_and_nobody_else_does() {
+    on_each_engine(async |server| {
+        let visitor =
+            json!({ "externalId": "customer-1", "name": "Ayu Lestari", "email": "ayu@example.com" });
+        let context = server.context_token(&visitor).await;
+        assert!(!context.contains("customer-1") && context.len() < 1024);
+
+        // Without the token it is what the visitor says, and opens nothing of the one who is vouched for.
+        let claimed = server.visitor_session(&json!({ "slug": "demo", "visitor": visitor })).await;
+        assert!(known(&server, "customer-1").await.is_none());
+        let session = server
+            .visitor_session(&json!({
+                "slug": "demo",
+                "contextToken": context,
+                "visitor": { "externalId": "customer-2", "name": "Eve" },
+                "metadata": { "page": "/pricing" }
+            }))
+            .await;
+        let first = known(&server, "customer-1").await.expect("the visitor");
+        assert_eq!(first.name.as_deref(), Some("Ayu Lestari"));
+        assert!(first.metadata.contains("/pricing"));
+        assert!(known(&server, "customer-2").await.is_none());
+        assert_eq!(external_id(&server, &session).await, json!("customer-1"));
+        assert_eq!(external_id(&server, &claimed).await, Value::Null);
+
+        // The token is good for as many sessions as a visitor opens pages, and they are of one visitor.
+        let context = server.context_token(&json!({ "externalId": "customer-1", "phone": "+62 1" })).await;
+        server.visitor_session(&json!({ "contextToken": context })).await;
+        server.visitor_session(&json!({ "contextToken": context })).await;
+        let again = known(&server, "customer-1").await.expect("the visitor");
+        assert_eq!((&again.id, again.name.as_deref()), (&first.id, Some("Ayu Lestari")));
+        assert_eq!(again.phone.as_deref(), Some("+62 1"));
+    });
+}
+
+#[test]
+fn a_context_token_counts_only_in_its_tenant_and_its_time() {
+    on_each_engine(async |server| {
+        let context = server.context_token(&json!({ "externalId": "customer-1" })).await;
+        let ask = |body: Value| server.post(PATH).json(&body).send();
+        ask(json!({ "slug": "other", "contextToken": context }))
+            .await
+            .refused(401, "SDK_CONTEXT_TOKEN_INVALID");
+        ask(json!({ "slug": "nobody", "contextToken": context })).await.refused(404, "SDK_CLIENT_NOT_FOUND");
+        let forged = format!("{}x", &context[..context.len() - 1]);
+        for bad in [forged.as_str(), "x", "a.b.c"] {
+            let body = json!({ "slug": "demo", "contextToken": bad });
+            ask(body).await.refused(401, "SDK_CONTEXT_TOKEN_INVALID");
+        }
+        server.clock.advance(TimeDelta::seconds(901));
+        ask(json!({ "slug": "demo", "contextToken": context })).await.refused(401, "TOKEN_EXPIRED");
+    });
+}
+
+#[test]
+fn a_context_without_a_visitor_vouches_for_its_members_only() {
+    on_each_engine(async |server| {
+        let body = json!({ "metadata": { "orderId": "INV-2026-118" } });
+        let answer = server
+            .post("/api/server/visitor-context-token")
+            .bearer(server.key())
+            .json(&body)
+            .send()
+            .await
+            .status(StatusCode::CREATED);
+        assert_eq!(answer.data()["expiresIn"], 900);
+        assert!(answer.data().get("scopes").is_none(), "it opens nothing");
+        let context = answer.data()["token"].as_str().expect("token");
+        let session = server.visitor_session(&json!({ "contextToken": context })).await;
+        assert_eq!(external_id(&server, &session).await, Value::Null);
+    });
+}
+
+#[test]
+fn many_first_sessions_at_once_are_of_one_visitor() {
+    on_each_engine(async |server| {
+        let context = server.context_token(&json!({ "externalId": "customer-1" })).await;
+        let sessions = (0..16).map(|_| {
+            let context = context.clone();
+            let server = &server;
+            async move { server.visitor_session(&json!({ "contextToken": context })).await }
+        });
+        let sessions = futures_util::future::join_all(sessions).await;
+        assert_eq!(sessions.len(), 16);
+        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+        let visitor = known(&server, "customer-1").await.expect("the visitor");
+        let store = server.store().await;
+        let again = store
+            .read(move |c| Ok::<_, StoreError>(visitors::visitor_get(c, &tenant, &visitor.id)?))
+            .await
+            .expect("reads");
+        assert!(again.is_some());
+        store.close().await;
+    });
+}

@@ -1,0 +1,367 @@
+//! Server API: tokens for visitors' contexts, agents and administration; and what the holders of such tokens may
+//! do, from the next request on.
+
+use reqwest::StatusCode;
+use ringnity_store::agents::{self, AgentChanges};
+use ringnity_store::credentials::{self, ServerCredentialChanges};
+use ringnity_store::tenants::{self, TenantChanges};
+use ringnity_store::{AgentId, StoreError, TenantId, sessions};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, on_each_engine};
+
+const AGENT: &str = "/api/server/sdk-token/agent";
+const ADMIN: &str = "/api/server/sdk-token/admin";
+const CONTEXT: &str = "/api/server/visitor-context-token";
+const DEVICES: &str = "/api/sdk/devices/push-token";
+
+/// A request that agents, administrators and visitors may make: one that finds nothing.
+async fn knock(server: &TestServer, token: &str) -> Answer {
+    let body = json!({ "deviceId": "no such device" });
+    server.delete(DEVICES).header("x-ringnity-sdk-session", token).json(&body).send().await
+}
+
+const LET_IN: (u16, &str) = (404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+
+async fn make(server: &TestServer, path: &str, body: Value) -> Answer {
+    server.post(path).bearer(server.key()).json(&body).send().await
+}
+
+fn tenant(server: &TestServer) -> TenantId {
+    TenantId::from(server.demo.first.tenant.client_id.as_str())
+}
+
+/// Changes the demo tenant's first agent behind the server's back.
+async fn change_agent(server: &TestServer, changes: AgentChanges) {
+    let (tenant, id) = (tenant(server), AgentId::from(server.demo.first.agents[0].agent_id.as_str()));
+    let now = server.clock.now();
+    let store = server.store().await;
+    let changed = store
+        .write(move |c| agents::agent_update(c, &tenant, &id, &changes, now))
+        .await
+        .expect("changes the agent");
+    assert!(changed.is_some());
+    store.close().await;
+}
+
+#[test]
+fn an_agent_is_found_by_id_or_username_and_both_must_be_of_one_agent() {
+    on_each_engine(async |server| {
+        let agent = server.demo.first.agents[0].clone();
+        for body in [
+            json!({ "agentId": agent.agent_id }),
+            json!({ "username": agent.username }),
+            json!({ "agentId": agent.agent_id, "username": agent.username, "name": "Ann" }),
+        ] {
+            let answer = make(&server, AGENT, body).await.status(StatusCode::CREATED);
+            let data = answer.data();
+            assert_eq!((&data["tokenType"], &data["expiresIn"]), (&json!("Bearer"), &json!(900)));
+            assert_eq!(data["scopes"].as_array().map(Vec::len), Some(10), "all of them when none are named");
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            let token = data["token"].as_str().expect("token");
+            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+        }
+        let other = server.demo.other_tenant.members.agents[0].agent_id.clone();
+        for body in [
+            json!({ "agentId": "agt_0" }),
+            json!({ "username": "nobody" }),
+            json!({ "agentId": agent.agent_id, "username": "agent.two" }),
+            json!({ "agentId": other }),
+        ] {
+            make(&server, AGENT, body).await.refused(404, "SERVER_AGENT_NOT_FOUND");
+        }
+        make(&server, AGENT, json!({})).await.refused(400, "REQUEST_INVALID");
+    });
+}
+
+#[test]
+fn a_department_that_is_named_must_be_the_agents() {
+    on_each_engine(async |server| {
+        let (mine, other) = {
+            let (mine, other) = (tenant(&server), server.demo.other_tenant.identity.client_id.clone());
+            let now = server.clock.now();
+            let store = server.store().await;
+            let found = store
+                .write(move |c| {
+                    let sales = agents::department_insert(c, &mine, "Sales", now)?;
+                    let support = agents::department_list(c, &mine)?;
+                    let support = support.into_iter().find(|found| found.id != sales.id);
+                    let theirs = agents::department_list(c, &TenantId::from(other.as_str()))?;
+                    Ok::<_, StoreError>((
+                        [support.map(|found| found.id), Some(sales.id)],
+                        theirs[0].id.clone(),
+                    ))
+                })
+                .await
+                .expect("departments");
+            store.close().await;
+            found
+        };
+        let ask = |department: String| {
+            make(&server, AGENT, json!({ "username": "agent.one", "departmentId": department }))
+        };
+        let [support, sales] = mine.map(|id| id.expect("a department").into_string());
+        ask(support).await.status(StatusCode::CREATED);
+        ask(sales).await.refused(404, "SERVER_AGENT_NOT_FOUND");
+        ask(other.into_string()).await.refused(404, "SERVER_DEPARTMENT_NOT_FOUND");
+        ask("dep_0".into()).await.refused(404, "SERVER_DEPARTMENT_NOT_FOUND");
+    });
+}
+
+#[test]
+fn a_token_has_the_scopes_that_were_asked_for_and_no_more() {
+    on_each_engine(async |server| {
+        let narrow = server.agent_token(&["agent:profile:read"]).await;
+        let refused = knock(&server, &narrow).await.refused(403, "AGENT_SDK_SCOPE_DENIED");
+        assert!(refused.text.contains("agent:presence:write"), "{}", refused.text);
+        let wide = server.agent_token(&["agent:presence:write"]).await;
+        knock(&server, &wide).await.refused(LET_IN.0, LET_IN.1);
+        server
+            .delete(DEVICES)
+            .bearer(&wide)
+            .json(&json!({ "deviceId": "x" }))
+            .send()
+            .await
+            .refused(LET_IN.0, LET_IN.1);
+
+        let narrow = server.admin_token(&["admin:reports:read"]).await;
+        knock(&server, &narrow).await.refused(403, "ADMIN_SDK_SCOPE_DENIED");
+        let wide = server.admin_token(&["admin:devices:write"]).await;
+        knock(&server, &wide).await.refused(LET_IN.0, LET_IN.1);
+
+        for (path, mut body) in [(AGENT, json!({ "username": "agent.one" })), (ADMIN, json!({}))] {
+            body["scopes"] = json!([]);
+            make(&server, path, body.clone()).await.refused(400, "SERVER_TOKEN_SCOPE_INVALID");
+            body["scopes"] = json!(["server:health"]);
+            make(&server, path, body.clone()).await.refused(400, "REQUEST_INVALID").names("/body/scopes/0");
+        }
+    });
+}
+
+#[test]
+fn keys_without_the_scope_and_other_credentials_make_no_tokens() {
+    on_each_engine(async |server| {
+        let reading = server.key_with(&["server:health"]).await;
+        let owner = server.owner_token().await;
+        let agent = server.agent_token(&["agent:profile:read"]).await;
+        for (path, body) in
+            [(AGENT, json!({ "username": "agent.one" })), (ADMIN, json!({})), (CONTEXT, json!({}))]
+        {
+            let refused = server.post(path).bearer(&reading).json(&body).send().await;
+            refused.refused(403, "SERVER_API_SCOPE_DENIED");
+            for token in [&owner, &agent] {
+                server
+                    .post(path)
+                    .bearer(token)
+                    .json(&body)
+                    .send()
+                    .await
+                    .refused(401, "SERVER_API_KEY_INVALID");
+            }
+            server.post(path).json(&body).send().await.refused(401, "SERVER_API_KEY_INVALID");
+        }
+    });
+}
+
+#[test]
+fn tokens_last_as_long_as_was_asked_for_and_an_hour_at_most() {
+    on_each_engine(async |server| {
+        let body = json!({ "username": "agent.one", "expiresIn": 60 });
+        let answer = make(&server, AGENT, body).await.status(StatusCode::CREATED);
+        assert_eq!(answer.data()["expiresIn"], 60);
+        let short = answer.data()["token"].as_str().expect("token").to_owned();
+        let longest = json!({ "username": "agent.one", "expiresIn": 3600 });
+        let long = server.sdk_token("agent", server.key(), &longest).await;
+        for (path, mut body) in
+            [(AGENT, json!({ "username": "agent.one" })), (ADMIN, json!({})), (CONTEXT, json!({}))]
+        {
+            for seconds in [3601, 59, -1] {
+                body["expiresIn"] = json!(seconds);
+                make(&server, path, body.clone())
+                    .await
+                    .refused(400, "REQUEST_INVALID")
+                    .names("/body/expiresIn");
+            }
+        }
+        server.clock.advance(chrono::TimeDelta::seconds(61));
+        knock(&server, &short).await.refused(401, "TOKEN_EXPIRED");
+        knock(&server, &long).await.refused(LET_IN.0, LET_IN.1);
+        server.clock.advance(chrono::TimeDelta::seconds(3600));
+        knock(&server, &long).await.refused(401, "TOKEN_EXPIRED");
+    });
+}
+
+#[test]
+fn a_disabled_agent_gets_no_token_and_those_it_has_end() {
+    on_each_engine(async |server| {
+        let agent = server.agent_token(&["agent:presence:write"]).await;
+        change_agent(&server, AgentChanges { role: Some("admin".into()), ..AgentChanges::default() }).await;
+        let by_name = json!({ "username": "agent.one", "scopes": ["admin:devices:write"] });
+        let admin = server.sdk_token("admin", server.key(), &by_name).await;
+        for token in [&agent, &admin] {
+            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+        }
+        change_agent(&server, AgentChanges { is_active: Some(false), ..AgentChanges::default() }).await;
+        knock(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
+        knock(&server, &admin).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
+        make(&server, AGENT, json!({ "username": "agent.one" }))
+            .await
+            .refused(403, "AGENT_SDK_AGENT_DISABLED");
+        make(&server, ADMIN, by_name.clone()).await.refused(403, "AGENT_SDK_AGENT_DISABLED");
+    });
+}
+
+#[test]
+fn an_admin_token_by_username_never_has_more_than_that_member_of_the_staff() {
+    on_each_engine(async |server| {
+        let ask = |body: Value| make(&server, ADMIN, body);
+        ask(json!({ "username": "agent.one" })).await.refused(404, "SERVER_ADMIN_NOT_FOUND");
+        ask(json!({ "username": "nobody" })).await.refused(404, "SERVER_ADMIN_NOT_FOUND");
+        let own = ask(json!({ "username": "supervisor.one" })).await.status(StatusCode::CREATED);
+        assert!(!own.text.contains("admin:knowledge:write"), "{}", own.text);
+        for body in [
+            json!({ "username": "supervisor.one", "role": "admin" }),
+            json!({ "username": "supervisor.one", "scopes": ["admin:reports:read", "admin:knowledge:write"] }),
+            json!({ "role": "supervisor", "scopes": ["admin:subscription:read"] }),
+        ] {
+            ask(body).await.refused(400, "SERVER_TOKEN_SCOPE_INVALID").names("/body/");
+        }
+        let all = ask(json!({ "role": "owner", "name": "Reporting job" })).await.status(StatusCode::CREATED);
+        assert_eq!(all.data()["scopes"].as_array().map(Vec::len), Some(10));
+    });
+}
+
+#[test]
+fn a_lesser_role_holds_from_the_next_request_on() {
+    on_each_engine(async |server| {
+        change_agent(&server, AgentChanges { role: Some("owner".into()), ..AgentChanges::default() }).await;
+        let body =
+            json!({ "username": "agent.one", "scopes": ["admin:devices:write", "admin:knowledge:write"] });
+        let token = server.sdk_token("admin", server.key(), &body).await;
+        let write = || server.delete("/api/admin-sdk/ai/knowledge/none").bearer(&token).send();
+        assert_ne!(write().await.status, StatusCode::FORBIDDEN);
+        knock(&server, &token).await.refused(LET_IN.0, LET_IN.1);
+        change_agent(&server, AgentChanges { role: Some("supervisor".into()), ..AgentChanges::default() })
+            .await;
+        knock(&server, &token).await.refused(LET_IN.0, LET_IN.1);
+        write().await.refused(403, "ADMIN_SDK_SCOPE_DENIED");
+        change_agent(&server, AgentChanges { role: Some("agent".into()), ..AgentChanges::default() }).await;
+        knock(&server, &token).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
+    on_each_engine(async |server| {
+        let scopes = ["server:agent-token:write", "server:admin-token:write", "server:visitor-context:write"];
+        let key = server.key_with(&scopes).await;
+        let agent = server.sdk_token("agent", &key, &json!({ "username": "agent.one" })).await;
+        let admin = server.sdk_token("admin", &key, &json!({})).await;
+        let answer = server
+            .post(CONTEXT)
+            .bearer(&key)
+            .json(&json!({ "visitor": { "externalId": "c-1" } }))
+            .send()
+            .await
+            .status(StatusCode::CREATED);
+        let context = answer.data()["token"].as_str().expect("token").to_owned();
+        let visitor = server.visitor_session(&json!({ "contextToken": context })).await;
+        let survivor = server.agent_token(&["agent:presence:write"]).await;
+        let anonymous = server.visitor_session(&json!({ "slug": "demo" })).await;
+        for token in [&agent, &admin, &visitor, &survivor, &anonymous] {
+            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+        }
+
+        let (tenant, now) = (tenant(&server), server.clock.now());
+        let store = server.store().await;
+        let hash = ringnity_server::auth::secrets::hash(&key);
+        let ended = store
+            .write(move |c| {
+                let key = credentials::server_credential_by_secret_hash(c, &hash)?.expect("the key");
+                let changes = ServerCredentialChanges { is_active: Some(false), ..Default::default() };
+                credentials::server_credential_update(c, &tenant, &key.id, &changes, now)?;
+                sessions::revoke_by_credential(c, &tenant, key.id.as_str(), now)
+            })
+            .await
+            .expect("ends them");
+        store.close().await;
+        assert_eq!(ended, 4);
+
+        knock(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
+        knock(&server, &admin).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
+        knock(&server, &visitor).await.refused(401, "SDK_SESSION_REQUIRED");
+        let again = server.post("/api/sdk/session").json(&json!({ "contextToken": context })).send().await;
+        again.refused(401, "SDK_CONTEXT_TOKEN_INVALID");
+        for token in [&survivor, &anonymous] {
+            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+        }
+    });
+}
+
+#[test]
+fn nothing_of_a_tenant_that_is_switched_off_is_served() {
+    on_each_engine(async |server| {
+        let agent = server.agent_token(&["agent:presence:write"]).await;
+        let visitor = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let (tenant, now) = (tenant(&server), server.clock.now());
+        let store = server.store().await;
+        store
+            .write(move |c| {
+                let changes = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
+                tenants::tenant_update(c, &tenant, &changes, now)
+            })
+            .await
+            .expect("switches it off");
+        store.close().await;
+        for token in [&agent, &visitor] {
+            knock(&server, token).await.refused(403, "SDK_CLIENT_INACTIVE");
+        }
+        let body = json!({ "slug": "demo" });
+        server.post("/api/sdk/session").json(&body).send().await.refused(403, "SDK_CLIENT_INACTIVE");
+    });
+}
+
+#[test]
+fn no_kind_of_token_is_taken_for_another() {
+    on_each_engine(async |server| {
+        let agent = server.agent_token(&["agent:profile:read"]).await;
+        let admin = server.admin_token(&["admin:tenant:read"]).await;
+        let visitor = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let context = server.context_token(&json!({ "externalId": "c-1" })).await;
+        let owner = server.owner_token().await;
+        let key = server.key().to_owned();
+        for (path, due, code) in [
+            ("/api/agent-sdk/me", "agent", "AGENT_SDK_TOKEN_INVALID"),
+            ("/api/admin-sdk/tenant", "admin", "ADMIN_SDK_TOKEN_INVALID"),
+        ] {
+            for (kind, token) in [
+                ("agent", &agent),
+                ("admin", &admin),
+                ("visitor", &visitor),
+                ("context", &context),
+                ("owner", &owner),
+                ("server", &key),
+            ] {
+                if kind != due {
+                    server.get(path).bearer(token).send().await.refused(401, code);
+                    server.get(path).header("x-ringnity-sdk-session", token).send().await.refused(401, code);
+                }
+            }
+        }
+        for token in [&agent, &admin, &visitor, &context] {
+            server.get("/api/auth/owner-me").bearer(token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+            server
+                .get("/api/server/tenant")
+                .bearer(token)
+                .send()
+                .await
+                .refused(401, "SERVER_API_KEY_INVALID");
+        }
+        knock(&server, &context).await.refused(401, "SDK_SESSION_REQUIRED");
+        for token in [&agent, &admin, &visitor, &owner] {
+            let body = json!({ "slug": "demo", "contextToken": token });
+            let refused = server.post("/api/sdk/session").json(&body).send().await;
+            refused.refused(401, "SDK_CONTEXT_TOKEN_INVALID");
+        }
+    });
+}
