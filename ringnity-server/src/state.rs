@@ -77,8 +77,7 @@ impl Hooks for State {
                 if !hints.say_anything() {
                     return tenants::is_on_some_domain(c, &origin);
                 }
-                let tenant = tenants::tenant_of_hints(c, &hints)?;
-                tenants::must_be_allowed_origin(c, &tenant.id, Some(&origin))?;
+                tenants::tenant_of_page(c, &hints, Some(&origin))?;
                 Ok::<_, AppError>(true)
             })
             .await;

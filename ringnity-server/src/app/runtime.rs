@@ -28,8 +28,7 @@ pub async fn bootstrap_runtime(
     let (tenant, features) = app
         .store
         .read(move |c| {
-            let tenant = tenants::tenant_of_hints(c, &hints)?;
-            tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
+            let tenant = tenants::tenant_of_page(c, &hints, origin.as_deref())?;
             let features = plans::plan_features_of_tenant(c, &tenant.id)?;
             Ok::<_, AppError>((tenant, features))
         })

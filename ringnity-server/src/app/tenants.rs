@@ -84,6 +84,14 @@ pub fn must_be_allowed_origin(c: &mut Conn, tenant: &TenantId, origin: Option<&s
     .detail(format!("origin {origin} is on none of the allowed domains")))
 }
 
+/// The tenant that `hints` name, if it is active and its pages include the one that asks: for whoever comes without
+/// a token. With a token, the same was asked when the token was read.
+pub fn tenant_of_page(c: &mut Conn, hints: &TenantHints, origin: Option<&str>) -> AppResult<Stored> {
+    let tenant = tenant_of_hints(c, hints)?;
+    must_be_allowed_origin(c, &tenant.id, origin)?;
+    Ok(tenant)
+}
+
 /// Whether any tenant that is served lists `origin`: all that can be asked before a request says which tenant it
 /// is about.
 pub fn is_on_some_domain(c: &mut Conn, origin: &str) -> AppResult<bool> {
