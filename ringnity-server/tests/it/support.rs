@@ -202,11 +202,6 @@ impl TestServer {
         answer.data()["sessionToken"].as_str().expect("session").to_owned()
     }
 
-    /// The database behind the server, for what no operation does.
-    pub async fn store(&self) -> ringnity_store::Store {
-        ringnity_store::Store::open(&self.config.store().expect("a database")).await.expect("opens")
-    }
-
     /// Makes a Server API key with `scopes` for the demo tenant.
     pub async fn key_with(&self, scopes: &[&str]) -> String {
         let body = serde_json::json!({ "name": "A test's key", "scopes": scopes });
