@@ -1,6 +1,6 @@
 //! What an operator sets, and what follows from it. Read once at start.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,12 +39,49 @@ pub struct ServeConfig {
     /// Where Google's public keys are
     #[arg(long, env = "RINGNITY_GOOGLE_JWKS_URL", default_value = GOOGLE_JWKS_URL, value_name = "URL", value_parser = keys_url)]
     pub google_jwks_url: String,
+    /// Requests a minute for each credential: "plan" for what the tenant's plan says, a number, or "off", which
+    /// switches off the limit of failed sign-ins too [default: plan; with --demo, more than anybody sends]
+    #[arg(long, env = "RINGNITY_RATE_LIMIT", value_name = "plan|N|off", value_parser = rate_limit)]
+    pub rate_limit: Option<RateLimit>,
+    /// Address of a proxy whose X-Forwarded-For is believed; may be given several times
+    #[arg(
+        long = "trusted-proxy",
+        env = "RINGNITY_TRUSTED_PROXIES",
+        value_name = "IP",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<IpAddr>,
     /// Seed a demo tenant and a second one, and print what to try
     #[arg(long, env = "RINGNITY_DEMO")]
     pub demo: bool,
     /// Write the demo's addresses and credentials into this file as JSON (implies --demo)
     #[arg(long, env = "RINGNITY_DEMO_FILE", value_name = "FILE")]
     pub demo_file: Option<PathBuf>,
+}
+
+/// How often a credential may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateLimit {
+    /// As often as the tenant's plan says.
+    Plan,
+    /// So many times a minute.
+    PerMinute(u32),
+    /// As often as it likes.
+    Off,
+}
+
+/// The limit of a demo: checkers send thousands of requests a minute with one key.
+const DEMO_RATE: RateLimit = RateLimit::PerMinute(1_000_000);
+
+fn rate_limit(text: &str) -> Result<RateLimit, String> {
+    match text {
+        "plan" => Ok(RateLimit::Plan),
+        "off" => Ok(RateLimit::Off),
+        number => match number.parse() {
+            Ok(limit @ 1..=1_000_000) => Ok(RateLimit::PerMinute(limit)),
+            _ => Err("say plan, off, or a number of requests a minute from 1 to 1000000".to_owned()),
+        },
+    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -105,6 +142,12 @@ impl ServeConfig {
     /// Whether the demo was asked for.
     pub fn wants_demo(&self) -> bool {
         self.demo || self.demo_file.is_some()
+    }
+
+    /// How often a credential may ask.
+    pub fn rate_limit(&self) -> RateLimit {
+        let usual = if self.wants_demo() { DEMO_RATE } else { RateLimit::Plan };
+        self.rate_limit.unwrap_or(usual)
     }
 
     /// The addresses that answers name, once it is known which port was bound.
@@ -187,6 +230,10 @@ mod tests {
             assert!(words.contains(example), "{words}");
         }
         assert!(keys_url(GOOGLE_JWKS_URL).is_ok() && keys_url("http://127.0.0.1:9/jwks").is_ok());
+        for text in ["", "0", "-1", "1000001", "none"] {
+            assert!(rate_limit(text).expect_err("is refused").contains("off"), "{text}");
+        }
+        assert_eq!(rate_limit("60"), Ok(RateLimit::PerMinute(60)));
         assert!(address("[::1]:0").is_ok() && domain("localhost").is_ok());
         assert_eq!(web_url("https://example.com/ringnity/").as_deref(), Ok("https://example.com/ringnity/"));
     }

@@ -16,10 +16,15 @@ pub fn fault(error: AppError) -> Fault {
         Kind::Forbidden => named(StatusCode::FORBIDDEN),
         Kind::NotFound => named(StatusCode::NOT_FOUND),
         Kind::Conflict => named(StatusCode::CONFLICT),
+        Kind::Unprocessable => named(StatusCode::UNPROCESSABLE_ENTITY),
+        Kind::TooMany => common(Problem::RateLimited),
         Kind::NotBuilt => common(Problem::NotBuilt),
         Kind::Unavailable => common(Problem::Unavailable).header(http::header::RETRY_AFTER, "5"),
         Kind::Internal => common(Problem::Internal),
     };
+    if let Some(wait) = error.retry_after {
+        fault = fault.header(http::header::RETRY_AFTER, seconds(wait));
+    }
     for line in error.details {
         fault = fault.detail(line);
     }
@@ -27,6 +32,11 @@ pub fn fault(error: AppError) -> Fault {
         Some(source) => fault.cause(chain(&*source)),
         None => fault,
     }
+}
+
+/// A time to wait as headers say it: whole seconds, and long enough.
+pub fn seconds(wait: chrono::Duration) -> i64 {
+    (wait.num_milliseconds().saturating_add(999) / 1000).max(1)
 }
 
 /// An error with everything that caused it, for the log.

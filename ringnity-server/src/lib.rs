@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 mod fault;
+mod limits;
 pub mod outbound;
 mod pages;
 mod routes;

@@ -10,7 +10,8 @@ use dropshot::HttpServer;
 use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
 
-use crate::app::App;
+use crate::app::sign_ins::SignInLimits;
+use crate::app::{App, Rates};
 use crate::auth::tokens::Signer;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
@@ -68,9 +69,20 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     };
     let boundary =
         ringnity_api::boundary().map_err(|error| anyhow!("the contract cannot be compiled: {error}"))?;
+    let rate_limit = config.rate_limit();
+    let demo_limits = config.wants_demo() && config.rate_limit.is_none();
     let state = State {
-        app: App { store: store.clone(), clock, signer, google, urls },
+        app: App {
+            store: store.clone(),
+            clock,
+            signer,
+            google,
+            urls,
+            rates: Rates::new(rate_limit),
+            sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
+        },
         boundary: boundary.responses(check),
+        trusted_proxies: config.trusted_proxies.iter().map(std::net::IpAddr::to_canonical).collect(),
     };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     pages::register(&mut api).map_err(|error| anyhow!("{error}"))?;

@@ -1,5 +1,6 @@
 //! What every request shares: the rules with their store, and the contract's checks.
 
+use ringnity_api::runtime::Parts;
 use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
 use ringnity_types::ErrorCode;
 
@@ -15,6 +16,8 @@ pub struct State {
     pub app: App,
     /// Checks of requests and answers.
     pub boundary: Boundary,
+    /// Proxies that are believed when they say where a client is.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
 }
 
 /// What was decided about the page that asks, when the tenant was known: kept with the request, so that the
@@ -51,6 +54,10 @@ impl State {
 impl Hooks for State {
     fn boundary(&self) -> &Boundary {
         &self.boundary
+    }
+
+    fn received(&self, call: &Call, parts: &Parts) {
+        self.note_repeat(call, parts);
     }
 
     /// Pages may read an answer when their origin is on an allowed domain of the tenant that the request is about.

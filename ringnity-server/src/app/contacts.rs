@@ -9,7 +9,7 @@ use ringnity_types::{
 };
 use serde_json::json;
 
-use super::{App, AppError, AppResult, Kind};
+use super::{App, AppError, AppResult, Kind, Repeat};
 
 /// Which contacts to list.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,12 @@ pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> 
 }
 
 /// Makes a contact or brings the known one up to date: by external id, else by phone.
-pub async fn upsert_contact(app: &App, tenant: TenantId, input: ContactInput) -> AppResult<ContactData> {
+pub async fn upsert_contact(
+    app: &App,
+    tenant: TenantId,
+    input: ContactInput,
+    repeat: Repeat,
+) -> AppResult<ContactData> {
     let now = app.now();
     let input = Known {
         external_id: given(input.external_id),
@@ -67,16 +72,13 @@ pub async fn upsert_contact(app: &App, tenant: TenantId, input: ContactInput) ->
         source: Some(ContactSource::ServerApi.to_string()),
     };
     must_say_something(Some(&input.name), Some(&input.phone))?;
-    let stored = app
-        .store
-        .write(move |c| {
-            let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(taken)?;
-            let event = if upserted.created { "contact.created" } else { "contact.updated" };
-            announce(c, &tenant, event, &upserted.contact, now)?;
-            Ok::<_, AppError>(upserted.contact)
-        })
-        .await?;
-    Ok(ContactData { contact: Some(contact(stored)) })
+    app.once(repeat, move |c| {
+        let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(taken)?;
+        let event = if upserted.created { "contact.created" } else { "contact.updated" };
+        announce(c, &tenant, event, &upserted.contact, now)?;
+        Ok(ContactData { contact: Some(contact(upserted.contact)) })
+    })
+    .await
 }
 
 /// One contact.

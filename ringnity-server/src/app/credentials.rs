@@ -7,7 +7,7 @@ use ringnity_types::{
     ServerApiCredentialList, ServerApiCredentialSecret, ServerApiScope,
 };
 
-use super::{App, AppError, AppResult, Kind};
+use super::{App, AppError, AppResult, Kind, Repeat};
 use crate::auth::secrets;
 
 /// Makes a credential; the only time its secret is told.
@@ -15,6 +15,7 @@ pub async fn create_server_api_credential(
     app: &App,
     tenant: TenantId,
     request: CreateServerApiCredentialRequest,
+    repeat: Repeat,
 ) -> AppResult<ServerApiCredentialSecret> {
     let name = request.name.trim().to_owned();
     if name.is_empty() {
@@ -35,11 +36,14 @@ pub async fn create_server_api_credential(
         secret_hash: secret.hash,
         secret_preview: secret.preview,
     };
-    let stored = app
-        .store
-        .write(move |c| credentials::server_credential_insert(c, &tenant, &new, now).map_err(AppError::from))
-        .await?;
-    Ok(ServerApiCredentialSecret { credential: Some(credential(stored)), secret: Some(secret.text) })
+    app.once(repeat, move |c| {
+        let stored = credentials::server_credential_insert(c, &tenant, &new, now)?;
+        Ok(ServerApiCredentialSecret {
+            credential: Some(credential(stored)),
+            secret: Some(secret.text.clone()),
+        })
+    })
+    .await
 }
 
 /// Every credential of the tenant, disabled ones too.

@@ -19,6 +19,10 @@ pub enum Kind {
     NotFound,
     /// It cannot go together with what is there.
     Conflict,
+    /// It makes sense, and contradicts what the same client said before.
+    Unprocessable,
+    /// Whoever asks has asked too often.
+    TooMany,
     /// The server has it in its contract and not yet in its code.
     NotBuilt,
     /// Something that the server needs is gone for now.
@@ -39,6 +43,8 @@ pub struct AppError {
     pub message: String,
     /// Further sentences, one a fault.
     pub details: Vec<String>,
+    /// When to try again, where that is known.
+    pub retry_after: Option<chrono::Duration>,
     /// What went wrong inside, for the log only.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -47,13 +53,20 @@ pub struct AppError {
 impl AppError {
     /// A refusal of `kind`.
     pub fn new(kind: Kind, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), details: Vec::new(), source: None }
+        Self { kind, code, message: message.into(), details: Vec::new(), retry_after: None, source: None }
     }
 
     /// Adds a sentence.
     #[must_use]
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         self.details.push(line.into());
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: chrono::Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

@@ -11,10 +11,13 @@ pub mod google;
 pub mod health;
 pub mod owners;
 pub mod platform_auth;
+pub mod rates;
+pub mod repeats;
 pub mod runtime;
 pub mod runtime_sessions;
 pub mod sdk_tokens;
 pub mod sessions;
+pub mod sign_ins;
 pub mod tenants;
 pub mod workspace;
 
@@ -27,6 +30,8 @@ use crate::clock::Clock;
 use crate::config::Urls;
 
 pub use error::{AppError, AppResult, Kind};
+pub use rates::{Rates, Standing};
+pub use repeats::Repeat;
 pub use ringnity_store::TenantId;
 
 /// What every rule works with.
@@ -41,6 +46,10 @@ pub struct App {
     pub google: Option<Google>,
     /// Addresses under which people reach this server.
     pub urls: Urls,
+    /// How often each credential may ask.
+    pub rates: Rates,
+    /// How often signing in may fail, where that is limited.
+    pub sign_in_limits: Option<sign_ins::SignInLimits>,
 }
 
 impl App {

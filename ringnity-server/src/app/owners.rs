@@ -1,5 +1,7 @@
 //! Owners of tenants: signing in and out, and what the dashboard shows them of themselves.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use ringnity_store::agents::{self, Agent};
 use ringnity_store::owners::{self, Owner};
@@ -11,18 +13,21 @@ use ringnity_types::{
     OwnerSubscription, SubscriptionStatus,
 };
 
-use super::{App, AppError, AppResult, sessions};
+use super::{App, AppError, AppResult, sessions, sign_ins};
 use crate::auth::password;
 use crate::auth::tokens::TokenScope;
+use crate::config::Urls;
 
 /// Signs an owner in: a new session with its first pair of tokens.
-pub async fn login_owner(app: &App, request: OwnerLoginRequest) -> AppResult<OwnerSession> {
+pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest) -> AppResult<OwnerSession> {
+    let attempt = sign_ins::begin(app, TokenScope::Owner.as_str(), &request.email, address).await?;
     let email = request.email.clone();
     let owner = app.store.read(move |c| owners::owner_by_email(c, &email).map_err(AppError::from)).await?;
     // An unknown account costs as much time as a known one, and is refused in the same words.
     let hash = owner.as_ref().and_then(|owner| owner.password_hash.clone());
     let matches = password::verify(request.password, hash).await;
     let owner = owner.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
+    attempt.succeeded(app).await?;
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();
@@ -79,7 +84,7 @@ impl Begun {
         Ok(OwnerSession {
             client: self.facts.client(),
             admin: self.facts.admin(),
-            dashboard_url: dashboard_url(app, &self.facts.tenant),
+            dashboard_url: dashboard_url(&app.urls, &self.facts.tenant),
             subscription: self.facts.subscription,
             session_token: Some(pair.access_token.clone()),
             access_token: pair.access_token,
@@ -95,7 +100,7 @@ pub async fn get_owner_session(app: &App, tenant: TenantId, owner: OwnerId) -> A
     Ok(OwnerMe {
         client: facts.client(),
         admin: facts.admin(),
-        dashboard_url: dashboard_url(app, &facts.tenant),
+        dashboard_url: dashboard_url(&app.urls, &facts.tenant),
         subscription: facts.subscription,
     })
 }
@@ -169,8 +174,8 @@ fn told(value: &Option<String>) -> Field<String> {
 }
 
 /// Where the dashboard of that tenant is.
-pub(super) fn dashboard_url(app: &App, tenant: &Tenant) -> String {
-    format!("{}/dashboard/{}", app.urls.dashboard, tenant.slug)
+pub(super) fn dashboard_url(urls: &Urls, tenant: &Tenant) -> String {
+    format!("{}/dashboard/{}", urls.dashboard, tenant.slug)
 }
 
 fn tenants_gone() -> AppError {

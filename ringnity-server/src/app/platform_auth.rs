@@ -1,16 +1,23 @@
 //! Administrators of the platform: signing in to its console.
 
+use std::net::IpAddr;
+
 use ringnity_store::platform::{self, PlatformAdmin};
 use ringnity_store::{Conn, PlatformAdminId};
 use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
 
 use super::sessions::{self, Pair};
-use super::{App, AppError, AppResult};
+use super::{App, AppError, AppResult, sign_ins};
 use crate::auth::password;
 use crate::auth::tokens::TokenScope;
 
 /// Signs an administrator in.
-pub async fn login_platform_admin(app: &App, request: PlatformLoginRequest) -> AppResult<PlatformSession> {
+pub async fn login_platform_admin(
+    app: &App,
+    address: IpAddr,
+    request: PlatformLoginRequest,
+) -> AppResult<PlatformSession> {
+    let attempt = sign_ins::begin(app, TokenScope::Platform.as_str(), &request.email, address).await?;
     let email = request.email;
     let admin =
         app.store.read(move |c| platform::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
@@ -18,6 +25,7 @@ pub async fn login_platform_admin(app: &App, request: PlatformLoginRequest) -> A
     let hash = admin.as_ref().map(|admin| admin.password_hash.clone());
     let matches = password::verify(request.password, hash).await;
     let admin = admin.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
+    attempt.succeeded(app).await?;
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();

@@ -1,5 +1,7 @@
 //! The workspace: where a tenant's staff signs in, and owners enter with a token that works once.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Duration, Utc};
 use ringnity_store::agents::{self, Agent, Department, NewAgent};
 use ringnity_store::owners::{self, Owner};
@@ -16,7 +18,7 @@ use ringnity_types::{
 
 use super::sessions::{self, Pair};
 use super::tenants::TenantHints;
-use super::{App, AppError, AppResult, Kind};
+use super::{App, AppError, AppResult, Kind, Repeat, sign_ins};
 use crate::auth::tokens::TokenScope;
 use crate::auth::{password, secrets};
 
@@ -30,6 +32,7 @@ const ENTRY_TOKEN_LIFE: Duration = Duration::seconds(60);
 pub async fn login_workspace(
     app: &App,
     hints: TenantHints,
+    address: IpAddr,
     request: WorkspaceLoginRequest,
 ) -> AppResult<WorkspaceSession> {
     if hints == TenantHints::default() {
@@ -39,6 +42,7 @@ pub async fn login_workspace(
         ));
     }
     let username = request.username.trim().to_owned();
+    let account = username.clone();
     let (tenant, agent) = app
         .store
         .read(move |c| {
@@ -47,10 +51,13 @@ pub async fn login_workspace(
             Ok::<_, AppError>((tenant.id, agent))
         })
         .await?;
+    let account = format!("{tenant} {account}");
+    let attempt = sign_ins::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
     // An unknown account costs as much time as a known one, and is refused in the same words.
     let hash = agent.as_ref().and_then(|agent| agent.password_hash.clone());
     let matches = password::verify(request.password, hash).await;
     let agent = agent.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("User name"))?;
+    attempt.succeeded(app).await?;
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();
@@ -73,24 +80,23 @@ pub async fn create_workspace_entry_token(
     tenant: TenantId,
     owner: OwnerId,
     session: SessionFamilyId,
+    repeat: Repeat,
 ) -> AppResult<WorkspaceEntryToken> {
     let token = secrets::generate(ENTRY_PREFIX).map_err(AppError::internal)?;
     let now = app.now();
     let hash = token.hash.clone();
-    let tenant = app
-        .store
-        .write(move |c| {
-            let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(super::tenants::unknown)?;
-            let expires_at = now + ENTRY_TOKEN_LIFE;
-            entry_tokens::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;
-            Ok::<_, AppError>(stored)
+    let urls = app.urls.clone();
+    app.once(repeat, move |c| {
+        let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(super::tenants::unknown)?;
+        let expires_at = now + ENTRY_TOKEN_LIFE;
+        entry_tokens::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;
+        Ok(WorkspaceEntryToken {
+            auto_login_token: token.text.clone(),
+            dashboard_url: super::owners::dashboard_url(&urls, &stored),
+            expires_in: ENTRY_TOKEN_LIFE.num_seconds(),
         })
-        .await?;
-    Ok(WorkspaceEntryToken {
-        auto_login_token: token.text,
-        dashboard_url: super::owners::dashboard_url(app, &tenant),
-        expires_in: ENTRY_TOKEN_LIFE.num_seconds(),
     })
+    .await
 }
 
 /// Lets the owner behind an entry token into the workspace, once. `host_slug` is the tenant in whose host the

@@ -5,7 +5,7 @@ use ringnity_api::principal::{
     AdminPrincipal, AgentPrincipal, OauthPrincipal, OwnerPrincipal, PlatformPrincipal, ServerPrincipal,
     VisitorPrincipal, WorkspacePrincipal,
 };
-use ringnity_api::{AuthFailure, Authenticate, Call, Credential};
+use ringnity_api::{AuthFailure, Authenticate, Call, Credential, Fault, Principal};
 use ringnity_store::sessions::{self, SessionFamily};
 use ringnity_store::{SessionFamilyId, StoreError, credentials, owners, platform, tenants};
 
@@ -138,6 +138,10 @@ impl Authenticate for State {
 
     async fn oauth(&self, _: &Call, _: &Credential) -> Result<OauthPrincipal, AuthFailure> {
         Err(AuthFailure::NotThisKind)
+    }
+
+    async fn admitted(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
+        self.count(call, principal).await
     }
 }
 

@@ -2,6 +2,7 @@
 //! generated code) and by `app`; nothing here answers a request.
 
 mod authenticate;
+pub mod caller;
 pub mod google;
 pub mod password;
 mod sdk;

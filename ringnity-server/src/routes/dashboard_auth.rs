@@ -37,7 +37,7 @@ impl DashboardAuthOperations for Routes {
         call: Call,
         input: LoginOwnerInput,
     ) -> Result<types::OwnerSessionEnvelope, Fault> {
-        let data = owners::login_owner(&cx.app, input.body).await.map_err(fault)?;
+        let data = owners::login_owner(&cx.app, cx.client_address(&call), input.body).await.map_err(fault)?;
         set_cookie(cx, &call, Some(&data.refresh_token));
         Ok(types::OwnerSessionEnvelope::new(data))
     }
@@ -101,14 +101,16 @@ impl DashboardAuthOperations for Routes {
 
     async fn create_workspace_entry_token(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: OwnerPrincipal,
         _: CreateWorkspaceEntryTokenInput,
     ) -> Result<types::WorkspaceEntryTokenEnvelope, Fault> {
         let tenant = tenant_id(&principal.tenant);
         let (owner, session) = (principal.owner_id.into(), principal.session_id.into());
-        let data =
-            workspace::create_workspace_entry_token(&cx.app, tenant, owner, session).await.map_err(fault)?;
+        let repeat = cx.repeat(&call);
+        let data = workspace::create_workspace_entry_token(&cx.app, tenant, owner, session, repeat)
+            .await
+            .map_err(fault)?;
         Ok(types::WorkspaceEntryTokenEnvelope::new(data))
     }
 
@@ -118,7 +120,9 @@ impl DashboardAuthOperations for Routes {
         input: LoginWorkspaceInput,
     ) -> Result<types::WorkspaceSessionEnvelope, Fault> {
         let hints = cx.tenant_hints(&call);
-        let data = workspace::login_workspace(&cx.app, hints, input.body).await.map_err(fault)?;
+        let data = workspace::login_workspace(&cx.app, hints, cx.client_address(&call), input.body)
+            .await
+            .map_err(fault)?;
         Ok(types::WorkspaceSessionEnvelope::new(data))
     }
 

@@ -28,13 +28,14 @@ impl DeveloperSettingsOperations for Routes {
 
     async fn create_server_api_credential(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: OwnerOrWorkspace,
         input: CreateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
         let tenant = tenant_of(&principal);
-        let data =
-            credentials::create_server_api_credential(&cx.app, tenant, input.body).await.map_err(fault)?;
+        let data = credentials::create_server_api_credential(&cx.app, tenant, input.body, cx.repeat(&call))
+            .await
+            .map_err(fault)?;
         Ok(types::ServerApiCredentialSecretEnvelope { success: Some(ConstTrue), data: Some(data) })
     }
 

@@ -16,10 +16,12 @@ use super::{Routes, State, fault, later};
 impl PlatformAdministrationOperations for Routes {
     async fn login_platform_admin(
         cx: &State,
-        _: Call,
+        call: Call,
         input: LoginPlatformAdminInput,
     ) -> Result<types::PlatformSessionEnvelope, Fault> {
-        let data = platform_auth::login_platform_admin(&cx.app, input.body).await.map_err(fault)?;
+        let data = platform_auth::login_platform_admin(&cx.app, cx.client_address(&call), input.body)
+            .await
+            .map_err(fault)?;
         Ok(types::PlatformSessionEnvelope::new(data))
     }
 

@@ -55,12 +55,13 @@ impl ServerApiOperations for Routes {
 
     async fn upsert_contact(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: ServerPrincipal,
         input: UpsertContactInput,
     ) -> Result<types::ContactEnvelope, Fault> {
         let tenant = tenant_id(&principal.tenant);
-        let data = contacts::upsert_contact(&cx.app, tenant, input.body).await.map_err(fault)?;
+        let data =
+            contacts::upsert_contact(&cx.app, tenant, input.body, cx.repeat(&call)).await.map_err(fault)?;
         Ok(types::ContactEnvelope::new(data))
     }
 

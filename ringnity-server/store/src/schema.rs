@@ -384,6 +384,40 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    idempotency_keys (id) {
+        id -> Text,
+        request_hash -> Text,
+        answer -> Nullable<Text>,
+        lapses_at -> Nullable<Moment>,
+        created_at -> Moment,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    rate_buckets (id) {
+        id -> Text,
+        full_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    sign_in_places (id) {
+        id -> Text,
+        expires_at -> Moment,
+    }
+}
+
 diesel::joinable!(tenants -> plans (plan_id));
 diesel::joinable!(plan_features -> plans (plan_id));
 diesel::joinable!(plan_quotas -> plans (plan_id));

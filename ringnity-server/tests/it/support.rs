@@ -63,6 +63,8 @@ impl TestServer {
             public_url: None,
             dashboard_url: None,
             base_domain: "localhost".into(),
+            rate_limit: None,
+            trusted_proxies: Vec::new(),
             google_client_id: None,
             google_jwks_url: ringnity_server::config::GOOGLE_JWKS_URL.into(),
             demo: true,
@@ -115,7 +117,12 @@ impl TestServer {
     }
 
     pub fn request(&self, method: Method, path: &str) -> Request {
-        Request(self.http.request(method, format!("{}{path}", self.base)))
+        self.request_at(&self.base, method, path)
+    }
+
+    /// A request to another node, at `base`.
+    pub fn request_at(&self, base: &str, method: Method, path: &str) -> Request {
+        Request(self.http.request(method, format!("{base}{path}")))
     }
 
     pub fn get(&self, path: &str) -> Request {

@@ -5,6 +5,7 @@ mod contacts;
 mod crash;
 mod migrations;
 mod outage;
+mod repeats;
 mod resources;
 mod schema;
 mod sign_in;

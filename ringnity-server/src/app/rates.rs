@@ -1,0 +1,192 @@
+//! How often each credential may ask: a bucket of tokens that holds what the plan allows in a minute and fills as
+//! fast. On SQLite there is one node, and buckets are in its memory. On PostgreSQL nodes share them, and a write
+//! for each request would be too dear: a node leases a few tokens of the shared bucket in one write and spends
+//! them by itself. A lease is a quarter of what is left and a tenth of all at most, so that little is stranded at
+//! other nodes when it gets tight, and it lasts ten seconds; leased tokens count as spent, so that all nodes
+//! together let through no more than one would.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Duration, Utc};
+use ringnity_store::rates::{Rate, rate_full_at, rate_take};
+use ringnity_store::{Engine, Store, StoreError, TenantId, plans};
+
+use super::AppResult;
+use crate::auth::secrets;
+use crate::config::RateLimit;
+
+/// The plan quota that says how many requests a minute.
+const QUOTA: &str = "api_requests_per_minute";
+
+/// Requests a minute where no plan says anything.
+const USUAL: u32 = 300;
+
+/// How long what a plan says is believed.
+const PLAN_AGE: Duration = Duration::seconds(10);
+
+/// How long leased tokens may be spent.
+const LEASE: Duration = Duration::seconds(10);
+
+/// Buckets in memory before full ones are thrown out.
+const CROWD: usize = 10_000;
+
+/// Where a credential stands with its limit, one request counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests a minute.
+    pub limit: i64,
+    /// Requests that are left.
+    pub remaining: i64,
+    /// When all of them are there again.
+    pub full_at: DateTime<Utc>,
+    /// How long to wait, when this request is one too many.
+    pub wait: Option<Duration>,
+}
+
+/// The buckets of this node.
+pub struct Rates {
+    setting: RateLimit,
+    buckets: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Bucket>>>>,
+    plans: Mutex<HashMap<TenantId, (Option<u32>, DateTime<Utc>)>>,
+}
+
+#[derive(Default)]
+struct Bucket {
+    /// When it is full again; on PostgreSQL, when the shared one was last known to be.
+    full_at: Option<DateTime<Utc>>,
+    /// Tokens that this node has taken out and not spent.
+    leased: i64,
+    /// Until when it may spend them, or need not ask for more because there are none.
+    lease_ends: Option<DateTime<Utc>>,
+}
+
+impl Rates {
+    /// No bucket has been touched yet.
+    pub fn new(setting: RateLimit) -> Self {
+        Self { setting, buckets: Mutex::default(), plans: Mutex::default() }
+    }
+
+    /// Counts a request of `caller`. `None` where nothing is limited.
+    pub async fn count(
+        &self,
+        store: &Store,
+        caller: &str,
+        tenant: Option<&TenantId>,
+        now: DateTime<Utc>,
+    ) -> AppResult<Option<Standing>> {
+        let limit = match self.setting {
+            RateLimit::Off => None,
+            RateLimit::PerMinute(limit) => Some(limit),
+            RateLimit::Plan => self.limit_of(store, tenant, now).await?,
+        };
+        let Some(limit) = limit else { return Ok(None) };
+        let rate = Rate::new(limit, Duration::minutes(1));
+        let bucket = self.bucket(caller, now);
+        // Requests of one credential wait here for each other only while the first of them leases tokens.
+        let mut bucket = bucket.lock().await;
+        Ok(Some(match store.engine() {
+            Engine::Sqlite => bucket.take(rate, now),
+            Engine::Postgres => bucket.take_leased(store, caller, rate, now).await?,
+        }))
+    }
+
+    /// What the tenant's plan says; whoever has no tenant has what is usual.
+    async fn limit_of(
+        &self,
+        store: &Store,
+        tenant: Option<&TenantId>,
+        now: DateTime<Utc>,
+    ) -> AppResult<Option<u32>> {
+        let Some(tenant) = tenant else { return Ok(Some(USUAL)) };
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
+        if let Some((limit, until)) = known
+            && until > now
+        {
+            return Ok(limit);
+        }
+        let asked = tenant.clone();
+        let quota = store.read(move |c| plans::plan_quota_of_tenant(c, &asked, QUOTA)).await?;
+        let limit = match quota {
+            None => Some(USUAL),
+            // A plan without any would lock its people out of the dashboard as well.
+            Some(quota) => quota.limit().map(|limit| u32::try_from(limit.max(1)).unwrap_or(u32::MAX)),
+        };
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= CROWD {
+            plans.retain(|_, (_, until)| *until > now);
+        }
+        plans.insert(tenant.clone(), (limit, now + PLAN_AGE));
+        Ok(limit)
+    }
+
+    fn bucket(&self, caller: &str, now: DateTime<Utc>) -> Arc<tokio::sync::Mutex<Bucket>> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= CROWD && !buckets.contains_key(caller) {
+            // One that is locked is in use.
+            buckets.retain(|_, bucket| bucket.try_lock().map_or(true, |bucket| !bucket.is_idle(now)));
+        }
+        buckets.entry(caller.to_owned()).or_default().clone()
+    }
+}
+
+impl Bucket {
+    fn is_idle(&self, now: DateTime<Utc>) -> bool {
+        self.full_at.is_none_or(|full_at| full_at <= now) && self.lease_ends.is_none_or(|ends| ends <= now)
+    }
+
+    fn take(&mut self, rate: Rate, now: DateTime<Utc>) -> Standing {
+        let taken = rate.take(self.full_at, 1, now);
+        self.full_at = Some(taken.full_at);
+        self.standing(rate, taken.tokens > 0, now)
+    }
+
+    async fn take_leased(
+        &mut self,
+        store: &Store,
+        caller: &str,
+        rate: Rate,
+        now: DateTime<Utc>,
+    ) -> AppResult<Standing> {
+        if self.lease_ends.is_none_or(|ends| ends <= now) {
+            self.leased = 0;
+            self.lease_ends = None;
+        }
+        if self.leased == 0 && self.lease_ends.is_none() {
+            self.lease(store, caller, rate, now).await?;
+        }
+        let allowed = self.leased > 0;
+        self.leased -= i64::from(allowed);
+        if allowed && self.leased == 0 {
+            self.lease_ends = None;
+        }
+        Ok(self.standing(rate, allowed, now))
+    }
+
+    async fn lease(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) -> AppResult<()> {
+        let id = secrets::hash(&format!("requests of {caller}"));
+        let taken = store
+            .write(move |c| {
+                let left = rate.left(rate_full_at(c, &id)?, now);
+                let share = (left / 4).clamp(1, (rate.capacity() / 10).max(1));
+                rate_take(c, &id, rate, share, now)
+            })
+            .await
+            .map_err(|error: StoreError| super::AppError::from(error))?;
+        self.full_at = Some(taken.full_at);
+        self.leased = taken.tokens;
+        // Without tokens there is nothing to ask for before one has come back.
+        let pause = if taken.tokens > 0 { LEASE } else { rate.wait(self.full_at, now).min(LEASE) };
+        self.lease_ends = Some(now + pause);
+        Ok(())
+    }
+
+    fn standing(&self, rate: Rate, allowed: bool, now: DateTime<Utc>) -> Standing {
+        Standing {
+            limit: rate.capacity(),
+            remaining: self.leased + rate.left(self.full_at, now),
+            full_at: self.full_at.unwrap_or(now).max(now),
+            wait: (!allowed).then(|| rate.wait(self.full_at, now)),
+        }
+    }
+}

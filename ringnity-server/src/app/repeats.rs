@@ -1,0 +1,316 @@
+//! Requests that may be sent again: one under an idempotency key takes effect once, and every repeat gets the
+//! answer of the first. ARCHITECTURE.md says how a rule uses it.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Duration, Utc};
+use ringnity_store::idempotency::{self, Earlier};
+use ringnity_store::{Conn, Store, StoreError};
+use ringnity_types::ErrorCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use super::{App, AppError, AppResult, Kind};
+
+/// How long a repeat is recognised.
+const REMEMBERED: Duration = Duration::hours(24);
+
+/// How long a request that works outside a transaction counts as running when nothing more is heard of it: its
+/// server may have died. What it does outside must give up sooner.
+const RUNS: Duration = Duration::minutes(2);
+
+/// The key under which a request may be repeated, with what it asks for; or that it has none.
+#[derive(Clone, Default)]
+pub struct Repeat(Option<Arc<Key>>);
+
+struct Key {
+    /// What its row is found by.
+    id: String,
+    request_hash: String,
+    /// Encrypts the answer. Made from the key that the client sent, of which the database has only a hash: answers
+    /// may hold secrets that stand nowhere else.
+    cipher: [u8; 32],
+}
+
+impl std::fmt::Debug for Repeat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Repeat").field(&self.0.as_ref().map(|key| &key.id)).finish()
+    }
+}
+
+impl Repeat {
+    /// The key `key` of `caller` for `operation`, to which it asks for what has this hash.
+    pub fn new(caller: &str, operation: &str, key: &str, request_hash: String) -> Self {
+        let digest = |purpose: &str| -> [u8; 32] {
+            let mut hash = Sha256::new();
+            for part in ["ringnity idempotency", purpose, caller, operation, key] {
+                // The length keeps one part from reaching into the next.
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part.as_bytes());
+            }
+            hash.finalize().into()
+        };
+        let id = digest("row").iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(Some(Arc::new(Key { id, request_hash, cipher: digest("answer") })))
+    }
+}
+
+impl Key {
+    fn seal<T: Serialize>(&self, output: &T) -> AppResult<String> {
+        let mut text = serde_json::to_vec(output).map_err(AppError::internal)?;
+        let nonce = self.with(|key, about| key.seal_in_place_append_tag(about, &mut text))?;
+        let mut sealed = nonce.as_ref().to_vec();
+        sealed.append(&mut text);
+        Ok(STANDARD.encode(sealed))
+    }
+
+    fn open<T: DeserializeOwned>(&self, sealed: &str) -> AppResult<T> {
+        let mut sealed = STANDARD.decode(sealed).map_err(AppError::internal)?;
+        let (nonce, text) = sealed
+            .split_at_mut_checked(NONCE_LEN)
+            .ok_or_else(|| AppError::internal("a stored answer is too short"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(AppError::internal)?;
+        let text = self.with(|key, about| key.open_in_place(nonce, about, text))?;
+        // It was written before this version of the server knew its answers otherwise.
+        serde_json::from_slice(text).map_err(|error| AppError {
+            source: Some(Box::new(error)),
+            ..AppError::new(
+                Kind::Conflict,
+                ErrorCode::ResourceConflict,
+                "This request was carried out before the server was upgraded, and its answer cannot be told any more. Look up what it made, and use a new Idempotency-Key from now on.",
+            )
+        })
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&RandomizedNonceKey, Aad<&[u8]>) -> Result<T, aws_lc_rs::error::Unspecified>,
+    ) -> AppResult<T> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &self.cipher).map_err(AppError::internal)?;
+        work(&key, Aad::from(self.request_hash.as_bytes())).map_err(AppError::internal)
+    }
+
+    /// What an earlier request under this key means for this one.
+    fn answer_of<T: DeserializeOwned>(&self, earlier: &Earlier) -> AppResult<T> {
+        if earlier.request_hash != self.request_hash {
+            return Err(AppError::new(
+                Kind::Unprocessable,
+                ErrorCode::IdempotencyKeyReused,
+                "This Idempotency-Key was sent with another request before. Use a new key for each new request, and the old one only to repeat exactly what was sent.",
+            ));
+        }
+        match &earlier.answer {
+            Some(sealed) => self.open(sealed),
+            None => Err(AppError::new(
+                Kind::Conflict,
+                ErrorCode::IdempotencyRequestInProgress,
+                "The first request with this Idempotency-Key is still being worked on. Wait a few seconds and send this one again, with the same key.",
+            )),
+        }
+    }
+
+    /// Keeps the output, and answers it as every repeat will read it.
+    fn keep<T: Serialize + DeserializeOwned>(
+        &self,
+        c: &mut Conn,
+        lapses_at: Option<DateTime<Utc>>,
+        output: &T,
+    ) -> AppResult<T> {
+        let sealed = self.seal(output)?;
+        if !idempotency::idempotency_answer(c, &self.id, lapses_at, &sealed)? {
+            return Err(AppError::new(
+                Kind::Conflict,
+                ErrorCode::IdempotencyRequestInProgress,
+                "This took so long that a repeat of it was begun. Wait for that one, or send this one again with the same key.",
+            ));
+        }
+        self.open(&sealed)
+    }
+}
+
+impl App {
+    /// Runs `work` as one write of the store, once for each key: a repeat gets what the first returned. Effect and
+    /// answer are one transaction, so a crash leaves both or neither, and a repeat that comes meanwhile waits for
+    /// the first and gets its answer. What is refused is not remembered.
+    ///
+    /// What `work` returns is stored as JSON, encrypted; the answer must be made of it alone, secrets included.
+    pub async fn once<T, F>(&self, repeat: Repeat, work: F) -> AppResult<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn(&mut Conn) -> AppResult<T> + Send + 'static,
+    {
+        once(&self.store, self.now(), repeat, work).await
+    }
+
+    /// The same for a rule that must do something outside a transaction first, such as asking a provider: `outside`
+    /// runs once, then `work` as one write with what came of it. Nobody can wait for something outside in a
+    /// transaction, so a repeat that comes meanwhile is refused with 409. What is done outside must give up within
+    /// two minutes; should the server die in it, a repeat after that time does it again.
+    pub async fn once_outside<P, T, O, F>(&self, repeat: Repeat, outside: O, work: F) -> AppResult<T>
+    where
+        P: Send + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+        O: Future<Output = AppResult<P>>,
+        F: Fn(&mut Conn, &P) -> AppResult<T> + Send + 'static,
+    {
+        once_outside(&self.store, self.now(), repeat, outside, work).await
+    }
+}
+
+async fn once<T, F>(store: &Store, now: DateTime<Utc>, repeat: Repeat, work: F) -> AppResult<T>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    F: Fn(&mut Conn) -> AppResult<T> + Send + 'static,
+{
+    let write = move |c: &mut Conn| {
+        let Some(key) = &repeat.0 else { return work(c) };
+        match idempotency::idempotency_claim(c, &key.id, &key.request_hash, None, now + REMEMBERED, now)? {
+            Some(earlier) => key.answer_of(&earlier),
+            None => {
+                let output = work(c)?;
+                key.keep(c, None, &output)
+            }
+        }
+    };
+    store.write(write).await
+}
+
+async fn once_outside<P, T, O, F>(
+    store: &Store,
+    now: DateTime<Utc>,
+    repeat: Repeat,
+    outside: O,
+    work: F,
+) -> AppResult<T>
+where
+    P: Send + 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
+    O: Future<Output = AppResult<P>>,
+    F: Fn(&mut Conn, &P) -> AppResult<T> + Send + 'static,
+{
+    let Some(key) = repeat.0 else {
+        let found = outside.await?;
+        return store.write(move |c| work(c, &found)).await;
+    };
+    let lapses_at = now + RUNS;
+    let claimed = key.clone();
+    let earlier = store
+        .write(move |c| {
+            let (until, lapses_at) = (now + REMEMBERED, Some(lapses_at));
+            let hash = &claimed.request_hash;
+            idempotency::idempotency_claim(c, &claimed.id, hash, lapses_at, until, now)
+                .map_err(AppError::from)
+        })
+        .await?;
+    if let Some(earlier) = earlier {
+        return key.answer_of(&earlier);
+    }
+    let done = match outside.await {
+        Ok(found) => {
+            let key = key.clone();
+            let work = move |c: &mut Conn| {
+                let output = work(c, &found)?;
+                key.keep(c, Some(lapses_at), &output)
+            };
+            store.write(work).await
+        }
+        Err(refusal) => Err(refusal),
+    };
+    if done.is_err() {
+        let released = store
+            .write(move |c| {
+                idempotency::idempotency_release(c, &key.id, lapses_at)?;
+                Ok::<_, StoreError>(())
+            })
+            .await;
+        if let Err(error) = released {
+            tracing::warn!(%error, "a request that failed cannot be tried again for two minutes");
+        }
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use ringnity_store::testing::{TestDatabase, engines};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_told_apart_by_caller_and_operation_and_say_nothing() {
+        let repeat = |caller, operation, key| Repeat::new(caller, operation, key, "h".into());
+        let of = |repeat: &Repeat| {
+            let key = repeat.0.clone().expect("a key");
+            (key.id.clone(), key.cipher)
+        };
+        let one = of(&repeat("server a", "upsertContact", "k"));
+        assert_eq!(one, of(&repeat("server a", "upsertContact", "k")));
+        for other in [
+            repeat("server b", "upsertContact", "k"),
+            repeat("server a", "createWebhook", "k"),
+            repeat("server a", "upsertContact", "kk"),
+            repeat("server ", "aupsertContact", "k"),
+        ] {
+            let other = of(&other);
+            assert!(one.0 != other.0 && one.1 != other.1);
+        }
+        let sealed = repeat("a", "b", "c").0.expect("a key").seal(&"rn_sk_live_1").expect("seals");
+        assert!(!sealed.contains("rn_sk") && !sealed.contains(&STANDARD.encode("rn_sk_live_1")[..12]));
+        let opened: AppResult<String> = repeat("a", "b", "c").0.expect("a key").open(&sealed);
+        assert_eq!(opened.expect("opens"), "rn_sk_live_1");
+        let opened: AppResult<String> = repeat("a", "b", "d").0.expect("a key").open(&sealed);
+        assert_eq!(opened.expect_err("is another's").kind, Kind::Internal);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_happens_outside_happens_once_and_repeats_meanwhile_are_told_to_wait() {
+        for engine in engines() {
+            let database = TestDatabase::new(engine);
+            let store = Store::open(database.config()).await.expect("opens");
+            let repeat = Repeat::new("server a", "sendAiVisitorMessage", "k", "h".into());
+            let (now, go, ran) = (Utc::now(), Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
+            let ask = |now, refuse| {
+                let (store, repeat, go, ran) = (store.clone(), repeat.clone(), go.clone(), ran.clone());
+                tokio::spawn(async move {
+                    let outside = async {
+                        let number = ran.fetch_add(1, Ordering::SeqCst) + 1;
+                        go.notified().await;
+                        if refuse { Err(AppError::internal("the provider is away")) } else { Ok(number) }
+                    };
+                    once_outside(&store, now, repeat, outside, |_, number| Ok(*number)).await
+                })
+            };
+            let begun = async |count| {
+                while ran.load(Ordering::SeqCst) < count {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let first = ask(now, true);
+            begun(1).await;
+            let meanwhile = ask(now, false).await.expect("ends").expect_err("is refused");
+            assert_eq!(meanwhile.code, ErrorCode::IdempotencyRequestInProgress);
+            go.notify_one();
+            first.await.expect("ends").expect_err("is refused");
+            // What was refused may be tried again, and what nobody hears of any more is void after a while.
+            let lost = ask(now, false);
+            begun(2).await;
+            let again = ask(now + RUNS, false);
+            begun(3).await;
+            go.notify_one();
+            lost.await.expect("ends").expect_err("is too late");
+            go.notify_one();
+            assert_eq!(again.await.expect("ends").expect("succeeds"), 3);
+            assert_eq!(ask(now + RUNS, false).await.expect("ends").expect("is told"), 3);
+            assert_eq!(ran.load(Ordering::SeqCst), 3);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Signing in is tried seldom and guessed often: only so many attempts may fail. Few for an account from one
+//! address, many for an account from everywhere, many from one address whatever the account. A stranger who tries
+//! an account from elsewhere uses up the attempts of that address; and should strangers at many addresses use up
+//! those of the account, it still opens from where it was signed in to before.
+
+use std::net::IpAddr;
+
+use chrono::Duration;
+use ringnity_store::StoreError;
+use ringnity_store::rates::{self, Rate};
+use ringnity_types::ErrorCode;
+
+use super::{App, AppError, AppResult, Kind};
+use crate::auth::secrets;
+use crate::config::RateLimit;
+
+/// How long a place is remembered that an account was signed in to from.
+const REMEMBERED: Duration = Duration::days(90);
+
+/// How many attempts may fail.
+#[derive(Debug, Clone, Copy)]
+pub struct SignInLimits {
+    pair: Rate,
+    account: Rate,
+    address: Rate,
+}
+
+impl SignInLimits {
+    /// The limits that go with a setting; `None` where nothing is limited. For the demo they are out of the way.
+    pub fn of(setting: RateLimit, demo: bool) -> Option<Self> {
+        let times = if demo { 1000 } else { 1 };
+        (setting != RateLimit::Off).then(|| Self {
+            pair: Rate::new(10 * times, Duration::minutes(15)),
+            account: Rate::new(100 * times, Duration::hours(1)),
+            address: Rate::new(300 * times, Duration::minutes(15)),
+        })
+    }
+}
+
+/// An attempt to sign in, counted as failed until it says otherwise.
+#[derive(Debug)]
+#[must_use = "an attempt that nobody calls succeeded counts as failed"]
+pub struct Attempt {
+    counted: Vec<(String, Rate)>,
+    place: String,
+}
+
+/// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Call it before the
+/// password is looked at, and [`Attempt::succeeded`] when it was right.
+pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<Attempt> {
+    let account = format!("{surface} {}", account.trim().to_lowercase());
+    let address = network(address);
+    let name = |what: &str| secrets::hash(&format!("sign-in {what}"));
+    let place = name(&format!("to {account} from {address}"));
+    let Some(limits) = app.sign_in_limits else { return Ok(Attempt { counted: Vec::new(), place }) };
+    let narrow = vec![(place.clone(), limits.pair), (name(&format!("from {address}")), limits.address)];
+    let wide = (name(&format!("to {account}")), limits.account);
+    let now = app.now();
+    let known = place.clone();
+    // Looked at first: whoever is refused costs no write.
+    let (buckets, looked) = app
+        .store
+        .read(move |c| {
+            let mut buckets = narrow.clone();
+            if !rates::sign_in_place_is_known(c, &known, now)? {
+                buckets.push(wide.clone());
+            }
+            // In the same order for everybody, so that nobody waits for one who waits for them.
+            buckets.sort_by(|(one, _), (other, _)| one.cmp(other));
+            let looked = rates::rate_look_each(c, &buckets, now)?;
+            Ok::<_, StoreError>((buckets, looked))
+        })
+        .await?;
+    looked.map_err(too_many)?;
+    let counted = buckets.clone();
+    app.store
+        .write(move |c| rates::rate_take_each(c, &buckets, now).map_err(AppError::from))
+        .await?
+        .map_err(too_many)?;
+    Ok(Attempt { counted, place })
+}
+
+impl Attempt {
+    /// It was no failure: it does not count, and the place is known from now on.
+    pub async fn succeeded(self, app: &App) -> AppResult<()> {
+        if self.counted.is_empty() {
+            return Ok(());
+        }
+        let until = app.now() + REMEMBERED;
+        app.store
+            .write(move |c| {
+                for (id, rate) in &self.counted {
+                    rates::rate_give_back(c, id, *rate)?;
+                }
+                Ok::<_, StoreError>(rates::sign_in_place_put(c, &self.place, until)?)
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+/// Who has one IPv6 address has 2⁶⁴ of them.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+fn too_many(wait: Duration) -> AppError {
+    AppError::new(
+        Kind::TooMany,
+        ErrorCode::RateLimited,
+        "Too many attempts to sign in have failed. Wait as long as Retry-After says, then try again, or have the password reset.",
+    )
+    .retry_after(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_one_address() {
+        let network = |text: &str| network(text.parse().expect("address"));
+        assert_eq!(network("192.0.2.7"), network("::ffff:192.0.2.7"));
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+    }
+}

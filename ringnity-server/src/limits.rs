@@ -1,0 +1,77 @@
+//! What is asked of every request before its handler runs: that its credential has not asked too often, and
+//! whether it may be a repeat. The headers of both are HTTP's; the rules are in `app`.
+
+use std::net::IpAddr;
+
+use http::header::{HeaderName, RETRY_AFTER};
+use ringnity_api::runtime::{Parts, Place};
+use ringnity_api::{Call, Fault, Principal, Problem};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::{Repeat, Standing};
+use crate::auth::caller::Caller;
+use crate::fault::{fault, seconds};
+use crate::state::State;
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The header that makes a repeat safe.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+impl State {
+    /// Counts the request against its credential's limit, and tells the limit in the answer, whatever it becomes.
+    pub(crate) async fn count(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
+        let Some(principal) = principal else {
+            call.note(Caller::nobody(call, self.client_address(call)));
+            return Ok(());
+        };
+        let caller = Caller::of(principal);
+        let counted =
+            self.app.rates.count(&self.app.store, &caller.name, caller.tenant.as_ref(), self.app.now()).await;
+        call.note(caller);
+        let Some(standing) = counted.map_err(fault)? else { return Ok(()) };
+        let Standing { limit, remaining, full_at, wait } = standing;
+        call.set_header(LIMIT, limit);
+        call.set_header(REMAINING, remaining);
+        call.set_header(RESET, full_at.timestamp() + i64::from(full_at.timestamp_subsec_nanos() > 0));
+        let Some(wait) = wait else { return Ok(()) };
+        let message = format!(
+            "This credential may send {limit} requests a minute. Wait as long as Retry-After says, then go on more slowly."
+        );
+        Err(Fault::of(Problem::RateLimited, message).header(RETRY_AFTER, seconds(wait)))
+    }
+
+    /// Makes of a request with an idempotency key what its rule asks [`State::repeat`] for.
+    pub(crate) fn note_repeat(&self, call: &Call, parts: &Parts) {
+        let Some(key) = parts.text_param(Place::Header, IDEMPOTENCY_KEY) else { return };
+        let Some(caller) = call.noted::<Caller>() else { return };
+        let mut hash = Sha256::new();
+        parts.tell(&mut |piece| hash.update(piece));
+        let request_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        call.note(Repeat::new(&caller.name, call.operation().id, key, request_hash));
+    }
+
+    /// Whether this request may be a repeat, for [`App::once`](crate::app::App::once).
+    pub fn repeat(&self, call: &Call) -> Repeat {
+        call.noted().unwrap_or_default()
+    }
+
+    /// Where the client is: the peer of the connection, or, where that is a trusted proxy, the last address before
+    /// it that is none.
+    pub fn client_address(&self, call: &Call) -> IpAddr {
+        let mut address = call.remote_ip().to_canonical();
+        let forwarded =
+            call.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+        let hops: Vec<&str> = forwarded.flat_map(|line| line.split(',')).collect();
+        for hop in hops.into_iter().rev() {
+            if !self.trusted_proxies.contains(&address) {
+                break;
+            }
+            let Ok(before) = hop.trim().parse::<IpAddr>() else { break };
+            address = before.to_canonical();
+        }
+        address
+    }
+}

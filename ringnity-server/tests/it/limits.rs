@@ -1,0 +1,212 @@
+//! How often credentials may ask, and how often signing in may fail.
+
+use chrono::Duration;
+use reqwest::Method;
+use ringnity_server::config::{RateLimit, ServeConfig};
+use ringnity_store::plans::{self, PlanQuota};
+use ringnity_store::{StoreError, TenantId};
+use serde_json::json;
+
+use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+
+const TENANT: &str = "/api/server/tenant";
+
+fn number(answer: &Answer, name: &str) -> Option<i64> {
+    answer.header(name).map(|text| text.parse().expect("a number"))
+}
+
+async fn ask(server: &TestServer, key: &str) -> Answer {
+    server.get(TENANT).bearer(key).send().await
+}
+
+fn twelve(config: &mut ServeConfig) {
+    config.rate_limit = Some(RateLimit::PerMinute(12));
+}
+
+#[test]
+fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
+    on_each_engine_with(twelve, async |server| {
+        let health = server.key_with(&["server:health"]).await;
+        let now = server.clock.now().timestamp();
+        for (left, (path, status)) in (0..12).rev().zip([
+            ("/api/server/health", 200),
+            (TENANT, 403),
+            ("/api/server/health?x=1", 200),
+            (TENANT, 403),
+        ]) {
+            let answer = server.get(path).bearer(&health).send().await;
+            assert_eq!(answer.status, status);
+            assert_eq!(number(&answer, "x-ratelimit-limit"), Some(12));
+            let remaining = number(&answer, "x-ratelimit-remaining").expect("remaining");
+            assert!((left..=left + 1).contains(&remaining), "{remaining} of {left}");
+            let reset = number(&answer, "x-ratelimit-reset").expect("reset");
+            assert!((now + 1..=now + 70).contains(&reset), "{reset} at {now}");
+        }
+        let key = server.key().to_owned();
+        let bad = server.post("/api/server/contacts").bearer(&key).json(&json!({})).send().await;
+        assert_eq!((bad.status.as_u16(), number(&bad, "x-ratelimit-limit")), (400, Some(12)));
+        let missing = server.get("/api/server/contacts/con_0").bearer(&key).send().await;
+        assert_eq!((missing.status.as_u16(), number(&missing, "x-ratelimit-limit")), (404, Some(12)));
+        for answer in [
+            server.get("/api/sdk/health").send().await,
+            server.get(TENANT).send().await,
+            ask(&server, "rn_sk_test_0").await,
+        ] {
+            assert_eq!(number(&answer, "x-ratelimit-limit"), None);
+        }
+    });
+}
+
+#[test]
+fn a_credential_that_asks_too_often_is_told_when_to_come_back() {
+    on_each_engine_with(twelve, async |server| {
+        let key = server.key().to_owned();
+        let mut answered = 0;
+        let refused = loop {
+            let answer = ask(&server, &key).await;
+            if answer.status.as_u16() == 429 {
+                break answer.refused(429, "RATE_LIMITED");
+            }
+            answer.ok();
+            answered += 1;
+        };
+        // It fills while the test asks, one in five seconds.
+        assert!((12..16).contains(&answered), "{answered}");
+        assert_eq!(number(&refused, "x-ratelimit-remaining"), Some(0));
+        let wait = number(&refused, "retry-after").expect("retry-after");
+        assert!((1..=5).contains(&wait), "{wait}");
+        ask(&server, server.other_key()).await.ok();
+
+        server.clock.advance(Duration::seconds(10));
+        ask(&server, &key).await.ok();
+        ask(&server, &key).await.ok();
+        server.clock.advance(Duration::minutes(2));
+        let full = ask(&server, &key).await.ok();
+        assert_eq!(number(&full, "x-ratelimit-remaining"), Some(11));
+    });
+}
+
+#[test]
+fn the_plan_decides() {
+    let plan = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
+    on_each_engine_with(plan, async |server| {
+        let key = server.key().to_owned();
+        assert_eq!(number(&ask(&server, &key).await.ok(), "x-ratelimit-limit"), Some(300));
+        let store = server.store().await;
+        for (kind, limit, told) in
+            [("number", Some(1000), Some(1000)), ("unlimited", None, None), ("number", Some(2), Some(2))]
+        {
+            let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+            store
+                .write(move |c| {
+                    let plan = plans::plan_of_tenant(c, &tenant)?.expect("a plan");
+                    let quota = PlanQuota {
+                        plan_id: plan.id,
+                        quota_key: "api_requests_per_minute".into(),
+                        value_type: kind.into(),
+                        limit_value: limit,
+                        reset_period: None,
+                        config: "{}".into(),
+                    };
+                    plans::plan_quota_put(c, &quota)?;
+                    Ok::<_, StoreError>(())
+                })
+                .await
+                .expect("changes the plan");
+            server.clock.advance(Duration::minutes(2));
+            assert_eq!(number(&ask(&server, &key).await.ok(), "x-ratelimit-limit"), told);
+        }
+        store.close().await;
+        ask(&server, &key).await.ok();
+        ask(&server, &key).await.refused(429, "RATE_LIMITED");
+    });
+}
+
+#[test]
+fn the_demo_limits_nobody_who_tries_it() {
+    on_each_engine(async |server| {
+        let answer = ask(&server, server.key()).await.ok();
+        assert_eq!(number(&answer, "x-ratelimit-limit"), Some(1_000_000));
+    });
+}
+
+#[test]
+fn two_nodes_share_a_limit() {
+    let thirty = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::PerMinute(30));
+    on_each_engine_with(thirty, async |server| {
+        if server.database_file().is_some() {
+            return;
+        }
+        let second = server.second().await.expect("a second node");
+        let bases = [server.base.clone(), format!("http://{}", second.address)];
+        let begun = std::time::Instant::now();
+        let mut answered = 0;
+        for turn in 0..80 {
+            let request = server.request_at(&bases[turn % 2], Method::GET, TENANT);
+            answered += usize::from(request.bearer(server.key()).send().await.status.is_success());
+        }
+        // One comes back in two seconds; a few may be stranded in a lease.
+        let back = usize::try_from(begun.elapsed().as_secs()).expect("small") / 2 + 1;
+        assert!((26..=30 + back).contains(&answered), "{answered} in {:?}", begun.elapsed());
+        second.stop().await.expect("stops");
+    });
+}
+
+fn behind_a_proxy(config: &mut ServeConfig) {
+    config.rate_limit = Some(RateLimit::Plan);
+    config.trusted_proxies = vec!["127.0.0.1".parse().expect("address")];
+}
+
+async fn sign_in(server: &TestServer, address: &str, password: &str) -> Answer {
+    let body = json!({ "email": server.demo.first.owner.email, "password": password });
+    let request = server.post("/api/auth/owner-login").header("x-forwarded-for", address);
+    request.json(&body).send().await
+}
+
+#[test]
+fn whoever_guesses_is_stopped_and_locks_nobody_else_out() {
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let right = server.demo.first.owner.password.clone();
+        for _ in 0..12 {
+            sign_in(&server, "192.0.2.1", &right).await.ok();
+        }
+        for _ in 0..10 {
+            sign_in(&server, "192.0.2.1", "wrong").await.refused(401, "AUTH_CREDENTIALS_INVALID");
+        }
+        // Now not even the right password counts, from there: otherwise guessing would go on.
+        let refused = sign_in(&server, "192.0.2.1", &right).await.refused(429, "RATE_LIMITED");
+        assert!((1..=90).contains(&number(&refused, "retry-after").expect("retry-after")));
+        // A header that the client made up in front of the proxy's is not believed.
+        sign_in(&server, "198.51.100.9, 192.0.2.1", &right).await.refused(429, "RATE_LIMITED");
+        sign_in(&server, "192.0.2.2", &right).await.ok();
+        server.clock.advance(Duration::minutes(2));
+        sign_in(&server, "192.0.2.1", &right).await.ok();
+    });
+}
+
+#[test]
+fn an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_before() {
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let right = server.demo.first.owner.password.clone();
+        sign_in(&server, "192.0.2.1", &right).await.ok();
+        let mut address = 0;
+        let mut stopped = false;
+        while !stopped && address < 150 {
+            let guesses = (0..10).map(|_| {
+                address += 1;
+                let from = format!("203.0.113.{address}");
+                let server = &server;
+                async move { sign_in(server, &from, "wrong").await.status.as_u16() == 429 }
+            });
+            stopped = futures_util::future::join_all(guesses).await.contains(&true);
+        }
+        assert!(stopped && address > 100, "stopped: {stopped} after {address}");
+        sign_in(&server, "192.0.2.1", &right).await.ok();
+        // An account that is not there is treated alike, so that nobody learns which are.
+        let body = json!({ "email": "nobody@demo.example", "password": "wrong" });
+        for turn in 0..11 {
+            let answer = server.post("/api/auth/owner-login").json(&body).send().await;
+            assert_eq!(answer.status.as_u16(), if turn < 10 { 401 } else { 429 });
+        }
+    });
+}

@@ -1,0 +1,143 @@
+//! Requests that are sent again with an Idempotency-Key: one effect, one answer.
+
+use chrono::Duration;
+use reqwest::StatusCode;
+use ringnity_store::{TenantId, events};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, on_each_engine};
+
+const CONTACTS: &str = "/api/server/contacts";
+const KEYS: &str = "/api/sdk/developer/server-api-credentials";
+
+async fn upsert(server: &TestServer, key: &str, repeat: &str, body: &Value) -> Answer {
+    server.post(CONTACTS).bearer(key).header("idempotency-key", repeat).json(body).send().await
+}
+
+/// Names of what happened to the demo tenant.
+async fn happened(server: &TestServer) -> Vec<String> {
+    let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+    let store = server.store().await;
+    let events = store.read(move |c| events::event_list_after(c, &tenant, 0, 1000)).await.expect("events");
+    store.close().await;
+    events.into_iter().map(|event| event.name).collect()
+}
+
+#[test]
+fn a_repeat_gets_the_first_answer_and_changes_nothing() {
+    on_each_engine(async |mut server| {
+        let key = server.key().to_owned();
+        let body = json!({ "externalId": "r1", "name": "Ada", "phone": "1", "tags": ["vip"] });
+        let first = upsert(&server, &key, "one", &body).await.ok();
+        server.clock.advance(Duration::seconds(5));
+        assert_eq!(upsert(&server, &key, "one", &body).await.ok().text, first.text);
+        // The same request in another spelling, after the contact has changed, and after a restart.
+        let id = first.data()["contact"]["id"].as_str().expect("id");
+        server
+            .patch(&format!("{CONTACTS}/{id}"))
+            .bearer(&key)
+            .json(&json!({ "name": "Ada King" }))
+            .send()
+            .await
+            .ok();
+        server.restart().await;
+        let spelled = r#" { "tags" : ["vip"], "phone":"1", "name":"\u0041da", "externalId":"r1" }"#;
+        let request = server.post(CONTACTS).bearer(&key).header("idempotency-key", "one");
+        let again = request.text("application/json", spelled).send().await.ok();
+        assert_eq!(again.text, first.text);
+        assert_eq!(happened(&server).await, ["contact.created", "contact.updated"]);
+
+        // A day later it is a new request.
+        server.clock.advance(Duration::hours(24));
+        let later = upsert(&server, &key, "one", &body).await.ok();
+        assert_ne!(later.text, first.text);
+        assert_eq!(happened(&server).await.len(), 3);
+    });
+}
+
+#[test]
+fn a_key_belongs_to_one_request_of_one_credential() {
+    on_each_engine(async |server| {
+        let key = server.key().to_owned();
+        let body = json!({ "externalId": "r1", "name": "Ada", "phone": "1" });
+        let first = upsert(&server, &key, "one", &body).await.ok();
+        let other = json!({ "externalId": "r1", "name": "Grace", "phone": "1" });
+        let refused = upsert(&server, &key, "one", &other).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
+        assert!(!refused.text.contains("Ada"));
+        assert_eq!(happened(&server).await, ["contact.created"]);
+
+        let second = server.key_with(&["server:contacts:write"]).await;
+        upsert(&server, &second, "one", &other).await.ok();
+        upsert(&server, server.other_key(), "one", &other).await.ok();
+        assert_eq!(happened(&server).await, ["contact.created", "contact.updated"]);
+        assert_eq!(upsert(&server, &key, "one", &body).await.ok().text, first.text);
+        // Without a key nothing is a repeat.
+        server.post(CONTACTS).bearer(&key).json(&body).send().await.ok();
+        assert_eq!(happened(&server).await.len(), 3);
+    });
+}
+
+#[test]
+fn what_was_refused_may_be_tried_again() {
+    on_each_engine(async |server| {
+        let key = server.key().to_owned();
+        let good = json!({ "externalId": "r1", "name": "Ada", "phone": "1" });
+        let blank = json!({ "externalId": "r1", "name": " ", "phone": "1" });
+        upsert(&server, &key, "one", &blank).await.refused(400, "SERVER_CONTACT_VALIDATION_FAILED");
+        upsert(&server, &key, "one", &json!({})).await.refused(400, "REQUEST_INVALID");
+        upsert(&server, &key, "one", &good).await.ok();
+        for (wrong, pointer) in
+            [("", "/header/Idempotency-Key"), (&*"x".repeat(256), "/header/Idempotency-Key")]
+        {
+            upsert(&server, &key, wrong, &good).await.refused(400, "REQUEST_INVALID").names(pointer);
+        }
+        upsert(&server, &key, &"x".repeat(255), &good).await.ok();
+    });
+}
+
+#[test]
+fn many_at_once_are_one() {
+    on_each_engine(async |server| {
+        let key = server.key().to_owned();
+        let body = json!({ "externalId": "r1", "name": "Ada", "phone": "1" });
+        let requests = (0..32).map(|_| upsert(&server, &key, "one", &body));
+        let answers = futures_util::future::join_all(requests).await;
+        for answer in &answers {
+            assert_eq!((answer.status, &answer.text), (StatusCode::OK, &answers[0].text));
+        }
+        assert_eq!(happened(&server).await, ["contact.created"]);
+    });
+}
+
+#[test]
+fn a_secret_is_told_again_and_stands_nowhere() {
+    on_each_engine(async |server| {
+        let token = server.owner_token().await;
+        let body = json!({ "name": "Key", "scopes": ["server:health"] });
+        let make = async |token: &str| {
+            let request = server.post(KEYS).bearer(token).header("idempotency-key", "a-key-of-mine");
+            request.json(&body).send().await.status(StatusCode::CREATED)
+        };
+        let first = make(&token).await;
+        // Who signs in again is the same person.
+        let again = make(&server.owner_token().await).await;
+        assert_eq!(again.text, first.text);
+        assert_ne!(make(&server.other_owner_token().await).await.text, first.text);
+        let secret = first.data()["secret"].as_str().expect("secret").to_owned();
+        server.get("/api/server/health").bearer(&secret).send().await.ok();
+        let listed = server.get(KEYS).bearer(&token).send().await.ok();
+        let count = listed.data()["credentials"].as_array().into_iter().flatten();
+        assert_eq!(count.filter(|one| one["name"] == "Key").count(), 1);
+
+        let Some(file) = server.database_file() else { return };
+        for end in ["", "-wal"] {
+            let mut name = file.clone().into_os_string();
+            name.push(end);
+            let bytes = std::fs::read(&name).expect("a file");
+            for told in [secret.as_str(), &secret[11..43], "a-key-of-mine"] {
+                let found = bytes.windows(told.len()).any(|window| window == told.as_bytes());
+                assert!(!found, "{told} stands in {}", name.display());
+            }
+        }
+    });
+}
