@@ -1,10 +1,11 @@
 //! Platform Administration: the platform's own people signing in.
 
 use chrono::Duration;
+use ringnity_server::config::RateLimit;
 use ringnity_store::platform;
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, on_each_engine};
+use crate::support::{TestServer, on_each_engine, on_each_engine_with};
 
 const LOGIN: &str = "/api/platform/auth/login";
 const REFRESH: &str = "/api/platform/auth/refresh";
@@ -59,6 +60,23 @@ fn a_wrong_password_and_an_unknown_administrator_are_the_same_answer() {
         let body = json!({ "email": owner.email, "password": owner.password });
         server.post(LOGIN).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
     });
+}
+
+#[test]
+fn attempts_that_fail_are_counted() {
+    on_each_engine_with(
+        |config| config.rate_limit = Some(RateLimit::PerMinute(1000)),
+        async |server| {
+            let email = server.demo.platform_admin.email.clone();
+            let wrong = json!({ "email": email, "password": "wrong" });
+            for _ in 0..10 {
+                server.post(LOGIN).json(&wrong).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
+            }
+            server.post(LOGIN).json(&wrong).send().await.refused(429, "RATE_LIMITED");
+            server.clock.advance(Duration::minutes(15));
+            login(&server).await;
+        },
+    );
 }
 
 #[test]

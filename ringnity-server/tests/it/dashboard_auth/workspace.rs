@@ -1,11 +1,12 @@
 //! The workspace: staff signing in, owners entering, role and department as of now.
 
 use chrono::Duration;
+use ringnity_server::config::RateLimit;
 use ringnity_store::agents::{self, AgentChanges};
 use ringnity_store::{AgentId, TenantId, owners};
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, on_each_engine};
+use crate::support::{TestServer, on_each_engine, on_each_engine_with};
 
 const LOGIN: &str = "/api/auth/workspace-login";
 const REFRESH: &str = "/api/auth/workspace-refresh";
@@ -313,6 +314,41 @@ fn only_an_owner_gets_entry_tokens_and_only_into_the_own_workspace() {
         let entered = server.get(&enter(&entry(&server, &theirs).await)).send().await.ok();
         assert_eq!(entered.data()["agent"]["clientId"], json!(server.demo.other_tenant.identity.client_id));
     });
+}
+
+#[test]
+fn a_repeat_of_a_request_gets_the_same_entry_token() {
+    on_each_engine(async |server| {
+        let owner = server.owner_token().await;
+        let make = || server.post(ENTRY).bearer(&owner).header("idempotency-key", "one").send();
+        let (first, again) = (make().await.ok(), make().await.ok());
+        assert_eq!(first.data(), again.data());
+        let token = text(&first.data()["autoLoginToken"]);
+        server.get(&enter(&token)).send().await.ok();
+        server.get(&enter(&token)).send().await.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn attempts_that_fail_are_counted_for_each_account_of_each_tenant() {
+    on_each_engine_with(
+        |config| config.rate_limit = Some(RateLimit::PerMinute(1000)),
+        async |server| {
+            let wrong = json!({ "username": "agent.one", "password": "wrong" });
+            let demo = format!("{LOGIN}?slug=demo");
+            for _ in 0..10 {
+                server.post(&demo).json(&wrong).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
+            }
+            let refused = server.post(&demo).json(&credentials(&server)).send().await;
+            let refused = refused.refused(429, "RATE_LIMITED");
+            assert!(refused.header("retry-after").is_some());
+            // Somebody else of that name is not meant.
+            let other = server.demo.other_tenant.members.agents[0].clone();
+            server.workspace_session("other", &other.username, &other.password).await;
+            server.clock.advance(Duration::minutes(15));
+            server.post(&demo).json(&credentials(&server)).send().await.ok();
+        },
+    );
 }
 
 #[test]
