@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -60,7 +61,7 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     // The address must be known before answers can name it, and port 0 is known only once it is bound.
     let listen = resolve(config.listen)?;
     let urls = config.urls(listen);
-    let signer = Signer::load(&store, clock.now()).await?;
+    let signer = Arc::new(Signer::load(&store, clock.now()).await?);
     let google = config.google().context("cannot prepare sign-in with Google")?;
     let demo = if config.wants_demo() {
         Some(demo::seed(&store, &clock, &config.data_dir, &urls).await.context("cannot seed the demo")?)

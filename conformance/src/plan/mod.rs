@@ -25,8 +25,6 @@ pub struct Seat {
     pub other: Option<Draft>,
     /// Where ids stand in it.
     pub spots: Vec<Spot>,
-    /// Whether its success is to be expected.
-    pub proven: bool,
 }
 
 /// What a plan is made from.

@@ -127,7 +127,7 @@ pub async fn run(
             && cut_short.is_none()
             && seat.flow.is_none()
         {
-            let why = "its examples do not lead to success, and no flow calls it";
+            let why = "its examples do not lead to success, and no flow waits for it";
             engine.record.note(format!("{id}: {why}"));
         }
     }

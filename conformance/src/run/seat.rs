@@ -60,14 +60,7 @@ async fn seat(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<
         if made_up {
             engine.record.unreached(&operation.id, "no flow makes the ids that its path needs");
         }
-        return Ok(Seat {
-            flow: None,
-            draft,
-            scope: Scope::default(),
-            other: None,
-            spots: Vec::new(),
-            proven: false,
-        });
+        return Ok(Seat { flow: None, draft, scope: Scope::default(), other: None, spots: Vec::new() });
     };
     let step = &workflow.steps[index];
     let scope = engine.steps(tenant, workflow, index).await?;
@@ -79,7 +72,7 @@ async fn seat(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<
         other = engine.draft(second, step, &scope).ok();
     }
     let flow = Some((workflow.workflow_id.clone(), index));
-    Ok(Seat { flow, draft, scope, other, spots: spots(engine, step), proven: true })
+    Ok(Seat { flow, draft, scope, other, spots: spots(engine, step) })
 }
 
 /// A request made of the contract's examples and, where there are none, of plain values.

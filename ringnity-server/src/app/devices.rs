@@ -9,7 +9,7 @@ use ringnity_types::{
 };
 
 use super::sdk_tokens::{given, metadata_text};
-use super::{App, AppError, AppResult, Kind};
+use super::{App, AppError, AppResult, Kind, Repeat};
 use crate::auth::secrets;
 
 /// The plan feature that push notifications are part of.
@@ -100,6 +100,7 @@ pub async fn register_device_push_token(
     tenant: TenantId,
     holder: Holder,
     request: RegisterDevicePushTokenRequest,
+    repeat: Repeat,
 ) -> AppResult<DevicePushTokenData> {
     let now = app.now();
     if request.token.trim().is_empty() {
@@ -128,9 +129,7 @@ pub async fn register_device_push_token(
         call_mode: request.call_mode.to_string(),
         metadata: metadata_text(request.metadata.as_deref())?,
     };
-    let stored = app
-        .store
-        .write(move |c| {
+    app.once(repeat, move |c| {
             if !plans::plan_features_of_tenant(c, &tenant)?.iter().any(|feature| feature == FEATURE) {
                 return Err(AppError::new(
                     Kind::Forbidden,
@@ -153,10 +152,10 @@ pub async fn register_device_push_token(
                 }
             }
             let new = NewDevice { agent_id, ..new.clone() };
-            Ok(devices::device_put(c, &tenant, &new, now)?)
+            let stored = devices::device_put(c, &tenant, &new, now)?;
+            Ok(DevicePushTokenData { device: device(stored) })
         })
-        .await?;
-    Ok(DevicePushTokenData { device: device(stored) })
+        .await
 }
 
 /// Switches a device off, by its token, by its device id, or by both, which must then be of one device.

@@ -21,6 +21,8 @@ pub mod sign_ins;
 pub mod tenants;
 pub mod workspace;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use ringnity_store::Store;
 
@@ -41,7 +43,7 @@ pub struct App {
     /// The time.
     pub clock: Clock,
     /// Signs and reads access tokens.
-    pub signer: Signer,
+    pub signer: Arc<Signer>,
     /// Judges Google's ID tokens, where sign-in with Google is configured.
     pub google: Option<Google>,
     /// Addresses under which people reach this server.

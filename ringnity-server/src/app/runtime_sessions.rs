@@ -1,6 +1,8 @@
 //! Sessions of visitors. Who a visitor is comes from the customer's backend, by a context token, or is what the
 //! visitor says; the two are never taken for each other.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use ringnity_store::sessions;
 use ringnity_store::visitors::{self, VisitorContext, VisitorProfile};
@@ -10,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::sdk_tokens::{end, given, metadata_text, sign};
 use super::tenants::{self, TenantHints};
-use super::{App, AppError, AppResult, Kind};
-use crate::auth::tokens::{Claims, SdkClaims, TokenProblem, TokenScope};
+use super::{App, AppError, AppResult, Kind, Repeat};
+use crate::auth::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
 
 /// Life of a visitor's session, in seconds.
 const LIFE: i64 = 3600;
@@ -25,6 +27,7 @@ pub async fn create_runtime_session(
     hints: TenantHints,
     origin: Option<String>,
     request: CreateRuntimeSessionRequest,
+    repeat: Repeat,
 ) -> AppResult<RuntimeSession> {
     let now = app.now();
     let expires_at = end(now, LIFE);
@@ -34,31 +37,31 @@ pub async fn create_runtime_session(
         slug: hints.slug.or(request.slug),
         ..hints
     };
-    let context = request.context_token.map(|token| read_context(app, &token, now)).transpose()?;
+    let context = request.context_token;
+    let signer = Arc::clone(&app.signer);
     let said = request.visitor.unwrap_or_default();
     let members = request.metadata.map(Map::from).unwrap_or_default();
-    let session = app
-        .store
-        .write(move |c| {
-            let vouched = context.as_ref().map(|claims| vouched(c, claims, &hints, now)).transpose()?;
-            let tenant = match &vouched {
-                Some(vouched) => tenants::active(c, &vouched.context.tenant_id)?,
-                None => tenants::tenant_of_hints(c, &hints)?,
-            };
-            tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
-            let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
-            let visitor = visitors::visitor_seen(c, &tenant.id, &profile, now)?;
-            let (kind, id) = (TokenScope::Visitor.as_str(), visitor.id.as_str());
-            Ok::<_, AppError>(match vouched.and_then(|vouched| vouched.credential) {
-                Some(key) => {
-                    sessions::session_insert_by_credential(c, &tenant.id, &key, kind, id, expires_at, now)?
-                }
-                None => sessions::session_insert_brief(c, &tenant.id, kind, id, expires_at, now)?,
-            })
-        })
-        .await?;
-    let session_token = sign(app, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
-    Ok(RuntimeSession { expires_at: Some(session.expires_at), ..RuntimeSession::new(session_token, LIFE) })
+    app.once(repeat, move |c| {
+        let claims = context.as_ref().map(|token| read_context(&signer, token, now)).transpose()?;
+        let vouched = claims.map(|claims| vouched(c, &claims, &hints, now)).transpose()?;
+        let tenant = match &vouched {
+            Some(vouched) => tenants::active(c, &vouched.context.tenant_id)?,
+            None => tenants::tenant_of_hints(c, &hints)?,
+        };
+        tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
+        let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
+        let visitor = visitors::visitor_seen(c, &tenant.id, &profile, now)?;
+        let (kind, id) = (TokenScope::Visitor.as_str(), visitor.id.as_str());
+        let session = match vouched.and_then(|vouched| vouched.credential) {
+            Some(key) => {
+                sessions::session_insert_by_credential(c, &tenant.id, &key, kind, id, expires_at, now)?
+            }
+            None => sessions::session_insert_brief(c, &tenant.id, kind, id, expires_at, now)?,
+        };
+        let token = sign(&signer, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
+        Ok(RuntimeSession { expires_at: Some(session.expires_at), ..RuntimeSession::new(token, LIFE) })
+    })
+    .await
 }
 
 /// What a context token vouches for, and the key that it was made with.
@@ -68,8 +71,8 @@ struct Vouched {
 }
 
 /// The claims of a context token that is ours and within its time.
-fn read_context(app: &App, token: &str, now: DateTime<Utc>) -> AppResult<Claims> {
-    let claims = app.signer.read(token, now).map_err(|problem| match problem {
+fn read_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<Claims> {
+    let claims = signer.read(token, now).map_err(|problem| match problem {
         TokenProblem::Invalid => bad_context(),
         TokenProblem::Expired => AppError::new(
             Kind::Unauthenticated,

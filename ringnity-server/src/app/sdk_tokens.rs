@@ -1,6 +1,8 @@
 //! Tokens that a customer's backend asks for with its Server API key: for a visitor's context, for an agent, for a
 //! tenant's administration. Each is a session that ends with the key.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use ringnity_store::agents::{self, Agent};
 use ringnity_store::credentials;
@@ -12,8 +14,8 @@ use ringnity_types::{
     CreateVisitorContextTokenRequest, ErrorCode, SdkToken, VisitorIdentity,
 };
 
-use super::{App, AppError, AppResult, Kind};
-use crate::auth::tokens::{SdkClaims, SdkGrant, TokenScope};
+use super::{App, AppError, AppResult, Kind, Repeat};
+use crate::auth::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
 /// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
 pub async fn create_visitor_context_token(
@@ -21,21 +23,19 @@ pub async fn create_visitor_context_token(
     tenant: TenantId,
     credential: ServerCredentialId,
     request: CreateVisitorContextTokenRequest,
+    repeat: Repeat,
 ) -> AppResult<SdkToken> {
     let now = app.now();
     let expires_at = end(now, request.expires_in);
     let profile = vouched(request.visitor.unwrap_or_default(), metadata_text(request.metadata.as_deref())?);
-    let session = app
-        .store
-        .write(move |c| {
-            let subject = credential.as_str();
-            let session =
-                begin(c, &tenant, &credential, TokenScope::VisitorContext, subject, expires_at, now)?;
-            visitors::visitor_context_insert(c, &tenant, &session.id, &profile)?;
-            Ok::<_, AppError>(session)
-        })
-        .await?;
-    token(app, &session, TokenScope::VisitorContext, SdkClaims::default(), now)
+    let signer = Arc::clone(&app.signer);
+    app.once(repeat, move |c| {
+        let scope = TokenScope::VisitorContext;
+        let session = begin(c, &tenant, &credential, scope, credential.as_str(), expires_at, now)?;
+        visitors::visitor_context_insert(c, &tenant, &session.id, &profile)?;
+        token(&signer, &session, scope, SdkClaims::default(), now)
+    })
+    .await
 }
 
 /// A token for an agent of the tenant, found by id or user name.
@@ -44,6 +44,7 @@ pub async fn create_agent_token(
     tenant: TenantId,
     credential: ServerCredentialId,
     request: CreateAgentTokenRequest,
+    repeat: Repeat,
 ) -> AppResult<SdkToken> {
     let now = app.now();
     let expires_at = end(now, request.expires_in);
@@ -56,38 +57,37 @@ pub async fn create_agent_token(
     must_open_something(&scopes)?;
     let id = request.agent_id.map(AgentId::from);
     let (username, department) = (request.username, given(request.department_id).map(DepartmentId::from));
-    let (session, agent) = app
-        .store
-        .write(move |c| {
-            let agent = match (&id, &username) {
-                (Some(id), _) => agents::agent_get(c, &tenant, id)?,
-                (None, Some(username)) => agents::agent_by_username(c, &tenant, username)?,
-                (None, None) => None,
-            };
-            // Both names are of one agent, or of none.
-            let agent = agent
-                .filter(|agent| username.as_ref().is_none_or(|name| *name == agent.username))
-                .ok_or_else(no_agent)?;
-            if let Some(department) = &department {
-                agents::department_get(c, &tenant, department)?.ok_or_else(no_department)?;
-                if agent.department_id.as_ref() != Some(department) {
-                    return Err(no_agent());
-                }
+    let name = given(request.name);
+    let signer = Arc::clone(&app.signer);
+    app.once(repeat, move |c| {
+        let agent = match (&id, &username) {
+            (Some(id), _) => agents::agent_get(c, &tenant, id)?,
+            (None, Some(username)) => agents::agent_by_username(c, &tenant, username)?,
+            (None, None) => None,
+        };
+        // Both names are of one agent, or of none.
+        let agent = agent
+            .filter(|agent| username.as_ref().is_none_or(|name| *name == agent.username))
+            .ok_or_else(no_agent)?;
+        if let Some(department) = &department {
+            agents::department_get(c, &tenant, department)?.ok_or_else(no_department)?;
+            if agent.department_id.as_ref() != Some(department) {
+                return Err(no_agent());
             }
-            must_not_be_disabled(&agent)?;
-            let subject = agent.id.as_str();
-            let session = begin(c, &tenant, &credential, TokenScope::Agent, subject, expires_at, now)?;
-            Ok::<_, AppError>((session, agent))
-        })
-        .await?;
-    let claims = SdkClaims {
-        scopes,
-        role: Some(agent.role),
-        department: agent.department_id.map(DepartmentId::into_string),
-        name: given(request.name),
-        actor: None,
-    };
-    token(app, &session, TokenScope::Agent, claims, now)
+        }
+        must_not_be_disabled(&agent)?;
+        let subject = agent.id.as_str();
+        let session = begin(c, &tenant, &credential, TokenScope::Agent, subject, expires_at, now)?;
+        let claims = SdkClaims {
+            scopes: scopes.clone(),
+            role: Some(agent.role),
+            department: agent.department_id.map(DepartmentId::into_string),
+            name: name.clone(),
+            actor: None,
+        };
+        token(&signer, &session, TokenScope::Agent, claims, now)
+    })
+    .await
 }
 
 /// A token for the tenant's administration: for a member of the staff by user name, or for whomever the customer's
@@ -97,6 +97,7 @@ pub async fn create_admin_token(
     tenant: TenantId,
     credential: ServerCredentialId,
     request: CreateAdminTokenRequest,
+    repeat: Repeat,
 ) -> AppResult<SdkToken> {
     let now = app.now();
     let expires_at = end(now, request.expires_in);
@@ -106,9 +107,9 @@ pub async fn create_admin_token(
     if let Some(scopes) = &scopes {
         must_open_something(scopes)?;
     }
-    let (session, claims) = app
-        .store
-        .write(move |c| {
+    let name = given(request.name);
+    let signer = Arc::clone(&app.signer);
+    app.once(repeat, move |c| {
             let (subject, role) = match &username {
                 Some(username) => {
                     let agent = agents::agent_by_username(c, &tenant, username)?
@@ -155,12 +156,12 @@ pub async fn create_admin_token(
                 scopes: scopes.iter().map(ToString::to_string).collect(),
                 role: Some(role),
                 actor: actor.clone(),
+                name: name.clone(),
                 ..SdkClaims::default()
             };
-            Ok::<_, AppError>((session, claims))
+            token(&signer, &session, TokenScope::Admin, claims, now)
         })
-        .await?;
-    token(app, &session, TokenScope::Admin, SdkClaims { name: given(request.name), ..claims }, now)
+        .await
 }
 
 /// What a role of the tenant's staff may do by an admin token.
@@ -219,14 +220,14 @@ fn begin(
 }
 
 fn token(
-    app: &App,
+    signer: &Signer,
     session: &SessionFamily,
     scope: TokenScope,
     claims: SdkClaims,
     now: DateTime<Utc>,
 ) -> AppResult<SdkToken> {
     let scopes = claims.scopes.clone();
-    let text = sign(app, session, scope, claims, now)?;
+    let text = sign(signer, session, scope, claims, now)?;
     Ok(SdkToken {
         scopes: Some(scopes).filter(|scopes| !scopes.is_empty()),
         expires_at: Some(session.expires_at),
@@ -236,7 +237,7 @@ fn token(
 
 /// The text of a token for `session`.
 pub fn sign(
-    app: &App,
+    signer: &Signer,
     session: &SessionFamily,
     scope: TokenScope,
     claims: SdkClaims,
@@ -254,7 +255,7 @@ pub fn sign(
         expires_at: session.expires_at,
         claims,
     };
-    app.signer.sign_sdk(grant, now).map_err(AppError::internal)
+    signer.sign_sdk(grant, now).map_err(AppError::internal)
 }
 
 /// When something that begins now and lives for `seconds` ends: at a full second, as tokens have no finer time.

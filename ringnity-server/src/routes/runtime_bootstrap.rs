@@ -45,19 +45,21 @@ impl RuntimeBootstrapOperations for Routes {
     ) -> Result<types::RuntimeSessionEnvelope, Fault> {
         let origin = call.origin().map(str::to_owned);
         let hints = cx.tenant_hints(&call);
-        let outcome = runtime_sessions::create_runtime_session(&cx.app, hints, origin, input.body).await;
+        let outcome =
+            runtime_sessions::create_runtime_session(&cx.app, hints, origin, input.body, cx.repeat(&call))
+                .await;
         Page::note(&call, &outcome);
         Ok(types::RuntimeSessionEnvelope::new(outcome.map_err(fault)?))
     }
 
     async fn register_device_push_token(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: VisitorOrAgentOrAdmin,
         input: RegisterDevicePushTokenInput,
     ) -> Result<types::DevicePushTokenEnvelope, Fault> {
         let (tenant, holder) = holder(principal);
-        let data = devices::register_device_push_token(&cx.app, tenant, holder, input.body);
+        let data = devices::register_device_push_token(&cx.app, tenant, holder, input.body, cx.repeat(&call));
         Ok(types::DevicePushTokenEnvelope::new(data.await.map_err(fault)?))
     }
 

@@ -101,34 +101,35 @@ impl ServerApiOperations for Routes {
 
     async fn create_visitor_context_token(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: ServerPrincipal,
         input: CreateVisitorContextTokenInput,
     ) -> Result<types::SdkTokenEnvelope, Fault> {
         let (tenant, key) = (tenant_id(&principal.tenant), principal.credential_id.into());
-        let data = sdk_tokens::create_visitor_context_token(&cx.app, tenant, key, input.body);
+        let data =
+            sdk_tokens::create_visitor_context_token(&cx.app, tenant, key, input.body, cx.repeat(&call));
         Ok(types::SdkTokenEnvelope::new(data.await.map_err(fault)?))
     }
 
     async fn create_agent_token(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: ServerPrincipal,
         input: CreateAgentTokenInput,
     ) -> Result<types::SdkTokenEnvelope, Fault> {
         let (tenant, key) = (tenant_id(&principal.tenant), principal.credential_id.into());
-        let data = sdk_tokens::create_agent_token(&cx.app, tenant, key, input.body);
+        let data = sdk_tokens::create_agent_token(&cx.app, tenant, key, input.body, cx.repeat(&call));
         Ok(types::SdkTokenEnvelope::new(data.await.map_err(fault)?))
     }
 
     async fn create_admin_token(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: ServerPrincipal,
         input: CreateAdminTokenInput,
     ) -> Result<types::SdkTokenEnvelope, Fault> {
         let (tenant, key) = (tenant_id(&principal.tenant), principal.credential_id.into());
-        let data = sdk_tokens::create_admin_token(&cx.app, tenant, key, input.body);
+        let data = sdk_tokens::create_admin_token(&cx.app, tenant, key, input.body, cx.repeat(&call));
         Ok(types::SdkTokenEnvelope::new(data.await.map_err(fault)?))
     }
 

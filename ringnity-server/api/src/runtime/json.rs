@@ -38,7 +38,7 @@ pub fn canonical(value: &Value, sink: &mut dyn FnMut(&[u8])) {
         }
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
-            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            members.sort_by_key(|(name, _)| *name);
             sink(b"{");
             for (name, value) in members {
                 sink(Value::from(name.as_str()).to_string().as_bytes());
