@@ -145,6 +145,15 @@ pub fn server_credential_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Ve
         .load(c)?)
 }
 
+/// How many credentials of the tenant open something.
+pub fn server_credential_count_active(c: &mut Conn, tenant: &TenantId) -> StoreResult<i64> {
+    Ok(server_credentials::table
+        .filter(server_credentials::tenant_id.eq(tenant))
+        .filter(server_credentials::is_active.eq(true))
+        .count()
+        .get_result(c)?)
+}
+
 /// Changes a credential and returns what it is then; `None` when the tenant has no such credential.
 pub fn server_credential_update(
     c: &mut Conn,

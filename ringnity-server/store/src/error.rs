@@ -25,6 +25,8 @@ pub mod constraint {
     pub const DEVICE_TOKEN: &str = "device_push_tokens_tenant_id_provider_token_hash_key";
     /// An owner is known by another account of the same issuer already.
     pub const OWNER_IDENTITY_ISSUER: &str = "owner_identities_tenant_id_owner_id_issuer_key";
+    /// Two OAuth clients that call themselves the same.
+    pub const OAUTH_CLIENT_CLIENT_ID: &str = "oauth_clients_client_id_key";
     /// An owner's sign-in email is taken.
     pub const OWNER_EMAIL: &str = "owners_email_key";
     /// A plan's slug is taken.
@@ -48,6 +50,7 @@ pub mod constraint {
         DEVICE_OF_PROVIDER,
         DEVICE_TOKEN,
         OWNER_IDENTITY_ISSUER,
+        OAUTH_CLIENT_CLIENT_ID,
         OWNER_EMAIL,
         PLAN_SLUG,
         PLATFORM_ADMIN_EMAIL,

@@ -80,3 +80,14 @@ pub fn event_list_after(
         .select(Event::as_select())
         .load(c)?)
 }
+
+/// When the tenant's newest event was.
+pub fn event_last_at(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<DateTime<Utc>>> {
+    let last: Option<Stamp> = events::table
+        .filter(events::tenant_id.eq(tenant))
+        .order(events::sequence.desc())
+        .select(events::created_at)
+        .first(c)
+        .optional()?;
+    Ok(last.map(DateTime::from))
+}

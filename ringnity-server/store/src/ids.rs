@@ -124,6 +124,8 @@ ids! {
     DevicePushTokenId "dev_";
     /// An event of the outbox.
     EventId "evt_";
+    /// An application that signs people in; not what it calls itself by.
+    OauthClientId "oac_";
     /// An owner account.
     OwnerId "own_";
     /// A plan.

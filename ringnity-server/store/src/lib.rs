@@ -28,6 +28,7 @@ pub mod idempotency;
 pub mod identities;
 pub mod ids;
 mod migrate;
+pub mod oauth_clients;
 pub mod owners;
 mod page;
 pub mod plans;

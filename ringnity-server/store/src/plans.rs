@@ -8,11 +8,11 @@ use crate::{
     error::StoreResult,
     ids::{PlanId, TenantId},
     schema::{plan_feature_keys, plan_features, plan_quota_keys, plan_quotas, plans, tenants},
-    types::Stamp,
+    types::{Stamp, to_stored_precision},
 };
 
 /// A plan.
-#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = plans)]
 pub struct Plan {
     /// Its id.
@@ -26,10 +26,10 @@ pub struct Plan {
     /// Whether it can be chosen.
     pub is_active: bool,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -125,6 +125,29 @@ pub fn plan_get(c: &mut Conn, id: &PlanId) -> StoreResult<Option<Plan>> {
 /// The plan with that slug.
 pub fn plan_by_slug(c: &mut Conn, slug: &str) -> StoreResult<Option<Plan>> {
     Ok(plans::table.filter(plans::slug.eq(slug)).select(Plan::as_select()).first(c).optional()?)
+}
+
+/// Makes a plan that contains and limits nothing yet. Conflict: [`PLAN_SLUG`](crate::constraint::PLAN_SLUG).
+pub fn plan_insert(
+    c: &mut Conn,
+    slug: &str,
+    name: &str,
+    sort_order: i64,
+    is_active: bool,
+    now: DateTime<Utc>,
+) -> StoreResult<Plan> {
+    let now = to_stored_precision(now);
+    let plan = Plan {
+        id: PlanId::generate(),
+        slug: slug.to_owned(),
+        name: name.to_owned(),
+        sort_order,
+        is_active,
+        created_at: now,
+        updated_at: now,
+    };
+    diesel::insert_into(plans::table).values(plan.clone()).execute(c)?;
+    Ok(plan)
 }
 
 /// The plan that the tenant is on.

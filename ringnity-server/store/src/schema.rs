@@ -418,6 +418,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    oauth_clients (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        client_id -> Text,
+        name -> Text,
+        client_type -> Text,
+        secret_hash -> Nullable<Text>,
+        redirect_uris -> Text,
+        allowed_scopes -> Text,
+        require_pkce -> Bool,
+        last_used_at -> Nullable<Moment>,
+        revoked_at -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
 diesel::joinable!(tenants -> plans (plan_id));
 diesel::joinable!(plan_features -> plans (plan_id));
 diesel::joinable!(plan_quotas -> plans (plan_id));
@@ -434,6 +455,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     events,
     owner_agents,
     owner_identities,
+    oauth_clients,
     owners,
     plan_feature_keys,
     plan_features,

@@ -2,7 +2,9 @@
 
 use chrono::{TimeDelta, Utc};
 use ringnity_store::{
-    PlanId, StoreError, constraint, credentials, events, owners,
+    PlanId, StoreError, constraint, credentials, events,
+    oauth_clients::{self, NewOauthClient, OauthClientChanges},
+    owners,
     plans::{self, PlanFeature, PlanQuota},
     platform,
     sessions::{self, Rotation},
@@ -223,6 +225,63 @@ async fn sessions_made_with_a_credential_end_with_it_and_no_others_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_oauth_client_is_found_by_what_it_calls_itself_until_it_is_deleted() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        let new = |client_id: &str| NewOauthClient {
+            client_id: client_id.to_owned(),
+            name: "CRM".into(),
+            client_type: "confidential".into(),
+            secret_hash: Some("h1".into()),
+            redirect_uris: vec!["https://crm.example.com/back?a=\"b\"".into()],
+            allowed_scopes: vec!["openid".into(), "email".into()],
+            require_pkce: false,
+        };
+        let (one, other) = (new("rn_1"), new("rn_2"));
+        let taken = store
+            .write({
+                let (t, one, other) = (t.clone(), one.clone(), other.clone());
+                move |c| {
+                    let made = oauth_clients::oauth_client_insert(c, &t, &one, noon())?;
+                    let later = noon() + TimeDelta::seconds(1);
+                    let second = oauth_clients::oauth_client_insert(c, &t, &other, later)?;
+                    let found = oauth_clients::oauth_client_by_client_id(c, "rn_1")?;
+                    assert_eq!(found.as_ref(), Some(&made));
+                    let listed = oauth_clients::oauth_client_list(c, &t)?;
+                    assert_eq!(listed, [second.clone(), made.clone()], "newest first");
+                    let changes = OauthClientChanges {
+                        secret_hash: Some(None),
+                        revoked_at: Some(Some(later)),
+                        ..OauthClientChanges::default()
+                    };
+                    let changed = oauth_clients::oauth_client_update(c, &t, &made.id, &changes, later)?;
+                    assert_eq!(oauth_clients::oauth_client_get(c, &t, &made.id)?, changed);
+                    assert_eq!(
+                        changed.map(|client| (client.secret_hash, client.revoked_at)),
+                        Some((None, Some(later)))
+                    );
+                    for (seconds, due) in [(0, true), (59, false), (60, true)] {
+                        let now = noon() + TimeDelta::seconds(seconds);
+                        let client = oauth_clients::oauth_client_get(c, &t, &second.id)?.unwrap();
+                        assert_eq!(client.touch_due(now), due);
+                        assert_eq!(oauth_clients::oauth_client_touch(c, &t, &second.id, now)?, due);
+                    }
+                    assert_eq!(oauth_clients::oauth_client_count(c, &t)?, 2);
+                    assert!(oauth_clients::oauth_client_delete(c, &t, &made.id)?);
+                    assert!(!oauth_clients::oauth_client_delete(c, &t, &made.id)?);
+                    assert_eq!(oauth_clients::oauth_client_by_client_id(c, "rn_1")?, None);
+                    Ok::<_, StoreError>(())
+                }
+            })
+            .await;
+        taken.unwrap();
+        let taken = store.write(move |c| oauth_clients::oauth_client_insert(c, &t, &other, noon())).await;
+        assert!(taken.unwrap_err().is_conflict_on(constraint::OAUTH_CLIENT_CLIENT_ID));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
     on_each_engine(async |store, _| {
         let key = |n: u32| NewSigningKey {
@@ -350,6 +409,11 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
             .unwrap();
         assert_eq!(read, made);
         let after = made[2].sequence;
+        let last = {
+            let t = t.clone();
+            store.read(move |c| events::event_last_at(c, &t)).await.unwrap()
+        };
+        assert_eq!(last, Some(made[4].created_at));
         let rest = store.read(move |c| events::event_list_after(c, &t, after, 1)).await.unwrap();
         assert_eq!(rest, made[3..4]);
     })

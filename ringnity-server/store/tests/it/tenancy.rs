@@ -6,7 +6,9 @@ use ringnity_store::{
     agents::{self, AgentChanges, NewAgent},
     contacts::{self, ContactChanges, ContactFilter, ContactInput},
     credentials::{self, NewServerCredential, ServerCredentialChanges},
-    devices, entry_tokens, events, identities, owners, plans, sessions, tenants,
+    devices, entry_tokens, events, identities,
+    oauth_clients::{self, NewOauthClient, OauthClientChanges},
+    owners, plans, sessions, tenants,
     visitors::{self, VisitorProfile},
 };
 
@@ -61,6 +63,18 @@ pub(crate) fn new_device(device_id: &str, token_hash: &str) -> devices::NewDevic
     }
 }
 
+fn application(client_id: &str) -> NewOauthClient {
+    NewOauthClient {
+        client_id: client_id.to_owned(),
+        name: "app".into(),
+        client_type: "confidential".into(),
+        secret_hash: Some("h".into()),
+        redirect_uris: vec!["https://example.com/callback".into()],
+        allowed_scopes: vec!["openid".into()],
+        require_pkce: true,
+    }
+}
+
 /// Everything that `mine` can be seen to have.
 fn all_of(c: &mut Conn, mine: &TenantId) -> Result<String, StoreError> {
     let contacts = contacts::contact_list(c, mine, &ContactFilter::default(), PageRequest::new(1, 100))?;
@@ -75,6 +89,7 @@ fn all_of(c: &mut Conn, mine: &TenantId) -> Result<String, StoreError> {
             agents::department_list(c, mine)?,
             agents::agent_list(c, mine)?,
             credentials::server_credential_list(c, mine)?,
+            oauth_clients::oauth_client_list(c, mine)?,
             events::event_list_after(c, mine, 0, 100)?,
             contacts,
         )
@@ -92,6 +107,7 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 let department = agents::department_insert(c, &mine, "Sales", now)?;
                 let an_agent = agents::agent_insert(c, &mine, &agent("ann"), now)?;
                 let key = credentials::server_credential_insert(c, &mine, &credential("h1"), now)?;
+                let app = oauth_clients::oauth_client_insert(c, &mine, &application("rn_1"), now)?;
                 let person = contacts::contact_insert(c, &mine, &contact("x"), now)?;
                 tenants::tenant_domain_replace(c, &mine, &["example.com".to_owned()], now)?;
                 tenants::subscription_put(c, &mine, "active", None, now)?;
@@ -152,6 +168,15 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 assert_ne!(devices::device_put(c, &yours, &new_device("d", "h"), now)?.id, device.id);
                 assert_eq!(devices::device_find(c, &mine, "fcm", Some("d"), None)?, vec![device]);
                 assert_eq!(visitors::visitor_get(c, &mine, &visitor.id)?, Some(visitor));
+                assert_eq!(credentials::server_credential_count_active(c, &yours)?, 0);
+                // OAuth clients
+                assert_eq!(oauth_clients::oauth_client_get(c, &yours, &app.id)?, None);
+                assert!(oauth_clients::oauth_client_list(c, &yours)?.is_empty());
+                assert_eq!(oauth_clients::oauth_client_count(c, &yours)?, 0);
+                let changes = OauthClientChanges { name: Some("Eve".into()), ..Default::default() };
+                assert_eq!(oauth_clients::oauth_client_update(c, &yours, &app.id, &changes, now)?, None);
+                assert!(!oauth_clients::oauth_client_touch(c, &yours, &app.id, now)?);
+                assert!(!oauth_clients::oauth_client_delete(c, &yours, &app.id)?);
                 // Contacts
                 assert_eq!(contacts::contact_get(c, &yours, &person.id)?, None);
                 assert_eq!(contacts::contact_by_external_id(c, &yours, "x")?, None);
@@ -176,6 +201,7 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 tenants::subscription_put(c, &yours, "canceled", None, now)?;
                 plans::plan_features_of_tenant(c, &yours)?;
                 plans::plan_quota_of_tenant(c, &yours, "agents")?;
+                assert_eq!(events::event_last_at(c, &yours)?, None);
                 assert!(events::event_list_after(c, &yours, event.sequence - 1, 10)?.is_empty());
                 let ended =
                     sessions::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
