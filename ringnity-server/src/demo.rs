@@ -23,6 +23,13 @@ use crate::config::Urls;
 /// File in the data folder that keeps what the database has only hashes of.
 const KEPT: &str = "demo.json";
 
+/// The plan that the demo's is made after.
+const MODEL_PLAN: &str = "professional";
+
+/// What a demo may have any number of.
+const UNCOUNTED: [&str; 7] =
+    ["agents", "allowed_domains", "contacts", "departments", "oauth_clients", "server_api_keys", "webhooks"];
+
 /// What the demo consists of, secrets included: the content of `--demo-file`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,7 +111,6 @@ pub struct DemoAgent {
 struct Plan {
     slug: &'static str,
     name: &'static str,
-    plan: &'static str,
     owner: (String, String, String),
     agents: Vec<(&'static str, &'static str, WorkspaceRole, String, String)>,
     public_key: String,
@@ -124,8 +130,8 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
             return Ok(demo);
         }
     }
-    let first = plan("demo", "Demo Company", "professional").await?;
-    let other = plan("other", "Other Company", "starter").await?;
+    let first = plan("demo", "Demo Company").await?;
+    let other = plan("other", "Other Company").await?;
     let admin = (format!("admin@{}.example", "platform"), random_password()?);
     let admin_hash = password::hash(admin.1.clone()).await?;
     let now = clock.now();
@@ -163,7 +169,7 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
     Ok(demo)
 }
 
-async fn plan(slug: &'static str, name: &'static str, plan: &'static str) -> Result<Plan> {
+async fn plan(slug: &'static str, name: &'static str) -> Result<Plan> {
     let owner_password = random_password()?;
     let owner_hash = password::hash(owner_password.clone()).await?;
     let mut agents = Vec::new();
@@ -180,7 +186,6 @@ async fn plan(slug: &'static str, name: &'static str, plan: &'static str) -> Res
     Ok(Plan {
         slug,
         name,
-        plan,
         owner: (format!("owner@{slug}.example"), owner_password, owner_hash),
         agents,
         public_key: format!("rn_pk_{}", &secrets::random_hex()?[..32]),
@@ -188,15 +193,40 @@ async fn plan(slug: &'static str, name: &'static str, plan: &'static str) -> Res
     })
 }
 
+/// A plan to try things on at length: what the model contains, and as many as one likes of what grows while one
+/// tries. Nobody can choose it.
+fn demo_plan(c: &mut Conn, now: chrono::DateTime<chrono::Utc>) -> Result<plans::Plan, StoreError> {
+    if let Some(found) = plans::plan_by_slug(c, "demo")? {
+        return Ok(found);
+    }
+    let catalog = plans::plan_catalog(c)?;
+    let Some(model) = catalog.plans.iter().find(|plan| plan.slug == MODEL_PLAN) else {
+        return Err(StoreError::Config(format!("the plan catalog has no plan called {MODEL_PLAN}")));
+    };
+    let last = catalog.plans.iter().map(|plan| plan.sort_order).max().unwrap_or_default();
+    let demo = plans::plan_insert(c, "demo", "Demo", last + 10, false, now)?;
+    for feature in catalog.features.iter().filter(|feature| feature.plan_id == model.id) {
+        plans::plan_feature_put(c, &plans::PlanFeature { plan_id: demo.id.clone(), ..feature.clone() })?;
+    }
+    for quota in catalog.quotas.iter().filter(|quota| quota.plan_id == model.id) {
+        let mut quota = plans::PlanQuota { plan_id: demo.id.clone(), ..quota.clone() };
+        if UNCOUNTED.contains(&quota.quota_key.as_str()) {
+            quota.value_type = "unlimited".to_owned();
+            quota.limit_value = None;
+        }
+        plans::plan_quota_put(c, &quota)?;
+    }
+    Ok(demo)
+}
+
 fn tenant(c: &mut Conn, plan: &Plan, now: chrono::DateTime<chrono::Utc>) -> Result<DemoTenant, StoreError> {
-    let found = plans::plan_by_slug(c, plan.plan)?
-        .ok_or_else(|| StoreError::Config(format!("the plan catalog has no plan called {}", plan.plan)))?;
+    let demo_plan = demo_plan(c, now)?;
     let (email, owner_password, owner_hash) = &plan.owner;
     let new = NewTenant {
         name: Some(plan.name.to_owned()),
         company_name: Some(plan.name.to_owned()),
         onboarding_completed: true,
-        ..NewTenant::new(plan.slug, &plan.public_key, email, found.id)
+        ..NewTenant::new(plan.slug, &plan.public_key, email, demo_plan.id)
     };
     let stored = tenants::tenant_insert(c, &new, now)?;
     tenants::subscription_put(c, &stored.id, SubscriptionStatus::Active.as_str(), None, now)?;

@@ -11,6 +11,7 @@ use dropshot::HttpServer;
 use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
 
+use crate::app::oauth_scopes::ScopeCoverage;
 use crate::app::sign_ins::SignInLimits;
 use crate::app::{App, Rates};
 use crate::auth::tokens::Signer;
@@ -70,6 +71,7 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     };
     let boundary =
         ringnity_api::boundary().map_err(|error| anyhow!("the contract cannot be compiled: {error}"))?;
+    let oauth_scopes = ScopeCoverage::of(ringnity_api::CONTRACT)?;
     let rate_limit = config.rate_limit();
     let demo_limits = config.wants_demo() && config.rate_limit.is_none();
     let state = State {
@@ -78,6 +80,7 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
             clock,
             signer,
             google,
+            oauth_scopes,
             urls,
             rates: Rates::new(rate_limit),
             sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
@@ -97,6 +100,11 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
 }
 
 impl Running {
+    /// The database that it works on, for whoever runs a server inside another program.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Takes no more requests, finishes those it took, and closes the database. Clients that do not come to an
     /// end are left behind after a minute.
     pub async fn stop(self) -> Result<()> {

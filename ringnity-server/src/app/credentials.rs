@@ -1,14 +1,20 @@
-//! Server API credentials of a tenant: made with a secret that is shown once, listed without it.
+//! Server API credentials of a tenant: made with a secret that is shown once, listed without it, changed, given
+//! another secret, and switched off with what was made with them.
 
-use ringnity_store::TenantId;
-use ringnity_store::credentials::{self, NewServerCredential, ServerCredential};
+use chrono::{DateTime, Utc};
+use ringnity_store::credentials::{self, NewServerCredential, ServerCredential, ServerCredentialChanges};
+use ringnity_store::{Conn, ServerCredentialId, TenantId, sessions};
 use ringnity_types::{
-    CreateServerApiCredentialRequest, ErrorCode, ServerApiCredential, ServerApiCredentialEnvironment,
-    ServerApiCredentialList, ServerApiCredentialSecret, ServerApiScope,
+    CreateServerApiCredentialRequest, ErrorCode, ServerApiCredential, ServerApiCredentialData,
+    ServerApiCredentialEnvironment, ServerApiCredentialList, ServerApiCredentialSecret, ServerApiScope,
+    UpdateServerApiCredentialRequest,
 };
 
-use super::{App, AppError, AppResult, Kind, Repeat};
-use crate::auth::secrets;
+use super::{App, AppError, AppResult, Kind, Repeat, plans};
+use crate::auth::secrets::{self, NewSecret};
+
+/// The plan's feature that keys belong to.
+const FEATURE: &str = "server_api";
 
 /// Makes a credential; the only time its secret is told.
 pub async fn create_server_api_credential(
@@ -17,17 +23,8 @@ pub async fn create_server_api_credential(
     request: CreateServerApiCredentialRequest,
     repeat: Repeat,
 ) -> AppResult<ServerApiCredentialSecret> {
-    let name = request.name.trim().to_owned();
-    if name.is_empty() {
-        return Err(AppError::new(
-            Kind::Invalid,
-            ErrorCode::ServerCredentialValidationFailed,
-            "A credential needs a name that people can tell it by.",
-        )
-        .detail("/body/name: is blank"));
-    }
-    let prefix = format!("rn_sk_{}_", request.environment);
-    let secret = secrets::generate(&prefix).map_err(AppError::internal)?;
+    let name = sensible(&request.name)?;
+    let secret = new_secret(&request.environment)?;
     let now = app.now();
     let new = NewServerCredential {
         name,
@@ -37,6 +34,8 @@ pub async fn create_server_api_credential(
         secret_preview: secret.preview,
     };
     app.once(repeat, move |c| {
+        plans::must_include(c, &tenant, FEATURE)?;
+        must_have_room(c, &tenant)?;
         let stored = credentials::server_credential_insert(c, &tenant, &new, now)?;
         Ok(ServerApiCredentialSecret {
             credential: Some(credential(stored)),
@@ -53,6 +52,139 @@ pub async fn list_server_api_credentials(app: &App, tenant: TenantId) -> AppResu
         .read(move |c| credentials::server_credential_list(c, &tenant).map_err(AppError::from))
         .await?;
     Ok(ServerApiCredentialList { credentials: Some(stored.into_iter().map(credential).collect()) })
+}
+
+/// Changes name, scopes, environment, and whether the credential opens anything. Scopes that are taken away are
+/// gone with the next request, and so are the SDK tokens of a credential that is switched off.
+pub async fn update_server_api_credential(
+    app: &App,
+    tenant: TenantId,
+    id: ServerCredentialId,
+    request: UpdateServerApiCredentialRequest,
+) -> AppResult<ServerApiCredentialData> {
+    let changes = ServerCredentialChanges {
+        name: request.name.as_deref().map(sensible).transpose()?,
+        environment: request.environment.map(|environment| environment.to_string()),
+        scopes: request.scopes.map(|scopes| scopes.iter().map(ToString::to_string).collect()),
+        is_active: request.is_active,
+    };
+    let now = app.now();
+    let stored = app
+        .store
+        .write(move |c| {
+            let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+            if changes == ServerCredentialChanges::default() {
+                return Ok(before);
+            }
+            if changes.is_active == Some(true) && !before.is_active {
+                plans::must_include(c, &tenant, FEATURE)?;
+                must_have_room(c, &tenant)?;
+            }
+            change(c, &tenant, &id, &changes, now)
+        })
+        .await?;
+    Ok(ServerApiCredentialData { credential: Some(credential(stored)) })
+}
+
+/// Switches a credential off, with the SDK tokens that were made with it. Once is enough, and twice does no harm.
+pub async fn disable_server_api_credential(
+    app: &App,
+    tenant: TenantId,
+    id: ServerCredentialId,
+) -> AppResult<ServerApiCredentialData> {
+    let now = app.now();
+    let changes = ServerCredentialChanges { is_active: Some(false), ..ServerCredentialChanges::default() };
+    let stored = app
+        .store
+        .write(move |c| {
+            let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+            if before.is_active { change(c, &tenant, &id, &changes, now) } else { Ok(before) }
+        })
+        .await?;
+    Ok(ServerApiCredentialData { credential: Some(credential(stored)) })
+}
+
+/// Puts a new secret in place of the old one, which opens nothing from then on. What was made with the credential
+/// stays: it is the same credential.
+pub async fn rotate_server_api_credential(
+    app: &App,
+    tenant: TenantId,
+    id: ServerCredentialId,
+) -> AppResult<ServerApiCredentialSecret> {
+    // The prefix says live or test, and that is known only once the credential is: have one for each.
+    let live = new_secret(&ServerApiCredentialEnvironment::Live)?;
+    let test = new_secret(&ServerApiCredentialEnvironment::Test)?;
+    let hashes = [(live.hash, live.preview), (test.hash, test.preview)];
+    let now = app.now();
+    let stored = app
+        .store
+        .write(move |c| {
+            let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+            plans::must_include(c, &tenant, FEATURE)?;
+            if !before.is_active {
+                return Err(AppError::new(
+                    Kind::Conflict,
+                    ErrorCode::ServerCredentialDisabled,
+                    "This credential is disabled, and a new secret would open nothing. Set isActive first.",
+                ));
+            }
+            let (hash, preview) = &hashes[usize::from(is_test(&before))];
+            credentials::server_credential_rotate(c, &tenant, &id, hash, preview, now)?.ok_or_else(unknown)
+        })
+        .await?;
+    let secret = if is_test(&stored) { test.text } else { live.text };
+    Ok(ServerApiCredentialSecret { credential: Some(credential(stored)), secret: Some(secret) })
+}
+
+fn change(
+    c: &mut Conn,
+    tenant: &TenantId,
+    id: &ServerCredentialId,
+    changes: &ServerCredentialChanges,
+    now: DateTime<Utc>,
+) -> AppResult<ServerCredential> {
+    if changes.is_active == Some(false) {
+        sessions::revoke_by_credential(c, tenant, id.as_str(), now)?;
+    }
+    credentials::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(unknown)
+}
+
+fn new_secret(environment: &ServerApiCredentialEnvironment) -> AppResult<NewSecret> {
+    secrets::generate(&format!("rn_sk_{environment}_")).map_err(AppError::internal)
+}
+
+fn is_test(stored: &ServerCredential) -> bool {
+    stored.environment == ServerApiCredentialEnvironment::Test.as_str()
+}
+
+/// Refuses one more active credential than the plan allows.
+fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
+    let count = credentials::server_credential_count_active(c, tenant)? + 1;
+    let code = ErrorCode::ServerCredentialLimitReached;
+    plans::must_have_room(c, tenant, "server_api_keys", count, code, |limit| {
+        format!("The plan allows {limit} active Server API keys. Disable one, or change the plan.")
+    })
+}
+
+/// A name that people can tell a credential by.
+fn sensible(name: &str) -> AppResult<String> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(AppError::new(
+            Kind::Invalid,
+            ErrorCode::ServerCredentialValidationFailed,
+            "A credential needs a name that people can tell it by.",
+        )
+        .detail("/body/name: is blank"));
+    }
+    Ok(name.to_owned())
+}
+
+fn unknown() -> AppError {
+    AppError::not_found(
+        ErrorCode::ServerCredentialNotFound,
+        "There is no such Server API credential. List the credentials to find its id.",
+    )
 }
 
 fn credential(stored: ServerCredential) -> ServerApiCredential {

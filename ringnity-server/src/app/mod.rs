@@ -5,13 +5,18 @@ mod error;
 
 pub mod contacts;
 pub mod credentials;
+pub mod developer;
 pub mod devices;
 pub mod domains;
 pub mod google;
 pub mod health;
+pub mod oauth_clients;
+pub mod oauth_scopes;
 pub mod owners;
+pub mod plans;
 pub mod platform_auth;
 pub mod rates;
+pub mod readiness;
 pub mod repeats;
 pub mod runtime;
 pub mod runtime_sessions;
@@ -46,6 +51,8 @@ pub struct App {
     pub signer: Arc<Signer>,
     /// Judges Google's ID tokens, where sign-in with Google is configured.
     pub google: Option<Google>,
+    /// Which OAuth scopes can be asked for already.
+    pub oauth_scopes: oauth_scopes::ScopeCoverage,
     /// Addresses under which people reach this server.
     pub urls: Urls,
     /// How often each credential may ask.

@@ -11,7 +11,7 @@ use ringnity_types as types;
 use ringnity_types::ConstTrue;
 
 use crate::app::contacts::{self, ListContacts};
-use crate::app::{health, sdk_tokens, tenants};
+use crate::app::{developer, health, sdk_tokens, tenants};
 
 use super::{Routes, State, fault, later, tenant_id};
 
@@ -133,8 +133,18 @@ impl ServerApiOperations for Routes {
         Ok(types::SdkTokenEnvelope::new(data.await.map_err(fault)?))
     }
 
+    async fn get_sdk_readiness(
+        cx: &State,
+        _: Call,
+        principal: ServerPrincipal,
+        _: GetSdkReadinessInput,
+    ) -> Result<types::ReadinessEnvelope, Fault> {
+        let tenant = tenant_id(&principal.tenant);
+        let data = developer::get_sdk_readiness(&cx.app, tenant).await.map_err(fault)?;
+        Ok(types::ReadinessEnvelope::new(data))
+    }
+
     later! {
-        get_sdk_readiness(ServerPrincipal, GetSdkReadinessInput) -> types::ReadinessEnvelope;
         get_server_report_summary(ServerPrincipal, GetServerReportSummaryInput) -> types::ReportSummaryEnvelope;
         get_server_report_timeseries(ServerPrincipal, GetServerReportTimeseriesInput) -> types::ReportTimeseriesEnvelope;
         export_server_report(ServerPrincipal, ExportServerReportInput) -> ExportServerReportOutput;

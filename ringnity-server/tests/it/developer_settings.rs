@@ -1,81 +1,220 @@
-//! Developer Settings: Server API credentials.
+//! Developer Settings: allowed domains, and whether everything is ready. Keys and OAuth clients have files of
+//! their own.
 
-use reqwest::StatusCode;
-use serde_json::json;
+use ringnity_store::tenants;
+use serde_json::{Value, json};
 
-use crate::support::on_each_engine;
+use crate::support::{Answer, TestServer, on_each_engine};
 
-const PATH: &str = "/api/sdk/developer/server-api-credentials";
+const SETTINGS: &str = "/api/sdk/developer";
+const DOMAINS: &str = "/api/sdk/developer/allowed-domains";
+const TEST: &str = "/api/sdk/developer/test";
+const READINESS: &str = "/api/server/tenant/sdk-readiness";
+
+async fn replace(server: &TestServer, token: &str, domains: Value) -> Answer {
+    server.put(DOMAINS).bearer(token).json(&json!({ "allowedDomains": domains })).send().await
+}
+
+async fn domains(server: &TestServer, token: &str) -> Value {
+    server.get(SETTINGS).bearer(token).send().await.ok().data()["allowedDomains"].clone()
+}
+
+/// The checks that fail, by key.
+fn failing(readiness: &Answer) -> Vec<String> {
+    let checks = readiness.data()["checks"].as_array().cloned().unwrap_or_default();
+    assert!(checks.iter().all(|check| check["ready"] == json!(check.get("reason").is_none())), "{checks:?}");
+    let failing = checks.iter().filter(|check| check["ready"] == false);
+    failing.filter_map(|check| check["key"].as_str().map(str::to_owned)).collect()
+}
+
+fn service(readiness: &Answer, key: &str) -> Value {
+    let services = readiness.data()["services"].as_array().cloned().unwrap_or_default();
+    services.into_iter().find(|service| service["key"] == key).expect("the service")
+}
 
 #[test]
-fn a_secret_is_told_once_and_opens_what_its_scopes_say() {
+fn an_owner_reads_what_developers_need() {
     on_each_engine(async |server| {
         let token = server.owner_token().await;
-        let body = json!({ "name": "CRM sync", "scopes": ["server:contacts:read", "server:health"] });
-        let answer = server.post(PATH).bearer(&token).json(&body).send().await.status(StatusCode::CREATED);
-        let secret = answer.data()["secret"].as_str().expect("secret").to_owned();
-        assert!(secret.starts_with("rn_sk_live_"), "live is the default");
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        let made = &answer.data()["credential"];
-        assert_eq!(
-            (&made["name"], &made["environment"], &made["isActive"]),
-            (&json!("CRM sync"), &json!("live"), &json!(true))
-        );
+        let answer = server.get(SETTINGS).bearer(&token).send().await.ok();
+        let demo = &server.demo.first.tenant;
+        assert_eq!(answer.data()["tenant"]["clientId"], json!(demo.client_id));
+        assert_eq!(answer.data()["publicKey"], json!(demo.public_key));
+        assert_eq!(answer.data()["allowedDomains"], json!(["localhost:3000"]));
+        assert_eq!(answer.data()["services"].as_array().map(Vec::len), Some(6));
+        assert_eq!(service(&answer, "chat")["status"], "available");
+        assert_eq!(service(&answer, "ai_chat")["status"], "ai_not_ready");
 
-        let listed = server.get(PATH).bearer(&token).send().await.ok();
-        assert!(!listed.text.contains(&secret), "a list never tells a secret");
-        let known = listed.data()["credentials"].as_array().expect("list");
-        assert!(
-            known
-                .iter()
-                .any(|known| known["id"] == made["id"] && known["secretPreview"] == made["secretPreview"])
-        );
-
-        server.get("/api/server/contacts").bearer(&secret).send().await.ok();
-        server.get("/api/server/contacts").header("x-ringnity-server-key", &secret).send().await.ok();
-        let health = server.get("/api/server/health").bearer(&secret).send().await.ok();
-        assert_eq!(health.data()["credentialId"], made["id"]);
-        let lacking = server
-            .post("/api/server/contacts")
-            .bearer(&secret)
-            .json(&json!({ "name": "Ada", "phone": "1" }))
+        server.get(SETTINGS).send().await.refused(401, "AUTH_TOKEN_MISSING");
+        server.get(SETTINGS).bearer(server.key()).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        server
+            .put(DOMAINS)
+            .bearer(server.key())
+            .json(&json!({ "allowedDomains": [] }))
             .send()
             .await
-            .refused(403, "SERVER_API_SCOPE_DENIED");
-        assert!(lacking.text.contains("server:contacts:write"), "says which scope: {}", lacking.text);
+            .refused(401, "AUTH_TOKEN_INVALID");
     });
 }
 
 #[test]
-fn owners_see_only_their_own_tenants_credentials() {
-    on_each_engine(async |server| {
-        let mine = server.owner_token().await;
-        let theirs = server.other_owner_token().await;
-        let body = json!({ "name": "Mine", "scopes": ["server:health"] });
-        let made = server.post(PATH).bearer(&mine).json(&body).send().await.status(StatusCode::CREATED);
-        let listed = server.get(PATH).bearer(&theirs).send().await.ok();
-        assert!(!listed.text.contains(made.data()["credential"]["id"].as_str().expect("id")));
-        assert_eq!(listed.data()["credentials"].as_array().map(Vec::len), Some(1), "the demo's own");
-    });
-}
-
-#[test]
-fn a_credential_must_make_sense() {
+fn domains_are_kept_as_browsers_write_them_and_let_pages_in_at_once() {
     on_each_engine(async |server| {
         let token = server.owner_token().await;
-        for (body, pointer) in [
-            (json!({ "scopes": ["server:health"] }), "/body"),
-            (json!({ "name": "  ", "scopes": ["server:health"] }), "/body/name"),
-            (json!({ "name": "x", "scopes": [] }), "/body/scopes"),
-            (json!({ "name": "x", "scopes": ["server:everything"] }), "/body/scopes/0"),
-            (json!({ "name": "x", "scopes": ["server:health", "server:health"] }), "/body/scopes"),
-            (json!({ "name": "x".repeat(121), "scopes": ["server:health"] }), "/body/name"),
-            (json!({ "name": "x", "scopes": ["server:health"], "environment": "prod" }), "/body/environment"),
-        ] {
-            let answer =
-                server.post(PATH).bearer(&token).json(&body).send().await.status(StatusCode::BAD_REQUEST);
-            answer.names(pointer);
+        let bootstrap = async |origin: &str| {
+            server.get("/api/sdk/bootstrap?slug=demo").header("origin", origin).send().await
+        };
+        let given = json!(["Example.COM", "*.bücher.example.", "example.com:443", "localhost:3000"]);
+        let answer = replace(&server, &token, given).await.ok();
+        let kept = json!(["*.xn--bcher-kva.example", "example.com", "localhost:3000"]);
+        assert_eq!(answer.data()["allowedDomains"], kept);
+        assert_eq!(domains(&server, &token).await, kept);
+
+        for origin in ["https://example.com", "https://shop.xn--bcher-kva.example"] {
+            let answer = bootstrap(origin).await.ok();
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
         }
-        server.post(PATH).json(&json!({})).send().await.refused(401, "AUTH_TOKEN_MISSING");
+        for origin in ["https://www.example.com", "https://example.com.evil.io", "https://example.com:8443"] {
+            bootstrap(origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+        }
+        replace(&server, &token, json!([])).await.ok();
+        bootstrap("https://example.com").await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+    });
+}
+
+#[test]
+fn what_is_no_domain_changes_nothing() {
+    on_each_engine(async |server| {
+        let token = server.owner_token().await;
+        for entry in ["https://example.com", "example.com/path", "*", "*.com", "null:", "-.example.com"] {
+            let refused = replace(&server, &token, json!(["good.example", entry])).await;
+            refused.refused(400, "DEVELOPER_DOMAIN_INVALID").names("/body/allowedDomains/1");
+        }
+        assert_eq!(domains(&server, &token).await, json!(["localhost:3000"]));
+    });
+}
+
+#[test]
+fn the_plan_says_how_many_domains_there_may_be() {
+    on_each_engine(async |server| {
+        let token = server.owner_token().await;
+        server.change_plan("starter").await;
+        let three = json!(["a.example", "b.example", "c.example"]);
+        replace(&server, &token, json!(["a.example", "b.example", "c.example", "C.example"])).await.ok();
+        let refused = replace(&server, &token, json!(["1.example", "2.example", "3.example", "4.example"]));
+        let refused = refused.await.refused(409, "DEVELOPER_DOMAIN_LIMIT_REACHED");
+        assert!(
+            refused.json["message"].as_str().is_some_and(|text| text.contains("3 domains")),
+            "{refused:?}"
+        );
+        assert_eq!(domains(&server, &token).await, three, "nothing changed");
+    });
+}
+
+#[test]
+fn one_tenants_domains_are_not_anothers() {
+    on_each_engine(async |server| {
+        let (mine, theirs) = (server.owner_token().await, server.other_owner_token().await);
+        let other = server.demo.other_tenant.identity.client_id.clone();
+        let body = json!({ "allowedDomains": ["evil.example"], "clientId": other, "tenantId": other });
+        server.put(DOMAINS).bearer(&mine).json(&body).send().await.ok();
+        assert_eq!(domains(&server, &theirs).await, json!(["localhost:3000"]));
+    });
+}
+
+#[test]
+fn a_test_says_of_a_page_whether_it_could_use_a_service() {
+    on_each_engine(async |server| {
+        let token = server.owner_token().await;
+        let ask = async |body: Value| server.post(TEST).bearer(&token).json(&body).send().await;
+        let plain = server.post(TEST).bearer(&token).send().await.ok();
+        assert_eq!(failing(&plain), Vec::<String>::new());
+        assert!(!plain.text.contains("\"origin\""), "no page was named");
+
+        let good =
+            ask(json!({ "origin": "http://localhost:3000", "service": "chat", "slug": "demo" })).await.ok();
+        assert_eq!(failing(&good), Vec::<String>::new());
+        assert_eq!(good.data()["services"].as_array().map(Vec::len), Some(1));
+
+        let elsewhere = ask(json!({ "origin": "https://www.example.com", "service": "chat" })).await.ok();
+        assert_eq!(failing(&elsewhere), ["origin", "services"]);
+        assert_eq!(service(&elsewhere, "chat")["status"], "not_configured");
+        assert_eq!(service(&elsewhere, "chat")["allowed"], false);
+        assert!(elsewhere.text.contains("https://www.example.com"));
+
+        for slug in ["other", "nobody", ""] {
+            ask(json!({ "slug": slug })).await.refused(404, "SDK_CLIENT_NOT_FOUND");
+        }
+        ask(json!({ "service": "telepathy" })).await.refused(400, "REQUEST_INVALID").names("/body/service");
+    });
+}
+
+#[test]
+fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
+    on_each_engine(async |server| {
+        let (token, key) = (server.owner_token().await, server.key());
+        let both = async || {
+            let for_owner = server.post(TEST).bearer(&token).send().await.ok();
+            let for_backend = server.get(READINESS).bearer(key).send().await.ok();
+            assert_eq!(for_owner.data(), for_backend.data());
+            for_backend
+        };
+        let ready = both().await;
+        assert_eq!(failing(&ready), Vec::<String>::new());
+        assert_eq!(ready.data()["ai"]["ready"], false);
+        assert_eq!(ready.data()["reports"]["ready"], true);
+        assert_eq!(ready.data()["reports"].get("lastEventAt"), None);
+
+        let contact = json!({ "name": "Ada", "phone": "1" });
+        server.post("/api/server/contacts").bearer(key).json(&contact).send().await.ok();
+        assert!(both().await.data()["reports"]["lastEventAt"].is_string());
+
+        replace(&server, &token, json!([])).await.ok();
+        let nowhere = both().await;
+        assert_eq!(failing(&nowhere), ["allowed_domains", "services"]);
+        assert_eq!(service(&nowhere, "voice_call")["status"], "not_configured");
+        replace(&server, &token, json!(["example.com"])).await.ok();
+
+        server.change_plan("free").await;
+        let free = both().await;
+        assert_eq!(failing(&free), Vec::<String>::new());
+        assert_eq!(service(&free, "voice_call")["status"], "not_in_plan");
+        assert_eq!(free.data()["ai"]["reason"], "the plan lacks: ai");
+
+        let (tenant, now) = (server.tenant_id(), server.clock.now());
+        let expire = move |c: &mut _| tenants::subscription_put(c, &tenant, "expired", None, now);
+        server.store().write(expire).await.expect("an expired subscription");
+        let expired = both().await;
+        assert_eq!(failing(&expired), ["subscription", "services"]);
+        assert_eq!(expired.data()["reports"]["ready"], false);
+    });
+}
+
+#[test]
+fn readiness_sees_whether_a_key_is_active() {
+    on_each_engine(async |server| {
+        let token = server.owner_token().await;
+        let keys = "/api/sdk/developer/server-api-credentials";
+        let listed = server.get(keys).bearer(&token).send().await.ok();
+        let id = listed.data()["credentials"][0]["id"].as_str().expect("the demo's key").to_owned();
+        server.delete(&format!("{keys}/{id}")).bearer(&token).send().await.ok();
+        let answer = server.post(TEST).bearer(&token).send().await.ok();
+        assert_eq!(failing(&answer), ["server_api_key"]);
+        assert_eq!(service(&answer, "chat")["status"], "available", "which no visitor minds");
+        server.get(READINESS).bearer(server.key()).send().await.refused(401, "SERVER_API_KEY_INVALID");
+    });
+}
+
+#[test]
+fn readiness_needs_a_key_with_the_scope_for_the_tenant() {
+    on_each_engine(async |server| {
+        server.get(READINESS).send().await.refused(401, "SERVER_API_KEY_INVALID");
+        let token = server.owner_token().await;
+        server.get(READINESS).bearer(&token).send().await.refused(401, "SERVER_API_KEY_INVALID");
+        let narrow = server.key_with(&["server:health", "server:contacts:read"]).await;
+        server.get(READINESS).bearer(&narrow).send().await.refused(403, "SERVER_API_SCOPE_DENIED");
+        let enough = server.key_with(&["server:tenant:read"]).await;
+        server.get(READINESS).bearer(&enough).send().await.ok();
+        server.post(TEST).bearer(server.key()).send().await.refused(401, "AUTH_TOKEN_INVALID");
     });
 }

@@ -76,13 +76,13 @@ fn blocked_services_say_why_only_when_asked() {
     on_each_engine(async |server| {
         let quiet = server.get("/api/sdk/bootstrap?slug=other").send().await.ok();
         let loud = server.get("/api/sdk/bootstrap?slug=other&debug=true").send().await.ok();
-        let video = |answer: &crate::support::Answer| {
+        let blocked = |answer: &crate::support::Answer| {
             let all = answer.data()["services"].as_array().cloned().unwrap_or_default();
-            all.into_iter().find(|service| service["key"] == "video_call").expect("video")
+            all.into_iter().find(|service| service["key"] == "ai_voice").expect("voice of AI")
         };
-        assert_eq!(video(&quiet)["status"], "not_in_plan");
-        assert!(video(&quiet).get("reason").is_none());
-        assert!(video(&loud)["reason"].as_str().is_some_and(|reason| reason.contains("video")));
+        assert_eq!(blocked(&quiet)["status"], "not_in_plan");
+        assert!(blocked(&quiet).get("reason").is_none());
+        assert!(blocked(&loud)["reason"].as_str().is_some_and(|reason| reason.contains("ai_voice")));
     });
 }
 

@@ -9,6 +9,8 @@ use ringnity_server::config::ServeConfig;
 use ringnity_server::demo::Demo;
 use ringnity_server::serve::{self, Running};
 use ringnity_store::Store;
+use ringnity_store::plans;
+use ringnity_store::tenants::{self, TenantChanges};
 use ringnity_store::testing::{TestDatabase, engines};
 use serde_json::Value;
 
@@ -137,6 +139,10 @@ impl TestServer {
         self.request(Method::PATCH, path)
     }
 
+    pub fn put(&self, path: &str) -> Request {
+        self.request(Method::PUT, path)
+    }
+
     pub fn delete(&self, path: &str) -> Request {
         self.request(Method::DELETE, path)
     }
@@ -207,6 +213,48 @@ impl TestServer {
     pub async fn visitor_session(&self, body: &Value) -> String {
         let answer = self.post("/api/sdk/session").json(body).send().await.status(StatusCode::CREATED);
         answer.data()["sessionToken"].as_str().expect("session").to_owned()
+    }
+
+    /// The database behind the server, for what no operation shows or does yet.
+    pub fn store(&self) -> &ringnity_store::Store {
+        self.running.as_ref().expect("a running server").store()
+    }
+
+    /// The demo tenant's id.
+    pub fn tenant_id(&self) -> ringnity_store::TenantId {
+        self.demo.first.tenant.client_id.as_str().into()
+    }
+
+    /// Puts the demo tenant on another plan.
+    pub async fn change_plan(&self, slug: &'static str) {
+        let tenant = self.tenant_id();
+        let now = self.clock.now();
+        self.store()
+            .write(move |c| {
+                let plan = plans::plan_by_slug(c, slug)?.map(|plan| plan.id);
+                let changes = TenantChanges { plan_id: plan, ..TenantChanges::default() };
+                tenants::tenant_update(c, &tenant, &changes, now)
+            })
+            .await
+            .expect("another plan");
+    }
+
+    /// Puts a feature into the demo tenant's plan, or takes it out.
+    pub async fn set_feature(&self, feature: &'static str, enabled: bool) {
+        let tenant = self.tenant_id();
+        self.store()
+            .write(move |c| {
+                let Some(plan) = plans::plan_of_tenant(c, &tenant)? else { return Ok(()) };
+                let feature = plans::PlanFeature {
+                    plan_id: plan.id,
+                    feature_key: feature.to_owned(),
+                    enabled,
+                    config: "{}".to_owned(),
+                };
+                plans::plan_feature_put(c, &feature)
+            })
+            .await
+            .expect("another feature");
     }
 
     /// Makes a Server API key with `scopes` for the demo tenant.

@@ -21,7 +21,7 @@ fn an_owner_signs_in_and_is_known_by_the_token() {
         assert_eq!(data["client"]["apiKey"], json!(server.demo.first.tenant.public_key));
         assert_eq!(
             data["subscription"],
-            json!({ "planName": "Professional", "planSlug": "professional", "status": "active" })
+            json!({ "planName": "Demo", "planSlug": "demo", "status": "active" })
         );
         assert_eq!((&data["expiresIn"], &data["sessionToken"]), (&json!(900), &data["accessToken"]));
         let cookie = answer.header("set-cookie").expect("cookie");

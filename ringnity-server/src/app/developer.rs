@@ -1,0 +1,109 @@
+//! Developer settings of a tenant: where its widget may be used, and whether everything is there to use it.
+
+use ringnity_store::tenants as stored;
+use ringnity_store::{Conn, TenantId};
+use ringnity_types::{
+    DeveloperSettings, DeveloperTestRequest, ErrorCode, Readiness, UpdateAllowedDomainsRequest, WorkspaceRole,
+};
+
+use super::readiness::{Question, readiness};
+use super::{App, AppError, AppResult, Kind, domains, plans, tenants};
+
+/// Refuses staff that may look at developer settings and not change them: whoever makes a key can do all that
+/// keys can do.
+pub fn must_manage(role: &WorkspaceRole) -> AppResult<()> {
+    match role {
+        WorkspaceRole::Owner | WorkspaceRole::Admin | WorkspaceRole::Supervisor => Ok(()),
+        WorkspaceRole::Agent | WorkspaceRole::Unknown(_) => Err(AppError::new(
+            Kind::Forbidden,
+            ErrorCode::AuthRoleDenied,
+            "Agents may not change developer settings. Ask the owner or an administrator of the tenant.",
+        )),
+    }
+}
+
+/// What developers of a tenant need to know.
+pub async fn get_developer_settings(app: &App, tenant: TenantId) -> AppResult<DeveloperSettings> {
+    let now = app.now();
+    app.store.read(move |c| settings(c, &tenant, now)).await
+}
+
+/// Puts another list of allowed domains in place of the one there is.
+pub async fn update_developer_allowed_domains(
+    app: &App,
+    tenant: TenantId,
+    request: UpdateAllowedDomainsRequest,
+) -> AppResult<DeveloperSettings> {
+    let wanted = domains::normalise_all(&request.allowed_domains, "/body/allowedDomains")?;
+    let now = app.now();
+    app.store
+        .write(move |c| {
+            let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+            let code = ErrorCode::DeveloperDomainLimitReached;
+            plans::must_have_room(c, &tenant, "allowed_domains", count, code, |limit| {
+                format!("The plan allows {limit} domains and these are {count}. Leave some out, or change the plan.")
+            })?;
+            stored::tenant_domain_replace(c, &tenant, &wanted, now)?;
+            settings(c, &tenant, now)
+        })
+        .await
+}
+
+/// Looks whether everything is there to use the SDKs, from a page that is named.
+pub async fn test_developer_sdk_settings(
+    app: &App,
+    tenant: TenantId,
+    request: Option<DeveloperTestRequest>,
+) -> AppResult<Readiness> {
+    let DeveloperTestRequest { origin, slug, service } = request.unwrap_or_default();
+    let question = Question { origin, service };
+    let now = app.now();
+    app.store
+        .read(move |c| {
+            if let Some(slug) = &slug {
+                let own = stored::tenant_get(c, &tenant)?.ok_or_else(tenants::unknown)?;
+                if own.slug != *slug {
+                    return Err(tenants::unknown());
+                }
+            }
+            readiness(c, &tenant, &question, now)
+        })
+        .await
+}
+
+/// The same look for the customer's backend.
+pub async fn get_sdk_readiness(app: &App, tenant: TenantId) -> AppResult<Readiness> {
+    let now = app.now();
+    app.store.read(move |c| readiness(c, &tenant, &Question::default(), now)).await
+}
+
+fn settings(
+    c: &mut Conn,
+    tenant: &TenantId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> AppResult<DeveloperSettings> {
+    let own = stored::tenant_get(c, tenant)?.ok_or_else(tenants::unknown)?;
+    let services = readiness(c, tenant, &Question::default(), now)?.services;
+    Ok(DeveloperSettings {
+        tenant: Some(tenants::own_view(&own)),
+        allowed_domains: Some(stored::tenant_domain_list(c, tenant)?),
+        public_key: Some(own.public_key),
+        services,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_answers_conversations_does_not_make_keys() {
+        for role in [WorkspaceRole::Owner, WorkspaceRole::Admin, WorkspaceRole::Supervisor] {
+            assert!(must_manage(&role).is_ok(), "{role}");
+        }
+        for role in [WorkspaceRole::Agent, WorkspaceRole::from("something new")] {
+            let refusal = must_manage(&role).expect_err("is refused");
+            assert_eq!((refusal.kind, refusal.code), (Kind::Forbidden, ErrorCode::AuthRoleDenied));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What a tenant's plan allows, asked where it bites: features that it contains, and how many of something.
+
+use ringnity_store::{Conn, TenantId, plans};
+use ringnity_types::ErrorCode;
+
+use super::{AppError, AppResult, Kind};
+
+/// Refuses what the tenant's plan does not contain. Features are the plan catalog's, by their key.
+pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: &str) -> AppResult<()> {
+    if plans::plan_features_of_tenant(c, tenant)?.iter().any(|held| held == feature) {
+        return Ok(());
+    }
+    Err(AppError::new(
+        Kind::Forbidden,
+        ErrorCode::FeatureNotAvailable,
+        format!("This tenant's plan does not contain {feature}. Change to a plan that does."),
+    ))
+}
+
+/// How many of something the tenant's plan allows; `None` for any number.
+pub fn limit_of(c: &mut Conn, tenant: &TenantId, quota: &str) -> AppResult<Option<i64>> {
+    Ok(plans::plan_quota_of_tenant(c, tenant, quota)?.and_then(|quota| quota.limit()))
+}
+
+/// Refuses to go beyond what the tenant's plan allows: `count` is how many there would be, and `message` gets
+/// the number that may be.
+pub fn must_have_room(
+    c: &mut Conn,
+    tenant: &TenantId,
+    quota: &str,
+    count: i64,
+    code: ErrorCode,
+    message: impl FnOnce(i64) -> String,
+) -> AppResult<()> {
+    match limit_of(c, tenant, quota)? {
+        Some(limit) if count > limit => Err(AppError::new(Kind::Conflict, code, message(limit))),
+        _ => Ok(()),
+    }
+}
