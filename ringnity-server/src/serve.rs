@@ -100,11 +100,6 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
 }
 
 impl Running {
-    /// The database that it works on, for whoever runs a server inside another program.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
     /// Takes no more requests, finishes those it took, and closes the database. Clients that do not come to an
     /// end are left behind after a minute.
     pub async fn stop(self) -> Result<()> {

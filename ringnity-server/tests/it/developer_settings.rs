@@ -183,7 +183,7 @@ fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
 
         let (tenant, now) = (server.tenant_id(), server.clock.now());
         let expire = move |c: &mut _| tenants::subscription_put(c, &tenant, "expired", None, now);
-        server.store().write(expire).await.expect("an expired subscription");
+        server.store().await.write(expire).await.expect("an expired subscription");
         let expired = both().await;
         assert_eq!(failing(&expired), ["subscription", "services"]);
         assert_eq!(expired.data()["reports"]["ready"], false);
@@ -216,5 +216,50 @@ fn readiness_needs_a_key_with_the_scope_for_the_tenant() {
         let enough = server.key_with(&["server:tenant:read"]).await;
         server.get(READINESS).bearer(&enough).send().await.ok();
         server.post(TEST).bearer(server.key()).send().await.refused(401, "AUTH_TOKEN_INVALID");
+    });
+}
+
+#[test]
+fn agents_look_at_developer_settings_and_staff_with_oversight_change_them() {
+    on_each_engine(async |server| {
+        let staff = async |role: &str| {
+            let agents = &server.demo.first.agents;
+            let agent = agents.iter().find(|agent| agent.role == role).expect("somebody with that role");
+            let session = server.workspace_session("demo", &agent.username, &agent.password).await;
+            session["accessToken"].as_str().expect("token").to_owned()
+        };
+        let (agent, supervisor) = (staff("agent").await, staff("supervisor").await);
+        let keys = "/api/sdk/developer/server-api-credentials";
+        let clients = "/api/sdk/developer/oauth-clients";
+        for token in [&agent, &supervisor] {
+            for path in [SETTINGS, keys, clients] {
+                server.get(path).bearer(token).send().await.ok();
+            }
+            server.post(TEST).bearer(token).send().await.ok();
+        }
+        let id = "scr_00000000000000000000000000";
+        let changes = || {
+            let name = json!({ "name": "Mine" });
+            [
+                server.put(DOMAINS).json(&json!({ "allowedDomains": [] })),
+                server.post(keys).json(&json!({ "name": "Mine", "scopes": ["server:health"] })),
+                server.patch(&format!("{keys}/{id}")).json(&name),
+                server.delete(&format!("{keys}/{id}")),
+                server.post(&format!("{keys}/{id}/rotate")),
+                server.post(clients).json(&json!({ "name": "Mine", "redirectUris": ["https://a.example/"] })),
+                server.patch(&format!("{clients}/{id}")).json(&name),
+                server.delete(&format!("{clients}/{id}")),
+                server.post(&format!("{clients}/{id}/rotate-secret")),
+                server.delete(&format!("{clients}/{id}/revoked")),
+            ]
+        };
+        for request in changes() {
+            request.bearer(&agent).send().await.refused(403, "AUTH_ROLE_DENIED");
+        }
+        assert_eq!(domains(&server, &agent).await, json!(["localhost:3000"]));
+        for request in changes() {
+            let answer = request.bearer(&supervisor).send().await;
+            assert!([200, 201, 404].contains(&answer.status.as_u16()), "{}", answer.text);
+        }
     });
 }

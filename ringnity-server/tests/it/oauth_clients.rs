@@ -26,8 +26,13 @@ async fn listed(server: &TestServer, token: &str) -> Value {
 /// The hash that is stored of a client's secret.
 async fn stored_hash(server: &TestServer, id: &str) -> Option<String> {
     let (tenant, id) = (server.tenant_id(), id.into());
-    let read = server.store().read(move |c| oauth_clients::oauth_client_get(c, &tenant, &id));
-    read.await.expect("reads").expect("a client").secret_hash
+    let store = server.store().await;
+    store
+        .read(move |c| oauth_clients::oauth_client_get(c, &tenant, &id))
+        .await
+        .expect("reads")
+        .expect("a client")
+        .secret_hash
 }
 
 #[test]
@@ -214,6 +219,7 @@ fn a_client_is_revoked_with_its_sessions_and_only_then_deleted() {
         let (tenant, client, now) = (server.tenant_id(), id.clone(), server.clock.now());
         let session = server
             .store()
+            .await
             .write(move |c| {
                 let end = now + chrono::Duration::days(30);
                 sessions::session_insert_by_credential(c, &tenant, &client, "oauth", "own_1", end, now)
@@ -227,7 +233,8 @@ fn a_client_is_revoked_with_its_sessions_and_only_then_deleted() {
         assert_eq!(revoked.data()["oauthClient"]["status"], "revoked");
         assert!(revoked.data()["oauthClient"]["revokedAt"].is_string());
         let session_id = session.id.clone();
-        let ended = server.store().read(move |c| sessions::session_get(c, &session_id)).await.expect("reads");
+        let ended =
+            server.store().await.read(move |c| sessions::session_get(c, &session_id)).await.expect("reads");
         assert!(!ended.expect("a session").is_live(now));
         server.clock.advance(chrono::Duration::seconds(1));
         let again = server.delete(&path).bearer(&token).send().await.ok();

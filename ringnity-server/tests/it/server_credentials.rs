@@ -165,6 +165,7 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
         let ids = [ending.clone(), ending.clone(), staying.clone()];
         let made = server
             .store()
+            .await
             .write(move |c| {
                 let issue = |id: &String| {
                     sessions::session_insert_by_credential(c, &tenant, id, "agent", "agt_1", end, now)
@@ -175,7 +176,8 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
             .expect("sessions");
         let live = async || {
             let ids: Vec<_> = made.iter().map(|session| session.id.clone()).collect();
-            let read = server.store().read(move |c| {
+            let store = server.store().await;
+            let read = store.read(move |c| {
                 let found =
                     ids.iter().map(|id| sessions::session_get(c, id)).collect::<Result<Vec<_>, _>>()?;
                 Ok::<_, ringnity_store::StoreError>(

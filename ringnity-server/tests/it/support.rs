@@ -215,11 +215,6 @@ impl TestServer {
         answer.data()["sessionToken"].as_str().expect("session").to_owned()
     }
 
-    /// The database behind the server, for what no operation shows or does yet.
-    pub fn store(&self) -> &ringnity_store::Store {
-        self.running.as_ref().expect("a running server").store()
-    }
-
     /// The demo tenant's id.
     pub fn tenant_id(&self) -> ringnity_store::TenantId {
         self.demo.first.tenant.client_id.as_str().into()
@@ -230,6 +225,7 @@ impl TestServer {
         let tenant = self.tenant_id();
         let now = self.clock.now();
         self.store()
+            .await
             .write(move |c| {
                 let plan = plans::plan_by_slug(c, slug)?.map(|plan| plan.id);
                 let changes = TenantChanges { plan_id: plan, ..TenantChanges::default() };
@@ -243,6 +239,7 @@ impl TestServer {
     pub async fn set_feature(&self, feature: &'static str, enabled: bool) {
         let tenant = self.tenant_id();
         self.store()
+            .await
             .write(move |c| {
                 let Some(plan) = plans::plan_of_tenant(c, &tenant)? else { return Ok(()) };
                 let feature = plans::PlanFeature {
