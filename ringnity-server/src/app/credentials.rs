@@ -110,30 +110,32 @@ pub async fn rotate_server_api_credential(
     app: &App,
     tenant: TenantId,
     id: ServerCredentialId,
+    repeat: Repeat,
 ) -> AppResult<ServerApiCredentialSecret> {
     // The prefix says live or test, and that is known only once the credential is: have one for each.
     let live = new_secret(&ServerApiCredentialEnvironment::Live)?;
     let test = new_secret(&ServerApiCredentialEnvironment::Test)?;
-    let hashes = [(live.hash, live.preview), (test.hash, test.preview)];
     let now = app.now();
-    let stored = app
-        .store
-        .write(move |c| {
-            let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
-            plans::must_include(c, &tenant, FEATURE)?;
-            if !before.is_active {
-                return Err(AppError::new(
-                    Kind::Conflict,
-                    ErrorCode::ServerCredentialDisabled,
-                    "This credential is disabled, and a new secret would open nothing. Set isActive first.",
-                ));
-            }
-            let (hash, preview) = &hashes[usize::from(is_test(&before))];
-            credentials::server_credential_rotate(c, &tenant, &id, hash, preview, now)?.ok_or_else(unknown)
+    app.once(repeat, move |c| {
+        let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+        plans::must_include(c, &tenant, FEATURE)?;
+        if !before.is_active {
+            return Err(AppError::new(
+                Kind::Conflict,
+                ErrorCode::ServerCredentialDisabled,
+                "This credential is disabled, and a new secret would open nothing. Set isActive first.",
+            ));
+        }
+        let secret = if is_test(&before) { &test } else { &live };
+        let stored =
+            credentials::server_credential_rotate(c, &tenant, &id, &secret.hash, &secret.preview, now)?
+                .ok_or_else(unknown)?;
+        Ok(ServerApiCredentialSecret {
+            credential: Some(credential(stored)),
+            secret: Some(secret.text.clone()),
         })
-        .await?;
-    let secret = if is_test(&stored) { test.text } else { live.text };
-    Ok(ServerApiCredentialSecret { credential: Some(credential(stored)), secret: Some(secret) })
+    })
+    .await
 }
 
 fn change(

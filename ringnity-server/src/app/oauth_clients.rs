@@ -10,7 +10,7 @@ use ringnity_types::{
 };
 use url::{Host, Url};
 
-use super::{App, AppError, AppResult, Kind, oauth_scopes, plans};
+use super::{App, AppError, AppResult, Kind, Repeat, oauth_scopes, plans};
 use crate::auth::secrets::{self, NewSecret};
 
 /// The plan's feature that clients belong to.
@@ -46,6 +46,7 @@ pub async fn create_oauth_client(
     app: &App,
     tenant: TenantId,
     request: CreateOAuthClientRequest,
+    repeat: Repeat,
 ) -> AppResult<OAuthClientSecret> {
     let client_type = request.type_.unwrap_or(OAuthClientType::Confidential);
     let public = client_type == OAuthClientType::Public;
@@ -68,19 +69,17 @@ pub async fn create_oauth_client(
         require_pkce,
     };
     let now = app.now();
-    let stored = app
-        .store
-        .write(move |c| {
-            plans::must_include(c, &tenant, FEATURE)?;
-            let count = oauth_clients::oauth_client_count(c, &tenant)? + 1;
-            let code = ErrorCode::DeveloperOauthClientLimitReached;
-            plans::must_have_room(c, &tenant, "oauth_clients", count, code, |limit| {
-                format!("The plan allows {limit} OAuth clients. Revoke and delete one, or change the plan.")
-            })?;
-            oauth_clients::oauth_client_insert(c, &tenant, &new, now).map_err(AppError::from)
-        })
-        .await?;
-    Ok(told_once(stored, secret))
+    app.once(repeat, move |c| {
+        plans::must_include(c, &tenant, FEATURE)?;
+        let count = oauth_clients::oauth_client_count(c, &tenant)? + 1;
+        let code = ErrorCode::DeveloperOauthClientLimitReached;
+        plans::must_have_room(c, &tenant, "oauth_clients", count, code, |limit| {
+            format!("The plan allows {limit} OAuth clients. Revoke and delete one, or change the plan.")
+        })?;
+        let stored = oauth_clients::oauth_client_insert(c, &tenant, &new, now)?;
+        Ok(told_once(stored, secret.as_ref()))
+    })
+    .await
 }
 
 /// Changes a client. One that is revoked stays as it is, unless it is made active again.
@@ -166,35 +165,34 @@ pub async fn rotate_oauth_client_secret(
     app: &App,
     tenant: TenantId,
     id: OauthClientId,
+    repeat: Repeat,
 ) -> AppResult<OAuthClientSecret> {
     let secret = new_secret()?;
-    let hash = secret.hash.clone();
     let now = app.now();
-    let stored = app
-        .store
-        .write(move |c| {
-            let before = get(c, &tenant, &id)?;
-            if before.revoked_at.is_some() {
-                return Err(AppError::new(
-                    Kind::Conflict,
-                    ErrorCode::DeveloperOauthClientRevoked,
-                    "This OAuth client is revoked, and a new secret would open nothing. Make it active first.",
-                ));
-            }
-            if is_public(&before) {
-                return Err(AppError::new(
-                    Kind::Conflict,
-                    ErrorCode::DeveloperOauthClientPublic,
-                    "A public client has no secret: it proves itself with PKCE. Make it confidential first.",
-                ));
-            }
-            plans::must_include(c, &tenant, FEATURE)?;
-            let changes =
-                OauthClientChanges { secret_hash: Some(Some(hash.clone())), ..OauthClientChanges::default() };
-            oauth_clients::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)
-        })
-        .await?;
-    Ok(told_once(stored, Some(secret)))
+    app.once(repeat, move |c| {
+        let before = get(c, &tenant, &id)?;
+        if before.revoked_at.is_some() {
+            return Err(AppError::new(
+                Kind::Conflict,
+                ErrorCode::DeveloperOauthClientRevoked,
+                "This OAuth client is revoked, and a new secret would open nothing. Make it active first.",
+            ));
+        }
+        if is_public(&before) {
+            return Err(AppError::new(
+                Kind::Conflict,
+                ErrorCode::DeveloperOauthClientPublic,
+                "A public client has no secret: it proves itself with PKCE. Make it confidential first.",
+            ));
+        }
+        plans::must_include(c, &tenant, FEATURE)?;
+        let hash = Some(Some(secret.hash.clone()));
+        let changes = OauthClientChanges { secret_hash: hash, ..OauthClientChanges::default() };
+        let stored =
+            oauth_clients::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
+        Ok(told_once(stored, Some(&secret)))
+    })
+    .await
 }
 
 /// Deletes a client for good that was revoked before.
@@ -348,14 +346,14 @@ fn must_be_sound(faults: Vec<String>) -> AppResult<()> {
     Err(faults.into_iter().fold(refusal, AppError::detail))
 }
 
-fn told_once(stored: OauthClient, secret: Option<NewSecret>) -> OAuthClientSecret {
+fn told_once(stored: OauthClient, secret: Option<&NewSecret>) -> OAuthClientSecret {
     let warning = match secret {
         Some(_) => "Keep the secret on your servers now: it is not shown again. An older one opens nothing.",
         None => "A public client has no secret. It must use PKCE each time it signs somebody in.",
     };
     OAuthClientSecret {
         oauth_client: client(stored),
-        client_secret: secret.map(|secret| secret.text),
+        client_secret: secret.map(|secret| secret.text.clone()),
         warning: warning.to_owned(),
     }
 }

@@ -119,14 +119,19 @@ impl DeveloperSettingsOperations for Routes {
 
     async fn rotate_server_api_credential(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: OwnerOrWorkspace,
         input: RotateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
         let tenant = managed(&principal)?;
-        let data = credentials::rotate_server_api_credential(&cx.app, tenant, input.credential_id.into())
-            .await
-            .map_err(fault)?;
+        let data = credentials::rotate_server_api_credential(
+            &cx.app,
+            tenant,
+            input.credential_id.into(),
+            cx.repeat(&call),
+        )
+        .await
+        .map_err(fault)?;
         Ok(types::ServerApiCredentialSecretEnvelope { success: Some(ConstTrue), data: Some(data) })
     }
 
@@ -145,12 +150,14 @@ impl DeveloperSettingsOperations for Routes {
 
     async fn create_oauth_client(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: OwnerOrWorkspace,
         input: CreateOauthClientInput,
     ) -> Result<types::OAuthClientSecretEnvelope, Fault> {
         let tenant = managed(&principal)?;
-        let data = oauth_clients::create_oauth_client(&cx.app, tenant, input.body).await.map_err(fault)?;
+        let data = oauth_clients::create_oauth_client(&cx.app, tenant, input.body, cx.repeat(&call))
+            .await
+            .map_err(fault)?;
         Ok(types::OAuthClientSecretEnvelope::new(data))
     }
 
@@ -183,14 +190,19 @@ impl DeveloperSettingsOperations for Routes {
 
     async fn rotate_oauth_client_secret(
         cx: &State,
-        _: Call,
+        call: Call,
         principal: OwnerOrWorkspace,
         input: RotateOauthClientSecretInput,
     ) -> Result<types::OAuthClientSecretEnvelope, Fault> {
         let tenant = managed(&principal)?;
-        let data = oauth_clients::rotate_oauth_client_secret(&cx.app, tenant, input.oauth_client_id.into())
-            .await
-            .map_err(fault)?;
+        let data = oauth_clients::rotate_oauth_client_secret(
+            &cx.app,
+            tenant,
+            input.oauth_client_id.into(),
+            cx.repeat(&call),
+        )
+        .await
+        .map_err(fault)?;
         Ok(types::OAuthClientSecretEnvelope::new(data))
     }
 
