@@ -1,6 +1,7 @@
 //! The checker against servers of its own: a library that obeys its contract or breaks it in one point, and a
 //! museum whose contract others wrote. What the checker must find in them is in `trust`.
 
+mod commands;
 mod contract;
 mod library;
 mod museum;

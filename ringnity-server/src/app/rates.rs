@@ -48,8 +48,11 @@ pub struct Standing {
 pub struct Rates {
     setting: RateLimit,
     buckets: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Bucket>>>>,
-    plans: Mutex<HashMap<TenantId, (Option<u32>, DateTime<Utc>)>>,
+    plans: Mutex<HashMap<TenantId, PlanLimit>>,
 }
+
+/// What a tenant's plan allows in a minute, and until when that is believed without asking again.
+type PlanLimit = (Option<u32>, DateTime<Utc>);
 
 #[derive(Default)]
 struct Bucket {

@@ -92,7 +92,7 @@ impl Attempt {
                 for (id, rate) in &self.counted {
                     rates::rate_give_back(c, id, *rate)?;
                 }
-                Ok::<_, StoreError>(rates::sign_in_place_put(c, &self.place, until)?)
+                rates::sign_in_place_put(c, &self.place, until)
             })
             .await?;
         Ok(())

@@ -1,0 +1,119 @@
+//! The command line: what it prints and writes, and with which code it ends.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::library::{self, Library, Seed};
+
+/// `conformance run` against a library, with more arguments.
+fn run(library: &Library, folder: &Path, arguments: &[&str]) -> Output {
+    let inputs = folder.join("inputs.json");
+    std::fs::write(&inputs, library.inputs.to_string()).expect("a file");
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/library");
+    Command::new(env!("CARGO_BIN_EXE_conformance"))
+        .args(["run", "--base-url", &library.base_url, "--cases", "1", "--inputs"])
+        .arg(inputs)
+        .args(["--contract", &format!("{here}/openapi.json"), "--settings", &format!("{here}/settings.toml")])
+        .args(["--flows", &format!("{here}/flows.arazzo.json")])
+        .args(arguments)
+        .output()
+        .expect("runs")
+}
+
+fn words(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_clean_run_ends_with_0_and_writes_every_format() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = ["r.html", "r.json", "r.xml", "r.md", "r.txt"].map(|name| folder.path().join(name));
+    let mut arguments = vec!["--jobs", "1", "--min-coverage", "100"];
+    for file in &files {
+        arguments.extend(["--report", file.to_str().expect("text")]);
+    }
+    let done = run(&library::start(None), folder.path(), &arguments);
+    assert_eq!(done.status.code(), Some(0), "{}", words(&done));
+    let beginnings = ["<!DOCTYPE html>", "{", "<?xml", "#", ""];
+    for (file, beginning) in files.iter().zip(beginnings) {
+        let text = std::fs::read_to_string(file).expect("a report");
+        assert!(text.starts_with(beginning) && text.len() > 200, "{}: {text:.100}", file.display());
+    }
+    assert!(words(&done).contains("CLEAN"), "{}", words(&done));
+}
+
+#[test]
+fn a_violation_ends_with_1_and_a_line_that_repeats_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = library::start(Some(Seed::TypeWrong));
+    let done = run(&library, folder.path(), &["--only", "getBook", "--seed", "3"]);
+    let said = words(&done);
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("/year") && said.contains("curl -i 'http://127.0.0.1:"), "{said}");
+    // Secrets are variables, unless they are asked for.
+    let key = library.inputs["serverKey"].as_str().expect("a key");
+    assert!(!said.contains(key), "{said}");
+    let open = run(&library, folder.path(), &["--only", "getBook", "--show-secrets"]);
+    assert!(words(&open).contains(key), "{}", words(&open));
+}
+
+#[test]
+fn only_what_is_asked_for_is_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = library::start(None);
+    let done = run(&library, folder.path(), &["--only", "listBooks", "--format", "json"]);
+    let report: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let ids: Vec<&str> = report["operations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["id"].as_str())
+        .collect();
+    assert_eq!(ids, ["listBooks"]);
+    let unknown = run(&library, folder.path(), &["--only", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(2), "{}", words(&unknown));
+}
+
+#[test]
+fn coverage_may_rise_and_never_fall() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = library::start(None);
+    let file = folder.path().join("coverage.json");
+    let path = file.to_str().expect("text");
+    let arguments = ["--only", "getHealth", "--coverage", path];
+    let first = run(&library, folder.path(), &[&arguments[..], &["--accept-coverage"]].concat());
+    assert_eq!(first.status.code(), Some(0), "{}", words(&first));
+    assert!(std::fs::read_to_string(&file).expect("a file").contains("200 application/json"));
+    assert_eq!(run(&library, folder.path(), &arguments).status.code(), Some(0));
+
+    std::fs::write(&file, r#"{ "getHealth": ["200 application/json", "418 application/json"] }"#)
+        .expect("a file");
+    let lost = run(&library, folder.path(), &arguments);
+    assert_eq!(lost.status.code(), Some(1), "{}", words(&lost));
+    assert!(words(&lost).contains("418"), "{}", words(&lost));
+    // A run that looks elsewhere loses nothing.
+    let elsewhere = run(&library, folder.path(), &["--only", "listBooks", "--coverage", path]);
+    assert_eq!(elsewhere.status.code(), Some(0), "{}", words(&elsewhere));
+}
+
+#[test]
+fn what_was_not_tried_is_no_success() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = library::start(None);
+    let cut = run(&library, folder.path(), &["--max-time", "0"]);
+    assert_eq!(cut.status.code(), Some(1), "{}", words(&cut));
+    assert!(words(&cut).contains("time limit"), "{}", words(&cut));
+}
+
+#[test]
+fn what_cannot_be_found_out_ends_with_2() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut library = library::start(None);
+    // A port at which nobody listens any more.
+    library.base_url = library::start(None).base_url;
+    let gone = run(&library, folder.path(), &[]);
+    assert_eq!(gone.status.code(), Some(2), "{}", words(&gone));
+    assert!(words(&gone).contains("no server answers"), "{}", words(&gone));
+}
