@@ -41,11 +41,11 @@ pub struct Running {
 
 /// Starts a server. `check` says what becomes of answers that break the contract.
 pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> Result<Running> {
-    if config.database_url.is_none() || config.wants_demo() {
-        std::fs::create_dir_all(&config.data_dir).with_context(|| {
+    if config.database.database_url.is_none() || config.wants_demo() {
+        std::fs::create_dir_all(&config.database.data_dir).with_context(|| {
             format!(
                 "cannot make the data folder {}; choose another with --data-dir",
-                config.data_dir.display()
+                config.database.data_dir.display()
             )
         })?;
     }
@@ -55,7 +55,7 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
         Some(file) => Some(claim(file)?),
         None => None,
     };
-    let store = Store::open(&store_config).await.with_context(|| match &config.database_url {
+    let store = Store::open(&store_config).await.with_context(|| match &config.database.database_url {
         Some(_) => format!("cannot open the database {database} of --database-url"),
         None => format!("cannot open the database {database} in the folder of --data-dir"),
     })?;
@@ -65,7 +65,11 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     let signer = Arc::new(Signer::load(&store, clock.now()).await?);
     let google = config.google().context("cannot prepare sign-in with Google")?;
     let demo = if config.wants_demo() {
-        Some(demo::seed(&store, &clock, &config.data_dir, &urls).await.context("cannot seed the demo")?)
+        Some(
+            demo::seed(&store, &clock, &config.database.data_dir, &urls)
+                .await
+                .context("cannot seed the demo")?,
+        )
     } else {
         None
     };

@@ -13,6 +13,7 @@ mod durability;
 mod input;
 mod limits;
 mod oauth_clients;
+mod operator;
 mod origins;
 mod pages;
 mod platform_administration;

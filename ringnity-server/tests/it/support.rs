@@ -5,7 +5,7 @@ use std::future::Future;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use ringnity_api::ResponseCheck;
 use ringnity_server::clock::Clock;
-use ringnity_server::config::ServeConfig;
+use ringnity_server::config::{DatabaseConfig, ServeConfig};
 use ringnity_server::demo::Demo;
 use ringnity_server::serve::{self, Running};
 use ringnity_store::Store;
@@ -60,8 +60,10 @@ impl TestServer {
         let folder = tempfile::tempdir().expect("folder");
         let mut config = ServeConfig {
             listen: "127.0.0.1:0".parse().expect("address"),
-            data_dir: folder.path().to_path_buf(),
-            database_url: Some(database.url().to_owned()),
+            database: DatabaseConfig {
+                data_dir: folder.path().to_path_buf(),
+                database_url: Some(database.url().to_owned()),
+            },
             public_url: None,
             dashboard_url: None,
             base_domain: "localhost".into(),

@@ -13,7 +13,7 @@ struct Room {
 
 const STORE: &str = "ringnity-server/store/";
 
-const ROOMS: [Room; 5] = [
+const ROOMS: [Room; 6] = [
     Room {
         folder: "ringnity-server/src/app/",
         except: None,
@@ -25,6 +25,12 @@ const ROOMS: [Room; 5] = [
         except: None,
         forbidden: &["diesel", "ringnity_store"],
         remedy: "routes/ only delegates: call app/, which calls the store",
+    },
+    Room {
+        folder: "ringnity-server/src/commands/",
+        except: None,
+        forbidden: &["dropshot", "http", "hyper", "diesel"],
+        remedy: "commands/ calls app/ and the store; what requests need belongs into routes/",
     },
     Room {
         folder: "",

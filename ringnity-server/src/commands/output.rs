@@ -1,0 +1,48 @@
+//! How commands tell what came of them: one JSON object on standard output for programs, or text for people.
+//! Nothing is decided here.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+/// What a command that came to its end says by its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// All is well: 0.
+    Fine,
+    /// It was told what is not: 1.
+    NotFine,
+}
+
+/// Writes `value` as one JSON object, or `text` for people.
+pub(super) fn tell(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = if json {
+        let line = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+        writeln!(out, "{line}")
+    } else {
+        let text = text();
+        writeln!(out, "{}", text.trim_end_matches('\n'))
+    };
+    written.and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Rows under a heading, in columns as wide as they need to be.
+pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = heading.map(|title| title.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let mut out = line(heading);
+    for row in rows {
+        out.push_str(&line(std::array::from_fn(|column| row[column].as_str())));
+    }
+    out
+}

@@ -1,0 +1,119 @@
+//! What settings mean together: contradictions, and what works but should not be put before people. Looks at the
+//! data folder, changes nothing and prints nothing.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::{GOOGLE_JWKS_URL, RateLimit, ServeConfig};
+
+/// What was found, each in a line that says what to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// A server with these settings does not start or does not work.
+    pub problems: Vec<String>,
+    /// It works, and somebody may be sorry.
+    pub warnings: Vec<String>,
+}
+
+/// Judges settings that are each well-formed.
+pub fn judge(config: &ServeConfig) -> Findings {
+    let mut found = Findings::default();
+    if let Err(error) = config.store() {
+        found.problems.push(format!("database-url: {error}"));
+    }
+    if config.database.database_url.is_none() || config.wants_demo() {
+        found.problems.extend(folder_problem(&config.database.data_dir));
+    }
+    for proxy in config.trusted_proxies.iter().filter(|proxy| proxy.is_unspecified()) {
+        found.problems.push(format!(
+            "trusted-proxy: {proxy} is nobody's address; name each proxy, or leave it out to trust none"
+        ));
+    }
+    let open = !config.listen.ip().is_loopback();
+    let mut warn = |words: String| found.warnings.push(words);
+    match &config.public_url {
+        None if open => warn(format!(
+            "public-url: is not set, so answers name http://{}, which others may not reach; say the URL that \
+             clients use",
+            config.listen
+        )),
+        Some(url) if is_plain_http(url) => {
+            warn(format!("public-url: {url} sends keys and passwords unencrypted; say https://"));
+        }
+        _ => {}
+    }
+    if let Some(url) = config.dashboard_url.as_deref().filter(|url| is_plain_http(url)) {
+        warn(format!("dashboard-url: {url} sends sign-ins unencrypted; say https://"));
+    }
+    let public = config.public_url.as_deref().and_then(host_of);
+    if public.is_some_and(|host| !is_local(&host)) && config.base_domain == "localhost" {
+        warn(
+            "base-domain: is localhost, so tenants have no hosts that others can reach; say the domain below which \
+             each has its own, or leave it where nobody uses them"
+                .to_owned(),
+        );
+    }
+    if open && config.wants_demo() {
+        warn("demo: others can reach this server; the demo is for trying things on one machine".to_owned());
+    }
+    if open && config.rate_limit == Some(RateLimit::Off) {
+        warn(
+            "rate-limit: is off, and with it the limit of failed sign-ins; others can guess passwords"
+                .to_owned(),
+        );
+    }
+    if config.google_client_id.is_none() && config.google_jwks_url != GOOGLE_JWKS_URL {
+        warn("google-jwks-url: does nothing without google-client-id".to_owned());
+    }
+    found
+}
+
+/// What keeps the server from writing into its folder, if anything does. A folder that is not there yet is made
+/// at start, so then it is asked of the one in which that would happen.
+fn folder_problem(folder: &Path) -> Option<String> {
+    let name = folder.display();
+    let there = match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => folder.to_owned(),
+        Ok(_) => return Some(format!("data-dir: {name} is a file; choose a folder")),
+        Err(_) => nearest(folder)?,
+    };
+    let told = |error: std::io::Error| {
+        let place = if there == folder {
+            String::new()
+        } else {
+            format!(", which is to be made in {}", there.display())
+        };
+        format!(
+            "data-dir: cannot write to {name}{place}: {error}; change its owner, or choose another folder"
+        )
+    };
+    can_write(&there).err().map(told)
+}
+
+/// What is there of the way to a folder.
+fn nearest(folder: &Path) -> Option<PathBuf> {
+    let whole = std::path::absolute(folder).ok()?;
+    whole.ancestors().skip(1).find(|above| above.exists()).map(Path::to_path_buf)
+}
+
+/// Tries to write into a folder, and leaves nothing there.
+pub fn can_write(folder: &Path) -> std::io::Result<()> {
+    let probe = folder.join(format!(".ringnity-probe-{}", std::process::id()));
+    std::fs::File::options().write(true).create_new(true).open(&probe)?;
+    std::fs::remove_file(probe)
+}
+
+fn host_of(url: &str) -> Option<String> {
+    let url: http::Uri = url.parse().ok()?;
+    url.host().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase())
+}
+
+fn is_local(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn is_plain_http(url: &str) -> bool {
+    url.starts_with("http://") && host_of(url).is_some_and(|host| !is_local(&host))
+}

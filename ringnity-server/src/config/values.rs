@@ -1,0 +1,87 @@
+//! How the values of settings are read, wherever they come from: flag, environment or file. What they mean
+//! together is judged in `check`.
+
+use std::net::SocketAddr;
+
+use super::{GOOGLE_JWKS_URL, RateLimit};
+
+pub(super) fn rate_limit(text: &str) -> Result<RateLimit, String> {
+    match text {
+        "plan" => Ok(RateLimit::Plan),
+        "off" => Ok(RateLimit::Off),
+        number => match number.parse() {
+            Ok(limit @ 1..=1_000_000) => Ok(RateLimit::PerMinute(limit)),
+            _ => Err("say plan, off, or a number of requests a minute from 1 to 1000000".to_owned()),
+        },
+    }
+}
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "say an IP address and a port, such as 127.0.0.1:8192 or 0.0.0.0:8192".to_owned())
+}
+
+pub(super) fn web_url(text: &str) -> Result<String, String> {
+    let refused = || "say where it is with its scheme, such as https://ringnity.example.com".to_owned();
+    let url: http::Uri = text.parse().map_err(|_| refused())?;
+    let web = matches!(url.scheme_str(), Some("http" | "https"));
+    if web && url.host().is_some_and(|host| !host.is_empty()) && url.query().is_none() {
+        Ok(text.to_owned())
+    } else {
+        Err(refused())
+    }
+}
+
+/// Keys decide who signs in, so nobody on the way may exchange them.
+pub(super) fn keys_url(text: &str) -> Result<String, String> {
+    let text = web_url(text)?;
+    let url: http::Uri = text.parse().map_err(|_| "this is no URL".to_owned())?;
+    let local = url.host().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"));
+    if url.scheme_str() == Some("https") || local {
+        Ok(text)
+    } else {
+        Err(format!("keys must come by https, such as {GOOGLE_JWKS_URL}"))
+    }
+}
+
+pub(super) fn domain(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+    };
+    if text.split('.').all(label) {
+        Ok(text.to_owned())
+    } else {
+        Err("say a domain without scheme, port and leading dot, such as ringnity.example.com".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused_with_an_example() {
+        for (refusal, example) in [
+            (address("8192").map(drop), "127.0.0.1:8192"),
+            (address("localhost:8192").map(drop), "127.0.0.1:8192"),
+            (web_url("nonsense").map(drop), "https://"),
+            (web_url("ftp://example.com").map(drop), "https://"),
+            (web_url("https://").map(drop), "https://"),
+            (keys_url("http://keys.example.com/jwks").map(drop), "https"),
+            (keys_url("keys").map(drop), "https://"),
+            (domain("").map(drop), "ringnity.example.com"),
+            (domain(".example.com").map(drop), "ringnity.example.com"),
+            (domain("https://example.com").map(drop), "ringnity.example.com"),
+        ] {
+            let words = refusal.expect_err("is refused");
+            assert!(words.contains(example), "{words}");
+        }
+        assert!(keys_url(GOOGLE_JWKS_URL).is_ok() && keys_url("http://127.0.0.1:9/jwks").is_ok());
+        for text in ["", "0", "-1", "1000001", "none"] {
+            assert!(rate_limit(text).expect_err("is refused").contains("off"), "{text}");
+        }
+        assert_eq!(rate_limit("60"), Ok(RateLimit::PerMinute(60)));
+        assert!(address("[::1]:0").is_ok() && domain("localhost").is_ok());
+        assert_eq!(web_url("https://example.com/ringnity/").as_deref(), Ok("https://example.com/ringnity/"));
+    }
+}

@@ -1,0 +1,192 @@
+//! Where settings come from, which of them counts, and what is said about wrong ones.
+
+use serde_json::{Value, json};
+
+use super::{Desk, Ran};
+
+/// What `config check` says of a setting: its value and source.
+fn told(report: &Value, name: &str) -> (Value, String) {
+    let settings = report["settings"].as_array().expect("settings");
+    let found = settings.iter().find(|setting| setting["name"] == name).expect("the setting");
+    (found["value"].clone(), found["source"].as_str().expect("source").to_owned())
+}
+
+#[test]
+fn a_flag_counts_more_than_the_environment_than_the_file_than_the_default() {
+    let desk = Desk::new();
+    let file = [("listen", "\"127.0.0.1:1\""), ("trusted-proxy", "[\"10.0.0.1\"]"), ("demo", "true")];
+    let environment = [
+        ("RINGNITY_LISTEN", "127.0.0.1:2"),
+        ("RINGNITY_TRUSTED_PROXIES", "10.0.0.2,10.0.0.3"),
+        ("RINGNITY_DEMO", "0"),
+    ];
+    let flags = ["--listen=127.0.0.1:3", "--trusted-proxy=10.0.0.4", "--demo=true"];
+    let text: String = file.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    desk.write("ringnity.toml", &text);
+    let sources = ["default", "file", "environment", "flag"];
+    let expected = [
+        (
+            "listen",
+            [json!("127.0.0.1:8192"), json!("127.0.0.1:1"), json!("127.0.0.1:2"), json!("127.0.0.1:3")],
+        ),
+        (
+            "trusted-proxy",
+            [json!([]), json!(["10.0.0.1"]), json!(["10.0.0.2", "10.0.0.3"]), json!(["10.0.0.4"])],
+        ),
+        ("demo", [json!("false"), json!("true"), json!("0"), json!("true")]),
+    ];
+    for (level, source) in sources.iter().enumerate() {
+        let mut command = desk.command(&["config", "check", "--json"]);
+        if level >= 1 {
+            command.arg("--config=ringnity.toml");
+        }
+        if level >= 2 {
+            command.envs(environment);
+        }
+        if level >= 3 {
+            command.args(flags);
+        }
+        let report = Ran::of(&mut command).ok().json();
+        assert_eq!(report["ok"], true);
+        for (name, values) in &expected {
+            assert_eq!(told(&report, name), (values[level].clone(), (*source).to_owned()), "{name}");
+        }
+        assert_eq!(told(&report, "data-dir"), (json!("data"), "default".to_owned()));
+        assert_eq!(told(&report, "public-url"), (Value::Null, "default".to_owned()));
+    }
+    // The file's place can come from the environment too, and what a server would use is what is told.
+    let mut command = desk.command(&["config", "check"]);
+    let ran = Ran::of(command.env("RINGNITY_CONFIG", "ringnity.toml")).ok();
+    assert!(
+        ran.out.contains("file ringnity.toml") && ran.out.contains("The settings make sense."),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_flag_switches_off_what_the_file_switched_on() {
+    let desk = Desk::new();
+    desk.write("ringnity.toml", "demo = true\n");
+    let report =
+        desk.run(&["config", "check", "--json", "--config=ringnity.toml", "--demo=false"]).ok().json();
+    assert_eq!(told(&report, "demo"), (json!("false"), "flag".to_owned()));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_by_file_and_key() {
+    let desk = Desk::new();
+    desk.write(
+        "bad.toml",
+        "lisen = '0.0.0.0:1'\nlisten = 8192\ntrusted-proxy = ['10.0.0.1', 'x']\ndemo = 'yes'\ndata-dir = 5\n[serve]\n",
+    );
+    let lines = [
+        "bad.toml: lisen: there is no such setting; did you mean listen?",
+        "bad.toml: listen: \"8192\": say an IP address and a port",
+        "bad.toml: trusted-proxy: \"x\": ",
+        "bad.toml: demo: this has to be true or false, not a text",
+        "bad.toml: data-dir: this has to be a text in quotes, not a number",
+        "bad.toml: serve: settings stand at the top",
+    ];
+    desk.run(&["serve", "--config", "bad.toml"]).refused(1, &lines);
+    let mut check = desk.command(&["config", "check", "--config", "bad.toml", "--json"]);
+    let ran = Ran::of(check.env("RINGNITY_BASE_DOMAIN", ".x"));
+    assert_eq!(ran.code, Some(1));
+    let report = ran.json();
+    let problems: Vec<_> =
+        report["problems"].as_array().expect("problems").iter().flat_map(Value::as_str).collect();
+    assert_eq!((report["ok"].clone(), problems.len()), (json!(false), lines.len() + 1), "{problems:?}");
+    for line in lines.iter().chain(&["RINGNITY_BASE_DOMAIN: \".x\": say a domain"]) {
+        assert!(problems.iter().any(|problem| problem.starts_with(line)), "{line}: {problems:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let desk = Desk::new();
+    desk.run(&["serve", "--config", "nowhere.toml"])
+        .refused(1, &["nowhere.toml", "--config", "RINGNITY_CONFIG"]);
+    desk.write("broken.toml", "listen = \"127.0.0.1:1\"\ndatabase-url = \"postgres://a:s3cret@h\n");
+    desk.run(&["serve", "--config", "broken.toml"])
+        .refused(1, &["broken.toml: line 2 is no TOML"])
+        .silent_about(&["s3cret"]);
+    // clap would blame a flag that nobody gave.
+    let mut command = desk.command(&["serve"]);
+    Ran::of(command.env("RINGNITY_LISTEN", "here"))
+        .refused(2, &["RINGNITY_LISTEN: \"here\": say an IP address"]);
+    desk.run(&["serve", "--listen", "here"]).refused(2, &["--listen"]);
+    desk.run(&["serv"]).refused(2, &["serve"]);
+}
+
+#[test]
+fn the_databases_password_is_never_shown() {
+    let desk = Desk::new();
+    let url = "postgres://ann:s3cret@db.example/x?password=s3cret";
+    desk.write("ringnity.toml", &format!("database-url = \"{url}\"\n"));
+    for arguments in [
+        vec!["config", "check", "--config=ringnity.toml"],
+        vec!["config", "check", "--config=ringnity.toml", "--json"],
+        vec!["config", "check", "--database-url", url],
+        vec!["serve", "--help", "--config=ringnity.toml"],
+    ] {
+        let ran = desk.run(&arguments).ok().silent_about(&["s3cret"]);
+        if arguments[0] == "config" {
+            assert!(ran.out.contains("postgres://ann@db.example/x"), "{}", ran.out);
+        }
+    }
+    let mut help = desk.command(&["serve", "--help"]);
+    Ran::of(help.env("RINGNITY_DATABASE_URL", url)).ok().silent_about(&["s3cret"]);
+    // Whoever may read the file may read the password.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(desk.folder().join("ringnity.toml"), open).expect("its mode");
+        let ran = desk.run(&["config", "check", "--config=ringnity.toml"]).ok();
+        assert!(ran.out.contains("chmod 600 ringnity.toml"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn settings_that_contradict_are_told() {
+    let desk = Desk::new();
+    desk.write("file", "");
+    for (flags, words) in [
+        (vec!["--data-dir=file"], "problem: data-dir: file is a file; choose a folder"),
+        (vec!["--data-dir=file/below"], "problem: data-dir: cannot write to file/below"),
+        (vec!["--database-url=mysql://h/d"], "problem: database-url: give the database as"),
+        (vec!["--trusted-proxy=0.0.0.0"], "problem: trusted-proxy: 0.0.0.0"),
+        (vec!["--listen=0.0.0.0:1"], "warning: public-url: is not set"),
+        (vec!["--public-url=http://chat.example.com"], "warning: public-url: http://chat.example.com sends"),
+        (vec!["--dashboard-url=http://chat.example.com"], "warning: dashboard-url: "),
+        (vec!["--public-url=https://chat.example.com"], "warning: base-domain: is localhost"),
+        (vec!["--listen=0.0.0.0:1", "--demo"], "warning: demo: "),
+        (vec!["--listen=0.0.0.0:1", "--rate-limit=off"], "warning: rate-limit: is off"),
+        (vec!["--google-jwks-url=https://keys.example.com"], "warning: google-jwks-url: does nothing"),
+    ] {
+        let arguments: Vec<&str> = ["config", "check"].into_iter().chain(flags).collect();
+        let ran = desk.run(&arguments);
+        assert!(ran.out.contains(words), "{arguments:?}: {}", ran.out);
+        assert_eq!(ran.code, Some(i32::from(words.starts_with("problem"))), "{arguments:?}");
+    }
+    let usual = desk.run(&["config", "check"]).ok();
+    assert!(!usual.out.contains("warning") && !usual.out.contains("problem"), "{}", usual.out);
+    assert!(!desk.folder().join("data").exists(), "a check changes nothing");
+}
+
+#[test]
+fn the_readmes_table_has_every_setting() {
+    let readme = include_str!("../../../../README.md");
+    let report = Desk::new().run(&["config", "check", "--json"]).ok().json();
+    for setting in report["settings"].as_array().expect("settings") {
+        let (name, variable) =
+            (setting["name"].as_str().expect("name"), setting["environment"].as_str().expect("variable"));
+        let row = readme.lines().find(|line| line.starts_with('|') && line.contains(&format!("`--{name}")));
+        let row = row.unwrap_or_else(|| panic!("--{name} has no row in README.md, Run it"));
+        assert!(row.contains(&format!("`{variable}`")), "{row} does not say {variable}");
+        if let Some(value) = setting["value"].as_str().filter(|value| *value != "false") {
+            let known = row.contains(&format!("`{value}`")) || name == "google-jwks-url";
+            assert!(known, "{row} does not say the default {value}");
+        }
+    }
+}
