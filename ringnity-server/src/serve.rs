@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -18,17 +19,28 @@ use crate::auth::tokens::Signer;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::demo::{self, Demo};
+use crate::metrics::Metrics;
 use crate::pages;
+use crate::private::{self, Private, PrivateServer};
 use crate::routes::Routes;
 use crate::state::State;
+use crate::tls::Certificate;
 
 /// How long a server that stops waits for requests that are still being sent.
 const GRACE: Duration = Duration::from_secs(60);
+
+/// How long it waits for those who look at its counters.
+const PRIVATE_GRACE: Duration = Duration::from_secs(1);
 
 /// A server that answers requests.
 pub struct Running {
     server: HttpServer<State>,
     store: Store,
+    private: Option<PrivateServer>,
+    /// Set when it begins to stop.
+    stopping: Arc<AtomicBool>,
+    /// Takes up renewed certificates, where HTTPS is served.
+    renewals: Option<tokio::task::JoinHandle<()>>,
     /// The address that was bound.
     pub address: SocketAddr,
     /// Where its database is, in words.
@@ -78,6 +90,9 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     let oauth_scopes = ScopeCoverage::of(ringnity_api::CONTRACT)?;
     let rate_limit = config.rate_limit();
     let demo_limits = config.wants_demo() && config.rate_limit.is_none();
+    let certificate = config.certificate()?;
+    let tls = certificate.as_ref().map(Certificate::config).transpose()?;
+    let metrics = Arc::new(Metrics::new(&store));
     let state = State {
         app: App {
             store: store.clone(),
@@ -91,23 +106,51 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
         },
         boundary: boundary.responses(check),
         trusted_proxies: config.trusted_proxies.iter().map(std::net::IpAddr::to_canonical).collect(),
+        metrics: metrics.clone(),
     };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     pages::register(&mut api).map_err(|error| anyhow!("{error}"))?;
-    let server = ringnity_api::runtime::start(api, state, listen)
+    let server = ringnity_api::runtime::start(api, state, listen, tls)
         .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     let address = server.local_addr();
+    let stopping = Arc::new(AtomicBool::new(false));
+    let private = match config.private_listen {
+        Some(listen) => {
+            let private = Private { metrics, store: store.clone(), stopping: stopping.clone() };
+            Some(private::start(private, listen)?)
+        }
+        None => None,
+    };
+    let renewals = certificate.map(|certificate| tokio::spawn(certificate.keep_fresh()));
     if let (Some(demo), Some(file)) = (&demo, &config.demo_file) {
         demo.write(file).context("cannot write the file of --demo-file; choose another")?;
     }
-    Ok(Running { server, store, address, database, demo, _claim: claim })
+    Ok(Running { server, store, private, stopping, renewals, address, database, demo, _claim: claim })
 }
 
 impl Running {
+    /// Whether clients come by HTTPS.
+    pub fn scheme(&self) -> &'static str {
+        if self.server.using_tls() { "https" } else { "http" }
+    }
+
+    /// The private listener's address, where there is one.
+    pub fn private_address(&self) -> Option<SocketAddr> {
+        self.private.as_ref().map(PrivateServer::local_addr)
+    }
+
     /// Takes no more requests, finishes those it took, and closes the database. Clients that do not come to an
     /// end are left behind after a minute.
     pub async fn stop(self) -> Result<()> {
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(renewals) = self.renewals {
+            renewals.abort();
+        }
         let closed = tokio::time::timeout(GRACE, self.server.close()).await;
+        if let Some(private) = self.private {
+            // Whoever looks on may see the end; nobody is kept waiting for it.
+            let _ = tokio::time::timeout(PRIVATE_GRACE, private.close()).await;
+        }
         self.store.close().await;
         match closed {
             Ok(done) => done.map_err(|error| anyhow!("stopping the listener: {error}")),

@@ -1,11 +1,15 @@
 //! What every request shares: the rules with their store, and the contract's checks.
 
+use http::StatusCode;
 use ringnity_api::runtime::Parts;
 use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
 use ringnity_types::ErrorCode;
+use std::sync::Arc;
 
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult};
+use crate::auth::caller::Caller;
+use crate::metrics::Metrics;
 
 /// The kinds of credential that pages of a tenant's customers hold.
 const HELD_BY_PAGES: [&str; 4] = ["visitor", "agent", "admin", "oauth"];
@@ -18,6 +22,8 @@ pub struct State {
     pub boundary: Boundary,
     /// Proxies that are believed when they say where a client is.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What was decided about the page that asks, when the tenant was known: kept with the request, so that the
@@ -58,6 +64,26 @@ impl Hooks for State {
 
     fn received(&self, call: &Call, parts: &Parts) {
         self.note_repeat(call, parts);
+    }
+
+    /// Counts the answer and logs that it was given: nothing of the request but what it was.
+    fn answered(&self, call: &Call, status: StatusCode) {
+        let took = call.elapsed();
+        self.metrics.answered(call.operation(), status, took);
+        let tenant = call.noted::<Caller>().and_then(|caller| caller.tenant);
+        tracing::info!(
+            operation = call.operation().id,
+            status = status.as_u16(),
+            milliseconds = took.as_millis() as u64,
+            request_id = call.request_id(),
+            tenant = tenant.as_ref().map(|tenant| tenant.as_str()),
+            client = %self.client_address(call),
+            "answered"
+        );
+    }
+
+    fn broken_answer(&self, call: &Call, _: &[String]) {
+        self.metrics.broken(call.operation());
     }
 
     /// Pages may read an answer when their origin is on an allowed domain of the tenant that the request is about.

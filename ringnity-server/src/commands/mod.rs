@@ -13,10 +13,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::ServeConfig;
 use crate::config::file::{self, SettingsFile};
+use crate::logs::{self, LogFormat};
 use output::Outcome;
 
 /// The Ringnity Developer Platform: chat, calls, AI, webhooks and sign-in for many tenants.
@@ -68,8 +68,10 @@ pub async fn main() -> ExitCode {
         Ok(read) => read,
         Err(code) => return code,
     };
-    let usual = if matches!(cli.command, Command::Serve(_)) { "info,dropshot=warn" } else { "warn" };
-    start_logging(usual);
+    match &cli.command {
+        Command::Serve(config) => logs::start(config.log_format, "info,dropshot=warn"),
+        _ => logs::start(LogFormat::Human, "warn"),
+    }
     let done: Result<Outcome> = match cli.command {
         Command::Serve(config) => serve::run(config).await,
         Command::Config(command) => config::run(command, &invocation),
@@ -137,18 +139,6 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
     match matches.subcommand() {
         Some((_, below)) => innermost(below),
         None => matches,
-    }
-}
-
-fn start_logging(usual: &str) {
-    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
-    let (filter, problem) = match EnvFilter::try_new(wanted.as_deref().unwrap_or(usual)) {
-        Ok(filter) => (filter, None),
-        Err(problem) => (EnvFilter::new(usual), Some(problem)),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    if let Some(problem) = problem {
-        tracing::warn!("RUST_LOG is not understood, so {usual} counts: {problem}");
     }
 }
 

@@ -11,7 +11,15 @@ use crate::serve;
 /// Runs it; the first stop signal finishes what was taken, the second does not wait.
 pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
     let running = serve::start(&config, Clock::default(), ResponseCheck::Report).await?;
-    println!("Ringnity is listening on http://{} (database: {})\n", running.address, running.database);
+    println!(
+        "Ringnity is listening on {}://{} (database: {})\n",
+        running.scheme(),
+        running.address,
+        running.database
+    );
+    if let Some(private) = running.private_address() {
+        println!("Metrics, health and readiness are on http://{private}\n");
+    }
     if let Some(demo) = &running.demo {
         println!("{}", demo.sheet());
     }

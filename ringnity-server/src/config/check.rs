@@ -29,12 +29,16 @@ pub fn judge(config: &ServeConfig) -> Findings {
             "trusted-proxy: {proxy} is nobody's address; name each proxy, or leave it out to trust none"
         ));
     }
+    if let Err(error) = config.certificate() {
+        found.problems.push(format!("tls-cert, tls-key: {error:#}"));
+    }
     let open = !config.listen.ip().is_loopback();
     let mut warn = |words: String| found.warnings.push(words);
     match &config.public_url {
         None if open => warn(format!(
-            "public-url: is not set, so answers name http://{}, which others may not reach; say the URL that \
+            "public-url: is not set, so answers name {}://{}, which others may not reach; say the URL that \
              clients use",
+            config.scheme(),
             config.listen
         )),
         Some(url) if is_plain_http(url) => {

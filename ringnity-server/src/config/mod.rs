@@ -11,10 +11,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::{Result, bail};
 use ringnity_store::{StoreConfig, StoreError};
 
 use crate::auth::google::Google;
+use crate::logs::LogFormat;
 use crate::outbound::jwks::{FetchError, HttpJwks};
+use crate::tls::Certificate;
 use values::{address, domain, keys_url, rate_limit, web_url};
 
 /// Where Google has its public keys, as its discovery document says.
@@ -50,7 +53,19 @@ pub struct ServeConfig {
     /// Where the data is.
     #[command(flatten)]
     pub database: DatabaseConfig,
-    /// URL under which clients reach this server [default: http://ADDR]
+    /// Address of a private listener with /metrics, /health and /ready [default: none]
+    #[arg(long, env = "RINGNITY_PRIVATE_LISTEN", value_name = "ADDR", value_parser = address)]
+    pub private_listen: Option<SocketAddr>,
+    /// Serve HTTPS with the certificate chain in this PEM file; a renewed one is taken up by itself
+    #[arg(long, env = "RINGNITY_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in a PEM file
+    #[arg(long, env = "RINGNITY_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, env = "RINGNITY_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// URL under which clients reach this server [default: http:// or https:// and ADDR]
     #[arg(long, env = "RINGNITY_PUBLIC_URL", value_name = "URL", value_parser = web_url)]
     pub public_url: Option<String>,
     /// URL of the dashboard that sign-in answers point to [default: the public URL]
@@ -122,6 +137,20 @@ impl ServeConfig {
         Ok(Some(Google::new(client_id, Arc::new(keys))))
     }
 
+    /// What HTTPS is served with, where it is.
+    pub fn certificate(&self) -> Result<Option<Arc<Certificate>>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(chain), Some(key)) => Certificate::load(chain, key).map(Some),
+            (None, None) => Ok(None),
+            _ => bail!("HTTPS needs both a certificate and its key: set tls-cert and tls-key, or neither"),
+        }
+    }
+
+    /// Whether clients are to come by `http` or by `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_cert.is_some() { "https" } else { "http" }
+    }
+
     /// Whether the demo was asked for.
     pub fn wants_demo(&self) -> bool {
         self.demo || self.demo_file.is_some()
@@ -135,7 +164,7 @@ impl ServeConfig {
 
     /// The addresses that answers name, once it is known which port was bound.
     pub fn urls(&self, bound: SocketAddr) -> Urls {
-        let public = self.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+        let public = self.public_url.clone().unwrap_or_else(|| format!("{}://{bound}", self.scheme()));
         let public = public.trim_end_matches('/').to_owned();
         let dashboard = self.dashboard_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Urls {

@@ -45,6 +45,11 @@ impl Pool {
         }
     }
 
+    /// Turns that nobody has.
+    pub(crate) fn free(&self) -> usize {
+        self.turns.available_permits()
+    }
+
     /// A connection, for one who has a turn. Blocks while connecting.
     pub(crate) fn take(&self) -> Result<Link, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -6,6 +6,7 @@ use crate::{
     config::{Engine, Place, StoreConfig},
     conn::Conn,
     error::StoreError,
+    load::Load,
     migrate,
     pool::Pool,
     postgres,
@@ -93,6 +94,18 @@ impl Store {
             postgres::write(&inner.pool, &work)
         })
         .await
+    }
+
+    /// How busy this store is right now.
+    pub fn load(&self) -> Load {
+        let connections = self.inner.config.connections.max(1);
+        let free = self.inner.pool.free();
+        let waiting = self.inner.writer.as_ref().map_or(0, Writer::waiting);
+        Load {
+            connections: connections as u64,
+            in_use: connections.saturating_sub(free) as u64,
+            writes_waiting: waiting as u64,
+        }
     }
 
     /// Finishes the writes that were taken, then closes every connection. Calls made afterwards are refused with

@@ -121,6 +121,11 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(StoreError::stopped().into()))
     }
 
+    /// Writes in the queue.
+    pub(crate) fn waiting(&self) -> usize {
+        self.orders.max_capacity() - self.orders.capacity()
+    }
+
     /// Works off what is queued, takes no more, and closes the connection.
     pub(crate) async fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

@@ -12,6 +12,7 @@ mod devices;
 mod durability;
 mod input;
 mod limits;
+mod listeners;
 mod oauth_clients;
 mod operator;
 mod origins;

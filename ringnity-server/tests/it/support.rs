@@ -60,6 +60,10 @@ impl TestServer {
         let folder = tempfile::tempdir().expect("folder");
         let mut config = ServeConfig {
             listen: "127.0.0.1:0".parse().expect("address"),
+            private_listen: None,
+            tls_cert: None,
+            tls_key: None,
+            log_format: Default::default(),
             database: DatabaseConfig {
                 data_dir: folder.path().to_path_buf(),
                 database_url: Some(database.url().to_owned()),
@@ -78,7 +82,7 @@ impl TestServer {
         let clock = Clock::default();
         let running = serve::start(&config, clock.clone(), ResponseCheck::Fatal).await.expect("starts");
         let demo = running.demo.clone().expect("demo");
-        let base = format!("http://{}", running.address);
+        let base = format!("{}://{}", running.scheme(), running.address);
         let http = reqwest::Client::builder().no_proxy().build().expect("client");
         Self { running: Some(running), demo, clock, base, http, config, _database: database, _folder: folder }
     }
@@ -90,8 +94,14 @@ impl TestServer {
         }
         let running =
             serve::start(&self.config, self.clock.clone(), ResponseCheck::Fatal).await.expect("starts again");
-        self.base = format!("http://{}", running.address);
+        self.base = format!("{}://{}", running.scheme(), running.address);
         self.running = Some(running);
+    }
+
+    /// Where its private listener is.
+    pub fn private(&self) -> String {
+        let address = self.running.as_ref().and_then(Running::private_address).expect("a private listener");
+        format!("http://{address}")
     }
 
     /// Sends bytes as they are, for what no client library would send; answers what came back.

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Extensions, HeaderMap, Method, Uri};
@@ -18,6 +19,7 @@ struct Facts {
     request_id: String,
     parts: http::request::Parts,
     remote: SocketAddr,
+    begun: Instant,
     answer: Mutex<HeaderMap>,
     notes: Mutex<Extensions>,
 }
@@ -30,8 +32,13 @@ impl Call {
         parts: http::request::Parts,
         remote: SocketAddr,
     ) -> Self {
-        let (answer, notes) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Facts { operation, request_id, parts, remote, answer, notes }))
+        let (begun, answer, notes) = (Instant::now(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Facts { operation, request_id, parts, remote, begun, answer, notes }))
+    }
+
+    /// How long ago its head was read.
+    pub fn elapsed(&self) -> Duration {
+        self.0.begun.elapsed()
     }
 
     /// The operation that is called.

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use dropshot::{
-    ApiDescription, BuildError, ConfigDropshot, HandlerTaskMode, HttpServer, ServerBuilder, ServerContext,
+    ApiDescription, BuildError, ConfigDropshot, ConfigTls, HandlerTaskMode, HttpServer, ServerBuilder,
+    ServerContext,
 };
 use slog::Drain as _;
 
@@ -24,11 +25,12 @@ pub fn logger() -> slog::Logger {
     slog::Logger::root(tracing_slog::TracingSlogDrain.fuse(), slog::o!())
 }
 
-/// Starts serving.
+/// Starts serving, by HTTPS where `tls` says with what.
 pub fn start<C: ServerContext>(
     api: ApiDescription<C>,
     context: C,
     listen: SocketAddr,
+    tls: Option<ConfigTls>,
 ) -> Result<HttpServer<C>, BuildError> {
-    ServerBuilder::new(api, context, logger()).config(config(listen)).start()
+    ServerBuilder::new(api, context, logger()).config(config(listen)).tls(tls).start()
 }

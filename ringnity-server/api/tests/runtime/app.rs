@@ -246,7 +246,7 @@ impl Server {
         let app = App { boundary: boundary().expect("compiles").responses(check), told: Mutex::default() };
         let api = api_description::<Routes>().expect("registers");
         let listen = "127.0.0.1:0".parse().expect("is an address");
-        let http = crate::runtime::start(api, app, listen).expect("starts");
+        let http = crate::runtime::start(api, app, listen, None).expect("starts");
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
         Self { http, client: client.expect("builds") }
     }

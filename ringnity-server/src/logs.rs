@@ -1,0 +1,31 @@
+//! Logging: through `tracing` to standard error, for people or for machines. What the libraries say by `slog` comes
+//! the same way. No secret may be logged: not a header, not a query, not a body.
+
+use tracing_subscriber::EnvFilter;
+
+/// What log lines look like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines to read.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging what `RUST_LOG` says, or else the usual.
+pub fn start(format: LogFormat, usual: &str) {
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
+    let (filter, problem) = match EnvFilter::try_new(wanted.as_deref().unwrap_or(usual)) {
+        Ok(filter) => (filter, None),
+        Err(problem) => (EnvFilter::new(usual), Some(problem)),
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Human => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    if let Some(problem) = problem {
+        tracing::warn!("RUST_LOG is not understood, so {usual} counts: {problem}");
+    }
+}

@@ -1,0 +1,142 @@
+//! What is counted, for Prometheus. Counting costs no lock that requests share for long, and no name holds anything
+//! that a client could choose.
+
+use std::fmt::Error;
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use ringnity_api::Operation;
+use ringnity_store::Store;
+
+use crate::app::health::VERSION;
+
+/// Upper ends of the ranges that durations are counted in, in seconds.
+const DURATIONS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// The counters of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    durations: Family<Asked, Histogram, fn() -> Histogram>,
+    broken: Family<Asked, Counter>,
+    database: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    operation: &'static str,
+    status: u16,
+}
+
+impl Metrics {
+    /// Nothing counted yet, for a server on `store`.
+    pub fn new(store: &Store) -> Self {
+        let requests = Family::default();
+        let durations: Family<Asked, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(DURATIONS));
+        let (broken, database) = (Family::default(), Gauge::default());
+        let mut registry = Registry::with_prefix("ringnity");
+        registry.register("build", "The program that runs", Info::new([("version", VERSION)]));
+        registry.register("requests", "Requests answered, by operation and status", requests.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "From a request's head to its answer, by operation",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        registry.register(
+            "broken_answers",
+            "Answers that break the contract, by operation: each is a bug to be reported",
+            broken.clone(),
+        );
+        registry.register("database_up", "Whether the database answers", database.clone());
+        registry.register_collector(Box::new(Load(store.clone())));
+        registry.register_collector(Box::new(Process { started: SystemTime::now() }));
+        Self { registry, requests, durations, broken, database }
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, operation: &Operation, status: StatusCode, took: Duration) {
+        let operation = operation.id;
+        self.requests.get_or_create(&Answered { operation, status: status.as_u16() }).inc();
+        self.durations.get_or_create(&Asked { operation }).observe(took.as_secs_f64());
+    }
+
+    /// Counts an answer that breaks the contract.
+    pub fn broken(&self, operation: &Operation) {
+        self.broken.get_or_create(&Asked { operation: operation.id }).inc();
+    }
+
+    /// All counters, as Prometheus reads them. `database` says whether the database answered just now.
+    pub fn text(&self, database: bool) -> Result<String, Error> {
+        self.database.set(i64::from(database));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// How the store is doing when somebody looks.
+#[derive(Debug)]
+struct Load(Store);
+
+impl Collector for Load {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let load = self.0.load();
+        for (name, help, value) in [
+            ("store_connections", "Database connections that may be used at once", load.connections),
+            ("store_connections_in_use", "Database connections that are in use", load.in_use),
+            ("store_writes_waiting", "Writes that wait for SQLite's writer", load.writes_waiting),
+        ] {
+            gauge(&mut encoder, name, help, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the system says of this process; silent where it says nothing.
+#[derive(Debug)]
+struct Process {
+    started: SystemTime,
+}
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let since = self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        gauge(&mut encoder, "start_time_seconds", "When the server started, as Unix time", since.as_secs())?;
+        if let Some(bytes) = resident_memory() {
+            gauge(&mut encoder, "resident_memory_bytes", "Memory in use", bytes)?;
+        }
+        if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+            gauge(&mut encoder, "open_files", "Files and sockets that are open", open.count() as u64)?;
+        }
+        Ok(())
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Result<(), Error> {
+    let gauge = ConstGauge::new(value);
+    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+}
+
+/// Bytes of memory that this process occupies.
+fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

@@ -1,0 +1,174 @@
+//! What the server listens with beside its operations: HTTPS from files, the private listener, and what it logs.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::{Certificate, Client, StatusCode};
+use serde_json::Value;
+
+use crate::support::{TestServer, on_each_engine_with};
+
+/// A certificate for 127.0.0.1 with its key, written to two files; answers it in PEM.
+fn certificate(folder: &Path) -> String {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("writes");
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).expect("writes");
+    made.cert.pem()
+}
+
+/// Who believes in this certificate and no other.
+fn believer(pem: &str) -> Client {
+    let root = Certificate::from_pem(pem.as_bytes()).expect("PEM");
+    Client::builder().no_proxy().tls_certs_only([root]).pool_max_idle_per_host(0).build().expect("client")
+}
+
+#[test]
+fn https_is_served_from_files_and_a_renewed_certificate_is_taken_up() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let files = || (Some(cert.clone()), Some(key.clone()));
+    certificate(folder.path());
+    on_each_engine_with(
+        |config| (config.tls_cert, config.tls_key) = files(),
+        async |server: TestServer| {
+            let first = std::fs::read_to_string(&cert).expect("reads");
+            let url = format!("{}/api/sdk/health", server.base);
+            assert!(url.starts_with("https://"), "{url}");
+            let answer = believer(&first).get(&url).send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::OK);
+            let plain = url.replace("https://", "http://");
+            assert!(Client::new().get(plain).send().await.is_err(), "answers without TLS");
+
+            // Files that do not fit each other leave the one that is there.
+            std::fs::write(&key, "nothing").expect("writes");
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            believer(&first).get(&url).send().await.expect("the old certificate");
+            let second = certificate(folder.path());
+            let begun = Instant::now();
+            while believer(&second).get(&url).send().await.is_err() {
+                assert!(begun.elapsed() < Duration::from_secs(30), "the renewed certificate is not taken up");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            assert!(believer(&first).get(&url).send().await.is_err(), "the old certificate is still used");
+        },
+    );
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_refused_with_the_name_of_the_file() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    certificate(folder.path());
+    let other = std::fs::read_to_string(&key).expect("reads");
+    certificate(folder.path());
+    let own = std::fs::read_to_string(&key).expect("reads");
+    let chain = std::fs::read_to_string(&cert).expect("reads");
+    for (chain, key_text, words) in [
+        (chain.as_str(), other.as_str(), "does not belong to"),
+        (chain.as_str(), "", "key.pem"),
+        ("", own.as_str(), "cert.pem"),
+    ] {
+        std::fs::write(&cert, chain).expect("writes");
+        std::fs::write(&key, key_text).expect("writes");
+        let output = Command::new(env!("CARGO_BIN_EXE_ringnity-server"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .arg("--tls-cert")
+            .arg(&cert)
+            .arg("--tls-key")
+            .arg(&key)
+            .output()
+            .expect("runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(words), "{told}");
+        assert!(!told.contains("panicked"), "{told}");
+    }
+}
+
+/// One line of the counters that begins so.
+fn counted(text: &str, begins: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(begins));
+    line.unwrap_or_else(|| panic!("no line begins with {begins}:\n{text}")).trim().parse().expect("a number")
+}
+
+#[test]
+fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() {
+    let listen = Some("127.0.0.1:0".parse().expect("address"));
+    on_each_engine_with(
+        |config| config.private_listen = listen,
+        async |server: TestServer| {
+            server.get("/api/server/contacts").bearer(server.key()).send().await.ok();
+            server
+                .get("/api/server/contacts")
+                .bearer("nonsense")
+                .send()
+                .await
+                .refused(401, "SERVER_API_KEY_INVALID");
+            let private = server.private();
+            let http = Client::builder().no_proxy().build().expect("client");
+            let ask = async |path: &str| {
+                let answer = http.get(format!("{private}{path}")).send().await.expect("an answer");
+                (answer.status(), answer.text().await.expect("a body"))
+            };
+            let (status, text) = ask("/metrics").await;
+            assert_eq!(status, StatusCode::OK);
+            let of = |status: u16| {
+                format!("ringnity_requests_total{{operation=\"listContacts\",status=\"{status}\"}}")
+            };
+            assert_eq!((counted(&text, &of(200)), counted(&text, &of(401))), (1.0, 1.0));
+            let timed = "ringnity_request_duration_seconds_count{operation=\"listContacts\"}";
+            assert_eq!(counted(&text, timed), 2.0);
+            assert_eq!(counted(&text, "ringnity_database_up"), 1.0);
+            assert!(counted(&text, "ringnity_store_connections ") >= 2.0);
+            assert!(!text.contains(server.key()) && text.ends_with("# EOF\n"), "{text}");
+            for path in ["/health", "/ready"] {
+                assert_eq!(ask(path).await.0, StatusCode::OK, "{path}");
+            }
+            // Clients see none of this.
+            for path in ["/metrics", "/ready"] {
+                let answer = http.get(format!("{}{path}", server.base)).send().await.expect("an answer");
+                assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+            }
+        },
+    );
+}
+
+#[test]
+fn logs_for_machines_are_json_and_tell_of_each_request_by_its_id() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringnity-server"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"])
+        .arg(folder.path())
+        .env_remove("RUST_LOG")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut out = BufReader::new(child.stdout.take().expect("stdout"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a line");
+    let base =
+        line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    let id = runtime.block_on(async {
+        let http = Client::builder().no_proxy().build().expect("client");
+        let url = format!("{base}/api/server/contacts?search=private");
+        let answer = http.get(url).bearer_auth("rn_sk_live_secret").send().await.expect("an answer");
+        answer.headers()["x-request-id"].to_str().expect("text").to_owned()
+    });
+    child.kill().expect("ends");
+    let mut text = String::new();
+    child.stderr.take().expect("stderr").read_to_string(&mut text).expect("text");
+    child.wait().expect("ends");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    let told = lines.iter().find(|line| line["request_id"] == id.as_str());
+    let told = told.unwrap_or_else(|| panic!("no line of {id}: {text}"));
+    assert_eq!((&told["operation"], &told["status"]), (&"listContacts".into(), &401.into()), "{told}");
+    assert!(told["timestamp"].is_string() && told["level"].is_string(), "{told}");
+    assert!(!text.contains("rn_sk_live_secret") && !text.contains("private"), "{text}");
+}
