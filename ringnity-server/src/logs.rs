@@ -1,6 +1,8 @@
 //! Logging: through `tracing` to standard error, for people or for machines. What the libraries say by `slog` comes
 //! the same way. No secret may be logged: not a header, not a query, not a body.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// What log lines look like.
@@ -20,7 +22,9 @@ pub fn start(format: LogFormat, usual: &str) {
         Ok(filter) => (filter, None),
         Err(problem) => (EnvFilter::new(usual), Some(problem)),
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match format {
         LogFormat::Human => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -1,7 +1,10 @@
 //! `serve`: runs a server until it is told to stop. What a server consists of is `crate::serve`'s.
 
+use std::io::Write as _;
+
 use anyhow::{Context as _, Result, bail};
 use ringnity_api::ResponseCheck;
+use sd_notify::NotifyState;
 
 use super::output::Outcome;
 use crate::clock::Clock;
@@ -10,41 +13,77 @@ use crate::serve;
 
 /// Runs it; the first stop signal finishes what was taken, the second does not wait.
 pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
+    // Before anybody can know that the server runs: who stops it then means it well.
+    let mut stops = StopSignals::listen()?;
     let running = serve::start(&config, Clock::default(), ResponseCheck::Report).await?;
-    println!(
+    let mut told = format!(
         "Ringnity is listening on {}://{} (database: {})\n",
         running.scheme(),
         running.address,
         running.database
     );
     if let Some(private) = running.private_address() {
-        println!("Metrics, health and readiness are on http://{private}\n");
+        told += &format!("\nMetrics, health and readiness are on http://{private}\n");
     }
     if let Some(demo) = &running.demo {
-        println!("{}", demo.sheet());
+        told += &format!("\n{}", demo.sheet());
     }
-    stop_signal().await?;
+    // Whoever started it may have stopped to read.
+    let _ = writeln!(std::io::stdout(), "{told}");
+    tell_systemd(&NotifyState::Ready);
+    stops.next().await;
+    tell_systemd(&NotifyState::Stopping);
     tracing::info!("stopping: no new requests, finishing those that were taken");
     tokio::select! {
         done = running.stop() => done.map(|()| Outcome::Fine),
-        again = stop_signal() => {
-            again?;
+        () = stops.next() => {
             bail!("stopped at once, as asked twice: requests that were under way may not have been answered")
         }
     }
 }
 
-/// Waits for Ctrl-C or, where there is one, SIGTERM.
-async fn stop_signal() -> Result<()> {
+/// Tells the service manager, where one has started this program.
+fn tell_systemd(state: &NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
+        tracing::warn!("cannot tell systemd: {error}");
+    }
+}
+
+/// Ctrl-C and, where there is one, SIGTERM. From the moment that this exists they no longer end the process.
+struct StopSignals {
     #[cfg(unix)]
-    {
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn listen() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
+        let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            done = tokio::signal::ctrl_c() => done.context("cannot wait for Ctrl-C"),
-            _ = terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")
+}
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn listen() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        if let Err(error) = tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C") {
+            tracing::warn!("{error:#}");
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -49,6 +49,12 @@ impl StoreConfig {
     /// Takes `postgres://…`, `postgresql://…`, `sqlite:///absolute/path`, `sqlite://relative/path`, or a path.
     pub fn new(url: &str) -> Result<StoreConfig, StoreError> {
         let place = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            if let Some(mode) = tls_mode(url).filter(|_| !cfg!(feature = "postgres-tls")) {
+                return Err(StoreError::Config(format!(
+                    "sslmode={mode} asks for TLS to the database, which this program was built without: build it \
+                     with `--features postgres-tls`, or leave sslmode out where the way to the database is private"
+                )));
+            }
             Place::Postgres(url.to_owned())
         } else {
             let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
@@ -93,6 +99,13 @@ impl StoreConfig {
     }
 }
 
+/// The `sslmode` of a PostgreSQL URL, if it insists on TLS.
+fn tls_mode(url: &str) -> Option<&str> {
+    let parameters = url.split_once('?')?.1.split('&');
+    let mode = parameters.filter_map(|pair| pair.strip_prefix("sslmode=")).next_back()?;
+    ["require", "verify-ca", "verify-full"].contains(&mode).then_some(mode)
+}
+
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
     // Everything before the last `@` of the authority may hold a password; parameters may too.
@@ -131,6 +144,19 @@ mod tests {
         for bad in ["", "mysql://h/d", "sqlite::memory:", ":memory:"] {
             let words = StoreConfig::new(bad).unwrap_err().to_string();
             assert!(words.contains("sqlite:///path"), "{bad}: {words}");
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "postgres-tls"))]
+    fn tls_that_was_not_built_in_is_refused_with_what_to_do() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let url = format!("postgres://u@h/d?application_name=x&sslmode={mode}");
+            let words = StoreConfig::new(&url).unwrap_err().to_string();
+            assert!(words.contains(mode) && words.contains("--features postgres-tls"), "{words}");
+        }
+        for mode in ["disable", "allow", "prefer"] {
+            assert!(StoreConfig::new(&format!("postgres://u@h/d?sslmode={mode}")).is_ok(), "{mode}");
         }
     }
 

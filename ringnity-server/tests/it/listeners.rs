@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, StatusCode};
@@ -135,22 +135,44 @@ fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() 
     );
 }
 
+/// Starts the program on a folder; answers it with the address that it tells.
+fn program(folder: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> (Child, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringnity-server"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).env_remove("RUST_LOG");
+    let mut child =
+        change(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+    let base =
+        line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+    (child, base)
+}
+
+#[test]
+#[cfg(unix)]
+fn a_service_manager_is_told_when_the_server_answers_and_when_it_stops() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+    let hear = || {
+        let mut bytes = [0; 256];
+        let length = socket.recv(&mut bytes).expect("a message");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    let (mut child, base) = program(folder.path(), |command| command.env("NOTIFY_SOCKET", &path));
+    assert_eq!(hear().trim(), "READY=1");
+    std::net::TcpStream::connect(base.trim_start_matches("http://")).expect("it listens");
+    let killed = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(hear().trim(), "STOPPING=1");
+    assert!(child.wait().expect("ends").success());
+}
+
 #[test]
 fn logs_for_machines_are_json_and_tell_of_each_request_by_its_id() {
     let folder = tempfile::tempdir().expect("folder");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ringnity-server"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data-dir"])
-        .arg(folder.path())
-        .env_remove("RUST_LOG")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    let mut out = BufReader::new(child.stdout.take().expect("stdout"));
-    let mut line = String::new();
-    out.read_line(&mut line).expect("a line");
-    let base =
-        line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+    let (mut child, base) = program(folder.path(), |command| command.args(["--log-format", "json"]));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     let id = runtime.block_on(async {
         let http = Client::builder().no_proxy().build().expect("client");

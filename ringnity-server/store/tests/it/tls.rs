@@ -1,0 +1,26 @@
+//! TLS to PostgreSQL, where it is built in: `cargo test -p ringnity-store --features postgres-tls --test it tls`,
+//! with a server that has `ssl = on`.
+
+use ringnity_store::{Engine, Store, StoreConfig, StoreError};
+
+use crate::support::{number, on_each_engine};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_insists_on_tls_is_encrypted_and_one_that_insists_on_a_name_is_refused() {
+    on_each_engine(async |_, database| {
+        if database.engine() == Engine::Sqlite {
+            return;
+        }
+        let config = StoreConfig::new(&format!("{}?sslmode=require", database.url())).unwrap();
+        let store = Store::open(&config).await.unwrap();
+        let encrypted = "SELECT count(*) AS n FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl";
+        assert_eq!(store.read(|c| number(c, encrypted)).await.unwrap(), 1);
+        store.close().await;
+
+        // Nobody vouches for the certificate of a server for tests.
+        let url = format!("{}?sslmode=verify-full&sslrootcert=/dev/null", database.url());
+        let error = Store::open(&StoreConfig::new(&url).unwrap()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    })
+    .await;
+}
