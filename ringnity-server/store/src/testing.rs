@@ -8,7 +8,10 @@
 //! }
 //! ```
 
+mod dump;
+
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -115,6 +118,43 @@ impl TestDatabase {
     /// Which engine it is on.
     pub fn engine(&self) -> Engine {
         self.config.engine()
+    }
+
+    /// Every row of every table as it is stored, as JSON objects by the table's name.
+    ///
+    /// # Panics
+    /// Where it cannot be read: this is for tests.
+    pub fn dump(&self) -> BTreeMap<String, Vec<serde_json::Value>> {
+        match &self.place {
+            Place::Folder { .. } => dump::sqlite(self.config.sqlite_path().expect("a file")),
+            Place::Server { .. } => dump::postgres(&mut connect(&self.url)),
+        }
+    }
+
+    /// Makes a PostgreSQL database go away (every connection is cut and none is let in) or come back. SQLite has
+    /// nobody to do that.
+    ///
+    /// # Panics
+    /// Where it cannot be done: this is for tests.
+    pub fn set_reachable(&self, reachable: bool) {
+        if let Place::Server { name } = &self.place {
+            admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {reachable}"));
+            if !reachable {
+                self.cut();
+            }
+        }
+    }
+
+    /// Cuts every connection to a PostgreSQL database.
+    ///
+    /// # Panics
+    /// Where it cannot be done: this is for tests.
+    pub fn cut(&self) {
+        if let Place::Server { name } = &self.place {
+            admin(&format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ));
+        }
     }
 }
 

@@ -5,29 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::{Connection, PgConnection, connection::SimpleConnection};
-use ringnity_store::{
-    Engine, Store, StoreConfig, StoreError,
-    testing::{SERVER_URL, TestDatabase},
-};
+use ringnity_store::{Engine, Store, StoreConfig, StoreError};
 
 use crate::support::{number, on_each_engine, run};
-
-fn admin(sql: &str) {
-    let url = std::env::var(SERVER_URL).unwrap();
-    PgConnection::establish(&url).unwrap().batch_execute(sql).unwrap();
-}
-
-fn name(database: &TestDatabase) -> String {
-    database.url().rsplit('/').next().unwrap().to_owned()
-}
-
-fn cut_all(database: &TestDatabase) {
-    admin(&format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
-        name(database)
-    ));
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_were_cut_are_replaced_without_an_error() {
@@ -46,9 +26,9 @@ async fn connections_that_were_cut_are_replaced_without_an_error() {
         for reader in readers {
             reader.await.unwrap().unwrap();
         }
-        cut_all(database);
+        database.cut();
         store.write(|c| run(c, "INSERT INTO t VALUES (1)")).await.unwrap();
-        cut_all(database);
+        database.cut();
         assert_eq!(store.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 1);
 
         // Cut in the middle of a transaction, before its commit: done once, on another connection.
@@ -74,16 +54,14 @@ async fn a_database_that_is_gone_is_unavailable_at_once_and_comes_back_by_itself
         if database.engine() == Engine::Sqlite {
             return;
         }
-        let name = name(database);
-        admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
-        cut_all(database);
+        database.set_reachable(false);
         let begun = Instant::now();
         let write = store.write(|c| run(c, "CREATE TABLE t (n BIGINT)")).await;
         let read = store.read(|c| number(c, "SELECT 1::bigint AS n")).await;
         assert!(begun.elapsed() < Duration::from_secs(2));
         assert!(matches!(write, Err(StoreError::Unavailable(_))), "{write:?}");
         assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
-        admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+        database.set_reachable(true);
         store.write(|c| run(c, "CREATE TABLE t (n BIGINT)")).await.unwrap();
         assert_eq!(store.read(|c| number(c, "SELECT 1::bigint AS n")).await.unwrap(), 1);
     })

@@ -1,0 +1,54 @@
+//! Everything that stands in a database, whatever its tables: tests look in it for what may not be there, and
+//! compare it before and after. Knows no table by name.
+
+use std::{collections::BTreeMap, path::Path};
+
+use diesel::{
+    Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
+    sql_query, sql_types::Text,
+};
+use serde_json::Value;
+
+type Dump = BTreeMap<String, Vec<Value>>;
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+fn rows(lines: Vec<Line>) -> Vec<Value> {
+    lines.into_iter().map(|row| serde_json::from_str(&row.line).expect("a row as JSON")).collect()
+}
+
+/// Of an SQLite file, which a server may have open.
+pub(super) fn sqlite(path: &Path) -> Dump {
+    let mut c = SqliteConnection::establish(&path.to_string_lossy()).expect("the database file");
+    c.batch_execute("PRAGMA busy_timeout = 10000; BEGIN").expect("a snapshot");
+    let tables = "SELECT name AS line FROM sqlite_master \
+         WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let mut dump = Dump::new();
+    for table in sql_query(tables).load::<Line>(&mut c).expect("its tables") {
+        let table = table.line;
+        let columns = format!("SELECT name AS line FROM pragma_table_info('{table}')");
+        let columns: Vec<Line> = sql_query(columns).load(&mut c).expect("their columns");
+        let members: Vec<String> =
+            columns.iter().map(|column| format!("'{0}', \"{0}\"", column.line)).collect();
+        let all = format!("SELECT json_object({}) AS line FROM \"{table}\"", members.join(", "));
+        dump.insert(table, rows(sql_query(all).load(&mut c).expect("their rows")));
+    }
+    dump
+}
+
+/// Of a PostgreSQL database.
+pub(super) fn postgres(c: &mut PgConnection) -> Dump {
+    c.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").expect("a snapshot");
+    let tables = "SELECT tablename::text AS line FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
+    let mut dump = Dump::new();
+    for table in sql_query(tables).load::<Line>(c).expect("its tables") {
+        let table = table.line;
+        let all = format!("SELECT row_to_json(t)::text AS line FROM \"{table}\" AS t");
+        dump.insert(table, rows(sql_query(all).load(c).expect("their rows")));
+    }
+    dump
+}
