@@ -1,5 +1,7 @@
 //! Whether the server answers, and whether a credential does.
 
+use std::time::Duration;
+
 use ringnity_store::credentials;
 use ringnity_store::{ServerCredentialId, TenantId};
 use ringnity_types::{
@@ -11,10 +13,18 @@ use super::{App, AppError, AppResult};
 /// This program's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The answer to anybody.
-pub fn get_runtime_health(app: &App) -> RuntimeHealth {
+/// How long the database may take until health is said to be less than good.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The answer to anybody: a server whose database does not answer says so, and can do no more.
+pub async fn get_runtime_health(app: &App) -> RuntimeHealth {
+    let database = tokio::time::timeout(PATIENCE, app.store.check()).await;
+    let status = match database {
+        Ok(Ok(())) => HealthStatus::Ok,
+        Ok(Err(_)) | Err(_) => HealthStatus::Degraded,
+    };
     RuntimeHealth {
-        status: Some(HealthStatus::Ok),
+        status: Some(status),
         version: Some(VERSION.to_owned()),
         time: Some(app.now()),
         ..RuntimeHealth::default()

@@ -22,7 +22,7 @@ impl RuntimeBootstrapOperations for Routes {
     ) -> Result<types::RuntimeHealthEnvelope, Fault> {
         Ok(types::RuntimeHealthEnvelope {
             success: ConstTrue,
-            data: Some(health::get_runtime_health(&cx.app)),
+            data: Some(health::get_runtime_health(&cx.app).await),
         })
     }
 
