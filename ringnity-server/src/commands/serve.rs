@@ -15,6 +15,7 @@ use crate::serve;
 pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
     // Before anybody can know that the server runs: who stops it then means it well.
     let mut stops = StopSignals::listen()?;
+    outlive_file_limits()?;
     let running = serve::start(&config, Clock::default(), ResponseCheck::Report).await?;
     let mut told = format!(
         "Ringnity is listening on {}://{} (database: {})\n",
@@ -47,6 +48,18 @@ fn tell_systemd(state: &NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
         tracing::warn!("cannot tell systemd: {error}");
     }
+}
+
+/// A file that may not grow any more (`LimitFSIZE` of systemd, `ulimit -f`) is a failed write like that on a full disk.
+/// The kernel's own idea is to end the process; a handler keeps it from that, whatever it does.
+fn outlive_file_limits() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // The handler stays when this, which would tell of signals, is gone.
+        drop(signal(SignalKind::from_raw(libc::SIGXFSZ)).context("cannot take SIGXFSZ")?);
+    }
+    Ok(())
 }
 
 /// Ctrl-C and, where there is one, SIGTERM. From the moment that this exists they no longer end the process.
