@@ -2,6 +2,7 @@
 //! on PostgreSQL where `RINGNITY_TEST_DATABASE_URL` names a server. Every answer passes the contract's checks
 //! on its way: one that breaks it becomes a 500, and `Answer` refuses those.
 
+mod node;
 mod support;
 
 mod conformance;
@@ -18,6 +19,7 @@ mod operator;
 mod origins;
 mod pages;
 mod platform_administration;
+mod reliability;
 mod repeats;
 mod runtime_bootstrap;
 mod runtime_sessions;

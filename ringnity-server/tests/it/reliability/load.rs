@@ -1,0 +1,491 @@
+//! Clients that write as long as they may and keep a ledger of what they were answered; afterwards the database is
+//! compared with it, in both directions. They insist: a request that got no answer is sent again, as a client of
+//! ours would, until it has one.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use reqwest::{Method, RequestBuilder};
+use ringnity_server::auth::secrets;
+use ringnity_server::demo::Demo;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+const CONTACTS: &str = "/api/server/contacts";
+const KEYS: &str = "/api/sdk/developer/server-api-credentials";
+const LOGIN: &str = "/api/auth/owner-login";
+const REFRESH: &str = "/api/auth/owner-refresh";
+
+/// A session is traded so often, then left alone: at the end its last token must be good and the others used.
+const TRADES: usize = 6;
+
+/// Clients under way.
+pub struct Load {
+    shared: Arc<Shared>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    http: reqwest::Client,
+    demo: Demo,
+    /// Where the nodes are now; requests alternate between them.
+    bases: Mutex<Vec<String>>,
+    turn: AtomicUsize,
+    /// Counts the changes of `bases`: who sees a new number looks whether old answers still hold.
+    epoch: AtomicU64,
+    stop: AtomicBool,
+    ledger: Mutex<Ledger>,
+    answered: AtomicU64,
+    refused: AtomicU64,
+    cut: AtomicU64,
+    broken: AtomicU64,
+    unanswered: AtomicU64,
+    unavailable: AtomicU64,
+}
+
+/// What was answered.
+#[derive(Default)]
+struct Ledger {
+    /// The id of a contact by its external id, and how often it was changed since.
+    contacts: BTreeMap<String, (String, u64)>,
+    /// The hash of a key's secret by its name.
+    keys: BTreeMap<String, String>,
+    /// The refresh tokens of sessions, the last one good.
+    sessions: Vec<Vec<String>>,
+    /// Answers that nobody should get.
+    wrong: Vec<String>,
+}
+
+/// What became of the writes.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Writes that were answered.
+    pub answered: u64,
+    /// Connections that were not accepted.
+    pub refused: u64,
+    /// Requests that were sent on an accepted connection and got no answer, or half of one.
+    pub cut: u64,
+    /// Those of them that got half of one.
+    pub broken: u64,
+    /// Those of them that turned out to have been carried out, as far as one can tell.
+    pub unanswered: u64,
+    /// Answers that the database cannot be reached.
+    pub unavailable: u64,
+    pub lost: usize,
+    pub doubled: usize,
+    /// What lost and doubled were, and answers that nobody should get: a few of them.
+    pub words: Vec<String>,
+}
+
+impl Verdict {
+    /// Says what was done, and insists that nothing is lost or doubled.
+    #[track_caller]
+    pub fn tell(&self, what: &str, begun: Instant) {
+        println!(
+            "{what}: {} writes answered, lost: {}, doubled: {} ({} requests cut off and sent again, {} of them had been carried out; {:.0?})",
+            self.answered,
+            self.lost,
+            self.doubled,
+            self.cut,
+            self.unanswered,
+            begun.elapsed(),
+        );
+        assert_eq!((self.lost, self.doubled), (0, 0), "{:#?}", self.words);
+    }
+
+    /// Insists that everybody was answered at the first try.
+    #[track_caller]
+    pub fn undisturbed(&self) {
+        assert_eq!((self.cut, self.refused, self.unavailable), (0, 0, 0), "{self:?}");
+    }
+}
+
+struct Told {
+    status: u16,
+    text: String,
+    json: Value,
+    /// When it was sent before and not answered, so that it may have been done by then.
+    cut_at: Option<DateTime<Utc>>,
+}
+
+impl Load {
+    /// Starts writers of contacts, of keys and of sessions.
+    pub fn start(demo: &Demo, bases: Vec<String>, writers: usize) -> Self {
+        let shared = Arc::new(Shared {
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .timeout(Duration::from_secs(60))
+                .build()
+                .expect("client"),
+            demo: demo.clone(),
+            bases: Mutex::new(bases),
+            turn: AtomicUsize::new(0),
+            epoch: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            ledger: Mutex::default(),
+            answered: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
+            broken: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
+            unavailable: AtomicU64::new(0),
+        });
+        let writers = (0..writers)
+            .map(|n| {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    match n % 4 {
+                        0 | 1 => shared.write_contacts(n).await,
+                        2 => shared.write_keys(n).await,
+                        _ => shared.write_sessions().await,
+                    }
+                })
+            })
+            .collect();
+        Self { shared, writers }
+    }
+
+    /// The nodes are there now.
+    pub fn moved(&self, bases: Vec<String>) {
+        *self.shared.bases.lock().expect("no panic") = bases;
+        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many writes were answered so far.
+    pub fn answered(&self) -> u64 {
+        self.shared.answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits for that many more answers.
+    pub async fn more(&self, answers: u64) {
+        let (enough, begun) = (self.answered() + answers, Instant::now());
+        while self.answered() < enough {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nobody is answered any more");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Lets every writer come to the end of what it does, so that nothing is open, and compares.
+    pub async fn finish(self, dump: impl FnOnce() -> BTreeMap<String, Vec<Value>>) -> Verdict {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        for writer in self.writers {
+            writer.await.expect("a writer");
+        }
+        let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let mut verdict = Verdict {
+            answered: count(&self.shared.answered),
+            refused: count(&self.shared.refused),
+            cut: count(&self.shared.cut),
+            broken: count(&self.shared.broken),
+            unanswered: count(&self.shared.unanswered),
+            unavailable: count(&self.shared.unavailable),
+            lost: 0,
+            doubled: 0,
+            words: Vec::new(),
+        };
+        let ledger = std::mem::take(&mut *self.shared.ledger.lock().expect("no panic"));
+        ledger.compare(&dump(), &self.shared.demo.first.tenant.client_id, &mut verdict);
+        // Some of the sessions go on over HTTP, as their holders would.
+        for tokens in ledger.sessions.iter().rev().take(20) {
+            let body = json!({ "refreshToken": tokens.last() });
+            let told = self.shared.insist(Method::POST, REFRESH, |request| request.json(&body)).await;
+            if told.status != 200 {
+                verdict.lost += 1;
+                verdict.words.push(format!("a session does not go on: {}", told.text));
+            }
+        }
+        verdict.words.truncate(12);
+        verdict
+    }
+}
+
+impl Shared {
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::SeqCst)
+    }
+
+    fn wrong(&self, what: &str, told: &Told) {
+        let words = format!("{what}: {} {}", told.status, told.text);
+        self.ledger.lock().expect("no panic").wrong.push(words);
+    }
+
+    fn count(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Sends a request until it is answered, by whichever node is there.
+    async fn insist(
+        &self,
+        method: Method,
+        path: &str,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Told {
+        let mut cut_at = None;
+        loop {
+            let base = {
+                let bases = self.bases.lock().expect("no panic");
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                bases[turn % bases.len()].clone()
+            };
+            let request = with(self.http.request(method.clone(), format!("{base}{path}")));
+            let answer = async {
+                let answer = request.send().await?;
+                let status = answer.status().as_u16();
+                let text = answer.text().await;
+                self.broken.fetch_add(u64::from(text.is_err()), Ordering::Relaxed);
+                Ok::<_, reqwest::Error>((status, text?))
+            };
+            match answer.await {
+                // Whether it was done is not known: a database may go while it commits.
+                Ok((503, _)) => {
+                    self.unavailable.fetch_add(1, Ordering::Relaxed);
+                    cut_at = Some(Utc::now());
+                }
+                Ok((status, text)) => {
+                    let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+                    return Told { status, text, json, cut_at };
+                }
+                Err(error) if error.is_connect() => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
+                Err(_) => {
+                    self.cut.fetch_add(1, Ordering::Relaxed);
+                    cut_at = Some(Utc::now());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn write_contacts(&self, writer: usize) {
+        let key = &self.demo.first.server_api_key;
+        let mut epoch = 0;
+        let mut last: Option<(Value, String, String)> = None;
+        for n in 0.. {
+            if !self.goes_on() {
+                return;
+            }
+            let external = format!("w{writer}-{n}");
+            let body = json!({ "externalId": external, "name": "0", "phone": external, "tags": ["load"] });
+            let repeat = format!("contact {external}");
+            let make = |body: &Value, repeat: &str| {
+                let (body, repeat) = (body.clone(), repeat.to_owned());
+                self.insist(Method::POST, CONTACTS, move |request| {
+                    request.bearer_auth(key).header("idempotency-key", repeat.as_str()).json(&body)
+                })
+            };
+            // After a crash, what was answered before it is answered alike.
+            let now = self.epoch.load(Ordering::SeqCst);
+            if now != epoch
+                && let Some((body, repeat, text)) = &last
+            {
+                epoch = now;
+                let told = make(body, repeat).await;
+                if told.text != *text {
+                    self.wrong("a repeat is answered otherwise", &told);
+                }
+            }
+            let told = make(&body, &repeat).await;
+            let Some(id) = told.json["data"]["contact"]["id"].as_str().filter(|_| told.status == 200) else {
+                self.wrong("a contact", &told);
+                continue;
+            };
+            self.count();
+            let made = &told.json["data"]["contact"]["createdAt"];
+            let made = made.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()).expect("a time");
+            let before = told.cut_at.is_some_and(|cut_at| made < cut_at);
+            self.unanswered.fetch_add(u64::from(before), Ordering::Relaxed);
+            self.ledger.lock().expect("no panic").contacts.insert(external.clone(), (id.to_owned(), 0));
+            last = Some((body, repeat, told.text.clone()));
+            if n % 4 == 0 {
+                let path = format!("{CONTACTS}/{id}");
+                let change = json!({ "name": "1" });
+                let told =
+                    self.insist(Method::PATCH, &path, |request| request.bearer_auth(key).json(&change)).await;
+                if told.status == 200 {
+                    self.count();
+                    self.ledger.lock().expect("no panic").contacts.insert(external, (id.to_owned(), 1));
+                } else {
+                    self.wrong("a change of a contact", &told);
+                }
+            }
+        }
+    }
+
+    async fn write_keys(&self, writer: usize) {
+        let mut token = self.sign_in().await;
+        let mut n = 0_u64;
+        while self.goes_on() {
+            let name = format!("w{writer}-{n}");
+            let body = json!({ "name": name, "scopes": ["server:health"] });
+            let told = self
+                .insist(Method::POST, KEYS, |request| {
+                    request.bearer_auth(&token.0).header("idempotency-key", &name).json(&body)
+                })
+                .await;
+            if told.status == 401 {
+                // A token lives for a quarter of an hour, and a long run longer.
+                token = self.sign_in().await;
+                continue;
+            }
+            n += 1;
+            match told.json["data"]["secret"].as_str().filter(|_| told.status == 201) {
+                Some(secret) => {
+                    self.count();
+                    let hash = secrets::hash(secret);
+                    self.ledger.lock().expect("no panic").keys.insert(name, hash);
+                }
+                None => self.wrong("a key", &told),
+            }
+        }
+    }
+
+    /// Signs the owner in; answers the tokens.
+    async fn sign_in(&self) -> (String, String) {
+        let owner = &self.demo.first.owner;
+        let body = json!({ "email": owner.email, "password": owner.password });
+        loop {
+            let told = self.insist(Method::POST, LOGIN, |request| request.json(&body)).await;
+            let token = |name: &str| told.json["data"][name].as_str().map(str::to_owned);
+            if let (200, Some(access), Some(refresh)) =
+                (told.status, token("accessToken"), token("refreshToken"))
+            {
+                self.count();
+                return (access, refresh);
+            }
+            self.wrong("signing in", &told);
+            if !self.goes_on() {
+                return Default::default();
+            }
+        }
+    }
+
+    async fn write_sessions(&self) {
+        while self.goes_on() {
+            let mut tokens = vec![self.sign_in().await.1];
+            let ended = loop {
+                let body = json!({ "refreshToken": tokens.last() });
+                let told = self.insist(Method::POST, REFRESH, |request| request.json(&body)).await;
+                match told.json["data"]["refreshToken"].as_str().filter(|_| told.status == 200) {
+                    Some(next) => {
+                        self.count();
+                        tokens.push(next.to_owned());
+                    }
+                    // It had been traded when the answer got lost: a used token ends the session.
+                    None if told.status == 401 && told.cut_at.is_some() => {
+                        self.unanswered.fetch_add(1, Ordering::Relaxed);
+                        break true;
+                    }
+                    None => {
+                        self.wrong("a session", &told);
+                        break true;
+                    }
+                }
+                if tokens.len() > TRADES || !self.goes_on() {
+                    break false;
+                }
+            };
+            if !ended {
+                self.ledger.lock().expect("no panic").sessions.push(tokens);
+            }
+        }
+    }
+}
+
+impl Ledger {
+    fn compare(&self, dump: &BTreeMap<String, Vec<Value>>, tenant: &str, verdict: &mut Verdict) {
+        let table = |name: &str| dump.get(name).unwrap_or_else(|| panic!("no table {name}"));
+        let text = |row: &Value, column: &str| row[column].as_str().unwrap_or_default().to_owned();
+        let mut lose = |words: String| {
+            verdict.lost += 1;
+            verdict.words.push(words);
+        };
+        let mut extra = Vec::new();
+
+        let mut contacts: HashMap<String, Vec<&Value>> = HashMap::new();
+        for row in table("contacts").iter().filter(|row| row["tenant_id"] == tenant) {
+            contacts.entry(text(row, "external_id")).or_default().push(row);
+        }
+        let mut events: HashMap<(String, String), usize> = HashMap::new();
+        for row in table("events") {
+            let payload: Value = serde_json::from_str(&text(row, "payload")).unwrap_or_default();
+            *events.entry((text(row, "name"), text(&payload["contact"], "id"))).or_default() += 1;
+        }
+        for (external, (id, changes)) in &self.contacts {
+            let rows = contacts.get(external).map_or(&[][..], Vec::as_slice);
+            if !rows.iter().any(|row| row["id"] == id.as_str() && text(row, "name") == changes.to_string()) {
+                lose(format!("contact {external} of {changes} changes: {rows:?}"));
+            }
+            let told = events.get(&("contact.created".to_owned(), id.clone())).copied().unwrap_or_default();
+            if told == 0 {
+                lose(format!("the event of contact {external}"));
+            }
+            extra.extend((1..rows.len()).map(|_| format!("contact {external}")));
+            extra.extend((1..told).map(|_| format!("the event of contact {external}")));
+        }
+        // Every request was answered in the end, so what nobody was told of was done beside what was told.
+        extra.extend(
+            contacts
+                .keys()
+                .filter(|external| external.starts_with('w') && !self.contacts.contains_key(*external))
+                .map(|external| format!("contact {external}, which nobody was told of")),
+        );
+        let total: i64 = table("contact_totals")
+            .iter()
+            .filter(|row| row["tenant_id"] == tenant)
+            .filter_map(|row| row["total"].as_i64())
+            .sum();
+        let rows = contacts.values().map(Vec::len).sum::<usize>();
+        if usize::try_from(total).ok() != Some(rows) {
+            lose(format!("the total: {total} for {rows} contacts"));
+        }
+
+        let mut keys: HashMap<String, Vec<String>> = HashMap::new();
+        for row in table("server_credentials") {
+            keys.entry(text(row, "name")).or_default().push(text(row, "secret_hash"));
+        }
+        for (name, hash) in &self.keys {
+            let rows = keys.get(name).map_or(&[][..], Vec::as_slice);
+            if !rows.contains(hash) {
+                lose(format!("key {name}"));
+            }
+            extra.extend((1..rows.len()).map(|_| format!("key {name}")));
+        }
+        extra.extend(
+            keys.keys()
+                .filter(|name| name.starts_with('w') && !self.keys.contains_key(*name))
+                .map(|name| format!("key {name}, which nobody was told of")),
+        );
+
+        let live: HashSet<String> = table("session_families")
+            .iter()
+            .filter(|row| row["revoked_at"].is_null())
+            .map(|row| text(row, "id"))
+            .collect();
+        let mut tokens: HashMap<String, (&Value, bool)> = HashMap::new();
+        let mut unused: HashMap<String, usize> = HashMap::new();
+        for row in table("refresh_tokens") {
+            let family = text(row, "family_id");
+            let used = !row["used_at"].is_null();
+            *unused.entry(family.clone()).or_default() += usize::from(!used);
+            tokens.insert(text(row, "token_hash"), (row, used || !live.contains(&family)));
+        }
+        extra.extend(
+            unused.iter().filter(|(_, count)| **count > 1).map(|(family, _)| format!("session {family}")),
+        );
+        for session in &self.sessions {
+            for (n, token) in session.iter().enumerate() {
+                let last = n + 1 == session.len();
+                match tokens.get(&secrets::hash(token)) {
+                    Some((_, used)) if *used != last => {}
+                    found => lose(format!("token {n} of {} of a session: {found:?}", session.len())),
+                }
+            }
+        }
+        verdict.doubled += extra.len();
+        verdict.words.extend(extra);
+        verdict.words.extend(self.wrong.iter().cloned());
+        assert!(self.wrong.is_empty(), "answers that nobody should get: {:#?}", verdict.words);
+    }
+}
