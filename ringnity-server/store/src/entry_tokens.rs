@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
+    conn::{Conn, on_engine},
     error::StoreResult,
     ids::{OwnerId, SessionFamilyId, TenantId},
     schema::workspace_entry_tokens,
@@ -73,8 +73,16 @@ pub fn entry_token_use(
     Ok(workspace_entry_tokens::table.find(token_hash).select(EntryToken::as_select()).first(c).optional()?)
 }
 
-/// Deletes tokens whose time was over before `before`; says how many.
-pub fn entry_token_delete_expired(c: &mut Conn, before: DateTime<Utc>) -> StoreResult<usize> {
-    let over = workspace_entry_tokens::expires_at.lt(Stamp::from(before));
-    Ok(delete(workspace_entry_tokens::table.filter(over)).execute(c)?)
+/// Forgets tokens whose time is over, at most `limit` of them; says how many.
+pub fn entry_token_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
+    let old: Vec<String> = workspace_entry_tokens::table
+        .filter(workspace_entry_tokens::expires_at.le(Stamp::from(now)))
+        .order(workspace_entry_tokens::expires_at.asc())
+        .limit(limit.max(0))
+        .select(workspace_entry_tokens::token_hash)
+        .load(c)?;
+    Ok(on_engine!(c, c => delete(
+        workspace_entry_tokens::table.filter(workspace_entry_tokens::token_hash.eq_any(&old))
+    )
+    .execute(c))?)
 }

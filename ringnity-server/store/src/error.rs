@@ -104,6 +104,9 @@ pub enum StoreError {
     /// The closure given to `read` or `write` panicked; nothing of it was kept.
     #[error("a database operation panicked: {0}")]
     Panicked(String),
+    /// A job was done too slowly, or by one who was thought dead: its lease lapsed and somebody else has it now.
+    #[error("this job is somebody else's by now, so what was done here does not count")]
+    LeaseLost,
     /// Everything else: a defect of the program.
     #[error("unexpected database error: {0}")]
     Other(Cause),

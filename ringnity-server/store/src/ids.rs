@@ -124,6 +124,10 @@ ids! {
     DevicePushTokenId "dev_";
     /// An event of the outbox.
     EventId "evt_";
+    /// A job.
+    JobId "job_";
+    /// Whoever has claimed a job, for that time.
+    LeaseId "lea_";
     /// An application that signs people in; not what it calls itself by.
     OauthClientId "oac_";
     /// An owner account.

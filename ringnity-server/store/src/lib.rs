@@ -28,6 +28,7 @@ pub mod idempotency;
 pub mod identities;
 pub mod ids;
 mod load;
+pub mod jobs;
 mod migrate;
 pub mod oauth_clients;
 pub mod owners;

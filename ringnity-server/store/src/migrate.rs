@@ -11,7 +11,10 @@ use diesel::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::error::{Cause, StoreError};
+use crate::{
+    error::{Cause, StoreError},
+    events,
+};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -22,7 +25,11 @@ const POSTGRES_LOCK: &str =
 const SQLITE_LOCK: &str = "BEGIN EXCLUSIVE";
 
 pub(crate) fn postgres(conn: &mut PgConnection) -> Result<usize, StoreError> {
-    locked(conn, POSTGRES_LOCK, |conn| pending(conn, POSTGRES))
+    locked(conn, POSTGRES_LOCK, |conn| {
+        let applied = pending(conn, POSTGRES)?;
+        events::settle_restored(conn)?;
+        Ok(applied)
+    })
 }
 
 /// Foreign keys are off on this connection, for SQLite changes a table by making a new one; so they are checked

@@ -285,6 +285,7 @@ diesel::table! {
         name -> Text,
         payload -> Text,
         created_at -> Moment,
+        transaction_id -> BigInt,
     }
 }
 
@@ -434,6 +435,24 @@ diesel::table! {
         require_pkce -> Bool,
         last_used_at -> Nullable<Moment>,
         revoked_at -> Nullable<Moment>,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::types::Moment;
+
+    jobs (id) {
+        id -> Text,
+        kind -> Text,
+        subject -> Text,
+        payload -> Text,
+        run_at -> Moment,
+        attempts -> BigInt,
+        lease -> Nullable<Text>,
+        last_error -> Nullable<Text>,
         created_at -> Moment,
         updated_at -> Moment,
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
+    conn::{Conn, on_engine},
     error::StoreResult,
     ids::{SessionFamilyId, TenantId},
     schema::{refresh_tokens, session_families},
@@ -252,8 +252,34 @@ pub fn revoke_by_credential(
         .execute(c)?)
 }
 
-/// Deletes sessions that expired before that time, with their tokens; says how many.
-pub fn session_delete_expired(c: &mut Conn, before: DateTime<Utc>) -> StoreResult<usize> {
-    Ok(delete(session_families::table.filter(session_families::expires_at.lt(Stamp::from(before))))
-        .execute(c)?)
+/// Forgets sessions whose time is over, with their tokens, at most `limit` rows; says how many. Tokens stay as long as
+/// their session, used ones too, or nobody would notice that one comes again. They go before it, in as many calls as
+/// it takes: a session that was refreshed for a year has tens of thousands.
+pub fn session_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
+    let limit = limit.max(0);
+    let tokens: Vec<String> = refresh_tokens::table
+        .inner_join(session_families::table)
+        .filter(session_families::expires_at.le(Stamp::from(now)))
+        .limit(limit)
+        .select(refresh_tokens::token_hash)
+        .load(c)?;
+    let mut gone = on_engine!(c, c => delete(
+        refresh_tokens::table.filter(refresh_tokens::token_hash.eq_any(&tokens))
+    )
+    .execute(c))?;
+    let left = limit - i64::try_from(gone).unwrap_or(limit);
+    if left > 0 {
+        // Fewer tokens were found than were asked for, so the sessions that are over have none any more.
+        let families: Vec<SessionFamilyId> = session_families::table
+            .filter(session_families::expires_at.le(Stamp::from(now)))
+            .order(session_families::expires_at.asc())
+            .limit(left)
+            .select(session_families::id)
+            .load(c)?;
+        gone += on_engine!(c, c => delete(
+            session_families::table.filter(session_families::id.eq_any(&families))
+        )
+        .execute(c))?;
+    }
+    Ok(gone)
 }

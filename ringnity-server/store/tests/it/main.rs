@@ -3,8 +3,10 @@
 
 mod contacts;
 mod crash;
+mod jobs;
 mod migrations;
 mod outage;
+mod outbox;
 mod repeats;
 mod resources;
 mod schema;

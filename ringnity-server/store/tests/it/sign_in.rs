@@ -49,7 +49,7 @@ async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
         let unknown = store.write(|c| entry_tokens::entry_token_use(c, "nobody's", noon())).await;
         assert_eq!(unknown.unwrap(), None);
         let deleted =
-            store.write(move |c| entry_tokens::entry_token_delete_expired(c, noon() + minute * 2)).await;
+            store.write(move |c| entry_tokens::entry_token_expire(c, noon() + minute * 2, 500)).await;
         assert_eq!(deleted.unwrap(), 2);
     })
     .await;

@@ -1,0 +1,228 @@
+//! Jobs: one holder at a time, taken over from those who vanish, and nothing counts that a former holder does.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ringnity_store::{
+    Store, StoreError,
+    jobs::{self, Job, Lease},
+};
+
+use crate::support::{noon, number, on_each_engine, run};
+
+fn minutes(count: i64) -> TimeDelta {
+    TimeDelta::minutes(count)
+}
+
+async fn put(store: &Store, subject: &str, run_at: DateTime<Utc>) -> bool {
+    let subject = subject.to_owned();
+    store.write(move |c| jobs::job_put(c, "mail", &subject, "{}", run_at, noon())).await.unwrap()
+}
+
+/// Claims for a minute.
+async fn claim(store: &Store, limit: i64, now: DateTime<Utc>) -> Vec<(Job, Lease)> {
+    store.write(move |c| jobs::job_claim(c, "mail", limit, now + minutes(1), now)).await.unwrap()
+}
+
+async fn claim_one(store: &Store, now: DateTime<Utc>) -> Option<(Job, Lease)> {
+    claim(store, 1, now).await.pop()
+}
+
+async fn get(store: &Store, subject: &'static str) -> Job {
+    store.read(move |c| jobs::job_get(c, "mail", subject)).await.unwrap().unwrap()
+}
+
+async fn next(store: &Store) -> Option<DateTime<Utc>> {
+    store.read(|c| jobs::job_next_at(c, "mail")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_put_once_and_taken_when_they_are_due_the_oldest_first() {
+    on_each_engine(async |store, _| {
+        assert_eq!(next(&store).await, None);
+        assert!(put(&store, "b", noon() + minutes(2)).await);
+        assert!(put(&store, "a", noon() + minutes(1)).await);
+        assert!(put(&store, "c", noon() + minutes(9)).await);
+        assert!(!put(&store, "a", noon()).await, "it is there already");
+        assert_eq!(next(&store).await, Some(noon() + minutes(1)));
+        assert!(claim(&store, 9, noon()).await.is_empty(), "nothing is due");
+        let other = store.write(|c| jobs::job_claim(c, "fax", 9, noon(), noon() + minutes(9))).await;
+        assert!(other.unwrap().is_empty(), "another kind's");
+
+        let due = noon() + minutes(3);
+        let first = claim_one(&store, due).await.unwrap().0;
+        assert_eq!((first.subject.as_str(), first.attempts, first.run_at), ("a", 1, due + minutes(1)));
+        let rest = claim(&store, 9, due).await;
+        assert_eq!(rest.iter().map(|(job, _)| job.subject.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(next(&store).await, Some(due + minutes(1)), "when the first lease lapses");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_effect_is_not_kept_is_not_put_either() {
+    on_each_engine(async |store, _| {
+        let refused: Result<(), StoreError> = store
+            .write(|c| {
+                jobs::job_put(c, "mail", "a", "{}", noon(), noon())?;
+                Err(StoreError::Text)
+            })
+            .await;
+        assert!(refused.is_err());
+        assert_eq!(next(&store).await, None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_of_many_that_claim_at_once_each_job_goes_to_one() {
+    on_each_engine(async |store, database| {
+        const JOBS: usize = 60;
+        for n in 0..JOBS {
+            put(&store, &n.to_string(), noon()).await;
+        }
+        // As many nodes as the engine allows, each with several hands.
+        let second = match database.engine() {
+            ringnity_store::Engine::Postgres => Store::open(database.config()).await.unwrap(),
+            ringnity_store::Engine::Sqlite => store.clone(),
+        };
+        let mut hands = Vec::new();
+        for hand in 0..8 {
+            let store = if hand % 2 == 0 { store.clone() } else { second.clone() };
+            hands.push(tokio::spawn(async move {
+                let mut done = Vec::new();
+                loop {
+                    let claimed = claim(&store, 3, noon()).await;
+                    if claimed.is_empty() {
+                        return done;
+                    }
+                    for (job, lease) in claimed {
+                        store.write(move |c| jobs::job_finish(c, &lease)).await.unwrap();
+                        done.push(job.subject);
+                    }
+                }
+            }));
+        }
+        let mut times: BTreeMap<String, u32> = BTreeMap::new();
+        for hand in hands {
+            for subject in hand.await.unwrap() {
+                *times.entry(subject).or_default() += 1;
+            }
+        }
+        let doubled = times.values().filter(|times| **times > 1).count();
+        println!("{}: jobs done {}, doubled {doubled}", database.engine(), times.len());
+        assert_eq!((times.len(), doubled), (JOBS, 0));
+        assert_eq!(next(&store).await, None);
+        second.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_node_vanished_is_taken_over_after_its_lease_and_not_before() {
+    on_each_engine(async |store, database| {
+        put(&store, "a", noon()).await;
+        let claimed = claim_one(&store, noon()).await;
+        assert!(claimed.is_some());
+        // The process is gone; its successor knows only the database.
+        store.close().await;
+        let store = Store::open(database.config()).await.unwrap();
+        let almost = noon() + minutes(1) - TimeDelta::microseconds(1);
+        assert_eq!(claim_one(&store, almost).await, None);
+        let (job, _) = claim_one(&store, noon() + minutes(1)).await.unwrap();
+        assert_eq!((job.subject.as_str(), job.attempts), ("a", 2));
+        store.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_is_extended_does_not_lapse() {
+    on_each_engine(async |store, _| {
+        put(&store, "a", noon()).await;
+        let (_, lease) = claim_one(&store, noon()).await.unwrap();
+        let half = noon() + TimeDelta::seconds(30);
+        store.write(move |c| jobs::job_extend(c, &lease, half + minutes(1), half)).await.unwrap();
+        assert_eq!(claim_one(&store, noon() + minutes(1)).await, None);
+        assert!(claim_one(&store, half + minutes(1)).await.is_some());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_does_counts_until_another_has_taken_the_job_and_never_after() {
+    on_each_engine(async |store, _| {
+        store.write(|c| run(c, "CREATE TABLE effects (n BIGINT NOT NULL)")).await.unwrap();
+        put(&store, "a", noon()).await;
+        let (_, slow) = claim_one(&store, noon()).await.unwrap();
+        let late = noon() + minutes(5);
+        // It has lapsed, but nobody wanted the job: why do it twice?
+        let lease = slow.clone();
+        store.write(move |c| jobs::job_save(c, &lease, r#"{"step":1}"#, late)).await.unwrap();
+
+        let (job, quick) = claim_one(&store, late).await.unwrap();
+        assert_eq!(job.payload, r#"{"step":1}"#);
+        for what in 0..6 {
+            let lease = slow.clone();
+            let refused = store
+                .write(move |c| {
+                    run(c, "INSERT INTO effects VALUES (1)")?;
+                    match what {
+                        0 => jobs::job_extend(c, &lease, late + minutes(9), late),
+                        1 => jobs::job_save(c, &lease, "{}", late),
+                        2 => jobs::job_finish(c, &lease),
+                        3 => jobs::job_reschedule(c, &lease, late, Some("{}"), late),
+                        4 => jobs::job_fail(c, &lease, late, "late", late),
+                        _ => jobs::job_release(c, &lease, late),
+                    }
+                })
+                .await;
+            assert!(matches!(refused, Err(StoreError::LeaseLost)), "{what}: {refused:?}");
+        }
+        assert_eq!(get(&store, "a").await, job, "nothing of it shows");
+        let effects = store.read(|c| number(c, "SELECT count(*) AS n FROM effects")).await.unwrap();
+        assert_eq!(effects, 0, "what was done with it is taken back");
+        store.write(move |c| jobs::job_finish(c, &quick)).await.unwrap();
+        assert_eq!(next(&store).await, None);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_went_well_starts_anew_and_one_that_failed_remembers_why() {
+    on_each_engine(async |store, _| {
+        put(&store, "a", noon()).await;
+        let (_, lease) = claim_one(&store, noon()).await.unwrap();
+        let error = format!("no\0 {}", "x".repeat(9000));
+        store.write(move |c| jobs::job_fail(c, &lease, noon() + minutes(2), &error, noon())).await.unwrap();
+        let failed = get(&store, "a").await;
+        let kept = failed.last_error.unwrap();
+        assert!(kept.starts_with("no x") && kept.len() == 500, "{kept}");
+        assert_eq!((failed.attempts, failed.run_at), (1, noon() + minutes(2)));
+        // Whatever wakes other jobs: one that failed has its pause.
+        store.write(|c| jobs::job_hasten(c, "mail", noon() + minutes(1))).await.unwrap();
+        assert_eq!(claim_one(&store, noon() + minutes(1)).await, None);
+
+        let (job, lease) = claim_one(&store, noon() + minutes(2)).await.unwrap();
+        assert_eq!(job.attempts, 2);
+        // Given back: it was nobody's fault.
+        store.write(move |c| jobs::job_release(c, &lease, noon() + minutes(2))).await.unwrap();
+        assert_eq!(get(&store, "a").await.attempts, 1);
+
+        let (_, lease) = claim_one(&store, noon() + minutes(2)).await.unwrap();
+        let tomorrow = noon() + TimeDelta::days(1);
+        store
+            .write(move |c| jobs::job_reschedule(c, &lease, tomorrow, Some(r#"{"n":1}"#), noon()))
+            .await
+            .unwrap();
+        let job = get(&store, "a").await;
+        assert_eq!((job.attempts, job.run_at, job.last_error), (0, tomorrow, None));
+        assert_eq!(job.payload, r#"{"n":1}"#);
+        // Now it may be hastened, but not while somebody has it.
+        store.write(|c| jobs::job_hasten(c, "mail", noon() + minutes(3))).await.unwrap();
+        assert!(claim_one(&store, noon() + minutes(3)).await.is_some());
+        let hastened = store.write(|c| jobs::job_hasten(c, "mail", noon())).await.unwrap();
+        assert_eq!(hastened, 0);
+    })
+    .await;
+}
