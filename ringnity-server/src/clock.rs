@@ -1,26 +1,31 @@
 //! The time, as everything in the server asks for it: tests set it, nothing else may call `Utc::now`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
+use tokio::sync::watch;
 
 /// A clock: the system's, or one that tests move.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     /// Milliseconds that the clock is ahead of the system's.
-    ahead: Arc<AtomicI64>,
+    ahead: Arc<watch::Sender<i64>>,
 }
 
 impl Clock {
     /// The time now.
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now() + Duration::milliseconds(self.ahead.load(Ordering::Relaxed))
+        Utc::now() + Duration::milliseconds(*self.ahead.borrow())
     }
 
     /// Moves every holder of this clock ahead. For tests.
     pub fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+        self.ahead.send_modify(|ahead| *ahead += by.num_milliseconds());
+    }
+
+    /// Tells when the clock is moved, for what sleeps until a time.
+    pub fn moves(&self) -> watch::Receiver<i64> {
+        self.ahead.subscribe()
     }
 }
 

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 mod fault;
+pub mod jobs;
 mod limits;
 pub mod logs;
 mod metrics;

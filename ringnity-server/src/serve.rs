@@ -19,6 +19,7 @@ use crate::auth::tokens::Signer;
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::demo::{self, Demo};
+use crate::jobs::{self, Job, Runner};
 use crate::metrics::Metrics;
 use crate::pages;
 use crate::private::{self, Private, PrivateServer};
@@ -35,6 +36,7 @@ const PRIVATE_GRACE: Duration = Duration::from_secs(1);
 /// A server that answers requests.
 pub struct Running {
     server: HttpServer<State>,
+    jobs: Runner,
     store: Store,
     private: Option<PrivateServer>,
     /// Set when it begins to stop.
@@ -53,6 +55,16 @@ pub struct Running {
 
 /// Starts a server. `check` says what becomes of answers that break the contract.
 pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> Result<Running> {
+    start_with_jobs(config, clock, check, jobs::all()).await
+}
+
+/// Starts a server that does these jobs and no others.
+pub async fn start_with_jobs(
+    config: &ServeConfig,
+    clock: Clock,
+    check: ResponseCheck,
+    jobs: Vec<Arc<dyn Job>>,
+) -> Result<Running> {
     if config.database.database_url.is_none() || config.wants_demo() {
         std::fs::create_dir_all(&config.database.data_dir).with_context(|| {
             format!(
@@ -93,17 +105,19 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     let certificate = config.certificate()?;
     let tls = certificate.as_ref().map(Certificate::config).transpose()?;
     let metrics = Arc::new(Metrics::new(&store));
+    let app = Arc::new(App {
+        store: store.clone(),
+        clock,
+        signer,
+        google,
+        oauth_scopes,
+        urls,
+        rates: Rates::new(rate_limit),
+        sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
+        jobs_put: tokio::sync::Notify::new(),
+    });
     let state = State {
-        app: App {
-            store: store.clone(),
-            clock,
-            signer,
-            google,
-            oauth_scopes,
-            urls,
-            rates: Rates::new(rate_limit),
-            sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
-        },
+        app: Arc::clone(&app),
         boundary: boundary.responses(check),
         trusted_proxies: config.trusted_proxies.iter().map(std::net::IpAddr::to_canonical).collect(),
         metrics: metrics.clone(),
@@ -125,7 +139,8 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     if let (Some(demo), Some(file)) = (&demo, &config.demo_file) {
         demo.write(file).context("cannot write the file of --demo-file; choose another")?;
     }
-    Ok(Running { server, store, private, stopping, renewals, address, database, demo, _claim: claim })
+    let jobs = Runner::start(app, jobs);
+    Ok(Running { server, jobs, store, private, stopping, renewals, address, database, demo, _claim: claim })
 }
 
 impl Running {
@@ -139,14 +154,15 @@ impl Running {
         self.private.as_ref().map(PrivateServer::local_addr)
     }
 
-    /// Takes no more requests, finishes those it took, and closes the database. Clients that do not come to an
-    /// end are left behind after a minute.
+    /// Takes no more requests and no more jobs, finishes those it took, and closes the database. Clients and jobs
+    /// that do not come to an end are left behind after a minute.
     pub async fn stop(self) -> Result<()> {
         self.stopping.store(true, Ordering::Relaxed);
         if let Some(renewals) = self.renewals {
             renewals.abort();
         }
-        let closed = tokio::time::timeout(GRACE, self.server.close()).await;
+        let closing = tokio::time::timeout(GRACE, self.server.close());
+        let (closed, ()) = tokio::join!(closing, self.jobs.stop(GRACE));
         if let Some(private) = self.private {
             // Whoever looks on may see the end; nobody is kept waiting for it.
             let _ = tokio::time::timeout(PRIVATE_GRACE, private.close()).await;

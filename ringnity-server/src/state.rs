@@ -17,7 +17,7 @@ const HELD_BY_PAGES: [&str; 4] = ["visitor", "agent", "admin", "oauth"];
 /// The state of a running server.
 pub struct State {
     /// The rules.
-    pub app: App,
+    pub app: Arc<App>,
     /// Checks of requests and answers.
     pub boundary: Boundary,
     /// Proxies that are believed when they say where a client is.

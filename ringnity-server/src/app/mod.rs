@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ringnity_store::Store;
+use tokio::sync::Notify;
 
 use crate::auth::google::Google;
 use crate::auth::tokens::Signer;
@@ -59,6 +60,8 @@ pub struct App {
     pub rates: Rates,
     /// How often signing in may fail, where that is limited.
     pub sign_in_limits: Option<sign_ins::SignInLimits>,
+    /// Told by a rule that has put a job which should not wait for the next look.
+    pub jobs_put: Notify,
 }
 
 impl App {

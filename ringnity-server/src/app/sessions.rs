@@ -113,7 +113,8 @@ pub async fn end(app: &App, scope: TokenScope, presented: Option<String>) -> App
             let hash = secrets::hash(&presented);
             app.store
                 .write(move |c| match sessions::session_by_token(c, &hash)? {
-                    Some(session) if session.subject_kind == scope.as_str() => {
+                    // One that is over may be forgotten already: it counts as that before it is, too.
+                    Some(session) if session.subject_kind == scope.as_str() && session.expires_at > now => {
                         sessions::session_revoke(c, &session.id, "signed out", now)
                     }
                     _ => Ok::<_, StoreError>(false),

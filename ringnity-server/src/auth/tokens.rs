@@ -17,6 +17,9 @@ const ISSUER: &str = "ringnity";
 /// Life of an access token.
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::seconds(900);
 
+/// No token that a signing key signs lives longer, whoever asks for it.
+pub const LONGEST_TOKEN_LIFE: Duration = Duration::hours(1);
+
 /// Life of a refresh token.
 pub const REFRESH_TOKEN_LIFE: Duration = Duration::days(30);
 

@@ -1,12 +1,14 @@
 //! A server of its own for every test, and answers that are checked before a test sees them.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use ringnity_api::ResponseCheck;
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{DatabaseConfig, ServeConfig};
 use ringnity_server::demo::Demo;
+use ringnity_server::jobs::{self, Job};
 use ringnity_server::serve::{self, Running};
 use ringnity_store::Store;
 use ringnity_store::plans;
@@ -22,6 +24,7 @@ pub struct TestServer {
     pub base: String,
     http: reqwest::Client,
     config: ServeConfig,
+    jobs: Vec<Arc<dyn Job>>,
     _database: TestDatabase,
     _folder: tempfile::TempDir,
 }
@@ -41,6 +44,23 @@ where
     F: Fn(TestServer) -> Fut,
     Fut: Future<Output = ()>,
 {
+    run_on_each_engine(change, &jobs::all(), test);
+}
+
+/// Runs `test` with a fresh server on each engine, which does these jobs and no others.
+pub fn on_each_engine_with_jobs<F, Fut>(jobs: &[Arc<dyn Job>], test: F)
+where
+    F: Fn(TestServer) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    run_on_each_engine(|_| {}, jobs, test);
+}
+
+fn run_on_each_engine<F, Fut>(change: impl Fn(&mut ServeConfig), jobs: &[Arc<dyn Job>], test: F)
+where
+    F: Fn(TestServer) -> Fut,
+    Fut: Future<Output = ()>,
+{
     for engine in engines() {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -48,7 +68,7 @@ where
             .build()
             .expect("runtime");
         runtime.block_on(async {
-            let server = TestServer::start_with(TestDatabase::new(engine), &change).await;
+            let server = TestServer::start_with_jobs(TestDatabase::new(engine), &change, jobs.to_vec()).await;
             test(server).await;
         });
         runtime.shutdown_timeout(std::time::Duration::from_secs(5));
@@ -56,7 +76,11 @@ where
 }
 
 impl TestServer {
-    pub async fn start_with(database: TestDatabase, change: impl Fn(&mut ServeConfig)) -> Self {
+    pub async fn start_with_jobs(
+        database: TestDatabase,
+        change: impl Fn(&mut ServeConfig),
+        jobs: Vec<Arc<dyn Job>>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let mut config = ServeConfig {
             listen: "127.0.0.1:0".parse().expect("address"),
@@ -80,11 +104,22 @@ impl TestServer {
         };
         change(&mut config);
         let clock = Clock::default();
-        let running = serve::start(&config, clock.clone(), ResponseCheck::Fatal).await.expect("starts");
+        let running = serve::start_with_jobs(&config, clock.clone(), ResponseCheck::Fatal, jobs.clone());
+        let running = running.await.expect("starts");
         let demo = running.demo.clone().expect("demo");
         let base = format!("{}://{}", running.scheme(), running.address);
         let http = reqwest::Client::builder().no_proxy().build().expect("client");
-        Self { running: Some(running), demo, clock, base, http, config, _database: database, _folder: folder }
+        Self {
+            running: Some(running),
+            demo,
+            clock,
+            base,
+            http,
+            config,
+            jobs,
+            _database: database,
+            _folder: folder,
+        }
     }
 
     /// Stops the server and starts it again on the same database.
@@ -92,8 +127,7 @@ impl TestServer {
         if let Some(running) = self.running.take() {
             running.stop().await.expect("stops");
         }
-        let running =
-            serve::start(&self.config, self.clock.clone(), ResponseCheck::Fatal).await.expect("starts again");
+        let running = self.second_with_jobs(self.jobs.clone()).await.expect("starts again");
         self.base = format!("{}://{}", running.scheme(), running.address);
         self.running = Some(running);
     }
@@ -122,7 +156,17 @@ impl TestServer {
 
     /// What a second server on the same database says.
     pub async fn second(&self) -> anyhow::Result<Running> {
-        serve::start(&self.config, self.clock.clone(), ResponseCheck::Fatal).await
+        self.second_with_jobs(self.jobs.clone()).await
+    }
+
+    /// The same, of one that does these jobs.
+    pub async fn second_with_jobs(&self, jobs: Vec<Arc<dyn Job>>) -> anyhow::Result<Running> {
+        serve::start_with_jobs(&self.config, self.clock.clone(), ResponseCheck::Fatal, jobs).await
+    }
+
+    /// The running server, to be stopped by the test.
+    pub fn take_running(&mut self) -> Running {
+        self.running.take().expect("a running server")
     }
 
     /// The database file, on SQLite.

@@ -13,12 +13,18 @@ struct Room {
 
 const STORE: &str = "ringnity-server/store/";
 
-const ROOMS: [Room; 6] = [
+const ROOMS: [Room; 7] = [
     Room {
         folder: "ringnity-server/src/app/",
         except: None,
         forbidden: &["dropshot", "http", "hyper", "diesel", "ringnity_api"],
         remedy: "app/ holds rules; HTTP belongs into routes/ and the API crate, SQL into the store",
+    },
+    Room {
+        folder: "ringnity-server/src/jobs/",
+        except: None,
+        forbidden: &["dropshot", "http", "hyper", "diesel", "ringnity_api"],
+        remedy: "jobs/ works through app/, outbound/ and the store, and answers nobody",
     },
     Room {
         folder: "ringnity-server/src/routes/",
@@ -182,6 +188,15 @@ mod tests {
         ] {
             assert_eq!(rules(app, &format!("//! Rules.\n{line}\n")), [], "{line}");
         }
+    }
+
+    #[test]
+    fn jobs_answer_nobody() {
+        let jobs = "ringnity-server/src/jobs/mail.rs";
+        for line in ["use dropshot::HttpError;", "fn f(r: http::Request<()>) {}", "use ringnity_api::Call;"] {
+            assert_eq!(rules(jobs, line), [(1, "room")], "{line}");
+        }
+        assert_eq!(rules(jobs, "use ringnity_store::Store;\nuse crate::app::App;\n"), []);
     }
 
     #[test]

@@ -1,0 +1,341 @@
+//! The runner: looks which jobs are due, claims them, and runs each in a task of its own. A look is one read, so a
+//! server with nothing to do leaves the database's writer alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ringnity_store::events::{EventPosition, event_list_ready};
+use ringnity_store::jobs::{self, Job as Row, Lease};
+use ringnity_store::{Conn, StoreError, StoreResult};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+
+use super::{Job, Next, Phase, Run, Schedule};
+use crate::app::App;
+
+/// How long a job is a node's before others may take it: so long a job waits whose node died.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How often a lease is extended while its job runs. Twice it may go wrong.
+const EXTEND_EVERY: Duration = Duration::from_secs(20);
+/// The longest pause between two looks: another node may have put a job.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// The same where a job waits for events.
+const LOOK_FOR_EVENTS_EVERY: Duration = Duration::from_secs(1);
+/// The pause after a look that failed, or that found a job which another node was just taking.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// When a job that waits for events comes even though none were noticed.
+const EVENTS_AT_LEAST_EVERY: TimeDelta = TimeDelta::minutes(10);
+/// The pause after a job first failed; it doubles each time.
+const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
+/// No pause is longer.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+/// How long jobs may take to be dropped.
+const DROPPING: Duration = Duration::from_secs(5);
+
+/// Jobs being done, until it is stopped or dropped.
+pub struct Runner {
+    phase: watch::Sender<Phase>,
+    task: JoinHandle<()>,
+}
+
+impl Runner {
+    /// Begins to do jobs, beside whatever else the server does.
+    pub fn start(app: Arc<App>, jobs: Vec<Arc<dyn Job>>) -> Self {
+        let (phase, told) = watch::channel(Phase::Working);
+        let kinds = jobs
+            .into_iter()
+            .map(|job| Kind { places: Arc::new(Semaphore::new(job.at_once().max(1))), job })
+            .collect();
+        let work = Work { app, kinds, phase: told, put: false, running: JoinSet::new() };
+        Self { phase, task: tokio::spawn(work.go_on()) }
+    }
+
+    /// Takes no more jobs and finishes those that run. What is not done after `grace` is dropped and given back, for
+    /// another node, or for this one when it is started again.
+    pub async fn stop(mut self, grace: Duration) {
+        self.phase.send_replace(Phase::Finishing);
+        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
+            tracing::warn!("some jobs did not end in {} s and were given back", grace.as_secs());
+            self.phase.send_replace(Phase::GivingUp);
+            let _ = tokio::time::timeout(DROPPING, &mut self.task).await;
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Kind {
+    job: Arc<dyn Job>,
+    places: Arc<Semaphore>,
+}
+
+struct Work {
+    app: Arc<App>,
+    kinds: Vec<Kind>,
+    phase: watch::Receiver<Phase>,
+    /// Whether the rows of recurring jobs are there.
+    put: bool,
+    running: JoinSet<()>,
+}
+
+/// A kind of which jobs may be taken.
+#[derive(Clone)]
+struct Open {
+    index: usize,
+    name: &'static str,
+    places: i64,
+    for_events: bool,
+}
+
+impl Work {
+    async fn go_on(mut self) {
+        let mut moved = self.app.clock.moves();
+        let mut phase = self.phase.clone();
+        let mut failing = false;
+        while *phase.borrow_and_update() == Phase::Working {
+            moved.mark_unchanged();
+            let pause = match self.look().await {
+                Ok(pause) => {
+                    failing = false;
+                    pause
+                }
+                Err(error) => {
+                    // Once is enough: the rest of the server says the same.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "cannot look for jobs; trying again until it works");
+                    }
+                    LOOK_AGAIN
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.app.jobs_put.notified() => {}
+                _ = moved.changed() => {}
+                _ = phase.changed() => {}
+                Some(_) = self.running.join_next() => {}
+            }
+        }
+        while self.running.join_next().await.is_some() {}
+    }
+
+    /// Starts what is due. Answers how long there is nothing more to do.
+    async fn look(&mut self) -> StoreResult<Duration> {
+        if !self.put {
+            self.put_recurring().await?;
+            self.put = true;
+        }
+        let open: Vec<Open> = (self.kinds.iter().enumerate())
+            .map(|(index, kind)| Open {
+                index,
+                name: kind.job.name(),
+                places: i64::try_from(kind.places.available_permits()).unwrap_or(i64::MAX),
+                for_events: kind.job.schedule() == Schedule::Events,
+            })
+            .filter(|open| open.places > 0)
+            .collect();
+        let now = self.app.now();
+        let wanted = open.clone();
+        let next: Vec<Option<DateTime<Utc>>> = self
+            .app
+            .store
+            .read(move |c| wanted.iter().map(|open| next_at(c, open, now)).collect::<StoreResult<_>>())
+            .await?;
+        let is_due = |next: &Option<DateTime<Utc>>| next.is_some_and(|next| next <= now);
+        let due: Vec<Open> =
+            open.iter().zip(&next).filter(|(_, next)| is_due(next)).map(|(open, _)| open.clone()).collect();
+        if due.is_empty() {
+            let longest =
+                if open.iter().any(|open| open.for_events) { LOOK_FOR_EVENTS_EVERY } else { LOOK_EVERY };
+            let soonest = next.into_iter().flatten().min();
+            let pause = soonest.and_then(|soonest| (soonest - now).to_std().ok());
+            return Ok(pause.map_or(longest, |pause| pause.min(longest)));
+        }
+        let claimed = self.app.store.write(move |c| claim_each(c, &due, now)).await?;
+        if claimed.is_empty() {
+            return Ok(LOOK_AGAIN);
+        }
+        for (index, row, lease) in claimed {
+            self.begin(index, row, lease);
+        }
+        Ok(Duration::ZERO)
+    }
+
+    /// Makes the rows of recurring jobs, once in a database's life.
+    async fn put_recurring(&self) -> StoreResult<()> {
+        let recurring = self.kinds.iter().filter(|kind| kind.job.schedule() != Schedule::Put);
+        let names: Vec<&'static str> = recurring.map(|kind| kind.job.name()).collect();
+        let missing = self
+            .app
+            .store
+            .read(move |c| {
+                let mut missing = Vec::new();
+                for name in &names {
+                    if jobs::job_get(c, name, "")?.is_none() {
+                        missing.push(*name);
+                    }
+                }
+                Ok::<_, StoreError>(missing)
+            })
+            .await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let now = self.app.now();
+        self.app
+            .store
+            .write(move |c| {
+                missing.iter().try_for_each(|name| jobs::job_put(c, name, "", "{}", now, now).map(drop))
+            })
+            .await
+    }
+
+    fn begin(&mut self, index: usize, row: Row, lease: Lease) {
+        let Some(kind) = self.kinds.get(index) else { return };
+        // There is a place: only this loop takes them.
+        let Ok(place) = Arc::clone(&kind.places).try_acquire_owned() else { return };
+        let run = Run { app: Arc::clone(&self.app), job: row, lease, phase: self.phase.clone() };
+        self.running.spawn(carry_out(Arc::clone(&kind.job), run, place));
+    }
+}
+
+/// When the next job of a kind may be taken; now, where there are events for it that it has not seen.
+fn next_at(c: &mut Conn, open: &Open, now: DateTime<Utc>) -> StoreResult<Option<DateTime<Utc>>> {
+    if !open.for_events {
+        return jobs::job_next_at(c, open.name);
+    }
+    let Some(row) = jobs::job_get(c, open.name, "")? else { return Ok(None) };
+    // One that somebody has, or that failed, comes at its time.
+    if row.attempts > 0 || row.run_at <= now {
+        return Ok(Some(row.run_at));
+    }
+    let seen = EventPosition::from_payload(&row.payload)?;
+    Ok(Some(if event_list_ready(c, seen, 1)?.is_empty() { row.run_at } else { now }))
+}
+
+fn claim_each(c: &mut Conn, due: &[Open], now: DateTime<Utc>) -> StoreResult<Vec<(usize, Row, Lease)>> {
+    let mut claimed = Vec::new();
+    for open in due {
+        if open.for_events {
+            jobs::job_hasten(c, open.name, now)?;
+        }
+        for (row, lease) in jobs::job_claim(c, open.name, open.places, now + LEASE, now)? {
+            claimed.push((open.index, row, lease));
+        }
+    }
+    Ok(claimed)
+}
+
+/// Runs one job to its end, whatever that is, and holds its lease meanwhile.
+async fn carry_out(job: Arc<dyn Job>, run: Run, _place: OwnedSemaphorePermit) {
+    let (app, row, lease) = (Arc::clone(&run.app), run.job.clone(), run.lease.clone());
+    let mut phase = run.phase.clone();
+    // A task of its own, so that a panic is its own; in a set, so that it ends when this one does.
+    let mut own = JoinSet::new();
+    let work = Arc::clone(&job);
+    own.spawn(async move { work.run(&run).await });
+    let mut beat = tokio::time::interval(EXTEND_EVERY);
+    beat.tick().await;
+    let ended = loop {
+        tokio::select! {
+            Some(ended) = own.join_next() => break ended,
+            () = given_up(&mut phase) => {
+                own.shutdown().await;
+                break Ok(Ok(Next::GoOn));
+            }
+            _ = beat.tick() => {
+                let (lease, now) = (lease.clone(), app.now());
+                let extended = app.store.write(move |c| jobs::job_extend(c, &lease, now + LEASE, now)).await;
+                match extended {
+                    Ok(()) => {}
+                    Err(error @ StoreError::LeaseLost) => {
+                        tracing::warn!(job = job.name(), subject = row.subject, %error, "a job is given up");
+                        return;
+                    }
+                    Err(error) => tracing::warn!(job = job.name(), %error, "a job's lease is not extended"),
+                }
+            }
+        }
+    };
+    let settled = match result_of(ended) {
+        Ok(next) => settle(&app, job.schedule(), lease, next).await,
+        Err(error) => {
+            tracing::error!(
+                job = job.name(),
+                subject = row.subject,
+                attempts = row.attempts,
+                error,
+                "a job failed; it is tried again later"
+            );
+            let now = app.now();
+            let again_at = now + pause_after(row.attempts);
+            app.store.write(move |c| jobs::job_fail(c, &lease, again_at, &error, now)).await
+        }
+    };
+    if let Err(error) = settled {
+        tracing::warn!(job = job.name(), subject = row.subject, %error, "a job was done and may be done again");
+    }
+}
+
+/// Waits until jobs are dropped, or the runner is.
+async fn given_up(phase: &mut watch::Receiver<Phase>) {
+    let _ = phase.wait_for(|phase| *phase == Phase::GivingUp).await;
+}
+
+async fn settle(app: &App, schedule: Schedule, lease: Lease, next: Next) -> StoreResult<()> {
+    let now = app.now();
+    app.store
+        .write(move |c| match (next, schedule) {
+            (Next::Settled, _) => Ok(()),
+            (Next::GoOn, _) => jobs::job_release(c, &lease, now),
+            (Next::Done, Schedule::Put) => jobs::job_finish(c, &lease),
+            (Next::Done, Schedule::Every(period)) => {
+                let period = TimeDelta::from_std(period).unwrap_or(LONGEST_PAUSE);
+                jobs::job_reschedule(c, &lease, now + period, None, now)
+            }
+            (Next::Done, Schedule::Events) => {
+                jobs::job_reschedule(c, &lease, now + EVENTS_AT_LEAST_EVERY, None, now)
+            }
+        })
+        .await
+}
+
+/// What came of a run, with an error in words.
+fn result_of(ended: Result<anyhow::Result<Next>, JoinError>) -> Result<Next, String> {
+    match ended {
+        Ok(Ok(next)) => Ok(next),
+        Ok(Err(error)) => Err(format!("{error:#}")),
+        Err(error) => Err(match error.try_into_panic() {
+            Ok(panic) => format!("panicked: {}", words_of(&*panic)),
+            Err(error) => error.to_string(),
+        }),
+    }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without words")
+}
+
+fn pause_after(attempts: i64) -> TimeDelta {
+    let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or(0);
+    (FIRST_PAUSE * 2_i32.pow(doublings)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let pauses: Vec<i64> = [1, 2, 3, 9, 10, 1_000_000].map(|n| pause_after(n).num_seconds()).to_vec();
+        assert_eq!(pauses, [10, 20, 40, 2560, 3600, 3600]);
+    }
+}

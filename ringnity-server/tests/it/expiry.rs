@@ -1,0 +1,255 @@
+//! What has ended is forgotten, and nobody notices when.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ringnity_server::auth::secrets::hash;
+use ringnity_server::auth::tokens::LONGEST_TOKEN_LIFE;
+use ringnity_store::jobs::job_get;
+use ringnity_store::signing_keys::{self, NewSigningKey};
+use ringnity_store::visitors::{self, VisitorProfile};
+use ringnity_store::{
+    Conn, Store, StoreError, StoreResult, entry_tokens, idempotency, owners, rates, sessions,
+};
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, on_each_engine};
+
+type Delete = fn(&mut Conn, DateTime<Utc>, i64) -> StoreResult<usize>;
+
+/// The kinds of rows that end, with the jobs that forget them.
+const KINDS: [(&str, Delete); 5] = [
+    ("expire-idempotency-keys", idempotency::idempotency_expire),
+    ("expire-rate-buckets", rates::rate_expire),
+    ("expire-sign-in-places", rates::sign_in_place_expire),
+    ("expire-entry-tokens", entry_tokens::entry_token_expire),
+    ("expire-sessions", sessions::session_expire),
+];
+
+/// How many rows end at that time or before: those that would go if one deleted them, which is taken back.
+async fn ending(store: &Store, delete: Delete, at: DateTime<Utc>) -> usize {
+    enum Told {
+        Count(usize),
+        Wrong(StoreError),
+    }
+    impl From<StoreError> for Told {
+        fn from(error: StoreError) -> Self {
+            Self::Wrong(error)
+        }
+    }
+    match store.write(move |c| Err::<(), Told>(Told::Count(delete(c, at, 100_000)?))).await {
+        Err(Told::Count(count)) => count,
+        Err(Told::Wrong(error)) => panic!("{error}"),
+        Ok(()) => unreachable!("it always refuses"),
+    }
+}
+
+/// Moves the clock, and waits until every job has looked at what there is by then.
+async fn pass(server: &TestServer, store: &Store, time: TimeDelta) {
+    server.clock.advance(time);
+    // Rescheduled for later: it has run.
+    let now = server.clock.now();
+    for name in KINDS.iter().map(|(name, _)| *name).chain(["expire-signing-keys"]) {
+        let mut looked = false;
+        for _ in 0..500 {
+            let row = store.read(move |c| job_get(c, name, "")).await.expect("read");
+            looked = row.is_some_and(|row| row.attempts == 0 && row.run_at > now);
+            if looked {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(looked, "{name} did not run");
+    }
+}
+
+/// One row of each kind that ends at `end`.
+async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateTime<Utc>) {
+    let (tenant, now) = (server.tenant_id(), server.clock.now());
+    store
+        .write(move |c| {
+            let owner = owners::owner_list(c, &tenant)?.remove(0).id;
+            idempotency::idempotency_claim(c, word, "h", None, end, now)?;
+            // The one token of a bucket, which is back by then.
+            rates::rate_take(c, word, rates::Rate::new(1, end - now), 1, now)?;
+            rates::sign_in_place_put(c, word, end)?;
+            let family = sessions::session_insert(c, Some(&tenant), "owner", owner.as_str(), word, end, now)?;
+            let profile = VisitorProfile { metadata: "{}".into(), ..VisitorProfile::default() };
+            visitors::visitor_context_insert(c, &tenant, &family.id, &profile)?;
+            // Of a session that outlives it.
+            let lasting = end + TimeDelta::days(900);
+            let id = format!("lasting {word}");
+            let session =
+                sessions::session_insert(c, Some(&tenant), "owner", owner.as_str(), &id, lasting, now)?;
+            entry_tokens::entry_token_insert(c, &tenant, &owner, &session.id, word, end, now)?;
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .expect("rows");
+}
+
+#[test]
+fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
+    on_each_engine(async |server| {
+        let store = server.store().await;
+        pass(&server, &store, TimeDelta::zero()).await;
+        let begin = server.clock.now();
+        let (soon, late) = (begin + TimeDelta::hours(40), begin + TimeDelta::hours(60));
+        make(&server, &store, "soon", soon).await;
+        make(&server, &store, "late", late).await;
+        let count = async |at| {
+            let mut counts = Vec::new();
+            for (_, delete) in KINDS {
+                counts.push(ending(&store, delete, at).await);
+            }
+            counts
+        };
+        let made = count(soon).await;
+        assert!(made.iter().all(|count| *count > 0), "{made:?}");
+
+        // Over, but only just: another node's clock may not have come so far.
+        pass(&server, &store, TimeDelta::hours(40) + TimeDelta::minutes(4)).await;
+        let kept = count(soon).await;
+        // Sign-ins of the demo may have ended meanwhile, but these have not.
+        assert!(kept.iter().all(|count| *count > 0), "{kept:?} of {made:?}");
+
+        pass(&server, &store, TimeDelta::minutes(11)).await;
+        let left = count(soon).await;
+        println!("{}: rows that ended {kept:?}, left {left:?}", store.engine());
+        assert_eq!(left, [0; 5]);
+        assert!(count(late).await.iter().all(|count| *count > 0), "what has not ended stays");
+        let lasting = store.read(|c| sessions::session_by_token(c, "lasting soon")).await.expect("read");
+        assert!(lasting.is_some());
+        pass(&server, &store, TimeDelta::hours(21)).await;
+        assert_eq!(count(late).await, [0; 5]);
+    });
+}
+
+#[test]
+fn more_rows_than_one_transaction_takes_all_go() {
+    on_each_engine(async |server| {
+        let store = server.store().await;
+        pass(&server, &store, TimeDelta::zero()).await;
+        let (tenant, now) = (server.tenant_id(), server.clock.now());
+        let end = now + TimeDelta::hours(1);
+        store
+            .write(move |c| {
+                for n in 0..1100 {
+                    idempotency::idempotency_claim(c, &format!("k{n}"), "h", None, end, now)?;
+                }
+                // A session with more tokens than go at once.
+                let family = sessions::session_insert(c, Some(&tenant), "owner", "o", "t0", end, now)?;
+                for n in 0..700 {
+                    sessions::session_rotate(c, &format!("t{n}"), &format!("t{}", n + 1), end, now)?;
+                }
+                Ok::<_, StoreError>(family)
+            })
+            .await
+            .expect("rows");
+        assert!(ending(&store, idempotency::idempotency_expire, end).await >= 1100);
+        assert!(ending(&store, sessions::session_expire, end).await >= 702);
+        pass(&server, &store, TimeDelta::hours(2)).await;
+        assert_eq!(ending(&store, idempotency::idempotency_expire, end).await, 0);
+        assert_eq!(ending(&store, sessions::session_expire, end).await, 0);
+    });
+}
+
+#[test]
+fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs_never() {
+    on_each_engine(async |server| {
+        let store = server.store().await;
+        let now = server.clock.now();
+        let key = |word: &str| NewSigningKey {
+            algorithm: "HS256".into(),
+            private_key: word.into(),
+            public_key: None,
+        };
+        let (one, two) = (key("one"), key("two"));
+        let active = store
+            .write(move |c| {
+                signing_keys::signing_key_ensure(c, "trial", &one, now)?;
+                signing_keys::signing_key_rotate(c, "trial", &two, now)
+            })
+            .await
+            .expect("keys");
+        let kept = async || {
+            let keys = store.read(|c| signing_keys::signing_key_list(c, "trial")).await.expect("keys");
+            keys.into_iter().map(|key| key.kid).collect::<Vec<_>>()
+        };
+        pass(&server, &store, LONGEST_TOKEN_LIFE + TimeDelta::days(7) - TimeDelta::minutes(1)).await;
+        assert_eq!(
+            kept().await.len(),
+            2,
+            "a node that was not told of the new key may still sign with the old"
+        );
+        pass(&server, &store, TimeDelta::minutes(11)).await;
+        assert_eq!(kept().await, std::slice::from_ref(&active.kid));
+        pass(&server, &store, TimeDelta::days(4000)).await;
+        assert_eq!(kept().await, [active.kid]);
+        // Nor that of the server's own tokens.
+        server.owner_token().await;
+    });
+}
+
+async fn sign_in(server: &TestServer) -> String {
+    let owner = &server.demo.first.owner;
+    let body = json!({ "email": owner.email, "password": owner.password });
+    let answer = server.post("/api/auth/owner-login").json(&body).send().await.ok();
+    refresh_token(answer.data())
+}
+
+fn refresh_token(data: &Value) -> String {
+    data["refreshToken"].as_str().expect("a token").to_owned()
+}
+
+fn brings(token: &str) -> Value {
+    json!({ "refreshToken": token })
+}
+
+async fn is_known(store: &Store, token: &str) -> bool {
+    let hash = hash(token);
+    store.read(move |c| sessions::session_by_token(c, &hash)).await.expect("read").is_some()
+}
+
+#[test]
+fn a_session_that_is_over_is_refused_alike_before_and_after_it_is_forgotten() {
+    on_each_engine(async |server| {
+        let store = server.store().await;
+        let token = sign_in(&server).await;
+        pass(&server, &store, TimeDelta::days(30) + TimeDelta::minutes(1)).await;
+        let answers = async || {
+            let refreshed = server.post("/api/auth/owner-refresh").json(&brings(&token)).send().await;
+            let cookie = format!("ownerRefreshToken={token}");
+            let left = server.post("/api/auth/owner-logout").header("cookie", &cookie).send().await.ok();
+            (refreshed.refused(401, "AUTH_REFRESH_TOKEN_INVALID").json, left.data().clone())
+        };
+        assert!(is_known(&store, &token).await);
+        let mut before = answers().await;
+        pass(&server, &store, TimeDelta::minutes(15)).await;
+        assert!(!is_known(&store, &token).await);
+        let mut after = answers().await;
+        for answer in [&mut before.0, &mut after.0] {
+            // The request's own.
+            answer.as_object_mut().expect("an envelope").remove("requestId");
+        }
+        assert_eq!(before, after);
+    });
+}
+
+#[test]
+fn a_used_token_is_known_as_long_as_its_session_lives_and_ends_it_when_it_comes_again() {
+    on_each_engine(async |server| {
+        let store = server.store().await;
+        let first = sign_in(&server).await;
+        pass(&server, &store, TimeDelta::days(20)).await;
+        let answer = server.post("/api/auth/owner-refresh").json(&brings(&first)).send().await.ok();
+        let second = refresh_token(answer.data());
+        // By its own time the first one is over; the session is not.
+        pass(&server, &store, TimeDelta::days(15)).await;
+        assert!(is_known(&store, &first).await);
+        let refresh =
+            async |token: &str| server.post("/api/auth/owner-refresh").json(&brings(token)).send().await;
+        refresh(&first).await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        refresh(&second).await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+    });
+}
