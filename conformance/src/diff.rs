@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The methods of a path item.
-const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+use crate::contract::{self, Operation, Place};
 
 /// Something that the two documents say differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,8 +56,8 @@ pub struct Comparison {
 /// What one document says of one operation.
 #[derive(Debug, Default)]
 struct Facts {
-    id: Option<String>,
-    tag: Option<String>,
+    id: String,
+    tag: String,
     /// Whether it is required, by place and name.
     parameters: BTreeMap<String, bool>,
     /// Whether there is a body.
@@ -84,10 +84,11 @@ type Key = (String, String);
 
 /// Compares a server's description with its contract. `routes` are methods and paths that the server has and may
 /// not describe: where a variable path only serves the literal ones beside it.
-pub fn compare(contract: &Value, description: &Value, routes: &[(&str, &str)]) -> Comparison {
-    let (contract, described) = (operations(contract), operations(description));
+/// An error says where a document is no OpenAPI.
+pub fn compare(contract: &Value, description: &Value, routes: &[(&str, &str)]) -> Result<Comparison> {
+    let (contract, described) = (operations(contract)?, operations(description)?);
     let routes: Vec<Key> =
-        routes.iter().map(|(method, path)| (method.to_lowercase(), (*path).to_owned())).collect();
+        routes.iter().map(|(method, path)| (method.to_uppercase(), (*path).to_owned())).collect();
     let mut out = Comparison::default();
     let mut gates = BTreeSet::new();
     for (key, wanted) in &contract {
@@ -98,15 +99,15 @@ pub fn compare(contract: &Value, description: &Value, routes: &[(&str, &str)]) -
             gates.insert(gate.clone());
             out.dispatched.push(spoken(key));
         } else {
-            out.differences.push(difference(key, "operation", wanted.id.clone(), None));
+            out.differences.push(difference(key, "operation", Some(wanted.id.clone()), None));
         }
     }
     for (key, found) in &described {
         if !contract.contains_key(key) && !gates.contains(key) {
-            out.differences.push(difference(key, "operation", None, found.id.clone()));
+            out.differences.push(difference(key, "operation", None, Some(found.id.clone())));
         }
     }
-    out
+    Ok(out)
 }
 
 fn differences(key: &Key, wanted: &Facts, found: &Facts) -> Vec<Difference> {
@@ -116,8 +117,8 @@ fn differences(key: &Key, wanted: &Facts, found: &Facts) -> Vec<Difference> {
             out.push(difference(key, what, wanted, found));
         }
     };
-    check("operationId", wanted.id.clone(), found.id.clone());
-    check("tag", wanted.tag.clone(), found.tag.clone());
+    check("operationId", Some(wanted.id.clone()), Some(found.id.clone()));
+    check("tag", Some(wanted.tag.clone()), Some(found.tag.clone()));
     let necessity = |required: &bool| if *required { "required" } else { "optional" }.to_owned();
     let names: BTreeSet<&String> = wanted.parameters.keys().chain(found.parameters.keys()).collect();
     for name in names {
@@ -142,7 +143,7 @@ fn difference(key: &Key, what: &str, contract: Option<String>, description: Opti
 }
 
 fn spoken((method, path): &Key) -> String {
-    format!("{} {path}", method.to_uppercase())
+    format!("{method} {path}")
 }
 
 /// Whether requests for `key` arrive at `gate`, whose variables stand where `key` has literals.
@@ -153,60 +154,28 @@ fn reaches(gate: &Key, key: &Key) -> bool {
         && gates.iter().zip(&keys).all(|(gate, segment)| gate == segment || gate.starts_with('{'))
 }
 
-fn operations(document: &Value) -> BTreeMap<Key, Facts> {
-    let mut out = BTreeMap::new();
-    for (path, item) in document["paths"].as_object().into_iter().flatten() {
-        let item = resolve(document, item);
-        for method in METHODS {
-            let Some(operation) = item.get(method) else { continue };
-            let servers = [operation, item, document].into_iter().find_map(|holder| holder.get("servers"));
-            let url = servers.and_then(|servers| servers[0]["url"].as_str()).unwrap_or_default();
-            let key = (method.to_owned(), format!("{}{path}", prefix(url)));
-            out.insert(key, facts(document, item, operation));
-        }
-    }
-    out
+fn operations(document: &Value) -> Result<BTreeMap<Key, Facts>> {
+    let key = |operation: &Operation| (operation.method.clone(), operation.path.clone());
+    Ok(contract::described(document)?.iter().map(|operation| (key(operation), facts(operation))).collect())
 }
 
-fn facts(document: &Value, item: &Value, operation: &Value) -> Facts {
-    let mut facts = Facts {
-        id: operation["operationId"].as_str().map(str::to_owned),
-        tag: operation["tags"][0].as_str().map(str::to_owned),
-        ..Facts::default()
-    };
-    let lists = [item, operation].into_iter().filter_map(|holder| holder["parameters"].as_array());
-    for parameter in lists.flatten() {
-        let parameter = resolve(document, parameter);
-        let (Some(place), Some(name)) = (parameter["in"].as_str(), parameter["name"].as_str()) else {
-            continue;
-        };
-        let name = match place {
+fn facts(operation: &Operation) -> Facts {
+    let parameters = operation.parameters.iter().filter_map(|parameter| {
+        let name = match parameter.place {
             // dropshot cannot describe cookies.
-            "cookie" => continue,
-            "header" => name.to_lowercase(),
-            _ => name.to_owned(),
+            Place::Cookie => return None,
+            Place::Header => parameter.name.to_lowercase(),
+            Place::Path | Place::Query => parameter.name.clone(),
         };
-        facts.parameters.insert(format!("{place} {name}"), place == "path" || parameter["required"] == true);
+        Some((format!("{} {name}", parameter.place.name()), parameter.required))
+    });
+    Facts {
+        id: operation.id.clone(),
+        tag: operation.tag.clone(),
+        parameters: parameters.collect(),
+        body: operation.body.is_some(),
+        statuses: operation.answers.iter().map(|answer| answer.status.text().to_uppercase()).collect(),
     }
-    facts.body = operation.get("requestBody").is_some();
-    let responses = operation["responses"].as_object();
-    facts.statuses = responses.into_iter().flatten().map(|(status, _)| status.to_uppercase()).collect();
-    facts
-}
-
-/// Follows a `$ref` inside the document.
-fn resolve<'v>(document: &'v Value, value: &'v Value) -> &'v Value {
-    let target = value["$ref"].as_str().and_then(|reference| document.pointer(reference.strip_prefix('#')?));
-    target.map_or(value, |target| resolve(document, target))
-}
-
-/// The path of a server's URL: `/api` of `https://example.com/api/`.
-fn prefix(url: &str) -> &str {
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
-        None => url,
-    };
-    path.trim_end_matches('/')
 }
 
 #[cfg(test)]
@@ -225,8 +194,10 @@ mod tests {
                         "operationId": "deleteNote", "tags": ["Notes"], "responses": { "204": {}, "4XX": {} }
                     },
                 },
-                "/notes/all": { "get": { "operationId": "listNotes", "tags": ["Notes"] } },
-                "/health": { "servers": [{ "url": "/" }], "get": { "operationId": "health", "parameters": [{ "in": "header", "name": "X-Deep" }] } },
+                "/notes/all": { "get": { "operationId": "listNotes", "tags": ["Notes"], "responses": {} } },
+                "/health": { "servers": [{ "url": "/" }], "get": {
+                    "operationId": "health", "parameters": [{ "in": "header", "name": "X-Deep" }], "responses": {}
+                } },
             },
             "components": { "parameters": { "Id": { "in": "path", "name": "id", "required": true } } },
         })
@@ -240,15 +211,20 @@ mod tests {
                     "parameters": [{ "in": "path", "name": "id", "required": true }],
                     "responses": { "204": {}, "4XX": {} }
                 },
-                "get": { "operationId": "GET /api/notes/{id}", "parameters": [{ "in": "path", "name": "id", "required": true }] },
+                "get": {
+                    "operationId": "GET /api/notes/{id}", "responses": {},
+                    "parameters": [{ "in": "path", "name": "id", "required": true }]
+                },
             },
-            "/health": { "get": { "operationId": "health", "parameters": [{ "in": "header", "name": "x-deep" }] } },
+            "/health": { "get": {
+                "operationId": "health", "parameters": [{ "in": "header", "name": "x-deep" }], "responses": {}
+            } },
         } })
     }
 
     #[test]
     fn servers_references_and_literals_behind_a_variable_are_no_difference() {
-        let comparison = compare(&contract(), &description(), &[]);
+        let comparison = compare(&contract(), &description(), &[]).unwrap();
         assert_eq!(comparison.differences, []);
         assert_eq!((comparison.compared, comparison.dispatched), (2, vec!["GET /api/notes/all".to_owned()]));
     }
@@ -257,7 +233,7 @@ mod tests {
     fn a_route_that_is_not_described_is_reached_all_the_same() {
         let mut description = description();
         description["paths"]["/api/notes/{id}"].as_object_mut().map(|item| item.remove("get"));
-        let comparison = compare(&contract(), &description, &[("GET", "/api/notes/{id}")]);
+        let comparison = compare(&contract(), &description, &[("GET", "/api/notes/{id}")]).unwrap();
         assert_eq!((comparison.differences, comparison.dispatched.len()), (Vec::new(), 1));
     }
 
@@ -285,25 +261,25 @@ mod tests {
                 d["paths"]["/health"]["get"]["parameters"][0]["required"] = json!(true)
             }),
             ("GET /health: parameter query page", |d| {
-                d["paths"]["/health"]["get"]["parameters"][1] = json!({ "in": "query", "name": "page" })
+                d["paths"]["/health"]["get"]["parameters"] =
+                    json!([{ "in": "header", "name": "x-deep" }, { "in": "query", "name": "page" }]);
             }),
             ("GET /health: body", |d| {
-                d["paths"]["/health"]["get"]["requestBody"] = json!({ "required": true })
+                d["paths"]["/health"]["get"]["requestBody"] =
+                    json!({ "required": true, "content": { "application/json": {} } })
             }),
             ("GET /health: operation", |d| d["paths"]["/health"] = json!({})),
-            ("POST /health: operation", |d| d["paths"]["/health"]["post"] = json!({ "operationId": "more" })),
+            ("POST /health: operation", |d| {
+                d["paths"]["/health"]["post"] = json!({ "operationId": "more", "responses": {} })
+            }),
             ("GET /api/notes/all: operation", |d| {
                 d["paths"]["/api/notes/{id}"].as_object_mut().map(|item| item.remove("get"));
             }),
         ];
         for (expected, change) in seeds {
             let mut description = description();
-            if expected.ends_with("query page") {
-                description["paths"]["/health"]["get"]["parameters"] =
-                    json!([{ "in": "header", "name": "x-deep" }, null]);
-            }
             change(&mut description);
-            let found = compare(&contract(), &description, &[]).differences;
+            let found = compare(&contract(), &description, &[]).unwrap().differences;
             let places: Vec<String> =
                 found.iter().map(|one| format!("{}: {}", one.operation, one.what)).collect();
             assert_eq!(places, [expected], "{found:?}");

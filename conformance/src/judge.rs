@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::contract::settings::ErrorShape;
 use crate::contract::{Contract, Operation, Place};
 use crate::report::Rule;
+use crate::values::escape;
 use crate::wire::{Request, Response, cut, essence, is_json};
 
 /// Something that is not as the contract says.
@@ -345,7 +346,7 @@ pub fn find(body: &Value, marker: &str) -> Option<String> {
             .enumerate()
             .find_map(|(index, item)| Some(format!("/{index}{}", find(item, marker)?))),
         Value::Object(members) => members.iter().find_map(|(name, member)| {
-            let name = name.replace('~', "~0").replace('/', "~1");
+            let name = escape(name);
             Some(format!("/{name}{}", find(member, marker)?))
         }),
         _ => None,

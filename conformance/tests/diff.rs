@@ -14,7 +14,7 @@ fn documents() -> (Value, Value) {
 #[test]
 fn the_trait_describes_what_the_contract_says() {
     let (contract, description) = documents();
-    let comparison = compare(&contract, &description, ringnity_api::routes());
+    let comparison = compare(&contract, &description, ringnity_api::routes()).expect("two documents");
     println!(
         "{} operations compared, {} dispatched: {:?}",
         comparison.compared,
@@ -34,6 +34,7 @@ fn a_seeded_difference_is_found() {
         .push(json!({ "in": "query", "name": "colour", "required": true }));
     contract["paths"]["/server/contacts/{id}"]["get"]["operationId"] = json!("fetchContact");
     let found: Vec<String> = compare(&contract, &description, ringnity_api::routes())
+        .expect("two documents")
         .differences
         .iter()
         .map(ToString::to_string)

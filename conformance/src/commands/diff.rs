@@ -33,7 +33,7 @@ impl Diff {
             Some(path) => (read(path)?, [].as_slice()),
             None => (described()?, ringnity_api::routes()),
         };
-        let comparison = compare(&contract, &description, routes);
+        let comparison = compare(&contract, &description, routes)?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&comparison)?);
             return Ok(comparison.differences.is_empty());

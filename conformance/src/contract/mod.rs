@@ -240,6 +240,11 @@ impl Operation {
     }
 }
 
+/// The operations that a document describes, of whose credentials nothing is known.
+pub fn described(document: &Value) -> Result<Vec<Operation>> {
+    read::operations(document, &Settings::default(), &IndexMap::new())
+}
+
 impl Contract {
     /// Reads a contract.
     pub fn new(document: Value, published: Option<Value>, settings: Settings) -> Result<Self> {

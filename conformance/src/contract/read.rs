@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::settings::Settings;
 use super::{Answer, Body, Header, Kind, METHODS, Media, Operation, Parameter, Place, Status, access};
-use crate::values::unreference;
+use crate::values::{escape, unreference};
 
 /// Pointer of what a chain of references at `pointer` leads to.
 pub fn resolve(root: &Value, pointer: &str) -> String {
@@ -27,10 +27,6 @@ fn at<'v>(root: &'v Value, pointer: &str) -> Result<&'v Value> {
         Some(value) => Ok(value),
         None => bail!("{pointer}: nothing stands there in the contract"),
     }
-}
-
-fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
 }
 
 /// All operations, in the order of the document.

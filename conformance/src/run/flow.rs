@@ -1,6 +1,6 @@
 //! Executes flows: fills steps in, sends them, checks their criteria, keeps their outputs.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use crate::draft::{Carried, Content, Draft, Payload};
 use crate::flows::{Scope, Step, Workflow, holds, mentions, resolve};
 use crate::judge::Finding;
 use crate::report::Rule;
+use crate::values::escape;
 
 /// Roots of expressions whose values the server made.
 const MADE: [&str; 2] = ["$steps.", "$workflows."];
@@ -65,7 +66,7 @@ fn leaves(template: &Value, at: &mut String, out: &mut Vec<Spot>) {
     let mut inside = |token: &str, inner: &Value| {
         let length = at.len();
         at.push('/');
-        at.push_str(&token.replace('~', "~0").replace('/', "~1"));
+        at.push_str(&escape(token));
         leaves(inner, at, out);
         at.truncate(length);
     };
@@ -217,7 +218,8 @@ impl Engine {
     }
 
     /// Makes the tenants: their credentials first, then what all flows leave behind.
-    pub async fn settle(&self, inputs: &Value) -> Vec<Tenant> {
+    /// An error names the input that a credential needs and the inputs lack.
+    pub async fn settle(&self, inputs: &Value) -> Result<Vec<Tenant>> {
         let mut all = vec![inputs.clone()];
         if let Some(other) = &self.flows.extra.other_tenant {
             let scope = Scope { inputs: inputs.clone(), ..Scope::default() };
@@ -231,7 +233,7 @@ impl Engine {
         let mut tenants = Vec::new();
         for (index, inputs) in all.into_iter().enumerate() {
             let mut tenant = Tenant { inputs, ..Tenant::default() };
-            self.credentials(&mut tenant, index == 0).await;
+            self.credentials(&mut tenant, index == 0).await?;
             let mut halted: Vec<String> = Vec::new();
             for workflow in &self.flows.workflows {
                 if let Err(halt) = self.flow(&mut tenant, workflow).await {
@@ -241,16 +243,19 @@ impl Engine {
             }
             tenants.push(tenant);
         }
-        tenants
+        Ok(tenants)
     }
 
-    async fn credentials(&self, tenant: &mut Tenant, loud: bool) {
+    async fn credentials(&self, tenant: &mut Tenant, first: bool) -> Result<()> {
         for source in &self.flows.extra.credentials {
             let mut problem = None;
             for workflow in &self.flows.workflows {
                 if mentions(&source.value, &[&format!("$workflows.{}.", workflow.workflow_id)])
                     && let Err(halt) = self.flow(tenant, workflow).await
                 {
+                    if let Halt::NotBuilt(operation) = &halt {
+                        tenant.later.insert(source.kind.clone(), operation.clone());
+                    }
                     problem = Some(halt.to_string());
                 }
             }
@@ -268,13 +273,17 @@ impl Engine {
                     });
                 }
                 Ok(other) => self.record.note(format!("credential {:?} is not a text: {other}", source.name)),
-                Err(error) if loud => {
+                Err(error) if first && mentions(&source.value, &["$inputs."]) => {
+                    bail!("there is no credential {:?}: {error}; give it with --inputs", source.name)
+                }
+                Err(error) if first => {
                     let why = problem.unwrap_or_else(|| error.to_string());
                     self.record.note(format!("there is no credential {:?}: {why}", source.name));
                 }
                 Err(_) => {}
             }
         }
+        Ok(())
     }
 }
 

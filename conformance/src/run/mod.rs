@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::contract::Contract;
+use crate::contract::{Contract, Place};
 use crate::flows::Flows;
 use crate::judge::Judge;
 use crate::plan::{Planner, Seat};
@@ -104,7 +104,7 @@ pub async fn run(
     });
     seat::reachable(&engine).await?;
     phase(&engine, "flows");
-    let tenants = engine.settle(inputs).await;
+    let tenants = engine.settle(inputs).await?;
     let _ = engine.foreign.set(foreign(&tenants));
     let _ = engine.tenants.set(tenants);
     phase(&engine, "seats");
@@ -127,7 +127,12 @@ pub async fn run(
             && cut_short.is_none()
             && seat.flow.is_none()
         {
-            let why = "its examples do not lead to success, and no flow waits for it";
+            let ids = seat.draft.operation.parameters.iter().any(|one| one.place == Place::Path);
+            let why = if ids {
+                "no flow makes the ids that its path needs"
+            } else {
+                "its examples do not lead to success, and no flow waits for it"
+            };
             engine.record.note(format!("{id}: {why}"));
         }
     }

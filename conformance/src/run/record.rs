@@ -22,8 +22,8 @@ struct Seen {
     cells: BTreeMap<(u16, String), (usize, usize)>,
     /// Statuses that some request aimed at.
     aimed: BTreeSet<u16>,
-    /// Why no request that should succeed could be made.
-    unreached: Option<String>,
+    /// Whether no request could be made at all.
+    untried: bool,
 }
 
 #[derive(Debug, Default)]
@@ -73,9 +73,11 @@ impl Record {
         self.inner().operations.get(operation).is_none_or(|seen| seen.not_built.is_none())
     }
 
-    /// Why an operation cannot be called so that it succeeds.
-    pub fn unreached(&self, operation: &str, why: &str) {
-        self.inner().operations.entry(operation.to_owned()).or_default().unreached = Some(why.to_owned());
+    /// That an operation could not be tried, and why. The server may well have it, so its answers count as
+    /// documented and not seen.
+    pub fn untried(&self, operation: &str, why: &str) {
+        self.inner().operations.entry(operation.to_owned()).or_default().untried = true;
+        self.note(format!("{operation} was not tried: {why}"));
     }
 
     /// A status that a request to the operation aims at.
@@ -245,11 +247,8 @@ fn absence(operation: &Operation, status: &str, seen: &Seen, flows: &Flows) -> S
     if status.starts_with('5') {
         return State::Unreachable("a server that is well does not answer so".to_owned());
     }
-    if seen.not_built.is_some() {
+    if seen.not_built.is_some() || seen.untried {
         return State::Missing;
-    }
-    if let Some(reason) = seen.unreached.as_ref().filter(|_| matches!(status.as_bytes(), [b'1'..=b'3', ..])) {
-        return State::Unreachable(reason.clone());
     }
     if status.ends_with("XX") && status.starts_with('4') {
         return State::Unreachable("nothing that a request can say is wrong here".to_owned());

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::engine::Engine;
 use super::flow::{Halt, spots};
 use super::tenant::Tenant;
-use crate::contract::{Operation, Parameter, Place};
+use crate::contract::{Operation, Parameter};
 use crate::draft::{Content, Draft, Payload};
 use crate::flows::Scope;
 use crate::plan::Seat;
@@ -37,11 +37,7 @@ pub async fn all(engine: &Engine) -> Vec<Seat> {
                 let why = format!("it needs {needed}, which the server does not have yet");
                 engine.record.not_built(&operation.id, &why);
             }
-            Err(halt @ Halt::NoCredential(_)) => engine.record.not_built(&operation.id, &halt.to_string()),
-            Err(Halt::Failed(reason)) => {
-                engine.record.unreached(&operation.id, &reason);
-                engine.record.note(format!("{} was not tried: {reason}", operation.id));
-            }
+            Err(halt) => engine.record.untried(&operation.id, &halt.to_string()),
         }
     }
     seats
@@ -52,14 +48,10 @@ async fn seat(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<
     let Some(tenant) = engine.tenant(0) else { return Err(Halt::Failed("there is no tenant".to_owned())) };
     let access = &operation.access;
     if !access.anonymous && tenant.credential(operation, None).is_none() {
-        return Err(Halt::NoCredential(access.kinds.join(" or ")));
+        return Err(tenant.without(&access.kinds));
     }
     let Some((workflow, index)) = engine.flows.seat(&operation.id) else {
         let draft = plain(engine, tenant, operation).map_err(failed)?;
-        let made_up = operation.parameters.iter().any(|one| one.place == Place::Path);
-        if made_up {
-            engine.record.unreached(&operation.id, "no flow makes the ids that its path needs");
-        }
         return Ok(Seat { flow: None, draft, scope: Scope::default(), other: None, spots: Vec::new() });
     };
     let step = &workflow.steps[index];

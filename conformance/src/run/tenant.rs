@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use super::flow::Halt;
 use crate::contract::Operation;
 use crate::flows::Scope;
 
@@ -34,6 +35,8 @@ pub struct Tenant {
     pub workflows: IndexMap<String, IndexMap<String, Value>>,
     /// Texts that steps of flows left behind: ids, mostly.
     pub made: Vec<String>,
+    /// Kinds of which a credential could not be had because the server does not have that operation.
+    pub later: IndexMap<String, String>,
 }
 
 impl Tenant {
@@ -64,6 +67,16 @@ impl Tenant {
                 .max_by_key(|credential| {
                     (credential.scopes.is_none(), std::cmp::Reverse(self.rank(credential)))
                 }),
+        }
+    }
+
+    /// Why there is no credential of any of these kinds: because the server does not have what makes them, all
+    /// of them, or because nobody said where they come from.
+    pub fn without(&self, kinds: &[String]) -> Halt {
+        let needed: Option<Vec<&String>> = kinds.iter().map(|kind| self.later.get(kind)).collect();
+        match needed.and_then(|needed| needed.first().copied().cloned()) {
+            Some(needed) => Halt::NotBuilt(needed),
+            None => Halt::NoCredential(kinds.join(" or ")),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::draft::{Carried, Draft};
 use crate::judge::Finding;
 use crate::plan::{Planner, Seat};
 use crate::report::Rule;
+use crate::values::escape;
 use crate::wire::{Response, cut};
 
 /// Reading requests, and what they answered.
@@ -207,7 +208,7 @@ fn differ(before: &Value, after: &Value, at: &mut String, out: &mut BTreeSet<Str
             let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
             for name in names {
                 at.push('/');
-                at.push_str(&name.replace('~', "~0").replace('/', "~1"));
+                at.push_str(&escape(name));
                 match (before.get(name), after.get(name)) {
                     (Some(before), Some(after)) => differ(before, after, at, out),
                     _ => drop(out.insert(at.clone())),

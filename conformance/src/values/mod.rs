@@ -41,6 +41,7 @@ mod strategy;
 mod text;
 mod walk;
 
+pub use shape::escape;
 pub use text::{fragment as reference, unfragment as unreference};
 pub use walk::{Case, Cases, Skipped};
 

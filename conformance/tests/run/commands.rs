@@ -7,8 +7,15 @@ use serde_json::Value;
 
 use crate::library::{self, Library, Seed};
 
+const FLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/library/flows.arazzo.json");
+
 /// `conformance run` against a library, with more arguments.
 fn run(library: &Library, folder: &Path, arguments: &[&str]) -> Output {
+    run_with(library, folder, Path::new(FLOWS), arguments)
+}
+
+/// The same with other flows.
+fn run_with(library: &Library, folder: &Path, flows: &Path, arguments: &[&str]) -> Output {
     let inputs = folder.join("inputs.json");
     std::fs::write(&inputs, library.inputs.to_string()).expect("a file");
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/library");
@@ -16,7 +23,8 @@ fn run(library: &Library, folder: &Path, arguments: &[&str]) -> Output {
         .args(["run", "--base-url", &library.base_url, "--cases", "1", "--inputs"])
         .arg(inputs)
         .args(["--contract", &format!("{here}/openapi.json"), "--settings", &format!("{here}/settings.toml")])
-        .args(["--flows", &format!("{here}/flows.arazzo.json")])
+        .arg("--flows")
+        .arg(flows)
         .args(arguments)
         .output()
         .expect("runs")
@@ -108,6 +116,21 @@ fn what_was_not_tried_is_no_success() {
 }
 
 #[test]
+fn what_could_not_be_tried_counts_as_not_covered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = library::start(None);
+    let text = std::fs::read_to_string(FLOWS).expect("flows");
+    let mut without: Value = serde_json::from_str(&text).expect("JSON");
+    without["x-conformance"]["credentials"] = Value::Array(Vec::new());
+    let path = folder.path().join("flows.json");
+    std::fs::write(&path, without.to_string()).expect("a file");
+    let done = run_with(&library, folder.path(), &path, &["--min-coverage", "100"]);
+    assert_eq!(done.status.code(), Some(1), "{}", words(&done));
+    assert!(words(&done).contains("was not tried: there is no credential of kind"), "{}", words(&done));
+    assert!(words(&done).contains("100 % were asked for"), "{}", words(&done));
+}
+
+#[test]
 fn what_cannot_be_found_out_ends_with_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut library = library::start(None);
@@ -116,4 +139,13 @@ fn what_cannot_be_found_out_ends_with_2() {
     let gone = run(&library, folder.path(), &[]);
     assert_eq!(gone.status.code(), Some(2), "{}", words(&gone));
     assert!(words(&gone).contains("no server answers"), "{}", words(&gone));
+    let mut library = library::start(None);
+    library.inputs.as_object_mut().expect("members").remove("serverKey");
+    let lacking = run(&library, folder.path(), &[]);
+    assert_eq!(lacking.status.code(), Some(2), "{}", words(&lacking));
+    assert!(
+        words(&lacking).contains("serverKey") && words(&lacking).contains("--inputs"),
+        "{}",
+        words(&lacking)
+    );
 }

@@ -9,7 +9,7 @@ use ringnity_types::{
 };
 use serde_json::json;
 
-use super::{App, AppError, AppResult, Kind, Repeat};
+use super::{App, AppError, AppResult, Kind, Repeat, given};
 
 /// Which contacts to list.
 #[derive(Debug, Clone, Default)]
@@ -193,10 +193,6 @@ fn labels(tags: Vec<String>) -> Vec<String> {
 }
 
 /// Text that says something.
-fn given(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
 fn unknown() -> AppError {
     AppError::not_found(
         ErrorCode::ServerContactNotFound,

@@ -8,7 +8,8 @@ use ringnity_types::{
     UnregisterDevicePushTokenRequest,
 };
 
-use super::sdk_tokens::{given, metadata_text};
+use super::given;
+use super::sdk_tokens::metadata_text;
 use super::{App, AppError, AppResult, Kind, Repeat};
 use crate::auth::secrets;
 

@@ -64,6 +64,11 @@ pub struct App {
     pub jobs_put: Notify,
 }
 
+/// Text that says something.
+pub(crate) fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
 impl App {
     /// The time now.
     pub fn now(&self) -> DateTime<Utc> {

@@ -10,7 +10,8 @@ use ringnity_store::{Conn, SessionFamilyId, TenantId};
 use ringnity_types::{CreateRuntimeSessionRequest, ErrorCode, RuntimeSession, VisitorIdentity};
 use serde_json::{Map, Value};
 
-use super::sdk_tokens::{end, given, metadata_text, sign};
+use super::given;
+use super::sdk_tokens::{end, metadata_text, sign};
 use super::tenants::{self, TenantHints};
 use super::{App, AppError, AppResult, Kind, Repeat};
 use crate::auth::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};

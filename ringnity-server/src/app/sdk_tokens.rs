@@ -14,7 +14,7 @@ use ringnity_types::{
     CreateVisitorContextTokenRequest, ErrorCode, SdkToken, VisitorIdentity,
 };
 
-use super::{App, AppError, AppResult, Kind, Repeat};
+use super::{App, AppError, AppResult, Kind, Repeat, given};
 use crate::auth::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
 /// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
@@ -281,11 +281,6 @@ pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value
         || Ok("{}".to_owned()),
         |members| serde_json::to_string(members).map_err(AppError::internal),
     )
-}
-
-/// Text that says something.
-pub fn given(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty())
 }
 
 fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {

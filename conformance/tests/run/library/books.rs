@@ -198,10 +198,15 @@ pub fn upload_text(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     Ok(Answer::json(200, body))
 }
 
-pub fn export(state: &State, input: &Input) -> Answer {
-    let own = state.books.iter().filter(|row| row.town == input.town).map(|row| &row.value);
+pub fn export(state: &State, input: &Input) -> Result<Answer, Fault> {
+    let only = match input.params.get("bookId") {
+        Some(_) => Some(place(state, input, Some(Seed::TenantLostInQuery))?),
+        None => None,
+    };
+    let wanted = |at: usize, row: &Row| only.map_or_else(|| row.town == input.town, |only| only == at);
+    let own = state.books.iter().enumerate().filter(|(at, row)| wanted(*at, row)).map(|(_, row)| &row.value);
     if input.text("format") == "json" && !state.shows(Seed::ExportFormatIgnored) {
-        return Answer::json(200, json!({ "items": own.collect::<Vec<_>>() }));
+        return Ok(Answer::json(200, json!({ "items": own.collect::<Vec<_>>() })));
     }
     let mut lines = String::from("id,title,genre,year\r\n");
     for book in own {
@@ -212,5 +217,5 @@ pub fn export(state: &State, input: &Input) -> Answer {
         lines.push_str(&cells.join(","));
         lines.push_str("\r\n");
     }
-    Answer::text("text/csv; charset=utf-8", lines)
+    Ok(Answer::text("text/csv; charset=utf-8", lines))
 }

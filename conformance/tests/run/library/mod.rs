@@ -146,7 +146,7 @@ fn run(
         ("deleteBook", _) => books::delete(state, &input),
         ("readText", _) => books::read_text(state, &input),
         ("uploadText", _) => books::upload_text(state, &input),
-        ("exportBooks", _) => Ok(books::export(state, &input)),
+        ("exportBooks", _) => books::export(state, &input),
         ("createLoan", _) => loans::create(state, &input),
         ("listLoans", _) => loans::list(state, &input),
         ("getLoan", _) => loans::get(state, &input),

@@ -92,6 +92,7 @@ seeds! {
     TenantLostOnRead: "getBook reads the books of every town" => "tenant";
     TenantLostOnChange: "updateBook changes the books of every town" => "tenant";
     TenantLostOnDelete: "deleteBook deletes the books of every town" => "tenant";
+    TenantLostInQuery: "exportBooks gives the book that is asked for, of every town" => "tenant";
     TenantLostInBody: "createLoan lends the books of every town" => "tenant";
     ForeignForbidden: "getLoan answers 403 to the id of another town's loan" => "tenant";
     ForeignListed: "listLoans lists the loans of every town" => "tenant";

@@ -308,6 +308,9 @@ impl Day<'_, '_> {
             self.try_it("exportBooks", what, who, "GET /exports/books?format=json", None).await;
         }
         self.try_it("exportBooks", "as CSV", "serverKey", "GET /exports/books?format=csv", None).await;
+        let one = format!("GET /exports/books?format=json&bookId={book}");
+        self.try_it("exportBooks", "of one", "serverKey", &one, None).await;
+        self.try_it("exportBooks", "of one of the other town", "other.serverKey", &one, None).await;
         self.try_it("exportBooks", "in no format", "serverKey", "GET /exports/books", None).await;
     }
 
