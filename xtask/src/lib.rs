@@ -1,6 +1,7 @@
 //! The generator and the checks behind `cargo xtask`: one module per step of the pipeline or per command.
 //! Nothing here knows Ringnity, but for `tidy`; what is particular to a contract is in its settings file.
 
+pub mod bench;
 mod dialect;
 pub mod diff;
 pub mod emit;

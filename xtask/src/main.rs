@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{diff, generate, ledger, lint, model, source, status, tidy};
+use xtask::{bench, diff, generate, ledger, lint, model, source, status, tidy};
 
 /// Development commands: one OpenAPI document in, types, client and server trait out.
 #[derive(Debug, Parser)]
@@ -49,6 +49,9 @@ enum Command {
         cargo xtask lint openapi.json        the contract as published\n  \
         cargo xtask lint --json | jq '.findings[] | select(.rule == \"enum-in-words\") | .pointer'")]
     Lint(lint::Args),
+    /// Measure how fast something is, against a baseline of the same run
+    #[command(after_help = "Example: cargo xtask bench store")]
+    Bench(bench::Args),
     /// Check the rules of this repository that a compiler does not
     #[command(
         after_help = "Crates that know each other, code in the wrong room, how files begin, what is left over.\n\
@@ -93,6 +96,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             );
         }
         Command::Diff(args) => return diff::run(&args),
+        Command::Bench(args) => return bench::run(&args),
         Command::Tidy(args) => return tidy::run(&args),
         Command::Lint(args) => return lint::run(&args),
     }

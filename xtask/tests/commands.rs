@@ -98,3 +98,15 @@ fn each_command_explains_itself_with_an_example() {
         assert!(printed(&help).contains("Exit code"), "{command}");
     }
 }
+
+#[test]
+fn bench_refuses_what_it_cannot_measure_before_it_builds_anything() {
+    for wrong in [["--seconds", "0"], ["--seconds", "soon"], ["--writers", "0"], ["--writers", "1,x"]] {
+        let output = xtask(&[&["bench", "store"][..], &wrong[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(words.contains(wrong[0]) && !words.contains("building"), "{words}");
+    }
+    let help = printed(&xtask(&["bench", "store", "--help"]));
+    assert!(help.contains("cargo xtask bench store --seconds 20"), "{help}");
+}

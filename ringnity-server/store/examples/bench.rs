@@ -1,0 +1,302 @@
+//! How many writes and reads a second the store answers. `cargo xtask bench store` builds and runs it.
+//!
+//! Each row compares two ways of writing in the same run, in short rounds that take turns, so that whatever else the
+//! machine does meanwhile happens to both. On SQLite: many writes to a commit, against one. On PostgreSQL, which
+//! groups commits by itself: as many connections as the store uses, against one. Rates are medians of the rounds.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+use ringnity_store::{
+    ContactId, Engine, PlanId, Store, StoreError, TenantId,
+    contacts::{self, ContactInput},
+    events, tenants,
+    testing::{TestDatabase, engines},
+};
+use serde_json::{Value, json};
+
+/// Rounds of each measurement.
+const ROUNDS: usize = 5;
+/// Contacts that are read.
+const CONTACTS: usize = 1000;
+
+struct Settings {
+    seconds: f64,
+    writers: Vec<usize>,
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Work {
+    Event,
+    Contact,
+    Read,
+}
+
+impl Work {
+    fn words(self) -> &'static str {
+        match self {
+            Work::Event => "write an event",
+            Work::Contact => "write a contact and its event",
+            Work::Read => "read a contact",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Together,
+    OneByOne,
+}
+
+/// What came of the rounds of one measurement.
+#[derive(Default)]
+struct Figures {
+    rates: Vec<f64>,
+    times: Vec<Duration>,
+}
+
+impl Figures {
+    fn rate(&mut self) -> f64 {
+        self.rates.sort_by(f64::total_cmp);
+        self.rates[self.rates.len() / 2]
+    }
+
+    fn at(&mut self, share: f64) -> Duration {
+        self.times.sort();
+        self.times[((self.times.len() - 1) as f64 * share) as usize]
+    }
+
+    fn json(&mut self) -> Value {
+        let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+        json!({ "per_second": self.rate(), "p50_ms": millis(self.at(0.5)), "p99_ms": millis(self.at(0.99)) })
+    }
+}
+
+/// A database with a tenant and its contacts.
+struct Place {
+    store: Store,
+    tenant: TenantId,
+    contacts: Vec<ContactId>,
+    _database: TestDatabase,
+}
+
+impl Place {
+    async fn new(engine: Engine, way: Way, work: Work) -> Place {
+        let database = TestDatabase::new(engine);
+        let mut config = database.config().clone();
+        match (engine, way) {
+            (Engine::Sqlite, Way::OneByOne) => config.group_limit = 1,
+            (Engine::Postgres, Way::Together) => config.connections = 16,
+            (Engine::Postgres, Way::OneByOne) => config.connections = 1,
+            (Engine::Sqlite, Way::Together) => {}
+        }
+        let store = Store::open(&config).await.unwrap();
+        let count = if work == Work::Read { CONTACTS } else { 0 };
+        let (tenant, contacts) = store
+            .write(move |c| {
+                let new = tenants::NewTenant::new("demo", "pk", "a@b.c", PlanId::from("pln_free"));
+                let tenant = tenants::tenant_insert(c, &new, Utc::now())?.id;
+                let contacts = (0..count)
+                    .map(|n| Ok(contacts::contact_insert(c, &tenant, &person("x", n), Utc::now())?.id))
+                    .collect::<Result<Vec<_>, StoreError>>()?;
+                Ok::<_, StoreError>((tenant, contacts))
+            })
+            .await
+            .unwrap();
+        Place { store, tenant, contacts, _database: database }
+    }
+
+    /// So many callers, one call after the other each, for so long.
+    async fn round(&self, callers: usize, work: Work, time: Duration, figures: &mut Figures) {
+        let begun = Instant::now();
+        let mut tasks = Vec::new();
+        for caller in 0..callers {
+            let (store, tenant, contacts) = (self.store.clone(), self.tenant.clone(), self.contacts.clone());
+            tasks.push(tokio::spawn(async move {
+                let mut times = Vec::new();
+                while begun.elapsed() < time {
+                    let asked = Instant::now();
+                    call(&store, &tenant, &contacts, work, caller, times.len()).await.unwrap();
+                    times.push(asked.elapsed());
+                }
+                times
+            }));
+        }
+        let mut answered = 0;
+        for task in tasks {
+            let times = task.await.unwrap();
+            answered += times.len();
+            figures.times.extend(times);
+        }
+        figures.rates.push(answered as f64 / begun.elapsed().as_secs_f64());
+    }
+}
+
+async fn call(
+    store: &Store,
+    tenant: &TenantId,
+    contacts: &[ContactId],
+    work: Work,
+    caller: usize,
+    n: usize,
+) -> Result<(), StoreError> {
+    let tenant = tenant.clone();
+    if work == Work::Read {
+        let id = contacts[(caller * 17 + n) % contacts.len()].clone();
+        return store.read(move |c| contacts::contact_get(c, &tenant, &id).map(drop)).await;
+    }
+    store
+        .write(move |c| {
+            if work == Work::Contact {
+                contacts::contact_upsert(c, &tenant, &person(&caller.to_string(), n), Utc::now())?;
+            }
+            events::event_append(c, &tenant, "contact.created", "{}", Utc::now()).map(drop)
+        })
+        .await
+}
+
+fn person(who: &str, n: usize) -> ContactInput {
+    ContactInput {
+        external_id: Some(format!("{who}-{n}")),
+        name: "Ann Example".into(),
+        phone: format!("+1{who}{n:08}"),
+        ..ContactInput::default()
+    }
+}
+
+async fn compare(
+    engine: Engine,
+    work: Work,
+    callers: usize,
+    seconds: f64,
+    told: &mut impl FnMut(),
+) -> (Figures, Figures) {
+    let (mut together, mut one_by_one) = (Figures::default(), Figures::default());
+    let time = Duration::from_secs_f64(seconds / ROUNDS as f64);
+    for round in 0..ROUNDS {
+        // Who goes first takes turns as well.
+        let ways =
+            if round % 2 == 0 { [Way::Together, Way::OneByOne] } else { [Way::OneByOne, Way::Together] };
+        for way in ways {
+            if work == Work::Read && matches!(way, Way::OneByOne) {
+                continue;
+            }
+            told();
+            let figures = match way {
+                Way::Together => &mut together,
+                Way::OneByOne => &mut one_by_one,
+            };
+            let place = Place::new(engine, way, work).await;
+            // Caches fill, files grow: not what is measured.
+            place.round(callers, work, time / 5, &mut Figures::default()).await;
+            place.round(callers, work, time, figures).await;
+            place.store.close().await;
+        }
+    }
+    (together, one_by_one)
+}
+
+fn settings() -> Result<Settings, String> {
+    let mut settings = Settings { seconds: 5.0, writers: vec![1, 16, 64], json: false };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--seconds" => settings.seconds = value()?.parse().map_err(|_| "--seconds needs a number")?,
+            "--writers" => {
+                let list = value()?;
+                let numbers: Result<Vec<usize>, _> = list.split(',').map(str::parse).collect();
+                settings.writers = numbers.map_err(|_| "--writers needs numbers, such as 1,16,64")?;
+            }
+            "--json" => settings.json = true,
+            other => return Err(format!("{other} is not known; see cargo xtask bench store --help")),
+        }
+    }
+    let sound = settings.seconds > 0.0 && !settings.writers.is_empty() && !settings.writers.contains(&0);
+    if sound { Ok(settings) } else { Err("give a time and numbers of writers above 0".into()) }
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), String> {
+    let settings = settings()?;
+    let engines = engines();
+    let cells = settings.writers.len() * ROUNDS * engines.len() * 5;
+    let (mut rows, mut done) = (Vec::new(), 0);
+    let terminal = std::io::stderr().is_terminal();
+    for engine in &engines {
+        for work in [Work::Event, Work::Contact, Work::Read] {
+            if !settings.json {
+                let (way, other) = match (work, engine) {
+                    (Work::Read, _) => ("answered/s", ""),
+                    (_, Engine::Sqlite) => ("grouped/s", "one commit each/s"),
+                    (_, Engine::Postgres) => ("16 connections/s", "one connection/s"),
+                };
+                println!("\n{engine}: {}", work.words());
+                let head = format!(
+                    "{:>8} {way:>17} {:>10} {:>10}",
+                    if work == Work::Read { "readers" } else { "writers" },
+                    "p50",
+                    "p99"
+                );
+                match work {
+                    Work::Read => println!("{head}"),
+                    _ => println!("{head} {other:>19} {:>10} {:>10} {:>7}", "p50", "p99", "ratio"),
+                }
+            }
+            for &callers in &settings.writers {
+                let mut told = || {
+                    done += 1;
+                    if terminal {
+                        eprint!(
+                            "\rmeasuring {done} of {cells}: {engine}, {}, {callers} at once   ",
+                            work.words()
+                        );
+                        let _ = std::io::stderr().flush();
+                    }
+                };
+                let (mut first, mut second) =
+                    compare(*engine, work, callers, settings.seconds, &mut told).await;
+                if terminal {
+                    eprint!("\r{:78}\r", "");
+                }
+                let mut row = json!({
+                    "engine": engine.to_string(), "work": work.words(), "callers": callers,
+                    "together": first.json(),
+                });
+                let mut line = format!(
+                    "{callers:>8} {:>17.0} {:>10} {:>10}",
+                    first.rate(),
+                    millis(first.at(0.5)),
+                    millis(first.at(0.99))
+                );
+                if work != Work::Read {
+                    let ratio = first.rate() / second.rate();
+                    row["one_by_one"] = second.json();
+                    row["ratio"] = json!(ratio);
+                    line += &format!(
+                        " {:>19.0} {:>10} {:>10} {ratio:>7.2}",
+                        second.rate(),
+                        millis(second.at(0.5)),
+                        millis(second.at(0.99))
+                    );
+                }
+                if !settings.json {
+                    println!("{line}");
+                }
+                rows.push(row);
+            }
+        }
+    }
+    if settings.json {
+        println!("{:#}", json!({ "seconds": settings.seconds, "rounds": ROUNDS, "rows": rows }));
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask bench`: builds a measuring program in release mode and runs it. What is measured, and how, is in that
+//! program: xtask uses no crate of the project. A time is never a failure.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+
+use crate::source;
+
+/// Arguments of `bench`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Writes and reads that the store answers in a second, on SQLite and where set on PostgreSQL
+    #[command(
+        after_help = "Group commit is compared with one commit for each write in the same run, in short rounds \
+        that take turns; rates are medians.\nPostgreSQL is measured where RINGNITY_TEST_DATABASE_URL names a server \
+        on which databases may be made.\n\n\
+        Examples:\n  cargo xtask bench store\n  \
+        cargo xtask bench store --seconds 20 --writers 1,4,16,64,256\n  \
+        cargo xtask bench store --json | jq '.rows[] | {engine, work, callers, ratio}'"
+    )]
+    Store(StoreArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct StoreArgs {
+    /// How long each measurement takes, over all its rounds
+    #[arg(long, default_value_t = 5.0, value_name = "SECONDS", value_parser = seconds)]
+    seconds: f64,
+    /// How many write, or read, at once
+    #[arg(long, default_values_t = [1, 16, 64], value_delimiter = ',', value_name = "N,N", value_parser = clap::value_parser!(u16).range(1..))]
+    writers: Vec<u16>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("say a number from 0.1 to 3600".to_owned()),
+    }
+}
+
+/// Builds, runs, and ends as the program ended.
+///
+/// # Errors
+///
+/// When cargo cannot be run.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let What::Store(args) = &args.what;
+    let writers: Vec<String> = args.writers.iter().map(u16::to_string).collect();
+    eprintln!("building the store in release mode (some minutes the first time), then measuring");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["run", "--quiet", "--release", "--package", "ringnity-store", "--features", "test-util"])
+        .args(["--example", "bench", "--", "--seconds", &args.seconds.to_string()])
+        .args(["--writers", &writers.join(",")])
+        .current_dir(source::root());
+    if args.json {
+        command.arg("--json");
+    }
+    let ended = command.status().context("cannot run cargo; is it on the PATH?")?;
+    Ok(if ended.success() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
