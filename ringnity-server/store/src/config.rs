@@ -90,6 +90,14 @@ impl StoreConfig {
         }
     }
 
+    /// The database's URL with its password, on PostgreSQL: for its own programs, not for people and logs.
+    pub fn postgres_url(&self) -> Option<&str> {
+        match &self.place {
+            Place::Postgres(url) => Some(url),
+            Place::Sqlite(_) => None,
+        }
+    }
+
     /// The database for people and logs: a PostgreSQL URL without its password and parameters.
     pub fn describe(&self) -> String {
         match &self.place {

@@ -95,6 +95,22 @@ pub enum StoreError {
         /// The newest migration that this program knows.
         known: String,
     },
+    /// There is no database, or none of this program.
+    #[error(
+        "there is no database of Ringnity at {0} yet: run `ringnity-server migrate`, or start the server"
+    )]
+    Missing(String),
+    /// The database lacks migrations of this program.
+    #[error(
+        "the database lacks {count} migrations of this version ({first} and later): run `ringnity-server migrate`, or start \
+         the server",
+        count = pending.len(),
+        first = pending.first().map_or("", String::as_str)
+    )]
+    NotMigrated {
+        /// Their names, oldest first.
+        pending: Vec<String>,
+    },
     /// The database URL makes no sense.
     #[error("{0}")]
     Config(String),

@@ -47,6 +47,7 @@ pub mod tenants;
 #[cfg(feature = "test-util")]
 pub mod testing;
 mod types;
+pub mod upkeep;
 pub mod visitors;
 mod writer;
 
@@ -55,6 +56,7 @@ pub use conn::Conn;
 pub use error::{StoreError, StoreResult, constraint};
 pub use ids::*;
 pub use load::Load;
+pub use migrate::MigrationState;
 pub use page::{Page, PageRequest};
 pub use store::Store;
 pub use types::to_stored_precision;

@@ -7,7 +7,8 @@ use diesel::{
     backend::Backend,
     connection::{AnsiTransactionManager, Connection, TransactionManager},
     migration::{Migration, MigrationSource},
-    sql_types::Text,
+    sql_types::{BigInt, Text},
+    sqlite::Sqlite,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -16,15 +17,121 @@ use crate::{
     events,
 };
 
-const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Any number will do, as long as every version of this program uses the same one.
 const POSTGRES_LOCK: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(722811730042)";
 const SQLITE_LOCK: &str = "BEGIN EXCLUSIVE";
 
-pub(crate) fn postgres(conn: &mut PgConnection) -> Result<usize, StoreError> {
+/// Which migrations a database has, by their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MigrationState {
+    /// Those that it has and this program knows, oldest first.
+    pub applied: Vec<String>,
+    /// Those that it lacks, oldest first.
+    pub pending: Vec<String>,
+    /// Versions that it has and this program does not know: a newer program wrote them.
+    pub unknown: Vec<String>,
+}
+
+impl MigrationState {
+    /// What a database has that has recorded these versions.
+    pub fn of_versions(versions: &[String]) -> Result<MigrationState, StoreError> {
+        Ok(state_of(&names::<Sqlite>(&SQLITE)?, versions))
+    }
+
+    /// The newest migration that it has, if any.
+    pub fn newest(&self) -> Option<&str> {
+        self.unknown.last().or(self.applied.last()).map(String::as_str)
+    }
+
+    /// Refuses a database that a newer version of this program has written.
+    pub fn refuse_newer(&self) -> Result<(), StoreError> {
+        let known = self.pending.last().or(self.applied.last()).cloned().unwrap_or_default();
+        self.unknown
+            .last()
+            .map_or(Ok(()), |found| Err(StoreError::NewerSchema { found: found.clone(), known }))
+    }
+}
+
+/// What the database has and lacks. Leaves no trace in one that was never migrated: the table of migrations is made by
+/// whoever asks for its rows, so its rows are asked for only where it is.
+pub(crate) fn postgres_state(conn: &mut PgConnection) -> Result<MigrationState, StoreError> {
+    let has = "SELECT count(*) AS count FROM pg_tables WHERE schemaname = current_schema() \
+               AND tablename = '__diesel_schema_migrations'";
+    let there = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
+    state(conn, POSTGRES, there)
+}
+
+pub(crate) fn sqlite_state(conn: &mut SqliteConnection) -> Result<MigrationState, StoreError> {
+    let has = "SELECT count(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
+    let there = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
+    state(conn, SQLITE, there)
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+fn state<C, DB>(conn: &mut C, source: EmbeddedMigrations, there: bool) -> Result<MigrationState, StoreError>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let applied = if there { conn.applied_migrations().map_err(failed)? } else { Vec::new() };
+    let versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
+    Ok(state_of(&names::<DB>(&source)?, &versions))
+}
+
+/// Brings an empty database to where a version of this program left it that knew only the first migrations.
+#[cfg(feature = "test-util")]
+pub(crate) fn first_of<C, DB>(
+    conn: &mut C,
+    source: &EmbeddedMigrations,
+    count: usize,
+) -> Result<(), StoreError>
+where
+    C: MigrationHarness<DB>,
+    DB: Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let mut ours: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
+    ours.sort_by_key(|migration| migration.name().version().to_string());
+    conn.applied_migrations().map_err(failed)?;
+    ours.iter().take(count).try_for_each(|migration| conn.run_migration(migration).map(drop)).map_err(failed)
+}
+
+/// Versions and names of the migrations of this program, oldest first.
+fn names<DB>(source: &EmbeddedMigrations) -> Result<Vec<(String, String)>, StoreError>
+where
+    DB: Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let ours: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
+    let mut names: Vec<_> = ours
+        .iter()
+        .map(|migration| (migration.name().version().to_string(), migration.name().to_string()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn state_of(ours: &[(String, String)], versions: &[String]) -> MigrationState {
+    let (applied, pending) =
+        ours.iter().cloned().partition::<Vec<_>, _>(|(version, _)| versions.contains(version));
+    let mut unknown: Vec<String> =
+        versions.iter().filter(|version| !ours.iter().any(|(known, _)| known == *version)).cloned().collect();
+    unknown.sort();
+    let names = |list: Vec<(String, String)>| list.into_iter().map(|(_, name)| name).collect();
+    MigrationState { applied: names(applied), pending: names(pending), unknown }
+}
+
+pub(crate) fn postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
     locked(conn, POSTGRES_LOCK, |conn| {
         let applied = pending(conn, POSTGRES)?;
         events::settle_restored(conn)?;
@@ -34,10 +141,10 @@ pub(crate) fn postgres(conn: &mut PgConnection) -> Result<usize, StoreError> {
 
 /// Foreign keys are off on this connection, for SQLite changes a table by making a new one; so they are checked
 /// by hand before the commit.
-pub(crate) fn sqlite(conn: &mut SqliteConnection) -> Result<usize, StoreError> {
+pub(crate) fn sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
     locked(conn, SQLITE_LOCK, |conn| {
         let applied = pending(conn, SQLITE)?;
-        if applied > 0 {
+        if !applied.is_empty() {
             #[derive(QueryableByName)]
             struct Orphan {
                 #[diesel(sql_type = Text)]
@@ -76,22 +183,19 @@ where
     }
 }
 
-/// Applies what the database lacks; refuses one that has what this program lacks.
-fn pending<C, DB>(conn: &mut C, source: EmbeddedMigrations) -> Result<usize, StoreError>
+/// Applies what the database lacks, and answers the names; refuses one that has what this program lacks.
+fn pending<C, DB>(conn: &mut C, source: EmbeddedMigrations) -> Result<Vec<String>, StoreError>
 where
     C: MigrationHarness<DB>,
     DB: Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let ours: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
-    let known: Vec<String> = ours.iter().map(|migration| migration.name().version().to_string()).collect();
     let applied = conn.applied_migrations().map_err(failed)?;
-    let strange = applied.iter().map(ToString::to_string).filter(|version| !known.contains(version)).max();
-    if let Some(found) = strange {
-        let known = known.into_iter().max().unwrap_or_default();
-        return Err(StoreError::NewerSchema { found, known });
-    }
-    Ok(conn.run_pending_migrations(source).map_err(failed)?.len())
+    let versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
+    let state = state_of(&names::<DB>(&source)?, &versions);
+    state.refuse_newer()?;
+    conn.run_pending_migrations(source).map_err(failed)?;
+    Ok(state.pending)
 }
 
 fn failed(cause: Cause) -> StoreError {

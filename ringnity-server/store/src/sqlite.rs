@@ -26,6 +26,8 @@ pub(crate) enum Use {
     Migrate,
     Write,
     Read,
+    /// A file that nobody else uses, such as a backup: it is looked at, and stays as it is.
+    Look,
 }
 
 pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
@@ -40,7 +42,11 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
         private_file(path);
     }
     // A file that vanished under a running server must not come back empty.
-    let mode = if purpose == Use::Migrate { "rwc" } else { "rw" };
+    let mode = match purpose {
+        Use::Migrate => "rwc",
+        Use::Write | Use::Read => "rw",
+        Use::Look => "ro",
+    };
     let mut conn = SqliteConnection::establish(&format!("file:{}?mode={mode}", uri_path(path)?))?;
     let timeout = BUSY_TIMEOUT.as_millis();
     conn.batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))?;
@@ -51,6 +57,7 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
         Use::Write => {
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864"
         }
+        Use::Look => "PRAGMA query_only = ON",
         Use::Read => "PRAGMA foreign_keys = ON; PRAGMA query_only = ON",
     })?;
     Ok(Link::new(Conn::Sqlite(conn)))
@@ -58,7 +65,7 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
 
 /// Makes the file, if there is none, for this user only: it holds signing keys. Its log files take after it. Where
 /// that fails, SQLite says why.
-fn private_file(path: &Path) {
+pub(crate) fn private_file(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::{
     config::{Engine, Place, StoreConfig},
-    conn::Conn,
+    conn::{Conn, Link},
     error::StoreError,
     load::Load,
     migrate,
     pool::Pool,
     postgres,
     sqlite::{self, Use},
+    upkeep,
     writer::Writer,
 };
 
@@ -43,6 +44,25 @@ impl Store {
         let inner = off_the_async_threads(move || open(config)).await?;
         tracing::debug!(database = %inner.config.describe(), "store opened");
         Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// Opens a database that is there and up to date, and changes nothing about it: for commands that work beside a
+    /// running server. One that is missing, or lacks migrations, is refused with
+    /// [`StoreError::Missing`] or [`StoreError::NotMigrated`].
+    pub async fn attach(config: &StoreConfig) -> Result<Store, StoreError> {
+        let config = config.clone();
+        let inner = off_the_async_threads(move || attach(config)).await?;
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// Opens the database like [`Store::open`], and tells which migrations that took.
+    pub async fn migrate(config: &StoreConfig) -> Result<Vec<String>, StoreError> {
+        let config = config.clone();
+        off_the_async_threads(move || match &config.place {
+            Place::Sqlite(path) => migrate::sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?),
+            Place::Postgres(url) => migrate::postgres(postgres::open(url)?.postgres()?),
+        })
+        .await
     }
 
     /// Which engine is behind this store.
@@ -118,7 +138,9 @@ impl Store {
     }
 }
 
-async fn off_the_async_threads<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+pub(crate) async fn off_the_async_threads<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
@@ -131,30 +153,54 @@ where
 }
 
 fn open(config: StoreConfig) -> Result<Inner, StoreError> {
-    let (pool, writer) = match &config.place {
+    let link = match &config.place {
         Place::Sqlite(path) => {
             let applied = migrate::sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?)?;
-            log_migrations(&config, applied);
+            log_migrations(&config, &applied);
+            None
+        }
+        Place::Postgres(url) => {
+            let mut link = postgres::open(url)?;
+            let applied = migrate::postgres(link.postgres()?)?;
+            log_migrations(&config, &applied);
+            Some(link)
+        }
+    };
+    connect(config, link)
+}
+
+fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
+    let state = upkeep::state(&config)?;
+    state.refuse_newer()?;
+    if state.pending.is_empty() {
+        connect(config, None)
+    } else {
+        Err(StoreError::NotMigrated { pending: state.pending })
+    }
+}
+
+/// Makes ready what reads and writes a database that is migrated.
+fn connect(config: StoreConfig, open: Option<Link>) -> Result<Inner, StoreError> {
+    let (pool, writer) = match &config.place {
+        Place::Sqlite(path) => {
             let writer = Writer::start(path.clone(), config.group_limit, config.patience)?;
             let path = path.clone();
             let open = move || sqlite::open(&path, Use::Read);
             (Pool::new(config.connections, config.patience, open), Some(writer))
         }
         Place::Postgres(url) => {
-            let mut link = postgres::open(url)?;
-            let applied = migrate::postgres(link.postgres()?)?;
-            log_migrations(&config, applied);
             let url = url.clone();
-            let pool = Pool::new(config.connections, config.patience, move || postgres::open(&url));
-            pool.put_back(link);
-            (pool, None)
+            (Pool::new(config.connections, config.patience, move || postgres::open(&url)), None)
         }
     };
+    if let Some(link) = open {
+        pool.put_back(link);
+    }
     Ok(Inner { config, pool, writer })
 }
 
-fn log_migrations(config: &StoreConfig, applied: usize) {
-    if applied > 0 {
-        tracing::info!(database = %config.describe(), applied, "migrated the database");
+fn log_migrations(config: &StoreConfig, applied: &[String]) {
+    if !applied.is_empty() {
+        tracing::info!(database = %config.describe(), applied = applied.len(), "migrated the database");
     }
 }

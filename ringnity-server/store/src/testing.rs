@@ -25,8 +25,9 @@ use diesel::{
 use tempfile::TempDir;
 
 use crate::{
-    config::{Engine, StoreConfig},
+    config::{self, Engine, StoreConfig},
     migrate,
+    sqlite::{self, Use},
 };
 
 /// Names the PostgreSQL server that tests may make databases on, such as
@@ -82,6 +83,57 @@ impl TestDatabase {
     /// Where it cannot be made: this is for tests.
     pub fn empty(engine: Engine) -> TestDatabase {
         TestDatabase::make(engine, false)
+    }
+
+    /// A database as the first version left it: with a tenant `old`, a contact `Kept`, and a Server API key that opens
+    /// everything, whose secret has this hash.
+    ///
+    /// # Panics
+    /// Where it cannot be made: this is for tests.
+    pub fn of_the_first_version(engine: Engine, secret_hash: &str) -> TestDatabase {
+        /// The tables and the plans.
+        const FIRST: usize = 2;
+        let database = TestDatabase::empty(engine);
+        let at = "'2026-01-02T03:04:05.000000Z'";
+        let rows = format!(
+            "INSERT INTO tenants (id, slug, public_key, name, email, timezone, is_active, onboarding_completed, plan_id, \
+             created_at, updated_at) VALUES ('ten_old', 'old', 'rn_pk_old', 'Old', 'old@old.example', 'UTC', TRUE, TRUE, \
+             'pln_free', {at}, {at}); \
+             INSERT INTO server_credentials (tenant_id, id, name, environment, scopes, secret_hash, secret_preview, \
+             is_active, created_at, updated_at) VALUES ('ten_old', 'scr_old', 'Old key', 'live', \
+             '[\"server:contacts:read\"]', '{secret_hash}', 'rn_sk_', TRUE, {at}, {at}); \
+             INSERT INTO contacts (tenant_id, id, external_id, name, phone, tags, search_text, created_at, updated_at) \
+             VALUES ('ten_old', 'con_old', 'kept-1', 'Kept', '1', '[]', 'kept 1', {at}, {at})"
+        );
+        match &database.config.place {
+            config::Place::Sqlite(path) => {
+                let mut link = sqlite::open(path, Use::Migrate).expect("opens");
+                let conn = link.sqlite().expect("SQLite");
+                migrate::first_of(conn, &migrate::SQLITE, FIRST).expect("the first migrations");
+                conn.batch_execute(&rows).expect("rows");
+            }
+            config::Place::Postgres(url) => {
+                let mut conn = connect(url);
+                migrate::first_of(&mut conn, &migrate::POSTGRES, FIRST).expect("the first migrations");
+                conn.batch_execute(&rows).expect("rows");
+            }
+        }
+        database
+    }
+
+    /// Makes it look as if a newer version of this program had migrated it.
+    ///
+    /// # Panics
+    /// Where it cannot be reached: this is for tests.
+    pub fn pretend_newer(&self) {
+        let sql = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')";
+        match &self.config.place {
+            config::Place::Sqlite(path) => {
+                let mut link = sqlite::open(path, Use::Write).expect("opens");
+                link.sqlite().expect("SQLite").batch_execute(sql).expect("a row");
+            }
+            config::Place::Postgres(url) => connect(url).batch_execute(sql).expect("a row"),
+        }
     }
 
     fn make(engine: Engine, migrated: bool) -> TestDatabase {

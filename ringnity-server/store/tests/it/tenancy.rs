@@ -279,8 +279,8 @@ async fn nothing_is_linked_to_another_tenants_owner() {
 fn every_query_that_takes_a_tenant_is_tried_above() {
     let tried = include_str!("tenancy.rs");
     let mut queries = 0;
-    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
-        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    for file in files(concat!(env!("CARGO_MANIFEST_DIR"), "/src").as_ref()) {
+        let source = std::fs::read_to_string(file).unwrap();
         for function in source.split("\npub fn ").skip(1) {
             let (name, rest) = function.split_once('(').unwrap();
             let arguments = rest.split(") ->").next().unwrap();
@@ -291,4 +291,10 @@ fn every_query_that_takes_a_tenant_is_tried_above() {
         }
     }
     assert!(queries > 30, "only {queries} queries found: does this test still know how to look?");
+}
+
+/// Every file below a folder.
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

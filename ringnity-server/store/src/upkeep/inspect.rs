@@ -1,0 +1,200 @@
+//! Looking at a database: whether it is sound, what it holds, how late it is. Changes nothing.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    OptionalExtension, QueryableByName, RunQueryDsl,
+    sql_types::{BigInt, Text},
+};
+
+use super::state;
+use crate::{
+    config::{Place, StoreConfig},
+    conn::Conn,
+    error::StoreResult,
+    migrate::MigrationState,
+    postgres as pg,
+    sqlite::{self, Use},
+    store::off_the_async_threads,
+    types::Stamp,
+};
+
+/// What was seen of a database.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Its migrations.
+    pub migrations: MigrationState,
+    /// What its version calls itself.
+    pub engine: String,
+    /// Damage, in the database's own words. PostgreSQL watches over its own pages.
+    pub damage: Vec<String>,
+    /// Tables with rows that refer to nothing.
+    pub orphans: Vec<String>,
+    /// Its clock, and ours at the same moment.
+    pub clocks: (DateTime<Utc>, DateTime<Utc>),
+    /// How large it is.
+    pub bytes: i64,
+    /// What is in it; nothing where it was never migrated.
+    pub counts: Option<Counts>,
+    /// Work that waits, where this version has a table for it.
+    pub backlog: Option<Backlog>,
+}
+
+/// How many of something a database holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub tenants: i64,
+    pub agents: i64,
+    pub contacts: i64,
+    pub events: i64,
+}
+
+/// Jobs that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Jobs that should have run more than five minutes ago.
+    pub late: i64,
+    /// Jobs that have failed and are tried again.
+    pub failing: i64,
+    /// What the last of those failed with.
+    pub last_error: Option<String>,
+}
+
+/// Looks at the whole database; `now` is the caller's clock.
+pub async fn inspect(
+    config: &StoreConfig,
+    now: impl Fn() -> DateTime<Utc> + Send + 'static,
+) -> StoreResult<Inspection> {
+    let config = config.clone();
+    off_the_async_threads(move || {
+        let migrations = state(&config)?;
+        let mut link = match &config.place {
+            Place::Sqlite(path) => sqlite::open(path, Use::Read)?,
+            Place::Postgres(url) => pg::open(url)?,
+        };
+        let c = &mut link.conn;
+        let (damage, orphans, engine, bytes) = match &config.place {
+            Place::Sqlite(_) => (
+                sqlite_damage(c, "quick_check")?,
+                sqlite_orphans(c)?,
+                format!("SQLite {}", text(c, "SELECT sqlite_version() AS word")?),
+                number(c, "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()")?,
+            ),
+            Place::Postgres(_) => (
+                Vec::new(),
+                Vec::new(),
+                format!("PostgreSQL {}", text(c, "SELECT current_setting('server_version') AS word")?),
+                number(c, "SELECT pg_database_size(current_database()) AS n")?,
+            ),
+        };
+        let before = Instant::now();
+        let theirs = clock(c)?;
+        // It was read somewhere between asking and hearing the answer.
+        let half = chrono::TimeDelta::from_std(before.elapsed() / 2).unwrap_or_default();
+        let migrated = migrations.pending.is_empty();
+        Ok(Inspection {
+            engine,
+            damage,
+            orphans,
+            clocks: (theirs, now() - half),
+            bytes,
+            counts: if migrated { Some(counts(c)?) } else { None },
+            backlog: if migrated { backlog(c, now())? } else { None },
+            migrations,
+        })
+    })
+    .await
+}
+
+/// What `PRAGMA quick_check` or `integrity_check` finds.
+pub(super) fn sqlite_damage(c: &mut Conn, check: &str) -> StoreResult<Vec<String>> {
+    let found: Vec<Word> =
+        diesel::sql_query(format!("SELECT {check} AS word FROM pragma_{check}()")).load(c)?;
+    Ok(found.into_iter().map(|row| row.word).filter(|word| word != "ok").collect())
+}
+
+/// Tables with rows that refer to nothing.
+pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
+    let sql = "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()";
+    let found: Vec<Word> = diesel::sql_query(sql).load(c)?;
+    Ok(found.into_iter().map(|row| row.word).collect())
+}
+
+pub(super) fn counts(c: &mut Conn) -> StoreResult<Counts> {
+    Ok(Counts {
+        tenants: number(c, "SELECT count(*) AS n FROM tenants")?,
+        agents: number(c, "SELECT count(*) AS n FROM agents")?,
+        contacts: number(c, "SELECT count(*) AS n FROM contacts")?,
+        events: number(c, "SELECT count(*) AS n FROM events")?,
+    })
+}
+
+fn backlog(c: &mut Conn, now: DateTime<Utc>) -> StoreResult<Option<Backlog>> {
+    let has = match c {
+        Conn::Sqlite(_) => "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = 'jobs'",
+        Conn::Postgres(_) => {
+            "SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = current_schema() \
+             AND table_name = 'jobs'"
+        }
+    };
+    if number(c, has)? == 0 {
+        return Ok(None);
+    }
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    // A running server takes each as soon as it is due, so five minutes are no hiccup.
+    let late_since = Stamp::from(now - chrono::TimeDelta::minutes(5));
+    let late = match c {
+        Conn::Sqlite(c) => diesel::sql_query("SELECT count(*) AS n FROM jobs WHERE run_at < ?")
+            .bind::<crate::types::Moment, _>(late_since)
+            .get_result::<Row>(c)?,
+        Conn::Postgres(c) => diesel::sql_query("SELECT count(*) AS n FROM jobs WHERE run_at < $1")
+            .bind::<crate::types::Moment, _>(late_since)
+            .get_result::<Row>(c)?,
+    };
+    let failing = number(c, "SELECT count(*) AS n FROM jobs WHERE attempts > 0 AND last_error IS NOT NULL")?;
+    let last =
+        "SELECT last_error AS word FROM jobs WHERE last_error IS NOT NULL ORDER BY updated_at DESC LIMIT 1";
+    let last_error = diesel::sql_query(last).get_result::<Word>(c).optional()?.map(|row| row.word);
+    Ok(Some(Backlog { late: late.n, failing, last_error }))
+}
+
+fn clock(c: &mut Conn) -> StoreResult<DateTime<Utc>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = crate::types::Moment)]
+        at: Stamp,
+    }
+    let row: Row = match c {
+        Conn::Sqlite(c) => {
+            diesel::sql_query("SELECT strftime('%Y-%m-%dT%H:%M:%f000Z', 'now') AS at").get_result(c)?
+        }
+        Conn::Postgres(c) => diesel::sql_query("SELECT clock_timestamp() AS at").get_result(c)?,
+    };
+    Ok(row.at.into())
+}
+
+#[derive(QueryableByName)]
+struct Word {
+    #[diesel(sql_type = Text)]
+    word: String,
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+pub(super) fn text(c: &mut Conn, sql: &str) -> StoreResult<String> {
+    Ok(diesel::sql_query(sql).get_result::<Word>(c)?.word)
+}
+
+pub(super) fn number(c: &mut Conn, sql: &str) -> StoreResult<i64> {
+    Ok(diesel::sql_query(sql).get_result::<Number>(c)?.n)
+}

@@ -1,0 +1,40 @@
+//! What an operator does with a database as a whole: look at it, copy it, put another in its place. No tenant's rows
+//! are read one by one here, and nothing is printed.
+//!
+//! Each function opens a connection of its own, so it works beside a running server, and where the store would not
+//! open.
+
+mod files;
+mod inspect;
+mod postgres;
+
+pub use files::{FileFacts, sqlite_backup, sqlite_check, sqlite_checkpoint};
+pub use inspect::{Backlog, Counts, Inspection, inspect};
+pub use postgres::{Aside, postgres_dump, postgres_put_back, postgres_set_aside, postgres_tables};
+
+use crate::{
+    config::{Place, StoreConfig},
+    error::StoreError,
+    migrate::{self, MigrationState},
+    postgres as pg,
+    sqlite::{self, Use},
+    store::off_the_async_threads,
+};
+
+/// Which migrations the database has and lacks. An SQLite file that is missing is [`StoreError::Missing`].
+pub async fn migration_state(config: &StoreConfig) -> Result<MigrationState, StoreError> {
+    let config = config.clone();
+    off_the_async_threads(move || state(&config)).await
+}
+
+pub(crate) fn state(config: &StoreConfig) -> Result<MigrationState, StoreError> {
+    match &config.place {
+        Place::Sqlite(path) => {
+            if !path.exists() {
+                return Err(StoreError::Missing(config.describe()));
+            }
+            migrate::sqlite_state(sqlite::open(path, Use::Write)?.sqlite()?)
+        }
+        Place::Postgres(url) => migrate::postgres_state(pg::open(url)?.postgres()?),
+    }
+}
