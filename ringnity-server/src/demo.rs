@@ -7,15 +7,16 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use ringnity_store::agents::{self, NewAgent};
 use ringnity_store::credentials::{self, NewServerCredential};
 use ringnity_store::plans;
 use ringnity_store::platform;
-use ringnity_store::tenants::{self, NewTenant};
-use ringnity_store::{Conn, Store, StoreError, owners};
-use ringnity_types::{PlatformRole, ServerApiScope, SubscriptionStatus, WorkspaceRole};
+use ringnity_store::tenants;
+use ringnity_store::{Conn, Store, StoreError};
+use ringnity_types::{PlatformRole, ServerApiScope, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
+use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
+use crate::app::{AppError, AppResult};
 use crate::auth::{password, secrets};
 use crate::clock::Clock;
 use crate::config::Urls;
@@ -108,11 +109,11 @@ pub struct DemoAgent {
 
 /// What a tenant of the demo is made of, before it has ids.
 #[derive(Clone)]
-struct Plan {
-    slug: &'static str,
-    name: &'static str,
-    owner: (String, String, String),
-    agents: Vec<(&'static str, &'static str, WorkspaceRole, String, String)>,
+struct Blueprint {
+    tenant: TenantRequest,
+    owner: DemoOwner,
+    /// Staff with their passwords.
+    agents: Vec<(AgentRequest, String)>,
     public_key: String,
     key: (String, String, String),
 }
@@ -130,8 +131,8 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
             return Ok(demo);
         }
     }
-    let first = plan("demo", "Demo Company").await?;
-    let other = plan("other", "Other Company").await?;
+    let first = blueprint("demo", "Demo Company").await?;
+    let other = blueprint("other", "Other Company").await?;
     let admin = (format!("admin@{}.example", "platform"), random_password()?);
     let admin_hash = password::hash(admin.1.clone()).await?;
     let now = clock.now();
@@ -149,7 +150,7 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
                     now,
                 )?;
             }
-            Ok::<_, StoreError>((tenant(c, &first, now)?, tenant(c, &other, now)?))
+            Ok::<_, AppError>((tenant(c, &first, now)?, tenant(c, &other, now)?))
         })
         .await
         .with_context(|| {
@@ -169,9 +170,8 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
     Ok(demo)
 }
 
-async fn plan(slug: &'static str, name: &'static str) -> Result<Plan> {
-    let owner_password = random_password()?;
-    let owner_hash = password::hash(owner_password.clone()).await?;
+async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
+    let owner = DemoOwner { email: format!("owner@{slug}.example"), password: random_password()? };
     let mut agents = Vec::new();
     for (username, name, role) in [
         ("agent.one", "Agent One", WorkspaceRole::Agent),
@@ -179,16 +179,30 @@ async fn plan(slug: &'static str, name: &'static str) -> Result<Plan> {
         ("supervisor.one", "Supervisor One", WorkspaceRole::Supervisor),
     ] {
         let text = random_password()?;
-        let hash = password::hash(text.clone()).await?;
-        agents.push((username, name, role, text, hash));
+        let request = AgentRequest {
+            username: username.to_owned(),
+            name: name.to_owned(),
+            role,
+            department: Some("Support".to_owned()),
+            email: None,
+            password: NewPassword::of(Some(text.clone())).await?,
+        };
+        agents.push((request, text));
     }
     let key = secrets::generate("rn_sk_test_")?;
-    Ok(Plan {
-        slug,
-        name,
-        owner: (format!("owner@{slug}.example"), owner_password, owner_hash),
+    Ok(Blueprint {
+        tenant: TenantRequest {
+            slug: slug.to_owned(),
+            name: name.to_owned(),
+            owner_email: owner.email.clone(),
+            owner_name: Some(format!("Owner of {name}")),
+            owner_password: NewPassword::of(Some(owner.password.clone())).await?,
+            domains: vec!["localhost:3000".to_owned()],
+            is_set_up: true,
+        },
+        owner,
         agents,
-        public_key: format!("rn_pk_{}", &secrets::random_hex()?[..32]),
+        public_key: provisioning::new_public_key()?,
         key: (key.text, key.hash, key.preview),
     })
 }
@@ -219,46 +233,20 @@ fn demo_plan(c: &mut Conn, now: chrono::DateTime<chrono::Utc>) -> Result<plans::
     Ok(demo)
 }
 
-fn tenant(c: &mut Conn, plan: &Plan, now: chrono::DateTime<chrono::Utc>) -> Result<DemoTenant, StoreError> {
-    let demo_plan = demo_plan(c, now)?;
-    let (email, owner_password, owner_hash) = &plan.owner;
-    let new = NewTenant {
-        name: Some(plan.name.to_owned()),
-        company_name: Some(plan.name.to_owned()),
-        onboarding_completed: true,
-        ..NewTenant::new(plan.slug, &plan.public_key, email, demo_plan.id)
-    };
-    let stored = tenants::tenant_insert(c, &new, now)?;
-    tenants::subscription_put(c, &stored.id, SubscriptionStatus::Active.as_str(), None, now)?;
-    tenants::tenant_domain_replace(c, &stored.id, &["localhost:3000".to_owned()], now)?;
-    owners::owner_insert(
-        c,
-        &stored.id,
-        email,
-        Some(owner_hash),
-        Some(&format!("Owner of {}", plan.name)),
-        now,
-    )?;
-    let department = agents::department_insert(c, &stored.id, "Support", now)?;
+fn tenant(c: &mut Conn, from: &Blueprint, now: chrono::DateTime<chrono::Utc>) -> AppResult<DemoTenant> {
+    let plan = demo_plan(c, now)?;
+    let (stored, _) = provisioning::tenant_create(c, &plan, &from.tenant, &from.public_key, now)?;
     let mut staff = Vec::new();
-    for (username, name, role, text, hash) in &plan.agents {
-        let new = NewAgent {
-            username: (*username).to_owned(),
-            password_hash: Some(hash.clone()),
-            name: (*name).to_owned(),
-            email: None,
-            role: role.to_string(),
-            department_id: Some(department.id.clone()),
-        };
-        let agent = agents::agent_insert(c, &stored.id, &new, now)?;
+    for (request, text) in &from.agents {
+        let agent = provisioning::agent_create(c, &stored.id, request, now)?;
         staff.push(DemoAgent {
-            username: (*username).to_owned(),
+            username: agent.username,
             password: text.clone(),
             agent_id: agent.id.into_string(),
-            role: role.to_string(),
+            role: agent.role,
         });
     }
-    let (text, hash, preview) = &plan.key;
+    let (text, hash, preview) = &from.key;
     let credential = NewServerCredential {
         name: "Demo key".to_owned(),
         environment: "test".to_owned(),
@@ -273,7 +261,7 @@ fn tenant(c: &mut Conn, plan: &Plan, now: chrono::DateTime<chrono::Utc>) -> Resu
             client_id: stored.id.into_string(),
             public_key: stored.public_key,
         },
-        owner: DemoOwner { email: email.clone(), password: owner_password.clone() },
+        owner: from.owner.clone(),
         agents: staff,
         server_api_key: text.clone(),
     })

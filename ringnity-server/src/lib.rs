@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod auth;
+mod claim;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -1,13 +1,11 @@
 //! Starting and stopping: opens the store, builds the state, registers every operation, listens.
 
-use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use dropshot::HttpServer;
 use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
@@ -15,7 +13,8 @@ use ringnity_store::Store;
 use crate::app::oauth_scopes::ScopeCoverage;
 use crate::app::sign_ins::SignInLimits;
 use crate::app::{App, Rates};
-use crate::auth::tokens::Signer;
+use crate::auth::tokens::{Following, Signer};
+use crate::claim::{self, Claim, Refusal};
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::demo::{self, Demo};
@@ -50,7 +49,9 @@ pub struct Running {
     /// What was seeded, when the demo was asked for.
     pub demo: Option<Demo>,
     /// What keeps other servers from an SQLite file.
-    _claim: Option<File>,
+    _claim: Option<Claim>,
+    /// What takes up new signing keys.
+    _following: Following,
 }
 
 /// Starts a server. `check` says what becomes of answers that break the contract.
@@ -76,7 +77,13 @@ pub async fn start_with_jobs(
     let store_config = config.store().context("cannot use --database-url")?;
     let database = store_config.describe();
     let claim = match store_config.sqlite_path() {
-        Some(file) => Some(claim(file)?),
+        Some(file) => Some(claim::take(file).map_err(|refusal| match refusal {
+            Refusal::Taken(_) => anyhow!(
+                "another server uses the database {}; stop it, or give this one a folder of its own with --data-dir",
+                file.display()
+            ),
+            other => anyhow!("{other}; choose another place with --data-dir or --database-url"),
+        })?),
         None => None,
     };
     let store = Store::open(&store_config).await.with_context(|| match &config.database.database_url {
@@ -87,6 +94,7 @@ pub async fn start_with_jobs(
     let listen = resolve(config.listen)?;
     let urls = config.urls(listen);
     let signer = Arc::new(Signer::load(&store, clock.now()).await?);
+    let following = signer.follow(&store);
     let google = config.google().context("cannot prepare sign-in with Google")?;
     let demo = if config.wants_demo() {
         Some(
@@ -140,7 +148,20 @@ pub async fn start_with_jobs(
         demo.write(file).context("cannot write the file of --demo-file; choose another")?;
     }
     let jobs = Runner::start(app, jobs);
-    Ok(Running { server, jobs, store, private, stopping, renewals, address, database, demo, _claim: claim })
+    let (_claim, _following) = (claim, following);
+    Ok(Running {
+        server,
+        jobs,
+        store,
+        private,
+        stopping,
+        renewals,
+        address,
+        database,
+        demo,
+        _claim,
+        _following,
+    })
 }
 
 impl Running {
@@ -176,32 +197,6 @@ impl Running {
             }
         }
     }
-}
-
-/// Takes an SQLite file for this process, until it ends: an SQLite file belongs to one server. The lock is on a
-/// file beside it, since SQLite has locks of its own on the database, and lets go of them when anybody in the
-/// process closes it.
-fn claim(database: &Path) -> Result<File> {
-    if let Some(folder) = database.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {} for the database", folder.display()))?;
-    }
-    let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| {
-        format!("cannot write to {}; choose another place with --data-dir or --database-url", path.display())
-    })?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => bail!(
-            "another server uses the database {}; stop it, or give this one a folder of its own with --data-dir",
-            database.display()
-        ),
-        // Some network folders have no locks. SQLite does not like them either, but that is its to say.
-        Err(TryLockError::Error(error)) => tracing::warn!("cannot lock {}: {error}", path.display()),
-    }
-    Ok(file)
 }
 
 /// Replaces port 0 by a free one.

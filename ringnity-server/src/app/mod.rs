@@ -15,6 +15,7 @@ pub mod oauth_scopes;
 pub mod owners;
 pub mod plans;
 pub mod platform_auth;
+pub mod provisioning;
 pub mod rates;
 pub mod readiness;
 pub mod repeats;
@@ -70,6 +71,31 @@ pub(crate) fn given(text: Option<String>) -> Option<String> {
 }
 
 impl App {
+    /// The rules for an operator's command, which no page and no client is at: without addresses and limits.
+    pub fn at_the_desk(
+        store: Store,
+        clock: Clock,
+        signer: Arc<Signer>,
+        contract: &str,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            store,
+            clock,
+            signer,
+            google: None,
+            oauth_scopes: oauth_scopes::ScopeCoverage::of(contract)?,
+            urls: Urls {
+                public: String::new(),
+                dashboard: String::new(),
+                base_domain: String::new(),
+                secure: false,
+            },
+            rates: Rates::new(crate::config::RateLimit::Off),
+            sign_in_limits: None,
+            jobs_put: Notify::new(),
+        })
+    }
+
     /// The time now.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()

@@ -40,6 +40,9 @@ pub async fn create_runtime_session(
     };
     let context = request.context_token;
     let signer = Arc::clone(&app.signer);
+    if let Some(token) = &context {
+        signer.meet(&app.store, token).await?;
+    }
     let said = request.visitor.unwrap_or_default();
     let members = request.metadata.map(Map::from).unwrap_or_default();
     app.once(repeat, move |c| {

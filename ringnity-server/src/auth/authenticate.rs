@@ -55,7 +55,7 @@ impl Authenticate for State {
     }
 
     async fn owner(&self, _: &Call, credential: &Credential) -> Result<OwnerPrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Owner)?;
+        let claims = self.claims(credential, TokenScope::Owner).await?;
         let session = self.live_session(&claims).await?;
         let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
         let owner_id = session.subject_id.clone();
@@ -83,7 +83,7 @@ impl Authenticate for State {
     }
 
     async fn workspace(&self, _: &Call, credential: &Credential) -> Result<WorkspacePrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Workspace)?;
+        let claims = self.claims(credential, TokenScope::Workspace).await?;
         let session = self.live_session(&claims).await?;
         let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
         let agent_id = session.subject_id.clone().into();
@@ -110,7 +110,7 @@ impl Authenticate for State {
     }
 
     async fn platform(&self, _: &Call, credential: &Credential) -> Result<PlatformPrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Platform)?;
+        let claims = self.claims(credential, TokenScope::Platform).await?;
         let session = self.live_session(&claims).await?;
         let id = session.subject_id.clone().into();
         let admin = self
@@ -147,7 +147,12 @@ impl Authenticate for State {
 
 impl State {
     /// What an access token says, when it opens `scope`.
-    pub(super) fn claims(&self, credential: &Credential, scope: TokenScope) -> Result<Claims, AuthFailure> {
+    pub(super) async fn claims(
+        &self,
+        credential: &Credential,
+        scope: TokenScope,
+    ) -> Result<Claims, AuthFailure> {
+        self.app.signer.meet(&self.app.store, credential.secret()).await.map_err(unavailable)?;
         let claims =
             self.app.signer.read(credential.secret(), self.app.now()).map_err(|problem| match problem {
                 TokenProblem::Invalid => AuthFailure::NotThisKind,

@@ -29,7 +29,7 @@ impl State {
         call: &Call,
         credential: &Credential,
     ) -> Result<VisitorPrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Visitor)?;
+        let claims = self.claims(credential, TokenScope::Visitor).await?;
         let held = self
             .holder(call, claims, |c, tenant, session| {
                 visitors::visitor_get(c, tenant, &VisitorId::from(session.subject_id.as_str()))
@@ -49,7 +49,7 @@ impl State {
         call: &Call,
         credential: &Credential,
     ) -> Result<AgentPrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Agent)?;
+        let claims = self.claims(credential, TokenScope::Agent).await?;
         let held = self
             .holder(call, claims, |c, tenant, session| {
                 let agent = agents::agent_get(c, tenant, &AgentId::from(session.subject_id.as_str()))?;
@@ -73,7 +73,7 @@ impl State {
         call: &Call,
         credential: &Credential,
     ) -> Result<AdminPrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Admin)?;
+        let claims = self.claims(credential, TokenScope::Admin).await?;
         let held = self
             .holder(call, claims, |c, tenant, session| {
                 if !session.subject_id.starts_with(AgentId::PREFIX) {

@@ -1,8 +1,11 @@
 //! Access tokens: signed here, read here, and good only while the session behind them lives.
 
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
+
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use ringnity_store::signing_keys::{self, NewSigningKey};
+use ringnity_store::signing_keys::{self, NewSigningKey, SigningKey};
 use ringnity_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,12 @@ pub const LONGEST_TOKEN_LIFE: Duration = Duration::hours(1);
 
 /// Life of a refresh token.
 pub const REFRESH_TOKEN_LIFE: Duration = Duration::days(30);
+
+/// How soon a running server signs with a key that another process made.
+pub const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How long a server that met an unknown key does not look again.
+const MEET_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Which surface an access token opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,36 +151,113 @@ pub enum SignError {
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
-/// Signs and reads access tokens. The key is in the database, so tokens survive a restart and hold on every
-/// node.
+/// Signs and reads access tokens. The keys are in the database, so tokens survive a restart and hold on every node;
+/// what is held here is a copy, which [`Signer::follow`] and [`Signer::meet`] keep fresh.
 pub struct Signer {
+    keys: RwLock<Keys>,
+    /// When a token with a key that is not known here last made it look.
+    met: Mutex<Option<Instant>>,
+}
+
+/// The keys as they were when the store was last asked.
+struct Keys {
     kid: String,
     encoding: EncodingKey,
     decoding: Vec<(String, DecodingKey)>,
 }
 
+impl Keys {
+    fn of(current: &SigningKey, all: &[SigningKey]) -> Self {
+        let secret = |key: &SigningKey| DecodingKey::from_secret(key.private_key.as_bytes());
+        Self {
+            kid: current.kid.to_string(),
+            encoding: EncodingKey::from_secret(current.private_key.as_bytes()),
+            decoding: all.iter().map(|key| (key.kid.to_string(), secret(key))).collect(),
+        }
+    }
+}
+
+/// Puts a new key in place of the one that signs. Tokens that the old one signed are good until they end; running
+/// servers sign with the new one within [`FOLLOW_EVERY`], and know its tokens at once.
+pub async fn rotate_signing_key(store: &Store, now: DateTime<Utc>) -> Result<SigningKey, SignError> {
+    let new = new_key()?;
+    Ok(store.write(move |c| signing_keys::signing_key_rotate(c, PURPOSE, &new, now)).await?)
+}
+
+/// The keys of access tokens that are still kept, newest first.
+pub async fn signing_keys(store: &Store) -> Result<Vec<SigningKey>, StoreError> {
+    store.read(|c| signing_keys::signing_key_list(c, PURPOSE)).await
+}
+
+fn new_key() -> Result<NewSigningKey, secrets::NoRandomness> {
+    Ok(NewSigningKey { algorithm: "HS256".into(), private_key: secrets::random_hex()?, public_key: None })
+}
+
+/// Ends what it stands for when it is dropped.
+pub struct Following(tokio::task::JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Signer {
-    /// Takes the signing key from the store, or makes the first one.
+    /// Takes the signing keys from the store, or makes the first one.
     pub async fn load(store: &Store, now: DateTime<Utc>) -> Result<Self, SignError> {
-        let new = NewSigningKey {
-            algorithm: "HS256".into(),
-            private_key: secrets::random_hex()?,
-            public_key: None,
-        };
+        let new = new_key()?;
         let (current, all) = store
             .write(move |c| {
                 let current = signing_keys::signing_key_ensure(c, PURPOSE, &new, now)?;
                 Ok::<_, StoreError>((current, signing_keys::signing_key_list(c, PURPOSE)?))
             })
             .await?;
-        Ok(Self {
-            kid: current.kid.to_string(),
-            encoding: EncodingKey::from_secret(current.private_key.as_bytes()),
-            decoding: all
-                .into_iter()
-                .map(|key| (key.kid.into_string(), DecodingKey::from_secret(key.private_key.as_bytes())))
-                .collect(),
-        })
+        Ok(Self { keys: RwLock::new(Keys::of(&current, &all)), met: Mutex::default() })
+    }
+
+    /// Takes up what has changed about the keys, from time to time, as long as the answer is kept.
+    pub fn follow(self: &Arc<Self>, store: &Store) -> Following {
+        let (signer, store) = (Arc::clone(self), store.clone());
+        Following(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(FOLLOW_EVERY).await;
+                if let Err(error) = signer.look(&store).await {
+                    tracing::debug!("the signing keys cannot be read now: {error}");
+                }
+            }
+        }))
+    }
+
+    /// Looks for the key of `token` if it is not known here: another node may have got a new one. At most once a
+    /// second, since anybody can make up tokens.
+    pub async fn meet(&self, store: &Store, token: &str) -> Result<(), StoreError> {
+        let Some(kid) = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid) else {
+            return Ok(());
+        };
+        if self.keys().decoding.iter().any(|(known, _)| *known == kid) {
+            return Ok(());
+        }
+        {
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            if met.is_some_and(|at| at.elapsed() < MEET_AGAIN_AFTER) {
+                return Ok(());
+            }
+            *met = Some(Instant::now());
+        }
+        self.look(store).await
+    }
+
+    async fn look(&self, store: &Store) -> Result<(), StoreError> {
+        let all = signing_keys(store).await?;
+        // None signs only between two keys, which nobody sees, or when somebody deleted it: then the old one goes on.
+        if let Some(current) = all.iter().find(|key| key.retired_at.is_none()) {
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::of(current, &all);
+        }
+        Ok(())
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A token for `subject` in the session `session`.
@@ -213,15 +299,17 @@ impl Signer {
     }
 
     fn write(&self, claims: &Claims) -> Result<String, SignError> {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::HS256) };
-        Ok(jsonwebtoken::encode(&header, claims, &self.encoding)?)
+        let keys = self.keys();
+        let header = Header { kid: Some(keys.kid.clone()), ..Header::new(Algorithm::HS256) };
+        Ok(jsonwebtoken::encode(&header, claims, &keys.encoding)?)
     }
 
     /// What `token` says, if it is ours and `now` is within its time.
     pub fn read(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenProblem> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenProblem::Invalid)?;
         let kid = header.kid.ok_or(TokenProblem::Invalid)?;
-        let (_, key) = self.decoding.iter().find(|(known, _)| *known == kid).ok_or(TokenProblem::Invalid)?;
+        let keys = self.keys();
+        let (_, key) = keys.decoding.iter().find(|(known, _)| *known == kid).ok_or(TokenProblem::Invalid)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
@@ -239,11 +327,12 @@ mod tests {
     use super::*;
 
     fn signer(kid: &str, secret: &str) -> Signer {
-        Signer {
+        let keys = Keys {
             kid: kid.into(),
             encoding: EncodingKey::from_secret(secret.as_bytes()),
             decoding: vec![(kid.into(), DecodingKey::from_secret(secret.as_bytes()))],
-        }
+        };
+        Signer { keys: RwLock::new(keys), met: Mutex::default() }
     }
 
     #[test]

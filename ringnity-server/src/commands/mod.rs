@@ -3,9 +3,17 @@
 //! Commands read input, call rules or the store, and tell what came of it. No rules and no SQL live here, and
 //! nothing that a request needs.
 
+mod agent;
 mod config;
+mod copies;
+mod desk;
+mod doctor;
+mod keys;
+mod migrate;
 mod output;
 mod serve;
+mod signing_keys;
+mod tenant;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -51,6 +59,40 @@ enum Command {
     /// Look at the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Bring the database up to date
+    #[command(after_help = "Example:\n  ringnity-server migrate --check || ringnity-server migrate\n\n\
+        A server migrates by itself when it starts. No other command does.")]
+    Migrate(migrate::MigrateArgs),
+    /// Make, list and switch tenants
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Make a tenant's staff
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+    /// Make the platform's own people
+    #[command(subcommand)]
+    PlatformAdmin(agent::PlatformAdminCommand),
+    /// Server API keys of a tenant
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// What access tokens are signed with
+    #[command(subcommand)]
+    SigningKeys(signing_keys::SigningKeysCommand),
+    /// Copy the database as of one moment, while servers run
+    #[command(after_help = "Example:\n  ringnity-server backup /backups/ringnity-2026-11-22.db\n\n\
+        The file holds everything, secrets too, and only this user may read it. For PostgreSQL, pg_dump of the\n\
+        server's version or a later one has to be on PATH.")]
+    Backup(copies::BackupArgs),
+    /// Put a backup in place of the database, while no server runs
+    #[command(
+        after_help = "Example:\n  ringnity-server restore /backups/ringnity-2026-11-22.db --replace\n\n\
+        The backup is looked at first. One that an older version made is migrated; one of a newer is refused."
+    )]
+    Restore(copies::RestoreArgs),
+    /// Look at everything that a server depends on, and say what to do
+    #[command(after_help = "Example:\n  ringnity-server doctor --config /etc/ringnity.toml\n\n\
+        It takes the settings of `serve`. Exit code 1 if anything is wrong enough to say FAIL.")]
+    Doctor(doctor::DoctorArgs),
 }
 
 /// What a command may ask about how it was called.
@@ -75,6 +117,15 @@ pub async fn main() -> ExitCode {
     let done: Result<Outcome> = match cli.command {
         Command::Serve(config) => serve::run(config).await,
         Command::Config(command) => config::run(command, &invocation),
+        Command::Migrate(arguments) => migrate::run(arguments).await,
+        Command::Tenant(command) => tenant::run(command).await,
+        Command::Agent(command) => agent::run(command).await,
+        Command::PlatformAdmin(command) => agent::run_platform_admin(command).await,
+        Command::Keys(command) => keys::run(command).await,
+        Command::SigningKeys(command) => signing_keys::run(command).await,
+        Command::Backup(arguments) => copies::backup(arguments).await,
+        Command::Restore(arguments) => copies::restore(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
     };
     match done {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -107,6 +107,11 @@ impl Boundary {
         self.compile(&json!({ "$ref": format!("{BASE}#/components/schemas/{}", lines::escape(name)) }), name)
     }
 
+    /// One line per fault in a value of one component schema.
+    pub fn check_schema(&self, name: &str, value: &Value) -> Result<Vec<String>, BoundaryError> {
+        Ok(check(Some(&self.schema(name)?), value, ""))
+    }
+
     /// One line per fault in the parameters, an object of objects: `{"query": {"page": 1}}`.
     pub fn check_params(&self, operation: &Operation, params: &Value) -> Vec<String> {
         check(self.operations.get(operation.index).and_then(|checks| checks.params.as_ref()), params, "")

@@ -1,20 +1,79 @@
 //! The operator's command line, run as the program that people run: arguments in, exit code and words out.
 
+mod accounts;
+mod copies;
+mod doctor;
+mod migrations;
+mod readme;
 mod settings;
+mod signing_keys;
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use serde_json::Value;
+use ringnity_store::testing::{TestDatabase, engines};
+use ringnity_store::{Engine, Store};
+use serde_json::{Value, json};
 
 /// A folder with the program in it, so to speak: what is started here sees nothing of the tests' environment.
 pub struct Desk {
     folder: tempfile::TempDir,
+    database: Option<TestDatabase>,
+}
+
+/// Runs `test` at a desk on an empty database of each engine.
+pub fn at_each_engine(test: impl Fn(&Desk)) {
+    for engine in engines() {
+        test(&Desk::on(TestDatabase::empty(engine)));
+    }
 }
 
 impl Desk {
+    /// Without a database of its own: the program uses SQLite in the folder.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self { folder: tempfile::tempdir().expect("a folder"), database: None }
+    }
+
+    pub fn on(database: TestDatabase) -> Self {
+        Self { database: Some(database), ..Self::new() }
+    }
+
+    pub fn database(&self) -> &TestDatabase {
+        self.database.as_ref().expect("a desk on a database")
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.database().engine()
+    }
+
+    pub async fn store(&self) -> Store {
+        Store::attach(self.database().config()).await.expect("a database")
+    }
+
+    /// A desk with a tenant called acme on that plan; its owner is ada@acme.example.
+    pub fn with_acme(&self, plan: &str) {
+        self.run(&["migrate"]).ok();
+        let arguments =
+            ["tenant", "create", "--slug=acme", "--name=Acme Ltd", "--owner-email=ada@acme.example"];
+        let plan = format!("--plan={plan}");
+        self.run(&[&arguments[..], &[&plan]].concat()).ok();
+    }
+
+    /// A running server, on a port of its own.
+    pub fn serve(&self, arguments: &[&str]) -> Served {
+        let mut command = self.command(&["serve", "--listen=127.0.0.1:0"]);
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program starts");
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stdout.take().expect("its output"));
+        said.read_line(&mut line).expect("a line");
+        let base = line.split_whitespace().find(|word| word.starts_with("http://"));
+        Served {
+            base: base.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned(),
+            child,
+            _said: said,
+        }
     }
 
     pub fn folder(&self) -> &Path {
@@ -41,11 +100,83 @@ impl Desk {
                 command.env_remove(name);
             }
         }
+        if let Some(database) = &self.database {
+            command.env("RINGNITY_DATABASE_URL", database.url());
+        }
         command
+    }
+
+    /// Runs it with a line on standard input.
+    pub fn run_with_input(&self, arguments: &[&str], line: &str) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program runs");
+        writeln!(child.stdin.take().expect("its input"), "{line}").expect("is read");
+        Ran::from(child.wait_with_output().expect("it ends"))
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&mut self.command(arguments))
+    }
+}
+
+/// A server that runs as a program; killed when dropped.
+pub struct Served {
+    pub base: String,
+    child: Child,
+    /// Held open: a program whose output nobody reads may stop for it.
+    _said: BufReader<ChildStdout>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Served {
+    /// Asks it something; answers the status and the body.
+    pub fn ask(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+        let url = format!("{}{path}", self.base);
+        let (method, bearer, body) = (method.to_owned(), bearer.map(str::to_owned), body.cloned());
+        block_on(async move {
+            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+            let mut request = client.request(method.parse().expect("a method"), url);
+            request = bearer.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
+            request = body.iter().fold(request, |request, body| request.json(body));
+            let answer = request.send().await.expect("an answer");
+            (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+        })
+    }
+
+    pub fn get(&self, path: &str, bearer: &str) -> (u16, Value) {
+        self.ask("GET", path, Some(bearer), None)
+    }
+
+    /// Signs an owner in; answers the access token.
+    pub fn owner_token(&self, email: &str, password: &str) -> String {
+        let body = json!({ "email": email, "password": password });
+        let (status, answer) = self.ask("POST", "/api/auth/owner-login", None, Some(&body));
+        assert_eq!(status, 200, "{answer}");
+        answer["data"]["accessToken"].as_str().expect("a token").to_owned()
+    }
+}
+
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(work)
+}
+
+impl From<Output> for Ran {
+    fn from(Output { status, stdout, stderr }: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Self { code: status.code(), out: text(stdout), err: text(stderr) }
     }
 }
 
@@ -59,9 +190,7 @@ pub struct Ran {
 
 impl Ran {
     pub fn of(command: &mut Command) -> Self {
-        let Output { status, stdout, stderr } = command.output().expect("the program runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Self { code: status.code(), out: text(stdout), err: text(stderr) }
+        Self::from(command.output().expect("the program runs"))
     }
 
     #[track_caller]

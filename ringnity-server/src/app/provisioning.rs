@@ -1,0 +1,284 @@
+//! Making what a platform starts from: tenants with their owners, staff, and the platform's own people. For operators
+//! and for the demo; no operation of the contract does this.
+
+use chrono::{DateTime, Utc};
+use ringnity_store::agents::{self, Agent, NewAgent};
+use ringnity_store::owners::{self, Owner};
+use ringnity_store::plans::{self as catalog, Plan};
+use ringnity_store::platform::{self, PlatformAdmin};
+use ringnity_store::tenants::{self, NewTenant, Tenant, TenantChanges};
+use ringnity_store::{Conn, DepartmentId, Store, StoreError, TenantId, constraint};
+use ringnity_types::{ErrorCode, PlatformRole, SubscriptionStatus, WorkspaceRole};
+
+use super::{AppError, AppResult, Kind, domains, plans};
+use crate::auth::{password, secrets};
+
+/// Shorter passwords are guessed.
+const SHORTEST_PASSWORD: usize = 12;
+
+/// A password that was given or made, with what may be stored of it.
+#[derive(Clone)]
+pub struct NewPassword {
+    /// The password, where it was made here: to be shown once.
+    pub made: Option<String>,
+    hash: String,
+}
+
+impl NewPassword {
+    /// Takes the given password, or makes one.
+    pub async fn of(given: Option<String>) -> AppResult<Self> {
+        let (text, made) = match given {
+            Some(given) if given.chars().count() < SHORTEST_PASSWORD => {
+                let words =
+                    format!("A password has {SHORTEST_PASSWORD} characters at least. Choose a longer one.");
+                return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
+            }
+            Some(given) => (given, None),
+            None => {
+                let text = secrets::random_hex().map_err(AppError::internal)?[..32].to_owned();
+                (text.clone(), Some(text))
+            }
+        };
+        Ok(Self { hash: password::hash(text).await.map_err(AppError::internal)?, made })
+    }
+}
+
+/// What a new tenant is made of.
+#[derive(Clone)]
+pub struct TenantRequest {
+    /// Names it in addresses.
+    pub slug: String,
+    /// Display name.
+    pub name: String,
+    /// What its owner signs in with; the tenant is written to there, too.
+    pub owner_email: String,
+    /// The owner's display name.
+    pub owner_name: Option<String>,
+    /// The owner's password.
+    pub owner_password: NewPassword,
+    /// Domains whose pages may carry the widget.
+    pub domains: Vec<String>,
+    /// Whether nothing is left for the owner to set up.
+    pub is_set_up: bool,
+}
+
+/// What a new member of a tenant's staff is made of.
+#[derive(Clone)]
+pub struct AgentRequest {
+    /// Unique within the tenant.
+    pub username: String,
+    /// Display name.
+    pub name: String,
+    /// What they may do.
+    pub role: WorkspaceRole,
+    /// Where they sit; made when the tenant has none of that name.
+    pub department: Option<String>,
+    /// Email address.
+    pub email: Option<String>,
+    /// Their password.
+    pub password: NewPassword,
+}
+
+/// The tenant with that slug.
+pub fn tenant_named(c: &mut Conn, slug: &str) -> AppResult<Tenant> {
+    tenants::tenant_by_slug(c, slug)?.ok_or_else(|| {
+        AppError::not_found(
+            ErrorCode::SdkClientNotFound,
+            format!("There is no tenant with the slug {slug}. `ringnity-server tenant list` tells those there are."),
+        )
+    })
+}
+
+/// The plan of that slug, if new tenants may have it.
+pub fn plan_on_offer(c: &mut Conn, slug: &str) -> AppResult<Plan> {
+    if let Some(plan) = catalog::plan_by_slug(c, slug)?.filter(|plan| plan.is_active) {
+        return Ok(plan);
+    }
+    let offered: Vec<String> = catalog::plan_catalog(c)?
+        .plans
+        .into_iter()
+        .filter(|plan| plan.is_active)
+        .map(|plan| plan.slug)
+        .collect();
+    let words = format!("There is no plan called {slug} on offer. Choose one of {}.", offered.join(", "));
+    Err(AppError::not_found(ErrorCode::RequestInvalid, words))
+}
+
+/// Makes an active tenant on that plan, with its owner.
+pub fn tenant_create(
+    c: &mut Conn,
+    plan: &Plan,
+    request: &TenantRequest,
+    public_key: &str,
+    now: DateTime<Utc>,
+) -> AppResult<(Tenant, Owner)> {
+    must_be_host_label(&request.slug)?;
+    let wanted = domains::normalise_all(&request.domains, "--domain")?;
+    let new = NewTenant {
+        name: Some(request.name.clone()),
+        company_name: Some(request.name.clone()),
+        onboarding_completed: request.is_set_up,
+        ..NewTenant::new(&request.slug, public_key, &request.owner_email, plan.id.clone())
+    };
+    let tenant = tenants::tenant_insert(c, &new, now)
+        .map_err(|error| taken(error, constraint::TENANT_SLUG, "a tenant with this slug"))?;
+    tenants::subscription_put(c, &tenant.id, SubscriptionStatus::Active.as_str(), None, now)?;
+    let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+    let code = ErrorCode::DeveloperDomainLimitReached;
+    plans::must_have_room(c, &tenant.id, "allowed_domains", count, code, |limit| {
+        format!(
+            "The plan allows {limit} domains and these are {count}. Leave some out, or choose another plan."
+        )
+    })?;
+    tenants::tenant_domain_replace(c, &tenant.id, &wanted, now)?;
+    let hash = Some(request.owner_password.hash.as_str());
+    let owner =
+        owners::owner_insert(c, &tenant.id, &request.owner_email, hash, request.owner_name.as_deref(), now)
+            .map_err(|error| taken(error, constraint::OWNER_EMAIL, "an owner with this email"))?;
+    Ok((tenant, owner))
+}
+
+/// Makes a member of the tenant's staff.
+pub fn agent_create(
+    c: &mut Conn,
+    tenant: &TenantId,
+    request: &AgentRequest,
+    now: DateTime<Utc>,
+) -> AppResult<Agent> {
+    if request.role == WorkspaceRole::Owner {
+        let words =
+            "Owners have accounts of their own and enter the workspace with them. Choose another role.";
+        return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
+    }
+    // Those that owners enter as are not counted: they come with the tenant.
+    let counted = |agent: &Agent| agent.is_active && agent.role != WorkspaceRole::Owner.as_str();
+    let staff = agents::agent_list(c, tenant)?.iter().filter(|agent| counted(agent)).count();
+    let count = i64::try_from(staff).unwrap_or(i64::MAX).saturating_add(1);
+    plans::must_have_room(c, tenant, "agents", count, ErrorCode::FeatureNotAvailable, |limit| {
+        format!("The plan allows {limit} agents, and there are as many. Change the plan.")
+    })?;
+    let department =
+        request.department.as_deref().map(|name| department(c, tenant, name, now)).transpose()?;
+    let new = NewAgent {
+        username: request.username.clone(),
+        password_hash: Some(request.password.hash.clone()),
+        name: request.name.clone(),
+        email: request.email.clone(),
+        role: request.role.to_string(),
+        department_id: department,
+    };
+    agents::agent_insert(c, tenant, &new, now).map_err(|error| {
+        taken(error, constraint::AGENT_USERNAME, "an agent of this tenant with this username")
+    })
+}
+
+fn department(c: &mut Conn, tenant: &TenantId, name: &str, now: DateTime<Utc>) -> AppResult<DepartmentId> {
+    let known = agents::department_list(c, tenant)?;
+    if let Some(known) = known.iter().find(|department| department.name.eq_ignore_ascii_case(name)) {
+        return Ok(known.id.clone());
+    }
+    let count = i64::try_from(known.len()).unwrap_or(i64::MAX).saturating_add(1);
+    plans::must_have_room(c, tenant, "departments", count, ErrorCode::FeatureNotAvailable, |limit| {
+        format!(
+            "The plan allows {limit} departments, and there are as many. Name one of them, or change the plan."
+        )
+    })?;
+    Ok(agents::department_insert(c, tenant, name, now)?.id)
+}
+
+/// Makes one of the platform's people.
+pub async fn create_platform_admin(
+    store: &Store,
+    email: String,
+    name: String,
+    role: PlatformRole,
+    password: NewPassword,
+    now: DateTime<Utc>,
+) -> AppResult<PlatformAdmin> {
+    let known = constraint::PLATFORM_ADMIN_EMAIL;
+    store
+        .write(move |c| {
+            platform::platform_admin_insert(c, &email, &password.hash, &name, role.as_str(), now)
+                .map_err(|error| taken(error, known, "an administrator with this email"))
+        })
+        .await
+}
+
+/// Makes a tenant with its owner on the plan of that slug.
+pub async fn create_tenant(
+    store: &Store,
+    plan: String,
+    request: TenantRequest,
+    now: DateTime<Utc>,
+) -> AppResult<(Tenant, Owner)> {
+    let public_key = new_public_key()?;
+    store
+        .write(move |c| {
+            let plan = plan_on_offer(c, &plan)?;
+            tenant_create(c, &plan, &request, &public_key, now)
+        })
+        .await
+}
+
+/// Switches the tenant with that slug on or off. One that is off is served nothing from the next request on.
+pub async fn switch_tenant(store: &Store, slug: String, on: bool, now: DateTime<Utc>) -> AppResult<Tenant> {
+    let changes = TenantChanges { is_active: Some(on), ..TenantChanges::default() };
+    store
+        .write(move |c| {
+            let tenant = tenant_named(c, &slug)?;
+            Ok(tenants::tenant_update(c, &tenant.id, &changes, now)?.unwrap_or(tenant))
+        })
+        .await
+}
+
+/// A public widget key for a new tenant.
+pub fn new_public_key() -> AppResult<String> {
+    Ok(format!("rn_pk_{}", &secrets::random_hex().map_err(AppError::internal)?[..32]))
+}
+
+/// The slug is the first label of the tenant's host.
+fn must_be_host_label(slug: &str) -> AppResult<()> {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=63).contains(&slug.len())
+        && slug.bytes().all(inside)
+        && !slug.starts_with('-')
+        && !slug.ends_with('-')
+    {
+        return Ok(());
+    }
+    let words = "A slug is part of a host name: small letters, digits and hyphens between them, 63 at most.";
+    Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words))
+}
+
+fn taken(error: StoreError, constraint: &str, what: &str) -> AppError {
+    if error.is_conflict_on(constraint) {
+        let words = format!("There is {what} already. Choose another.");
+        return AppError::new(Kind::Conflict, ErrorCode::ResourceConflict, words);
+    }
+    error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_is_a_host_label() {
+        for good in ["a", "acme", "acme-2", "4u", &"x".repeat(63)] {
+            assert!(must_be_host_label(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "Acme", "a.b", "a b", "ä", "a_b", &"x".repeat(64)] {
+            assert!(must_be_host_label(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_is_long_and_told_only_when_it_was_made() {
+        assert!(NewPassword::of(Some("short".into())).await.is_err());
+        let given = NewPassword::of(Some("correct horse battery".into())).await.expect("is long");
+        assert!(given.made.is_none());
+        assert!(password::verify("correct horse battery".into(), Some(given.hash)).await);
+        let made = NewPassword::of(None).await.expect("is made");
+        assert!(password::verify(made.made.expect("is told"), Some(made.hash)).await);
+    }
+}

@@ -1,0 +1,66 @@
+//! What the doctor finds, and that it says what to do.
+
+use serde_json::Value;
+
+use super::{Desk, Ran, at_each_engine};
+
+/// The level of a check, by its name.
+fn level(report: &Value, name: &str) -> Option<String> {
+    let checks = report["checks"].as_array().expect("checks");
+    let found = checks.iter().find(|check| check["check"] == name)?;
+    assert!(found["level"] == "ok" || found["remedy"].is_string(), "no remedy: {found}");
+    found["level"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_database_in_use_is_well() {
+    at_each_engine(|desk| {
+        desk.with_acme("free");
+        let _server = desk.serve(&[]);
+        let report = desk.run(&["doctor", "--json"]).ok().json();
+        assert_eq!(report["ok"], true);
+        for name in ["database", "migrations", "clock", "signing keys"] {
+            assert_eq!(level(&report, name).as_deref(), Some("ok"), "{name}: {report}");
+        }
+        if desk.engine() == ringnity_store::Engine::Sqlite {
+            assert!(report.to_string().contains("runs on this database"), "{report}");
+            assert_eq!(level(&report, "integrity").as_deref(), Some("ok"));
+            assert_eq!(level(&report, "permissions").as_deref(), Some("ok"));
+        }
+    });
+}
+
+#[test]
+fn what_is_wrong_is_told_with_a_remedy() {
+    let desk = Desk::new();
+    let report = desk.run(&["doctor", "--json"]).ok().json();
+    assert_eq!(level(&report, "database").as_deref(), Some("warn"), "nothing is there yet: {report}");
+    desk.run(&["migrate"]).ok();
+    let database = desk.folder().join("data/ringnity.db");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode =
+            |mode| std::fs::set_permissions(&database, std::fs::Permissions::from_mode(mode)).expect("mode");
+        mode(0o644);
+        let ran = desk.run(&["doctor", "--json"]);
+        assert_eq!((ran.code, level(&ran.json(), "permissions").as_deref()), (Some(1), Some("fail")));
+        mode(0o600);
+    }
+    desk.write("data/.b.db.7.part", "half");
+    let report = desk.run(&["doctor", "--json", "--listen=0.0.0.0:1"]).ok().json();
+    assert_eq!(level(&report, "leftovers").as_deref(), Some("warn"));
+    assert_eq!(level(&report, "settings").as_deref(), Some("warn"));
+    // Damage in the middle of the file.
+    let mut bytes = std::fs::read(&database).expect("the database");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 20_000].fill(0x5a);
+    std::fs::write(&database, bytes).expect("writes");
+    let ran = desk.run(&["doctor"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.out);
+    assert!(ran.out.contains("FAIL") && ran.out.contains("restore the last backup"), "{}", ran.out);
+    let mut gone = desk.command(&["doctor", "--json"]);
+    let ran = Ran::of(gone.env("RINGNITY_DATABASE_URL", "postgres://ann:s3cret@127.0.0.1:1/x"))
+        .silent_about(&["s3cret"]);
+    assert_eq!((ran.code, level(&ran.json(), "database").as_deref()), (Some(1), Some("fail")));
+}

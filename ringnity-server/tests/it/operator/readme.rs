@@ -1,0 +1,64 @@
+//! The README's walk for operators, run as it stands there, so that it cannot go stale.
+
+use std::process::Command;
+
+use super::{Desk, Ran};
+
+/// The shell commands between the two marks of the README.
+fn commands() -> String {
+    let readme = include_str!("../../../../README.md");
+    let (_, after) = readme.split_once("<!-- operating: begin -->").expect("the walk begins");
+    let (walk, _) = after.split_once("<!-- operating: end -->").expect("the walk ends");
+    let mut lines = Vec::new();
+    let mut inside = false;
+    for line in walk.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            line if inside => lines.push(line),
+            _ => {}
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_readmes_walk_for_operators_works_as_it_stands() {
+    let desk = Desk::new();
+    let walk = commands();
+    for word in [
+        "migrate",
+        "tenant create",
+        "agent create",
+        "keys rotate",
+        "backup",
+        "restore",
+        "doctor",
+        "signing-keys",
+    ] {
+        assert!(walk.contains(&format!("ringnity-server {word}")), "the walk has no {word}");
+    }
+    // Only the port differs: the README's may be taken.
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    let walk = walk.replace("8192", &free.port().to_string());
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_ringnity-server"));
+    let path = format!(
+        "{}:{}",
+        program.parent().expect("its folder").display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+    let mut shell = Command::new("bash");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("RINGNITY_")) {
+        shell.env_remove(name);
+    }
+    let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{walk}\n");
+    shell.args(["-c", &script]).current_dir(desk.folder()).env("PATH", path);
+    let ran = Ran::of(&mut shell).ok();
+    for words in
+        ["The settings make sense.", "is up to date now", "Secret", "Backup", "Restored", "A server can work"]
+    {
+        assert!(ran.out.contains(words), "no {words:?} in:\n{}\n{}", ran.out, ran.err);
+    }
+    assert!(!ran.out.contains("FAIL"), "{}", ran.out);
+}
