@@ -2,7 +2,8 @@
 //!
 //! Each row compares two ways of writing in the same run, in short rounds that take turns, so that whatever else the
 //! machine does meanwhile happens to both. On SQLite: many writes to a commit, against one. On PostgreSQL, which
-//! groups commits by itself: as many connections as the store uses, against one. Rates are medians of the rounds.
+//! groups commits by itself: as many connections as the store uses, against one. Rates are medians of the rounds, and
+//! the ratio is the median of the ratios of rounds that followed each other.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -19,7 +20,7 @@ use ringnity_store::{
 use serde_json::{Value, json};
 
 /// Rounds of each measurement.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 /// Contacts that are read.
 const CONTACTS: usize = 1000;
 
@@ -60,9 +61,12 @@ struct Figures {
 }
 
 impl Figures {
-    fn rate(&mut self) -> f64 {
-        self.rates.sort_by(f64::total_cmp);
-        self.rates[self.rates.len() / 2]
+    fn rate(&self) -> f64 {
+        median(self.rates.clone())
+    }
+
+    fn ratio_to(&self, other: &Figures) -> f64 {
+        median(self.rates.iter().zip(&other.rates).map(|(mine, its)| mine / its).collect())
     }
 
     fn at(&mut self, share: f64) -> Duration {
@@ -74,6 +78,11 @@ impl Figures {
         let millis = |time: Duration| time.as_secs_f64() * 1000.0;
         json!({ "per_second": self.rate(), "p50_ms": millis(self.at(0.5)), "p99_ms": millis(self.at(0.99)) })
     }
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 /// A database with a tenant and its contacts.
@@ -278,7 +287,7 @@ async fn main() -> Result<(), String> {
                     millis(first.at(0.99))
                 );
                 if work != Work::Read {
-                    let ratio = first.rate() / second.rate();
+                    let ratio = first.ratio_to(&second);
                     row["one_by_one"] = second.json();
                     row["ratio"] = json!(ratio);
                     line += &format!(
