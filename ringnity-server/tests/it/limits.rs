@@ -131,7 +131,7 @@ fn the_demo_limits_nobody_who_tries_it() {
 }
 
 #[test]
-fn two_nodes_share_a_limit() {
+fn r5_two_nodes_share_a_limit() {
     let thirty = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::PerMinute(30));
     on_each_engine_with(thirty, async |server| {
         if server.database_file().is_some() {
@@ -164,7 +164,7 @@ async fn sign_in(server: &TestServer, address: &str, password: &str) -> Answer {
 }
 
 #[test]
-fn whoever_guesses_is_stopped_and_locks_nobody_else_out() {
+fn s2_4_whoever_guesses_is_stopped_and_locks_nobody_else_out() {
     on_each_engine_with(behind_a_proxy, async |server| {
         let right = server.demo.first.owner.password.clone();
         for _ in 0..12 {
@@ -185,7 +185,7 @@ fn whoever_guesses_is_stopped_and_locks_nobody_else_out() {
 }
 
 #[test]
-fn an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_before() {
+fn s2_4_an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_before() {
     on_each_engine_with(behind_a_proxy, async |server| {
         let right = server.demo.first.owner.password.clone();
         sign_in(&server, "192.0.2.1", &right).await.ok();

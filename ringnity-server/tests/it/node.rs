@@ -20,6 +20,7 @@ pub struct Place {
 pub struct Start<'p> {
     place: &'p Place,
     arguments: Vec<String>,
+    log: &'static str,
     largest_file: Option<u64>,
 }
 
@@ -58,7 +59,7 @@ fn on_place<Fut: Future<Output = ()>>(engine: Engine, test: &impl Fn(Place) -> F
 impl Place {
     /// A node on this place, not started yet. Nothing limits how often one may ask.
     pub fn node(&self) -> Start<'_> {
-        let mut start = Start { place: self, arguments: Vec::new(), largest_file: None };
+        let mut start = Start { place: self, arguments: Vec::new(), log: "warn", largest_file: None };
         for (flag, value) in [
             ("--listen", "127.0.0.1:0"),
             ("--rate-limit", "off"),
@@ -85,6 +86,12 @@ impl Start<'_> {
         self
     }
 
+    /// What is logged, as in `RUST_LOG`.
+    pub fn log(mut self, filter: &'static str) -> Self {
+        self.log = filter;
+        self
+    }
+
     /// No file of the node may grow larger, as on a disk that is full.
     pub fn largest_file(mut self, kibibytes: u64) -> Self {
         self.largest_file = Some(kibibytes);
@@ -107,7 +114,7 @@ impl Start<'_> {
         {
             command.env_remove(name);
         }
-        command.arg("serve").args(&self.arguments).env("RUST_LOG", "warn").env("RUST_BACKTRACE", "0");
+        command.arg("serve").args(&self.arguments).env("RUST_LOG", self.log).env("RUST_BACKTRACE", "0");
         command.current_dir(self.place.folder.path()).stdin(Stdio::null());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let told = Arc::new(Mutex::new(String::new()));

@@ -25,7 +25,7 @@ pub struct TestServer {
     http: reqwest::Client,
     config: ServeConfig,
     jobs: Vec<Arc<dyn Job>>,
-    _database: TestDatabase,
+    database: TestDatabase,
     _folder: tempfile::TempDir,
 }
 
@@ -109,17 +109,7 @@ impl TestServer {
         let demo = running.demo.clone().expect("demo");
         let base = format!("{}://{}", running.scheme(), running.address);
         let http = reqwest::Client::builder().no_proxy().build().expect("client");
-        Self {
-            running: Some(running),
-            demo,
-            clock,
-            base,
-            http,
-            config,
-            jobs,
-            _database: database,
-            _folder: folder,
-        }
+        Self { running: Some(running), demo, clock, base, http, config, jobs, database, _folder: folder }
     }
 
     /// Stops the server and starts it again on the same database.
@@ -167,6 +157,11 @@ impl TestServer {
     /// The running server, to be stopped by the test.
     pub fn take_running(&mut self) -> Running {
         self.running.take().expect("a running server")
+    }
+
+    /// The database itself, for tests that look at all of it.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
     }
 
     /// The database file, on SQLite.

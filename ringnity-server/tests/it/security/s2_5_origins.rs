@@ -1,14 +1,22 @@
-//! Pages of other origins: which may ask as a visitor, an agent or the administration, and what browsers are told.
+//! S2.5: pages of other origins: which may ask as a visitor, an agent or the administration, and what browsers are told.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, on_each_engine};
+use ringnity_server::config::{RateLimit, ServeConfig};
+
+use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
 
 const LISTED: &str = "http://localhost:3000";
 const DEVICES: &str = "/api/sdk/devices/push-token";
-const NOT_LISTED: [&str; 6] = [
+const NOT_LISTED: [&str; 12] = [
     "https://evil.example",
+    "http://evillocalhost:3000",
+    "http://localhost.:3000",
+    "http://localhost:3000@evil.example",
+    "http://localhost:30000",
+    "file://",
+    "localhost:3000",
     "http://localhost:3001",
     "http://localhost",
     "http://localhost:3000.evil.example",
@@ -33,7 +41,7 @@ fn reads(answer: &Answer, origin: Option<&str>) {
 }
 
 #[test]
-fn whoever_holds_a_token_may_ask_from_a_listed_page_or_from_none() {
+fn s2_5_whoever_holds_a_token_may_ask_from_a_listed_page_or_from_none() {
     on_each_engine(async |server| {
         let tokens = [
             server.visitor_session(&json!({ "slug": "demo" })).await,
@@ -52,7 +60,7 @@ fn whoever_holds_a_token_may_ask_from_a_listed_page_or_from_none() {
 }
 
 #[test]
-fn a_session_is_made_for_listed_pages_only() {
+fn s2_5_a_session_is_made_for_listed_pages_only() {
     on_each_engine(async |server| {
         let ask = |body: Value, origin: &str| {
             server.post("/api/sdk/session").header("origin", origin).json(&body).send()
@@ -71,7 +79,7 @@ fn a_session_is_made_for_listed_pages_only() {
 }
 
 #[test]
-fn a_page_of_one_tenant_is_not_a_page_of_another() {
+fn s2_5_a_page_of_one_tenant_is_not_a_page_of_another() {
     on_each_engine(async |server| {
         list(&server, &server.demo.other_tenant.identity.client_id, &["shop.example.com", "*.example.org"])
             .await;
@@ -102,7 +110,7 @@ async fn list(server: &TestServer, tenant: &str, domains: &[&str]) {
 }
 
 #[test]
-fn a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
+fn s2_5_a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
     on_each_engine(async |server| {
         let ask = |path: &str, method: &str, origin: &str| {
             server
@@ -136,11 +144,65 @@ fn a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
 }
 
 #[test]
-fn the_dashboards_own_pages_come_with_cookies() {
+fn s2_5_the_dashboards_own_pages_come_with_cookies() {
     on_each_engine(async |server| {
         let answer = server.get("/api/auth/owner-me").header("origin", &server.base).send().await;
         assert_eq!(answer.header("access-control-allow-origin"), Some(server.base.as_str()));
         assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
         reads(&server.get("/api/auth/owner-me").header("origin", LISTED).send().await, None);
+    });
+}
+
+#[test]
+fn s2_5_a_wildcard_is_of_what_lies_below_a_domain_and_of_nothing_that_looks_like_it() {
+    on_each_engine(async |server| {
+        let tenant = server.demo.first.tenant.client_id.clone();
+        list(&server, &tenant, &["*.example.org", "shop.example.com"]).await;
+        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+        for origin in ["https://a.example.org", "https://a.b.example.org", "https://shop.example.com"] {
+            reads(
+                &knock(&server, &session, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND"),
+                Some(origin),
+            );
+        }
+        for origin in [
+            "https://example.org",
+            "https://evilexample.org",
+            "https://example.org.evil.example",
+            "https://a.example.org.evil.example",
+            "https://a.example.orgs",
+            "https://a.example.org:8443",
+            "https://.example.org",
+            "https://a.shop.example.com",
+            "https://shop.example.com:444",
+            "https://xshop.example.com",
+            "https://shop.example.com/path",
+            "https://shop.example.com?x",
+            "ftp://shop.example.com",
+        ] {
+            let refused = knock(&server, &session, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+            reads(&refused, None);
+        }
+    });
+}
+
+#[test]
+fn s2_5_what_a_client_says_it_was_forwarded_for_counts_from_configured_proxies_only() {
+    let plain = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
+    on_each_engine_with(plain, async |server| {
+        // A guesser who claims another address each time is still one guesser.
+        let guess = |n: usize| {
+            let body = json!({ "email": server.demo.first.owner.email, "password": "wrong" });
+            let from = format!("203.0.113.{n}");
+            let request = server.post("/api/auth/owner-login").header("x-forwarded-for", &from);
+            request.header("x-real-ip", &from).header("forwarded", &format!("for={from}")).json(&body).send()
+        };
+        for n in 0..10 {
+            guess(n).await.refused(401, "AUTH_CREDENTIALS_INVALID");
+        }
+        guess(10).await.refused(429, "RATE_LIMITED");
+        // Nor does a client choose its tenant, or whether it comes by https, by such a header.
+        let request = server.get("/api/sdk/bootstrap").header("x-forwarded-host", "demo.localhost");
+        request.send().await.refused(401, "SDK_SESSION_REQUIRED");
     });
 }

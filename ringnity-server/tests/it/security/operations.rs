@@ -1,0 +1,150 @@
+//! Every operation of the contract as something that can be asked: with a path, a credential, a body that would do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use conformance::contract::Contract;
+use conformance::own;
+use reqwest::RequestBuilder;
+use ringnity_api::Operation;
+use ringnity_api::runtime::{CredentialKind, Fill, Source};
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+
+static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| own::contract().expect("a contract"));
+
+/// The contract as the checker reads it.
+pub fn contract() -> &'static Contract {
+    &CONTRACT
+}
+
+/// The operation's path, with `id` for every variable.
+pub fn path(operation: &Operation, id: &str) -> String {
+    let segment = |segment: &str| if segment.starts_with('{') { id.to_owned() } else { segment.to_owned() };
+    operation.path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+/// Whether the operation's path has variables.
+pub fn has_id(operation: &Operation) -> bool {
+    operation.path.contains('{')
+}
+
+pub fn kind(name: &str) -> &'static CredentialKind {
+    ringnity_api::CREDENTIALS.iter().find(|kind| kind.kind == name).expect("a kind")
+}
+
+/// What the contract's code for this problem is called in the operation's errors.
+pub fn code<'a>(operation: &Operation, answer: &'a Value) -> &'a str {
+    let member = operation.errors.members.iter().find(|member| matches!(member.fill, Fill::Code));
+    member.and_then(|member| answer[member.name].as_str()).unwrap_or_default()
+}
+
+/// A request with a credential in one of its places.
+pub fn with(request: RequestBuilder, source: Source, credential: &str) -> RequestBuilder {
+    match source {
+        Source::Bearer => request.bearer_auth(credential),
+        Source::Basic => request.header("authorization", format!("Basic {credential}")),
+        Source::Header(name) => request.header(name, credential),
+        Source::Query(name) => request.query(&[(name, credential)]),
+        Source::Cookie(name) => request.header("cookie", format!("{name}={credential}")),
+    }
+}
+
+/// An answer, whatever it is: never a 500, always with a request id, and with the operation's error body where it is
+/// an error. One that does not come in time is no answer.
+pub async fn send(operation: &Operation, what: &str, request: RequestBuilder) -> (u16, Value, String) {
+    let request = request.timeout(std::time::Duration::from_secs(30));
+    let answer = request.send().await.unwrap_or_else(|error| panic!("{} {what}: {error}", operation.id));
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let text = answer.text().await.unwrap_or_else(|error| panic!("{} {what}: {error}", operation.id));
+    let json: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    assert_ne!(status, 500, "{} {what}: a 500 is a bug: {text}", operation.id);
+    assert!(headers.contains_key("x-request-id"), "{} {what}: {status} {text}", operation.id);
+    if status >= 400 {
+        for member in operation.errors.members.iter().filter(|member| !member.optional) {
+            assert!(json.get(member.name).is_some(), "{} {what}: no {}: {text}", operation.id, member.name);
+        }
+        assert!(!code(operation, &json).is_empty(), "{} {what}: {text}", operation.id);
+    }
+    (status, json, text)
+}
+
+/// A client that follows nobody.
+pub fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.build().expect("client")
+}
+
+pub fn request(
+    server: &TestServer,
+    http: &reqwest::Client,
+    operation: &Operation,
+    id: &str,
+) -> RequestBuilder {
+    let method = operation.method.parse().expect("a method");
+    http.request(method, format!("{}{}", server.base, path(operation, id)))
+}
+
+/// A credential of each kind that can be had, with everything that it can be allowed.
+pub async fn powers(server: &TestServer) -> BTreeMap<&'static str, String> {
+    let staff =
+        server.demo.first.agents.iter().find(|agent| agent.role == "supervisor").expect("a supervisor");
+    let workspace = server.workspace_session("demo", &staff.username, &staff.password).await;
+    let admin = &server.demo.platform_admin;
+    let body = json!({ "email": admin.email, "password": admin.password });
+    let platform = server.post("/api/platform/auth/login").json(&body).send().await.ok();
+    let text = |value: &Value| value.as_str().expect("a token").to_owned();
+    BTreeMap::from([
+        ("owner", server.owner_token().await),
+        ("workspace", text(&workspace["accessToken"])),
+        ("platform", text(&platform.data()["accessToken"])),
+        ("server", server.key().to_owned()),
+        ("visitor", server.visitor_session(&json!({ "slug": "demo" })).await),
+        ("agent", server.agent_token(&scopes("agent")).await),
+        ("admin", server.admin_token(&scopes("admin")).await),
+    ])
+}
+
+/// Every scope that some operation asks of a kind.
+pub fn scopes(kind: &str) -> Vec<&'static str> {
+    let access = ringnity_api::OPERATIONS.iter().flat_map(|operation| operation.accepts);
+    let access = access.filter(|access| access.kind == kind);
+    let mut all: Vec<_> =
+        access.flat_map(|access| access.scopes).flat_map(|any| any.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The JSON schema of the operation's body.
+pub fn body_schema(operation: &Operation) -> Option<&'static str> {
+    let known = contract().operation(operation.id)?;
+    let media = known.body.as_ref()?.media.get("application/json")?;
+    media.schema.as_deref()
+}
+
+/// The plainest body that the contract allows.
+pub fn plain_body(operation: &Operation) -> Option<Value> {
+    let schema = contract().schema(body_schema(operation)?).expect("a schema");
+    Some(schema.plain().expect("a value"))
+}
+
+/// Members that a body of the operation may have.
+pub fn members(operation: &Operation) -> Vec<&'static str> {
+    let Some(pointer) = body_schema(operation) else { return Vec::new() };
+    let schema = contract().schema(&contract().resolve(pointer)).expect("a schema");
+    let properties = schema.json().expect("JSON")["properties"].as_object();
+    properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}
+
+/// The first place that the operation's first kind of credential travels in, with one of `powers`.
+pub fn power<'p>(
+    operation: &Operation,
+    powers: &'p BTreeMap<&'static str, String>,
+) -> Option<(Source, &'p str)> {
+    operation.accepts.iter().find_map(|access| {
+        let credential = powers.get(access.kind)?;
+        Some((kind(access.kind).sources[0], credential.as_str()))
+    })
+}

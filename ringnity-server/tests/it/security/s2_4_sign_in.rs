@@ -1,0 +1,73 @@
+//! S2.4: signing in tells nobody which accounts there are, neither by its words nor by its time. That guessing is
+//! stopped and locks nobody out is `limits`' to show.
+
+use std::time::Instant;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::node::on_each_place;
+
+/// Pairs of requests that are compared.
+const PAIRS: usize = 30;
+/// How much longer one of them may take in the middle.
+const FAIR: std::ops::Range<f64> = 0.7..1.43;
+/// A machine that is busy with something else measures wrongly; one that always measures the same does not.
+const TRIES: usize = 4;
+
+async fn timed(http: &Client, url: &str, body: &Value) -> (f64, u16, String) {
+    let begun = Instant::now();
+    let answer = http.post(url).json(body).send().await.expect("an answer");
+    let (status, text) = (answer.status().as_u16(), answer.text().await.expect("a body"));
+    (begun.elapsed().as_secs_f64(), status, text)
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+#[test]
+fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
+    on_each_place(async |place| {
+        let (node, demo) = place.seed();
+        let http = Client::builder().no_proxy().build().expect("client");
+        let with = |name: &str, account: &str| json!({ name: account, "password": "wrong" });
+        for (path, name, known, unknown) in [
+            ("/api/auth/owner-login", "email", demo.first.owner.email.as_str(), "nobody@demo.example"),
+            ("/api/auth/workspace-login?slug=demo", "username", "agent.one", "agent.won"),
+            (
+                "/api/platform/auth/login",
+                "email",
+                demo.platform_admin.email.as_str(),
+                "nobody@platform.example",
+            ),
+        ] {
+            let url = format!("{}{path}", node.base);
+            let (known, unknown) = (with(name, known), with(name, unknown));
+            let mut ratio = 0.0;
+            for _ in 0..TRIES {
+                let (mut there, mut nowhere) = (Vec::new(), Vec::new());
+                for pair in 0..PAIRS {
+                    // By turns, so that what slows the machine down slows down both.
+                    let (first, second) = if pair % 2 == 0 { (&known, &unknown) } else { (&unknown, &known) };
+                    let (one, other) = (timed(&http, &url, first).await, timed(&http, &url, second).await);
+                    assert_eq!((one.1, other.1), (401, 401), "{path}: {} {}", one.2, other.2);
+                    assert_eq!(one.2, other.2, "{path}");
+                    let (known, unknown) = if pair % 2 == 0 { (one.0, other.0) } else { (other.0, one.0) };
+                    there.push(known);
+                    nowhere.push(unknown);
+                }
+                ratio = median(nowhere) / median(there);
+                if FAIR.contains(&ratio) {
+                    break;
+                }
+            }
+            println!(
+                "{}: {path}: an unknown account takes {ratio:.2} of a known one",
+                place.database.engine()
+            );
+            assert!(FAIR.contains(&ratio), "{path}: {ratio:.2}");
+        }
+    });
+}

@@ -1,0 +1,188 @@
+//! S2.6: what ends, ends everywhere with the next request. Whatever is revoked at one node is asked for at the other
+//! right after, without a pause.
+
+use reqwest::{Method, StatusCode};
+use ringnity_store::agents::{self, AgentChanges};
+use ringnity_store::tenants::{self, TenantChanges};
+use ringnity_store::{AgentId, Engine, owners};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, on_each_engine};
+
+const KEYS: &str = "/api/sdk/developer/server-api-credentials";
+const DEVICES: &str = "/api/sdk/devices/push-token";
+
+/// Two nodes on PostgreSQL; one that is asked twice on SQLite, which has room for one.
+struct Nodes<'s> {
+    server: &'s TestServer,
+    here: String,
+    there: String,
+}
+
+impl Nodes<'_> {
+    async fn ask(&self, base: &str, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
+        let request = self.server.request_at(base, method, path).bearer(token);
+        match &body {
+            Some(body) => request.json(body).send().await,
+            None => request.send().await,
+        }
+    }
+
+    /// Asks the first node.
+    async fn here(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
+        self.ask(&self.here, method, path, token, body).await
+    }
+
+    /// What a token is worth at the second node: whether its holder is let in.
+    async fn opens(&self, kind: &str, token: &str) -> u16 {
+        let (method, path, body) = match kind {
+            "owner" => (Method::GET, "/api/auth/owner-me", None),
+            "workspace" => (Method::GET, KEYS, None),
+            "server" => (Method::GET, "/api/server/health", None),
+            _ => (Method::DELETE, DEVICES, Some(json!({ "deviceId": "none" }))),
+        };
+        self.ask(&self.there, method, path, token, body).await.status.as_u16()
+    }
+
+    /// A new key with these scopes: its id and its secret.
+    async fn key(&self, owner: &str, scopes: &[&str]) -> (String, String) {
+        let body = json!({ "name": "To be ended", "scopes": scopes });
+        let made = self.here(Method::POST, KEYS, owner, Some(body)).await.status(StatusCode::CREATED);
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        (text(&made.data()["credential"]["id"]), text(&made.data()["secret"]))
+    }
+
+    /// Tokens for an agent and for the administration that were made with a key.
+    async fn tokens(&self, key: &str) -> [String; 2] {
+        let agent = self.server.sdk_token("agent", key, &json!({ "username": "agent.one" })).await;
+        let admin = self.server.sdk_token("admin", key, &json!({ "adminActorId": "crm" })).await;
+        [agent, admin]
+    }
+}
+
+/// Whether a holder is still let in: a 404 is what a holder gets who asks for what is not there.
+const IN: [u16; 2] = [200, 404];
+
+async fn login(server: &TestServer) -> Value {
+    let owner = &server.demo.first.owner;
+    let body = json!({ "email": owner.email, "password": owner.password });
+    server.post("/api/auth/owner-login").json(&body).send().await.ok().data().clone()
+}
+
+#[test]
+fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_on() {
+    on_each_engine(async |server| {
+        let second = match server.database().engine() {
+            Engine::Postgres => Some(server.second().await.expect("a second node")),
+            Engine::Sqlite => None,
+        };
+        let there = second.as_ref().map_or(server.base.clone(), |node| format!("http://{}", node.address));
+        let nodes = Nodes { server: &server, here: server.base.clone(), there };
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let mut ended = 0;
+        let mut over = |kind: &str, before: u16, after: u16| {
+            assert!(IN.contains(&before), "{kind} was not let in: {before}");
+            assert!(matches!(after, 401 | 403), "{kind} is still let in: {after}");
+            ended += 1;
+        };
+
+        // Signing out.
+        let session = login(&server).await;
+        let token = text(&session["accessToken"]);
+        let before = nodes.opens("owner", &token).await;
+        let body = json!({ "refreshToken": session["refreshToken"] });
+        let cookie = format!("ownerRefreshToken={}", text(&session["refreshToken"]));
+        server.post("/api/auth/owner-logout").header("cookie", &cookie).send().await.ok();
+        over("an owner who signed out", before, nodes.opens("owner", &token).await);
+        let refreshed = server.request_at(&nodes.there, Method::POST, "/api/auth/owner-refresh");
+        assert_eq!(refreshed.json(&body).send().await.status, 401);
+
+        // A refresh token that comes twice.
+        let session = login(&server).await;
+        let token = text(&session["accessToken"]);
+        let before = nodes.opens("owner", &token).await;
+        let body = json!({ "refreshToken": session["refreshToken"] });
+        server.post("/api/auth/owner-refresh").json(&body).send().await.ok();
+        assert_eq!(server.post("/api/auth/owner-refresh").json(&body).send().await.status, 401);
+        over("a session that was stolen", before, nodes.opens("owner", &token).await);
+
+        // A workspace's signing out.
+        let staff = server.demo.first.agents[0].clone();
+        let session = server.workspace_session("demo", &staff.username, &staff.password).await;
+        let token = text(&session["accessToken"]);
+        let before = nodes.here(Method::GET, KEYS, &token, None).await;
+        let before_there = nodes.opens("workspace", &token).await;
+        assert_eq!(before.status.as_u16(), before_there);
+        let body = json!({ "refreshToken": session["refreshToken"] });
+        server.post("/api/auth/workspace-logout").json(&body).send().await.ok();
+        let refused = nodes.ask(&nodes.there, Method::GET, KEYS, &token, None).await;
+        refused.refused(401, "AUTH_TOKEN_INVALID");
+        ended += 1;
+        let mut over = |kind: &str, before: u16, after: u16| {
+            assert!(IN.contains(&before), "{kind} was not let in: {before}");
+            assert!(matches!(after, 401 | 403), "{kind} is still let in: {after}");
+            ended += 1;
+        };
+
+        // A key that is disabled, one that is rotated, with all that was made with them.
+        let owner = text(&login(&server).await["accessToken"]);
+        let every = ["server:health", "server:agent-token:write", "server:admin-token:write"];
+        let (id, key) = nodes.key(&owner, &every).await;
+        let tokens = nodes.tokens(&key).await;
+        let before = nodes.opens("server", &key).await;
+        let [agent, admin] = [nodes.opens("agent", &tokens[0]).await, nodes.opens("admin", &tokens[1]).await];
+        nodes.here(Method::DELETE, &format!("{KEYS}/{id}"), &owner, None).await.ok();
+        over("a disabled key", before, nodes.opens("server", &key).await);
+        over("an agent token of a disabled key", agent, nodes.opens("agent", &tokens[0]).await);
+        over("an admin token of a disabled key", admin, nodes.opens("admin", &tokens[1]).await);
+
+        let (id, key) = nodes.key(&owner, &every).await;
+        let before = nodes.opens("server", &key).await;
+        let rotated = nodes.here(Method::POST, &format!("{KEYS}/{id}/rotate"), &owner, None).await;
+        assert!(rotated.status.is_success(), "{}", rotated.text);
+        over("a rotated key", before, nodes.opens("server", &key).await);
+        assert_eq!(nodes.opens("server", rotated.data()["secret"].as_str().expect("a secret")).await, 200);
+
+        // A key that lost a scope.
+        let (id, key) = nodes.key(&owner, &every).await;
+        let before = nodes.opens("server", &key).await;
+        let cut = json!({ "scopes": ["server:tenant:read"] });
+        nodes.here(Method::PATCH, &format!("{KEYS}/{id}"), &owner, Some(cut)).await.ok();
+        over("a key without its scope", before, nodes.opens("server", &key).await);
+
+        // An agent who is switched off, then an owner, then the tenant.
+        let tokens = nodes.tokens(server.key()).await;
+        let visitor = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let (store, now, tenant) = (server.store().await, server.clock.now(), server.tenant_id());
+        let before = nodes.opens("agent", &tokens[0]).await;
+        let (of, id) = (tenant.clone(), AgentId::from(staff.agent_id.as_str()));
+        let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
+        store.write(move |c| agents::agent_update(c, &of, &id, &off, now)).await.expect("switches off");
+        over("an agent who is switched off", before, nodes.opens("agent", &tokens[0]).await);
+
+        let before = nodes.opens("owner", &owner).await;
+        let of = tenant.clone();
+        let switched = store.write(move |c| {
+            let owner = &owners::owner_list(c, &of)?[0];
+            owners::owner_set_active(c, &of, &owner.id, false, now)
+        });
+        assert!(switched.await.expect("switches off"));
+        over("an owner who is switched off", before, nodes.opens("owner", &owner).await);
+
+        let kinds = [("server", server.key()), ("admin", &tokens[1]), ("visitor", &visitor)];
+        let mut before = Vec::new();
+        for (kind, token) in kinds {
+            before.push(nodes.opens(kind, token).await);
+        }
+        let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
+        store.write(move |c| tenants::tenant_update(c, &tenant, &off, now)).await.expect("switches off");
+        for ((kind, token), before) in kinds.into_iter().zip(before) {
+            over(kind, before, nodes.opens(kind, token).await);
+        }
+        store.close().await;
+        println!("{}: {ended} kinds of ending", server.database().engine());
+        if let Some(second) = second {
+            second.stop().await.expect("stops");
+        }
+    });
+}
