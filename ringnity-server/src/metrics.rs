@@ -15,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use ringnity_api::Operation;
 use ringnity_store::Store;
+use ringnity_store::jobs::Backlog;
 
 use crate::app::health::VERSION;
 
@@ -29,6 +30,8 @@ pub struct Metrics {
     durations: Family<Asked, Histogram, fn() -> Histogram>,
     broken: Family<Asked, Counter>,
     database: Gauge,
+    jobs_late: Gauge,
+    jobs_failing: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +52,7 @@ impl Metrics {
         let durations: Family<Asked, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(DURATIONS));
         let (broken, database) = (Family::default(), Gauge::default());
+        let (jobs_late, jobs_failing) = (Gauge::default(), Gauge::default());
         let mut registry = Registry::with_prefix("ringnity");
         registry.register("build", "The program that runs", Info::new([("version", VERSION)]));
         registry.register("requests", "Requests answered, by operation and status", requests.clone());
@@ -64,9 +68,11 @@ impl Metrics {
             broken.clone(),
         );
         registry.register("database_up", "Whether the database answers", database.clone());
+        registry.register("jobs_late", "Jobs that are overdue for minutes", jobs_late.clone());
+        registry.register("jobs_failing", "Jobs that failed and are tried again", jobs_failing.clone());
         registry.register_collector(Box::new(Load(store.clone())));
         registry.register_collector(Box::new(Process { started: SystemTime::now() }));
-        Self { registry, requests, durations, broken, database }
+        Self { registry, requests, durations, broken, database, jobs_late, jobs_failing }
     }
 
     /// Counts an answer.
@@ -81,9 +87,13 @@ impl Metrics {
         self.broken.get_or_create(&Asked { operation: operation.id }).inc();
     }
 
-    /// All counters, as Prometheus reads them. `database` says whether the database answered just now.
-    pub fn text(&self, database: bool) -> Result<String, Error> {
-        self.database.set(i64::from(database));
+    /// All counters, as Prometheus reads them. `backlog` is what the database said just now, if it answered.
+    pub fn text(&self, backlog: Option<&Backlog>) -> Result<String, Error> {
+        self.database.set(i64::from(backlog.is_some()));
+        if let Some(backlog) = backlog {
+            self.jobs_late.set(backlog.late);
+            self.jobs_failing.set(backlog.failing);
+        }
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)

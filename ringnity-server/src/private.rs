@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, anyhow};
 use dropshot::{ApiDescription, Body, HttpError, HttpServer, RequestContext, endpoint};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{Response, StatusCode};
-use ringnity_store::Store;
+use ringnity_store::{Store, jobs};
 
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 
 /// How long the database may take to answer before it counts as gone.
@@ -24,6 +25,8 @@ pub struct Private {
     pub metrics: Arc<Metrics>,
     /// Whose database is asked.
     pub store: Store,
+    /// The time.
+    pub clock: Clock,
     /// Set when the server begins to stop.
     pub stopping: Arc<AtomicBool>,
 }
@@ -53,9 +56,11 @@ impl Private {
 #[endpoint { method = GET, path = "/metrics", unpublished = true }]
 async fn get_metrics(rqctx: RequestContext<Private>) -> Result<Response<Body>, HttpError> {
     let private = rqctx.context();
-    let database = private.database_answers().await;
-    let text =
-        private.metrics.text(database).map_err(|error| HttpError::for_internal_error(error.to_string()))?;
+    let now = private.clock.now();
+    let asked = private.store.read(move |c| jobs::job_backlog(c, now));
+    let backlog = tokio::time::timeout(PATIENCE, asked).await.ok().and_then(Result::ok);
+    let text = private.metrics.text(backlog.as_ref());
+    let text = text.map_err(|error| HttpError::for_internal_error(error.to_string()))?;
     answer(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)
 }
 

@@ -115,7 +115,7 @@ pub async fn start_with_jobs(
     let metrics = Arc::new(Metrics::new(&store));
     let app = Arc::new(App {
         store: store.clone(),
-        clock,
+        clock: clock.clone(),
         signer,
         google,
         oauth_scopes,
@@ -138,7 +138,8 @@ pub async fn start_with_jobs(
     let stopping = Arc::new(AtomicBool::new(false));
     let private = match config.private_listen {
         Some(listen) => {
-            let private = Private { metrics, store: store.clone(), stopping: stopping.clone() };
+            let private =
+                Private { metrics, store: store.clone(), clock: clock.clone(), stopping: stopping.clone() };
             Some(private::start(private, listen)?)
         }
         None => None,

@@ -50,7 +50,7 @@ enum Command {
         cargo xtask lint --json | jq '.findings[] | select(.rule == \"enum-in-words\") | .pointer'")]
     Lint(lint::Args),
     /// Measure how fast something is, against a baseline of the same run
-    #[command(after_help = "Example: cargo xtask bench store")]
+    #[command(after_help = "Examples:\n  cargo xtask bench store\n  cargo xtask bench server")]
     Bench(bench::Args),
     /// Check the rules of this repository that a compiler does not
     #[command(

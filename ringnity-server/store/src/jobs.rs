@@ -6,7 +6,7 @@
 //! counts: every function that takes a lease refuses with [`StoreError::LeaseLost`], which also takes back what else
 //! was done in the same transaction. A lease that has lapsed and that nobody took since is still good.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, dsl::update, insert_into, prelude::*};
 
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
 
 /// How many characters of an error are kept.
 const ERROR_LENGTH: usize = 500;
+
+/// A running server takes each job as soon as it is due, so this is no hiccup.
+const LATE: TimeDelta = TimeDelta::minutes(5);
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
@@ -52,6 +55,17 @@ pub struct Job {
 pub struct Lease {
     job: JobId,
     token: LeaseId,
+}
+
+/// Jobs that should not have to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Jobs that should have run more than five minutes ago.
+    pub late: i64,
+    /// Jobs that have failed and are tried again.
+    pub failing: i64,
+    /// What the last of those failed with.
+    pub last_error: Option<String>,
 }
 
 /// Puts a job there, unless one of that kind and subject is there already; says whether it was put. Belongs into the
@@ -102,6 +116,16 @@ pub fn job_next_at(c: &mut Conn, kind: &str) -> StoreResult<Option<DateTime<Utc>
         .first(c)
         .optional()?;
     Ok(next.map(DateTime::from))
+}
+
+/// What there is to worry about, at that time.
+pub fn job_backlog(c: &mut Conn, now: DateTime<Utc>) -> StoreResult<Backlog> {
+    let failed = jobs::table.filter(jobs::last_error.is_not_null());
+    let late = jobs::table.filter(jobs::run_at.lt(Stamp::from(now - LATE))).count().get_result(c)?;
+    let failing = failed.filter(jobs::attempts.gt(0)).count().get_result(c)?;
+    let last: Option<Option<String>> =
+        failed.order(jobs::updated_at.desc()).select(jobs::last_error).first(c).optional()?;
+    Ok(Backlog { late, failing, last_error: last.flatten() })
 }
 
 /// Makes jobs of that kind due that are waiting for their time, but not those that failed and wait to be tried again.

@@ -121,6 +121,7 @@ fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() 
             let timed = "ringnity_request_duration_seconds_count{operation=\"listContacts\"}";
             assert_eq!(counted(&text, timed), 2.0);
             assert_eq!(counted(&text, "ringnity_database_up"), 1.0);
+            assert_eq!(counted(&text, "ringnity_jobs_failing"), 0.0);
             assert!(counted(&text, "ringnity_store_connections ") >= 2.0);
             assert!(!text.contains(server.key()) && text.ends_with("# EOF\n"), "{text}");
             for path in ["/health", "/ready"] {

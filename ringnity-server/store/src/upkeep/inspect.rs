@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    OptionalExtension, QueryableByName, RunQueryDsl,
+    QueryableByName, RunQueryDsl,
     sql_types::{BigInt, Text},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     config::{Place, StoreConfig},
     conn::Conn,
     error::StoreResult,
+    jobs::{Backlog, job_backlog},
     migrate::MigrationState,
     postgres as pg,
     sqlite::{self, Use},
@@ -37,7 +38,7 @@ pub struct Inspection {
     pub bytes: i64,
     /// What is in it; nothing where it was never migrated.
     pub counts: Option<Counts>,
-    /// Work that waits, where this version has a table for it.
+    /// Work that waits; nothing where it was never migrated.
     pub backlog: Option<Backlog>,
 }
 
@@ -49,17 +50,6 @@ pub struct Counts {
     pub agents: i64,
     pub contacts: i64,
     pub events: i64,
-}
-
-/// Jobs that wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    /// Jobs that should have run more than five minutes ago.
-    pub late: i64,
-    /// Jobs that have failed and are tried again.
-    pub failing: i64,
-    /// What the last of those failed with.
-    pub last_error: Option<String>,
 }
 
 /// Looks at the whole database; `now` is the caller's clock.
@@ -101,7 +91,7 @@ pub async fn inspect(
             clocks: (theirs, now() - half),
             bytes,
             counts: if migrated { Some(counts(c)?) } else { None },
-            backlog: if migrated { backlog(c, now())? } else { None },
+            backlog: if migrated { Some(job_backlog(c, now())?) } else { None },
             migrations,
         })
     })
@@ -129,39 +119,6 @@ pub(super) fn counts(c: &mut Conn) -> StoreResult<Counts> {
         contacts: number(c, "SELECT count(*) AS n FROM contacts")?,
         events: number(c, "SELECT count(*) AS n FROM events")?,
     })
-}
-
-fn backlog(c: &mut Conn, now: DateTime<Utc>) -> StoreResult<Option<Backlog>> {
-    let has = match c {
-        Conn::Sqlite(_) => "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = 'jobs'",
-        Conn::Postgres(_) => {
-            "SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = current_schema() \
-             AND table_name = 'jobs'"
-        }
-    };
-    if number(c, has)? == 0 {
-        return Ok(None);
-    }
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        n: i64,
-    }
-    // A running server takes each as soon as it is due, so five minutes are no hiccup.
-    let late_since = Stamp::from(now - chrono::TimeDelta::minutes(5));
-    let late = match c {
-        Conn::Sqlite(c) => diesel::sql_query("SELECT count(*) AS n FROM jobs WHERE run_at < ?")
-            .bind::<crate::types::Moment, _>(late_since)
-            .get_result::<Row>(c)?,
-        Conn::Postgres(c) => diesel::sql_query("SELECT count(*) AS n FROM jobs WHERE run_at < $1")
-            .bind::<crate::types::Moment, _>(late_since)
-            .get_result::<Row>(c)?,
-    };
-    let failing = number(c, "SELECT count(*) AS n FROM jobs WHERE attempts > 0 AND last_error IS NOT NULL")?;
-    let last =
-        "SELECT last_error AS word FROM jobs WHERE last_error IS NOT NULL ORDER BY updated_at DESC LIMIT 1";
-    let last_error = diesel::sql_query(last).get_result::<Word>(c).optional()?.map(|row| row.word);
-    Ok(Some(Backlog { late: late.n, failing, last_error }))
 }
 
 fn clock(c: &mut Conn) -> StoreResult<DateTime<Utc>> {

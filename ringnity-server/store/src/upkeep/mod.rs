@@ -9,7 +9,7 @@ mod inspect;
 mod postgres;
 
 pub use files::{FileFacts, sqlite_backup, sqlite_check, sqlite_checkpoint};
-pub use inspect::{Backlog, Counts, Inspection, inspect};
+pub use inspect::{Counts, Inspection, inspect};
 pub use postgres::{Aside, postgres_dump, postgres_put_back, postgres_set_aside, postgres_tables};
 
 use crate::{

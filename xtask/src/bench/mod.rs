@@ -1,5 +1,7 @@
-//! `cargo xtask bench`: builds a measuring program in release mode and runs it. What is measured, and how, is in that
-//! program: xtask uses no crate of the project. A time is never a failure.
+//! `cargo xtask bench`: builds what is measured in release mode and runs it. xtask uses no crate of the project, so
+//! what is measured inside the store is a program of its own. A time is never a failure.
+
+mod server;
 
 use std::process::{Command, ExitCode};
 
@@ -26,6 +28,9 @@ enum What {
         cargo xtask bench store --json | jq '.rows[] | {engine, work, callers, ratio}'"
     )]
     Store(StoreArgs),
+    /// How soon a server answers on an existing database, its memory with nothing to do, the size of its file
+    #[command(after_help = "Example: cargo xtask bench server --starts 50")]
+    Server(server::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,16 +59,27 @@ fn seconds(text: &str) -> Result<f64, String> {
 ///
 /// When cargo cannot be run.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let What::Store(args) = &args.what;
+    match &args.what {
+        What::Store(args) => store(args),
+        What::Server(args) => server::run(args),
+    }
+}
+
+/// Cargo at the root of the repository.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(source::root());
+    command
+}
+
+fn store(args: &StoreArgs) -> Result<ExitCode> {
     let writers: Vec<String> = args.writers.iter().map(u16::to_string).collect();
     eprintln!("building the store in release mode (some minutes the first time), then measuring");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command
         .args(["run", "--quiet", "--release", "--package", "ringnity-store", "--features", "test-util"])
         .args(["--example", "bench", "--", "--seconds", &args.seconds.to_string()])
-        .args(["--writers", &writers.join(",")])
-        .current_dir(source::root());
+        .args(["--writers", &writers.join(",")]);
     if args.json {
         command.arg("--json");
     }

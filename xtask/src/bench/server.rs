@@ -1,0 +1,148 @@
+//! `cargo xtask bench server`: how soon a server answers on a database that is there, how much memory it takes with
+//! nothing to do, and how large its file is.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+
+use super::cargo;
+use crate::source;
+
+/// What is asked for until it is answered.
+const HEALTH: &str = "GET /api/sdk/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/// How long a server may take to answer at all.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it is left alone before its memory is looked at.
+const REST: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How often it is started
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    starts: u16,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    eprintln!("building the server in release mode (some minutes the first time), then starting it");
+    let built = cargo().args(["build", "--quiet", "--release", "--package", "ringnity-server"]).status();
+    if !built.context("cannot run cargo; is it on the PATH?")?.success() {
+        return Ok(ExitCode::from(2));
+    }
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| source::root().join("target"), PathBuf::from);
+    let program = target.join("release").join("ringnity-server");
+    let folder = std::env::temp_dir().join(format!("ringnity-bench-{}", std::process::id()));
+    let measured = measure(&program, &folder, args.starts);
+    // What is left there is of no use to anybody.
+    let _ = std::fs::remove_dir_all(&folder);
+    let (mut starts, memory) = measured?;
+    starts.sort();
+    let bytes = std::fs::metadata(&program).context("cannot look at the program")?.len();
+    let middle = starts[starts.len() / 2];
+    let slowest = starts[starts.len() - 1];
+    if args.json {
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        let told = json!({
+            "starts": args.starts,
+            "firstAnswerMilliseconds": { "median": milliseconds(middle), "slowest": milliseconds(slowest) },
+            "idleMemoryBytes": memory,
+            "programBytes": bytes,
+        });
+        println!("{}", serde_json::to_string_pretty(&told)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "first answer on an existing database, {} starts: median {middle:.0?}, slowest {slowest:.0?}",
+        args.starts
+    );
+    match memory {
+        Some(memory) => println!("memory with nothing to do: {} MB", memory / 1_000_000),
+        None => println!("memory with nothing to do: this system does not tell"),
+    }
+    println!("the program: one file of {} MB", bytes / 1_000_000);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Times of the starts, and the memory of the last server.
+fn measure(program: &Path, folder: &Path, starts: u16) -> Result<(Vec<Duration>, Option<u64>)> {
+    // The first makes the database.
+    drop(Server::start(program, folder, &["--demo"])?);
+    let mut times = Vec::new();
+    for start in 1..=starts {
+        let server = Server::start(program, folder, &[])?;
+        times.push(server.answered_after);
+        if start == starts {
+            std::thread::sleep(REST);
+            return Ok((times, resident_memory(server.child.id())));
+        }
+    }
+    bail!("nothing was started")
+}
+
+/// A server that has answered; it ends with this value.
+struct Server {
+    child: Child,
+    answered_after: Duration,
+}
+
+impl Server {
+    fn start(program: &Path, folder: &Path, more: &[&str]) -> Result<Self> {
+        let address = free_address()?;
+        let begun = Instant::now();
+        let child = Command::new(program)
+            .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+            .arg(folder)
+            .args(more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let mut server = Self { child, answered_after: Duration::ZERO };
+        while !answers(address) {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("the server ended with {status} instead of answering");
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the server did not answer within {} s", PATIENCE.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        server.answered_after = begun.elapsed();
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn answers(address: SocketAddr) -> bool {
+    let Ok(mut socket) = TcpStream::connect(address) else { return false };
+    let mut answer = String::new();
+    socket.write_all(HEALTH.as_bytes()).is_ok()
+        && socket.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200 ")
+}
+
+/// Bytes of memory that a process occupies, where the system tells.
+fn resident_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
