@@ -29,6 +29,11 @@ pub fn judge(config: &ServeConfig) -> Findings {
             "trusted-proxy: {proxy} is nobody's address; name each proxy, or leave it out to trust none"
         ));
     }
+    if config.private_listen == Some(config.listen) && config.listen.port() != 0 {
+        found
+            .problems
+            .push(format!("private-listen: {} is the address of listen; choose another port", config.listen));
+    }
     if let Err(error) = config.certificate() {
         found.problems.push(format!("tls-cert, tls-key: {error:#}"));
     }
@@ -65,6 +70,12 @@ pub fn judge(config: &ServeConfig) -> Findings {
             "rate-limit: is off, and with it the limit of failed sign-ins; others can guess passwords"
                 .to_owned(),
         );
+    }
+    if let Some(private) = config.private_listen.filter(|private| !private.ip().is_loopback()) {
+        warn(format!(
+            "private-listen: {private} can be reached by others, and asks nobody who they are; see that only those who \
+             watch the server get there"
+        ));
     }
     if config.google_client_id.is_none() && config.google_jwks_url != GOOGLE_JWKS_URL {
         warn("google-jwks-url: does nothing without google-client-id".to_owned());

@@ -116,15 +116,39 @@ fn tls_mode(url: &str) -> Option<&str> {
 
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    let (head, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     // Everything before the last `@` of the authority may hold a password; parameters may too.
-    let rest = rest.split('?').next().unwrap_or_default();
-    match rest.rsplit_once('@') {
+    match head.rsplit_once('@') {
         Some((user, place)) => {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}@{place}")
         }
-        None => format!("{scheme}://{rest}"),
+        // What stands before the question mark may be half of a password.
+        None if parameters.contains('@') => format!("{scheme}://…"),
+        None => format!("{scheme}://{head}"),
     }
+}
+
+/// Why a database could not be connected to, without its password: libpq repeats the part of a URL that it does not
+/// understand, and where a password has characters that mean something in URLs, that is a part of the password.
+pub(crate) fn without_password(url: &str, words: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let of_user =
+        rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
+    let of_parameters = rest.split(['?', '&']).filter_map(|pair| pair.strip_prefix("password="));
+    // What the server itself says is about somebody that it knows, and never holds a password.
+    let from_server = words.contains("FATAL") || words.starts_with("connection to server");
+    let told = |part: &str| part.len() > 2 && words.contains(part) || words.contains(&format!("\"{part}\""));
+    let mut parts = of_user
+        .into_iter()
+        .chain(of_parameters)
+        .flat_map(|password| password.split(['/', '@', '?', '#', ':', '&']));
+    let leaks = !from_server && parts.any(|part| !part.is_empty() && told(part));
+    leaks.then(|| {
+        "the URL of the database is not understood: where its password holds one of : / ? # @ & and %, write them as \
+         %3A %2F %3F %23 %40 %26 and %25"
+            .to_owned()
+    })
 }
 
 impl fmt::Debug for StoreConfig {
@@ -174,5 +198,34 @@ mod tests {
         assert_eq!(config.describe(), "postgres://ann@db:5432/x");
         assert!(!format!("{config:?}").contains("s3cret"));
         assert_eq!(StoreConfig::new("postgres://db/x").unwrap().describe(), "postgres://db/x");
+        for odd in
+            ["ann:one?s3cret@db/x", "ann:s3/cret@db/x", "ann:one@s3cret@db/x", "db/x?password=s3cret@2"]
+        {
+            let told = StoreConfig::new(&format!("postgres://{odd}")).unwrap().describe();
+            assert!(!told.contains("one") && !told.contains("s3") && !told.contains('2'), "{odd}: {told}");
+        }
+    }
+
+    #[test]
+    fn passwords_stay_out_of_errors() {
+        for (url, words) in [
+            ("postgres://a:s3cret@[::1/x", "end of string reached in URI: \"postgres://a:s3cret@[::1/x\""),
+            ("postgres://a:s3/cret@h/x", "invalid integer value \"s3\" for connection option \"port\""),
+            ("postgres://a:one@s3cret@h/x", "could not translate host name \"s3cret@h\" to address"),
+            ("postgres://h/x?password=s3cret", "no idea what s3cret is"),
+        ] {
+            let told = without_password(url, words).expect("it is told otherwise");
+            assert!(!told.contains("s3") && told.contains("%2F"), "{told}");
+        }
+        for (url, words) in [
+            (
+                "postgres://a:postgres@h/x",
+                "connection to server at \"h\" failed: FATAL: no such user \"postgres\"",
+            ),
+            ("postgres://a:s3cret@h/x", "could not translate host name \"h\" to address"),
+            ("postgres://a@h/x", "could not translate host name \"h\" to address"),
+        ] {
+            assert_eq!(without_password(url, words), None, "{words}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use diesel::{
 };
 
 use crate::{
+    config::without_password,
     conn::{Conn, Failure, Link, failure_of, panic_words, went_on_after},
     error::StoreError,
     pool::Pool,
@@ -52,7 +53,9 @@ const PATIENCE: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn open(url: &str) -> Result<Link, StoreError> {
-    let mut conn = PgConnection::establish(&with_patience(url))?;
+    let mut conn = PgConnection::establish(&with_patience(url)).map_err(|error| {
+        without_password(url, &error.to_string()).map_or_else(|| error.into(), StoreError::Config)
+    })?;
     // Compiling a statement takes longer than running any of ours.
     conn.batch_execute("SET synchronous_commit = on; SET jit = off; SET client_min_messages = warning")?;
     Ok(Link::new(Conn::Postgres(conn)))

@@ -136,6 +136,21 @@ fn the_databases_password_is_never_shown() {
     }
     let mut help = desk.command(&["serve", "--help"]);
     Ran::of(help.env("RINGNITY_DATABASE_URL", url)).ok().silent_about(&["s3cret"]);
+    // libpq repeats what it does not understand.
+    for odd in [
+        "ann:s3cret@[::1/x",
+        "ann:s3/cret@127.0.0.1:1/x",
+        "ann:one@s3cret@127.0.0.1:1/x",
+        "ann:one?s3cret@127.0.0.1:1/x",
+    ] {
+        let url = format!("--database-url=postgres://{odd}");
+        for command in [&["tenant", "list"][..], &["doctor"], &["config", "check"], &["serve"]] {
+            let ran = desk
+                .run(&[command, &[url.as_str()]].concat())
+                .silent_about(&["s3cret", "s3/", "\"s3\"", "ann:one"]);
+            assert!(ran.code == Some(1) || command == ["config", "check"], "{ran:?}");
+        }
+    }
     // Whoever may read the file may read the password.
     #[cfg(unix)]
     {
@@ -156,6 +171,8 @@ fn settings_that_contradict_are_told() {
         (vec!["--data-dir=file/below"], "problem: data-dir: cannot write to file/below"),
         (vec!["--database-url=mysql://h/d"], "problem: database-url: give the database as"),
         (vec!["--trusted-proxy=0.0.0.0"], "problem: trusted-proxy: 0.0.0.0"),
+        (vec!["--listen=127.0.0.1:1", "--private-listen=127.0.0.1:1"], "problem: private-listen: "),
+        (vec!["--private-listen=0.0.0.0:1"], "warning: private-listen: 0.0.0.0:1"),
         (vec!["--listen=0.0.0.0:1"], "warning: public-url: is not set"),
         (vec!["--public-url=http://chat.example.com"], "warning: public-url: http://chat.example.com sends"),
         (vec!["--dashboard-url=http://chat.example.com"], "warning: dashboard-url: "),
