@@ -1,8 +1,9 @@
 //! Copies of a PostgreSQL database: made and put back by PostgreSQL's own programs, which have to be installed. They
 //! get the password by their environment: everybody on the machine can read arguments.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use percent_encoding::percent_decode_str;
@@ -58,36 +59,59 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
     if migrations.applied.is_empty() {
         bail!("{} is a dump of PostgreSQL, and none of Ringnity", file.display());
     }
-    let (tables, tenants) = upkeep::postgres_tables(config).await?;
-    if tenants > 0 && !replace {
-        return Err(has_tenants(config, &format!("has {tenants} tenants")));
+    let there = upkeep::postgres_schema(config).await?;
+    if there.tenants > 0 && !replace {
+        return Err(has_tenants(config, &format!("has {} tenants", there.tenants)));
     }
-    let aside = match tables {
-        0 => None,
-        _ => Some(upkeep::postgres_set_aside(config, &format!("{KEPT}{}", stamp())).await?),
-    };
-    let mut tool = Place::of(config)?.tool("pg_restore");
-    tool.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"]).arg(file);
-    if let Err(error) = run(tool) {
-        if let Some(aside) = &aside {
-            upkeep::postgres_put_back(config, aside).await.with_context(|| {
-                format!(
-                    "the backup failed ({error:#}), and what was there is left in the schema {}",
-                    aside.kept_as
-                )
-            })?;
-        }
-        return Err(error.context("nothing was restored, and the database is as it was"));
-    }
+    upkeep::postgres_must_be_alone(config).await?;
+    let kept_as = (there.tables > 0).then(|| format!("{KEPT}{}", stamp()));
+    let make_room = kept_as.as_deref().map(|kept_as| there.make_room(kept_as));
+    let (place, from) = (Place::of(config)?, file.to_owned());
+    tokio::task::spawn_blocking(move || fill(&place, &from, make_room.as_deref()))
+        .await?
+        .context("nothing was restored, and the database is as it was")?;
     let applied = migrate::apply_claimed(config).await?;
-    let kept_as = match aside {
-        Some(aside) if aside.tenants == 0 => {
-            aside.forget(config).await?;
+    let kept_as = match kept_as {
+        Some(schema) if there.tenants == 0 => {
+            upkeep::postgres_forget(config, &schema).await?;
             None
         }
-        other => other.map(|aside| format!("schema {}", aside.kept_as)),
+        other => other.map(|schema| format!("schema {schema}")),
     };
     Ok((Facts { migrations, counts: None }, Placed { kept_as, applied }))
+}
+
+/// Puts everything in `file` into the database, and what is there out of the way, in one transaction: pg_restore writes
+/// the statements, psql carries them out, and is told to commit only when pg_restore has come to its end.
+fn fill(place: &Place, file: &Path, make_room: Option<&str>) -> Result<()> {
+    let mut restore = Command::new("pg_restore");
+    restore.args(["--no-owner", "--no-privileges", "--file", "-"]).arg(file);
+    let mut restore = start(restore.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let mut psql = place.tool("psql");
+    psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]);
+    let mut psql = start(psql.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()))?;
+    let (Some(mut statements), Some(mut into)) = (restore.stdout.take(), psql.stdin.take()) else {
+        bail!("cannot connect pg_restore to psql");
+    };
+    let sent = into
+        .write_all(format!("BEGIN;\n{}\n", make_room.unwrap_or_default()).as_bytes())
+        .and_then(|()| std::io::copy(&mut statements, &mut into));
+    // Without a reader it would wait for ever.
+    drop(statements);
+    let written = restore.wait_with_output()?;
+    if sent.is_ok() && written.status.success() {
+        // Where psql is gone already, it says why below.
+        let _ = into.write_all(b"COMMIT;\n");
+    }
+    drop(into);
+    let done = psql.wait_with_output()?;
+    if !done.status.success() {
+        return Err(failed("psql", &done));
+    }
+    if sent.is_err() || !written.status.success() {
+        return Err(failed("pg_restore", &written));
+    }
+    Ok(())
 }
 
 /// Which migrations the database had that is in `file`.
@@ -150,15 +174,22 @@ fn without_password(url: &str) -> Option<(String, Option<String>)> {
 /// Runs one of PostgreSQL's programs to its end.
 fn run(mut tool: Command) -> Result<Output> {
     let name = tool.get_program().to_string_lossy().into_owned();
-    let done = tool.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
+    let done =
+        start(tool.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()?;
+    if done.status.success() { Ok(done) } else { Err(failed(&name, &done)) }
+}
+
+fn start(tool: &mut Command) -> Result<Child> {
+    let name = tool.get_program().to_string_lossy().into_owned();
+    tool.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => anyhow::anyhow!(
             "{name} is not there: install PostgreSQL's client programs, as new as the server, and put them on PATH"
         ),
         _ => anyhow::anyhow!("cannot run {name}: {error}"),
-    })?;
-    if done.status.success() {
-        return Ok(done);
-    }
+    })
+}
+
+fn failed(name: &str, done: &Output) -> anyhow::Error {
     let words = String::from_utf8_lossy(&done.stderr).trim().to_owned();
     let known = words.contains("version mismatch") || words.contains("unsupported version");
     let remedy = if known {
@@ -166,7 +197,7 @@ fn run(mut tool: Command) -> Result<Output> {
     } else {
         ""
     };
-    bail!("{name} failed: {words}{remedy}")
+    anyhow::anyhow!("{name} failed: {words}{remedy}")
 }
 
 /// Whether PostgreSQL's programs are there: their version.

@@ -10,7 +10,7 @@ mod postgres;
 
 pub use files::{FileFacts, sqlite_backup, sqlite_check, sqlite_checkpoint};
 pub use inspect::{Counts, Inspection, inspect};
-pub use postgres::{Aside, postgres_dump, postgres_put_back, postgres_set_aside, postgres_tables};
+pub use postgres::{Schema, postgres_dump, postgres_forget, postgres_must_be_alone, postgres_schema};
 
 use crate::{
     config::{Place, StoreConfig},

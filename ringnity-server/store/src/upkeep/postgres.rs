@@ -15,34 +15,33 @@ use crate::{
     store::off_the_async_threads,
 };
 
-/// Where everything was moved to that was in the database's schema.
+/// What is in the schema that the database's tables belong in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
-    /// The schema that everything was in.
-    pub schema: String,
-    /// What that schema is called now.
-    pub kept_as: String,
-    /// How many tenants are in it.
+pub struct Schema {
+    /// What it is called.
+    pub name: String,
+    /// How many tables it has, whoever's.
+    pub tables: i64,
+    /// How many tenants.
     pub tenants: i64,
 }
 
-/// How many tables the database has, and how many tenants.
-pub async fn postgres_tables(config: &StoreConfig) -> StoreResult<(i64, i64)> {
+/// What the database holds already.
+pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<Schema> {
     let config = config.clone();
-    off_the_async_threads(move || look(&mut open(&config)?)).await
-}
-
-fn look(link: &mut Link) -> StoreResult<(i64, i64)> {
-    let tables = "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema()";
-    let tables = number(&mut link.conn, tables)?;
-    let known =
-        "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'tenants'";
-    let tenants = if number(&mut link.conn, known)? > 0 {
-        number(&mut link.conn, "SELECT count(*) AS n FROM tenants")?
-    } else {
-        0
-    };
-    Ok((tables, tenants))
+    off_the_async_threads(move || {
+        let mut link = open(&config)?;
+        let c = &mut link.conn;
+        let name = text(c, "SELECT current_schema()::text AS word")?;
+        let tables = number(c, "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema()")?;
+        let known = "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'tenants'";
+        let tenants = match number(c, known)? {
+            0 => 0,
+            _ => number(c, "SELECT count(*) AS n FROM tenants")?,
+        };
+        Ok(Schema { name, tables, tenants })
+    })
+    .await
 }
 
 /// Runs `work` with the name of a snapshot that other connections can take up, and answers beside its result what is
@@ -68,66 +67,42 @@ where
     .await
 }
 
-/// Moves everything out of the way, into a schema of another name, so that a backup can be put in its place. Refused
-/// while others are connected.
-pub async fn postgres_set_aside(config: &StoreConfig, kept_as: &str) -> StoreResult<Aside> {
-    let (config, kept_as) = (config.clone(), kept_as.to_owned());
+/// Refuses a database that others are connected to.
+pub async fn postgres_must_be_alone(config: &StoreConfig) -> StoreResult<()> {
+    let config = config.clone();
     off_the_async_threads(move || {
         let mut link = open(&config)?;
         let others = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
                       AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-        // Whoever has just left may still be listed.
         let mut connected = number(&mut link.conn, others)?;
+        // Whoever has just left may still be listed.
         for _ in 0..20 {
             if connected == 0 {
-                break;
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
             connected = number(&mut link.conn, others)?;
         }
-        if connected > 0 {
-            return Err(StoreError::Busy(format!(
-                "{connected} other connections use it; stop every server that uses this database first"
-            )));
-        }
-        let (_, tenants) = look(&mut link)?;
-        let schema = text(&mut link.conn, "SELECT current_schema()::text AS word")?;
-        let (from, to) = (quoted(&schema), quoted(&kept_as));
-        in_one(&mut link, &format!("ALTER SCHEMA {from} RENAME TO {to}; CREATE SCHEMA {from}"))?;
-        Ok(Aside { schema, kept_as, tenants })
+        Err(StoreError::Busy(format!(
+            "{connected} other connections use it; stop every server that uses this database first"
+        )))
     })
     .await
 }
 
-/// Undoes [`postgres_set_aside`], and forgets what came in between.
-pub async fn postgres_put_back(config: &StoreConfig, aside: &Aside) -> StoreResult<()> {
-    let (from, to) = (quoted(&aside.kept_as), quoted(&aside.schema));
-    run(config, format!("DROP SCHEMA {to} CASCADE; ALTER SCHEMA {from} RENAME TO {to}")).await
-}
-
-impl Aside {
-    /// Deletes it: for what held no tenant.
-    pub async fn forget(&self, config: &StoreConfig) -> StoreResult<()> {
-        run(config, format!("DROP SCHEMA {} CASCADE", quoted(&self.kept_as))).await
+impl Schema {
+    /// The statements that move all of it into a schema called `kept_as` and make an empty one in its place. They are
+    /// for the transaction that fills the empty one: so there is never a moment without a database.
+    pub fn make_room(&self, kept_as: &str) -> String {
+        let (from, to) = (quoted(&self.name), quoted(kept_as));
+        format!("ALTER SCHEMA {from} RENAME TO {to}; CREATE SCHEMA {from};")
     }
 }
 
-async fn run(config: &StoreConfig, sql: String) -> StoreResult<()> {
-    let config = config.clone();
-    off_the_async_threads(move || in_one(&mut open(&config)?, &sql)).await
-}
-
-fn in_one(link: &mut Link, sql: &str) -> StoreResult<()> {
-    let conn = link.postgres()?;
-    AnsiTransactionManager::begin_transaction(conn)?;
-    match conn.batch_execute(sql) {
-        Ok(()) => Ok(AnsiTransactionManager::commit_transaction(conn)?),
-        Err(error) => {
-            // The error that led here says more than a rollback that fails after it.
-            let _ = AnsiTransactionManager::rollback_transaction(conn);
-            Err(error.into())
-        }
-    }
+/// Deletes a schema with everything in it: for one that was moved away and held no tenant.
+pub async fn postgres_forget(config: &StoreConfig, schema: &str) -> StoreResult<()> {
+    let (config, sql) = (config.clone(), format!("DROP SCHEMA {} CASCADE", quoted(schema)));
+    off_the_async_threads(move || Ok(open(&config)?.postgres()?.batch_execute(&sql)?)).await
 }
 
 fn begin(link: &mut Link) -> StoreResult<()> {

@@ -154,6 +154,54 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
 }
 
 #[test]
+fn r7_a_backup_or_restore_that_is_killed_leaves_all_or_nothing() {
+    at_each_engine(|desk| {
+        desk.with_acme("free");
+        desk.run(&["backup", "one"]).ok();
+        desk.run(&["tenant", "create", "--slug=later", "--name=L", "--owner-email=l@l.example"]).ok();
+        desk.run(&["backup", "two"]).ok();
+        let elsewhere = Desk::on(TestDatabase::empty(desk.engine()));
+        let (mut whole, mut replaced) = (0, 0);
+        for round in 0..12_u64 {
+            // From before it has done anything to after it has ended.
+            let pause = Duration::from_millis(round * 25);
+            let name = format!("b{round}");
+            killed_after(desk, &["backup", &name], pause);
+            if desk.folder().join(&name).exists() {
+                let file = desk.folder().join(&name).to_string_lossy().into_owned();
+                let told = elsewhere.run(&["restore", &file, "--replace", "--json"]).ok().json();
+                assert!(told["counts"]["tenants"].as_u64() > Some(0), "{told}");
+                whole += 1;
+            }
+            let file = if round % 2 == 0 { "one" } else { "two" };
+            killed_after(desk, &["restore", file, "--replace"], pause * 2);
+            let listed = desk.run(&["tenant", "list", "--json"]);
+            // One that was killed before it had migrated what it put there is put right by a server that starts.
+            let tenants = listed.ok().json()["tenants"].as_array().map(Vec::len);
+            assert!(tenants == Some(1) || tenants == Some(2), "round {round}: {tenants:?}");
+            replaced += u64::from(tenants == Some(if file == "one" { 1 } else { 2 }));
+            assert_eq!(desk.run(&["doctor"]).code, Some(0));
+        }
+        eprintln!(
+            "{}: 12 backups and 12 restores killed; {whole} backups were there, all whole; after {replaced} \
+                   restores the backup was there, else what had been",
+            desk.engine()
+        );
+    });
+}
+
+/// Runs a command and kills it after a while, if it has not ended by then.
+fn killed_after(desk: &Desk, arguments: &[&str], pause: Duration) {
+    let mut command = desk.command(arguments);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    std::thread::sleep(pause);
+    // It may have ended by itself.
+    let _ = child.kill();
+    child.wait().expect("it ends");
+}
+
+#[test]
 fn a_backup_is_private_whole_and_overwrites_nothing() {
     at_each_engine(|desk| {
         desk.with_acme("free");

@@ -1,8 +1,11 @@
 //! What the doctor finds, and that it says what to do.
 
+use chrono::TimeDelta;
+use ringnity_server::clock::Clock;
+use ringnity_store::jobs;
 use serde_json::Value;
 
-use super::{Desk, Ran, at_each_engine};
+use super::{Desk, Ran, at_each_engine, block_on};
 
 /// The level of a check, by its name.
 fn level(report: &Value, name: &str) -> Option<String> {
@@ -27,6 +30,39 @@ fn a_database_in_use_is_well() {
             assert_eq!(level(&report, "integrity").as_deref(), Some("ok"));
             assert_eq!(level(&report, "permissions").as_deref(), Some("ok"));
         }
+    });
+}
+
+#[test]
+fn jobs_that_nobody_does_are_told_and_that_they_fail() {
+    at_each_engine(|desk| {
+        desk.run(&["migrate"]).ok();
+        let report = desk.run(&["doctor", "--json"]).ok().json();
+        assert_eq!(level(&report, "jobs").as_deref(), Some("ok"), "{report}");
+        block_on(async {
+            let (store, now) = (desk.store().await, Clock::default().now());
+            let before = now - TimeDelta::hours(1);
+            store
+                .write(move |c| {
+                    jobs::job_put(c, "late", "one", "{}", before, before)?;
+                    jobs::job_put(c, "failing", "one", "{}", before, before)?;
+                    let taken = jobs::job_claim(c, "failing", 1, now, before)?;
+                    let (_, lease) = taken.first().expect("the job");
+                    jobs::job_fail(c, lease, now + TimeDelta::hours(1), "the receiver is away", now)
+                })
+                .await
+                .expect("jobs");
+            store.close().await;
+        });
+        let ran = desk.run(&["doctor"]).ok();
+        assert!(
+            ran.out.contains(
+                "warn  jobs          1 fail and are tried again; the last said: the receiver is away"
+            ),
+            "{}",
+            ran.out
+        );
+        assert!(ran.out.contains("1 are more than five minutes late"), "{}", ran.out);
     });
 }
 
