@@ -354,6 +354,32 @@ mod tests {
         }
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_unknown_key_is_looked_for_at_most_once_a_second() {
+        for engine in ringnity_store::testing::engines() {
+            let database = ringnity_store::testing::TestDatabase::new(engine);
+            let (store, now) = (Store::open(database.config()).await.expect("opens"), Utc::now());
+            let here = Signer::load(&store, now).await.expect("its keys");
+            let token_of_a_new_key = async || {
+                rotate_signing_key(&store, now).await.expect("another key");
+                let elsewhere = Signer::load(&store, now).await.expect("its keys");
+                elsewhere.sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs")
+            };
+            let first = token_of_a_new_key().await;
+            assert!(here.read(&first, now).is_err(), "it cannot know that key yet");
+            here.meet(&store, &first).await.expect("looks");
+            assert!(here.read(&first, now).is_ok());
+            let second = token_of_a_new_key().await;
+            *here.met.lock().expect("the time") = Some(Instant::now());
+            here.meet(&store, &second).await.expect("does not look");
+            assert!(here.read(&second, now).is_err(), "it has just looked");
+            *here.met.lock().expect("the time") = Instant::now().checked_sub(MEET_AGAIN_AFTER);
+            here.meet(&store, &second).await.expect("looks");
+            assert!(here.read(&second, now).is_ok() && here.read(&first, now).is_ok());
+            store.close().await;
+        }
+    }
+
     #[test]
     fn a_token_without_signature_is_refused() {
         // {"alg":"none","kid":"k1"} and claims that would do.

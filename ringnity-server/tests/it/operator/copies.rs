@@ -176,7 +176,6 @@ fn r7_a_backup_or_restore_that_is_killed_leaves_all_or_nothing() {
             let file = if round % 2 == 0 { "one" } else { "two" };
             killed_after(desk, &["restore", file, "--replace"], pause * 2);
             let listed = desk.run(&["tenant", "list", "--json"]);
-            // One that was killed before it had migrated what it put there is put right by a server that starts.
             let tenants = listed.ok().json()["tenants"].as_array().map(Vec::len);
             assert!(tenants == Some(1) || tenants == Some(2), "round {round}: {tenants:?}");
             replaced += u64::from(tenants == Some(if file == "one" { 1 } else { 2 }));

@@ -24,6 +24,13 @@ fn commands() -> String {
 
 #[test]
 fn the_readmes_walk_for_operators_works_as_it_stands() {
+    // Whoever reads it has these; a machine that only builds and tests need not.
+    for tool in ["bash", "curl"] {
+        if Command::new(tool).arg("--version").output().is_err() {
+            eprintln!("skipped: the README's walk needs {tool}, which is not installed");
+            return;
+        }
+    }
     let desk = Desk::new();
     let walk = commands();
     for word in [
