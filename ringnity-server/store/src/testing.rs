@@ -9,9 +9,10 @@
 //! ```
 
 mod dump;
+mod schema;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -180,6 +181,17 @@ impl TestDatabase {
         match &self.place {
             Place::Folder { .. } => dump::sqlite(self.config.sqlite_path().expect("a file")),
             Place::Server { .. } => dump::postgres(&mut connect(&self.url)),
+        }
+    }
+
+    /// What the schema consists of, once a store has opened it: `column contacts.name text required` and the like, the same words on each engine.
+    ///
+    /// # Panics
+    /// Where it cannot be read: this is for tests.
+    pub fn schema(&self) -> BTreeSet<String> {
+        match &self.place {
+            Place::Folder { .. } => schema::sqlite(self.config.sqlite_path().expect("a file")),
+            Place::Server { .. } => schema::postgres(&mut connect(&self.url)),
         }
     }
 

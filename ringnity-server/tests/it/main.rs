@@ -24,6 +24,7 @@ mod reliability;
 mod repeats;
 mod runtime_bootstrap;
 mod runtime_sessions;
+mod schema;
 mod sdk_tokens;
 mod security;
 mod server_api;

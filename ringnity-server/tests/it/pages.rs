@@ -15,12 +15,18 @@ fn the_contract_is_served_as_it_takes_effect() {
 }
 
 #[test]
-fn the_reference_loads_nothing_from_elsewhere() {
+fn s4_3_the_reference_runs_no_script_but_its_own_and_loads_nothing_from_elsewhere() {
     on_each_engine(async |server| {
         let page = server.get("/docs").send().await.ok();
         assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
         let policy = page.header("content-security-policy").expect("policy");
         assert!(policy.contains("default-src 'none'") && !policy.contains("http"), "{policy}");
+        for strict in ["base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(strict), "{strict}: {policy}");
+        }
+        let scripts = policy.split(';').find(|part| part.trim().starts_with("script-src")).expect("scripts");
+        assert!(!scripts.contains("unsafe-inline") && !scripts.contains('*'), "{scripts}");
+        assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
         assert!(!page.text.contains("http://") && !page.text.contains("https://"), "{}", page.text);
         for script in ["/docs/scalar.js", "/docs/start.js"] {
             assert!(page.text.contains(script), "{script}");

@@ -1,0 +1,2 @@
+-- As the contract calls it.
+UPDATE plan_quotas SET reset_period = 'minutely' WHERE reset_period = 'minute';
