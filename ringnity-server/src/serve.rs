@@ -38,6 +38,8 @@ pub struct Running {
     jobs: Runner,
     store: Store,
     private: Option<PrivateServer>,
+    /// How long it goes on serving when it begins to stop.
+    stop_delay: Duration,
     /// Set when it begins to stop.
     stopping: Arc<AtomicBool>,
     /// Takes up renewed certificates, where HTTPS is served.
@@ -156,6 +158,7 @@ pub async fn start_with_jobs(
         store,
         private,
         stopping,
+        stop_delay: config.stop_delay,
         renewals,
         address,
         database,
@@ -180,6 +183,9 @@ impl Running {
     /// that do not come to an end are left behind after a minute.
     pub async fn stop(self) -> Result<()> {
         self.stopping.store(true, Ordering::Relaxed);
+        // Connections on which a request is on its way are closed with the others, and nobody can tell such a request
+        // from one that was lost: so those who can look elsewhere are given the time to.
+        tokio::time::sleep(self.stop_delay).await;
         if let Some(renewals) = self.renewals {
             renewals.abort();
         }

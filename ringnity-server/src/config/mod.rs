@@ -10,6 +10,7 @@ mod values;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use ringnity_store::{StoreConfig, StoreError};
@@ -18,7 +19,7 @@ use crate::auth::google::Google;
 use crate::logs::LogFormat;
 use crate::outbound::jwks::{FetchError, HttpJwks};
 use crate::tls::Certificate;
-use values::{address, domain, keys_url, rate_limit, web_url};
+use values::{address, domain, keys_url, rate_limit, seconds, web_url};
 
 /// Where Google has its public keys, as its discovery document says.
 pub const GOOGLE_JWKS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -56,6 +57,9 @@ pub struct ServeConfig {
     /// Address of a private listener with /metrics, /health and /ready [default: none]
     #[arg(long, env = "RINGNITY_PRIVATE_LISTEN", value_name = "ADDR", value_parser = address)]
     pub private_listen: Option<SocketAddr>,
+    /// Seconds to go on serving when told to stop, while /ready says no and a load balancer looks elsewhere
+    #[arg(long, env = "RINGNITY_STOP_DELAY", default_value = "0", value_name = "SECONDS", value_parser = seconds)]
+    pub stop_delay: Duration,
     /// Serve HTTPS with the certificate chain in this PEM file; a renewed one is taken up by itself
     #[arg(long, env = "RINGNITY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,

@@ -2,6 +2,7 @@
 //! together is judged in `check`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::{GOOGLE_JWKS_URL, RateLimit};
 
@@ -19,6 +20,14 @@ pub(super) fn rate_limit(text: &str) -> Result<RateLimit, String> {
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "say an IP address and a port, such as 127.0.0.1:8192 or 0.0.0.0:8192".to_owned())
+}
+
+/// A pause that somebody waits for, so not a long one.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 0..=300) => Ok(Duration::from_secs(seconds)),
+        _ => Err("say a number of seconds from 0 to 300".to_owned()),
+    }
 }
 
 pub(super) fn web_url(text: &str) -> Result<String, String> {
@@ -80,6 +89,10 @@ mod tests {
         for text in ["", "0", "-1", "1000001", "none"] {
             assert!(rate_limit(text).expect_err("is refused").contains("off"), "{text}");
         }
+        for text in ["", "-1", "301", "1s", "0.5"] {
+            assert!(seconds(text).expect_err("is refused").contains("300"), "{text}");
+        }
+        assert_eq!(seconds("5"), Ok(Duration::from_secs(5)));
         assert_eq!(rate_limit("60"), Ok(RateLimit::PerMinute(60)));
         assert!(address("[::1]:0").is_ok() && domain("localhost").is_ok());
         assert_eq!(web_url("https://example.com/ringnity/").as_deref(), Ok("https://example.com/ringnity/"));

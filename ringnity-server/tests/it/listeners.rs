@@ -171,6 +171,34 @@ fn a_service_manager_is_told_when_the_server_answers_and_when_it_stops() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_server_that_is_told_to_stop_says_so_before_it_stops_serving() {
+    let folder = tempfile::tempdir().expect("folder");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let private = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let arguments = ["--private-listen", &private, "--stop-delay", "3"];
+    let (mut child, base) = program(folder.path(), |command| command.args(arguments));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let http = Client::builder().no_proxy().build().expect("client");
+        let status =
+            async |url: String| http.get(url).send().await.map(|answer| answer.status().as_u16()).ok();
+        let (ready, health) = (format!("http://{private}/ready"), format!("{base}/api/sdk/health"));
+        assert_eq!((status(ready.clone()).await, status(health.clone()).await), (Some(200), Some(200)));
+        let told = Instant::now();
+        assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
+        while status(ready.clone()).await != Some(503) {
+            assert!(told.elapsed() < Duration::from_secs(2), "it is still ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(status(health).await, Some(200), "it serves while others look elsewhere");
+        assert!(child.wait().expect("ends").success());
+        assert!(told.elapsed() >= Duration::from_secs(3), "it ended at once");
+    });
+}
+
+#[test]
 fn logs_for_machines_are_json_and_tell_of_each_request_by_its_id() {
     let folder = tempfile::tempdir().expect("folder");
     let (mut child, base) = program(folder.path(), |command| command.args(["--log-format", "json"]));

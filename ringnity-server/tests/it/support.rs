@@ -85,6 +85,7 @@ impl TestServer {
         let mut config = ServeConfig {
             listen: "127.0.0.1:0".parse().expect("address"),
             private_listen: None,
+            stop_delay: std::time::Duration::ZERO,
             tls_cert: None,
             tls_key: None,
             log_format: Default::default(),
