@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use conformance::contract::Contract;
+use conformance::contract::settings::Settings;
+use conformance::flows::Flows;
 use serde_json::Value;
 
 use crate::library::{self, Library, Seed};
@@ -65,6 +68,45 @@ fn a_violation_ends_with_1_and_a_line_that_repeats_it() {
     assert!(!said.contains(key), "{said}");
     let open = run(&library, folder.path(), &["--only", "getBook", "--show-secrets"]);
     assert!(words(&open).contains(key), "{}", words(&open));
+}
+
+#[test]
+fn the_line_that_repeats_a_violation_repeats_it() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = library::start(Some(Seed::TypeWrong));
+    let said = words(&run(&library, folder.path(), &["--only", "getBook", "--show-secrets"]));
+    let line = said.lines().find_map(|line| Some(&line[line.find("curl -i ")?..])).expect("a line with curl");
+    let done = Command::new("sh").args(["-c", &format!("{line} --silent")]).output().expect("runs");
+    let answer = String::from_utf8_lossy(&done.stdout).into_owned();
+    // The year as text is what this library does wrong.
+    let body: Value = serde_json::from_str(answer.lines().last().expect("a body")).expect("JSON");
+    assert!(answer.contains(" 200 ") && body["year"].is_string(), "{line}: {answer}");
+}
+
+#[test]
+fn the_flows_of_the_readme_are_flows() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("```json\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    let note = |id: &str| serde_json::json!({ "operationId": id, "responses": { "200": { "description": "A note." } } });
+    let one =
+        [serde_json::json!({ "in": "path", "name": "id", "required": true, "schema": { "type": "string" } })];
+    let contract = serde_json::json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Notes", "version": "1" },
+        "paths": {
+            "/notes": { "post": note("createNote") },
+            "/notes/{id}": { "parameters": one, "get": note("getNote"), "delete": note("deleteNote") },
+        },
+        "components": { "securitySchemes": { "ApiKey": { "type": "apiKey", "in": "header", "name": "X-Key" } } },
+    });
+    let contract = Contract::new(contract, None, Settings::default()).expect("a contract");
+    let flows = Flows::new(serde_json::from_str(example).expect("JSON"), &contract).expect("flows");
+    assert_eq!((flows.workflows.len(), flows.extra.credentials.len()), (1, 1));
 }
 
 #[test]
