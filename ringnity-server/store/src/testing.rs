@@ -35,6 +35,21 @@ use crate::{
 /// `postgres://postgres@127.0.0.1:5432/postgres`.
 pub const SERVER_URL: &str = "RINGNITY_TEST_DATABASE_URL";
 
+/// Says what a test did, also when it passes: what is printed by `println!` the harness then keeps to itself.
+#[macro_export]
+macro_rules! tell {
+    ($($words:tt)*) => {
+        $crate::testing::say(&::std::format!($($words)*))
+    };
+}
+
+/// What [`tell!`] does with its words.
+pub fn say(words: &str) {
+    use std::io::Write as _;
+    // Nobody has to hear it.
+    let _ = writeln!(std::io::stdout().lock(), "{words}");
+}
+
 /// The engines to test on: SQLite always, PostgreSQL where [`SERVER_URL`] is set. Says so when one is skipped.
 pub fn engines() -> Vec<Engine> {
     let mut engines = vec![Engine::Sqlite];

@@ -115,7 +115,7 @@ fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
 
         pass(&server, &store, TimeDelta::minutes(11)).await;
         let left = count(soon).await;
-        println!("{}: rows that ended {kept:?}, left {left:?}", store.engine());
+        ringnity_store::tell!("{}: rows that ended {kept:?}, left {left:?}", store.engine());
         assert_eq!(left, [0; 5]);
         assert!(count(late).await.iter().all(|count| *count > 0), "what has not ended stays");
         let lasting = store.read(|c| sessions::session_by_token(c, "lasting soon")).await.expect("read");

@@ -136,7 +136,7 @@ fn r5_two_nodes_never_run_one_job_at_the_same_time() {
             }
             let doubled = times.values().filter(|times| **times > 1).count();
             let by = |node| first.diary.read().iter().filter(|(by, _)| *by == node).count();
-            println!(
+            ringnity_store::tell!(
                 "{engine}: jobs done {}, doubled {doubled}; by nodes {} and {}",
                 times.len(),
                 by(1),
@@ -335,7 +335,11 @@ fn an_outbox_job_tells_every_event_and_its_effect_happens_once_also_after_failur
             let all = events_of().await;
             let counted = all.iter().filter(|event| event.name == "contact.counted").count();
             assert_eq!(counted, 5, "once each");
-            println!("{engine}: events {}, told {}", all.len(), teller.told.lock().expect("a list").len());
+            ringnity_store::tell!(
+                "{engine}: events {}, told {}",
+                all.len(),
+                teller.told.lock().expect("a list").len()
+            );
         });
     }
 }

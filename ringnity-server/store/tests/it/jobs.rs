@@ -110,7 +110,7 @@ async fn r5_of_many_that_claim_at_once_each_job_goes_to_one() {
             }
         }
         let doubled = times.values().filter(|times| **times > 1).count();
-        println!("{}: jobs done {}, doubled {doubled}", database.engine(), times.len());
+        ringnity_store::tell!("{}: jobs done {}, doubled {doubled}", database.engine(), times.len());
         assert_eq!((times.len(), doubled), (JOBS, 0));
         assert_eq!(next(&store).await, None);
         second.close().await;

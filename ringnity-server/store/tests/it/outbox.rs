@@ -238,7 +238,7 @@ async fn no_event_is_lost_or_doubled_among_many_writers() {
         reader.seen.sort();
         reader.seen.dedup();
         let lost = WRITERS * EACH - reader.seen.len();
-        println!(
+        ringnity_store::tell!(
             "{}: events read {read}, lost {lost}, doubled {}",
             database.engine(),
             read - reader.seen.len()

@@ -132,7 +132,7 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
                 holes += there.iter().enumerate().filter(|(place, number)| place != *number).count();
                 (kept, before, open) = (kept + there.len(), before + answered, open + sent - answered);
             }
-            eprintln!(
+            ringnity_store::tell!(
                 "{}: backup {number}: {kept} contacts; answered before it began {before}, under way {open}; lost {lost}, \
                  holes {holes}, from later {later}",
                 desk.engine()
@@ -143,7 +143,7 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
             assert_eq!(sound.json()["ok"], true);
         }
         let total: usize = ledger.iter().map(Vec::len).sum();
-        eprintln!(
+        ringnity_store::tell!(
             "{}: {WRITERS} writers, {total} writes answered, {BACKUPS} backups meanwhile",
             desk.engine()
         );
@@ -182,7 +182,7 @@ fn r7_a_backup_or_restore_that_is_killed_leaves_all_or_nothing() {
             assert_eq!(desk.run(&["doctor"]).code, Some(0));
         }
         assert!(whole > 0 && replaced > 0, "the last ones had all the time they wanted");
-        eprintln!(
+        ringnity_store::tell!(
             "{}: of 12 backups and 12 restores {killed} were killed; {whole} backups were there, all whole; after {replaced} \
                    restores the backup was there, else what had been",
             desk.engine()

@@ -102,7 +102,7 @@ fn r4_connections_that_are_cut_under_load_lose_nothing_and_do_nothing_twice() {
         }
         load.more(50).await;
         let verdict = load.finish(|| place.database.dump()).await;
-        println!("answers of 503: {}", verdict.unavailable);
+        ringnity_store::tell!("answers of 503: {}", verdict.unavailable);
         verdict.tell("PostgreSQL: every connection cut 10 times", begun);
         assert_eq!((verdict.cut, verdict.refused), (0, 0), "{verdict:?}");
     });
@@ -147,7 +147,10 @@ fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
         assert_eq!(asker.contact("room").await, 200, "{}", node.log());
         kept.push("room".into());
         assert_eq!(total().await, Some(kept.len() as u64));
-        println!("SQLite: {} writes answered, then a full disk, then one more; lost: 0", kept.len() - 1);
+        ringnity_store::tell!(
+            "SQLite: {} writes answered, then a full disk, then one more; lost: 0",
+            kept.len() - 1
+        );
 
         node.kill_9();
         let dump = place.database.dump();

@@ -206,7 +206,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
         let mut gone: Vec<_> = fresh.into_iter().collect();
         gone.push(("server", key));
         let gone = try_all(&server, &ended(gone, "was ended")).await;
-        println!(
+        ringnity_store::tell!(
             "{live} pairs of operation and credential, {late} with expired and {gone} with revoked ones"
         );
         assert!(live > 5000 && late > 500 && gone > 500);

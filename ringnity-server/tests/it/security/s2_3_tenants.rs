@@ -125,7 +125,7 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
             }
         }
         assert_eq!(rows_of(&server, &other), before, "the other tenant's rows");
-        println!(
+        ringnity_store::tell!(
             "another tenant's {} ids: {} times in paths, {} in queries, {} in bodies",
             ids.len(),
             counts.0,
@@ -264,7 +264,10 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
             tried += 1;
         }
         assert_eq!(rows_of(&server, &other), theirs, "the other tenant's rows");
-        println!("{tried} operations with {} claims each", claims.as_object().map_or(0, Map::len));
+        ringnity_store::tell!(
+            "{tried} operations with {} claims each",
+            claims.as_object().map_or(0, Map::len)
+        );
         assert!(tried > 20);
     });
 }

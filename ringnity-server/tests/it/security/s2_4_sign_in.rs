@@ -63,7 +63,7 @@ fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
                     break;
                 }
             }
-            println!(
+            ringnity_store::tell!(
                 "{}: {path}: an unknown account takes {ratio:.2} of a known one",
                 place.database.engine()
             );

@@ -180,7 +180,7 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
             over(kind, before, nodes.opens(kind, token).await);
         }
         store.close().await;
-        println!("{}: {ended} kinds of ending", server.database().engine());
+        ringnity_store::tell!("{}: {ended} kinds of ending", server.database().engine());
         if let Some(second) = second {
             second.stop().await.expect("stops");
         }

@@ -129,7 +129,7 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
             .buffer_unordered(8)
             .collect::<Vec<()>>()
             .await;
-        println!("{count} bodies at {} operations", operations.len());
+        ringnity_store::tell!("{count} bodies at {} operations", operations.len());
         // Nothing of it stays: the server is as well as before.
         well(&server).await;
     });
@@ -203,7 +203,7 @@ fn s4_2_a_path_a_query_and_headers_that_cannot_be_meant_are_no_defect_of_any_ope
             .buffer_unordered(8)
             .collect::<Vec<()>>()
             .await;
-        println!("{count} requests at {} operations", OPERATIONS.len());
+        ringnity_store::tell!("{count} requests at {} operations", OPERATIONS.len());
     });
 }
 
