@@ -206,10 +206,22 @@ impl Running {
     }
 }
 
+/// Ports to choose from for port 0: below those that systems give to outgoing connections, one of which might have the
+/// chosen one before this server does.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
 /// Replaces port 0 by a free one.
 fn resolve(listen: SocketAddr) -> Result<SocketAddr> {
     if listen.port() != 0 {
         return Ok(listen);
+    }
+    for _ in 0..32 {
+        let chance = getrandom::u32().context("the system gives no random numbers")?;
+        let port = PORTS.start + (chance % u32::from(PORTS.end - PORTS.start)) as u16;
+        let address = SocketAddr::new(listen.ip(), port);
+        if std::net::TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
     }
     let probe = std::net::TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
     Ok(probe.local_addr()?)

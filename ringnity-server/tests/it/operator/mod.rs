@@ -63,7 +63,7 @@ impl Desk {
     /// A running server, on a port of its own.
     pub fn serve(&self, arguments: &[&str]) -> Served {
         let mut command = self.command(&["serve", "--listen=127.0.0.1:0"]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the program starts");
         let mut line = String::new();
         let mut said = BufReader::new(child.stdout.take().expect("its output"));
