@@ -126,18 +126,19 @@ pub async fn start_with_jobs(
         sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
         jobs_put: tokio::sync::Notify::new(),
     });
+    let stopping = Arc::new(AtomicBool::new(false));
     let state = State {
         app: Arc::clone(&app),
         boundary: boundary.responses(check),
         trusted_proxies: config.trusted_proxies.iter().map(std::net::IpAddr::to_canonical).collect(),
         metrics: metrics.clone(),
+        stopping: stopping.clone(),
     };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     pages::register(&mut api).map_err(|error| anyhow!("{error}"))?;
     let server = ringnity_api::runtime::start(api, state, listen, tls)
         .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     let address = server.local_addr();
-    let stopping = Arc::new(AtomicBool::new(false));
     let private = match config.private_listen {
         Some(listen) => {
             let private =

@@ -5,6 +5,7 @@ use ringnity_api::runtime::Parts;
 use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
 use ringnity_types::ErrorCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult};
@@ -24,6 +25,8 @@ pub struct State {
     pub trusted_proxies: Vec<std::net::IpAddr>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Set when the server begins to stop.
+    pub stopping: Arc<AtomicBool>,
 }
 
 /// What was decided about the page that asks, when the tenant was known: kept with the request, so that the
@@ -60,6 +63,10 @@ impl State {
 impl Hooks for State {
     fn boundary(&self) -> &Boundary {
         &self.boundary
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     fn received(&self, call: &Call, parts: &Parts) {

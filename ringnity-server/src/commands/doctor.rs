@@ -209,6 +209,10 @@ async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findi
     found.ok("database", format!("{}: {}, {}{holds}", config.describe(), seen.engine, copies::size(bytes)));
     integrity(config, &seen, found);
     migrations(&seen, found);
+    if !seen.kept.is_empty() {
+        let words = format!("the database keeps {}, which restores replaced", seen.kept.join(", "));
+        found.warn("leftovers", words, "DROP SCHEMA … CASCADE for each that nobody needs");
+    }
     clocks(&seen, found);
     backlog(&seen, running == Some(false), found);
     if seen.migrations.pending.is_empty() && seen.migrations.unknown.is_empty() {

@@ -114,6 +114,7 @@ pub async fn main() -> ExitCode {
         Command::Serve(config) => logs::start(config.log_format, "info,dropshot=warn"),
         _ => logs::start(LogFormat::Human, "warn"),
     }
+    let json = invocation.matches.try_get_one::<bool>("json").ok().flatten().is_some_and(|asked| *asked);
     let done: Result<Outcome> = match cli.command {
         Command::Serve(config) => serve::run(config).await,
         Command::Config(command) => config::run(command, &invocation),
@@ -131,7 +132,12 @@ pub async fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::NotFine) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let words = format!("{error:#}");
+            eprintln!("error: {words}");
+            if json {
+                // Whoever reads objects gets one whatever happens. Nobody is left to be told when the pipe is gone.
+                let _ = output::tell(true, &serde_json::json!({ "error": words }), String::new);
+            }
             ExitCode::FAILURE
         }
     }

@@ -42,12 +42,18 @@ pub struct Runner {
 impl Runner {
     /// Begins to do jobs, beside whatever else the server does.
     pub fn start(app: Arc<App>, jobs: Vec<Arc<dyn Job>>) -> Self {
+        Self::start_extending(app, jobs, EXTEND_EVERY)
+    }
+
+    /// The same with another time between two extensions of a lease: [`Clock`](crate::clock::Clock) can be moved, this
+    /// goes by the machine's.
+    pub fn start_extending(app: Arc<App>, jobs: Vec<Arc<dyn Job>>, every: Duration) -> Self {
         let (phase, told) = watch::channel(Phase::Working);
         let kinds = jobs
             .into_iter()
             .map(|job| Kind { places: Arc::new(Semaphore::new(job.at_once().max(1))), job })
             .collect();
-        let work = Work { app, kinds, phase: told, put: false, running: JoinSet::new() };
+        let work = Work { app, kinds, phase: told, put: false, extend_every: every, running: JoinSet::new() };
         Self { phase, task: tokio::spawn(work.go_on()) }
     }
 
@@ -80,6 +86,7 @@ struct Work {
     phase: watch::Receiver<Phase>,
     /// Whether the rows of recurring jobs are there.
     put: bool,
+    extend_every: Duration,
     running: JoinSet<()>,
 }
 
@@ -199,7 +206,7 @@ impl Work {
         // There is a place: only this loop takes them.
         let Ok(place) = Arc::clone(&kind.places).try_acquire_owned() else { return };
         let run = Run { app: Arc::clone(&self.app), job: row, lease, phase: self.phase.clone() };
-        self.running.spawn(carry_out(Arc::clone(&kind.job), run, place));
+        self.running.spawn(carry_out(Arc::clone(&kind.job), run, self.extend_every, place));
     }
 }
 
@@ -231,14 +238,14 @@ fn claim_each(c: &mut Conn, due: &[Open], now: DateTime<Utc>) -> StoreResult<Vec
 }
 
 /// Runs one job to its end, whatever that is, and holds its lease meanwhile.
-async fn carry_out(job: Arc<dyn Job>, run: Run, _place: OwnedSemaphorePermit) {
+async fn carry_out(job: Arc<dyn Job>, run: Run, extend_every: Duration, _place: OwnedSemaphorePermit) {
     let (app, row, lease) = (Arc::clone(&run.app), run.job.clone(), run.lease.clone());
     let mut phase = run.phase.clone();
     // A task of its own, so that a panic is its own; in a set, so that it ends when this one does.
     let mut own = JoinSet::new();
     let work = Arc::clone(&job);
     own.spawn(async move { work.run(&run).await });
-    let mut beat = tokio::time::interval(EXTEND_EVERY);
+    let mut beat = tokio::time::interval(extend_every);
     beat.tick().await;
     let ended = loop {
         tokio::select! {

@@ -192,7 +192,9 @@ fn a_server_that_is_told_to_stop_says_so_before_it_stops_serving() {
             assert!(told.elapsed() < Duration::from_secs(2), "it is still ready");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(status(health).await, Some(200), "it serves while others look elsewhere");
+        let answer = http.get(health).send().await.expect("it serves while others look elsewhere");
+        let last = answer.headers().get("connection").and_then(|value| value.to_str().ok());
+        assert_eq!((answer.status().as_u16(), last), (200, Some("close")), "and no connection stays open");
         assert!(child.wait().expect("ends").success());
         assert!(told.elapsed() >= Duration::from_secs(3), "it ended at once");
     });

@@ -38,6 +38,12 @@ pub trait Hooks: Send + Sync + 'static {
         None
     }
 
+    /// Whether clients had better look elsewhere, because this server is about to stop: each answer then is the last
+    /// one on its connection.
+    fn is_leaving(&self) -> bool {
+        false
+    }
+
     /// Called when the input is read and checked, just before the handler runs.
     fn received(&self, call: &Call, parts: &Parts) {
         let _ = (call, parts);

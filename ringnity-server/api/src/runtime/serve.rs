@@ -10,9 +10,9 @@ use dropshot::{Body, RequestContext, ServerContext};
 use futures_util::FutureExt as _;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Version};
 use tracing::Instrument as _;
 
 use super::answer::Encoded;
@@ -147,6 +147,10 @@ pub(super) async fn conclude<C: Hooks>(
     if let Some(origin) = call.origin() {
         let cors = AssertUnwindSafe(cx.cors(call, origin)).catch_unwind().await.unwrap_or(Cors::Deny);
         allow_origin(&mut encoded.headers, cors, origin);
+    }
+    // HTTP/2 says it in a way of its own, when the listener closes.
+    if cx.is_leaving() && call.head().version <= Version::HTTP_11 {
+        encoded.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     cx.answered(call, encoded.status);
     encoded.into_response()

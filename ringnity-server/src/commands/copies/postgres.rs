@@ -7,14 +7,12 @@ use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use percent_encoding::percent_decode_str;
-use ringnity_store::{MigrationState, StoreConfig, StoreError, upkeep};
+use ringnity_store::upkeep::{self, KEPT};
+use ringnity_store::{MigrationState, StoreConfig, StoreError};
 use url::Url;
 
 use super::{Facts, Placed, has_tenants, stamp};
 use crate::commands::migrate;
-
-/// What schemas are called in which replaced databases are kept; backups leave them out.
-const KEPT: &str = "ringnity_before_";
 
 /// The table in which databases note their migrations.
 const MIGRATIONS: &str = "__diesel_schema_migrations";

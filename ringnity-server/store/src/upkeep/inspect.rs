@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 
-use super::state;
+use super::{postgres, state};
 use crate::{
     config::{Place, StoreConfig},
     conn::Conn,
@@ -32,6 +32,8 @@ pub struct Inspection {
     pub damage: Vec<String>,
     /// Tables with rows that refer to nothing.
     pub orphans: Vec<String>,
+    /// Schemas in which databases are kept that were replaced; on SQLite these are files.
+    pub kept: Vec<String>,
     /// Its clock, and ours at the same moment.
     pub clocks: (DateTime<Utc>, DateTime<Utc>),
     /// How large it is.
@@ -65,16 +67,18 @@ pub async fn inspect(
             Place::Postgres(url) => pg::open(url)?,
         };
         let c = &mut link.conn;
-        let (damage, orphans, engine, bytes) = match &config.place {
+        let (damage, orphans, kept, engine, bytes) = match &config.place {
             Place::Sqlite(_) => (
                 sqlite_damage(c, "quick_check")?,
                 sqlite_orphans(c)?,
+                Vec::new(),
                 format!("SQLite {}", text(c, "SELECT sqlite_version() AS word")?),
                 number(c, "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()")?,
             ),
             Place::Postgres(_) => (
                 Vec::new(),
                 Vec::new(),
+                postgres::kept(c)?,
                 format!("PostgreSQL {}", text(c, "SELECT current_setting('server_version') AS word")?),
                 number(c, "SELECT pg_database_size(current_database()) AS n")?,
             ),
@@ -88,6 +92,7 @@ pub async fn inspect(
             engine,
             damage,
             orphans,
+            kept,
             clocks: (theirs, now() - half),
             bytes,
             counts: if migrated { Some(counts(c)?) } else { None },
@@ -100,16 +105,13 @@ pub async fn inspect(
 
 /// What `PRAGMA quick_check` or `integrity_check` finds.
 pub(super) fn sqlite_damage(c: &mut Conn, check: &str) -> StoreResult<Vec<String>> {
-    let found: Vec<Word> =
-        diesel::sql_query(format!("SELECT {check} AS word FROM pragma_{check}()")).load(c)?;
-    Ok(found.into_iter().map(|row| row.word).filter(|word| word != "ok").collect())
+    let found = words(c, &format!("SELECT {check} AS word FROM pragma_{check}()"))?;
+    Ok(found.into_iter().filter(|word| word != "ok").collect())
 }
 
 /// Tables with rows that refer to nothing.
 pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
-    let sql = "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()";
-    let found: Vec<Word> = diesel::sql_query(sql).load(c)?;
-    Ok(found.into_iter().map(|row| row.word).collect())
+    words(c, "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()")
 }
 
 pub(super) fn counts(c: &mut Conn) -> StoreResult<Counts> {
@@ -146,6 +148,11 @@ struct Word {
 struct Number {
     #[diesel(sql_type = BigInt)]
     n: i64,
+}
+
+pub(super) fn words(c: &mut Conn, sql: &str) -> StoreResult<Vec<String>> {
+    let found: Vec<Word> = diesel::sql_query(sql).load(c)?;
+    Ok(found.into_iter().map(|row| row.word).collect())
 }
 
 pub(super) fn text(c: &mut Conn, sql: &str) -> StoreResult<String> {

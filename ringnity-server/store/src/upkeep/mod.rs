@@ -10,7 +10,7 @@ mod postgres;
 
 pub use files::{FileFacts, sqlite_backup, sqlite_check, sqlite_checkpoint};
 pub use inspect::{Counts, Inspection, inspect};
-pub use postgres::{Schema, postgres_dump, postgres_forget, postgres_must_be_alone, postgres_schema};
+pub use postgres::{KEPT, Schema, postgres_dump, postgres_forget, postgres_must_be_alone, postgres_schema};
 
 use crate::{
     config::{Place, StoreConfig},

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 
-use super::inspect::{Counts, counts, number, text};
+use super::inspect::{Counts, counts, number, text, words};
 use crate::{
     config::{Place, StoreConfig},
-    conn::Link,
+    conn::{Conn, Link},
     error::{StoreError, StoreResult},
     migrate::{self, MigrationState},
     postgres as pg,
     store::off_the_async_threads,
 };
+
+/// What schemas are called in which replaced databases are kept; backups leave them out.
+pub const KEPT: &str = "ringnity_before_";
 
 /// What is in the schema that the database's tables belong in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +100,16 @@ impl Schema {
         let (from, to) = (quoted(&self.name), quoted(kept_as));
         format!("ALTER SCHEMA {from} RENAME TO {to}; CREATE SCHEMA {from};")
     }
+}
+
+/// The schemas in which replaced databases are kept.
+pub(super) fn kept(c: &mut Conn) -> StoreResult<Vec<String>> {
+    words(
+        c,
+        &format!(
+            "SELECT nspname::text AS word FROM pg_namespace WHERE starts_with(nspname, '{KEPT}') ORDER BY 1"
+        ),
+    )
 }
 
 /// Deletes a schema with everything in it: for one that was moved away and held no tenant.

@@ -110,6 +110,16 @@ fn what_an_operator_makes_is_served_from_the_next_request_on() {
 }
 
 #[test]
+fn whoever_reads_json_is_told_in_json_what_went_wrong() {
+    let desk = Desk::new();
+    let ran = desk.run(&["tenant", "list", "--json"]).refused(1, &["error: ", "ringnity-server migrate"]);
+    let words = ran.json()["error"].as_str().expect("words").to_owned();
+    assert_eq!(ran.err, format!("error: {words}\n"));
+    let ran = desk.run(&["tenant", "list"]).refused(1, &["ringnity-server migrate"]);
+    assert_eq!(ran.out, "");
+}
+
+#[test]
 fn a_password_may_be_given_and_is_told_to_nobody() {
     at_each_engine(|desk| {
         desk.run(&["migrate"]).ok();

@@ -250,6 +250,9 @@ fn a_restore_replaces_tenants_only_when_told_and_keeps_them() {
             let listed = desk.run(&["tenant", "list", "--json", &kept]).ok().json();
             assert_eq!(listed["tenants"].as_array().map(Vec::len), Some(2), "{listed}");
         }
+        let doctor = desk.run(&["doctor"]).ok();
+        let name = kept.rsplit(['/', ' ']).next().expect("a name");
+        assert!(doctor.out.contains("warn  leftovers") && doctor.out.contains(name), "{}", doctor.out);
         // A replaced database neither gets into later backups nor in the way of another restore.
         desk.run(&["backup", "again"]).ok();
         let told = desk.run(&["restore", "again", "--replace", "--json"]).ok().json();
