@@ -9,7 +9,10 @@ use ringnity_types::{
 };
 use serde_json::json;
 
-use super::{App, AppError, AppResult, Kind, Repeat, given};
+use super::{App, AppError, AppResult, Kind, Repeat, given, plans};
+
+/// The plan feature that contacts are, and the quota of how many.
+const FEATURE: &str = "contacts";
 
 /// Which contacts to list.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +27,7 @@ pub struct ListContacts {
     pub tags: Option<String>,
 }
 
-/// One page of contacts, newest first, with the exact total.
+/// One page of contacts, the oldest first, with the exact total.
 pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> AppResult<ContactList> {
     let request = PageRequest::new(query.page, query.limit);
     let filter = ContactFilter {
@@ -39,7 +42,10 @@ pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> 
     };
     let page = app
         .store
-        .read(move |c| contacts::contact_list(c, &tenant, &filter, request).map_err(AppError::from))
+        .read(move |c| {
+            plans::must_include(c, &tenant, FEATURE)?;
+            Ok::<_, AppError>(contacts::contact_list(c, &tenant, &filter, request)?)
+        })
         .await?;
     let has_more = page.has_more(request);
     Ok(ContactList {
@@ -73,7 +79,11 @@ pub async fn upsert_contact(
     };
     must_say_something(Some(&input.name), Some(&input.phone))?;
     app.once(repeat, move |c| {
+        plans::must_include(c, &tenant, FEATURE)?;
         let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(taken)?;
+        if upserted.created {
+            must_have_room(c, &tenant)?;
+        }
         let event = if upserted.created { "contact.created" } else { "contact.updated" };
         announce(c, &tenant, event, &upserted.contact, now)?;
         Ok(ContactData { contact: Some(contact(upserted.contact)) })
@@ -81,11 +91,26 @@ pub async fn upsert_contact(
     .await
 }
 
+/// Refuses one more contact than the plan allows, after it was made. The number is asked for only where there is a
+/// limit: a total that every writer reads is one that every writer waits for.
+fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
+    let Some(limit) = plans::limit_of(c, tenant, FEATURE)? else { return Ok(()) };
+    let count = contacts::contact_count(c, tenant)?;
+    plans::must_be_room(limit, count, ErrorCode::FeatureNotAvailable, |limit| {
+        format!("The plan allows {limit} contacts. Delete some, or change to a plan with more.")
+    })
+}
+
 /// One contact.
 pub async fn get_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResult<ContactData> {
-    let found =
-        app.store.read(move |c| contacts::contact_get(c, &tenant, &id).map_err(AppError::from)).await?;
-    Ok(ContactData { contact: Some(contact(found.ok_or_else(unknown)?)) })
+    let found = app
+        .store
+        .read(move |c| {
+            plans::must_include(c, &tenant, FEATURE)?;
+            contacts::contact_get(c, &tenant, &id)?.ok_or_else(unknown)
+        })
+        .await?;
+    Ok(ContactData { contact: Some(contact(found)) })
 }
 
 /// Changes the members that the request mentions.
@@ -110,6 +135,7 @@ pub async fn update_contact(
     let changed = app
         .store
         .write(move |c| {
+            plans::must_include(c, &tenant, FEATURE)?;
             let changed = contacts::contact_update(c, &tenant, &id, &changes, now).map_err(taken)?;
             let changed = changed.ok_or_else(unknown)?;
             announce(c, &tenant, "contact.updated", &changed, now)?;
@@ -125,6 +151,7 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
     let deleted = id.clone();
     app.store
         .write(move |c| {
+            plans::must_include(c, &tenant, FEATURE)?;
             if !contacts::contact_delete(c, &tenant, &id)? {
                 return Err(unknown());
             }

@@ -14,7 +14,7 @@ use super::{App, AppError, AppResult, Kind, Repeat, plans};
 use crate::auth::secrets::{self, NewSecret};
 
 /// The plan's feature that keys belong to.
-const FEATURE: &str = "server_api";
+pub const FEATURE: &str = "server_api";
 
 /// Makes a credential; the only time its secret is told.
 pub async fn create_server_api_credential(

@@ -1,7 +1,7 @@
 //! Devices that get push notifications: registered by whoever is signed in on them, and switched off again.
 
 use ringnity_store::devices::{self, DevicePushToken as Stored, NewDevice};
-use ringnity_store::{AgentId, Conn, TenantId, VisitorId, agents, plans, visitors};
+use ringnity_store::{AgentId, Conn, TenantId, VisitorId, agents, visitors};
 use ringnity_types::{
     DevicePushAudience, DevicePushPlatform, DevicePushProvider, DevicePushToken, DevicePushTokenData,
     DevicePushTokenDisabled, ErrorCode, Field, RegisterDevicePushTokenRequest, SdkCallMode,
@@ -10,7 +10,7 @@ use ringnity_types::{
 
 use super::given;
 use super::sdk_tokens::metadata_text;
-use super::{App, AppError, AppResult, Kind, Repeat};
+use super::{App, AppError, AppResult, Kind, Repeat, plans};
 use crate::auth::secrets;
 
 /// The plan feature that push notifications are part of.
@@ -131,13 +131,7 @@ pub async fn register_device_push_token(
         metadata: metadata_text(request.metadata.as_deref())?,
     };
     app.once(repeat, move |c| {
-            if !plans::plan_features_of_tenant(c, &tenant)?.iter().any(|feature| feature == FEATURE) {
-                return Err(AppError::new(
-                    Kind::Forbidden,
-                    ErrorCode::FeatureNotAvailable,
-                    "The tenant's plan has no push notifications. The owner can change to a plan with the mobile SDK.",
-                ));
-            }
+            plans::must_include(c, &tenant, FEATURE)?;
             let agent_id = holder.agent(c, &tenant, named.as_deref())?;
             let device_id = new.device_id.as_deref();
             for known in devices::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {

@@ -1,21 +1,32 @@
 //! Owners who sign in with Google. Who they are is Google's account (issuer and subject); the email only finds
 //! the owner to link it to, once, and only because Google has verified it.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Utc};
 use ringnity_store::{Conn, OwnerId, TenantId, identities, owners};
 use ringnity_types::{ErrorCode, GoogleProfile, OwnerGoogleLogin};
 
 use super::owners::Begun;
-use super::{App, AppError, AppResult, Kind, sessions};
+use super::{App, AppError, AppResult, Kind, sessions, sign_ins};
 use crate::auth::google::{GoogleAccount, GoogleProblem, ISSUER};
 
 /// Signs in the owner whose Google account it is; of an account that nobody has here it tells what Google says,
 /// for the registration.
-pub async fn login_owner_with_google(app: &App, id_token: &str) -> AppResult<OwnerGoogleLogin> {
+pub async fn login_owner_with_google(
+    app: &App,
+    address: IpAddr,
+    id_token: &str,
+) -> AppResult<OwnerGoogleLogin> {
     let google = app.google.as_ref().ok_or_else(not_configured)?;
     let now = app.now();
-    // Before any write: it may ask Google for its keys.
-    let account = google.verify(id_token, now).await.map_err(refused)?;
+    let attempt = sign_ins::begin_unknown(app, address).await?;
+    // Outside of any transaction: it may ask Google for its keys.
+    let verified = google.verify(id_token, now).await;
+    if !matches!(verified, Err(GoogleProblem::Invalid(_))) {
+        attempt.succeeded(app).await?;
+    }
+    let account = verified.map_err(refused)?;
     let refresh = sessions::new_refresh_token()?;
     let (hash, who) = (refresh.hash.clone(), account.clone());
     let begun = app

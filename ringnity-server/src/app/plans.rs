@@ -7,7 +7,7 @@ use super::{AppError, AppResult, Kind};
 
 /// Refuses what the tenant's plan does not contain. Features are the plan catalog's, by their key.
 pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: &str) -> AppResult<()> {
-    if plans::plan_features_of_tenant(c, tenant)?.iter().any(|held| held == feature) {
+    if plans::plan_of_tenant_includes(c, tenant, feature)? {
         return Ok(());
     }
     Err(AppError::new(
@@ -23,7 +23,7 @@ pub fn limit_of(c: &mut Conn, tenant: &TenantId, quota: &str) -> AppResult<Optio
 }
 
 /// Refuses to go beyond what the tenant's plan allows: `count` is how many there would be, and `message` gets
-/// the number that may be.
+/// the number that may be. Where the contract has no code for it, `FEATURE_NOT_AVAILABLE` says that it is the plan's.
 pub fn must_have_room(
     c: &mut Conn,
     tenant: &TenantId,
@@ -33,7 +33,21 @@ pub fn must_have_room(
     message: impl FnOnce(i64) -> String,
 ) -> AppResult<()> {
     match limit_of(c, tenant, quota)? {
-        Some(limit) if count > limit => Err(AppError::new(Kind::Conflict, code, message(limit))),
-        _ => Ok(()),
+        Some(limit) => must_be_room(limit, count, code, message),
+        None => Ok(()),
     }
+}
+
+/// The same where the limit is known already.
+pub fn must_be_room(
+    limit: i64,
+    count: i64,
+    code: ErrorCode,
+    message: impl FnOnce(i64) -> String,
+) -> AppResult<()> {
+    if count <= limit {
+        return Ok(());
+    }
+    let kind = if code == ErrorCode::FeatureNotAvailable { Kind::Forbidden } else { Kind::Conflict };
+    Err(AppError::new(kind, code, message(limit)))
 }

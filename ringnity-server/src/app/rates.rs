@@ -90,7 +90,7 @@ impl Rates {
         let mut bucket = bucket.lock().await;
         Ok(Some(match store.engine() {
             Engine::Sqlite => bucket.take(rate, now),
-            Engine::Postgres => bucket.take_leased(store, caller, rate, now).await?,
+            Engine::Postgres => bucket.take_leased(store, caller, rate, now).await,
         }))
     }
 
@@ -144,44 +144,41 @@ impl Bucket {
         self.standing(rate, taken.tokens > 0, now)
     }
 
-    async fn take_leased(
-        &mut self,
-        store: &Store,
-        caller: &str,
-        rate: Rate,
-        now: DateTime<Utc>,
-    ) -> AppResult<Standing> {
+    async fn take_leased(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) -> Standing {
         if self.lease_ends.is_none_or(|ends| ends <= now) {
             self.leased = 0;
             self.lease_ends = None;
         }
         if self.leased == 0 && self.lease_ends.is_none() {
-            self.lease(store, caller, rate, now).await?;
+            self.lease(store, caller, rate, now).await;
         }
         let allowed = self.leased > 0;
         self.leased -= i64::from(allowed);
         if allowed && self.leased == 0 {
             self.lease_ends = None;
         }
-        Ok(self.standing(rate, allowed, now))
+        self.standing(rate, allowed, now)
     }
 
-    async fn lease(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) -> AppResult<()> {
+    async fn lease(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) {
         let id = secrets::hash(&format!("requests of {caller}"));
         let taken = store
             .write(move |c| {
                 let left = rate.left(rate_full_at(c, &id)?, now);
-                let share = (left / 4).clamp(1, (rate.capacity() / 10).max(1));
-                rate_take(c, &id, rate, share, now)
+                rate_take(c, &id, rate, share(rate, left), now)
             })
             .await
-            .map_err(|error: StoreError| super::AppError::from(error))?;
+            .unwrap_or_else(|error: StoreError| {
+                // A database that takes no writes may still be read, and this node can count for itself meanwhile.
+                tracing::warn!(%error, "nodes cannot share a limit; each counts alone");
+                let left = rate.left(self.full_at, now);
+                rate.take(self.full_at, share(rate, left), now)
+            });
         self.full_at = Some(taken.full_at);
         self.leased = taken.tokens;
         // Without tokens there is nothing to ask for before one has come back.
         let pause = if taken.tokens > 0 { LEASE } else { rate.wait(self.full_at, now).min(LEASE) };
         self.lease_ends = Some(now + pause);
-        Ok(())
     }
 
     fn standing(&self, rate: Rate, allowed: bool, now: DateTime<Utc>) -> Standing {
@@ -192,4 +189,9 @@ impl Bucket {
             wait: (!allowed).then(|| rate.wait(self.full_at, now)),
         }
     }
+}
+
+/// How many of the tokens that are left a node leases.
+fn share(rate: Rate, left: i64) -> i64 {
+    (left / 4).clamp(1, (rate.capacity() / 10).max(1))
 }

@@ -76,7 +76,7 @@ fn judge(facts: &Facts, question: &Question, now: DateTime<Utc>) -> Readiness {
     ]
     .into_iter()
     .find_map(|(status, reason)| reason.clone().map(|reason| (status, reason)));
-    let mut services = runtime::services(&facts.features, true);
+    let mut services = runtime::services(&facts.features);
     services.retain(|service| question.service.as_ref().is_none_or(|only| *only == service.key));
     for service in &mut services {
         if let Some((status, reason)) = &block {
@@ -104,7 +104,7 @@ fn judge(facts: &Facts, question: &Question, now: DateTime<Utc>) -> Readiness {
 }
 
 /// Blocks a service that the plan contains; one that it lacks says so already, which is the better reason.
-fn hold(service: &mut ServiceCapability, status: &ServiceStatus, reason: &str) {
+pub(super) fn hold(service: &mut ServiceCapability, status: &ServiceStatus, reason: &str) {
     if service.status != ServiceStatus::NotInPlan {
         service.status = status.clone();
         service.allowed = Some(false);
@@ -138,7 +138,7 @@ fn reports(facts: &Facts, lapsed: Option<String>) -> ReportStatus {
 
 /// Why a subscription no longer carries the plan, if so. A tenant without one pays in another way. What was
 /// canceled holds to the end of the period that is paid.
-fn lapse(subscription: Option<&Subscription>, now: DateTime<Utc>) -> Option<&'static str> {
+pub(super) fn lapse(subscription: Option<&Subscription>, now: DateTime<Utc>) -> Option<&'static str> {
     let subscription = subscription?;
     let over = subscription.current_period_end.map(|end| end <= now);
     match SubscriptionStatus::from(subscription.status.as_str()) {

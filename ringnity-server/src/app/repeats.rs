@@ -95,15 +95,21 @@ impl Key {
         work(&key, Aad::from(self.request_hash.as_bytes())).map_err(AppError::internal)
     }
 
+    /// Refuses a request that is no repeat of the earlier one under this key.
+    fn must_repeat(&self, earlier: &Earlier) -> AppResult<()> {
+        if earlier.request_hash == self.request_hash {
+            return Ok(());
+        }
+        Err(AppError::new(
+            Kind::Unprocessable,
+            ErrorCode::IdempotencyKeyReused,
+            "This Idempotency-Key was sent with another request before. Use a new key for each new request, and the old one only to repeat exactly what was sent.",
+        ))
+    }
+
     /// What an earlier request under this key means for this one.
     fn answer_of<T: DeserializeOwned>(&self, earlier: &Earlier) -> AppResult<T> {
-        if earlier.request_hash != self.request_hash {
-            return Err(AppError::new(
-                Kind::Unprocessable,
-                ErrorCode::IdempotencyKeyReused,
-                "This Idempotency-Key was sent with another request before. Use a new key for each new request, and the old one only to repeat exactly what was sent.",
-            ));
-        }
+        self.must_repeat(earlier)?;
         match &earlier.answer {
             Some(sealed) => self.open(sealed),
             None => Err(AppError::new(
@@ -144,7 +150,18 @@ impl App {
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Fn(&mut Conn) -> AppResult<T> + Send + 'static,
     {
-        once(&self.store, self.now(), repeat, work).await
+        self.once_guarded(repeat, |_| Ok(()), move |c, ()| work(c)).await
+    }
+
+    /// The same where no credential was judged before: `guard` asks who may have the answer, in the same transaction,
+    /// for a repeat as for the first. `work` gets what it found.
+    pub async fn once_guarded<G, T, P, F>(&self, repeat: Repeat, guard: P, work: F) -> AppResult<T>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        P: Fn(&mut Conn) -> AppResult<G> + Send + 'static,
+        F: Fn(&mut Conn, G) -> AppResult<T> + Send + 'static,
+    {
+        once(&self.store, self.now(), repeat, guard, work).await
     }
 
     /// The same for a rule that must do something outside a transaction first, such as asking a provider: `outside`
@@ -162,17 +179,34 @@ impl App {
     }
 }
 
-async fn once<T, F>(store: &Store, now: DateTime<Utc>, repeat: Repeat, work: F) -> AppResult<T>
+async fn once<G, T, P, F>(
+    store: &Store,
+    now: DateTime<Utc>,
+    repeat: Repeat,
+    guard: P,
+    work: F,
+) -> AppResult<T>
 where
     T: Serialize + DeserializeOwned + Send + 'static,
-    F: Fn(&mut Conn) -> AppResult<T> + Send + 'static,
+    P: Fn(&mut Conn) -> AppResult<G> + Send + 'static,
+    F: Fn(&mut Conn, G) -> AppResult<T> + Send + 'static,
 {
     let write = move |c: &mut Conn| {
-        let Some(key) = &repeat.0 else { return work(c) };
-        match idempotency::idempotency_claim(c, &key.id, &key.request_hash, None, now + REMEMBERED, now)? {
-            Some(earlier) => key.answer_of(&earlier),
+        let Some(key) = &repeat.0 else {
+            let found = guard(c)?;
+            return work(c, found);
+        };
+        let until = now + REMEMBERED;
+        match idempotency::idempotency_claim(c, &key.id, &key.request_hash, None, until, now)? {
+            Some(earlier) => {
+                // Another request is told so, whatever else is wrong with it.
+                key.must_repeat(&earlier)?;
+                guard(c)?;
+                key.answer_of(&earlier)
+            }
             None => {
-                let output = work(c)?;
+                let found = guard(c)?;
+                let output = work(c, found)?;
                 key.keep(c, None, &output)
             }
         }

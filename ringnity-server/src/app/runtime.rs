@@ -1,10 +1,12 @@
 //! What a widget or an app learns before anybody is known to it: the tenant, its looks, its services.
 
 use ringnity_store::plans;
+use ringnity_store::tenants::subscription_get;
 use ringnity_types::{
     RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceKey, ServiceStatus,
 };
 
+use super::readiness::{hold, lapse};
 use super::tenants::{self, TenantHints};
 use super::{App, AppError, AppResult, health};
 
@@ -25,21 +27,26 @@ pub async fn bootstrap_runtime(
     origin: Option<String>,
     debug: bool,
 ) -> AppResult<RuntimeBootstrap> {
-    let (tenant, features) = app
+    let now = app.now();
+    let (tenant, services) = app
         .store
         .read(move |c| {
             let tenant = tenants::tenant_of_page(c, &hints, origin.as_deref())?;
-            let features = plans::plan_features_of_tenant(c, &tenant.id)?;
-            Ok::<_, AppError>((tenant, features))
+            let mut services = services(&plans::plan_features_of_tenant(c, &tenant.id)?);
+            if let Some(reason) = lapse(subscription_get(c, &tenant.id)?.as_ref(), now) {
+                services.iter_mut().for_each(|service| hold(service, &ServiceStatus::NotInPlan, reason));
+            }
+            Ok::<_, AppError>((tenant, services))
         })
         .await?;
+    let told = |service| if debug { service } else { ServiceCapability { reason: None, ..service } };
     Ok(RuntimeBootstrap {
         branding: Some(RuntimeBranding {
             display_name: tenant.company_name.clone().or_else(|| tenant.name.clone()),
             logo_url: tenant.logo_url.clone(),
             ..RuntimeBranding::default()
         }),
-        services: services(&features, debug),
+        services: services.into_iter().map(told).collect(),
         sdk: Some(RuntimeSdk {
             version: Some(health::VERSION.to_owned()),
             api_base_url: Some(format!("{}/api", app.urls.public)),
@@ -49,8 +56,8 @@ pub async fn bootstrap_runtime(
     })
 }
 
-/// What the plan's features make of each service.
-pub fn services(features: &[String], debug: bool) -> Vec<ServiceCapability> {
+/// What the plan's features make of each service, with the reason where one is blocked.
+pub fn services(features: &[String]) -> Vec<ServiceCapability> {
     SERVICES
         .iter()
         .zip(1_i64..)
@@ -73,7 +80,7 @@ pub fn services(features: &[String], debug: bool) -> Vec<ServiceCapability> {
                 key: key.clone(),
                 label: Some((*label).to_owned()),
                 status,
-                reason: reason.filter(|_| debug),
+                reason,
                 required_features: Some(needed.iter().map(|feature| (*feature).to_owned()).collect()),
                 admin_enabled: Some(true),
                 sort_order: Some(place * 10),
@@ -88,14 +95,15 @@ mod tests {
 
     #[test]
     fn a_service_is_available_when_the_plan_has_all_it_needs() {
-        let services = services(&["chat".into(), "video".into(), "ai".into()], false);
+        let services = services(&["chat".into(), "video".into(), "ai".into()]);
         let status =
             |key| services.iter().find(|service| service.key == key).map(|service| service.status.clone());
         assert_eq!(status(ServiceKey::Chat), Some(ServiceStatus::Available));
         assert_eq!(status(ServiceKey::VoiceCall), Some(ServiceStatus::NotInPlan));
         assert_eq!(status(ServiceKey::AiChat), Some(ServiceStatus::AiNotReady));
         assert_eq!(status(ServiceKey::AiVideo), Some(ServiceStatus::NotInPlan));
-        assert!(services.iter().all(|service| service.reason.is_none()));
-        assert!(super::services(&[], true).iter().all(|service| service.reason.is_some()));
+        for service in services.iter().chain(&super::services(&[])) {
+            assert_eq!(service.reason.is_none(), service.status == ServiceStatus::Available, "{service:?}");
+        }
     }
 }

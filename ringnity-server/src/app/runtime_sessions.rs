@@ -45,7 +45,9 @@ pub async fn create_runtime_session(
     }
     let said = request.visitor.unwrap_or_default();
     let members = request.metadata.map(Map::from).unwrap_or_default();
-    app.once(repeat, move |c| {
+    let signs = Arc::clone(&signer);
+    // A page, a tenant or a context token that is not let in any more does not get an earlier answer either.
+    let guard = move |c: &mut Conn| {
         let claims = context.as_ref().map(|token| read_context(&signer, token, now)).transpose()?;
         let vouched = claims.map(|claims| vouched(c, &claims, &hints, now)).transpose()?;
         let tenant = match &vouched {
@@ -53,6 +55,9 @@ pub async fn create_runtime_session(
             None => tenants::tenant_of_hints(c, &hints)?,
         };
         tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
+        Ok((tenant, vouched))
+    };
+    app.once_guarded(repeat, guard, move |c, (tenant, vouched)| {
         let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
         let visitor = visitors::visitor_seen(c, &tenant.id, &profile, now)?;
         let (kind, id) = (TokenScope::Visitor.as_str(), visitor.id.as_str());
@@ -62,7 +67,7 @@ pub async fn create_runtime_session(
             }
             None => sessions::session_insert_brief(c, &tenant.id, kind, id, expires_at, now)?,
         };
-        let token = sign(&signer, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
+        let token = sign(&signs, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
         Ok(RuntimeSession { expires_at: Some(session.expires_at), ..RuntimeSession::new(token, LIFE) })
     })
     .await

@@ -42,19 +42,30 @@ impl SignInLimits {
 #[must_use = "an attempt that nobody calls succeeded counts as failed"]
 pub struct Attempt {
     counted: Vec<(String, Rate)>,
-    place: String,
+    /// Account and address together, where the account is known.
+    place: Option<String>,
 }
 
 /// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Call it before the
 /// password is looked at, and [`Attempt::succeeded`] when it was right.
 pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<Attempt> {
     let account = format!("{surface} {}", account.trim().to_lowercase());
+    attempt(app, Some(&account), address).await
+}
+
+/// Begins an attempt of which the account is not known before it is looked at: only the address can be limited.
+pub async fn begin_unknown(app: &App, address: IpAddr) -> AppResult<Attempt> {
+    attempt(app, None, address).await
+}
+
+async fn attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult<Attempt> {
     let address = network(address);
     let name = |what: &str| secrets::hash(&format!("sign-in {what}"));
-    let place = name(&format!("to {account} from {address}"));
+    let place = account.map(|account| name(&format!("to {account} from {address}")));
     let Some(limits) = app.sign_in_limits else { return Ok(Attempt { counted: Vec::new(), place }) };
-    let narrow = vec![(place.clone(), limits.pair), (name(&format!("from {address}")), limits.address)];
-    let wide = (name(&format!("to {account}")), limits.account);
+    let mut narrow = vec![(name(&format!("from {address}")), limits.address)];
+    narrow.extend(place.clone().map(|place| (place, limits.pair)));
+    let wide = account.map(|account| (name(&format!("to {account}")), limits.account));
     let now = app.now();
     let known = place.clone();
     // Looked at first: whoever is refused costs no write.
@@ -62,7 +73,9 @@ pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> 
         .store
         .read(move |c| {
             let mut buckets = narrow.clone();
-            if !rates::sign_in_place_is_known(c, &known, now)? {
+            if let (Some(known), Some(wide)) = (&known, &wide)
+                && !rates::sign_in_place_is_known(c, known, now)?
+            {
                 buckets.push(wide.clone());
             }
             // In the same order for everybody, so that nobody waits for one who waits for them.
@@ -92,7 +105,10 @@ impl Attempt {
                 for (id, rate) in &self.counted {
                     rates::rate_give_back(c, id, *rate)?;
                 }
-                rates::sign_in_place_put(c, &self.place, until)
+                match &self.place {
+                    Some(place) => rates::sign_in_place_put(c, place, until),
+                    None => Ok(()),
+                }
             })
             .await?;
         Ok(())

@@ -7,11 +7,12 @@ use ringnity_api::principal::{
 };
 use ringnity_api::{AuthFailure, Authenticate, Call, Credential, Fault, Principal};
 use ringnity_store::sessions::{self, SessionFamily};
-use ringnity_store::{SessionFamilyId, StoreError, credentials, owners, platform, tenants};
+use ringnity_store::{Conn, SessionFamilyId, StoreError, credentials, owners, platform, tenants};
 
 use super::secrets;
 use super::tokens::{Claims, TokenProblem, TokenScope};
-use crate::app::{AppError, workspace};
+use crate::app::tenants::must_be_active;
+use crate::app::{self, AppError, AppResult, plans, workspace};
 use crate::fault::fault;
 use crate::state::State;
 
@@ -19,7 +20,7 @@ use crate::state::State;
 const SERVER_KEY_PREFIX: &str = "rn_sk_";
 
 impl Authenticate for State {
-    async fn server(&self, _: &Call, credential: &Credential) -> Result<ServerPrincipal, AuthFailure> {
+    async fn server(&self, call: &Call, credential: &Credential) -> Result<ServerPrincipal, AuthFailure> {
         if !credential.secret().starts_with(SERVER_KEY_PREFIX) {
             return Err(AuthFailure::NotThisKind);
         }
@@ -32,20 +33,22 @@ impl Authenticate for State {
                 let Some(found) = credentials::server_credential_by_secret_hash(c, &hash)? else {
                     return Ok(None);
                 };
-                let tenant = tenants::tenant_get(c, &found.tenant_id)?;
-                Ok::<_, StoreError>(tenant.map(|tenant| (found, tenant)))
+                let Some(tenant) = tenants::tenant_get(c, &found.tenant_id)? else { return Ok(None) };
+                let served = must_be_active(&tenant)
+                    .and_then(|()| plans::must_include(c, &tenant.id, app::credentials::FEATURE));
+                Ok::<_, AppError>(Some((found, served)))
             })
             .await
-            .map_err(unavailable)?;
-        let (found, tenant) = found.filter(|(found, _)| found.is_active).ok_or(AuthFailure::Invalid)?;
-        crate::app::tenants::must_be_active(&tenant).map_err(fault)?;
+            .map_err(fault)?;
+        let (found, served) = found.filter(|(found, _)| found.is_active).ok_or(AuthFailure::Invalid)?;
+        hold_back(call, served);
         if found.touch_due(now) {
             let (tenant, id) = (found.tenant_id.clone(), found.id.clone());
-            self.app
-                .store
-                .write(move |c| credentials::server_credential_touch(c, &tenant, &id, now))
-                .await
-                .map_err(unavailable)?;
+            let touch = move |c: &mut Conn| credentials::server_credential_touch(c, &tenant, &id, now);
+            // When a key was used is for people to look at. Where it cannot be noted, reads go on.
+            if let Err(error) = self.app.store.write(touch).await {
+                tracing::warn!(%error, "cannot note that a key was used");
+            }
         }
         Ok(ServerPrincipal {
             tenant: found.tenant_id.into_string().into(),
@@ -54,7 +57,7 @@ impl Authenticate for State {
         })
     }
 
-    async fn owner(&self, _: &Call, credential: &Credential) -> Result<OwnerPrincipal, AuthFailure> {
+    async fn owner(&self, call: &Call, credential: &Credential) -> Result<OwnerPrincipal, AuthFailure> {
         let claims = self.claims(credential, TokenScope::Owner).await?;
         let session = self.live_session(&claims).await?;
         let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
@@ -74,7 +77,7 @@ impl Authenticate for State {
         if !owner.is_active {
             return Err(AuthFailure::Invalid);
         }
-        crate::app::tenants::must_be_active(&tenant).map_err(fault)?;
+        hold_back(call, must_be_active(&tenant));
         Ok(OwnerPrincipal {
             tenant: tenant_id.into_string().into(),
             owner_id,
@@ -82,7 +85,11 @@ impl Authenticate for State {
         })
     }
 
-    async fn workspace(&self, _: &Call, credential: &Credential) -> Result<WorkspacePrincipal, AuthFailure> {
+    async fn workspace(
+        &self,
+        call: &Call,
+        credential: &Credential,
+    ) -> Result<WorkspacePrincipal, AuthFailure> {
         let claims = self.claims(credential, TokenScope::Workspace).await?;
         let session = self.live_session(&claims).await?;
         let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
@@ -99,7 +106,7 @@ impl Authenticate for State {
             .await
             .map_err(unavailable)?;
         let (Some(agent), Some(tenant)) = (agent, tenant) else { return Err(AuthFailure::Invalid) };
-        crate::app::tenants::must_be_active(&tenant).map_err(fault)?;
+        hold_back(call, must_be_active(&tenant));
         Ok(WorkspacePrincipal {
             tenant: agent.tenant_id.into_string().into(),
             agent_id: agent.id.into_string(),
@@ -141,7 +148,23 @@ impl Authenticate for State {
     }
 
     async fn admitted(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
-        self.count(call, principal).await
+        self.count(call, principal).await?;
+        match call.noted::<HeldBack>() {
+            Some(HeldBack(fault)) => Err(fault),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why somebody who is known is not let in. Told after the request was counted, like everything that is told to
+/// those who are known.
+#[derive(Clone)]
+struct HeldBack(Fault);
+
+/// Keeps a refusal until the request was counted.
+pub(super) fn hold_back(call: &Call, outcome: AppResult<()>) {
+    if let Err(refusal) = outcome {
+        call.note(HeldBack(fault(refusal)));
     }
 }
 

@@ -9,6 +9,7 @@ use ringnity_store::{
     AgentId, Conn, DepartmentId, SessionFamilyId, StoreError, TenantId, VisitorId, agents, visitors,
 };
 
+use super::authenticate::hold_back;
 use super::tokens::{Claims, SdkClaims, TokenScope};
 use crate::app::{AppError, sdk_tokens, tenants};
 use crate::fault::fault;
@@ -140,7 +141,7 @@ impl State {
             .map_err(fault)?;
         let (session, tenant, subject, page) = held.ok_or(AuthFailure::Invalid)?;
         Page::note(call, &page);
-        page.map_err(fault)?;
+        hold_back(call, page);
         Ok(Holder { session, tenant, subject, claims: sdk })
     }
 }

@@ -211,7 +211,7 @@ async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findi
     migrations(&seen, found);
     if !seen.kept.is_empty() {
         let words = format!("the database keeps {}, which restores replaced", seen.kept.join(", "));
-        found.warn("leftovers", words, "DROP SCHEMA … CASCADE for each that nobody needs");
+        found.warn("leftovers", words, "drop the schemas that nobody needs, each with CASCADE");
     }
     clocks(&seen, found);
     backlog(&seen, running == Some(false), found);

@@ -172,7 +172,7 @@ impl ServeConfig {
         let public = public.trim_end_matches('/').to_owned();
         let dashboard = self.dashboard_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Urls {
-            secure: public.starts_with("https://"),
+            secure: !is_plain_and_here(&public),
             dashboard: dashboard.unwrap_or_else(|| public.clone()),
             public,
             base_domain: self.base_domain.to_ascii_lowercase(),
@@ -189,8 +189,20 @@ pub struct Urls {
     pub dashboard: String,
     /// Domain of the tenants' hosts.
     pub base_domain: String,
-    /// Whether clients come by https, so that cookies may insist on it.
+    /// Whether cookies insist on https: everywhere but on the developer's own machine.
     pub secure: bool,
+}
+
+/// Whether a URL is http to this very machine, where nobody listens in.
+fn is_plain_and_here(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    let here = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    here && url.scheme() == "http"
 }
 
 impl Urls {
@@ -239,6 +251,24 @@ mod tests {
         assert!(urls.is_dashboard("https://dash.example.com:8443"));
         for origin in ["https://dash.example.com", "http://dash.example.com:8443", "null", ""] {
             assert!(!urls.is_dashboard(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn only_plain_http_to_this_machine_needs_no_secure_cookies() {
+        for url in
+            ["http://127.0.0.1:8192", "http://localhost:8192", "http://demo.localhost", "http://[::1]:1"]
+        {
+            assert!(is_plain_and_here(url), "{url}");
+        }
+        for url in [
+            "https://localhost",
+            "http://chat.example.com",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "",
+        ] {
+            assert!(!is_plain_and_here(url), "{url}");
         }
     }
 

@@ -47,7 +47,9 @@ impl DashboardAuthOperations for Routes {
         call: Call,
         input: LoginOwnerWithGoogleInput,
     ) -> Result<types::OwnerGoogleLoginEnvelope, Fault> {
-        let data = google::login_owner_with_google(&cx.app, &input.body.id_token).await.map_err(fault)?;
+        let address = cx.client_address(&call);
+        let data =
+            google::login_owner_with_google(&cx.app, address, &input.body.id_token).await.map_err(fault)?;
         if let Some(token) = &data.refresh_token {
             set_cookie(cx, &call, Some(token));
         }

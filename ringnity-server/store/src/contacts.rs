@@ -193,7 +193,8 @@ pub fn contact_by_external_id(
         .optional()?)
 }
 
-/// The tenant's contacts, newest first. The total of all contacts costs the same however many there are; that of
+/// The tenant's contacts in the order in which they were made: what is added while somebody reads the pages comes
+/// after the last one, and moves nothing. The total of all contacts costs the same however many there are; that of
 /// a search is counted.
 pub fn contact_list(
     c: &mut Conn,
@@ -222,7 +223,7 @@ pub fn contact_list(
         matching().count().get_result(c)?
     };
     let rows = matching()
-        .order((contacts::created_at.desc(), contacts::id.asc()))
+        .order((contacts::created_at.asc(), contacts::id.desc()))
         .limit(page.limit())
         .offset(page.offset())
         .select(Contact::as_select())

@@ -153,7 +153,10 @@ impl From<DieselError> for StoreError {
                 DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => {
                     StoreError::Reference(info.message().into())
                 }
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+                // A database that takes no writes is a standby, or was switched so by its administrator.
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::ReadOnlyTransaction => {
                     StoreError::Unavailable(info.message().trim().into())
                 }
                 DatabaseErrorKind::SerializationFailure => StoreError::Busy(info.message().to_owned()),

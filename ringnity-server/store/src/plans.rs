@@ -1,7 +1,11 @@
 //! Plans and what they contain: features and quotas, as data. Enforcing them is not done here.
 
 use chrono::{DateTime, Utc};
-use diesel::{prelude::*, upsert::excluded};
+use diesel::{
+    dsl::{exists, select},
+    prelude::*,
+    upsert::excluded,
+};
 
 use crate::{
     conn::{Conn, on_engine},
@@ -192,6 +196,16 @@ pub fn plan_features_of_tenant(c: &mut Conn, tenant: &TenantId) -> StoreResult<V
         .order(plan_features::feature_key)
         .select(plan_features::feature_key)
         .load(c)?)
+}
+
+/// Whether the tenant's plan contains that feature.
+pub fn plan_of_tenant_includes(c: &mut Conn, tenant: &TenantId, feature: &str) -> StoreResult<bool> {
+    let held = plan_features::table
+        .inner_join(plans::table.inner_join(tenants::table))
+        .filter(tenants::id.eq(tenant))
+        .filter(plan_features::feature_key.eq(feature))
+        .filter(plan_features::enabled.eq(true));
+    Ok(select(exists(held)).get_result(c)?)
 }
 
 /// What the tenant's plan says about that quota; `None` where it says nothing.

@@ -224,6 +224,17 @@ impl TestDatabase {
         }
     }
 
+    /// Lets a PostgreSQL database take writes or not, as a standby does that was not promoted yet.
+    ///
+    /// # Panics
+    /// Where it cannot be done: this is for tests.
+    pub fn set_writable(&self, writable: bool) {
+        if let Place::Server { name } = &self.place {
+            admin(&format!("ALTER DATABASE {name} SET default_transaction_read_only = {}", !writable));
+            self.cut();
+        }
+    }
+
     /// Cuts every connection to a PostgreSQL database.
     ///
     /// # Panics

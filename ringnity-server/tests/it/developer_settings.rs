@@ -187,6 +187,10 @@ fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
         let expired = both().await;
         assert_eq!(failing(&expired), ["subscription", "services"]);
         assert_eq!(expired.data()["reports"]["ready"], false);
+        // What a widget is told does not differ.
+        let bootstrap = server.get("/api/sdk/bootstrap?slug=demo&debug=true").send().await.ok();
+        assert_eq!(service(&bootstrap, "chat")["status"], "not_in_plan");
+        assert_eq!(service(&bootstrap, "chat")["reason"], service(&expired, "chat")["reason"]);
     });
 }
 

@@ -4,6 +4,7 @@ use chrono::Duration;
 use reqwest::Method;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_store::plans::{self, PlanQuota};
+use ringnity_store::tenants::{TenantChanges, tenant_update};
 use ringnity_store::{StoreError, TenantId};
 use serde_json::json;
 
@@ -54,6 +55,22 @@ fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
         ] {
             assert_eq!(number(&answer, "x-ratelimit-limit"), None);
         }
+        // Who is known and not let in is counted and told, too: otherwise it could ask without end.
+        let visitor = server.visitor_session(&json!({ "slug": server.demo.first.tenant.slug })).await;
+        for left in (0..12).rev() {
+            let request = server.delete("/api/sdk/devices/push-token").bearer(&visitor);
+            let body = json!({ "provider": "fcm", "token": "t" });
+            let refused = request.header("origin", "https://evil.example").json(&body).send().await;
+            let refused = refused.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+            let remaining = number(&refused, "x-ratelimit-remaining").expect("remaining");
+            assert!((left..=left + 1).contains(&remaining), "{remaining} of {left}");
+        }
+        let (tenant, store, now) = (server.tenant_id(), server.store().await, server.clock.now());
+        let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
+        store.write(move |c| tenant_update(c, &tenant, &off, now)).await.expect("switches it off");
+        store.close().await;
+        let owner = ask(&server, &key).await.refused(403, "SDK_CLIENT_INACTIVE");
+        assert_eq!(number(&owner, "x-ratelimit-limit"), Some(12));
     });
 }
 

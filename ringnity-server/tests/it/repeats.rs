@@ -2,6 +2,7 @@
 
 use chrono::Duration;
 use reqwest::StatusCode;
+use ringnity_store::tenants::{TenantChanges, tenant_update};
 use ringnity_store::{TenantId, events};
 use serde_json::{Value, json};
 
@@ -139,5 +140,35 @@ fn a_secret_is_told_again_and_stands_nowhere() {
                 assert!(!found, "{told} stands in {}", name.display());
             }
         }
+    });
+}
+
+#[test]
+fn a_repeat_is_for_whoever_might_ask_anew() {
+    on_each_engine(async |server| {
+        let slug = &server.demo.first.tenant.slug;
+        let body = json!({ "slug": slug, "visitor": { "name": "Ada" } });
+        let ask = async |origin: Option<&str>| {
+            let request = server.post("/api/sdk/session").header("idempotency-key", "visit").json(&body);
+            origin.into_iter().fold(request, |request, origin| request.header("origin", origin)).send().await
+        };
+        let allowed = "http://localhost:3000";
+        let first = ask(Some(allowed)).await.status(StatusCode::CREATED);
+        assert_eq!(ask(Some(allowed)).await.status(StatusCode::CREATED).text, first.text);
+        assert_eq!(ask(None).await.status(StatusCode::CREATED).text, first.text, "an app");
+        // Pages of nobody, and of another tenant: that their origin is known here is not enough.
+        let domain = json!({ "domain": "shop.example" });
+        let owner = server.other_owner_token().await;
+        server.post("/api/sdk/developer/allowed-domains").bearer(&owner).json(&domain).send().await;
+        for origin in ["https://evil.example", "https://shop.example"] {
+            let refused = ask(Some(origin)).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+            assert_eq!(refused.header("access-control-allow-origin"), None, "{origin}");
+        }
+        let store = server.store().await;
+        let (tenant, now) = (server.tenant_id(), server.clock.now());
+        let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
+        store.write(move |c| tenant_update(c, &tenant, &off, now)).await.expect("switches it off");
+        store.close().await;
+        ask(Some(allowed)).await.refused(403, "SDK_CLIENT_INACTIVE");
     });
 }

@@ -132,6 +132,64 @@ fn contacts_are_found_counted_and_paged() {
 }
 
 #[test]
+fn contacts_that_come_meanwhile_come_after_the_last_page() {
+    on_each_engine(async |server| {
+        let names = async |page: u32| -> Vec<String> {
+            let page = list(&server, &format!("?limit=2&page={page}")).await;
+            let contacts = page["contacts"].as_array().expect("list");
+            contacts.iter().map(|contact| contact["name"].as_str().expect("name").to_owned()).collect()
+        };
+        let add = async |name: &str| {
+            server.clock.advance(chrono::Duration::seconds(1));
+            upsert(&server, json!({ "externalId": name, "name": name, "phone": name })).await
+        };
+        for name in ["a", "b", "c"] {
+            add(name).await;
+        }
+        let mut seen = names(1).await;
+        add("d").await;
+        add("a").await;
+        seen.extend(names(2).await);
+        assert_eq!(seen, ["a", "b", "c", "d"], "none twice, none left out");
+    });
+}
+
+#[test]
+fn a_plan_says_whether_there_are_contacts_and_how_many() {
+    on_each_engine(async |server| {
+        let send = async |external: &str| {
+            let body = json!({ "externalId": external, "name": "Ada", "phone": external });
+            server.post(CONTACTS).bearer(server.key()).json(&body).send().await
+        };
+        server.set_quota("contacts", 2).await;
+        let first = send("1").await.ok();
+        send("2").await.ok();
+        let refused = send("3").await.refused(403, "FEATURE_NOT_AVAILABLE");
+        assert!(refused.text.contains("allows 2 contacts"), "{}", refused.text);
+        send("2").await.ok();
+        assert_eq!(list(&server, "").await["pagination"]["total"], 2, "nothing of the third was kept");
+        // Ten at once do not get past it, either.
+        let path = format!("{CONTACTS}/{}", first.data()["contact"]["id"].as_str().expect("id"));
+        server.delete(&path).bearer(server.key()).send().await.ok();
+        let ids: Vec<String> = (0..10).map(|n| format!("many {n}")).collect();
+        let many = futures_util::future::join_all(ids.iter().map(|id| send(id))).await;
+        assert_eq!(many.iter().filter(|answer| answer.status == 200).count(), 1);
+        assert_eq!(list(&server, "").await["pagination"]["total"], 2);
+
+        server.set_feature("contacts", false).await;
+        for request in [
+            server.get(CONTACTS),
+            server.get(&path),
+            server.patch(&path).json(&json!({ "name": "Ada King" })),
+            server.delete(&path),
+        ] {
+            request.bearer(server.key()).send().await.refused(403, "FEATURE_NOT_AVAILABLE");
+        }
+        send("2").await.refused(403, "FEATURE_NOT_AVAILABLE");
+    });
+}
+
+#[test]
 fn a_contact_is_read_changed_and_deleted() {
     on_each_engine(async |server| {
         let made = upsert(

@@ -269,12 +269,15 @@ fn the_plan_says_how_many_keys_may_be_active() {
 }
 
 #[test]
-fn a_plan_without_the_server_api_has_no_new_keys() {
+fn a_plan_without_the_server_api_has_no_new_keys_and_its_old_ones_open_nothing() {
     on_each_engine(async |server| {
         let token = server.owner_token().await;
-        let (id, _) = made(&server, &token, &["server:health"]).await;
+        let (id, secret) = made(&server, &token, &["server:health"]).await;
         let path = format!("{PATH}/{id}");
+        server.get("/api/server/health").bearer(&secret).send().await.ok();
         server.set_feature("server_api", false).await;
+        let refused = server.get("/api/server/health").bearer(&secret).send().await;
+        refused.refused(403, "FEATURE_NOT_AVAILABLE");
         let body = json!({ "name": "One more", "scopes": ["server:health"] });
         let refused = server.post(PATH).bearer(&token).json(&body).send().await;
         refused.refused(403, "FEATURE_NOT_AVAILABLE");

@@ -306,6 +306,27 @@ impl TestServer {
             .expect("another feature");
     }
 
+    /// Lets the demo tenant's plan allow so many of something.
+    pub async fn set_quota(&self, quota: &'static str, limit: i64) {
+        let tenant = self.tenant_id();
+        self.store()
+            .await
+            .write(move |c| {
+                let Some(plan) = plans::plan_of_tenant(c, &tenant)? else { return Ok(()) };
+                let quota = plans::PlanQuota {
+                    plan_id: plan.id,
+                    quota_key: quota.to_owned(),
+                    value_type: "number".to_owned(),
+                    limit_value: Some(limit),
+                    reset_period: None,
+                    config: "{}".to_owned(),
+                };
+                plans::plan_quota_put(c, &quota)
+            })
+            .await
+            .expect("another quota");
+    }
+
     /// Makes a Server API key with `scopes` for the demo tenant.
     pub async fn key_with(&self, scopes: &[&str]) -> String {
         let body = serde_json::json!({ "name": "A test's key", "scopes": scopes });

@@ -178,7 +178,7 @@ async fn a_contact_must_have_all_tags_that_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_are_newest_first_overlap_nowhere_and_know_the_total() {
+async fn pages_are_oldest_first_overlap_nowhere_and_know_the_total() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let made: Vec<Contact> = store
@@ -197,7 +197,7 @@ async fn pages_are_newest_first_overlap_nowhere_and_know_the_total() {
             .await
             .unwrap();
         let mut expected = made.clone();
-        expected.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(a.id.cmp(&b.id)));
+        expected.sort_by(|a, b| a.created_at.cmp(&b.created_at).then(b.id.cmp(&a.id)));
         let mut seen = Vec::new();
         for number in 1..=4 {
             let (t, request) = (t.clone(), PageRequest::new(number, 10));

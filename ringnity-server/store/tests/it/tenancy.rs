@@ -200,6 +200,7 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 assert_eq!(tenants::subscription_get(c, &yours)?, None);
                 tenants::subscription_put(c, &yours, "canceled", None, now)?;
                 plans::plan_features_of_tenant(c, &yours)?;
+                plans::plan_of_tenant_includes(c, &yours, "contacts")?;
                 plans::plan_quota_of_tenant(c, &yours, "agents")?;
                 assert_eq!(events::event_last_at(c, &yours)?, None);
                 assert!(events::event_list_after(c, &yours, event.sequence - 1, 10)?.is_empty());

@@ -1,6 +1,8 @@
 //! Owners who sign in with Google: which ID tokens are accepted, and whom they sign in.
 
 use chrono::Duration;
+use futures_util::{StreamExt as _, stream};
+use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_store::{TenantId, owners};
 use serde_json::{Value, json};
 
@@ -45,6 +47,40 @@ fn a_server_that_nobody_told_of_google_says_so() {
         let token = Key::new("k1").token(&owner_claims(&server, "1"));
         ask(&server, &token).await.refused(403, "AUTH_GOOGLE_NOT_CONFIGURED");
         server.post(PATH).json(&json!({})).send().await.refused(400, "REQUEST_INVALID");
+    });
+}
+
+#[test]
+fn s2_4_whoever_sends_tokens_that_are_none_is_stopped_and_nobody_else() {
+    let key = Key::new("k1");
+    let google = FakeGoogle::with(&[&key]);
+    let configure = google.configure();
+    let behind_a_proxy = move |config: &mut ServeConfig| {
+        configure(config);
+        config.rate_limit = Some(RateLimit::Plan);
+        config.trusted_proxies = vec!["127.0.0.1".parse().expect("address")];
+    };
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let ask = async |address: &str, token: &str| {
+            let request = server.post(PATH).header("x-forwarded-for", address);
+            request.json(&json!({ "idToken": token })).send().await
+        };
+        let good = key.token(&owner_claims(&server, "1"));
+        // What succeeds does not count.
+        for _ in 0..10 {
+            ask("192.0.2.1", &good).await.ok();
+        }
+        let many: Vec<_> = stream::iter(0..310)
+            .map(async |_| ask("192.0.2.1", "a.b.c").await.status.as_u16())
+            .buffer_unordered(8)
+            .collect()
+            .await;
+        assert_eq!(many.iter().filter(|status| **status == 401).count(), 300);
+        let refused = ask("192.0.2.1", &good).await.refused(429, "RATE_LIMITED");
+        assert!(refused.header("retry-after").is_some());
+        ask("192.0.2.2", &good).await.ok();
+        server.clock.advance(Duration::minutes(15));
+        ask("192.0.2.1", &key.token(&owner_claims(&server, "1"))).await.ok();
     });
 }
 

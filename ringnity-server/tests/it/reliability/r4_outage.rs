@@ -91,6 +91,23 @@ fn r4_a_database_that_is_gone_is_503_at_once_and_its_return_needs_nobody() {
 }
 
 #[test]
+fn r4_a_database_that_takes_no_writes_can_be_read() {
+    on_shared_place(async |place| {
+        let (mut node, demo) = place.seed();
+        let asker = Asker::new(&node, &demo.first.server_api_key);
+        assert_eq!(asker.contact("before").await, 200);
+        place.database.set_writable(false);
+        // More than this node may count for itself before it has to ask how many are left.
+        for _ in 0..50 {
+            assert_eq!(asker.ask(Method::GET, "/api/server/contacts", None).await.0, 200, "{}", node.log());
+        }
+        assert_eq!(asker.contact("during").await, 503);
+        place.database.set_writable(true);
+        assert_eq!(asker.contact("after").await, 200, "{}", node.log());
+    });
+}
+
+#[test]
 fn r4_connections_that_are_cut_under_load_lose_nothing_and_do_nothing_twice() {
     on_shared_place(async |place| {
         let begun = Instant::now();
@@ -106,6 +123,13 @@ fn r4_connections_that_are_cut_under_load_lose_nothing_and_do_nothing_twice() {
         verdict.tell("PostgreSQL: every connection cut 10 times", begun);
         assert_eq!((verdict.cut, verdict.refused), (0, 0), "{verdict:?}");
     });
+}
+
+/// Sets how large files may get that the node writes, in bytes. The hard limit stays, or it could not be lifted.
+fn limit_files(node: &Node, bytes: &str) {
+    let mut limit = Command::new("prlimit");
+    limit.args(["--pid", &node.id().to_string(), &format!("--fsize={bytes}:")]);
+    assert!(limit.status().expect("prlimit").success());
 }
 
 /// A disk that is full is simulated by a limit on how large a file may get, which can be lifted again.
@@ -141,9 +165,14 @@ fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
             assert!(many.iter().all(|status| *status == 503), "{many:?}");
             assert_eq!(total().await, Some(kept.len() as u64));
         }
-        let room =
-            Command::new("prlimit").args(["--pid", &node.id().to_string(), "--fsize=unlimited"]).status();
-        assert!(room.expect("prlimit").success());
+        // A key notes that it is used; that it cannot is nobody's trouble. This one was not used yet, and there is not
+        // even room for that.
+        limit_files(&node, "1");
+        let unused = Asker::new(&node, &demo.other_tenant.members.server_api_key);
+        let (status, list) = unused.ask(Method::GET, "/api/server/contacts", None).await;
+        assert_eq!(status, 200, "{list}");
+        assert!(node.log().contains("cannot note that a key was used"), "{}", node.log());
+        limit_files(&node, "unlimited");
         assert_eq!(asker.contact("room").await, 200, "{}", node.log());
         kept.push("room".into());
         assert_eq!(total().await, Some(kept.len() as u64));
