@@ -7,8 +7,9 @@
 //! A step is the *seat* of its operation: a run calls the steps before it, and then sends variations of its
 //! request. Reading is here; calling is in `run`.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::IndexMap;
+use jsonschema::{Draft, Validator};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -70,6 +71,8 @@ pub struct Unreachable {
     pub status: String,
     /// Why.
     pub reason: String,
+    /// Expression of an input with which it can be caused after all.
+    pub without: Option<Value>,
 }
 
 /// A flow.
@@ -78,6 +81,8 @@ pub struct Unreachable {
 pub struct Workflow {
     /// Its name.
     pub workflow_id: String,
+    /// JSON Schema of the inputs. A flow that they do not fit is left out.
+    pub inputs: Option<Value>,
     /// Flows whose outputs it uses.
     #[serde(default)]
     pub depends_on: Vec<String>,
@@ -144,6 +149,26 @@ pub struct Criterion {
     pub condition: String,
 }
 
+impl Workflow {
+    /// What keeps a flow from being run with these inputs, in words that tell no secret.
+    pub fn lacks(&self, inputs: &Value) -> Option<String> {
+        let schema = self.inputs.as_ref()?;
+        let validator = match validator(schema) {
+            Ok(validator) => validator,
+            Err(error) => return Some(error.to_string()),
+        };
+        let error = validator.iter_errors(inputs).next()?;
+        let problem = error.masked_with("what is there").to_string();
+        let place = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
+        Some(if place.is_empty() { problem } else { format!("{place}: {problem}") })
+    }
+}
+
+fn validator(schema: &Value) -> Result<Validator> {
+    let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
+    options.build(schema).map_err(|error| anyhow!("{error}"))
+}
+
 impl Step {
     /// The status that the step waits for, when its criteria name one.
     pub fn status(&self) -> Option<u16> {
@@ -175,6 +200,9 @@ impl Flows {
             bail!("the flow document is of Arazzo {:?}; this reads 1.x", flows.arazzo);
         }
         for (index, workflow) in flows.workflows.iter().enumerate() {
+            if let Some(schema) = &workflow.inputs {
+                validator(schema).with_context(|| format!("{}: its inputs", workflow.workflow_id))?;
+            }
             for needed in &workflow.depends_on {
                 if !flows.workflows[..index].iter().any(|before| before.workflow_id == *needed) {
                     bail!("{}: depends on {needed}, which does not stand before it", workflow.workflow_id);
@@ -207,6 +235,11 @@ impl Flows {
             if contract.operation(&one.operation_id).is_none() {
                 bail!("unreachable: the contract has no operation {}", one.operation_id);
             }
+            if let Some(without) = &one.without
+                && !without.as_str().is_some_and(|text| text.starts_with("$inputs."))
+            {
+                bail!("unreachable: {}: `without` names an input, as $inputs.NAME", one.operation_id);
+            }
         }
         Ok(flows)
     }
@@ -216,13 +249,24 @@ impl Flows {
         self.workflows.iter().find(|workflow| workflow.workflow_id == id)
     }
 
-    /// The seat of an operation: the first step that calls it and waits for no refusal.
-    pub fn seat(&self, operation: &str) -> Option<(&Workflow, usize)> {
+    /// Forgets what is called unreachable without an input that is there.
+    pub fn reach(&mut self, inputs: &Value) {
+        let scope = Scope { inputs: inputs.clone(), ..Scope::default() };
+        self.extra
+            .unreachable
+            .retain(|one| one.without.as_ref().is_none_or(|input| resolve(input, &scope).is_err()));
+    }
+
+    /// The seat of an operation: the first step that calls it and waits for no refusal, in a flow that is run.
+    pub fn seat(&self, operation: &str, is_run: impl Fn(&Workflow) -> bool) -> Option<(&Workflow, usize)> {
         let seats = |workflow: &Workflow| {
             workflow.steps.iter().position(|step| {
                 step.operation_id == operation && step.status().is_none_or(|status| status < 400)
             })
         };
-        self.workflows.iter().find_map(|workflow| Some((workflow, seats(workflow)?)))
+        self.workflows
+            .iter()
+            .filter(|workflow| is_run(workflow))
+            .find_map(|workflow| Some((workflow, seats(workflow)?)))
     }
 }

@@ -23,6 +23,8 @@ pub enum Halt {
     NotBuilt(String),
     /// There is no credential that an operation takes.
     NoCredential(String),
+    /// The inputs do not fit a flow.
+    LeftOut(String),
     /// Something went wrong, and stands in the record.
     Failed(String),
 }
@@ -32,7 +34,7 @@ impl std::fmt::Display for Halt {
         match self {
             Self::NotBuilt(operation) => write!(formatter, "the server does not have {operation} yet"),
             Self::NoCredential(kinds) => write!(formatter, "there is no credential of kind {kinds}"),
-            Self::Failed(reason) => formatter.write_str(reason),
+            Self::LeftOut(reason) | Self::Failed(reason) => formatter.write_str(reason),
         }
     }
 }
@@ -200,8 +202,18 @@ impl Engine {
         if tenant.workflows.contains_key(&workflow.workflow_id) {
             return Ok(());
         }
+        if let Some(lacking) = workflow.lacks(&tenant.inputs) {
+            let name = &workflow.workflow_id;
+            return Err(Halt::LeftOut(format!(
+                "flow {name} is left out, for the inputs do not fit: {lacking}"
+            )));
+        }
         for needed in workflow.depends_on.iter().filter_map(|needed| self.flows.workflow(needed)) {
-            Box::pin(self.flow(tenant, needed)).await?;
+            // This flow is not left out itself: it lacks what the other would have made.
+            Box::pin(self.flow(tenant, needed)).await.map_err(|halt| match halt {
+                Halt::LeftOut(reason) => Halt::Failed(reason),
+                other => other,
+            })?;
         }
         let scope = self.steps(tenant, workflow, workflow.steps.len()).await?;
         let outputs: Result<IndexMap<String, Value>> = workflow
@@ -234,11 +246,13 @@ impl Engine {
         for (index, inputs) in all.into_iter().enumerate() {
             let mut tenant = Tenant { inputs, ..Tenant::default() };
             self.credentials(&mut tenant, index == 0).await?;
-            let mut halted: Vec<String> = Vec::new();
             for workflow in &self.flows.workflows {
-                if let Err(halt) = self.flow(&mut tenant, workflow).await {
-                    halted.push(workflow.workflow_id.clone());
-                    self.record.note(format!("flow {} could not go on: {halt}", workflow.workflow_id));
+                match self.flow(&mut tenant, workflow).await {
+                    Ok(()) => {}
+                    Err(Halt::LeftOut(reason)) => self.record.note(reason),
+                    Err(halt) => {
+                        self.record.note(format!("flow {} could not go on: {halt}", workflow.workflow_id));
+                    }
                 }
             }
             tenants.push(tenant);

@@ -16,7 +16,7 @@ use crate::contract::{Contract, Place};
 use crate::flows::Flows;
 use crate::judge::Judge;
 use crate::plan::{Planner, Seat};
-use crate::report::Report;
+use crate::report::{Report, State};
 use crate::wire::{Client, Masks};
 
 mod engine;
@@ -73,7 +73,7 @@ impl Default for Options {
 /// found out; a server that breaks its contract is not an error.
 pub async fn run(
     contract: Arc<Contract>,
-    flows: Flows,
+    mut flows: Flows,
     inputs: &Value,
     base: &str,
     options: Options,
@@ -83,6 +83,7 @@ pub async fn run(
     let client = Client::new(base, options.patience)?;
     let mut masks = Masks::default();
     masks.open = options.show_secrets;
+    flows.reach(inputs);
     let secrets = secrets(inputs, String::new());
     for (name, value) in &secrets {
         masks.add(name, value);
@@ -120,24 +121,32 @@ pub async fn run(
         stage.run(&engine, &seats).await;
     }
     let cut_short = cut_short.or_else(|| engine.stopped());
-    for seat in seats.iter() {
-        let id = &seat.draft.operation.id;
-        if engine.record.built(id)
-            && !engine.record.succeeded(id)
-            && cut_short.is_none()
-            && seat.flow.is_none()
-        {
-            let ids = seat.draft.operation.parameters.iter().any(|one| one.place == Place::Path);
-            let why = if ids {
-                "no flow makes the ids that its path needs"
-            } else {
-                "its examples do not lead to success, and no flow waits for it"
-            };
-            engine.record.note(format!("{id}: {why}"));
+    if cut_short.is_none() {
+        for seat in seats.iter().filter(|seat| seat.flow.is_none()) {
+            unsuccessful(&engine, seat);
         }
     }
     engine.bar.finish_and_clear();
     Ok(report(&engine, began, cut_short))
+}
+
+/// Notes why an operation that no flow was run for never succeeded, where it could have.
+fn unsuccessful(engine: &Engine, seat: &Seat) {
+    let operation = &seat.draft.operation;
+    let id = &operation.id;
+    let report = engine.record.operation(operation, &engine.flows);
+    let mut successes = report.cells.iter().filter(|cell| !cell.status.starts_with(['4', '5']));
+    let reachable = successes.any(|cell| !matches!(cell.state, State::Unreachable(_)));
+    if !report.built || engine.record.succeeded(id) || !reachable {
+        return;
+    }
+    let ids = operation.parameters.iter().any(|one| one.place == Place::Path);
+    let why = match engine.flows.seat(id, |_| true) {
+        Some((workflow, _)) => format!("flow {}, which would try it, is left out", workflow.workflow_id),
+        None if ids => "no flow makes the ids that its path needs".to_owned(),
+        None => "its examples do not lead to success, and no flow waits for it".to_owned(),
+    };
+    engine.record.note(format!("{id}: {why}"));
 }
 
 /// A part of a run.

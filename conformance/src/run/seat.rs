@@ -50,7 +50,9 @@ async fn seat(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<
     if !access.anonymous && tenant.credential(operation, None).is_none() {
         return Err(tenant.without(&access.kinds));
     }
-    let Some((workflow, index)) = engine.flows.seat(&operation.id) else {
+    let Some((workflow, index)) =
+        engine.flows.seat(&operation.id, |workflow| workflow.lacks(&tenant.inputs).is_none())
+    else {
         let draft = plain(engine, tenant, operation).map_err(failed)?;
         return Ok(Seat { flow: None, draft, scope: Scope::default(), other: None, spots: Vec::new() });
     };

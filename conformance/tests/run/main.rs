@@ -3,6 +3,7 @@
 
 mod commands;
 mod contract;
+mod inputs;
 mod library;
 mod museum;
 mod proxy;

@@ -1,0 +1,102 @@
+//! Flows that take what not everybody can give: what a run does and says where an input is not there.
+
+use std::sync::Arc;
+
+use conformance::contract::Contract;
+use conformance::flows::Flows;
+use conformance::report::{Format, Report, State, Verdict};
+use conformance::run::{Options, run};
+use serde_json::{Value, json};
+
+use crate::library;
+
+fn contract() -> Arc<Contract> {
+    let document = serde_json::from_str(library::CONTRACT).expect("JSON");
+    let settings = toml::from_str(library::SETTINGS).expect("settings");
+    Arc::new(Contract::new(document, None, settings).expect("a contract"))
+}
+
+/// The library's flows, with books lent on a card only.
+fn flows() -> Value {
+    let mut flows: Value = serde_json::from_str(library::FLOWS).expect("JSON");
+    for workflow in flows["workflows"].as_array_mut().expect("flows") {
+        if workflow["workflowId"] == "bookIsLent" {
+            workflow["inputs"] =
+                json!({ "required": ["card"], "properties": { "card": { "type": "string" } } });
+        }
+        if workflow["workflowId"] == "ownerLooks" {
+            workflow["dependsOn"].as_array_mut().expect("a list").push(json!("bookIsLent"));
+        }
+    }
+    flows["x-conformance"]["unreachable"] = json!([{
+        "operationId": "returnLoan", "status": "200", "reason": "it takes a card", "without": "$inputs.card",
+    }]);
+    flows
+}
+
+async fn with_card(card: Option<Value>) -> Report {
+    let mut library = library::start(None);
+    if let Some(card) = card {
+        library.inputs["card"] = card;
+    }
+    let contract = contract();
+    let flows = Flows::new(flows(), &contract).expect("flows");
+    let options = Options { cases: 1, ..Options::default() };
+    run(contract, flows, &library.inputs, &library.base_url, options).await.expect("a run")
+}
+
+/// What a success of an operation counts as.
+fn success<'r>(report: &'r Report, id: &str) -> &'r State {
+    let operation = report.operations.iter().find(|operation| operation.id == id).expect("an operation");
+    &operation.cells.iter().find(|cell| cell.status == "200").expect("a success").state
+}
+
+fn told(report: &Report) -> String {
+    Format::Text.render(report, false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_that_the_inputs_do_not_fit_is_left_out_and_what_it_would_cause_is_not_blamed_on_the_server() {
+    let report = with_card(None).await;
+    assert_eq!(report.verdict(), Verdict::Clean, "{}", told(&report));
+    for note in [
+        "flow bookIsLent is left out, for the inputs do not fit: \"card\" is a required property",
+        "getLoan: flow bookIsLent, which would try it, is left out",
+    ] {
+        assert!(report.notes.iter().any(|known| known == note), "{note}\n{}", told(&report));
+    }
+    let dependent = "flow ownerLooks could not go on: flow bookIsLent is left out";
+    assert!(report.notes.iter().any(|note| note.starts_with(dependent)), "{}", told(&report));
+    // What the flows say about it is said, and what they do not counts as not seen.
+    assert_eq!(success(&report, "returnLoan"), &State::Unreachable("it takes a card".to_owned()));
+    assert!(!report.notes.iter().any(|note| note.starts_with("returnLoan")), "{}", told(&report));
+    assert_eq!(success(&report, "getLoan"), &State::Missing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_input_the_flow_is_run_and_nothing_is_called_unreachable_for_its_lack() {
+    let report = with_card(Some(json!("c-1"))).await;
+    assert_eq!((report.verdict(), success(&report, "returnLoan")), (Verdict::Clean, &State::Covered));
+    assert_eq!(report.totals(|_| true).missing, 0, "{}", told(&report));
+    assert!(!told(&report).contains("left out"), "{}", told(&report));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_of_the_wrong_kind_is_told_by_its_place_and_not_by_its_value() {
+    let report = with_card(Some(json!(471_147))).await;
+    let note = report.notes.iter().find(|note| note.contains("bookIsLent is left out")).expect("a note");
+    assert!(note.contains("card: ") && note.contains("\"string\"") && !note.contains("471147"), "{note}");
+    assert_eq!(success(&report, "returnLoan"), &State::Missing, "{}", told(&report));
+}
+
+#[test]
+fn flows_whose_words_about_inputs_cannot_be_read_are_refused() {
+    let contract = contract();
+    let refused = |flows: Value| format!("{:#}", Flows::new(flows, &contract).expect_err("no flows"));
+    let mut unreadable = flows();
+    unreadable["workflows"][0]["inputs"] = json!({ "type": "card" });
+    assert!(refused(unreadable).contains("libraryAnswers: its inputs"));
+    let mut never = flows();
+    never["x-conformance"]["unreachable"][0]["without"] = json!("$steps.lend.outputs.card");
+    assert!(refused(never).contains("$inputs.NAME"));
+}
