@@ -1,12 +1,17 @@
-//! The contract, settings and flows that this crate was built with: those of ringnity-server. The only place here
-//! that names a contract; everything else is given one.
+//! What this crate knows of ringnity-server: the contract, settings and flows that it was built with, and how a
+//! server is started that can be tried wholly. The only place here that does; everything else is given a contract.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Value, json};
 
 use crate::contract::Contract;
 use crate::flows::Flows;
+use crate::inputs::DemoServer;
+use crate::issuer::{Issuer, Key};
 
 /// The effective contract, the published one behind it, and the settings of both.
 pub fn contract() -> Result<Arc<Contract>> {
@@ -22,4 +27,72 @@ pub fn flows(contract: &Contract) -> Result<Flows> {
     let document =
         serde_json::from_str(include_str!("../flows/ringnity.arazzo.json")).context("the flows")?;
     Flows::new(document, contract)
+}
+
+/// A fresh server with demo tenants, started from the program `server`, to whose owners Google is this program.
+pub fn demo(server: &Path) -> Result<DemoServer> {
+    let google = Google::start()?;
+    let arguments =
+        ["--google-client-id", Google::CLIENT_ID, "--google-jwks-url", google.keys()].map(str::to_owned);
+    let mut started = DemoServer::start(server, &arguments)?;
+    google.vouch(&mut started.inputs, Utc::now())?;
+    Ok(started)
+}
+
+/// Google as far as a server sees it that was told the address of its keys. The real one signs for nobody else, so
+/// that without this no run could sign in.
+#[derive(Debug)]
+pub struct Google(Issuer);
+
+impl Google {
+    /// What the server is called at it.
+    pub const CLIENT_ID: &str = "conformance.apps.googleusercontent.com";
+
+    /// How long its tokens are good: longer than any run. Those of the real one are good for an hour.
+    const LIFE: Duration = Duration::days(7);
+
+    /// Has its keys ready.
+    pub fn start() -> Result<Self> {
+        Ok(Self(Issuer::start()?))
+    }
+
+    /// Where its keys are.
+    pub fn keys(&self) -> &str {
+        &self.0.url
+    }
+
+    /// Puts its ID tokens into the inputs of both tenants: for their owners, and ones that must not let them in.
+    pub fn vouch(&self, inputs: &mut Value, now: DateTime<Utc>) -> Result<()> {
+        inputs["google"] = self.tokens(&inputs["owner"]["email"], 1, now)?;
+        let other = &mut inputs["otherTenant"];
+        other["google"] = self.tokens(&other["owner"]["email"], 2, now)?;
+        Ok(())
+    }
+
+    fn tokens(&self, owner: &Value, number: u32, now: DateTime<Utc>) -> Result<Value> {
+        let claims = |account: &str, email: &Value, end: DateTime<Utc>| {
+            json!({
+                "iss": "https://accounts.google.com", "aud": Self::CLIENT_ID, "azp": Self::CLIENT_ID,
+                "sub": format!("{account}-{number}"), "email": email, "email_verified": true,
+                "name": "Ada Lovelace", "picture": "https://lh3.googleusercontent.com/a/ada",
+                "iat": (end - Self::LIFE).timestamp(), "exp": end.timestamp(),
+            })
+        };
+        let key = &self.0.key;
+        let good = claims("owner", owner, now + Self::LIFE);
+        let with = |name: &str, value: Value| {
+            let mut changed = good.clone();
+            changed[name] = value;
+            key.token(&changed)
+        };
+        Ok(json!({
+            "idToken": key.token(&good)?,
+            "newcomersToken": key.token(&claims("newcomer", &json!("newcomer@google.example"), now + Self::LIFE))?,
+            "otherAccountsToken": key.token(&claims("namesake", owner, now + Self::LIFE))?,
+            "unverifiedToken": with("email_verified", json!(false))?,
+            "otherClientsToken": with("aud", json!("somebody-elses.apps.googleusercontent.com"))?,
+            "expiredToken": key.token(&claims("owner", owner, now - Duration::hours(1)))?,
+            "forgedToken": Key::new("conformance")?.token(&good)?,
+        }))
+    }
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use conformance::flows::Flows;
-use conformance::inputs::{self, DemoServer};
-use conformance::own;
 use conformance::report::{Coverage, Format, Report, Verdict};
 use conformance::run::{Options, run};
+use conformance::{inputs, own};
 use serde_json::Value;
 
 use super::Documents;
@@ -98,7 +97,7 @@ impl Run {
                     Some(program) => program.clone(),
                     None => inputs::server()?,
                 };
-                let started = server.insert(DemoServer::start(&program, &[])?);
+                let started = server.insert(own::demo(&program)?);
                 started.inputs.clone()
             }
         };

@@ -2,21 +2,28 @@
 
 use std::path::Path;
 
-use conformance::own;
-use conformance::report::{Coverage, Format, Verdict};
+use conformance::own::{self, Google};
+use conformance::report::{Coverage, Format, State, Verdict};
 use conformance::run::{Options, run};
+use ringnity_server::config::ServeConfig;
 
-use crate::support::on_each_engine;
+use crate::support::{on_each_engine, on_each_engine_with};
 
 /// Covered answers by operation: a run may cover more than this, never less.
 const COVERAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/coverage.json");
 
 #[test]
 fn the_server_keeps_its_contract() {
-    on_each_engine(async |server| {
+    let google = Google::start().expect("keys");
+    let known_to_google = |config: &mut ServeConfig| {
+        config.google_client_id = Some(Google::CLIENT_ID.to_owned());
+        config.google_jwks_url = google.keys().to_owned();
+    };
+    on_each_engine_with(known_to_google, async |server| {
         let contract = own::contract().expect("a contract");
         let flows = own::flows(&contract).expect("flows");
-        let inputs = serde_json::to_value(&server.demo).expect("JSON");
+        let mut inputs = serde_json::to_value(&server.demo).expect("JSON");
+        google.vouch(&mut inputs, server.clock.now()).expect("tokens");
         let options = Options { cases: 3, ..Options::default() };
         let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");
         let told = || Format::Text.render(&report, false);
@@ -36,5 +43,30 @@ fn the_server_keeps_its_contract() {
                 gained.join("\n")
             );
         }
+    });
+}
+
+#[test]
+fn a_server_without_google_is_judged_and_what_only_google_could_cause_is_said() {
+    on_each_engine(async |server| {
+        let contract = own::contract().expect("a contract");
+        let flows = own::flows(&contract).expect("flows");
+        let inputs = serde_json::to_value(&server.demo).expect("JSON");
+        let only = vec!["loginOwnerWithGoogle".to_owned()];
+        let options = Options { cases: 1, only, ..Options::default() };
+        let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");
+        let told = Format::Text.render(&report, false);
+        assert_eq!(report.verdict(), Verdict::Clean, "{told}");
+        let [operation] = report.operations.as_slice() else { panic!("{told}") };
+        let success = operation.cells.iter().find(|cell| cell.status == "200").expect("a success");
+        let State::Unreachable(reason) = &success.state else { panic!("{told}") };
+        assert!(reason.contains("google.idToken"), "{reason}");
+        // It is tried as far as it can be: its body is, and that the server knows nothing of Google.
+        for status in ["400", "403"] {
+            let seen = operation.cells.iter().find(|cell| cell.status == status).map(|cell| &cell.state);
+            assert_eq!(seen, Some(&State::Covered), "{status}: {told}");
+        }
+        assert!(told.contains("flow ownerComesByGoogle is left out"), "{told}");
+        assert!(!told.contains("loginOwnerWithGoogle: "), "{told}");
     });
 }

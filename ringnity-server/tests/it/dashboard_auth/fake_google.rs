@@ -5,11 +5,8 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::KeyPair as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use conformance::issuer;
+pub use conformance::issuer::message;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use ringnity_server::config::ServeConfig;
 use serde_json::{Value, json};
@@ -17,60 +14,36 @@ use serde_json::{Value, json};
 /// The client id that the tests' server has at Google.
 pub const CLIENT_ID: &str = "ringnity.apps.googleusercontent.com";
 
-fn base64(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 /// A key that signs ID tokens.
-#[derive(Clone)]
-pub struct Key {
-    pub kid: String,
-    private: Vec<u8>,
-    /// `SEQUENCE { modulus, exponent }`.
-    pub public: Vec<u8>,
-}
+pub struct Key(issuer::Key);
 
 impl Key {
     pub fn new(kid: &str) -> Self {
-        let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
-        let whole = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).expect("its DER");
-        // Behind the 26 bytes with which PKCS#8 says that it is an RSA key.
-        let private = whole.as_ref()[26..].to_vec();
-        Self { kid: kid.to_owned(), private, public: pair.public_key().as_ref().to_vec() }
+        Self(issuer::Key::new(kid).expect("a key"))
+    }
+
+    pub fn public(&self) -> &[u8] {
+        self.0.public()
     }
 
     /// The key as a key set has it.
     pub fn jwk(&self) -> Value {
-        // 2048 bits behind the heads of sequence and number, and a zero before them; the exponent is the last.
-        let (modulus, exponent) = (&self.public[9..265], &self.public[267..]);
-        json!({
-            "kid": self.kid, "kty": "RSA", "alg": "RS256", "use": "sig",
-            "n": base64(modulus), "e": base64(exponent),
-        })
+        self.0.jwk()
     }
 
     pub fn header(&self) -> Value {
-        json!({ "alg": "RS256", "typ": "JWT", "kid": self.kid })
+        self.0.header()
     }
 
     /// A token with that header and those claims, signed with this key whatever they say.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        let message = message(header, claims);
-        let key = EncodingKey::from_rsa_der(&self.private);
-        let signature =
-            jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::RS256).expect("signs");
-        format!("{message}.{signature}")
+        self.0.sign(header, claims).expect("signs")
     }
 
     /// A token as Google makes them.
     pub fn token(&self, claims: &Value) -> String {
-        self.sign(&self.header(), claims)
+        self.0.token(claims).expect("signs")
     }
-}
-
-/// What is signed.
-pub fn message(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", base64(header.to_string()), base64(claims.to_string()))
 }
 
 /// A token signed with a secret that both sides know.

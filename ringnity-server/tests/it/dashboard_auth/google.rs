@@ -155,7 +155,7 @@ fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
             ("no signature", format!("{}.", message(&none, &good))),
             ("no signature, as before", format!("{body}.")),
             ("none, with the signature", format!("{}.{signature}", message(&none, &good))),
-            ("the public key as a secret", with_secret(&hs, &good, &key.public)),
+            ("the public key as a secret", with_secret(&hs, &good, key.public())),
             (
                 "the modulus as a secret",
                 with_secret(&hs, &good, key.jwk()["n"].as_str().unwrap_or("").as_bytes()),

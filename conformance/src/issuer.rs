@@ -1,0 +1,157 @@
+//! Somebody who signs ID tokens, for a server that lets in whom they vouch for: a key set under an address of this
+//! machine, and tokens that it verifies. Whose part this plays is not known here.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+/// How long somebody who connects may take to ask. They are answered one after the other.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A request for the key set has no body, and a head of a few lines.
+const LONGEST: u64 = 16 * 1024;
+
+/// A key that signs with RS256.
+#[derive(Debug)]
+pub struct Key {
+    id: String,
+    pair: KeyPair,
+}
+
+impl Key {
+    /// A new key of that name.
+    pub fn new(id: impl Into<String>) -> Result<Self> {
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| anyhow!("no RSA key can be made"))?;
+        Ok(Self { id: id.into(), pair })
+    }
+
+    /// Its public half: `SEQUENCE { modulus, exponent }` in DER.
+    pub fn public(&self) -> &[u8] {
+        self.pair.public_key().as_ref()
+    }
+
+    /// Its public half, as a key set has it.
+    pub fn jwk(&self) -> Value {
+        // 2048 bits behind the heads of sequence and number, and a zero before them; the exponent is the last.
+        let (modulus, exponent) = (&self.public()[9..265], &self.public()[267..]);
+        json!({
+            "kid": self.id, "kty": "RSA", "alg": "RS256", "use": "sig",
+            "n": encoded(modulus), "e": encoded(exponent),
+        })
+    }
+
+    /// The header of its tokens.
+    pub fn header(&self) -> Value {
+        json!({ "alg": "RS256", "typ": "JWT", "kid": self.id })
+    }
+
+    /// A token with those claims.
+    pub fn token(&self, claims: &Value) -> Result<String> {
+        self.sign(&self.header(), claims)
+    }
+
+    /// A token with that header and those claims, signed with this key whatever they say.
+    pub fn sign(&self, header: &Value, claims: &Value) -> Result<String> {
+        let message = message(header, claims);
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)
+            .map_err(|_| anyhow!("a token cannot be signed"))?;
+        Ok(format!("{message}.{}", encoded(signature)))
+    }
+}
+
+/// What of a token is signed.
+pub fn message(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()))
+}
+
+fn encoded(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A key whose public half is to be had over HTTP.
+#[derive(Debug)]
+pub struct Issuer {
+    /// Where its key set is.
+    pub url: String,
+    /// What it signs with.
+    pub key: Key,
+}
+
+impl Issuer {
+    /// Serves the key set of a new key on a free port of this machine, until the program ends.
+    pub fn start() -> Result<Self> {
+        let key = Key::new("conformance")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+        let url = format!("http://{}/certs", listener.local_addr()?);
+        let body = json!({ "keys": [key.jwk()] }).to_string();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        std::thread::spawn(move || {
+            for asked in listener.incoming().flatten() {
+                // Whoever goes away, or asks for nothing, gets nothing.
+                let _ = answered(&asked, &answer);
+            }
+        });
+        Ok(Self { url, key })
+    }
+}
+
+fn answered(mut asked: &TcpStream, answer: &str) -> std::io::Result<()> {
+    asked.set_read_timeout(Some(PATIENCE))?;
+    asked.set_write_timeout(Some(PATIENCE))?;
+    let mut head = BufReader::new(asked).take(LONGEST);
+    let mut line = String::new();
+    // An empty line ends the head.
+    while head.read_line(&mut line)? > 0 && !line.trim_end().is_empty() {
+        line.clear();
+    }
+    asked.write_all(answer.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+
+    use super::*;
+
+    /// Whether the key set under `url` verifies a token.
+    fn verifies(set: &Value, token: &str) -> bool {
+        let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64");
+        let key = &set["keys"][0];
+        let component = |name: &str| bytes(key[name].as_str().expect("a number"));
+        let (message, signature) = token.rsplit_once('.').expect("a signature");
+        RsaPublicKeyComponents { n: component("n"), e: component("e") }
+            .verify(&RSA_PKCS1_2048_8192_SHA256, message.as_bytes(), &bytes(signature))
+            .is_ok()
+    }
+
+    #[test]
+    fn the_key_set_verifies_what_its_key_signed_and_nothing_else() {
+        let issuer = Issuer::start().expect("starts");
+        // One who never asks does not keep others waiting for ever.
+        let _silent =
+            TcpStream::connect(issuer.url.split('/').nth(2).expect("an address")).expect("connects");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let set: Value = runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+            let answer = client.get(&issuer.url).send().await.expect("an answer");
+            answer.json().await.expect("JSON")
+        });
+        let claims = json!({ "sub": "1" });
+        assert!(verifies(&set, &issuer.key.token(&claims).expect("signs")));
+        let stranger = Key::new("conformance").expect("a key");
+        assert!(!verifies(&set, &stranger.token(&claims).expect("signs")));
+    }
+}
