@@ -143,12 +143,28 @@ impl TestDatabase {
     /// Where it cannot be reached: this is for tests.
     pub fn pretend_newer(&self) {
         let sql = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')";
+        self.run(sql, sql);
+    }
+
+    /// Lets nothing more into the outbox: from now on a write that notes an event fails at it.
+    ///
+    /// # Panics
+    /// Where it cannot be done: this is for tests.
+    pub fn refuse_events(&self) {
+        self.run(
+            "CREATE TRIGGER refuse_events BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused by a test'); END",
+            "ALTER TABLE events ADD CONSTRAINT refused_by_a_test CHECK (FALSE) NOT VALID",
+        );
+    }
+
+    /// Runs what is said in the words of its engine.
+    fn run(&self, sqlite: &str, postgres: &str) {
         match &self.config.place {
             config::Place::Sqlite(path) => {
                 let mut link = sqlite::open(path, Use::Write).expect("opens");
-                link.sqlite().expect("SQLite").batch_execute(sql).expect("a row");
+                link.sqlite().expect("SQLite").batch_execute(sqlite).expect("is done");
             }
-            config::Place::Postgres(url) => connect(url).batch_execute(sql).expect("a row"),
+            config::Place::Postgres(url) => connect(url).batch_execute(postgres).expect("is done"),
         }
     }
 

@@ -1,6 +1,9 @@
 //! Server API: a customer backend with its key.
 
 use reqwest::StatusCode;
+use ringnity_server::app::{Repeat, contacts};
+use ringnity_store::events;
+use ringnity_types::{ContactInput, ContactPatchInput};
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, on_each_engine};
@@ -228,6 +231,63 @@ fn a_contact_is_read_changed_and_deleted() {
         {
             request.bearer(server.key()).send().await.refused(404, "SERVER_CONTACT_NOT_FOUND");
         }
+    });
+}
+
+/// What the outbox tells of the demo tenant: names of events, and the contact of each.
+async fn told(server: &TestServer) -> Vec<(String, String)> {
+    let tenant = server.tenant_id();
+    let store = server.store().await;
+    let events = store.read(move |c| events::event_list_after(c, &tenant, 0, 1000)).await.expect("events");
+    store.close().await;
+    let told = events.into_iter().map(|event| {
+        let payload: Value = serde_json::from_str(&event.payload).expect("JSON");
+        let id = payload["contact"]["id"].as_str().or(payload["contactId"].as_str());
+        (event.name, id.expect("a contact").to_owned())
+    });
+    told.collect()
+}
+
+#[test]
+fn a_contact_that_is_made_changed_or_deleted_is_told_of_once() {
+    on_each_engine(async |server| {
+        let made = upsert(&server, json!({ "externalId": "x1", "name": "Ada", "phone": "1" })).await;
+        let id = made["id"].as_str().expect("id").to_owned();
+        let path = format!("{CONTACTS}/{id}");
+        server.patch(&path).bearer(server.key()).json(&json!({ "name": "Ada L." })).send().await.ok();
+        server.delete(&path).bearer(server.key()).send().await.ok();
+        // What changes nothing is not told.
+        for request in [server.delete(&path), server.patch(&path).json(&json!({ "name": "z" }))] {
+            request.bearer(server.key()).send().await.refused(404, "SERVER_CONTACT_NOT_FOUND");
+        }
+        let expected = ["contact.created", "contact.updated", "contact.deleted"];
+        assert_eq!(told(&server).await, expected.map(|name| (name.to_owned(), id.clone())));
+    });
+}
+
+#[test]
+fn a_contact_does_not_change_where_that_cannot_be_told() {
+    on_each_engine(async |server| {
+        let kept = upsert(&server, json!({ "externalId": "x1", "name": "Ada", "phone": "1" })).await;
+        let id = kept["id"].as_str().expect("id");
+        let before = told(&server).await;
+        server.database().refuse_events();
+
+        let (app, tenant) = (server.app().await, server.tenant_id());
+        let change = ContactPatchInput { name: Some("Eve".into()), ..ContactPatchInput::default() };
+        assert!(contacts::delete_contact(&app, tenant.clone(), id.into()).await.is_err());
+        assert!(contacts::update_contact(&app, tenant.clone(), id.into(), change).await.is_err());
+        for external_id in ["x1", "x2"] {
+            let input =
+                ContactInput { external_id: Some(external_id.into()), ..ContactInput::new("Eve", "2") };
+            let upserted = contacts::upsert_contact(&app, tenant.clone(), input, Repeat::default()).await;
+            assert!(upserted.is_err(), "{external_id}");
+        }
+        app.store.close().await;
+
+        let all = list(&server, "").await;
+        assert_eq!((&all["contacts"], &all["pagination"]["total"]), (&json!([kept]), &json!(1)));
+        assert_eq!(told(&server).await, before);
     });
 }
 

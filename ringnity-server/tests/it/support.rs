@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
-use ringnity_api::ResponseCheck;
+use ringnity_api::{CONTRACT, ResponseCheck};
+use ringnity_server::app::App;
+use ringnity_server::auth::tokens::Signer;
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{DatabaseConfig, ServeConfig};
 use ringnity_server::demo::Demo;
@@ -143,6 +145,13 @@ impl TestServer {
     /// The server's database, for what no operation does.
     pub async fn store(&self) -> Store {
         Store::open(&self.config.store().expect("a database")).await.expect("opens")
+    }
+
+    /// The rules on the server's database, in its time and without its limits: for what no request can do.
+    pub async fn app(&self) -> App {
+        let store = self.store().await;
+        let signer = Signer::load(&store, self.clock.now()).await.expect("its keys");
+        App::at_the_desk(store, self.clock.clone(), Arc::new(signer), CONTRACT).expect("the rules")
     }
 
     /// What a second server on the same database says.
