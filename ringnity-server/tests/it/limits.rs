@@ -2,6 +2,9 @@
 
 use chrono::Duration;
 use reqwest::Method;
+use ringnity_server::app::sign_ins::{self, SignInLimits};
+use ringnity_server::app::{App, Kind};
+use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_store::plans::{self, PlanQuota};
 use ringnity_store::tenants::{TenantChanges, tenant_update};
@@ -225,5 +228,47 @@ fn s2_4_an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_befo
             let answer = server.post("/api/auth/owner-login").json(&body).send().await;
             assert_eq!(answer.status.as_u16(), if turn < 10 { 401 } else { 429 });
         }
+    });
+}
+
+#[test]
+fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let right = server.demo.first.owner.password.clone();
+        // An attempt is counted before the password is looked at, so these cost no password each. Their clock is a
+        // minute ahead, or those that come back meanwhile, one in three seconds, would let a slow machine in below.
+        let clock = Clock::default();
+        clock.advance(Duration::minutes(1));
+        let sign_in_limits = SignInLimits::of(RateLimit::Plan, false);
+        let app = App { clock, sign_in_limits, ..server.app().await };
+        let begun = std::time::Instant::now();
+        let from = "2001:db8:1:2::7".parse().expect("address");
+        let mut guesses = 0;
+        let refusal = loop {
+            match sign_ins::begin(&app, "owner", &format!("{guesses}@guess.example"), from).await {
+                Ok(_) => guesses += 1,
+                Err(refusal) => break refusal,
+            }
+            assert!(guesses < 1000, "nobody stops it");
+        };
+        let back = i32::try_from(begun.elapsed().as_secs() / 3).expect("small") + 1;
+        assert!((300..=300 + back).contains(&guesses), "{guesses} in {:?}", begun.elapsed());
+        assert_eq!(refusal.kind, Kind::TooMany);
+        app.store.close().await;
+
+        // Whoever has one IPv6 address has its whole network.
+        let refused = sign_in(&server, "2001:db8:1:2::8", &right).await.refused(429, "RATE_LIMITED");
+        assert!((1..=3).contains(&number(&refused, "retry-after").expect("retry-after")));
+        let workspace = json!({ "username": "agent.one", "password": "wrong" });
+        let workspace = server.post("/api/auth/workspace-login?slug=demo").json(&workspace);
+        workspace.header("x-forwarded-for", "2001:db8:1:2::9").send().await.refused(429, "RATE_LIMITED");
+        let platform = json!({ "email": server.demo.platform_admin.email, "password": "wrong" });
+        let platform = server.post("/api/platform/auth/login").json(&platform);
+        platform.header("x-forwarded-for", "2001:db8:1:2::a").send().await.refused(429, "RATE_LIMITED");
+
+        sign_in(&server, "2001:db8:1:3::7", &right).await.ok();
+        sign_in(&server, "192.0.2.1", &right).await.ok();
+        server.clock.advance(Duration::seconds(64));
+        sign_in(&server, "2001:db8:1:2::7", &right).await.ok();
     });
 }
