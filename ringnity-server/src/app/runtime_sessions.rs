@@ -33,10 +33,10 @@ pub async fn create_runtime_session(
     let now = app.now();
     let expires_at = end(now, LIFE);
     // What the address and the headers say counts more than the body.
-    let hints = TenantHints {
-        public_key: hints.public_key.or(request.api_key),
-        slug: hints.slug.or(request.slug),
-        ..hints
+    let hints = if hints.say_anything() {
+        hints
+    } else {
+        TenantHints { public_key: request.api_key, slug: request.slug, ..hints }
     };
     let context = request.context_token;
     let signer = Arc::clone(&app.signer);

@@ -38,11 +38,38 @@ fn a_tenant_is_found_by_slug_key_header_or_host() {
 }
 
 #[test]
-fn the_host_counts_more_than_what_the_request_says() {
+fn the_host_counts_more_than_the_header_that_more_than_the_api_key_and_that_more_than_the_slug() {
     on_each_engine(async |server| {
-        let other = server.demo.other_tenant.identity.clone();
-        let request = server.get("/api/sdk/bootstrap?slug=demo").header("host", "other.localhost");
-        assert_eq!(request.send().await.ok().data()["tenant"]["clientId"], json!(other.client_id));
+        let (demo, other) = (server.demo.first.tenant.clone(), server.demo.other_tenant.identity.clone());
+        // By turns one of the two is what the word that counts names, and the other what all lesser words name.
+        for (meant, another) in [(&demo, &other), (&other, &demo)] {
+            let (slug, key) = (&meant.slug, &meant.public_key);
+            let (other_slug, other_key) = (&another.slug, &another.public_key);
+            let path = "/api/sdk/bootstrap";
+            let by_slug = format!("{path}?slug={other_slug}");
+            let by_both = format!("{path}?slug={other_slug}&apiKey={other_key}");
+            let requests = [
+                server.get(&format!("{path}?slug={other_slug}&apiKey={key}")),
+                server.get(&by_slug).header("x-ringnity-public-key", key),
+                server.get(&by_both).header("x-ringnity-public-key", key),
+                server.get(&by_slug).header("host", &format!("{slug}.localhost")),
+                server
+                    .get(&by_both)
+                    .header("x-ringnity-public-key", other_key)
+                    .header("host", &format!("{slug}.localhost")),
+            ];
+            for request in requests {
+                assert_eq!(request.send().await.ok().data()["tenant"]["clientId"], json!(meant.client_id));
+            }
+        }
+        // What counts is not passed over because it names nobody.
+        let unknown = server.get("/api/sdk/bootstrap?slug=demo").header("x-ringnity-public-key", "rn_pk_0");
+        unknown.send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
+        let unknown = server.get("/api/sdk/bootstrap?slug=demo").header("host", "nobody.localhost");
+        unknown.send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
+        // A host that is no tenant's says nothing.
+        let elsewhere = server.get("/api/sdk/bootstrap?slug=other").header("host", "demo.example.com");
+        assert_eq!(elsewhere.send().await.ok().data()["tenant"]["clientId"], json!(other.client_id));
     });
 }
 

@@ -38,12 +38,14 @@ async fn external_id(server: &TestServer, session: &str) -> Value {
 #[test]
 fn anybody_gets_a_session_of_an_hour_in_a_tenant_that_is_named() {
     on_each_engine(async |server| {
-        let tenant = server.demo.first.tenant.clone();
+        let (tenant, other) = (server.demo.first.tenant.clone(), server.demo.other_tenant.identity.clone());
         for (path, body) in [
             (PATH.to_owned(), json!({ "slug": "demo" })),
             (PATH.to_owned(), json!({ "apiKey": tenant.public_key })),
             (format!("{PATH}?slug=demo"), json!({})),
+            (PATH.to_owned(), json!({ "apiKey": tenant.public_key, "slug": "other" })),
             (format!("{PATH}?apiKey={}", tenant.public_key), json!({ "slug": "other" })),
+            (format!("{PATH}?slug=demo"), json!({ "apiKey": other.public_key, "slug": "other" })),
         ] {
             let answer = server.post(&path).json(&body).send().await.status(StatusCode::CREATED);
             assert_eq!(answer.data()["expiresIn"], 3600);

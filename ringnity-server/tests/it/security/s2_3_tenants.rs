@@ -8,7 +8,9 @@ use ringnity_api::runtime::Place;
 use ringnity_api::{OPERATIONS, Operation};
 use serde_json::{Map, Value, json};
 
-use super::operations::{client, has_id, members, plain_body, power, powers, request, scopes, send, with};
+use super::operations::{
+    client, has_id, kind, members, plain_body, power, powers, request, scopes, send, with,
+};
 use crate::support::{TestServer, on_each_engine};
 
 /// Stands in what the other tenant has, but in nothing that it is found by.
@@ -195,6 +197,23 @@ fn scrub(value: &Value) -> Value {
     }
 }
 
+/// The status and the answer, and the rows that were not there before.
+type Outcome = (u16, Value, Vec<(String, String)>);
+
+async fn outcome(server: &TestServer, operation: &Operation, what: &str, asked: RequestBuilder) -> Outcome {
+    let before = server.database().dump();
+    let (status, answer, _) = send(operation, what, asked).await;
+    let mut made: Vec<(String, String)> = Vec::new();
+    // Jobs are nobody's request, and run when they like.
+    for (table, rows) in server.database().dump().into_iter().filter(|(table, _)| table != "jobs") {
+        let old: BTreeSet<String> = before[&table].iter().map(Value::to_string).collect();
+        let new = rows.iter().filter(|row| !old.contains(&row.to_string()));
+        made.extend(new.map(|row| (table.clone(), scrub(row).to_string())));
+    }
+    made.sort();
+    (status, scrub(&answer), made)
+}
+
 #[test]
 fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
     on_each_engine(async |server| {
@@ -227,7 +246,6 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
             let mut outcomes = Vec::new();
             for with_claims in [false, true, false] {
                 let body = real_body(&server, operation).await;
-                let before = server.database().dump();
                 let mut asked = ask(&server, &http, operation, &powers, "none");
                 if operation.tenant {
                     asked = asked.query(&[("slug", "demo")]);
@@ -241,17 +259,9 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
                 if with_claims {
                     asked = asked.query(&query);
                 }
-                let (status, answer, _) = send(operation, "claims", asked).await;
-                let mut made: Vec<(String, String)> = Vec::new();
-                // Jobs are nobody's request, and run when they like.
-                for (table, rows) in server.database().dump().into_iter().filter(|(table, _)| table != "jobs")
-                {
-                    let old: BTreeSet<String> = before[&table].iter().map(Value::to_string).collect();
-                    let new = rows.iter().filter(|row| !old.contains(&row.to_string()));
-                    made.extend(new.map(|row| (table.clone(), scrub(row).to_string())));
-                }
-                made.sort();
-                outcomes.push((status, scrub(&answer), made));
+                let outcome = outcome(&server, operation, "claims", asked).await;
+                let status = outcome.0;
+                outcomes.push(outcome);
                 if status == 501 {
                     break;
                 }
@@ -268,6 +278,57 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
             "{tried} operations with {} claims each",
             claims.as_object().map_or(0, Map::len)
         );
+        assert!(tried > 20);
+    });
+}
+
+#[test]
+fn s2_3_a_credential_counts_more_than_the_tenant_that_a_request_names() {
+    on_each_engine(async |server| {
+        let (http, powers) = (client(), powers(&server).await);
+        let other = server.demo.other_tenant.identity.clone();
+        let theirs = rows_of(&server, &other.client_id);
+        let mut tried = 0;
+        for operation in OPERATIONS.iter().copied().filter(|one| one.success != 302 && !has_id(one)) {
+            let hints = [("apiKey", other.public_key.as_str()), ("slug", "other")];
+            for access in operation.accepts {
+                let Some(credential) = powers.get(access.kind) else { continue };
+                // Plain, with the other tenant named, plain again: the first may make what the others find.
+                let mut outcomes = Vec::new();
+                for named in [false, true, false] {
+                    let asked = request(&server, &http, operation, "none");
+                    let mut asked = with(asked, kind(access.kind).sources[0], credential);
+                    if let Some(body) = real_body(&server, operation).await {
+                        asked = asked.json(&body);
+                    }
+                    if named {
+                        asked = asked
+                            .header("host", "other.localhost")
+                            .header("x-ringnity-public-key", &other.public_key)
+                            .query(&hints);
+                    }
+                    let outcome = outcome(&server, operation, access.kind, asked).await;
+                    let status = outcome.0;
+                    outcomes.push(outcome);
+                    if status == 501 {
+                        break;
+                    }
+                }
+                if outcomes.len() < 3 {
+                    continue;
+                }
+                let like_the_first = outcomes[1] == outcomes[0];
+                assert!(
+                    like_the_first || outcomes[1] == outcomes[2],
+                    "{} by {}: {outcomes:#?}",
+                    operation.id,
+                    access.kind
+                );
+                tried += 1;
+            }
+        }
+        assert_eq!(rows_of(&server, &other.client_id), theirs, "the other tenant's rows");
+        ringnity_store::tell!("{tried} operations with credentials, and another tenant named beside them");
         assert!(tried > 20);
     });
 }
