@@ -174,16 +174,21 @@ fn space(folder: &Path, found: &mut Findings) {
     #[cfg(unix)]
     {
         let Ok(told) = rustix::fs::statvfs(folder) else { return };
-        let free = told.f_bavail.saturating_mul(told.f_frsize);
-        let words = format!("{} free in {}", copies::size(free), folder.display());
-        match free {
-            0..NONE_LEFT => found.fail("space", words, "make room: writes fail when it is used up"),
-            NONE_LEFT..SCARCE => found.warn("space", words, "make room before it is used up"),
-            _ => found.ok("space", words),
-        }
+        free(told.f_bavail.saturating_mul(told.f_frsize), folder, found);
     }
     #[cfg(not(unix))]
     let _ = (folder, found);
+}
+
+/// Judges how many bytes are free.
+#[cfg_attr(not(unix), allow(dead_code))]
+fn free(bytes: u64, folder: &Path, found: &mut Findings) {
+    let words = format!("{} free in {}", copies::size(bytes), folder.display());
+    match bytes {
+        0..NONE_LEFT => found.fail("space", words, "make room: writes fail when it is used up"),
+        NONE_LEFT..SCARCE => found.warn("space", words, "make room before it is used up"),
+        _ => found.ok("space", words),
+    }
 }
 
 async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findings) {
@@ -213,7 +218,7 @@ async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findi
         let words = format!("the database keeps {}, which restores replaced", seen.kept.join(", "));
         found.warn("leftovers", words, "drop the schemas that nobody needs, each with CASCADE");
     }
-    clocks(&seen, found);
+    clocks(seen.clocks, seen.migrations.applied.last().map(String::as_str), found);
     backlog(&seen, running == Some(false), found);
     if seen.migrations.pending.is_empty() && seen.migrations.unknown.is_empty() {
         match signing_keys(config, Clock::default().now(), found).await {
@@ -263,14 +268,13 @@ fn migrations(seen: &Inspection, found: &mut Findings) {
     }
 }
 
-fn clocks(seen: &Inspection, found: &mut Findings) {
-    let (theirs, ours) = seen.clocks;
+/// Judges the database's clock and ours, read at one moment, where `newest` is the newest migration that is applied.
+fn clocks((theirs, ours): (DateTime<Utc>, DateTime<Utc>), newest: Option<&str>, found: &mut Findings) {
     let apart = (theirs - ours).abs();
     let words = format!("{} here, {} s apart from the database's", ours.format("%F %T UTC"), millis(apart));
     let remedy = "set the clocks of both machines by NTP";
     // Nobody can run this program before it was written; its newest migration says when that was.
-    let written =
-        seen.migrations.applied.last().and_then(|name| NaiveDate::parse_from_str(name.get(..10)?, "%F").ok());
+    let written = newest.and_then(|name| NaiveDate::parse_from_str(name.get(..10)?, "%F").ok());
     if ours.year() > 2100 || written.is_some_and(|day| ours.date_naive() < day - TimeDelta::days(2)) {
         found.fail("clock", words, "this machine's date is wrong, so every token is; set it");
     } else if apart > TimeDelta::seconds(60) {
@@ -349,4 +353,71 @@ fn text(report: &Report) -> String {
     let worst =
         if report.ok { "A server can work with this." } else { "A server cannot work well with this." };
     out + "\n" + worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The level of the one check that `judge` makes. Whatever is not well has a remedy.
+    fn level(judge: impl FnOnce(&mut Findings)) -> Level {
+        let mut found = Findings::default();
+        judge(&mut found);
+        let [check] = &found.0[..] else { panic!("{} checks", found.0.len()) };
+        assert_eq!(check.remedy.is_none(), check.level == Level::Ok, "{}", check.found);
+        check.level
+    }
+
+    #[test]
+    fn space_that_gets_scarce_is_told_before_writes_fail() {
+        for (bytes, expected) in [
+            (0, Level::Fail),
+            (49_999_999, Level::Fail),
+            (50_000_000, Level::Warn),
+            (999_999_999, Level::Warn),
+            (1_000_000_000, Level::Ok),
+            (u64::MAX, Level::Ok),
+        ] {
+            assert_eq!(level(|found| free(bytes, Path::new("data"), found)), expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn clocks_that_are_apart_are_told_whichever_is_ahead() {
+        let now: DateTime<Utc> = "2027-03-01T12:00:00Z".parse().expect("a time");
+        for (seconds, expected) in [
+            (0, Level::Ok),
+            (2, Level::Ok),
+            (3, Level::Warn),
+            (60, Level::Warn),
+            (61, Level::Fail),
+            (86_400, Level::Fail),
+        ] {
+            let apart = TimeDelta::seconds(seconds);
+            for theirs in [now + apart, now - apart] {
+                let judged = level(|found| clocks((theirs, now), Some("2026-11-22-000060_x"), found));
+                assert_eq!(judged, expected, "{seconds}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_date_before_this_program_was_written_or_in_another_century_is_wrong() {
+        let newest = Some("2026-11-22-000060_minutely_quotas");
+        for (ours, expected) in [
+            ("1970-01-01T00:00:00Z", Level::Fail),
+            ("2026-11-19T23:59:59Z", Level::Fail),
+            // Somewhere it is another day already.
+            ("2026-11-20T00:00:00Z", Level::Ok),
+            ("2100-12-31T00:00:00Z", Level::Ok),
+            ("2101-01-01T00:00:00Z", Level::Fail),
+        ] {
+            // An SQLite database has this machine's clock, so the two are never apart.
+            let now: DateTime<Utc> = ours.parse().expect("a time");
+            assert_eq!(level(|found| clocks((now, now), newest, found)), expected, "{ours}");
+        }
+        // Without migrations nobody knows when that was.
+        let now: DateTime<Utc> = "2001-01-01T00:00:00Z".parse().expect("a time");
+        assert_eq!(level(|found| clocks((now, now), None, found)), Level::Ok);
+    }
 }

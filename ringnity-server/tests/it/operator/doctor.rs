@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use ringnity_server::clock::Clock;
 use ringnity_store::jobs;
+use ringnity_store::testing::{TestDatabase, engines};
 use serde_json::Value;
 
 use super::{Desk, Ran, at_each_engine, block_on};
@@ -31,6 +32,28 @@ fn a_database_in_use_is_well() {
             assert_eq!(level(&report, "permissions").as_deref(), Some("ok"));
         }
     });
+}
+
+#[test]
+fn migrations_that_are_pending_are_told_and_who_applies_them() {
+    for engine in engines() {
+        let desk = Desk::on(TestDatabase::of_the_first_version(engine, "a hash"));
+        let pending = desk.run(&["migrate", "--check", "--json"]).json()["pending"].clone();
+        let pending = pending.as_array().expect("names").iter().filter_map(Value::as_str);
+        let pending: Vec<&str> = pending.collect();
+        assert!(!pending.is_empty());
+        // A server that starts applies them, so they are no failure.
+        let ran = desk.run(&["doctor"]).ok();
+        let told = format!(
+            "warn  migrations    {} are pending\n{:20}→ ringnity-server migrate\n",
+            pending.join(", "),
+            ""
+        );
+        assert!(ran.out.contains(&told), "{}", ran.out);
+        desk.run(&["migrate"]).ok();
+        let report = desk.run(&["doctor", "--json"]).ok().json();
+        assert_eq!(level(&report, "migrations").as_deref(), Some("ok"), "{report}");
+    }
 }
 
 #[test]
