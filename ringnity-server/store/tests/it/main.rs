@@ -13,7 +13,6 @@ mod schema;
 mod sign_in;
 mod support;
 mod tenancy;
-#[cfg(feature = "postgres-tls")]
 mod tls;
 mod visitors;
 mod writing;

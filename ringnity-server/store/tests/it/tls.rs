@@ -6,6 +6,7 @@ use ringnity_store::{Engine, Store, StoreConfig, StoreError};
 use crate::support::{number, on_each_engine};
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(feature = "postgres-tls"), ignore = "needs the feature postgres-tls")]
 async fn a_connection_that_insists_on_tls_is_encrypted_and_one_that_insists_on_a_name_is_refused() {
     on_each_engine(async |_, database| {
         if database.engine() == Engine::Sqlite {
