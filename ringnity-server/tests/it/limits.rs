@@ -143,6 +143,28 @@ fn the_plan_decides() {
 }
 
 #[test]
+fn every_plan_of_a_new_installation_has_its_rate() {
+    const RATES: [(&str, i64); 4] =
+        [("free", 300), ("starter", 300), ("professional", 300), ("enterprise", 1000)];
+    let plan = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
+    on_each_engine_with(plan, async |server| {
+        let store = server.store().await;
+        let catalog = store.read(plans::plan_catalog).await.expect("the plans");
+        store.close().await;
+        let slugs = catalog.plans.iter().map(|plan| plan.slug.as_str());
+        let slugs: Vec<&str> = slugs.filter(|slug| *slug != "demo").collect();
+        assert_eq!(slugs, RATES.map(|(slug, _)| slug));
+        for (slug, rate) in RATES {
+            server.change_plan(slug).await;
+            // What a plan says is believed for a while.
+            server.clock.advance(Duration::minutes(2));
+            let answer = ask(&server, server.key()).await.ok();
+            assert_eq!(number(&answer, "x-ratelimit-limit"), Some(rate), "{slug}");
+        }
+    });
+}
+
+#[test]
 fn the_demo_limits_nobody_who_tries_it() {
     on_each_engine(async |server| {
         let answer = ask(&server, server.key()).await.ok();
