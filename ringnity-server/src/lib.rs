@@ -1,5 +1,8 @@
 //! The Ringnity server as a library, so that tests start the very thing that runs.
 
+// They panic when nobody takes what is printed, and a server outlives its terminal, its log's reader and a full disk.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod app;
 pub mod auth;
 mod claim;

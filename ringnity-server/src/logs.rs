@@ -1,7 +1,7 @@
 //! Logging: through `tracing` to standard error, for people or for machines. What the libraries say by `slog` comes
 //! the same way. No secret may be logged: not a header, not a query, not a body.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 
 use tracing_subscriber::EnvFilter;
 
@@ -24,12 +24,28 @@ pub fn start(format: LogFormat, usual: &str) {
     };
     let colours = std::io::stderr().is_terminal();
     let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Unfailing).with_ansi(colours);
     match format {
         LogFormat::Human => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     if let Some(problem) = problem {
         tracing::warn!("RUST_LOG is not understood, so {usual} counts: {problem}");
+    }
+}
+
+/// Standard error, as far as anybody takes it. A line that cannot be written is lost: its reader is gone or its disk
+/// full, and no request may fail for that. `tracing-subscriber` would tell of an error by `eprintln!`, which panics for
+/// the same reason that the line was lost.
+struct Unfailing;
+
+impl Write for Unfailing {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let _ = std::io::stderr().write_all(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use ringnity_store::StoreConfig;
 use serde::Serialize;
 
 use super::Invocation;
-use super::output::{Outcome, table, tell};
+use super::output::{Outcome, complain, table, tell};
 use crate::config::{ServeConfig, check, file};
 
 /// What may be asked about the settings.
@@ -90,7 +90,7 @@ pub(super) fn tell_unreadable(problems: &[String], json: bool) {
         warnings: Vec::new(),
     };
     if let Err(error) = tell(json, &report, || text(&report)) {
-        eprintln!("error: {error:#}");
+        complain(format!("{error:#}"));
     }
 }
 

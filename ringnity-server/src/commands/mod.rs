@@ -133,7 +133,7 @@ pub async fn main() -> ExitCode {
         Ok(Outcome::NotFine) => ExitCode::FAILURE,
         Err(error) => {
             let words = format!("{error:#}");
-            eprintln!("error: {words}");
+            output::complain(&words);
             if json {
                 // Whoever reads objects gets one whatever happens. Nobody is left to be told when the pipe is gone.
                 let _ = output::tell(true, &serde_json::json!({ "error": words }), String::new);
@@ -161,7 +161,7 @@ fn read(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
     if !problems.is_empty() {
         match asked {
             Some(json) => config::tell_unreadable(&problems, json),
-            None => problems.iter().for_each(|problem| eprintln!("error: {problem}")),
+            None => problems.iter().for_each(output::complain),
         }
         return Err(ExitCode::FAILURE);
     }
@@ -184,7 +184,7 @@ fn told(error: &clap::Error) -> ExitCode {
         _ => "",
     };
     if error.use_stderr() && blamed.starts_with("--") && !given(blamed) && !problems.is_empty() {
-        problems.iter().for_each(|problem| eprintln!("error: {problem}"));
+        problems.iter().for_each(output::complain);
         return ExitCode::from(2);
     }
     // Nobody is left to be told when the terminal is gone.

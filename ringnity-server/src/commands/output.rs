@@ -28,6 +28,11 @@ pub(super) fn tell(json: bool, value: &impl Serialize, text: impl FnOnce() -> St
     written.and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
+/// Tells on standard error what went wrong. Where nobody can be told the exit code says it; `eprintln!` would panic.
+pub(super) fn complain(words: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "error: {words}");
+}
+
 /// Rows under a heading, in columns as wide as they need to be.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = heading.map(|title| title.chars().count());

@@ -140,8 +140,8 @@ fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() 
 fn program(folder: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringnity-server"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).env_remove("RUST_LOG");
-    let mut child =
-        change(&mut command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = change(&mut command).spawn().expect("starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
     let base =
@@ -224,4 +224,49 @@ fn logs_for_machines_are_json_and_tell_of_each_request_by_its_id() {
     assert_eq!((&told["operation"], &told["status"]), (&"listContacts".into(), &401.into()), "{told}");
     assert!(told["timestamp"].is_string() && told["level"].is_string(), "{told}");
     assert!(!text.contains("rn_sk_live_secret") && !text.contains("private"), "{text}");
+}
+
+/// Stands for a log file on a disk that is full.
+#[cfg(target_os = "linux")]
+fn full() -> Stdio {
+    std::fs::File::options().write(true).open("/dev/full").expect("opens").into()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_whose_log_cannot_be_written_goes_on_serving_and_ends_well() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    for (what, log) in [("a full disk", full()), ("a reader that is gone", Stdio::piped())] {
+        let folder = tempfile::tempdir().expect("folder");
+        let arguments = ["--log-format", "json"];
+        let (mut child, base) = program(folder.path(), |command| command.args(arguments).stderr(log));
+        drop(child.stderr.take());
+        for _ in 0..3 {
+            let asked = runtime.block_on(async {
+                Client::builder().no_proxy().build()?.get(format!("{base}/api/sdk/health")).send().await
+            });
+            assert_eq!(asked.unwrap_or_else(|error| panic!("{what}: {error}")).status(), StatusCode::OK);
+        }
+        assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
+        let ended = child.wait().expect("ends");
+        assert_eq!(ended.code(), Some(0), "{what}: {ended}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_command_that_cannot_say_what_is_wrong_says_it_by_its_exit_code() {
+    let folder = tempfile::tempdir().expect("folder");
+    let unreadable = folder.path().join("no.toml");
+    let unreadable = unreadable.to_string_lossy();
+    for (arguments, code) in [
+        (["tenant", "list", "--data-dir", "/nowhere"].as_slice(), 1),
+        (&["--config", &unreadable, "tenant", "list"], 1),
+        (&["--config", &unreadable, "config", "check"], 1),
+        (&["tenant", "list", "--no-such-flag"], 2),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringnity-server"));
+        let ended = command.args(arguments).stdout(full()).stderr(full()).status().expect("runs");
+        assert_eq!(ended.code(), Some(code), "{arguments:?}: {ended}");
+    }
 }
