@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use chrono::TimeDelta;
 use http::header::{HeaderName, RETRY_AFTER};
 use ringnity_api::runtime::{Parts, Place};
 use ringnity_api::{Call, Fault, Principal, Problem};
@@ -24,8 +25,14 @@ impl State {
     /// Counts the request against its credential's limit, and tells the limit in the answer, whatever it becomes.
     pub(crate) async fn count(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
         let Some(principal) = principal else {
-            call.note(Caller::nobody(call, self.client_address(call)));
-            return Ok(());
+            let address = self.client_address(call);
+            call.note(Caller::nobody(call, address));
+            return match self.app.rates.count_stranger(address, self.app.now()) {
+                Some(wait) => {
+                    Err(too_often(wait, "Requests without a credential come too fast from this address."))
+                }
+                None => Ok(()),
+            };
         };
         let caller = Caller::of(principal);
         let counted =
@@ -37,10 +44,7 @@ impl State {
         call.set_header(REMAINING, remaining);
         call.set_header(RESET, full_at.timestamp() + i64::from(full_at.timestamp_subsec_nanos() > 0));
         let Some(wait) = wait else { return Ok(()) };
-        let message = format!(
-            "This credential may send {limit} requests a minute. Wait as long as Retry-After says, then go on more slowly."
-        );
-        Err(Fault::of(Problem::RateLimited, message).header(RETRY_AFTER, seconds(wait)))
+        Err(too_often(wait, &format!("This credential may send {limit} requests a minute.")))
     }
 
     /// Makes of a request with an idempotency key what its rule asks [`State::repeat`] for.
@@ -74,4 +78,9 @@ impl State {
         }
         address
     }
+}
+
+fn too_often(wait: TimeDelta, why: &str) -> Fault {
+    let message = format!("{why} Wait as long as Retry-After says, then go on more slowly.");
+    Fault::of(Problem::RateLimited, message).header(RETRY_AFTER, seconds(wait))
 }

@@ -6,6 +6,7 @@
 //! together let through no more than one would.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
@@ -13,6 +14,7 @@ use ringnity_store::rates::{Rate, rate_full_at, rate_take};
 use ringnity_store::{Engine, Store, StoreError, TenantId, plans};
 
 use super::AppResult;
+use super::sign_ins::network;
 use crate::auth::secrets;
 use crate::config::RateLimit;
 
@@ -22,13 +24,16 @@ const QUOTA: &str = "api_requests_per_minute";
 /// Requests a minute where no plan says anything.
 const USUAL: u32 = 300;
 
+/// Requests a minute from one address without a credential: many people may be behind it.
+const STRANGERS: u32 = 600;
+
 /// How long what a plan says is believed.
 const PLAN_AGE: Duration = Duration::seconds(10);
 
 /// How long leased tokens may be spent.
 const LEASE: Duration = Duration::seconds(10);
 
-/// Buckets in memory before full ones are thrown out.
+/// How many are remembered before it is looked who can be forgotten.
 const CROWD: usize = 10_000;
 
 /// Where a credential stands with its limit, one request counted.
@@ -47,8 +52,32 @@ pub struct Standing {
 /// The buckets of this node.
 pub struct Rates {
     setting: RateLimit,
-    buckets: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Bucket>>>>,
-    plans: Mutex<HashMap<TenantId, PlanLimit>>,
+    buckets: Mutex<Crowd<String, Arc<tokio::sync::Mutex<Bucket>>>>,
+    strangers: Mutex<Crowd<String, DateTime<Utc>>>,
+    plans: Mutex<Crowd<TenantId, PlanLimit>>,
+}
+
+/// What is known of many, where most can be forgotten after a minute.
+struct Crowd<K, V> {
+    known: HashMap<K, V>,
+    /// How many there may be before it is looked who can be forgotten. Twice as many as were left the last time, so
+    /// that a crowd of whom none can costs one look each time it has doubled.
+    sweep_at: usize,
+}
+
+impl<K, V> Default for Crowd<K, V> {
+    fn default() -> Self {
+        Self { known: HashMap::new(), sweep_at: CROWD }
+    }
+}
+
+impl<K, V> Crowd<K, V> {
+    fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
+        if self.known.len() >= self.sweep_at {
+            self.known.retain(|_, value| keep(value));
+            self.sweep_at = CROWD.max(self.known.len() * 2);
+        }
+    }
 }
 
 /// What a tenant's plan allows in a minute, and until when that is believed without asking again.
@@ -67,7 +96,7 @@ struct Bucket {
 impl Rates {
     /// No bucket has been touched yet.
     pub fn new(setting: RateLimit) -> Self {
-        Self { setting, buckets: Mutex::default(), plans: Mutex::default() }
+        Self { setting, buckets: Mutex::default(), strangers: Mutex::default(), plans: Mutex::default() }
     }
 
     /// Counts a request of `caller`. `None` where nothing is limited.
@@ -94,6 +123,23 @@ impl Rates {
         }))
     }
 
+    /// Counts a request without a credential, from that address; answers how long to wait where it is one too many.
+    /// Each node counts for itself: a stranger costs no write.
+    pub fn count_stranger(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
+        let limit = match self.setting {
+            RateLimit::Off => return None,
+            RateLimit::PerMinute(limit) => limit,
+            RateLimit::Plan => STRANGERS,
+        };
+        let rate = Rate::new(limit, Duration::minutes(1));
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.sweep(|full_at| *full_at > now);
+        let full_at = strangers.known.entry(network(address)).or_insert(now);
+        let taken = rate.take(Some(*full_at), 1, now);
+        *full_at = taken.full_at;
+        (taken.tokens == 0).then(|| rate.wait(Some(taken.full_at), now))
+    }
+
     /// What the tenant's plan says; whoever has no tenant has what is usual.
     async fn limit_of(
         &self,
@@ -102,7 +148,7 @@ impl Rates {
         now: DateTime<Utc>,
     ) -> AppResult<Option<u32>> {
         let Some(tenant) = tenant else { return Ok(Some(USUAL)) };
-        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).known.get(tenant).copied();
         if let Some((limit, until)) = known
             && until > now
         {
@@ -116,20 +162,16 @@ impl Rates {
             Some(quota) => quota.limit().map(|limit| u32::try_from(limit.max(1)).unwrap_or(u32::MAX)),
         };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if plans.len() >= CROWD {
-            plans.retain(|_, (_, until)| *until > now);
-        }
-        plans.insert(tenant.clone(), (limit, now + PLAN_AGE));
+        plans.sweep(|(_, until)| *until > now);
+        plans.known.insert(tenant.clone(), (limit, now + PLAN_AGE));
         Ok(limit)
     }
 
     fn bucket(&self, caller: &str, now: DateTime<Utc>) -> Arc<tokio::sync::Mutex<Bucket>> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= CROWD && !buckets.contains_key(caller) {
-            // One that is locked is in use.
-            buckets.retain(|_, bucket| bucket.try_lock().map_or(true, |bucket| !bucket.is_idle(now)));
-        }
-        buckets.entry(caller.to_owned()).or_default().clone()
+        // One that is locked is in use.
+        buckets.sweep(|bucket| bucket.try_lock().map_or(true, |bucket| !bucket.is_idle(now)));
+        buckets.known.entry(caller.to_owned()).or_default().clone()
     }
 }
 
@@ -145,7 +187,8 @@ impl Bucket {
     }
 
     async fn take_leased(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) -> Standing {
-        if self.lease_ends.is_none_or(|ends| ends <= now) {
+        // One that ends later than a lease can was taken before the clock was set back.
+        if self.lease_ends.is_none_or(|ends| ends <= now || ends > now + LEASE) {
             self.leased = 0;
             self.lease_ends = None;
         }

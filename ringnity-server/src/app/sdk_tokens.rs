@@ -275,12 +275,23 @@ fn vouched(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
     }
 }
 
+/// How many bytes of free members are kept. A schema can say how many members there may be, not how large they are
+/// together; the contract says this in words.
+const METADATA: usize = 16 * 1024;
+
 /// Free members as they are stored.
 pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value>>) -> AppResult<String> {
-    metadata.map_or_else(
-        || Ok("{}".to_owned()),
-        |members| serde_json::to_string(members).map_err(AppError::internal),
+    let Some(members) = metadata else { return Ok("{}".to_owned()) };
+    let text = serde_json::to_string(members).map_err(AppError::internal)?;
+    if text.len() <= METADATA {
+        return Ok(text);
+    }
+    Err(AppError::new(
+        Kind::Invalid,
+        ErrorCode::RequestInvalid,
+        "The metadata is too large. Keep what is large where it is, and send what it can be found by.",
     )
+    .detail(format!("/body/metadata: has {} bytes as JSON, more than {METADATA}", text.len())))
 }
 
 fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {

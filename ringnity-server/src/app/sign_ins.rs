@@ -116,7 +116,7 @@ impl Attempt {
 }
 
 /// Who has one IPv6 address has 2⁶⁴ of them.
-fn network(address: IpAddr) -> String {
+pub(super) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

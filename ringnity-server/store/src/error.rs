@@ -187,7 +187,11 @@ impl From<ConnectionError> for StoreError {
 fn by_message(error: DieselError) -> StoreError {
     let message = error.to_string();
     let has = |part: &str| message.contains(part);
-    if has("database is locked") || has("database table is locked") {
+    if has("database is locked")
+        || has("database table is locked")
+        || has("due to lock timeout")
+        || has("due to statement timeout")
+    {
         StoreError::Busy(message)
     } else if has("unable to open database file")
         || has("disk I/O error")

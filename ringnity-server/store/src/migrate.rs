@@ -5,7 +5,7 @@
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
     backend::Backend,
-    connection::{AnsiTransactionManager, Connection, TransactionManager},
+    connection::{AnsiTransactionManager, Connection, SimpleConnection as _, TransactionManager},
     migration::{Migration, MigrationSource},
     sql_types::{BigInt, Text},
     sqlite::Sqlite,
@@ -131,12 +131,28 @@ fn state_of(ours: &[(String, String)], versions: &[String]) -> MigrationState {
     MigrationState { applied: names(applied), pending: names(pending), unknown }
 }
 
+/// Readers of running nodes may hold tables in another order than a migration takes them. PostgreSQL then ends one of
+/// the two, and if that is the migration it has changed nothing and begins anew.
 pub(crate) fn postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
-    locked(conn, POSTGRES_LOCK, |conn| {
-        let applied = pending(conn, POSTGRES)?;
-        events::settle_restored(conn)?;
-        Ok(applied)
-    })
+    let mut tries = 0;
+    loop {
+        let migrated = locked(conn, POSTGRES_LOCK, |conn| {
+            let state = postgres_state(conn)?;
+            if !state.pending.is_empty() && !state.applied.is_empty() {
+                // The gate of `postgres::write`: writers under way are waited for, and no new one comes in.
+                conn.batch_execute("LOCK TABLE ONLY __diesel_schema_migrations IN ACCESS EXCLUSIVE MODE")?;
+            }
+            let applied = pending(conn, POSTGRES)?;
+            events::settle_restored(conn)?;
+            Ok(applied)
+        });
+        match migrated {
+            Err(StoreError::Other(error)) if tries < 5 && error.to_string().contains("deadlock detected") => {
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Foreign keys are off on this connection, for SQLite changes a table by making a new one; so they are checked

@@ -19,6 +19,8 @@ pub(crate) struct Pool {
     open: Box<Opener>,
     idle: Mutex<Vec<Link>>,
     turns: Arc<Semaphore>,
+    /// Writers may wait for each other, and must not keep readers waiting with them: some turns are never theirs.
+    writers: Arc<Semaphore>,
     patience: Duration,
 }
 
@@ -32,13 +34,23 @@ impl Pool {
             open: Box::new(open),
             idle: Mutex::new(Vec::new()),
             turns: Arc::new(Semaphore::new(size.max(1))),
+            writers: Arc::new(Semaphore::new((size - size / 4).max(1))),
             patience,
         }
     }
 
     /// Waits for the right to use one connection.
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        match tokio::time::timeout(self.patience, self.turns.clone().acquire_owned()).await {
+        self.wait_for(&self.turns).await
+    }
+
+    /// The same for one who is going to write.
+    pub(crate) async fn turn_to_write(&self) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
+        Ok([self.wait_for(&self.writers).await?, self.turn().await?])
+    }
+
+    async fn wait_for(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+        match tokio::time::timeout(self.patience, turns.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) => Err(StoreError::stopped()),
             Err(_) => Err(StoreError::Busy(format!("no connection was free for {:?}", self.patience))),

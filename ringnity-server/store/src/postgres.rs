@@ -52,6 +52,26 @@ const PATIENCE: &[(&str, &str)] = &[
     ("keepalives_interval", "5"),
 ];
 
+/// How long PostgreSQL bears with a connection of a server. Nothing that a request does takes so long. What matters
+/// are transactions of a node that was frozen or cut off: they hold the gate that writers of all nodes go through,
+/// and PostgreSQL would notice after two hours.
+const LIMITS: &str = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '20s'; \
+     SET statement_timeout = '30s'; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 5; \
+     SET tcp_keepalives_count = 3";
+
+/// A connection for requests.
+pub(crate) fn open_limited(url: &str) -> Result<Link, StoreError> {
+    let mut link = open(url)?;
+    limit(&mut link)?;
+    Ok(link)
+}
+
+/// From here on it is a connection for requests.
+pub(crate) fn limit(link: &mut Link) -> Result<(), StoreError> {
+    Ok(link.postgres()?.batch_execute(LIMITS)?)
+}
+
+/// A connection for what may take its time: migrations and copies.
 pub(crate) fn open(url: &str) -> Result<Link, StoreError> {
     let mut conn = PgConnection::establish(&with_patience(url)).map_err(|error| {
         without_password(url, &error.to_string()).map_or_else(|| error.into(), StoreError::Config)

@@ -107,10 +107,10 @@ impl Store {
         if let Some(writer) = &self.inner.writer {
             return writer.write(work).await;
         }
-        let turn = self.inner.pool.turn().await?;
+        let turns = self.inner.pool.turn_to_write().await?;
         let inner = self.inner.clone();
         off_the_async_threads(move || {
-            let _turn = turn;
+            let _turns = turns;
             postgres::write(&inner.pool, &work)
         })
         .await
@@ -163,6 +163,7 @@ fn open(config: StoreConfig) -> Result<Inner, StoreError> {
             let mut link = postgres::open(url)?;
             let applied = migrate::postgres(link.postgres()?)?;
             log_migrations(&config, &applied);
+            postgres::limit(&mut link)?;
             Some(link)
         }
     };
@@ -190,7 +191,7 @@ fn connect(config: StoreConfig, open: Option<Link>) -> Result<Inner, StoreError>
         }
         Place::Postgres(url) => {
             let url = url.clone();
-            (Pool::new(config.connections, config.patience, move || postgres::open(&url)), None)
+            (Pool::new(config.connections, config.patience, move || postgres::open_limited(&url)), None)
         }
     };
     if let Some(link) = open {

@@ -1,6 +1,7 @@
 //! How often credentials may ask, and how often signing in may fail.
 
 use chrono::Duration;
+use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use ringnity_server::app::sign_ins::{self, SignInLimits};
 use ringnity_server::app::{App, Kind};
@@ -161,6 +162,41 @@ fn every_plan_of_a_new_installation_has_its_rate() {
             let answer = ask(&server, server.key()).await.ok();
             assert_eq!(number(&answer, "x-ratelimit-limit"), Some(rate), "{slug}");
         }
+    });
+}
+
+#[test]
+fn an_address_that_asks_without_a_credential_is_limited_and_no_other() {
+    let plan = |config: &mut ServeConfig| {
+        behind_a_proxy(config);
+        config.rate_limit = Some(RateLimit::Plan);
+    };
+    on_each_engine_with(plan, async |server| {
+        let ask = async |address: &str| {
+            server.get("/api/sdk/health").header("x-forwarded-for", address).send().await
+        };
+        // The server asks for an owner's session and the like while it is made, from another address.
+        let many: Vec<u16> = stream::iter(0..660)
+            .map(async |_| ask("192.0.2.1").await.status.as_u16())
+            .buffer_unordered(8)
+            .collect()
+            .await;
+        let answered = many.iter().filter(|status| **status == 200).count();
+        // It fills while the test asks, ten in a second.
+        assert!((600..650).contains(&answered), "{answered}");
+        let refused = loop {
+            let answer = ask("192.0.2.1").await;
+            if answer.status != 200 {
+                break answer.refused(429, "RATE_LIMITED");
+            }
+        };
+        assert_eq!(number(&refused, "retry-after"), Some(1));
+        ask("192.0.2.2").await.ok();
+        // Who has a credential is known by it, wherever it is.
+        let request = server.get(TENANT).bearer(server.key()).header("x-forwarded-for", "192.0.2.1");
+        request.send().await.ok();
+        server.clock.advance(Duration::minutes(1));
+        ask("192.0.2.1").await.ok();
     });
 }
 

@@ -186,3 +186,18 @@ fn many_first_sessions_at_once_are_of_one_visitor() {
         }
     });
 }
+
+#[test]
+fn free_members_have_a_size() {
+    on_each_engine(async |server| {
+        let ask = async |bytes: usize| {
+            let body =
+                json!({ "slug": server.demo.first.tenant.slug, "metadata": { "page": "x".repeat(bytes) } });
+            server.post("/api/sdk/session").json(&body).send().await
+        };
+        // With its name and quotes.
+        ask(16 * 1024 - 11).await.status(StatusCode::CREATED);
+        let refused = ask(16 * 1024 - 10).await.refused(400, "REQUEST_INVALID");
+        assert!(refused.details()[0].starts_with("/body/metadata: has 16385 bytes"), "{}", refused.text);
+    });
+}

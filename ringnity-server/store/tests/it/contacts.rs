@@ -1,5 +1,7 @@
 //! Contacts: upsert, search, tags, totals.
 
+use std::time::{Duration, Instant};
+
 use chrono::TimeDelta;
 use ringnity_store::{
     PageRequest, Store, StoreError, TenantId, constraint,
@@ -173,6 +175,36 @@ async fn a_contact_must_have_all_tags_that_are_asked_for() {
         assert_eq!(names(&["a", "c"]).await, ["Cem"]);
         assert!(names(&["a", "x"]).await.is_empty());
         assert_eq!(list(&store, &t, "an", &["a"]).await, (vec!["Ann".to_owned()], 1));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_tags_in_one_question_cost_nothing_worth_mentioning() {
+    on_each_engine(async |store, _| {
+        let t = tenant(&store, "a").await;
+        store
+            .write({
+                let t = t.clone();
+                move |c| {
+                    contact_insert(
+                        c,
+                        &t,
+                        &ContactInput { tags: Some(vec!["a".into()]), ..input(None, "n", "+1") },
+                        noon(),
+                    )
+                }
+            })
+            .await
+            .unwrap();
+        let begun = Instant::now();
+        let many: Vec<String> = (0..500).map(|n| format!("t{n}")).collect();
+        for (tags, total) in [(vec!["a".to_owned(); 500], 1), (many, 0)] {
+            let (t, filter) = (t.clone(), ContactFilter { tags, ..ContactFilter::default() });
+            let page = store.read(move |c| contact_list(c, &t, &filter, PageRequest::new(1, 10))).await;
+            assert_eq!(page.unwrap().total, total);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     })
     .await;
 }

@@ -1,11 +1,20 @@
 //! Migrations: at once, twice, and by a program that is too old.
 
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
 use ringnity_store::{
-    Store, StoreError, plans,
+    Conn, Engine, Store, StoreError, plans,
     testing::{TestDatabase, engines},
 };
 
-use crate::support::{on_each_engine, run};
+use crate::support::{number, on_each_engine, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_nodes_that_start_at_once_migrate_once() {
@@ -39,6 +48,54 @@ async fn a_database_of_a_newer_version_is_refused_with_words() {
         );
         let words = error.to_string();
         assert!(words.contains("start that version or a later one, or restore a backup"), "{words}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_waits_for_writes_under_way_and_takes_nothing_that_they_need() {
+    on_each_engine(async |store, database| {
+        if database.engine() == Engine::Sqlite {
+            return; // one process, one writer
+        }
+        // As an older version left it: one migration is to be done again.
+        let older = "ALTER TABLE session_families DROP COLUMN credential_id; \
+                     DELETE FROM __diesel_schema_migrations WHERE version = '20261122000030'";
+        store.write(move |c| run(c, older)).await.unwrap();
+        let attempts = Arc::new(AtomicU32::new(0));
+        let ((begun, begins), (go, goes)) = (mpsc::channel(), mpsc::channel::<()>());
+        let goes = Mutex::new(goes);
+        let writer = tokio::spawn({
+            let (store, attempts) = (store.clone(), attempts.clone());
+            async move {
+                let write = move |c: &mut Conn| {
+                    // What a write does that has the gate for itself.
+                    run(c, "LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE")?;
+                    if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                        begun.send(()).unwrap();
+                        goes.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap();
+                    }
+                    number(c, "SELECT count(*) AS n FROM session_families")
+                };
+                store.write(write).await
+            }
+        });
+        tokio::task::block_in_place(|| begins.recv()).unwrap();
+        let config = database.config().clone();
+        let migrating = tokio::spawn(async move { Store::open(&config).await });
+        let waiting = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND \
+                       database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while store.read(move |c| number(c, waiting)).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // It waits with empty hands: whoever needs a table gets it.
+        let sessions = store.read(|c| number(c, "SELECT count(*) AS n FROM session_families"));
+        tokio::time::timeout(Duration::from_secs(5), sessions).await.expect("the table is free").unwrap();
+        go.send(()).unwrap();
+        writer.await.unwrap().unwrap();
+        assert_eq!(attempts.load(Ordering::SeqCst), 1, "the write had to begin anew");
+        migrating.await.unwrap().unwrap().close().await;
+        store.read(|c| number(c, "SELECT count(credential_id) AS n FROM session_families")).await.unwrap();
     })
     .await;
 }

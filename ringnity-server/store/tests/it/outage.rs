@@ -1,11 +1,15 @@
 //! The database goes away and comes back.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
-use ringnity_store::{Engine, Store, StoreConfig, StoreError};
+use ringnity_store::{Conn, Engine, Store, StoreConfig, StoreError};
 
 use crate::support::{number, on_each_engine, run};
 
@@ -93,6 +97,57 @@ async fn a_full_disk_is_a_clean_error_and_reading_goes_on() {
             .unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         assert_eq!(store.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_frozen_in_a_write_holds_writers_up_for_seconds_and_readers_not_at_all() {
+    on_each_engine(async |frozen, database| {
+        if database.engine() == Engine::Sqlite {
+            return; // a file has one node
+        }
+        frozen.write(|c| run(c, "CREATE TABLE t (n BIGINT)")).await.unwrap();
+        let other = Store::open(database.config()).await.unwrap();
+        let attempts = AtomicU32::new(0);
+        let ((begun, begins), (thaw, thaws)) = (mpsc::channel(), mpsc::channel::<()>());
+        let thaws = Mutex::new(thaws);
+        let write = tokio::spawn(async move {
+            let write = move |c: &mut Conn| {
+                // The gate for itself, as for a write that collided again and again; then nothing more is heard of it.
+                run(c, "LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE")?;
+                if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                    begun.send(()).unwrap();
+                    thaws.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();
+                }
+                run(c, "INSERT INTO t VALUES (1)")
+            };
+            frozen.write(write).await
+        });
+        tokio::task::block_in_place(|| begins.recv()).unwrap();
+        let asked = Instant::now();
+        let mut writers = Vec::new();
+        for n in 0..32 {
+            let other = other.clone();
+            let sql = format!("INSERT INTO t VALUES ({n})");
+            writers.push(tokio::spawn(async move { other.write(move |c| run(c, &sql)).await }));
+        }
+        let waiting = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND \
+                       database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while other.read(move |c| number(c, waiting)).await.unwrap() < 5 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(asked.elapsed() < Duration::from_secs(5), "readers waited {:?}", asked.elapsed());
+        for writer in writers {
+            writer.await.unwrap().unwrap();
+        }
+        let waited = asked.elapsed();
+        assert!(waited < Duration::from_secs(18), "writers waited {waited:?}");
+        // Its connection was taken from it, so it does its work on another.
+        thaw.send(()).unwrap();
+        write.await.unwrap().unwrap();
+        assert_eq!(other.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 33);
+        ringnity_store::tell!("PostgreSQL: a node froze in a write, 32 writers waited {waited:.1?}");
     })
     .await;
 }
