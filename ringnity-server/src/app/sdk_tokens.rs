@@ -110,7 +110,7 @@ pub async fn create_admin_token(
     let name = given(request.name);
     let signer = Arc::clone(&app.signer);
     app.once(repeat, move |c| {
-            let (subject, role) = match &username {
+            let (subject, role, department) = match &username {
                 Some(username) => {
                     let agent = agents::agent_by_username(c, &tenant, username)?
                         .filter(|agent| rank(&agent.role) > 0)
@@ -125,7 +125,7 @@ pub async fn create_admin_token(
                         )
                         .detail(format!("/body/role: {username} is {}", agent.role)));
                     }
-                    (agent.id.to_string(), role.to_owned())
+                    (agent.id.to_string(), role.to_owned(), agent.department_id)
                 }
                 None => {
                     // Not an agent's id, whatever the backend calls its people.
@@ -133,7 +133,7 @@ pub async fn create_admin_token(
                         Some(actor) => format!("actor:{actor}"),
                         None => format!("key:{credential}"),
                     };
-                    (subject, wanted.clone().unwrap_or(AdminRole::Admin).to_string())
+                    (subject, wanted.clone().unwrap_or(AdminRole::Admin).to_string(), None)
                 }
             };
             let open = scopes_of_role(&role);
@@ -155,9 +155,9 @@ pub async fn create_admin_token(
             let claims = SdkClaims {
                 scopes: scopes.iter().map(ToString::to_string).collect(),
                 role: Some(role),
-                actor: actor.clone(),
+                department: department.map(DepartmentId::into_string),
                 name: name.clone(),
-                ..SdkClaims::default()
+                actor: actor.clone(),
             };
             token(&signer, &session, TokenScope::Admin, claims, now)
         })

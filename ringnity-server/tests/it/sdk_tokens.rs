@@ -1,11 +1,13 @@
 //! Server API: tokens for visitors' contexts, agents and administration; and what the holders of such tokens may
 //! do, from the next request on.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
 use ringnity_store::agents::{self, AgentChanges};
 use ringnity_store::credentials::{self, ServerCredentialChanges};
 use ringnity_store::tenants::{self, TenantChanges};
-use ringnity_store::{AgentId, StoreError, TenantId, sessions};
+use ringnity_store::{AgentId, StoreError, TenantId, sessions, visitors};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -71,6 +73,82 @@ fn an_agent_is_found_by_id_or_username_and_both_must_be_of_one_agent() {
             make(&server, AGENT, body).await.refused(404, "SERVER_AGENT_NOT_FOUND");
         }
         make(&server, AGENT, json!({})).await.refused(400, "REQUEST_INVALID");
+    });
+}
+
+/// What a token says, to whoever holds it, but for what makes each another: its id, its session and its times.
+fn said(token: &str) -> Value {
+    let part = token.split('.').nth(1).expect("claims");
+    let text = URL_SAFE_NO_PAD.decode(part).expect("base64");
+    let mut claims: Value = serde_json::from_slice(&text).expect("JSON");
+    let members = claims.as_object_mut().expect("an object");
+    let times = ["iat", "exp"].map(|name| members.remove(name).and_then(|time| time.as_i64()).expect(name));
+    assert!(times[0] < times[1], "{times:?}");
+    for name in ["jti", "sid"] {
+        assert!(members.remove(name).is_some_and(|id| id.is_string()), "no {name}");
+    }
+    claims
+}
+
+#[test]
+fn a_token_says_whose_it_is_and_what_it_opens_and_nothing_else() {
+    on_each_engine(async |server| {
+        let identity = &server.demo.first.tenant.client_id;
+        let id = AgentId::from(server.demo.first.agents[0].agent_id.as_str());
+        change_agent(&server, AgentChanges { role: Some("supervisor".into()), ..AgentChanges::default() })
+            .await;
+        let (mine, agent) = (tenant(&server), id.clone());
+        let store = server.store().await;
+        let found = store.read(move |c| agents::agent_get(c, &mine, &agent)).await.expect("reads");
+        let department = found.expect("the agent").department_id.expect("a department");
+        let read = ["agent:profile:read", "agent:presence:write"];
+        let reports = ["admin:reports:read"];
+
+        let body = json!({ "username": "agent.one", "name": "Ayu", "scopes": read });
+        let agent = server.sdk_token("agent", server.key(), &body).await;
+        let body = json!({ "username": "agent.one", "scopes": reports });
+        let staff = server.sdk_token("admin", server.key(), &body).await;
+        let body = json!({ "adminActorId": "crm-7", "role": "owner", "name": "Job", "scopes": reports });
+        let actor = server.sdk_token("admin", server.key(), &body).await;
+        let person = json!({ "externalId": "c-1", "name": "Ada", "email": "ada@example.com" });
+        let context = server.context_token(&person).await;
+        let visitor = server.visitor_session(&json!({ "contextToken": context })).await;
+        let mine = tenant(&server);
+        let known = store.read(move |c| visitors::visitor_by_external_id(c, &mine, "c-1")).await;
+        let visitor_id = known.expect("reads").expect("the visitor").id;
+        store.close().await;
+
+        let claims = |scope: &str, subject: &str, sdk: Value| json!({ "iss": "ringnity", "sub": subject, "tid": identity, "scope": scope, "sdk": sdk });
+        for (token, expected) in [
+            (
+                agent,
+                claims(
+                    "agent",
+                    id.as_str(),
+                    json!({ "scopes": read, "role": "supervisor", "department": department.as_str(), "name": "Ayu" }),
+                ),
+            ),
+            (
+                staff,
+                claims(
+                    "admin",
+                    id.as_str(),
+                    json!({ "scopes": reports, "role": "supervisor", "department": department.as_str() }),
+                ),
+            ),
+            (
+                actor,
+                claims(
+                    "admin",
+                    "actor:crm-7",
+                    json!({ "scopes": reports, "role": "owner", "actor": "crm-7", "name": "Job" }),
+                ),
+            ),
+            // A visitor has no role and no department, and its session opens what visitors may do.
+            (visitor, claims("visitor", visitor_id.as_str(), json!({ "scopes": [] }))),
+        ] {
+            assert_eq!(said(&token), expected);
+        }
     });
 }
 
