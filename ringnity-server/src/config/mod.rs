@@ -84,8 +84,8 @@ pub struct ServeConfig {
     /// Where Google's public keys are
     #[arg(long, env = "RINGNITY_GOOGLE_JWKS_URL", default_value = GOOGLE_JWKS_URL, value_name = "URL", value_parser = keys_url)]
     pub google_jwks_url: String,
-    /// Requests a minute for each credential: "plan" for what the tenant's plan says, a number, or "off", which
-    /// switches off the limit of failed sign-ins too [default: plan; with --demo, more than anybody sends]
+    /// Requests a minute for each credential, and for each address without one: "plan" for what the tenant's plan says
+    /// (600 for an address), a number, or "off", which switches off the limit of failed sign-ins too [default: plan; with --demo, more than anybody sends]
     #[arg(long, env = "RINGNITY_RATE_LIMIT", value_name = "plan|N|off", value_parser = rate_limit)]
     pub rate_limit: Option<RateLimit>,
     /// Address of a proxy whose X-Forwarded-For is believed; may be given several times
