@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use ringnity_store::{Conn, StoreResult, entry_tokens, idempotency, rates, sessions, signing_keys};
+use ringnity_store::{Conn, StoreResult, entry_tokens, idempotency, rates, sessions, signing_keys, visitors};
 
 use super::{Job, Next, Run, Schedule};
 use crate::auth::tokens::LONGEST_TOKEN_LIFE;
@@ -25,6 +25,9 @@ const MARGIN: TimeDelta = TimeDelta::minutes(5);
 /// new key signs with the old one.
 const KEY_MARGIN: TimeDelta = TimeDelta::days(7);
 
+/// How long a visitor is known after the last visit whom nobody vouched for.
+const STRANGERS: TimeDelta = TimeDelta::days(30);
+
 /// Deletes rows of one kind that ended at that time or before, at most so many; says how many.
 type Delete = fn(&mut Conn, DateTime<Utc>, i64) -> StoreResult<usize>;
 
@@ -36,13 +39,14 @@ struct Expiry {
 
 /// Everything in the database that ends.
 pub(super) fn all() -> Vec<Arc<dyn Job>> {
-    let kinds: [(&'static str, TimeDelta, Delete); 6] = [
+    let kinds: [(&'static str, TimeDelta, Delete); 7] = [
         ("expire-idempotency-keys", MARGIN, idempotency::idempotency_expire),
         ("expire-rate-buckets", MARGIN, rates::rate_expire),
         ("expire-sign-in-places", MARGIN, rates::sign_in_place_expire),
         ("expire-entry-tokens", MARGIN, entry_tokens::entry_token_expire),
         // With their refresh tokens, and with what visitors' tokens vouch for.
         ("expire-sessions", MARGIN, sessions::session_expire),
+        ("expire-visitors", STRANGERS, visitors::visitor_expire),
         ("expire-signing-keys", KEY_MARGIN + LONGEST_TOKEN_LIFE, retired_keys),
     ];
     kinds.into_iter().map(|(name, kept, delete)| Arc::new(Expiry { name, kept, delete }) as _).collect()

@@ -2,13 +2,19 @@
 //! decided by whoever calls; here it is a column of its own, so that nobody is found by what they merely say.
 
 use chrono::{DateTime, Utc};
-use diesel::{insert_into, prelude::*, update};
+use diesel::{
+    delete,
+    dsl::{exists, not},
+    insert_into,
+    prelude::*,
+    update,
+};
 
 use crate::{
-    conn::Conn,
+    conn::{Conn, on_engine},
     error::StoreResult,
     ids::{SessionFamilyId, TenantId, VisitorId},
-    schema::{visitor_contexts, visitors},
+    schema::{device_push_tokens, visitor_contexts, visitors},
     types::{Stamp, to_stored_precision},
 };
 
@@ -187,4 +193,22 @@ pub fn visitor_context_get(
         .select(VisitorContext::as_select())
         .first(c)
         .optional()?)
+}
+
+/// Forgets visitors whom nobody vouched for, who were last seen then or before and have no device that is told of
+/// anything, at most `limit`; says how many. Nobody can come back as one of them: their sessions are over.
+pub fn visitor_expire(c: &mut Conn, last_seen: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
+    let devices = device_push_tokens::table
+        .filter(device_push_tokens::tenant_id.eq(visitors::tenant_id))
+        .filter(device_push_tokens::subject_id.eq(visitors::id))
+        .filter(device_push_tokens::enabled.eq(true));
+    let ids: Vec<VisitorId> = visitors::table
+        .filter(visitors::last_seen_at.le(Stamp::from(last_seen)))
+        .filter(visitors::external_id.is_null())
+        .filter(not(exists(devices)))
+        .order(visitors::last_seen_at.asc())
+        .limit(limit.max(0))
+        .select(visitors::id)
+        .load(c)?;
+    Ok(on_engine!(c, c => delete(visitors::table.filter(visitors::id.eq_any(&ids))).execute(c))?)
 }

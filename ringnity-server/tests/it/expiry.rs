@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::StatusCode;
 use ringnity_server::auth::secrets::hash;
 use ringnity_server::auth::tokens::LONGEST_TOKEN_LIFE;
 use ringnity_store::jobs::job_get;
@@ -49,7 +50,7 @@ async fn pass(server: &TestServer, store: &Store, time: TimeDelta) {
     server.clock.advance(time);
     // Rescheduled for later: it has run.
     let now = server.clock.now();
-    for name in KINDS.iter().map(|(name, _)| *name).chain(["expire-signing-keys"]) {
+    for name in KINDS.iter().map(|(name, _)| *name).chain(["expire-signing-keys", "expire-visitors"]) {
         let mut looked = false;
         for _ in 0..500 {
             let row = store.read(move |c| job_get(c, name, "")).await.expect("read");
@@ -122,6 +123,41 @@ fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
         assert!(lasting.is_some());
         pass(&server, &store, TimeDelta::hours(21)).await;
         assert_eq!(count(late).await, [0; 5]);
+    });
+}
+
+#[test]
+fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit() {
+    on_each_engine(async |server| {
+        let store = server.store().await;
+        let visit = async |body: Value| server.visitor_session(&body).await;
+        let slug = &server.demo.first.tenant.slug;
+        visit(json!({ "slug": slug })).await;
+        let context = server.context_token(&json!({ "externalId": "known", "name": "Ada" })).await;
+        visit(json!({ "slug": slug, "contextToken": context })).await;
+        let with_device = visit(json!({ "slug": slug })).await;
+        let device = json!({ "token": "t", "provider": "fcm", "platform": "android" });
+        let registered = server.post("/api/sdk/devices/push-token").bearer(&with_device).json(&device);
+        registered.send().await.status(StatusCode::CREATED);
+        let count = async || server.database().dump()["visitors"].len();
+        assert_eq!(count().await, 3);
+        pass(&server, &store, TimeDelta::days(30) - TimeDelta::minutes(20)).await;
+        assert_eq!(count().await, 3);
+        server.clock.advance(TimeDelta::minutes(21));
+        for _ in 0..500 {
+            if count().await < 3 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        pass(&server, &store, TimeDelta::hours(1)).await;
+        let left: Vec<bool> =
+            server.database().dump()["visitors"].iter().map(|row| row["external_id"] == "known").collect();
+        assert_eq!((left.len(), left.iter().filter(|known| **known).count()), (2, 1));
+        // Another visitor comes: it goes when its time is over, though two older ones stay.
+        visit(json!({ "slug": slug })).await;
+        pass(&server, &store, TimeDelta::days(31)).await;
+        assert_eq!(ending(&store, visitors::visitor_expire, server.clock.now()).await, 0);
     });
 }
 

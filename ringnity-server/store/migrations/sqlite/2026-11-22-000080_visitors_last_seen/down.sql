@@ -1,0 +1,1 @@
+DROP INDEX visitors_last_seen_at_idx;
