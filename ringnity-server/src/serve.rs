@@ -13,6 +13,7 @@ use ringnity_store::Store;
 use crate::app::oauth_scopes::ScopeCoverage;
 use crate::app::sign_ins::SignInLimits;
 use crate::app::{App, Rates};
+use crate::auth::password::Places;
 use crate::auth::tokens::{Following, Signer};
 use crate::claim::{self, Claim, Refusal};
 use crate::clock::Clock;
@@ -124,6 +125,7 @@ pub async fn start_with_jobs(
         urls,
         rates: Rates::new(rate_limit),
         sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
+        passwords: Places::of_the_process(),
         jobs_put: tokio::sync::Notify::new(),
     });
     let stopping = Arc::new(AtomicBool::new(false));

@@ -3,6 +3,8 @@
 use ringnity_store::StoreError;
 use ringnity_types::ErrorCode;
 
+use crate::auth::password::PasswordError;
+
 /// What every rule answers with.
 pub type AppResult<T> = Result<T, AppError>;
 
@@ -108,6 +110,22 @@ impl From<StoreError> for AppError {
                 "Text must not hold a NUL character. Remove it and send the request again.",
             ),
             other => Self::internal(other),
+        }
+    }
+}
+
+impl From<PasswordError> for AppError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Crowded => Self {
+                source: Some(Box::new(error)),
+                ..Self::new(
+                    Kind::Unavailable,
+                    ErrorCode::ServiceUnavailable,
+                    "Too many people sign in right now. Wait as long as Retry-After says, then try again.",
+                )
+            },
+            PasswordError::Failed(_) => Self::internal(error),
         }
     }
 }

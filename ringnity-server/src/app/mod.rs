@@ -34,6 +34,7 @@ use ringnity_store::Store;
 use tokio::sync::Notify;
 
 use crate::auth::google::Google;
+use crate::auth::password::Places;
 use crate::auth::tokens::Signer;
 use crate::clock::Clock;
 use crate::config::Urls;
@@ -61,6 +62,8 @@ pub struct App {
     pub rates: Rates,
     /// How often signing in may fail, where that is limited.
     pub sign_in_limits: Option<sign_ins::SignInLimits>,
+    /// Where the passwords of those who sign in are looked at.
+    pub passwords: Places,
     /// Told by a rule that has put a job which should not wait for the next look.
     pub jobs_put: Notify,
 }
@@ -92,6 +95,7 @@ impl App {
             },
             rates: Rates::new(crate::config::RateLimit::Off),
             sign_in_limits: None,
+            passwords: Places::of_the_process(),
             jobs_put: Notify::new(),
         })
     }

@@ -14,7 +14,6 @@ use ringnity_types::{
 };
 
 use super::{App, AppError, AppResult, sessions, sign_ins};
-use crate::auth::password;
 use crate::auth::tokens::TokenScope;
 use crate::config::Urls;
 
@@ -25,9 +24,8 @@ pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest)
     let owner = app.store.read(move |c| owners::owner_by_email(c, &email).map_err(AppError::from)).await?;
     // An unknown account costs as much time as a known one, and is refused in the same words.
     let hash = owner.as_ref().and_then(|owner| owner.password_hash.clone());
-    let matches = password::verify(request.password, hash).await;
+    let matches = attempt.password(app, request.password, hash).await?;
     let owner = owner.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
-    attempt.succeeded(app).await?;
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();

@@ -8,7 +8,6 @@ use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
 
 use super::sessions::{self, Pair};
 use super::{App, AppError, AppResult, sign_ins};
-use crate::auth::password;
 use crate::auth::tokens::TokenScope;
 
 /// Signs an administrator in.
@@ -23,9 +22,8 @@ pub async fn login_platform_admin(
         app.store.read(move |c| platform::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
     // An unknown account costs as much time as a known one, and is refused in the same words.
     let hash = admin.as_ref().map(|admin| admin.password_hash.clone());
-    let matches = password::verify(request.password, hash).await;
+    let matches = attempt.password(app, request.password, hash).await?;
     let admin = admin.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
-    attempt.succeeded(app).await?;
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();

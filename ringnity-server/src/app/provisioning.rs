@@ -39,7 +39,7 @@ impl NewPassword {
                 (text.clone(), Some(text))
             }
         };
-        Ok(Self { hash: password::hash(text).await.map_err(AppError::internal)?, made })
+        Ok(Self { hash: password::hash(text).await?, made })
     }
 }
 
@@ -277,8 +277,11 @@ mod tests {
         assert!(NewPassword::of(Some("short".into())).await.is_err());
         let given = NewPassword::of(Some("correct horse battery".into())).await.expect("is long");
         assert!(given.made.is_none());
-        assert!(password::verify("correct horse battery".into(), Some(given.hash)).await);
+        let places = password::Places::of_the_process();
+        let right = places.verify("correct horse battery".into(), Some(given.hash)).await;
+        assert!(right.expect("a turn"));
         let made = NewPassword::of(None).await.expect("is made");
-        assert!(password::verify(made.made.expect("is told"), Some(made.hash)).await);
+        let right = places.verify(made.made.expect("is told"), Some(made.hash)).await;
+        assert!(right.expect("a turn"));
     }
 }

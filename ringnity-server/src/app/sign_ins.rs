@@ -46,8 +46,8 @@ pub struct Attempt {
     place: Option<String>,
 }
 
-/// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Call it before the
-/// password is looked at, and [`Attempt::succeeded`] when it was right.
+/// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Then look
+/// at the password by [`Attempt::password`].
 pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<Attempt> {
     let account = format!("{surface} {}", account.trim().to_lowercase());
     attempt(app, Some(&account), address).await
@@ -94,6 +94,19 @@ async fn attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult
 }
 
 impl Attempt {
+    /// Whether that is the password behind `hash`; without one it takes as long and is not.
+    pub async fn password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
+        match app.passwords.verify(password, hash).await {
+            Ok(true) => self.succeeded(app).await.map(|()| true),
+            Ok(false) => Ok(false),
+            Err(error) => {
+                // Nobody has looked at it: that was no failure. It did not come from a place to remember, either.
+                Self { place: None, ..self }.succeeded(app).await?;
+                Err(error.into())
+            }
+        }
+    }
+
     /// It was no failure: it does not count, and the place is known from now on.
     pub async fn succeeded(self, app: &App) -> AppResult<()> {
         if self.counted.is_empty() {

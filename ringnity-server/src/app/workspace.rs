@@ -19,8 +19,8 @@ use ringnity_types::{
 use super::sessions::{self, Pair};
 use super::tenants::TenantHints;
 use super::{App, AppError, AppResult, Kind, Repeat, sign_ins};
+use crate::auth::secrets;
 use crate::auth::tokens::TokenScope;
-use crate::auth::{password, secrets};
 
 /// Prefix of entry tokens, so that a leaked one is recognised.
 const ENTRY_PREFIX: &str = "rn_et_";
@@ -55,9 +55,8 @@ pub async fn login_workspace(
     let attempt = sign_ins::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
     // An unknown account costs as much time as a known one, and is refused in the same words.
     let hash = agent.as_ref().and_then(|agent| agent.password_hash.clone());
-    let matches = password::verify(request.password, hash).await;
+    let matches = attempt.password(app, request.password, hash).await?;
     let agent = agent.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("User name"))?;
-    attempt.succeeded(app).await?;
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();

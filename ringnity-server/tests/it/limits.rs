@@ -4,7 +4,8 @@ use chrono::Duration;
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use ringnity_server::app::sign_ins::{self, SignInLimits};
-use ringnity_server::app::{App, Kind};
+use ringnity_server::app::{App, Kind, owners};
+use ringnity_server::auth::password::Places;
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_store::plans::{self, PlanQuota};
@@ -328,5 +329,31 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
         sign_in(&server, "192.0.2.1", &right).await.ok();
         server.clock.advance(Duration::seconds(64));
         sign_in(&server, "2001:db8:1:2::7", &right).await.ok();
+    });
+}
+
+#[test]
+fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let passwords = Places::new(0, std::time::Duration::from_millis(1));
+        let sign_in_limits = SignInLimits::of(RateLimit::Plan, false);
+        let app = App { passwords, sign_in_limits, ..server.app().await };
+        let known = server.demo.first.owner.clone();
+        let from = "192.0.2.1".parse().expect("address");
+        let mut said = std::collections::BTreeSet::new();
+        // More than may fail.
+        for _ in 0..12 {
+            for email in [known.email.as_str(), "nobody@demo.example"] {
+                let body = json!({ "email": email, "password": known.password });
+                let request = serde_json::from_value(body).expect("a request");
+                let refusal = owners::login_owner(&app, from, request).await.expect_err("nobody has time");
+                assert_eq!(refusal.kind, Kind::Unavailable, "{refusal:?}");
+                said.insert(format!("{} {refusal}", refusal.code));
+            }
+        }
+        assert_eq!(said.len(), 1, "{said:?}");
+        app.store.close().await;
+        sign_in(&server, "192.0.2.1", "wrong").await.refused(401, "AUTH_CREDENTIALS_INVALID");
+        sign_in(&server, "192.0.2.1", &known.password).await.ok();
     });
 }

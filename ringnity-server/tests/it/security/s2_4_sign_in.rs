@@ -71,3 +71,39 @@ fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
         }
     });
 }
+
+/// What a process has taken of memory at most, in MiB.
+#[cfg(target_os = "linux")]
+fn most_memory(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("what it took");
+    line.trim().trim_end_matches("kB").trim().parse::<usize>().expect("a number") / 1024
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn s2_4_many_who_guess_at_once_take_no_more_memory_than_there_are_processors_for() {
+    on_each_place(async |place| {
+        let (node, demo) = place.seed();
+        let before = most_memory(node.id());
+        let processors = std::thread::available_parallelism().expect("processors").get();
+        let guesses = 100 + 10 * processors;
+        let http = Client::builder().no_proxy().build().expect("client");
+        let url = format!("{}/api/auth/owner-login", node.base);
+        let body = json!({ "email": demo.first.owner.email, "password": "wrong" });
+        let begun = Instant::now();
+        let answers = futures_util::future::join_all((0..guesses).map(|_| timed(&http, &url, &body))).await;
+        let took = begun.elapsed();
+        let late = answers.iter().filter(|(_, status, _)| *status == 503).count();
+        for (_, status, text) in &answers {
+            assert!([401, 503].contains(status), "{status}: {text}");
+        }
+        let grown = most_memory(node.id()) - before;
+        ringnity_store::tell!(
+            "{}: {guesses} guesses at once took {grown} MiB and {took:.1?}; {late} of them had no turn",
+            place.database.engine()
+        );
+        // Each takes 19 MiB while it is looked at; connections and their requests take some, too.
+        assert!(grown < 20 * processors + 200, "{grown} MiB");
+    });
+}
