@@ -1,14 +1,19 @@
 //! Copies of an SQLite database: a file, made while the server runs, put back while it does not.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ringnity_store::{StoreConfig, StoreError, upkeep};
+use ringnity_store::upkeep::{self, SqliteAlone};
+use ringnity_store::{StoreConfig, StoreError};
 
 use super::{BEFORE, Facts, Part, Placed, has_tenants, stamp, sync_folder};
 use crate::claim;
 use crate::commands::migrate;
+
+/// What SQLite calls the files beside a database, at their ends.
+const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Copies the database into `part` and looks at every page of the copy.
 pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
@@ -32,8 +37,9 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
         other => anyhow::Error::from(other).context(format!("{} cannot be restored", file.display())),
     })?;
     facts.migrations.refuse_newer()?;
-    let kept_as = if database.exists() { set_aside(config, database, replace).await? } else { None };
-    for end in ["-wal", "-shm"] {
+    let aside =
+        if database.exists() { set_aside(config, database, replace).await? } else { Aside::default() };
+    for end in LOGS {
         // A log of another database would be taken for this one's.
         match std::fs::remove_file(with(database, end)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -42,8 +48,14 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
             _ => {}
         }
     }
+    let Aside { kept_as, alone, source } = aside;
+    // Elsewhere, what is open cannot be replaced.
+    #[cfg(not(unix))]
+    let (alone, source) = (drop(alone), drop(source));
     std::fs::rename(part.path(), database).context("cannot put the backup in place")?;
     sync_folder(database)?;
+    // Whoever waits for the old one may go on: SQLite lets nobody write to a file that has lost its name.
+    drop((alone, source));
     let applied = migrate::apply_claimed(config).await?;
     Ok((
         Facts { migrations: facts.migrations, counts: facts.counts },
@@ -51,35 +63,61 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
     ))
 }
 
+/// A database that makes room for another.
+#[derive(Default)]
+struct Aside {
+    /// Where it stays.
+    kept_as: Option<PathBuf>,
+    /// What keeps others from it until the other is in its place.
+    alone: Option<SqliteAlone>,
+    /// Where it had to be copied, what it was read from: that lock would end if this process closed the file.
+    source: Option<File>,
+}
+
 /// Gives the database that is there a second name, under which it stays; one without tenants needs none.
-async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Result<Option<PathBuf>> {
-    let whole = upkeep::sqlite_checkpoint(database).await.is_ok();
+async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Result<Aside> {
     let tenants = match upkeep::sqlite_check(database).await {
         Ok(facts) => facts.counts.map(|counts| counts.tenants),
         Err(_) if std::fs::metadata(database).is_ok_and(|found| found.len() == 0) => Some(0),
         Err(_) => None,
     };
     match tenants {
-        Some(0) => return Ok(None),
-        Some(count) if !replace => return Err(has_tenants(config, &format!("has {count} tenants"))),
+        Some(1..) if !replace => {
+            return Err(has_tenants(config, &format!("has {} tenants", tenants.unwrap_or_default())));
+        }
         None if !replace => return Err(has_tenants(config, "cannot be read, so it may hold something")),
         _ => {}
     }
+    let alone = match upkeep::sqlite_alone(database).await {
+        Ok(alone) => Some(alone),
+        // What is in its log cannot be brought into it.
+        Err(StoreError::Corrupt(_)) => None,
+        Err(error) => {
+            let words =
+                format!("cannot have {} for this command alone; nothing was changed", config.describe());
+            return Err(anyhow::Error::from(error).context(words));
+        }
+    };
+    if tenants == Some(0) {
+        return Ok(Aside { alone, ..Aside::default() });
+    }
     let kept = with(database, &format!("{BEFORE}{}", stamp()));
-    if std::fs::hard_link(database, &kept).is_err() {
-        copy(database, &kept).context("cannot keep the database that is there")?;
+    let source = match std::fs::hard_link(database, &kept) {
+        Ok(()) => None,
+        Err(_) => Some(copy(database, &kept).context("cannot keep the database that is there")?),
+    };
+    if alone.is_none() {
+        for end in LOGS.into_iter().filter(|end| with(database, end).exists()) {
+            std::fs::rename(with(database, end), with(&kept, end))
+                .context("cannot keep the log of the database that is there")?;
+        }
     }
-    if !whole && with(database, "-wal").exists() {
-        // What is in the log could not be brought into the file, so the log stays with it.
-        std::fs::rename(with(database, "-wal"), with(&kept, "-wal"))
-            .context("cannot keep the log of the database that is there")?;
-    }
-    Ok(Some(kept))
+    Ok(Aside { kept_as: Some(kept), alone, source })
 }
 
-/// Copies a file for this user only, and waits until it is on disk.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::File::options();
+/// Copies a file for this user only, and waits until it is on disk. Answers what it was read from, still open.
+fn copy(from: &Path, to: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     {
@@ -87,8 +125,10 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         options.mode(0o600);
     }
     let mut target = options.open(to)?;
-    std::io::copy(&mut std::fs::File::open(from)?, &mut target)?;
-    target.sync_all()
+    let mut source = File::open(from)?;
+    std::io::copy(&mut source, &mut target)?;
+    target.sync_all()?;
+    Ok(source)
 }
 
 fn path_of(config: &StoreConfig) -> Result<&Path> {

@@ -1,16 +1,25 @@
-//! SQLite files: copying one while it is in use, and judging a copy.
+//! SQLite files: copying one while it is in use, judging a copy, and taking one that is to be replaced.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use diesel::{RunQueryDsl, connection::SimpleConnection, sql_types::Text};
+use diesel::{QueryableByName, RunQueryDsl, connection::AnsiTransactionManager, sql_types::Text};
 
 use super::inspect::{Counts, counts, sqlite_damage, sqlite_orphans};
 use crate::{
+    conn::Link,
     error::{StoreError, StoreResult},
     migrate::{self, MigrationState},
     sqlite::{self, Use},
     store::off_the_async_threads,
 };
+
+/// How long a file may be open elsewhere before that is told.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait before looking again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What is known of an SQLite file that nobody uses.
 #[derive(Clone, Debug)]
@@ -65,12 +74,63 @@ pub async fn sqlite_check(file: &Path) -> StoreResult<FileFacts> {
     .await
 }
 
-/// Brings everything that is in the log beside the database into its file, so that the file alone is all of it.
-pub async fn sqlite_checkpoint(database: &Path) -> StoreResult<()> {
+/// An SQLite file that nobody else can read or write until this is dropped.
+pub struct SqliteAlone {
+    _link: Link,
+}
+
+impl std::fmt::Debug for SqliteAlone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteAlone").finish_non_exhaustive()
+    }
+}
+
+/// Takes an SQLite file that is about to be replaced: brings everything that is in the log beside it into the file,
+/// does away with the log, and keeps others from both. Where somebody else has it open, be it only to read, it stays as
+/// it is, and this is [`StoreError::Busy`] after a while.
+///
+/// A checkpoint would not do. Whoever reads keeps it from reaching the end of the log, whoever writes begins the next
+/// one, and SQLite calls neither an error. Leaving WAL mode takes the whole file or nothing; and those who opened the
+/// file before and write to it after it was replaced are then refused by SQLite, which would otherwise take the log of
+/// the new database for theirs. Whoever opens the file as a server does brings it back to WAL mode.
+pub async fn sqlite_alone(database: &Path) -> StoreResult<SqliteAlone> {
     let database = database.to_owned();
     off_the_async_threads(move || {
-        let mut link = sqlite::open(&database, Use::Write)?;
-        Ok(link.sqlite()?.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+        let begun = Instant::now();
+        loop {
+            match alone(&database) {
+                // Whoever has just left may not have closed it yet.
+                Err(StoreError::Busy(_)) if begun.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(StoreError::Busy(_)) => {
+                    return Err(StoreError::Busy(format!(
+                        "{} is open elsewhere, perhaps for a backup; wait until that has ended, or stop it",
+                        database.display()
+                    )));
+                }
+                other => return other,
+            }
+        }
     })
     .await
+}
+
+fn alone(database: &Path) -> StoreResult<SqliteAlone> {
+    let mut link = sqlite::open(database, Use::Write)?;
+    journal_mode(&mut link, "PRAGMA journal_mode = DELETE")?;
+    AnsiTransactionManager::begin_transaction_sql(link.sqlite()?, "BEGIN EXCLUSIVE")?;
+    // Somebody may have come in between the two.
+    let mode = journal_mode(&mut link, "PRAGMA journal_mode")?;
+    if mode != "delete" {
+        return Err(StoreError::Busy(format!("its journal mode is {mode}")));
+    }
+    Ok(SqliteAlone { _link: link })
+}
+
+fn journal_mode(link: &mut Link, pragma: &str) -> StoreResult<String> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        journal_mode: String,
+    }
+    Ok(diesel::sql_query(pragma).get_result::<Row>(link.sqlite()?)?.journal_mode)
 }

@@ -8,7 +8,7 @@ mod files;
 mod inspect;
 mod postgres;
 
-pub use files::{FileFacts, sqlite_backup, sqlite_check, sqlite_checkpoint};
+pub use files::{FileFacts, SqliteAlone, sqlite_alone, sqlite_backup, sqlite_check};
 pub use inspect::{Counts, Inspection, inspect};
 pub use postgres::{KEPT, Schema, postgres_dump, postgres_forget, postgres_must_be_alone, postgres_schema};
 

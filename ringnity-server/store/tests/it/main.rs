@@ -14,5 +14,6 @@ mod sign_in;
 mod support;
 mod tenancy;
 mod tls;
+mod upkeep;
 mod visitors;
 mod writing;

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ringnity_store::contacts::{ContactFilter, contact_list};
+use ringnity_store::plans::{PlanFeature, plan_catalog, plan_feature_put};
 use ringnity_store::tenants::tenant_by_slug;
 use ringnity_store::testing::{TestDatabase, engines};
-use ringnity_store::{Engine, PageRequest, StoreError};
+use ringnity_store::{Conn, Engine, PageRequest, Store, StoreError};
 use serde_json::{Value, json};
 
 use super::{Desk, Ran, at_each_engine, block_on};
@@ -267,6 +268,82 @@ fn a_restore_replaces_tenants_only_when_told_and_keeps_them() {
         let told = fresh.run(&["restore", &file.to_string_lossy(), "--json"]).ok().json();
         assert_eq!((&told["counts"]["tenants"], &told["keptAs"]), (&json!(1), &Value::Null));
     });
+}
+
+#[test]
+fn a_restore_waits_for_whoever_reads_and_keeps_every_row_that_was_answered() {
+    let desk = Desk::on(TestDatabase::empty(Engine::Sqlite));
+    desk.with_acme("free");
+    desk.run(&["backup", "b"]).ok();
+    let key =
+        desk.run(&["keys", "create", "--tenant=acme", "--name=K", "--all-scopes", "--json"]).ok().json();
+    let key = key["secret"].as_str().expect("a secret");
+    let server = desk.serve(&[]);
+    let add = |name: &str| {
+        let body = json!({ "name": name, "phone": name });
+        assert!(matches!(server.ask("POST", "/api/server/contacts", Some(key), Some(&body)).0, 200 | 201));
+    };
+    add("1");
+    // Somebody looks at the database as it is now, and takes some time for it.
+    let (looking, looks) = std::sync::mpsc::channel();
+    let (enough, end) = std::sync::mpsc::channel::<()>();
+    let (config, end) = (desk.database().config().clone(), Mutex::new(end));
+    let reader = std::thread::spawn(move || {
+        block_on(async {
+            let store = Store::attach(&config).await.expect("a database");
+            let look = move |c: &mut Conn| {
+                let there = tenant_by_slug(c, "acme")?.is_some();
+                looking.send(there).expect("the test");
+                end.lock().expect("the end").recv().expect("the end");
+                Ok::<_, StoreError>(())
+            };
+            store.read(look).await.expect("a read");
+            store.close().await;
+        });
+    });
+    assert_eq!(looks.recv(), Ok(true));
+    (2..=5).for_each(|number| add(&number.to_string()));
+    server.terminate();
+    desk.run(&["restore", "b", "--replace"]).refused(1, &["nothing was changed", "open elsewhere", "backup"]);
+    let told = desk.run(&["backup", "as-it-was", "--json"]).ok().json();
+    assert_eq!(told["counts"]["contacts"], 5, "the database is as it was");
+    enough.send(()).expect("the reader");
+    reader.join().expect("the reader");
+    let told = desk.run(&["restore", "b", "--replace", "--json"]).ok().json();
+    assert_eq!(told["counts"]["contacts"], 0);
+    let kept = told["keptAs"].as_str().expect("it is kept");
+    let of_the_kept = format!("--database-url={kept}");
+    let told = desk.run(&["backup", "of-the-kept", "--json", &of_the_kept]).ok().json();
+    assert_eq!(told["counts"]["contacts"], 5, "each contact was answered");
+}
+
+#[test]
+fn what_is_kept_of_a_damaged_database_is_all_that_there_was() {
+    let desk = Desk::on(TestDatabase::empty(Engine::Sqlite));
+    desk.with_acme("free");
+    desk.run(&["backup", "b"]).ok();
+    let file = desk.database().config().sqlite_path().expect("a file").display().to_string();
+    // Something is in the log only, for somebody has the database open, and then the beginning of the file is lost.
+    let store = block_on(async {
+        let store = desk.store().await;
+        let switch = |c: &mut Conn| {
+            let feature = plan_catalog(c)?.features.remove(0);
+            plan_feature_put(c, &PlanFeature { enabled: !feature.enabled, ..feature })
+        };
+        store.write(switch).await.expect("a write");
+        store
+    });
+    let damage = ["-c", "printf damaged | dd conv=notrunc status=none of=\"$0\"", &file];
+    assert!(std::process::Command::new("sh").args(damage).status().expect("sh").success());
+    desk.run(&["restore", "b"]).refused(1, &["cannot be read"]);
+    let log = std::fs::read(format!("{file}-wal")).expect("the log");
+    assert!(!log.is_empty());
+    let told = desk.run(&["restore", "b", "--replace", "--json"]).ok().json();
+    let kept = told["keptAs"].as_str().expect("it is kept");
+    assert!(std::fs::read(kept).expect("what is kept").starts_with(b"damaged"));
+    assert_eq!(std::fs::read(format!("{kept}-wal")).expect("its log"), log);
+    block_on(store.close());
+    assert_eq!(desk.run(&["doctor"]).code, Some(0));
 }
 
 #[test]

@@ -137,6 +137,13 @@ impl Drop for Served {
 }
 
 impl Served {
+    /// Tells it to stop, and waits until it has.
+    pub fn terminate(mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.expect("kill").success());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+
     /// Asks it something; answers the status and the body.
     pub fn ask(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}{path}", self.base);

@@ -1,0 +1,80 @@
+//! What an operator does with a database as a whole. What commands make of it is tested with the commands.
+
+use std::{path::Path, sync::mpsc};
+
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use ringnity_store::{Engine, Store, StoreError, testing::TestDatabase, upkeep::sqlite_alone};
+
+use crate::support::{number, run};
+
+async fn insert(store: &Store) -> Result<(), StoreError> {
+    store.write(|c| run(c, "INSERT INTO t VALUES (1)")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sqlite_file_is_taken_whole_and_only_from_nobody() {
+    let database = TestDatabase::new(Engine::Sqlite);
+    let path = database.config().sqlite_path().unwrap();
+    let log = path.with_extension("db-wal");
+    let store = Store::open(database.config()).await.unwrap();
+    store.write(|c| run(c, "CREATE TABLE t (n BIGINT NOT NULL)")).await.unwrap();
+    // A reader from before the last write: no checkpoint gets to the end of the log.
+    let reader = Store::attach(database.config()).await.unwrap();
+    let ((begun, begins), (enough, end)) = (mpsc::channel(), mpsc::channel::<()>());
+    let end = std::sync::Mutex::new(end);
+    let reading = tokio::spawn(async move {
+        let read = move |c: &mut _| {
+            begun.send(number(c, "SELECT count(*) AS n FROM t")?).unwrap();
+            end.lock().unwrap().recv().unwrap();
+            number(c, "SELECT count(*) AS n FROM t")
+        };
+        let seen: Result<i64, StoreError> = reader.read(read).await;
+        reader.close().await;
+        seen
+    });
+    assert_eq!(begins.recv().unwrap(), 0);
+    insert(&store).await.unwrap();
+    store.close().await;
+    let refused = sqlite_alone(path).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Busy(words) if words.contains("open elsewhere")), "{refused}");
+    assert!(log.metadata().unwrap().len() > 0, "what is not in the file yet is still in its log");
+    enough.send(()).unwrap();
+    assert_eq!(reading.await.unwrap().unwrap(), 0, "the reader was not disturbed");
+    let alone = sqlite_alone(path).await.unwrap();
+    assert!(!log.exists());
+    let mut another = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let locked = another.batch_execute("SELECT * FROM t").unwrap_err();
+    assert!(locked.to_string().contains("locked"), "{locked}");
+    drop((another, alone));
+    // The file alone is all of it.
+    let copy = path.with_extension("copy");
+    std::fs::copy(path, &copy).unwrap();
+    assert_eq!(rows(&copy), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_an_sqlite_file_open_that_was_replaced_writes_nowhere() {
+    let database = TestDatabase::new(Engine::Sqlite);
+    let path = database.config().sqlite_path().unwrap();
+    let store = Store::open(database.config()).await.unwrap();
+    store.write(|c| run(c, "CREATE TABLE t (n BIGINT NOT NULL)")).await.unwrap();
+    store.close().await;
+    let (copy, kept) = (path.with_extension("copy"), path.with_extension("kept"));
+    drop(sqlite_alone(path).await.unwrap());
+    std::fs::copy(path, &copy).unwrap();
+    let late = Store::attach(database.config()).await.unwrap();
+    insert(&late).await.unwrap();
+    std::fs::hard_link(path, &kept).unwrap();
+    std::fs::rename(&copy, path).unwrap();
+    assert!(insert(&late).await.is_err());
+    late.close().await;
+    assert_eq!((rows(&kept), rows(path)), (1, 0));
+}
+
+fn rows(file: &Path) -> i64 {
+    use diesel::prelude::*;
+    let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>("(SELECT count(*) FROM t)"))
+        .get_result(&mut conn)
+        .unwrap()
+}
