@@ -39,7 +39,7 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
         })?;
     }
     if purpose == Use::Migrate {
-        private_file(path);
+        database_file(path);
     }
     // A file that vanished under a running server must not come back empty.
     let mode = match purpose {
@@ -47,7 +47,7 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
         Use::Write | Use::Read => "rw",
         Use::Look => "ro",
     };
-    let mut conn = SqliteConnection::establish(&format!("file:{}?mode={mode}", uri_path(path)?))?;
+    let mut conn = SqliteConnection::establish(&uri(path, mode)?)?;
     let timeout = BUSY_TIMEOUT.as_millis();
     conn.batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))?;
     conn.batch_execute(match purpose {
@@ -63,9 +63,9 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
     Ok(Link::new(Conn::Sqlite(conn)))
 }
 
-/// Makes the file, if there is none, for this user only: it holds signing keys. Its log files take after it. Where
-/// that fails, SQLite says why.
-pub(crate) fn private_file(path: &Path) {
+/// Makes the file of a database, if there is none, for this user only: it holds signing keys. Its log files take after
+/// it. One that is there is the database; where none can be made, SQLite says why.
+fn database_file(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -76,12 +76,12 @@ pub(crate) fn private_file(path: &Path) {
     let _ = path;
 }
 
-/// The path in SQLite's URI form.
-fn uri_path(path: &Path) -> Result<String, StoreError> {
+/// The path in SQLite's URI form, to be opened in that mode.
+pub(crate) fn uri(path: &Path, mode: &str) -> Result<String, StoreError> {
     let text = path
         .to_str()
         .ok_or_else(|| StoreError::Config(format!("the path {} is not valid UTF-8", path.display())))?;
-    let mut uri = String::with_capacity(text.len());
+    let mut uri = String::from("file:");
     for character in text.chars() {
         match character {
             '%' => uri.push_str("%25"),
@@ -90,7 +90,7 @@ fn uri_path(path: &Path) -> Result<String, StoreError> {
             other => uri.push(other),
         }
     }
-    Ok(uri)
+    Ok(uri + "?mode=" + mode)
 }
 
 /// One read: a snapshot, so that a page and its total agree.

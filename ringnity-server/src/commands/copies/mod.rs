@@ -3,6 +3,7 @@
 mod postgres;
 mod sqlite;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use super::desk::DeskArgs;
 use super::output::{Outcome, tell};
+use crate::auth::secrets::random_hex;
 use crate::clock::Clock;
 
 pub(super) use postgres::tools;
@@ -197,7 +199,7 @@ fn must_be_free(file: &Path) -> Result<()> {
 fn must_be_of(engine: Engine, file: &Path) -> Result<()> {
     use std::io::Read as _;
     let mut begin = Vec::new();
-    std::fs::File::open(file)
+    File::open(file)
         .and_then(|opened| opened.take(16).read_to_end(&mut begin))
         .with_context(|| format!("cannot read the backup {}", file.display()))?;
     let found = match begin.as_slice() {
@@ -217,7 +219,7 @@ fn must_be_of(engine: Engine, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file under another name until it is whole; gone when that does not come to pass.
+/// A file of this user's alone, under another name until it is whole; gone when that does not come to pass.
 struct Part {
     path: PathBuf,
 }
@@ -227,10 +229,14 @@ impl Part {
         let name = file.file_name().with_context(|| format!("{} is no name of a file", file.display()))?;
         let mut part = std::ffi::OsString::from(".");
         part.push(name);
-        part.push(format!(".{}{PART}", std::process::id()));
-        let path = file.with_file_name(part);
-        // One of a process of the same number that did not come to its end.
-        let _ = std::fs::remove_file(&path);
+        // Nobody can know it and have put a file of their own there.
+        part.push(format!(".{}{PART}", &random_hex()?[..16]));
+        Self::at(file.with_file_name(part))
+    }
+
+    /// Makes the file, empty; one that is there already is somebody else's.
+    fn at(path: PathBuf) -> Result<Self> {
+        private_file(&path).with_context(|| format!("cannot write to {}", path.display()))?;
         Ok(Self { path })
     }
 
@@ -263,12 +269,24 @@ impl Drop for Part {
     }
 }
 
+/// Makes a file that is not there yet, and that only this user may read.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
 /// Waits until the names in the folder of `file` are on disk.
 fn sync_folder(file: &Path) -> Result<()> {
     #[cfg(unix)]
     {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::File::open(folder)
+        File::open(folder)
             .and_then(|folder| folder.sync_all())
             .with_context(|| format!("cannot write the folder {} to disk", folder.display()))?;
     }
@@ -314,15 +332,35 @@ mod tests {
     fn a_part_is_gone_unless_it_is_placed_and_replaces_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("b.db");
-        let part = Part::beside(&file).expect("a name");
+        let files = || std::fs::read_dir(folder.path()).expect("a folder").count();
+        let part = Part::beside(&file).expect("a part");
         std::fs::write(part.path(), "half").expect("writes");
         drop(part);
-        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
-        let part = Part::beside(&file).expect("a name");
+        assert_eq!(files(), 0);
+        let part = Part::beside(&file).expect("a part");
         std::fs::write(part.path(), "whole").expect("writes");
         std::fs::write(&file, "somebody else's").expect("writes");
         assert!(part.place(&file).is_err());
         assert_eq!(std::fs::read_to_string(&file).expect("reads"), "somebody else's");
-        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        assert_eq!(files(), 1);
+    }
+
+    #[test]
+    fn a_part_is_made_under_a_new_name_and_never_of_a_file_that_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("b.db");
+        let (one, other) = (Part::beside(&file).expect("a part"), Part::beside(&file).expect("a part"));
+        assert_ne!(one.path(), other.path());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(one.path()).expect("the part").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        for text in ["", "somebody else's"] {
+            std::fs::write(&file, text).expect("writes");
+            assert!(Part::at(file.clone()).is_err());
+            assert_eq!(std::fs::read_to_string(&file).expect("it is still there"), text);
+        }
     }
 }

@@ -26,7 +26,7 @@ enum DumpError {
     Tool(anyhow::Error),
 }
 
-/// Copies the database into `part`.
+/// Copies the database into `part`, which is there and empty; pg_dump leaves it to its owner.
 pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
     let state = upkeep::migration_state(config).await?;
     state.refuse_newer()?;
@@ -36,7 +36,6 @@ pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
     let place = Place::of(config)?;
     let file = part.to_owned();
     let ((), migrations, counts) = upkeep::postgres_dump(config, move |snapshot| {
-        private_file(&file).map_err(DumpError::Tool)?;
         let mut dump = place.tool("pg_dump");
         dump.args(["--format=custom", "--snapshot", snapshot, "--exclude-schema"]).arg(format!("{KEPT}*"));
         dump.arg("--file").arg(&file);
@@ -204,19 +203,6 @@ pub(in crate::commands) fn tools() -> Result<String> {
     tool.arg("--version");
     let told = run(tool)?;
     Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned())
-}
-
-/// Makes an empty file that only this user may read; the program that fills it leaves that as it is.
-fn private_file(path: &Path) -> Result<()> {
-    let mut options = std::fs::File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path).with_context(|| format!("cannot write to {}", path.display()))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result, bail};
 use ringnity_store::upkeep::{self, SqliteAlone};
 use ringnity_store::{StoreConfig, StoreError};
 
-use super::{BEFORE, Facts, Part, Placed, has_tenants, stamp, sync_folder};
+use super::{BEFORE, Facts, Part, Placed, has_tenants, private_file, stamp, sync_folder};
 use crate::claim;
 use crate::commands::migrate;
 
 /// What SQLite calls the files beside a database, at their ends.
 const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Copies the database into `part` and looks at every page of the copy.
+/// Copies the database into `part`, which is there and empty, and looks at every page of the copy.
 pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
     let database = path_of(config)?;
     upkeep::migration_state(config).await?.refuse_newer()?;
@@ -30,7 +30,10 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
     let _claim = claim::take(database)?;
     // The backup itself is never opened as a database: it may lie where nothing can be written.
     let part = Part::beside(database)?;
-    copy(file, part.path())
+    File::options()
+        .write(true)
+        .open(part.path())
+        .and_then(|to| copy(file, to))
         .with_context(|| format!("cannot copy {} to {}", file.display(), database.display()))?;
     let facts = upkeep::sqlite_check(part.path()).await.map_err(|error| match error {
         StoreError::Missing(_) => anyhow::anyhow!("{} is a database, and none of Ringnity", file.display()),
@@ -104,7 +107,10 @@ async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Resu
     let kept = with(database, &format!("{BEFORE}{}", stamp()));
     let source = match std::fs::hard_link(database, &kept) {
         Ok(()) => None,
-        Err(_) => Some(copy(database, &kept).context("cannot keep the database that is there")?),
+        Err(_) => {
+            let copied = private_file(&kept).and_then(|to| copy(database, to));
+            Some(copied.context("cannot keep the database that is there")?)
+        }
     };
     if alone.is_none() {
         for end in LOGS.into_iter().filter(|end| with(database, end).exists()) {
@@ -115,19 +121,11 @@ async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Resu
     Ok(Aside { kept_as: Some(kept), alone, source })
 }
 
-/// Copies a file for this user only, and waits until it is on disk. Answers what it was read from, still open.
-fn copy(from: &Path, to: &Path) -> std::io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let mut target = options.open(to)?;
+/// Copies a file into another, and waits until that is on disk. Answers what it was read from, still open.
+fn copy(from: &Path, mut to: File) -> std::io::Result<File> {
     let mut source = File::open(from)?;
-    std::io::copy(&mut source, &mut target)?;
-    target.sync_all()?;
+    std::io::copy(&mut source, &mut to)?;
+    to.sync_all()?;
     Ok(source)
 }
 

@@ -30,21 +30,18 @@ pub struct FileFacts {
     pub counts: Option<Counts>,
 }
 
-/// Copies the database as of one moment into `to`, which must not be there yet, and waits until it is on disk. Those
-/// who write meanwhile go on; what they commit after that moment is not in the copy.
+/// Copies the database as of one moment into `to`, an empty file that the caller has made for this, and waits until it
+/// is on disk. Those who write meanwhile go on; what they commit after that moment is not in the copy.
 pub async fn sqlite_backup(database: &Path, to: &Path) -> StoreResult<()> {
     let (database, to) = (database.to_owned(), to.to_owned());
     off_the_async_threads(move || {
-        let target = to
-            .to_str()
-            .ok_or_else(|| StoreError::Config(format!("the path {} is not valid UTF-8", to.display())))?;
+        // SQLite would make a file that others can read; it takes one that is there as long as it is empty.
+        let target = sqlite::uri(&to, "rw")?;
         let mut link = sqlite::open(&database, Use::Write)?;
-        // SQLite writes into a file that is there as long as it is empty, and this one only we can read.
-        sqlite::private_file(&to);
         diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(target).execute(link.sqlite()?)?;
         let synced = std::fs::File::open(&to).and_then(|file| file.sync_all());
         synced.map_err(|error| {
-            StoreError::Unavailable(format!("cannot write {target} to disk: {error}").into())
+            StoreError::Unavailable(format!("cannot write {} to disk: {error}", to.display()).into())
         })
     })
     .await

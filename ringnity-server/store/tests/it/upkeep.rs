@@ -3,7 +3,11 @@
 use std::{path::Path, sync::mpsc};
 
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
-use ringnity_store::{Engine, Store, StoreError, testing::TestDatabase, upkeep::sqlite_alone};
+use ringnity_store::{
+    Engine, Store, StoreError,
+    testing::TestDatabase,
+    upkeep::{sqlite_alone, sqlite_backup},
+};
 
 use crate::support::{number, run};
 
@@ -69,6 +73,26 @@ async fn whoever_has_an_sqlite_file_open_that_was_replaced_writes_nowhere() {
     assert!(insert(&late).await.is_err());
     late.close().await;
     assert_eq!((rows(&kept), rows(path)), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sqlite_copy_goes_into_an_empty_file_that_is_there_and_nowhere_else() {
+    let database = TestDatabase::new(Engine::Sqlite);
+    let path = database.config().sqlite_path().unwrap();
+    let store = Store::open(database.config()).await.unwrap();
+    store.write(|c| run(c, "CREATE TABLE t (n BIGINT NOT NULL)")).await.unwrap();
+    insert(&store).await.unwrap();
+    // What means something in a URI means nothing here.
+    let to = path.with_file_name("100% of it?mode=rwc#1");
+    assert!(sqlite_backup(path, &to).await.is_err());
+    assert!(!to.exists(), "it makes no file, for others could read that");
+    std::fs::write(&to, "somebody else's").unwrap();
+    assert!(sqlite_backup(path, &to).await.is_err());
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "somebody else's");
+    std::fs::write(&to, "").unwrap();
+    sqlite_backup(path, &to).await.unwrap();
+    assert_eq!(rows(&to), 1);
+    store.close().await;
 }
 
 fn rows(file: &Path) -> i64 {

@@ -230,6 +230,25 @@ fn a_backup_is_private_whole_and_overwrites_nothing() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_backup_touches_no_file_that_somebody_else_may_have_put_in_its_way() {
+    at_each_engine(|desk| {
+        desk.run(&["migrate"]).ok();
+        // Whoever knows the process's number can guess a name that is made of it.
+        let program = desk.command(&["backup", "b"]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "echo mine > .b.$$.part; exec \"$0\" \"$@\""]);
+        shell.arg(program.get_program()).args(program.get_args()).current_dir(desk.folder());
+        shell.env("RINGNITY_DATABASE_URL", desk.database().url());
+        Ran::of(&mut shell).ok();
+        let left = std::fs::read_dir(desk.folder()).expect("the folder").flatten();
+        let left: Vec<_> = left.map(|entry| entry.path()).filter(|path| !path.ends_with("b")).collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(std::fs::read_to_string(&left[0]).expect("what was put there"), "mine\n");
+    });
+}
+
 #[test]
 fn a_restore_replaces_tenants_only_when_told_and_keeps_them() {
     at_each_engine(|desk| {
