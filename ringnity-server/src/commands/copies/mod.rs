@@ -39,7 +39,7 @@ pub(super) struct BackupArgs {
 pub(super) struct RestoreArgs {
     /// A backup that `ringnity-server backup` made on the same engine
     file: PathBuf,
-    /// Put it in the place of a database that has tenants; that one is kept beside it
+    /// Put it in the place of a database that has tenants or platform administrators; that one is kept beside it
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -88,8 +88,10 @@ struct RestoreReport {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct CountsView {
     tenants: i64,
+    platform_admins: i64,
     agents: i64,
     contacts: i64,
     events: i64,
@@ -97,15 +99,18 @@ struct CountsView {
 
 impl From<Counts> for CountsView {
     fn from(counts: Counts) -> Self {
-        let Counts { tenants, agents, contacts, events } = counts;
-        Self { tenants, agents, contacts, events }
+        let Counts { tenants, platform_admins, agents, contacts, events } = counts;
+        Self { tenants, platform_admins, agents, contacts, events }
     }
 }
 
 impl CountsView {
     fn text(&self) -> String {
-        let Self { tenants, agents, contacts, events } = self;
-        format!("{tenants} tenants, {agents} agents, {contacts} contacts, {events} events")
+        let Self { tenants, platform_admins, agents, contacts, events } = self;
+        format!(
+            "{tenants} tenants, {platform_admins} platform administrators, {agents} agents, {contacts} contacts, {events} \
+             events"
+        )
     }
 }
 
@@ -179,10 +184,20 @@ pub(super) async fn restore(arguments: RestoreArgs) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// What a command says that finds tenants where a backup should go.
-fn has_tenants(config: &StoreConfig, tenants: &str) -> anyhow::Error {
+/// Who is in a database that is to be replaced, in words. What else is in it is kept without a question.
+fn inhabitants(tenants: i64, platform_admins: i64) -> Option<String> {
+    match (tenants, platform_admins) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("has {tenants} tenants")),
+        (0, _) => Some(format!("has {platform_admins} platform administrators")),
+        _ => Some(format!("has {tenants} tenants and {platform_admins} platform administrators")),
+    }
+}
+
+/// What a command says that finds somebody where a backup should go.
+fn occupied(config: &StoreConfig, words: &str) -> anyhow::Error {
     anyhow::anyhow!(
-        "{} {tenants}; restore into another place with --data-dir or --database-url, or say --replace to put the backup \
+        "{} {words}; restore into another place with --data-dir or --database-url, or say --replace to put the backup \
          in its place (what is there is kept beside it)",
         config.describe()
     )

@@ -11,7 +11,7 @@ use ringnity_store::upkeep::{self, KEPT};
 use ringnity_store::{MigrationState, StoreConfig, StoreError};
 use url::Url;
 
-use super::{Facts, Placed, has_tenants, stamp};
+use super::{Facts, Placed, inhabitants, occupied, stamp};
 use crate::commands::migrate;
 
 /// The table in which databases note their migrations.
@@ -57,8 +57,8 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
         bail!("{} is a dump of PostgreSQL, and none of Ringnity", file.display());
     }
     let there = upkeep::postgres_schema(config).await?;
-    if there.tenants > 0 && !replace {
-        return Err(has_tenants(config, &format!("has {} tenants", there.tenants)));
+    if let Some(words) = inhabitants(there.tenants, there.platform_admins).filter(|_| !replace) {
+        return Err(occupied(config, &words));
     }
     upkeep::postgres_must_be_alone(config).await?;
     let kept_as = (there.tables > 0).then(|| format!("{KEPT}{}", stamp()));
@@ -68,13 +68,7 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
         .await?
         .context("nothing was restored, and the database is as it was")?;
     let applied = migrate::apply_claimed(config).await?;
-    let kept_as = match kept_as {
-        Some(schema) if there.tenants == 0 => {
-            upkeep::postgres_forget(config, &schema).await?;
-            None
-        }
-        other => other.map(|schema| format!("schema {schema}")),
-    };
+    let kept_as = kept_as.map(|schema| format!("schema {schema}"));
     Ok((Facts { migrations, counts: None }, Placed { kept_as, applied }))
 }
 

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ringnity_store::upkeep::{self, SqliteAlone};
+use ringnity_store::upkeep::{self, FileFacts, SqliteAlone};
 use ringnity_store::{StoreConfig, StoreError};
 
-use super::{BEFORE, Facts, Part, Placed, has_tenants, private_file, stamp, sync_folder};
+use super::{BEFORE, Facts, Part, Placed, inhabitants, occupied, private_file, stamp, sync_folder};
 use crate::claim;
 use crate::commands::migrate;
 
@@ -77,19 +77,17 @@ struct Aside {
     source: Option<File>,
 }
 
-/// Gives the database that is there a second name, under which it stays; one without tenants needs none.
+/// Gives the database that is there a second name, under which it stays. Whatever is in it was somebody's work: plans,
+/// say. Only an empty file needs none.
 async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Result<Aside> {
-    let tenants = match upkeep::sqlite_check(database).await {
-        Ok(facts) => facts.counts.map(|counts| counts.tenants),
-        Err(_) if std::fs::metadata(database).is_ok_and(|found| found.len() == 0) => Some(0),
-        Err(_) => None,
+    let is_empty = || std::fs::metadata(database).is_ok_and(|found| found.len() == 0);
+    let found = match upkeep::sqlite_check(database).await {
+        Ok(FileFacts { counts: Some(counts), .. }) => inhabitants(counts.tenants, counts.platform_admins),
+        _ if is_empty() => None,
+        _ => Some("cannot be read, so it may hold something".to_owned()),
     };
-    match tenants {
-        Some(1..) if !replace => {
-            return Err(has_tenants(config, &format!("has {} tenants", tenants.unwrap_or_default())));
-        }
-        None if !replace => return Err(has_tenants(config, "cannot be read, so it may hold something")),
-        _ => {}
+    if let Some(words) = found.filter(|_| !replace) {
+        return Err(occupied(config, &words));
     }
     let alone = match upkeep::sqlite_alone(database).await {
         Ok(alone) => Some(alone),
@@ -101,7 +99,7 @@ async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Resu
             return Err(anyhow::Error::from(error).context(words));
         }
     };
-    if tenants == Some(0) {
+    if is_empty() {
         return Ok(Aside { alone, ..Aside::default() });
     }
     let kept = with(database, &format!("{BEFORE}{}", stamp()));

@@ -49,6 +49,7 @@ pub struct Inspection {
 #[allow(missing_docs)]
 pub struct Counts {
     pub tenants: i64,
+    pub platform_admins: i64,
     pub agents: i64,
     pub contacts: i64,
     pub events: i64,
@@ -117,6 +118,7 @@ pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
 pub(super) fn counts(c: &mut Conn) -> StoreResult<Counts> {
     Ok(Counts {
         tenants: number(c, "SELECT count(*) AS n FROM tenants")?,
+        platform_admins: number(c, "SELECT count(*) AS n FROM platform_admins")?,
         agents: number(c, "SELECT count(*) AS n FROM agents")?,
         contacts: number(c, "SELECT count(*) AS n FROM contacts")?,
         events: number(c, "SELECT count(*) AS n FROM events")?,

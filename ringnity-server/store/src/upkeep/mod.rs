@@ -10,7 +10,7 @@ mod postgres;
 
 pub use files::{FileFacts, SqliteAlone, sqlite_alone, sqlite_backup, sqlite_check};
 pub use inspect::{Counts, Inspection, inspect};
-pub use postgres::{KEPT, Schema, postgres_dump, postgres_forget, postgres_must_be_alone, postgres_schema};
+pub use postgres::{KEPT, Schema, postgres_dump, postgres_must_be_alone, postgres_schema};
 
 use crate::{
     config::{Place, StoreConfig},

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
 use super::inspect::{Counts, counts, number, text, words};
 use crate::{
@@ -27,6 +27,8 @@ pub struct Schema {
     pub tables: i64,
     /// How many tenants.
     pub tenants: i64,
+    /// How many platform administrators.
+    pub platform_admins: i64,
 }
 
 /// What the database holds already.
@@ -37,12 +39,17 @@ pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<Schema> {
         let c = &mut link.conn;
         let name = text(c, "SELECT current_schema()::text AS word")?;
         let tables = number(c, "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema()")?;
-        let known = "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'tenants'";
-        let tenants = match number(c, known)? {
-            0 => 0,
-            _ => number(c, "SELECT count(*) AS n FROM tenants")?,
+        let mut rows = |table: &str| {
+            let known = format!(
+                "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema() AND tablename = '{table}'"
+            );
+            match number(c, &known)? {
+                0 => Ok(0),
+                _ => number(c, &format!("SELECT count(*) AS n FROM {table}")),
+            }
         };
-        Ok(Schema { name, tables, tenants })
+        let (tenants, platform_admins) = (rows("tenants")?, rows("platform_admins")?);
+        Ok(Schema { name, tables, tenants, platform_admins })
     })
     .await
 }
@@ -110,12 +117,6 @@ pub(super) fn kept(c: &mut Conn) -> StoreResult<Vec<String>> {
             "SELECT nspname::text AS word FROM pg_namespace WHERE starts_with(nspname, '{KEPT}') ORDER BY 1"
         ),
     )
-}
-
-/// Deletes a schema with everything in it: for one that was moved away and held no tenant.
-pub async fn postgres_forget(config: &StoreConfig, schema: &str) -> StoreResult<()> {
-    let (config, sql) = (config.clone(), format!("DROP SCHEMA {} CASCADE", quoted(schema)));
-    off_the_async_threads(move || Ok(open(&config)?.postgres()?.batch_execute(&sql)?)).await
 }
 
 fn begin(link: &mut Link) -> StoreResult<()> {

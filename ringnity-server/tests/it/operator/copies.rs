@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use ringnity_store::contacts::{ContactFilter, contact_list};
 use ringnity_store::plans::{PlanFeature, plan_catalog, plan_feature_put};
+use ringnity_store::platform::platform_admin_list;
 use ringnity_store::tenants::tenant_by_slug;
 use ringnity_store::testing::{TestDatabase, engines};
-use ringnity_store::{Conn, Engine, PageRequest, Store, StoreError};
+use ringnity_store::{Conn, Engine, PageRequest, Store, StoreConfig, StoreError};
 use serde_json::{Value, json};
 
 use super::{Desk, Ran, at_each_engine, block_on};
@@ -280,13 +281,63 @@ fn a_restore_replaces_tenants_only_when_told_and_keeps_them() {
         let server = desk.serve(&[]);
         assert_eq!(server.ask("GET", "/api/sdk/bootstrap?slug=acme", None, None).0, 200);
         assert_eq!(server.ask("GET", "/api/sdk/bootstrap?slug=later", None, None).0, 404);
-        // Where there is no tenant, nothing is replaced and nothing kept.
+        // Where nothing is, nothing is kept.
         let fresh = Desk::on(TestDatabase::empty(desk.engine()));
-        fresh.run(&["migrate"]).ok();
         let file = desk.folder().join("again");
         let told = fresh.run(&["restore", &file.to_string_lossy(), "--json"]).ok().json();
         assert_eq!((&told["counts"]["tenants"], &told["keptAs"]), (&json!(1), &Value::Null));
     });
+}
+
+#[test]
+fn a_restore_replaces_platform_administrators_only_when_told_and_keeps_whatever_is_there() {
+    let admins = |store: &Store| block_on(store.read(platform_admin_list)).expect("administrators").len();
+    let plans = |store: &Store| block_on(store.read(plan_catalog)).expect("plans").features;
+    at_each_engine(|desk| {
+        desk.with_acme("free");
+        desk.run(&["backup", "b"]).ok();
+        let file = desk.folder().join("b").to_string_lossy().into_owned();
+        // Somebody runs this one, and has no tenant yet.
+        let run = Desk::on(TestDatabase::empty(desk.engine()));
+        run.run(&["migrate"]).ok();
+        run.run(&["platform-admin", "create", "--email=root@example.com", "--name=Root"]).ok();
+        run.run(&["restore", &file]).refused(1, &["has 1 platform administrators", "--replace"]);
+        assert_eq!(admins(&block_on(run.store())), 1);
+        let told = run.run(&["restore", &file, "--replace", "--json"]).ok().json();
+        assert_eq!((&told["counts"]["tenants"], &told["counts"]["platformAdmins"]), (&json!(1), &json!(0)));
+        assert_eq!(admins(&kept(&run, &told)), 1);
+        // Nobody is in this one, but a plan was changed.
+        let changed = Desk::on(TestDatabase::empty(desk.engine()));
+        changed.run(&["migrate"]).ok();
+        let store = block_on(changed.store());
+        let usual = plans(&store);
+        block_on(store.write(switch_a_feature)).expect("a change");
+        let own = plans(&store);
+        block_on(store.close());
+        let told = changed.run(&["restore", &file, "--json"]).ok().json();
+        assert_eq!(told["counts"]["tenants"], 1);
+        assert!(
+            own != usual
+                && plans(&kept(&changed, &told)) == own
+                && plans(&block_on(changed.store())) == usual
+        );
+    });
+}
+
+/// The database that a restore has kept.
+fn kept(desk: &Desk, told: &Value) -> Store {
+    let name = told["keptAs"].as_str().expect("it is kept");
+    let url = match name.strip_prefix("schema ") {
+        Some(schema) => format!("{}?options=-csearch_path%3D{schema}", desk.database().url()),
+        None => name.to_owned(),
+    };
+    block_on(Store::attach(&StoreConfig::new(&url).expect("a URL"))).expect("what is kept")
+}
+
+/// A change of the plans.
+fn switch_a_feature(c: &mut Conn) -> Result<(), StoreError> {
+    let feature = plan_catalog(c)?.features.remove(0);
+    plan_feature_put(c, &PlanFeature { enabled: !feature.enabled, ..feature })
 }
 
 #[test]
@@ -345,11 +396,7 @@ fn what_is_kept_of_a_damaged_database_is_all_that_there_was() {
     // Something is in the log only, for somebody has the database open, and then the beginning of the file is lost.
     let store = block_on(async {
         let store = desk.store().await;
-        let switch = |c: &mut Conn| {
-            let feature = plan_catalog(c)?.features.remove(0);
-            plan_feature_put(c, &PlanFeature { enabled: !feature.enabled, ..feature })
-        };
-        store.write(switch).await.expect("a write");
+        store.write(switch_a_feature).await.expect("a write");
         store
     });
     let damage = ["-c", "printf damaged | dd conv=notrunc status=none of=\"$0\"", &file];
