@@ -181,6 +181,18 @@ impl Node {
         }
     }
 
+    /// Whether it says these words, now or soon.
+    pub fn says(&mut self, words: &str) -> bool {
+        let begun = Instant::now();
+        while !self.log().contains(words) {
+            if begun.elapsed() > Duration::from_secs(10) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
     /// What it has said on standard error; all of it once it has ended.
     pub fn log(&mut self) -> String {
         if self.process.try_wait().expect("a process").is_some() {
