@@ -1,7 +1,10 @@
 //! Whose an SQLite file is: it belongs to one server, or to a command that needs it for itself. Nothing else is here.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use ringnity_store::upkeep;
 
 /// An SQLite file taken for this process, until this is dropped.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(crate) enum Refusal {
     Taken(String),
     /// The file that says so cannot be written.
     #[error("cannot write to {0}: {1}")]
-    Unwritable(String, std::io::Error),
+    Unwritable(String, io::Error),
 }
 
 /// Takes the database at that path. The lock is on a file beside it, since SQLite has locks of its own on the
@@ -28,7 +31,7 @@ pub(crate) fn take(database: &Path) -> Result<Claim, Refusal> {
     if let Some(folder) = database.parent() {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unwritable)?;
+    let file = lock_file(&path, database).map_err(unwritable)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(Refusal::Taken(database.display().to_string())),
@@ -42,6 +45,18 @@ pub(crate) fn take(database: &Path) -> Result<Claim, Refusal> {
 pub(crate) fn is_taken(database: &Path) -> bool {
     File::open(lock_of(database))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Opens the lock of that database. What is there may be anything: only a new file is given to anybody.
+fn lock_file(path: &Path, database: &Path) -> io::Result<File> {
+    match File::options().write(true).create_new(true).open(path) {
+        Ok(new) => {
+            upkeep::give_away(&new, path, upkeep::owner_for(database));
+            Ok(new)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::options().write(true).open(path),
+        Err(error) => Err(error),
+    }
 }
 
 fn lock_of(database: &Path) -> PathBuf {

@@ -15,6 +15,7 @@ use crate::{
     conn::{Conn, Link, panic_words},
     error::StoreError,
     pool::Pool,
+    upkeep,
 };
 
 /// How long SQLite itself waits for a lock held by another process (a backup tool, a second server by mistake).
@@ -63,14 +64,17 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
     Ok(Link::new(Conn::Sqlite(conn)))
 }
 
-/// Makes the file of a database, if there is none, for this user only: it holds signing keys. Its log files take after
-/// it. One that is there is the database; where none can be made, SQLite says why.
+/// Makes the file of a database, if there is none, for this user only: it holds signing keys. SQLite sees to
+/// it that its log files take after it, in their owner too. One that is there is the database; where none can be made, SQLite says why.
 fn database_file(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         // Only a file that is new is ever opened here: closing one that SQLite has open would end its locks.
-        drop(std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
+        let new = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        if let Ok(new) = new {
+            upkeep::give_away(&new, path, upkeep::folder_of(path));
+        }
     }
     #[cfg(not(unix))]
     let _ = path;

@@ -119,7 +119,7 @@ pub(super) async fn backup(arguments: BackupArgs) -> Result<Outcome> {
     let config = arguments.desk.store_config()?;
     let (started_at, begun) = (Clock::default().now(), Instant::now());
     must_be_free(&arguments.file)?;
-    let part = Part::beside(&arguments.file)?;
+    let (part, _) = Part::beside(&arguments.file)?;
     let facts = match config.engine() {
         Engine::Sqlite => sqlite::backup(&config, part.path()).await?,
         Engine::Postgres => postgres::backup(&config, part.path()).await?,
@@ -240,7 +240,8 @@ struct Part {
 }
 
 impl Part {
-    fn beside(file: &Path) -> Result<Self> {
+    /// Makes one beside `file`; answers it open, too: what stands under its name later, others may have put there.
+    fn beside(file: &Path) -> Result<(Self, File)> {
         let name = file.file_name().with_context(|| format!("{} is no name of a file", file.display()))?;
         let mut part = std::ffi::OsString::from(".");
         part.push(name);
@@ -250,9 +251,9 @@ impl Part {
     }
 
     /// Makes the file, empty; one that is there already is somebody else's.
-    fn at(path: PathBuf) -> Result<Self> {
-        private_file(&path).with_context(|| format!("cannot write to {}", path.display()))?;
-        Ok(Self { path })
+    fn at(path: PathBuf) -> Result<(Self, File)> {
+        let opened = private_file(&path).with_context(|| format!("cannot write to {}", path.display()))?;
+        Ok((Self { path }, opened))
     }
 
     fn path(&self) -> &Path {
@@ -300,7 +301,7 @@ fn private_file(path: &Path) -> std::io::Result<File> {
 fn sync_folder(file: &Path) -> Result<()> {
     #[cfg(unix)]
     {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = upkeep::folder_of(file);
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .with_context(|| format!("cannot write the folder {} to disk", folder.display()))?;
@@ -348,11 +349,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("b.db");
         let files = || std::fs::read_dir(folder.path()).expect("a folder").count();
-        let part = Part::beside(&file).expect("a part");
+        let (part, _) = Part::beside(&file).expect("a part");
         std::fs::write(part.path(), "half").expect("writes");
         drop(part);
         assert_eq!(files(), 0);
-        let part = Part::beside(&file).expect("a part");
+        let (part, _) = Part::beside(&file).expect("a part");
         std::fs::write(part.path(), "whole").expect("writes");
         std::fs::write(&file, "somebody else's").expect("writes");
         assert!(part.place(&file).is_err());
@@ -364,7 +365,7 @@ mod tests {
     fn a_part_is_made_under_a_new_name_and_never_of_a_file_that_is_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("b.db");
-        let (one, other) = (Part::beside(&file).expect("a part"), Part::beside(&file).expect("a part"));
+        let [(one, _), (other, _)] = [(); 2].map(|()| Part::beside(&file).expect("a part"));
         assert_ne!(one.path(), other.path());
         #[cfg(unix)]
         {

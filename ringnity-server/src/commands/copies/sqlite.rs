@@ -29,11 +29,9 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
     let database = path_of(config)?;
     let _claim = claim::take(database)?;
     // The backup itself is never opened as a database: it may lie where nothing can be written.
-    let part = Part::beside(database)?;
-    File::options()
-        .write(true)
-        .open(part.path())
-        .and_then(|to| copy(file, to))
+    let (part, opened) = Part::beside(database)?;
+    upkeep::give_away(&opened, database, upkeep::owner_for(database));
+    copy(file, opened)
         .with_context(|| format!("cannot copy {} to {}", file.display(), database.display()))?;
     let facts = upkeep::sqlite_check(part.path()).await.map_err(|error| match error {
         StoreError::Missing(_) => anyhow::anyhow!("{} is a database, and none of Ringnity", file.display()),
@@ -106,7 +104,10 @@ async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Resu
     let source = match std::fs::hard_link(database, &kept) {
         Ok(()) => None,
         Err(_) => {
-            let copied = private_file(&kept).and_then(|to| copy(database, to));
+            let copied = private_file(&kept).and_then(|to| {
+                upkeep::give_away(&to, &kept, database);
+                copy(database, to)
+            });
             Some(copied.context("cannot keep the database that is there")?)
         }
     };

@@ -6,10 +6,12 @@
 
 mod files;
 mod inspect;
+mod owner;
 mod postgres;
 
 pub use files::{FileFacts, SqliteAlone, sqlite_alone, sqlite_backup, sqlite_check};
 pub use inspect::{Counts, Inspection, inspect};
+pub use owner::{folder_of, give_away, owner_for};
 pub use postgres::{KEPT, Schema, postgres_dump, postgres_must_be_alone, postgres_schema};
 
 use crate::{

@@ -340,6 +340,54 @@ fn switch_a_feature(c: &mut Conn) -> Result<(), StoreError> {
     plan_feature_put(c, &PlanFeature { enabled: !feature.enabled, ..feature })
 }
 
+#[cfg(unix)]
+#[test]
+fn what_root_makes_for_a_database_belongs_to_whom_the_database_or_its_folder_belongs() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    /// Nobody has to have this number.
+    const SERVICE: Option<u32> = Some(64_321);
+    let desk = Desk::on(TestDatabase::empty(Engine::Sqlite));
+    let folder_of = |desk: &Desk| {
+        let database = desk.database().config().sqlite_path().expect("a file");
+        database.parent().expect("a folder").to_owned()
+    };
+    let folder = folder_of(&desk);
+    if std::fs::metadata(&folder).expect("the folder").uid() != 0 {
+        ringnity_store::tell!("skipped: only root can give files away");
+        return;
+    }
+    // The names of the files, all of which are the service's.
+    let names = |folder: &Path| {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("the folder").flatten() {
+            let (name, found) = (entry.file_name(), entry.metadata().expect("its owner"));
+            assert_eq!((Some(found.uid()), Some(found.gid())), (SERVICE, SERVICE), "{}", name.display());
+            names.push(name.into_string().expect("a name"));
+        }
+        names.sort();
+        names
+    };
+    chown(&folder, SERVICE, SERVICE).expect("its new owner");
+    desk.with_acme("free");
+    desk.run(&["backup", "b"]).ok();
+    let server = desk.serve(&[]);
+    assert_eq!(names(&folder), ["test.db", "test.db-shm", "test.db-wal", "test.db.lock"]);
+    server.terminate();
+    // In the place of another: whose the folder is does not matter then.
+    chown(&folder, Some(0), Some(0)).expect("its new owner");
+    std::fs::remove_file(folder.join("test.db.lock")).expect("a lock that nobody has");
+    let told = desk.run(&["restore", "b", "--replace", "--json"]).ok().json();
+    let kept = told["keptAs"].as_str().and_then(|kept| kept.rsplit('/').next()).expect("it is kept");
+    assert_eq!(names(&folder), ["test.db", kept, "test.db.lock"]);
+    // And in a place of its own.
+    let elsewhere = Desk::on(TestDatabase::empty(Engine::Sqlite));
+    chown(folder_of(&elsewhere), SERVICE, SERVICE).expect("its new owner");
+    elsewhere.run(&["restore", &desk.folder().join("b").to_string_lossy()]).ok();
+    assert_eq!(names(&folder_of(&elsewhere)), ["test.db", "test.db.lock"]);
+    // A backup is its maker's.
+    assert_eq!(std::fs::metadata(desk.folder().join("b")).expect("the backup").uid(), 0);
+}
+
 #[test]
 fn a_restore_waits_for_whoever_reads_and_keeps_every_row_that_was_answered() {
     let desk = Desk::on(TestDatabase::empty(Engine::Sqlite));
