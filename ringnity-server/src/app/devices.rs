@@ -53,9 +53,21 @@ impl Holder {
         }
     }
 
-    /// Whether this is who registered `device`.
-    fn owns(&self, device: &Stored) -> bool {
-        device.subject_kind == self.kind() && device.subject_id == self.id()
+    /// Whether `device` may be changed by whoever only knows what it is called: who registered it, and visitors if
+    /// that was one whom nobody vouched for. Such a visitor is another one in each session, and the name that the app
+    /// gave to its device is all there is to know it by.
+    fn has(&self, c: &mut Conn, tenant: &TenantId, device: &Stored) -> AppResult<bool> {
+        if device.subject_kind != self.kind() {
+            return Ok(false);
+        }
+        if device.subject_id == self.id() {
+            return Ok(true);
+        }
+        if !matches!(self, Self::Visitor { .. }) {
+            return Ok(false);
+        }
+        let visitor = visitors::visitor_get(c, tenant, &VisitorId::from(device.subject_id.as_str()))?;
+        Ok(visitor.is_none_or(|visitor| visitor.external_id.is_none()))
     }
 
     /// Whom the device is for. An app that says nothing says `visitor`, so that is what an agent's or an
@@ -111,9 +123,9 @@ pub async fn register_device_push_token(
     let audience = holder.audience(request.audience)?;
     let named = given(request.agent_id);
     let external_id = match &holder {
-        // An identity that is vouched for counts more than what the app says.
-        Holder::Visitor { external_id: Some(known), .. } => Some(known.clone()),
-        _ => given(request.external_id),
+        // A visitor is nobody whom nobody vouches for, whatever the app says.
+        Holder::Visitor { external_id, .. } => external_id.clone(),
+        Holder::Agent { .. } | Holder::Admin { .. } => given(request.external_id),
     };
     let new = NewDevice {
         subject_kind: holder.kind().to_owned(),
@@ -135,14 +147,16 @@ pub async fn register_device_push_token(
             let agent_id = holder.agent(c, &tenant, named.as_deref())?;
             let device_id = new.device_id.as_deref();
             for known in devices::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {
-                // Whoever has the token has the device. Knowing what a device is called is less: it does not
-                // turn an agent's device into a visitor's.
-                let same = known.token_hash == new.token_hash || known.subject_kind == new.subject_kind;
+                // Whoever has the token has the device. Knowing what a device is called is less: with another token
+                // it is the holder's only where nobody else is known to hold it. An app that was installed again,
+                // and has another token in a session that nobody vouches for, cannot be told from a stranger who has
+                // heard of the deviceId: it gets its device back once its user is vouched for again.
+                let same = known.token_hash == new.token_hash || holder.has(c, &tenant, &known)?;
                 if known.enabled && !same {
                     return Err(AppError::new(
                         Kind::Conflict,
                         ErrorCode::ResourceConflict,
-                        "This deviceId is registered by somebody of another kind. Unregister it there first, or send another deviceId.",
+                        "This deviceId is registered by somebody else. Unregister it there first, or send another deviceId.",
                     ));
                 }
             }
@@ -175,7 +189,7 @@ pub async fn unregister_device_push_token(
                 })
                 .ok_or_else(unknown)?;
             // Whoever has the token has the device.
-            let may = token_hash.is_some() || holder.owns(&known) || nobodys(c, &tenant, &holder, &known)?;
+            let may = token_hash.is_some() || holder.has(c, &tenant, &known)?;
             if !may || !devices::device_disable(c, &tenant, &known.id, now)? {
                 return Err(unknown());
             }
@@ -183,16 +197,6 @@ pub async fn unregister_device_push_token(
         })
         .await?;
     Ok(DevicePushTokenDisabled { disabled: 1 })
-}
-
-/// Whether the device is one of a visitor whom nobody vouches for. Such a visitor is another one in each session,
-/// and the name that the app gave to its device is all there is to know it by.
-fn nobodys(c: &mut Conn, tenant: &TenantId, holder: &Holder, known: &Stored) -> AppResult<bool> {
-    if known.subject_kind != holder.kind() || !matches!(holder, Holder::Visitor { .. }) {
-        return Ok(false);
-    }
-    let visitor = visitors::visitor_get(c, tenant, &VisitorId::from(known.subject_id.as_str()))?;
-    Ok(visitor.is_none_or(|visitor| visitor.external_id.is_none()))
 }
 
 fn device(stored: Stored) -> DevicePushToken {

@@ -38,8 +38,8 @@ pub struct DevicePushToken {
     pub app_id: Option<String>,
     /// `visitor`, `customer`, `agent` or `admin`.
     pub audience: String,
-    /// The customer's own id of the person. Vouched for only where the visitor's identity is: nothing may be sent
-    /// by it.
+    /// The customer's own id of the person. A visitor's is vouched for; the staff's is what the app says: nothing may
+    /// be sent by it.
     pub external_id: Option<String>,
     /// The agent, where it is an agent's device.
     pub agent_id: Option<String>,

@@ -164,6 +164,63 @@ fn nobody_switches_off_or_takes_over_what_somebody_else_is_signed_in_on() {
     });
 }
 
+/// What a registration told of the device.
+fn told(answer: Answer) -> Value {
+    answer.status(StatusCode::CREATED).data()["device"].clone()
+}
+
+#[test]
+fn whoever_has_heard_of_a_device_does_not_get_what_is_meant_for_its_holder() {
+    on_each_engine(async |server| {
+        let agent_two = json!({ "username": "agent.two", "scopes": ["agent:presence:write"] });
+        let agent_two = server.sdk_token("agent", server.key(), &agent_two).await;
+        let agent_one = server.agent_token(&["agent:presence:write"]).await;
+        let (ann, eve) = (customer(&server, "ann").await, customer(&server, "eve").await);
+        for (device, holder, others) in [
+            ("d1", &ann, [&visitor(&server).await, &eve, &agent_one]),
+            ("d2", &agent_one, [&agent_two, &ann, &visitor(&server).await]),
+        ] {
+            let token = |of: &str| android(&format!("{device}-{of}"), device);
+            let first = told(register(&server, holder, token("first")).await);
+            for other in others {
+                let mut body = token("other");
+                body["externalId"] = json!("ann");
+                register(&server, other, body).await.refused(409, "RESOURCE_CONFLICT");
+            }
+            // The holder has it still, also with another token.
+            let again = told(register(&server, holder, token("second")).await);
+            assert_eq!((&again["id"], &again["externalId"]), (&first["id"], &first["externalId"]));
+            // Whoever has the token has the device, whoever they are now.
+            let taken = told(register(&server, others[0], token("second")).await);
+            assert_eq!(taken["id"], first["id"]);
+            assert!(taken.get("externalId").is_none(), "{taken}");
+        }
+    });
+}
+
+#[test]
+fn an_app_that_was_installed_again_gets_its_device_back() {
+    on_each_engine(async |server| {
+        // Whom nobody vouches for is known by the device alone, before and after signing in.
+        let first = told(register(&server, &visitor(&server).await, android("t1", "d1")).await);
+        let again = told(register(&server, &visitor(&server).await, android("t2", "d1")).await);
+        let ann = customer(&server, "ann").await;
+        let signed_in = told(register(&server, &ann, android("t3", "d1")).await);
+        assert_eq!((&again["id"], &signed_in["id"]), (&first["id"], &first["id"]));
+        assert_eq!(signed_in["externalId"], "ann");
+        // From then on it takes the same person, in whichever session.
+        let anonymous = visitor(&server).await;
+        register(&server, &anonymous, android("t4", "d1")).await.refused(409, "RESOURCE_CONFLICT");
+        let back = told(register(&server, &customer(&server, "ann").await, android("t4", "d1")).await);
+        assert_eq!(back["id"], first["id"]);
+        // A device that is off is nobody's.
+        unregister(&server, &ann, json!({ "deviceId": "d1" })).await.ok();
+        let taken = told(register(&server, &anonymous, android("t5", "d1")).await);
+        assert_eq!(taken["id"], first["id"]);
+        assert!(taken.get("externalId").is_none(), "{taken}");
+    });
+}
+
 #[test]
 fn only_the_staff_gets_what_is_for_the_staff() {
     on_each_engine(async |server| {
@@ -223,6 +280,11 @@ fn an_identity_that_is_vouched_for_counts_more_than_what_the_app_says() {
         body["externalId"] = json!("customer-2");
         let answer = register(&server, &session, body).await.status(StatusCode::CREATED);
         assert_eq!(answer.data()["device"]["externalId"], "customer-1");
+        // Where nobody vouches for any, there is none.
+        let mut body = android("t2", "d2");
+        body["externalId"] = json!("customer-2");
+        let answer = told(register(&server, &visitor(&server).await, body).await);
+        assert!(answer.get("externalId").is_none(), "{answer}");
     });
 }
 
