@@ -1,7 +1,7 @@
 //! What is asked of every request before its handler runs: that its credential has not asked too often, and
 //! whether it may be a repeat. The headers of both are HTTP's; the rules are in `app`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use chrono::TimeDelta;
 use http::header::{HeaderName, RETRY_AFTER};
@@ -73,7 +73,7 @@ impl State {
             if !self.trusted_proxies.contains(&address) {
                 break;
             }
-            let Ok(before) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(before) = hop_address(hop) else { break };
             address = before.to_canonical();
         }
         address
@@ -83,4 +83,37 @@ impl State {
 fn too_often(wait: TimeDelta, why: &str) -> Fault {
     let message = format!("{why} Wait as long as Retry-After says, then go on more slowly.");
     Fault::of(Problem::RateLimited, message).header(RETRY_AFTER, seconds(wait))
+}
+
+/// The address of one entry of `X-Forwarded-For`. Some proxies add the port, put IPv6 addresses in brackets, or all of
+/// it in quotes.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let hop = hop.strip_prefix('"').and_then(|hop| hop.strip_suffix('"')).unwrap_or(hop);
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse().ok().map(|socket: SocketAddr| socket.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_an_address_with_or_without_port_brackets_and_quotes() {
+        for (entry, address) in [
+            (" 203.0.113.9", "203.0.113.9"),
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("\"203.0.113.9:4711\" ", "203.0.113.9"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:4711", "2001:db8::1"),
+            ("\"[2001:db8::1]\"", "2001:db8::1"),
+        ] {
+            assert_eq!(hop_address(entry), address.parse().ok(), "{entry}");
+        }
+        for none in ["", "unknown", "_hidden", "203.0.113.9:", ":80", "[2001:db8::1", "2001:db8::1]:80", "\""]
+        {
+            assert_eq!(hop_address(none), None, "{none}");
+        }
+    }
 }

@@ -357,3 +357,20 @@ fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
         sign_in(&server, "192.0.2.1", &known.password).await.ok();
     });
 }
+
+#[test]
+fn s2_4_a_proxy_that_tells_the_port_tells_its_clients_apart() {
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let right = server.demo.first.owner.password.clone();
+        for [guesser, other] in
+            [["203.0.113.9:{}", "203.0.113.10:4711"], ["[2001:db8:1:2::7]:{}", "\"[2001:db8:1:3::7]:4711\""]]
+        {
+            for port in 1..=10 {
+                let from = guesser.replace("{}", &port.to_string());
+                sign_in(&server, &from, "wrong").await.refused(401, "AUTH_CREDENTIALS_INVALID");
+            }
+            sign_in(&server, &guesser.replace("{}", "11"), &right).await.refused(429, "RATE_LIMITED");
+            sign_in(&server, other, &right).await.ok();
+        }
+    });
+}
