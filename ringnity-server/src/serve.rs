@@ -24,11 +24,14 @@ use crate::metrics::Metrics;
 use crate::pages;
 use crate::private::{self, Private, PrivateServer};
 use crate::routes::Routes;
-use crate::state::State;
+use crate::state::{Handled, State};
 use crate::tls::Certificate;
 
-/// How long a server that stops waits for requests that are still being sent.
+/// How long a server that stops waits for requests that are still being sent or handled.
 const GRACE: Duration = Duration::from_secs(60);
+
+/// How long it waits for clients to take their last answers and close their connections, when no request is handled.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How long it waits for those who look at its counters.
 const PRIVATE_GRACE: Duration = Duration::from_secs(1);
@@ -43,6 +46,8 @@ pub struct Running {
     stop_delay: Duration,
     /// Set when it begins to stop.
     stopping: Arc<AtomicBool>,
+    /// Requests that are being handled.
+    handled: Handled,
     /// Takes up renewed certificates, where HTTPS is served.
     renewals: Option<tokio::task::JoinHandle<()>>,
     /// The address that was bound.
@@ -128,13 +133,14 @@ pub async fn start_with_jobs(
         passwords: Places::of_the_process(),
         jobs_put: tokio::sync::Notify::new(),
     });
-    let stopping = Arc::new(AtomicBool::new(false));
+    let (stopping, handled) = (Arc::new(AtomicBool::new(false)), Handled::default());
     let state = State {
         app: Arc::clone(&app),
         boundary: boundary.responses(check),
         trusted_proxies: config.trusted_proxies.iter().map(std::net::IpAddr::to_canonical).collect(),
         metrics: metrics.clone(),
         stopping: stopping.clone(),
+        handled: handled.clone(),
     };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     pages::register(&mut api).map_err(|error| anyhow!("{error}"))?;
@@ -161,6 +167,7 @@ pub async fn start_with_jobs(
         store,
         private,
         stopping,
+        handled,
         stop_delay: config.stop_delay,
         renewals,
         address,
@@ -182,8 +189,8 @@ impl Running {
         self.private.as_ref().map(PrivateServer::local_addr)
     }
 
-    /// Takes no more requests and no more jobs, finishes those it took, and closes the database. Clients and jobs
-    /// that do not come to an end are left behind after a minute.
+    /// Takes no more requests and no more jobs, finishes those it took, and closes the database. Requests and jobs
+    /// that do not come to an end are left behind after a minute, connections on which nothing is asked after seconds.
     pub async fn stop(self) -> Result<()> {
         self.stopping.store(true, Ordering::Relaxed);
         // Connections on which a request is on its way are closed with the others, and nobody can tell such a request
@@ -192,20 +199,27 @@ impl Running {
         if let Some(renewals) = self.renewals {
             renewals.abort();
         }
-        let closing = tokio::time::timeout(GRACE, self.server.close());
+        let handled = &self.handled;
+        let closing = async {
+            tokio::select! {
+                done = self.server.close() => done.map_err(|error| anyhow!("stopping the listener: {error}")),
+                () = handled.none_for(LAST_WORDS) => {
+                    tracing::info!("some clients keep their connections open, and ask nothing");
+                    Ok(())
+                }
+                () = tokio::time::sleep(GRACE) => {
+                    tracing::warn!("some clients did not finish their requests in {} s", GRACE.as_secs());
+                    Ok(())
+                }
+            }
+        };
         let (closed, ()) = tokio::join!(closing, self.jobs.stop(GRACE));
         if let Some(private) = self.private {
             // Whoever looks on may see the end; nobody is kept waiting for it.
             let _ = tokio::time::timeout(PRIVATE_GRACE, private.close()).await;
         }
         self.store.close().await;
-        match closed {
-            Ok(done) => done.map_err(|error| anyhow!("stopping the listener: {error}")),
-            Err(_) => {
-                tracing::warn!("some clients did not finish their requests in {} s", GRACE.as_secs());
-                Ok(())
-            }
-        }
+        closed
     }
 }
 

@@ -6,6 +6,8 @@ use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
 use ringnity_types::ErrorCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
 
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult};
@@ -27,6 +29,41 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// Set when the server begins to stop.
     pub stopping: Arc<AtomicBool>,
+    /// Requests that are being handled.
+    pub handled: Handled,
+}
+
+/// How many requests are being handled.
+#[derive(Debug, Clone, Default)]
+pub struct Handled(Arc<watch::Sender<usize>>);
+
+/// One of them, while it exists.
+#[derive(Debug)]
+struct Handling(Handled);
+
+impl Handled {
+    fn one(&self) -> Handling {
+        self.0.send_modify(|number| *number += 1);
+        Handling(self.clone())
+    }
+
+    /// Waits until there has been none for so long.
+    pub async fn none_for(&self, time: Duration) {
+        let mut number = self.0.subscribe();
+        loop {
+            // It cannot be closed: one who sends is here.
+            let _ = number.wait_for(|number| *number == 0).await;
+            if tokio::time::timeout(time, number.wait_for(|number| *number > 0)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|number| *number -= 1);
+    }
 }
 
 /// What was decided about the page that asks, when the tenant was known: kept with the request, so that the
@@ -67,6 +104,10 @@ impl Hooks for State {
 
     fn is_leaving(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn begun(&self, call: &Call) {
+        call.note(Arc::new(self.handled.one()));
     }
 
     fn received(&self, call: &Call, parts: &Parts) {

@@ -16,6 +16,7 @@ pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
     // Before anybody can know that the server runs: who stops it then means it well.
     let mut stops = StopSignals::listen()?;
     outlive_file_limits()?;
+    take_all_files();
     let running = serve::start(&config, Clock::default(), ResponseCheck::Report).await?;
     let mut told = format!(
         "Ringnity is listening on {}://{} (database: {})\n",
@@ -60,6 +61,20 @@ fn outlive_file_limits() -> Result<()> {
         drop(signal(SignalKind::from_raw(libc::SIGXFSZ)).context("cannot take SIGXFSZ")?);
     }
     Ok(())
+}
+
+/// Each connection is an open file. Systems give programs few of them (1024) and let them take more (a million): few
+/// are for programs that cannot count further, which this one can.
+fn take_all_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limits = getrlimit(Resource::Nofile);
+        let all = Rlimit { current: limits.maximum, maximum: limits.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, all) {
+            tracing::debug!("no more than {:?} files may be open: {error}", limits.current);
+        }
+    }
 }
 
 /// Ctrl-C and, where there is one, SIGTERM. From the moment that this exists they no longer end the process.

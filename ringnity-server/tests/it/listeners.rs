@@ -1,6 +1,7 @@
 //! What the server listens with beside its operations: HTTPS from files, the private listener, and what it logs.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Certificate, Client, StatusCode};
 use serde_json::Value;
 
+use crate::node::on_each_place;
 use crate::support::{TestServer, on_each_engine_with};
 
 /// A certificate for 127.0.0.1 with its key, written to two files; answers it in PEM.
@@ -163,7 +165,7 @@ fn a_service_manager_is_told_when_the_server_answers_and_when_it_stops() {
     };
     let (mut child, base) = program(folder.path(), |command| command.env("NOTIFY_SOCKET", &path));
     assert_eq!(hear().trim(), "READY=1");
-    std::net::TcpStream::connect(base.trim_start_matches("http://")).expect("it listens");
+    TcpStream::connect(base.trim_start_matches("http://")).expect("it listens");
     let killed = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
     assert!(killed.success());
     assert_eq!(hear().trim(), "STOPPING=1");
@@ -269,4 +271,70 @@ fn a_command_that_cannot_say_what_is_wrong_says_it_by_its_exit_code() {
         let ended = command.args(arguments).stdout(full()).stderr(full()).status().expect("runs");
         assert_eq!(ended.code(), Some(code), "{arguments:?}: {ended}");
     }
+}
+
+/// A connection to the server, on which nothing is asked yet.
+fn connection(base: &str) -> TcpStream {
+    let connection = TcpStream::connect(base.trim_start_matches("http://")).expect("connects");
+    connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+    connection
+}
+
+/// A connection on which the server speaks HTTP/2 with a client that says no more.
+fn silent_http2(base: &str) -> TcpStream {
+    let mut silent = connection(base);
+    silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sends");
+    silent.read_exact(&mut [0; 9]).expect("the head of its settings");
+    silent
+}
+
+#[test]
+#[cfg(unix)]
+fn a_client_that_stays_and_asks_nothing_holds_up_no_stop() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (mut child, base) = program(folder.path(), |command| command);
+    let _silent = [connection(&base), silent_http2(&base)];
+    let told = Instant::now();
+    assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
+    assert!(child.wait().expect("ends").success());
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(20), "it took {took:.0?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_request_that_is_being_sent_is_waited_for_longer_than_clients_that_ask_nothing() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (mut child, base) = program(folder.path(), |command| command);
+    let _silent = silent_http2(&base);
+    let body = r#"{ "email": "nobody@example.com", "password": "wrong" }"#;
+    let mut slow = connection(&base);
+    let head = "POST /api/auth/owner-login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue";
+    write!(slow, "{head}\r\nContent-Length: {}\r\n\r\n", body.len()).expect("sends");
+    let mut answer = BufReader::new(slow.try_clone().expect("a connection"));
+    let mut line = String::new();
+    answer.read_line(&mut line).expect("a line");
+    assert!(line.contains("100 Continue"), "{line}");
+    let (first, rest) = body.split_at(20);
+    slow.write_all(first.as_bytes()).expect("sends");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
+    // Longer than it waits where nothing is asked.
+    std::thread::sleep(Duration::from_secs(8));
+    slow.write_all(rest.as_bytes()).expect("it is still there");
+    let mut told = String::new();
+    answer.read_to_string(&mut told).expect("an answer");
+    assert!(told.contains("HTTP/1.1 401"), "{told}");
+    assert!(child.wait().expect("ends").success());
+}
+
+#[test]
+#[cfg(unix)]
+fn clients_that_only_connect_take_no_more_than_the_system_lets_a_server_have() {
+    on_each_place(async |place| {
+        let node = place.node().open_files(128).start();
+        let _silent: Vec<TcpStream> = (0..200).map(|_| connection(&node.base)).collect();
+        let http = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("client");
+        let answer = http.get(format!("{}/api/sdk/health", node.base)).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+    });
 }

@@ -21,7 +21,8 @@ pub struct Start<'p> {
     place: &'p Place,
     arguments: Vec<String>,
     log: &'static str,
-    largest_file: Option<u64>,
+    /// An option of `ulimit` with its number.
+    limit: Option<(&'static str, u64)>,
 }
 
 /// A running server process, killed when dropped.
@@ -59,7 +60,7 @@ fn on_place<Fut: Future<Output = ()>>(engine: Engine, test: &impl Fn(Place) -> F
 impl Place {
     /// A node on this place, not started yet. Nothing limits how often one may ask.
     pub fn node(&self) -> Start<'_> {
-        let mut start = Start { place: self, arguments: Vec::new(), log: "warn", largest_file: None };
+        let mut start = Start { place: self, arguments: Vec::new(), log: "warn", limit: None };
         for (flag, value) in [
             ("--listen", "127.0.0.1:0"),
             ("--rate-limit", "off"),
@@ -94,18 +95,25 @@ impl Start<'_> {
 
     /// No file of the node may grow larger, as on a disk that is full.
     pub fn largest_file(mut self, kibibytes: u64) -> Self {
-        self.largest_file = Some(kibibytes);
+        self.limit = Some(("-f", kibibytes));
+        self
+    }
+
+    /// The node is given so many open files, and may take more.
+    pub fn open_files(mut self, files: u64) -> Self {
+        self.limit = Some(("-n", files));
         self
     }
 
     /// Starts it and waits until it answers.
     pub fn start(self) -> Node {
         let server = env!("CARGO_BIN_EXE_ringnity-server");
-        let mut command = match self.largest_file {
+        let mut command = match self.limit {
             None => Command::new(server),
-            Some(kibibytes) => {
+            Some((option, number)) => {
                 let mut shell = Command::new("bash");
-                shell.args(["-c", "ulimit -S -f \"$0\" && exec \"$@\"", &kibibytes.to_string(), server]);
+                let script = format!("ulimit -S {option} {number} && exec \"$@\"");
+                shell.args(["-c", &script, "bash", server]);
                 shell
             }
         };

@@ -44,6 +44,12 @@ pub trait Hooks: Send + Sync + 'static {
         false
     }
 
+    /// Called when a request's head is read, before anything is asked of it. What is noted there is dropped with the
+    /// call: when the answer is ready, or the request has come to another end.
+    fn begun(&self, call: &Call) {
+        let _ = call;
+    }
+
     /// Called when the input is read and checked, just before the handler runs.
     fn received(&self, call: &Call, parts: &Parts) {
         let _ = (call, parts);

@@ -52,6 +52,7 @@ where
     let (head, mut body) = request.into_parts();
     let call = Call::new(operation, request_id, head, remote);
     let cx = rqctx.context();
+    cx.begun(&call);
     let checked = AssertUnwindSafe(check(cx, &call, &mut body)).catch_unwind();
     let span = span(&call);
     match checked.instrument(span).await.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))) {
