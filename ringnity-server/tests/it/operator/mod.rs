@@ -5,6 +5,7 @@ mod copies;
 mod doctor;
 mod migrations;
 mod readme;
+mod replaced;
 mod settings;
 mod signing_keys;
 
