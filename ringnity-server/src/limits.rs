@@ -2,6 +2,7 @@
 //! whether it may be a repeat. The headers of both are HTTP's; the rules are in `app`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use chrono::TimeDelta;
 use http::header::{HeaderName, RETRY_AFTER};
@@ -18,6 +19,9 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
+/// The header in which proxies say for whom they ask.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
 /// The header that makes a repeat safe.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
@@ -27,12 +31,18 @@ impl State {
         let Some(principal) = principal else {
             let address = self.client_address(call);
             call.note(Caller::nobody(call, address));
-            return match self.app.rates.count_stranger(address, self.app.now()) {
-                Some(wait) => {
-                    Err(too_often(wait, "Requests without a credential come too fast from this address."))
-                }
-                None => Ok(()),
-            };
+            let Some(wait) = self.app.rates.count_stranger(address, self.app.now()) else { return Ok(()) };
+            if call.header(FORWARDED_FOR).is_some() && address == call.remote_ip().to_canonical() {
+                // Once: whoever sends so many requests must not fill the log.
+                static TOLD: Once = Once::new();
+                TOLD.call_once(|| {
+                    tracing::warn!(
+                        proxy = %address,
+                        "all clients of a proxy count as one: name it with --trusted-proxy, so that each counts by itself"
+                    );
+                });
+            }
+            return Err(too_often(wait, "Requests without a credential come too fast from this address."));
         };
         let caller = Caller::of(principal);
         let counted =
@@ -66,8 +76,7 @@ impl State {
     /// it that is none.
     pub fn client_address(&self, call: &Call) -> IpAddr {
         let mut address = call.remote_ip().to_canonical();
-        let forwarded =
-            call.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+        let forwarded = call.headers().get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
         let hops: Vec<&str> = forwarded.flat_map(|line| line.split(',')).collect();
         for hop in hops.into_iter().rev() {
             if !self.trusted_proxies.contains(&address) {
