@@ -2,7 +2,7 @@
 //! whether it may be a repeat. The headers of both are HTTP's; the rules are in `app`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Once;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
 use http::header::{HeaderName, RETRY_AFTER};
@@ -33,14 +33,7 @@ impl State {
             call.note(Caller::nobody(call, address));
             let Some(wait) = self.app.rates.count_stranger(address, self.app.now()) else { return Ok(()) };
             if call.header(FORWARDED_FOR).is_some() && address == call.remote_ip().to_canonical() {
-                // Once: whoever sends so many requests must not fill the log.
-                static TOLD: Once = Once::new();
-                TOLD.call_once(|| {
-                    tracing::warn!(
-                        proxy = %address,
-                        "all clients of a proxy count as one: name it with --trusted-proxy, so that each counts by itself"
-                    );
-                });
+                warn_of_proxy(address);
             }
             return Err(too_often(wait, "Requests without a credential come too fast from this address."));
         };
@@ -86,6 +79,20 @@ impl State {
             address = before.to_canonical();
         }
         address
+    }
+}
+
+/// Tells, once for each address and never of many, that all who come by it count as one.
+fn warn_of_proxy(address: IpAddr) {
+    static TOLD: Mutex<Vec<IpAddr>> = Mutex::new(Vec::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.len() < 16 && !told.contains(&address) {
+        told.push(address);
+        tracing::warn!(
+            %address,
+            "whoever comes by this address counts as one and came too often: if it is a proxy of yours, name it with \
+             --trusted-proxy, so that each client counts by itself; otherwise it is a client that makes up X-Forwarded-For"
+        );
     }
 }
 

@@ -13,6 +13,7 @@ use ringnity_store::Store;
 use crate::app::oauth_scopes::ScopeCoverage;
 use crate::app::sign_ins::SignInLimits;
 use crate::app::{App, Rates};
+use crate::auth::authenticate::Touches;
 use crate::auth::password::Places;
 use crate::auth::tokens::{Following, Signer};
 use crate::claim::{self, Claim, Refusal};
@@ -139,6 +140,7 @@ pub async fn start_with_jobs(
         boundary: boundary.responses(check),
         trusted_proxies: config.trusted_proxies.iter().map(std::net::IpAddr::to_canonical).collect(),
         metrics: metrics.clone(),
+        touches: Touches::default(),
         stopping: stopping.clone(),
         handled: handled.clone(),
     };

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult};
+use crate::auth::authenticate::Touches;
 use crate::auth::caller::Caller;
 use crate::metrics::Metrics;
 
@@ -27,6 +28,8 @@ pub struct State {
     pub trusted_proxies: Vec<std::net::IpAddr>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// When it was last tried to note that keys are used.
+    pub touches: Touches,
     /// Set when the server begins to stop.
     pub stopping: Arc<AtomicBool>,
     /// Requests that are being handled.

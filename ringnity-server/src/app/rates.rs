@@ -128,7 +128,7 @@ impl Rates {
     pub fn count_stranger(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
         let limit = match self.setting {
             RateLimit::Off => return None,
-            RateLimit::PerMinute(limit) => limit,
+            RateLimit::PerMinute(limit) => limit.max(STRANGERS),
             RateLimit::Plan => STRANGERS,
         };
         let rate = Rate::new(limit, Duration::minutes(1));
@@ -206,7 +206,7 @@ impl Bucket {
     async fn lease(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) {
         let id = secrets::hash(&format!("requests of {caller}"));
         let taken = store
-            .write(move |c| {
+            .write_soon(move |c| {
                 let left = rate.left(rate_full_at(c, &id)?, now);
                 rate_take(c, &id, rate, share(rate, left), now)
             })

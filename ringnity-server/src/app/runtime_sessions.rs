@@ -11,7 +11,7 @@ use ringnity_types::{CreateRuntimeSessionRequest, ErrorCode, RuntimeSession, Vis
 use serde_json::{Map, Value};
 
 use super::given;
-use super::sdk_tokens::{end, metadata_text, sign};
+use super::sdk_tokens::{METADATA, end, metadata_text, sign};
 use super::tenants::{self, TenantHints};
 use super::{App, AppError, AppResult, Kind, Repeat};
 use crate::auth::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
@@ -116,8 +116,15 @@ fn profile(
         Some(context) => serde_json::from_str(&context.metadata).map_err(AppError::internal)?,
         None => Map::new(),
     };
+    // What the page sends is judged by itself: it does not know what the backend has said. Of both together so much is
+    // kept as one of them may have, the backend's first.
+    let mut room = METADATA.saturating_sub(metadata_text(Some(&metadata))?.len());
+    metadata_text(Some(members))?;
     for (name, value) in members {
-        if metadata.len() < MEMBERS && !metadata.contains_key(name) {
+        // Quotes, colon and comma.
+        let size = name.len() + value.to_string().len() + 4;
+        if metadata.len() < MEMBERS && size <= room && !metadata.contains_key(name) {
+            room -= size;
             metadata.insert(name.clone(), value.clone());
         }
     }

@@ -277,7 +277,7 @@ fn vouched(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
 
 /// How many bytes of free members are kept. A schema can say how many members there may be, not how large they are
 /// together; the contract says this in words.
-const METADATA: usize = 16 * 1024;
+pub const METADATA: usize = 16 * 1024;
 
 /// Free members as they are stored.
 pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value>>) -> AppResult<String> {

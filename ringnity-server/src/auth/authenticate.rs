@@ -1,13 +1,19 @@
 //! Who holds a credential: one answer per kind that the contract names. A kind that nothing issues yet is held
 //! by nobody. Tokens of the SDKs are judged in `sdk`.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
 use ringnity_api::principal::{
     AdminPrincipal, AgentPrincipal, OauthPrincipal, OwnerPrincipal, PlatformPrincipal, ServerPrincipal,
     VisitorPrincipal, WorkspacePrincipal,
 };
 use ringnity_api::{AuthFailure, Authenticate, Call, Credential, Fault, Principal};
 use ringnity_store::sessions::{self, SessionFamily};
-use ringnity_store::{Conn, SessionFamilyId, StoreError, credentials, owners, platform, tenants};
+use ringnity_store::{
+    Conn, ServerCredentialId, SessionFamilyId, StoreError, credentials, owners, platform, tenants,
+};
 
 use super::secrets;
 use super::tokens::{Claims, TokenProblem, TokenScope};
@@ -42,11 +48,11 @@ impl Authenticate for State {
             .map_err(fault)?;
         let (found, served) = found.filter(|(found, _)| found.is_active).ok_or(AuthFailure::Invalid)?;
         hold_back(call, served);
-        if found.touch_due(now) {
+        if found.touch_due(now) && self.touches.begins(&found.id, now) {
             let (tenant, id) = (found.tenant_id.clone(), found.id.clone());
             let touch = move |c: &mut Conn| credentials::server_credential_touch(c, &tenant, &id, now);
             // When a key was used is for people to look at. Where it cannot be noted, reads go on.
-            if let Err(error) = self.app.store.write(touch).await {
+            if let Err(error) = self.app.store.write_soon(touch).await {
                 tracing::warn!(%error, "cannot note that a key was used");
             }
         }
@@ -153,6 +159,22 @@ impl Authenticate for State {
             Some(HeldBack(fault)) => Err(fault),
             None => Ok(()),
         }
+    }
+}
+
+/// When this node last tried to note that a key was used: what cannot be written is not tried with each request.
+#[derive(Debug, Default)]
+pub struct Touches(Mutex<HashMap<ServerCredentialId, DateTime<Utc>>>);
+
+impl Touches {
+    fn begins(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
+        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that was tried later than now was tried before the clock was set back.
+        let due = tried.get(key).is_none_or(|last| *last > now || now - *last >= credentials::TOUCH_EVERY);
+        if due {
+            tried.insert(key.clone(), now);
+        }
+        due
     }
 }
 

@@ -1,7 +1,7 @@
 //! Credentials → typed principals. What a principal may then do is decided by the contract's scopes (in
 //! generated code) and by `app`; nothing here answers a request.
 
-mod authenticate;
+pub mod authenticate;
 pub mod caller;
 pub mod google;
 pub mod password;

@@ -114,7 +114,7 @@ pub async fn main() -> ExitCode {
         Command::Serve(config) => logs::start(config.log_format, "info,dropshot=warn"),
         _ => logs::start(LogFormat::Human, "warn"),
     }
-    let json = invocation.matches.try_get_one::<bool>("json").ok().flatten().is_some_and(|asked| *asked);
+    let json = wants_json(&invocation.matches);
     let done: Result<Outcome> = match cli.command {
         Command::Serve(config) => serve::run(config).await,
         Command::Config(command) => config::run(command, &invocation),
@@ -132,12 +132,7 @@ pub async fn main() -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::NotFine) => ExitCode::FAILURE,
         Err(error) => {
-            let words = format!("{error:#}");
-            output::complain(&words);
-            if json {
-                // Whoever reads objects gets one whatever happens. Nobody is left to be told when the pipe is gone.
-                let _ = output::tell(true, &serde_json::json!({ "error": words }), String::new);
-            }
+            output::complain_of(&[format!("{error:#}")], json);
             ExitCode::FAILURE
         }
     }
@@ -161,7 +156,7 @@ fn read(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
     if !problems.is_empty() {
         match asked {
             Some(json) => config::tell_unreadable(&problems, json),
-            None => problems.iter().for_each(output::complain),
+            None => output::complain_of(&problems, first.as_ref().is_some_and(wants_json)),
         }
         return Err(ExitCode::FAILURE);
     }
@@ -190,6 +185,11 @@ fn told(error: &clap::Error) -> ExitCode {
     // Nobody is left to be told when the terminal is gone.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// Whether the answer is to be JSON, where a command can answer so.
+fn wants_json(matches: &ArgMatches) -> bool {
+    innermost(matches).try_get_one::<bool>("json").ok().flatten().is_some_and(|asked| *asked)
 }
 
 fn innermost(matches: &ArgMatches) -> &ArgMatches {

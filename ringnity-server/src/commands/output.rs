@@ -28,6 +28,15 @@ pub(super) fn tell(json: bool, value: &impl Serialize, text: impl FnOnce() -> St
     written.and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
+/// Tells on standard error what went wrong, and in an object too where one is awaited: whoever reads objects gets one
+/// of every command that is understood. Nobody is left to be told when the pipe is gone.
+pub(super) fn complain_of(problems: &[String], json: bool) {
+    problems.iter().for_each(complain);
+    if json {
+        let _ = tell(true, &serde_json::json!({ "error": problems.join("; ") }), String::new);
+    }
+}
+
 /// Tells on standard error what went wrong. Where nobody can be told the exit code says it; `eprintln!` would panic.
 pub(super) fn complain(words: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "error: {words}");

@@ -47,7 +47,9 @@ pub fn judge(config: &ServeConfig) -> Findings {
             config.listen
         )),
         Some(url) if is_plain_http(url) => {
-            warn(format!("public-url: {url} sends keys and passwords unencrypted; say https://"));
+            warn(format!(
+                "public-url: {url} sends keys and passwords unencrypted, and browsers keep no owner signed in; say https://"
+            ));
         }
         _ => {}
     }
@@ -123,12 +125,45 @@ fn host_of(url: &str) -> Option<String> {
     url.host().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase())
 }
 
+/// Whether that is a name of this very machine. The unspecified address is one: others need another to come here.
 fn is_local(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+/// Whether a URL is http to this very machine, where nobody listens in.
+pub fn is_plain_and_here(url: &str) -> bool {
+    url.starts_with("http://") && host_of(url).is_some_and(|host| is_local(&host))
 }
 
 fn is_plain_http(url: &str) -> bool {
     url.starts_with("http://") && host_of(url).is_some_and(|host| !is_local(&host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_to_this_machine_needs_no_secure_cookies() {
+        for url in [
+            "http://127.0.0.1:8192",
+            "http://localhost:8192",
+            "http://demo.localhost",
+            "http://[::1]:1",
+            "http://0.0.0.0:8192",
+        ] {
+            assert!(is_plain_and_here(url), "{url}");
+        }
+        for url in [
+            "https://localhost",
+            "http://chat.example.com",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "",
+        ] {
+            assert!(!is_plain_and_here(url), "{url}");
+        }
+    }
 }

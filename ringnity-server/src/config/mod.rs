@@ -69,7 +69,8 @@ pub struct ServeConfig {
     /// How log lines look
     #[arg(long, env = "RINGNITY_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
     pub log_format: LogFormat,
-    /// URL under which clients reach this server [default: http:// or https:// and ADDR]
+    /// URL under which clients reach this server. Unless it is http to this machine, browsers keep owners signed in
+    /// over https only [default: http:// or https:// and ADDR]
     #[arg(long, env = "RINGNITY_PUBLIC_URL", value_name = "URL", value_parser = web_url)]
     pub public_url: Option<String>,
     /// URL of the dashboard that sign-in answers point to [default: the public URL]
@@ -84,8 +85,9 @@ pub struct ServeConfig {
     /// Where Google's public keys are
     #[arg(long, env = "RINGNITY_GOOGLE_JWKS_URL", default_value = GOOGLE_JWKS_URL, value_name = "URL", value_parser = keys_url)]
     pub google_jwks_url: String,
-    /// Requests a minute for each credential, and for each address without one: "plan" for what the tenant's plan says
-    /// (600 for an address), a number, or "off", which switches off the limit of failed sign-ins too [default: plan; with --demo, more than anybody sends]
+    /// Requests a minute for each credential: "plan" for what the tenant's plan says, a number, or "off". An address
+    /// without a credential may send 600, or that number if it is larger; "off" switches that and the limit of
+    /// failed sign-ins off too [default: plan; with --demo, more than anybody sends]
     #[arg(long, env = "RINGNITY_RATE_LIMIT", value_name = "plan|N|off", value_parser = rate_limit)]
     pub rate_limit: Option<RateLimit>,
     /// Address of a proxy whose X-Forwarded-For is believed; may be given several times
@@ -172,7 +174,7 @@ impl ServeConfig {
         let public = public.trim_end_matches('/').to_owned();
         let dashboard = self.dashboard_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Urls {
-            secure: !is_plain_and_here(&public),
+            secure: !check::is_plain_and_here(&public),
             dashboard: dashboard.unwrap_or_else(|| public.clone()),
             public,
             base_domain: self.base_domain.to_ascii_lowercase(),
@@ -191,18 +193,6 @@ pub struct Urls {
     pub base_domain: String,
     /// Whether cookies insist on https: everywhere but on the developer's own machine.
     pub secure: bool,
-}
-
-/// Whether a URL is http to this very machine, where nobody listens in.
-fn is_plain_and_here(url: &str) -> bool {
-    let Ok(url) = url::Url::parse(url) else { return false };
-    let here = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    here && url.scheme() == "http"
 }
 
 impl Urls {
@@ -251,24 +241,6 @@ mod tests {
         assert!(urls.is_dashboard("https://dash.example.com:8443"));
         for origin in ["https://dash.example.com", "http://dash.example.com:8443", "null", ""] {
             assert!(!urls.is_dashboard(origin), "{origin}");
-        }
-    }
-
-    #[test]
-    fn only_plain_http_to_this_machine_needs_no_secure_cookies() {
-        for url in
-            ["http://127.0.0.1:8192", "http://localhost:8192", "http://demo.localhost", "http://[::1]:1"]
-        {
-            assert!(is_plain_and_here(url), "{url}");
-        }
-        for url in [
-            "https://localhost",
-            "http://chat.example.com",
-            "http://10.0.0.1",
-            "http://localhost.example.com",
-            "",
-        ] {
-            assert!(!is_plain_and_here(url), "{url}");
         }
     }
 

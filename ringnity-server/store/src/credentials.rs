@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// `last_used_at` is this exact and no more, so that using a key is not a write for each request.
-const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
+pub const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
 
 /// A Server API credential.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]

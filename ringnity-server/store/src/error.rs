@@ -5,6 +5,8 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 
+use crate::postgres::STANDBY;
+
 /// Boxed cause of an error.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -153,7 +155,7 @@ impl From<DieselError> for StoreError {
                 DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => {
                     StoreError::Reference(info.message().into())
                 }
-                // A database that takes no writes is a standby, or was switched so by its administrator.
+                // A database that its administrator has switched so. A standby says it in words, see below.
                 DatabaseErrorKind::ClosedConnection
                 | DatabaseErrorKind::UnableToSendCommand
                 | DatabaseErrorKind::ReadOnlyTransaction => {
@@ -204,6 +206,7 @@ fn by_message(error: DieselError) -> StoreError {
         || has("system is shutting down")
         || has("system is starting up")
         || has("in recovery mode")
+        || has(STANDBY)
     {
         StoreError::Unavailable(Box::new(error))
     } else if has("disk image is malformed") || has("file is not a database") {
@@ -234,6 +237,13 @@ fn sqlite_constraint(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_standby_is_no_fault_of_ours() {
+        let words = Box::new("cannot use serializable mode in a hot standby".to_owned());
+        let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, words));
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    }
 
     #[test]
     fn constraint_names_follow_from_sqlites_messages() {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::{conn::Link, error::StoreError};
 
@@ -19,7 +19,8 @@ pub(crate) struct Pool {
     open: Box<Opener>,
     idle: Mutex<Vec<Link>>,
     turns: Arc<Semaphore>,
-    /// Writers may wait for each other, and must not keep readers waiting with them: some turns are never theirs.
+    /// Writers may wait for each other, and must not keep readers waiting with them: a quarter of the turns is never
+    /// theirs.
     writers: Arc<Semaphore>,
     patience: Duration,
 }
@@ -41,20 +42,19 @@ impl Pool {
 
     /// Waits for the right to use one connection.
     pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        self.wait_for(&self.turns).await
+        in_time(self.patience, self.turns.clone().acquire_owned()).await
     }
 
     /// The same for one who is going to write.
-    pub(crate) async fn turn_to_write(&self) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
-        Ok([self.wait_for(&self.writers).await?, self.turn().await?])
-    }
-
-    async fn wait_for(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
-        match tokio::time::timeout(self.patience, turns.clone().acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) => Err(StoreError::stopped()),
-            Err(_) => Err(StoreError::Busy(format!("no connection was free for {:?}", self.patience))),
-        }
+    pub(crate) async fn turn_to_write(
+        &self,
+        patience: Duration,
+    ) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
+        let patience = patience.min(self.patience);
+        let both = async {
+            Ok([self.writers.clone().acquire_owned().await?, self.turns.clone().acquire_owned().await?])
+        };
+        in_time(patience, both).await
     }
 
     /// Turns that nobody has.
@@ -90,5 +90,16 @@ impl Pool {
         self.turns.close();
         drop(turns);
         self.forget_idle();
+    }
+}
+
+async fn in_time<T>(
+    patience: Duration,
+    turn: impl Future<Output = Result<T, AcquireError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(patience, turn).await {
+        Ok(Ok(turn)) => Ok(turn),
+        Ok(Err(_)) => Err(StoreError::stopped()),
+        Err(_) => Err(StoreError::Busy(format!("no connection was free for {patience:?}"))),
     }
 }

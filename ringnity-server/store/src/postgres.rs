@@ -23,6 +23,9 @@ use crate::{
     pool::Pool,
 };
 
+/// What a standby says to whoever begins a write.
+pub(crate) const STANDBY: &str = "in a hot standby";
+
 /// Attempts that run beside other writers, before one that runs alone.
 const TOGETHER: u32 = 5;
 /// Attempts that run alone. One is enough unless someone writes without asking this store.
@@ -37,6 +40,10 @@ const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// marks only the rows and index pages it reads; a scan of a small table would mark all of it, and collide with
 /// every other writer.
 const WRITE_TOGETHER: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; \
+     LOCK TABLE ONLY __diesel_schema_migrations IN ROW SHARE MODE; SET LOCAL enable_seqscan = off";
+
+/// The same for one who would rather not wait.
+const WRITE_SOON: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL lock_timeout = '500ms'; \
      LOCK TABLE ONLY __diesel_schema_migrations IN ROW SHARE MODE; SET LOCAL enable_seqscan = off";
 
 /// Alone, a transaction is serial by itself and needs no watching. It must not be watched either: PostgreSQL also
@@ -113,6 +120,7 @@ where
                     return Err(error.into());
                 }
             }
+            Outcome::Refused(error) => return Err(error.into()),
             // A read-only snapshot cannot collide; should PostgreSQL think otherwise, the error is the answer.
             Outcome::Again { last, .. } => {
                 pool.put_back(link);
@@ -124,8 +132,8 @@ where
 
 /// One write: serializable, tried again as long as it collides with others. After [`TOGETHER`] attempts the next
 /// holds the gate for itself: it waits until writers under way are done, keeps new ones out, and so has nobody
-/// left to collide with.
-pub(crate) fn write<T, E, F>(pool: &Pool, work: &F) -> Result<T, E>
+/// left to collide with. One that is wanted `soon` gives up instead, and waits half a second for any lock.
+pub(crate) fn write<T, E, F>(pool: &Pool, work: &F, soon: bool) -> Result<T, E>
 where
     F: Fn(&mut Conn) -> Result<T, E>,
     E: From<StoreError>,
@@ -133,7 +141,11 @@ where
     let (mut tries, mut lost, mut looked_again) = (0, 0, false);
     let mut link = pool.take()?;
     loop {
-        let begin = if tries < TOGETHER { WRITE_TOGETHER } else { WRITE_ALONE };
+        let begin = match (soon, tries < TOGETHER) {
+            (true, _) => WRITE_SOON,
+            (false, true) => WRITE_TOGETHER,
+            (false, false) => WRITE_ALONE,
+        };
         match attempt(&mut link, begin, work) {
             Outcome::Done(result) => {
                 pool.put_back(link);
@@ -148,9 +160,12 @@ where
                 }
                 link = pool.take()?;
             }
+            // The connection is in the middle of a transaction that never began.
+            Outcome::Refused(error) => return Err(error.into()),
             Outcome::Again { why, last } => {
                 let settled = match why {
                     Failure::Unique => std::mem::replace(&mut looked_again, true),
+                    _ if soon => tries + 1 >= TOGETHER,
                     _ => tries + 1 >= TOGETHER + ALONE,
                 };
                 if settled {
@@ -173,6 +188,8 @@ enum Outcome<T, E> {
     Again { why: Failure, last: E },
     /// The connection died before anything was committed.
     Lost(StoreError),
+    /// The database is there and lets nobody begin: another connection would not be let either.
+    Refused(StoreError),
 }
 
 fn attempt<T, E, F>(link: &mut Link, begin: &str, work: &F) -> Outcome<T, E>
@@ -184,8 +201,9 @@ where
     let begun =
         link.postgres().and_then(|conn| Ok(AnsiTransactionManager::begin_transaction_sql(conn, begin)?));
     if let Err(error) = begun {
-        // Nothing has happened yet, so a new connection is the cure whatever the illness.
-        return Outcome::Lost(error);
+        // Nothing has happened yet, so a new connection is the cure of most illnesses.
+        let refused = matches!(error, StoreError::Busy(_)) || error.to_string().contains(STANDBY);
+        return if refused { Outcome::Refused(error) } else { Outcome::Lost(error) };
     }
     let result = match catch_unwind(AssertUnwindSafe(|| work(&mut link.conn))) {
         Ok(result) => result,

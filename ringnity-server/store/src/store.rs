@@ -1,6 +1,6 @@
 //! The store and its two doors, [`Store::read`] and [`Store::write`]. No queries here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{Engine, Place, StoreConfig},
@@ -14,6 +14,9 @@ use crate::{
     upkeep,
     writer::Writer,
 };
+
+/// How long what is wanted soon waits for its turn.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A database, open and migrated. Cheap to clone; all clones are one store.
 #[derive(Clone)]
@@ -107,11 +110,35 @@ impl Store {
         if let Some(writer) = &self.inner.writer {
             return writer.write(work).await;
         }
-        let turns = self.inner.pool.turn_to_write().await?;
+        self.write_to_postgres(work, None).await
+    }
+
+    /// The same for what is better left undone than waited for: [`StoreError::Busy`] after a second or so. On SQLite
+    /// it may be done all the same, later.
+    pub async fn write_soon<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    {
+        if let Some(writer) = &self.inner.writer {
+            let late = |_| Err(StoreError::Busy(format!("it was not written within {SOON:?}")).into());
+            return tokio::time::timeout(SOON, writer.write(work)).await.unwrap_or_else(late);
+        }
+        self.write_to_postgres(work, Some(SOON)).await
+    }
+
+    async fn write_to_postgres<T, E, F>(&self, work: F, patience: Option<Duration>) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    {
+        let turns = self.inner.pool.turn_to_write(patience.unwrap_or(Duration::MAX)).await?;
         let inner = self.inner.clone();
         off_the_async_threads(move || {
             let _turns = turns;
-            postgres::write(&inner.pool, &work)
+            postgres::write(&inner.pool, &work, patience.is_some())
         })
         .await
     }

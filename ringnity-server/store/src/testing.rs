@@ -251,6 +251,17 @@ impl TestDatabase {
         }
     }
 
+    /// Takes the gate of a PostgreSQL database that writers go through, as a migration does, until it is dropped.
+    ///
+    /// # Panics
+    /// Where it cannot be done: this is for tests.
+    pub fn hold_gate(&self) -> HeldGate {
+        let mut conn = connect(self.url());
+        let take = "BEGIN; LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE";
+        conn.batch_execute(take).unwrap_or_else(|error| panic!("{error}"));
+        HeldGate { _conn: conn }
+    }
+
     /// Cuts every connection to a PostgreSQL database.
     ///
     /// # Panics
@@ -262,6 +273,11 @@ impl TestDatabase {
             ));
         }
     }
+}
+
+/// The gate, held by a connection of its own.
+pub struct HeldGate {
+    _conn: PgConnection,
 }
 
 impl Drop for TestDatabase {

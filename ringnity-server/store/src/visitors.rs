@@ -1,6 +1,8 @@
 //! Visitors of a tenant's sites and apps, and what context tokens vouch for. Whether an identity is vouched for is
 //! decided by whoever calls; here it is a column of its own, so that nobody is found by what they merely say.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     delete,
@@ -200,15 +202,25 @@ pub fn visitor_context_get(
 pub fn visitor_expire(c: &mut Conn, last_seen: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let devices = device_push_tokens::table
         .filter(device_push_tokens::tenant_id.eq(visitors::tenant_id))
+        .filter(device_push_tokens::subject_kind.eq("visitor"))
         .filter(device_push_tokens::subject_id.eq(visitors::id))
         .filter(device_push_tokens::enabled.eq(true));
-    let ids: Vec<VisitorId> = visitors::table
+    let found: Vec<(TenantId, VisitorId)> = visitors::table
         .filter(visitors::last_seen_at.le(Stamp::from(last_seen)))
         .filter(visitors::external_id.is_null())
         .filter(not(exists(devices)))
         .order(visitors::last_seen_at.asc())
         .limit(limit.max(0))
-        .select(visitors::id)
+        .select((visitors::tenant_id, visitors::id))
         .load(c)?;
-    Ok(on_engine!(c, c => delete(visitors::table.filter(visitors::id.eq_any(&ids))).execute(c))?)
+    let mut by_tenant: BTreeMap<TenantId, Vec<VisitorId>> = BTreeMap::new();
+    for (tenant, id) in found {
+        by_tenant.entry(tenant).or_default().push(id);
+    }
+    let mut gone = 0;
+    for (tenant, ids) in by_tenant {
+        let of_tenant = visitors::table.filter(visitors::tenant_id.eq(&tenant));
+        gone += on_engine!(c, c => delete(of_tenant.filter(visitors::id.eq_any(&ids))).execute(c))?;
+    }
+    Ok(gone)
 }

@@ -197,6 +197,21 @@ fn free_members_have_a_size() {
         };
         // With its name and quotes.
         ask(16 * 1024 - 11).await.status(StatusCode::CREATED);
+        // What the backend said takes room that the page does not know of: then the page's members give way.
+        let vouched = json!({
+            "visitor": { "externalId": "v", "name": "V" }, "metadata": { "crm": "x".repeat(12_000) },
+        });
+        let request = server.post("/api/server/visitor-context-token").bearer(server.key()).json(&vouched);
+        let made = request.send().await.status(StatusCode::CREATED);
+        let context = made.data()["token"].as_str().expect("a token").to_owned();
+        let page = json!({ "small": "fits", "large": "y".repeat(8_000) });
+        let body =
+            json!({ "slug": server.demo.first.tenant.slug, "contextToken": context, "metadata": page });
+        server.post("/api/sdk/session").json(&body).send().await.status(StatusCode::CREATED);
+        let visitor = known(&server, "v").await.expect("the visitor");
+        let kept: Value = serde_json::from_str(&visitor.metadata).expect("JSON");
+        assert_eq!((kept["crm"].as_str().map(str::len), &kept["small"]), (Some(12_000), &json!("fits")));
+        assert!(kept.get("large").is_none());
         let refused = ask(16 * 1024 - 10).await.refused(400, "REQUEST_INVALID");
         assert!(refused.details()[0].starts_with("/body/metadata: has 16385 bytes"), "{}", refused.text);
     });

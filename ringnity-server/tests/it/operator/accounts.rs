@@ -115,6 +115,8 @@ fn whoever_reads_json_is_told_in_json_what_went_wrong() {
     let ran = desk.run(&["tenant", "list", "--json"]).refused(1, &["error: ", "ringnity-server migrate"]);
     let words = ran.json()["error"].as_str().expect("words").to_owned();
     assert_eq!(ran.err, format!("error: {words}\n"));
+    let ran = desk.run(&["tenant", "list", "--json", "--config=none.toml"]).refused(1, &["none.toml"]);
+    assert!(ran.json()["error"].as_str().is_some_and(|words| words.contains("none.toml")), "{}", ran.out);
     let ran = desk.run(&["tenant", "list"]).refused(1, &["ringnity-server migrate"]);
     assert_eq!(ran.out, "");
 }

@@ -107,6 +107,33 @@ fn r4_a_database_that_takes_no_writes_can_be_read() {
     });
 }
 
+/// One that writes has the gate for itself when it collided again and again, and so has a migration.
+#[test]
+fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
+    on_shared_place(async |place| {
+        let (mut node, demo) = place.seed();
+        let first = Asker::new(&node, &demo.first.server_api_key);
+        assert_eq!(first.contact("before").await, 200);
+        let gate = place.database.hold_gate();
+        let asked = Instant::now();
+        // A key whose use is to be noted, and more requests than this node may count before it asks the others.
+        let unused = Asker::new(&node, &demo.other_tenant.members.server_api_key);
+        for asker in [&first, &unused] {
+            for _ in 0..40 {
+                let (status, list) = asker.ask(Method::GET, "/api/server/contacts", None).await;
+                assert_eq!(status, 200, "{list} {}", node.log());
+            }
+        }
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(6), "80 reads took {took:?}");
+        drop(gate);
+        assert_eq!(first.contact("after").await, 200, "{}", node.log());
+        ringnity_store::tell!(
+            "PostgreSQL: 80 reads in {took:.1?} while another node had the gate for itself"
+        );
+    });
+}
+
 #[test]
 fn r4_connections_that_are_cut_under_load_lose_nothing_and_do_nothing_twice() {
     on_shared_place(async |place| {
