@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
 use crate::app::{AppError, AppResult};
-use crate::auth::{password, secrets};
 use crate::clock::Clock;
 use crate::config::Urls;
+use crate::secrets::{self, password};
 
 /// File in the data folder that keeps what the database has only hashes of.
 const KEPT: &str = "demo.json";

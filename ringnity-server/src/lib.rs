@@ -19,6 +19,7 @@ pub mod outbound;
 mod pages;
 mod private;
 mod routes;
+pub mod secrets;
 pub mod serve;
 mod state;
 mod tls;

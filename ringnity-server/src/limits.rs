@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::{Repeat, Standing};
 use crate::auth::caller::Caller;
 use crate::fault::{fault, seconds};
+use crate::secrets::hex;
 use crate::state::State;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -56,7 +57,7 @@ impl State {
         let Some(caller) = call.noted::<Caller>() else { return };
         let mut hash = Sha256::new();
         parts.tell(&mut |piece| hash.update(piece));
-        let request_hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let request_hash = hex(&hash.finalize());
         call.note(Repeat::new(&caller.name, call.operation().id, key, request_hash));
     }
 

@@ -14,8 +14,6 @@ use crate::app::oauth_scopes::ScopeCoverage;
 use crate::app::sign_ins::SignInLimits;
 use crate::app::{App, Rates};
 use crate::auth::authenticate::Touches;
-use crate::auth::password::Places;
-use crate::auth::tokens::{Following, Signer};
 use crate::claim::{self, Claim, Refusal};
 use crate::clock::Clock;
 use crate::config::ServeConfig;
@@ -25,6 +23,8 @@ use crate::metrics::Metrics;
 use crate::pages;
 use crate::private::{self, Private, PrivateServer};
 use crate::routes::Routes;
+use crate::secrets::password::Places;
+use crate::secrets::tokens::{Following, Signer};
 use crate::state::{Handled, State};
 use crate::tls::Certificate;
 

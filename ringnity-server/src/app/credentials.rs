@@ -11,7 +11,7 @@ use ringnity_types::{
 };
 
 use super::{App, AppError, AppResult, Kind, Repeat, plans};
-use crate::auth::secrets::{self, NewSecret};
+use crate::secrets::{self, NewSecret};
 
 /// The plan's feature that keys belong to.
 pub const FEATURE: &str = "server_api";

@@ -11,7 +11,7 @@ use ringnity_types::{
 use super::given;
 use super::sdk_tokens::metadata_text;
 use super::{App, AppError, AppResult, Kind, Repeat, plans};
-use crate::auth::secrets;
+use crate::secrets;
 
 /// The plan feature that push notifications are part of.
 const FEATURE: &str = "mobile_sdk";

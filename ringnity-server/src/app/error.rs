@@ -3,7 +3,7 @@
 use ringnity_store::StoreError;
 use ringnity_types::ErrorCode;
 
-use crate::auth::password::PasswordError;
+use crate::secrets::password::PasswordError;
 
 /// What every rule answers with.
 pub type AppResult<T> = Result<T, AppError>;

@@ -9,7 +9,7 @@ use ringnity_types::{ErrorCode, GoogleProfile, OwnerGoogleLogin};
 
 use super::owners::Begun;
 use super::{App, AppError, AppResult, Kind, sessions, sign_ins};
-use crate::auth::google::{GoogleAccount, GoogleProblem, ISSUER};
+use crate::outbound::google::{GoogleAccount, GoogleProblem, ISSUER};
 
 /// Signs in the owner whose Google account it is; of an account that nobody has here it tells what Google says,
 /// for the registration.

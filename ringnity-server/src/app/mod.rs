@@ -33,11 +33,11 @@ use chrono::{DateTime, Utc};
 use ringnity_store::Store;
 use tokio::sync::Notify;
 
-use crate::auth::google::Google;
-use crate::auth::password::Places;
-use crate::auth::tokens::Signer;
 use crate::clock::Clock;
 use crate::config::Urls;
+use crate::outbound::google::Google;
+use crate::secrets::password::Places;
+use crate::secrets::tokens::Signer;
 
 pub use error::{AppError, AppResult, Kind};
 pub use rates::{Rates, Standing};

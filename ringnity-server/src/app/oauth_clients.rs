@@ -11,7 +11,7 @@ use ringnity_types::{
 use url::{Host, Url};
 
 use super::{App, AppError, AppResult, Kind, Repeat, oauth_scopes, plans};
-use crate::auth::secrets::{self, NewSecret};
+use crate::secrets::{self, NewSecret};
 
 /// The plan's feature that clients belong to.
 const FEATURE: &str = "oauth";

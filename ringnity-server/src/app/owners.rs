@@ -14,8 +14,8 @@ use ringnity_types::{
 };
 
 use super::{App, AppError, AppResult, sessions, sign_ins};
-use crate::auth::tokens::TokenScope;
 use crate::config::Urls;
+use crate::secrets::tokens::TokenScope;
 
 /// Signs an owner in: a new session with its first pair of tokens.
 pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest) -> AppResult<OwnerSession> {

@@ -8,7 +8,7 @@ use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
 
 use super::sessions::{self, Pair};
 use super::{App, AppError, AppResult, sign_ins};
-use crate::auth::tokens::TokenScope;
+use crate::secrets::tokens::TokenScope;
 
 /// Signs an administrator in.
 pub async fn login_platform_admin(

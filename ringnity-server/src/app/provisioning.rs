@@ -11,7 +11,7 @@ use ringnity_store::{Conn, DepartmentId, Store, StoreError, TenantId, constraint
 use ringnity_types::{ErrorCode, PlatformRole, SubscriptionStatus, WorkspaceRole};
 
 use super::{AppError, AppResult, Kind, domains, plans};
-use crate::auth::{password, secrets};
+use crate::secrets::{self, password};
 
 /// Shorter passwords are guessed.
 const SHORTEST_PASSWORD: usize = 12;

@@ -15,8 +15,8 @@ use ringnity_store::{Engine, Store, StoreError, TenantId, plans};
 
 use super::AppResult;
 use super::sign_ins::network;
-use crate::auth::secrets;
 use crate::config::RateLimit;
+use crate::secrets;
 
 /// The plan quota that says how many requests a minute.
 const QUOTA: &str = "api_requests_per_minute";

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::{App, AppError, AppResult, Kind};
+use crate::secrets::hex;
 
 /// How long a repeat is recognised.
 const REMEMBERED: Duration = Duration::hours(24);
@@ -55,7 +56,7 @@ impl Repeat {
             }
             hash.finalize().into()
         };
-        let id = digest("row").iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex(&digest("row"));
         Self(Some(Arc::new(Key { id, request_hash, cipher: digest("answer") })))
     }
 }

@@ -14,7 +14,7 @@ use super::given;
 use super::sdk_tokens::{METADATA, end, metadata_text, sign};
 use super::tenants::{self, TenantHints};
 use super::{App, AppError, AppResult, Kind, Repeat};
-use crate::auth::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
+use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
 
 /// Life of a visitor's session, in seconds.
 const LIFE: i64 = 3600;

@@ -15,7 +15,7 @@ use ringnity_types::{
 };
 
 use super::{App, AppError, AppResult, Kind, Repeat, given};
-use crate::auth::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
+use crate::secrets::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
 /// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
 pub async fn create_visitor_context_token(

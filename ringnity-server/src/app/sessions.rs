@@ -7,8 +7,8 @@ use ringnity_store::{Conn, SessionFamilyId, StoreError, TenantId};
 use ringnity_types::{ErrorCode, Logout};
 
 use super::{App, AppError, AppResult, Kind};
-use crate::auth::secrets::{self, NewSecret};
-use crate::auth::tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, TokenScope};
+use crate::secrets::tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, TokenScope};
+use crate::secrets::{self, NewSecret};
 
 /// Prefix of refresh tokens, so that a leaked one is recognised.
 const REFRESH_PREFIX: &str = "rn_rt_";

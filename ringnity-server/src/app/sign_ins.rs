@@ -11,8 +11,8 @@ use ringnity_store::rates::{self, Rate};
 use ringnity_types::ErrorCode;
 
 use super::{App, AppError, AppResult, Kind};
-use crate::auth::secrets;
 use crate::config::RateLimit;
+use crate::secrets;
 
 /// How long a place is remembered that an account was signed in to from.
 const REMEMBERED: Duration = Duration::days(90);

@@ -19,8 +19,8 @@ use ringnity_types::{
 use super::sessions::{self, Pair};
 use super::tenants::TenantHints;
 use super::{App, AppError, AppResult, Kind, Repeat, sign_ins};
-use crate::auth::secrets;
-use crate::auth::tokens::TokenScope;
+use crate::secrets;
+use crate::secrets::tokens::TokenScope;
 
 /// Prefix of entry tokens, so that a leaked one is recognised.
 const ENTRY_PREFIX: &str = "rn_et_";

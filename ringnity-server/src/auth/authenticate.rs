@@ -15,11 +15,11 @@ use ringnity_store::{
     Conn, ServerCredentialId, SessionFamilyId, StoreError, credentials, owners, platform, tenants,
 };
 
-use super::secrets;
-use super::tokens::{Claims, TokenProblem, TokenScope};
 use crate::app::tenants::must_be_active;
 use crate::app::{self, AppError, AppResult, plans, workspace};
 use crate::fault::fault;
+use crate::secrets;
+use crate::secrets::tokens::{Claims, TokenProblem, TokenScope};
 use crate::state::State;
 
 /// What Server API keys begin with; anything else is not looked up.

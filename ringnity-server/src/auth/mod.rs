@@ -3,8 +3,4 @@
 
 pub mod authenticate;
 pub mod caller;
-pub mod google;
-pub mod password;
 mod sdk;
-pub mod secrets;
-pub mod tokens;

@@ -10,9 +10,9 @@ use ringnity_store::{
 };
 
 use super::authenticate::hold_back;
-use super::tokens::{Claims, SdkClaims, TokenScope};
 use crate::app::{AppError, sdk_tokens, tenants};
 use crate::fault::fault;
+use crate::secrets::tokens::{Claims, SdkClaims, TokenScope};
 use crate::state::{Page, State};
 
 /// What was found behind a token that holds.

@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::app::provisioning::NewPassword;
 use crate::app::{App, AppError};
-use crate::auth::tokens::Signer;
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
+use crate::secrets::tokens::Signer;
 
 /// What every command of operators takes.
 #[derive(Debug, clap::Args)]

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use super::copies;
 use super::output::{Outcome, tell};
-use crate::auth::tokens;
 use crate::claim;
 use crate::clock::Clock;
 use crate::config::{ServeConfig, check};
+use crate::secrets::tokens;
 
 /// Less free space than this, and writes may fail soon.
 const SCARCE: u64 = 1_000_000_000;

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::desk::DeskArgs;
 use super::output::{Outcome, table, tell};
-use crate::auth::tokens;
 use crate::clock::Clock;
+use crate::secrets::tokens;
 
 /// What may be done with the keys that sign tokens.
 #[derive(Debug, Subcommand)]

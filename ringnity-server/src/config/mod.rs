@@ -15,8 +15,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use ringnity_store::{StoreConfig, StoreError};
 
-use crate::auth::google::Google;
 use crate::logs::LogFormat;
+use crate::outbound::google::Google;
 use crate::outbound::jwks::{FetchError, HttpJwks};
 use crate::tls::Certificate;
 use values::{address, domain, keys_url, rate_limit, seconds, web_url};

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ringnity_store::{Conn, StoreResult, entry_tokens, idempotency, rates, sessions, signing_keys, visitors};
 
 use super::{Job, Next, Run, Schedule};
-use crate::auth::tokens::LONGEST_TOKEN_LIFE;
+use crate::secrets::tokens::LONGEST_TOKEN_LIFE;
 
 /// How often each looks for what has ended.
 const EVERY: Duration = Duration::from_secs(600);

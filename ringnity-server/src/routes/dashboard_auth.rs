@@ -9,7 +9,7 @@ use ringnity_api::{
 use ringnity_types as types;
 
 use crate::app::{Kind, google, owners, workspace};
-use crate::auth::tokens::REFRESH_TOKEN_LIFE;
+use crate::secrets::tokens::REFRESH_TOKEN_LIFE;
 
 use super::{Routes, State, fault, tenant_id};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
-use ringnity_server::auth::secrets::hash;
-use ringnity_server::auth::tokens::LONGEST_TOKEN_LIFE;
+use ringnity_server::secrets::hash;
+use ringnity_server::secrets::tokens::LONGEST_TOKEN_LIFE;
 use ringnity_store::jobs::job_get;
 use ringnity_store::signing_keys::{self, NewSigningKey};
 use ringnity_store::visitors::{self, VisitorProfile};

@@ -352,7 +352,7 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
 
         let (tenant, now) = (tenant(&server), server.clock.now());
         let store = server.store().await;
-        let hash = ringnity_server::auth::secrets::hash(&key);
+        let hash = ringnity_server::secrets::hash(&key);
         let ended = store
             .write(move |c| {
                 let key = credentials::server_credential_by_secret_hash(c, &hash)?.expect("the key");

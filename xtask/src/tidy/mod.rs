@@ -5,6 +5,7 @@ mod arrows;
 mod code;
 mod command;
 mod contract;
+mod doors;
 mod files;
 mod rooms;
 
@@ -83,6 +84,7 @@ pub fn tidy(root: &Path) -> Result<Vec<Violation>> {
     let mut violations = Vec::new();
     files::check(&files, &mut violations);
     rooms::check(&files, &mut violations);
+    doors::check(&files, &mut violations);
     contract::check(&files, &mut violations);
     arrows::check(&arrows::metadata(root)?, &files, &mut violations);
     violations.sort();

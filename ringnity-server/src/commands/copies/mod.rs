@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::desk::DeskArgs;
 use super::output::{Outcome, tell};
-use crate::auth::secrets::random_hex;
 use crate::clock::Clock;
+use crate::secrets::random_hex;
 
 pub(super) use postgres::tools;
 

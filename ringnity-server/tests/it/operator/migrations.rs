@@ -1,6 +1,6 @@
 //! Migrating by the program: old databases, newer ones, twice, and at once.
 
-use ringnity_server::auth::secrets;
+use ringnity_server::secrets;
 use ringnity_store::testing::{TestDatabase, engines};
 
 use super::{Desk, at_each_engine};

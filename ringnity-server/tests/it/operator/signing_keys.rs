@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ringnity_server::auth::tokens::{self, Signer, TokenScope};
+use ringnity_server::secrets::tokens::{self, Signer, TokenScope};
 use serde_json::Value;
 
 use super::{Desk, Served, at_each_engine};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use reqwest::{Method, RequestBuilder};
-use ringnity_server::auth::secrets;
 use ringnity_server::demo::Demo;
+use ringnity_server::secrets;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 

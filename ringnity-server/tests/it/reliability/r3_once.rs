@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder};
-use ringnity_server::auth::secrets;
+use ringnity_server::secrets;
 use ringnity_store::Engine;
 use serde_json::{Value, json};
 

@@ -9,7 +9,7 @@ use ringnity_store::signing_keys::{self, NewSigningKey, SigningKey};
 use ringnity_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::secrets;
+use crate::secrets;
 
 /// What signing keys of access tokens are kept under.
 const PURPOSE: &str = "access-token";

@@ -1,4 +1,9 @@
-//! Random secrets and their hashes: what is shown once and stored only as a digest.
+//! What makes and proves credentials: random secrets and their hashes here, passwords and signed tokens beside. Whom a
+//! credential stands for is found in `auth`, what may be done with it is decided in `app`; both build on this room,
+//! and it knows neither.
+
+pub mod password;
+pub mod tokens;
 
 use sha2::{Digest as _, Sha256};
 
@@ -37,7 +42,8 @@ pub fn hash(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
