@@ -3,13 +3,11 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-/// The methods a path item can hold, in the order the specification names them.
-pub(crate) const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+use crate::name::{METHODS, escape};
 
 /// `pointer` with one more segment, escaped as RFC 6901 asks.
 pub(crate) fn join(pointer: &str, segment: impl std::fmt::Display) -> String {
-    let segment = segment.to_string().replace('~', "~0").replace('/', "~1");
-    format!("{pointer}/{segment}")
+    format!("{pointer}/{}", escape(&segment.to_string()))
 }
 
 /// The value a local reference (`#/components/…`) names, or `None` when it leads nowhere.
@@ -331,33 +329,6 @@ pub(crate) fn collect_references<'a>(value: &'a Value, pointer: &str, found: &mu
     }
 }
 
-/// `agent-CRM list` → `agent_crm_list`: what a Rust name made of `text` looks like.
-pub(crate) fn snake_case(text: &str) -> String {
-    let mut snake = String::new();
-    let characters: Vec<char> = text.chars().collect();
-    for (index, &character) in characters.iter().enumerate() {
-        if !character.is_alphanumeric() {
-            if !snake.is_empty() && !snake.ends_with('_') {
-                snake.push('_');
-            }
-            continue;
-        }
-        let before = index.checked_sub(1).map(|index| characters[index]);
-        let after = characters.get(index + 1);
-        let starts_word = character.is_uppercase()
-            && before.is_some_and(|before| {
-                before.is_lowercase()
-                    || before.is_numeric()
-                    || (before.is_uppercase() && after.is_some_and(|after| after.is_lowercase()))
-            });
-        if starts_word && !snake.ends_with('_') {
-            snake.push('_');
-        }
-        snake.extend(character.to_lowercase());
-    }
-    snake.trim_end_matches('_').to_owned()
-}
-
 /// `schema` without what only describes: two schemas that differ in these keys accept the same values.
 pub(crate) fn without_annotations(schema: &Value) -> Value {
     const ANNOTATIONS: [&str; 8] =
@@ -415,19 +386,6 @@ mod tests {
         let parameters = operations(&document)[0].parameters(&document);
         assert_eq!(parameters.len(), 1);
         assert_eq!(parameters[0].value["schema"]["type"], "integer");
-    }
-
-    #[test]
-    fn names_split_where_words_begin() {
-        for (name, snake) in [
-            ("getContact", "get_contact"),
-            ("listOAuthClients", "list_o_auth_clients"),
-            ("Get HTTPStatus", "get_http_status"),
-            ("get-contact", "get_contact"),
-            ("already_snake", "already_snake"),
-        ] {
-            assert_eq!(snake_case(name), snake);
-        }
     }
 
     #[test]

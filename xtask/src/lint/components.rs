@@ -6,9 +6,10 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{Report, listed};
+use crate::name::snake;
 use crate::walk::{
-    collect_references, elements, follow, is_3_0, join, members, operations, references, resolve, snake_case,
-    strings, without_annotations,
+    collect_references, elements, follow, is_3_0, join, members, operations, references, resolve, strings,
+    without_annotations,
 };
 
 pub(super) fn check(document: &Value, report: &mut Report) {
@@ -112,7 +113,7 @@ fn names(document: &Value, report: &mut Report) {
                 );
             }
             if kind == "schemas"
-                && let Some(other) = taken.insert(snake_case(name), name)
+                && let Some(other) = taken.insert(snake(name), name)
             {
                 report.add(
                     "schema-name-collision",

@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{Report, listed};
-use crate::walk::{Operation, elements, follow, join, members, operations, snake_case, strings};
+use crate::name::snake;
+use crate::walk::{Operation, elements, follow, join, members, operations, strings};
 
 pub(super) fn check(document: &Value, report: &mut Report) {
     let operations = operations(document);
@@ -43,16 +44,16 @@ fn ids(operations: &[Operation<'_>], report: &mut Report) {
                 "give each operation an id of its own",
             );
         }
-        let snake = snake_case(id);
-        match by_name.get(&snake) {
+        let name = snake(id);
+        match by_name.get(&name) {
             Some(other) => report.add(
                 "operation-id-collision",
                 join(&sharing[0].pointer(), "operationId"),
-                format!("{id} and {other} both become {snake}"),
+                format!("{id} and {other} both become {name}"),
                 "rename one of them",
             ),
             None => {
-                by_name.insert(snake, id);
+                by_name.insert(name, id);
             }
         }
     }

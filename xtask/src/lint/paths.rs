@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{Report, listed};
-use crate::walk::{METHODS, join, members, operations, path_variables};
+use crate::name::METHODS;
+use crate::walk::{join, members, operations, path_variables};
 
 pub(super) fn check(document: &Value, report: &mut Report) {
     version(document, report);

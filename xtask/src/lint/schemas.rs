@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::responses::is_untyped;
 use super::{Report, words};
+use crate::name::snake;
 use crate::walk::{
-    SchemaNode, elements, follow, is_3_0, join, members, schemas, snake_case, strings, without_annotations,
+    SchemaNode, elements, follow, is_3_0, join, members, schemas, strings, without_annotations,
 };
 
 const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "object", "array", "null"];
@@ -312,7 +313,7 @@ fn enumeration(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
             );
         }
         if let Some(text) = value.as_str()
-            && let Some(other) = names.insert(snake_case(text), text)
+            && let Some(other) = names.insert(snake(text), text)
         {
             report.add(
                 "enum-name-collision",
@@ -403,7 +404,7 @@ fn property_set<'a>(
 fn property_names(node: &SchemaNode<'_>, report: &mut Report) {
     let mut taken: HashMap<String, &str> = HashMap::new();
     for (name, _) in members(&node.value["properties"]) {
-        if let Some(other) = taken.insert(snake_case(name), name) {
+        if let Some(other) = taken.insert(snake(name), name) {
             report.add(
                 "property-name-collision",
                 join(&join(&node.pointer, "properties"), name),

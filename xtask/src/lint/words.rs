@@ -2,7 +2,8 @@
 
 use super::schemas::{declared_types, described};
 use super::{Report, listed};
-use crate::walk::{SchemaNode, snake_case};
+use crate::name::snake;
+use crate::walk::SchemaNode;
 
 pub(super) fn check(node: &SchemaNode<'_>, report: &mut Report) {
     let schema = node.value;
@@ -66,7 +67,7 @@ fn names_a_set(name: &str) -> bool {
         "visibility",
     ];
     const ENDINGS: [&str; 7] = ["_kind", "_mode", "_period", "_role", "_state", "_status", "_type"];
-    let snake = snake_case(name);
+    let snake = snake(name);
     // `typeCall` says the same as `callType`.
     SETS.contains(&snake.as_str())
         || ENDINGS.iter().any(|ending| snake.ends_with(ending))
@@ -74,7 +75,7 @@ fn names_a_set(name: &str) -> bool {
 }
 
 fn format_of(name: &str) -> Option<&'static str> {
-    let snake = snake_case(name);
+    let snake = snake(name);
     let ends = |endings: &[&str]| {
         endings.iter().any(|ending| snake == *ending || snake.ends_with(&format!("_{ending}")))
     };

@@ -39,3 +39,21 @@ pub fn snake(text: &str) -> String {
     let out = out.trim_matches('_').to_owned();
     if out.starts_with(|first: char| first.is_ascii_digit()) { format!("x_{out}") } else { out }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_split_where_words_begin() {
+        for (name, expected) in [
+            ("getContact", "get_contact"),
+            ("listOAuthClients", "list_oauth_clients"),
+            ("Get HTTPStatus", "get_http_status"),
+            ("get-contact", "get_contact"),
+            ("already_snake", "already_snake"),
+        ] {
+            assert_eq!(snake(name), expected);
+        }
+    }
+}
