@@ -1,6 +1,6 @@
 //! Access tokens: signed here, read here, and good only while the session behind them lives.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 use chrono::{DateTime, Duration, Utc};
@@ -8,6 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ringnity_store::signing_keys::{self, NewSigningKey, SigningKey};
 use ringnity_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use crate::secrets;
 
@@ -29,8 +30,8 @@ pub const REFRESH_TOKEN_LIFE: Duration = Duration::days(30);
 /// How soon a running server signs with a key that another process made.
 pub const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// How long a server that met an unknown key does not look again.
-const MEET_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long a server that met an unknown key does not look again: anybody can make up tokens.
+const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Which surface an access token opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +157,7 @@ pub enum SignError {
 pub struct Signer {
     keys: RwLock<Keys>,
     /// When a token with a key that is not known here last made it look.
-    met: Mutex<Option<Instant>>,
+    looked: Mutex<Option<Instant>>,
 }
 
 /// The keys as they were when the store was last asked.
@@ -212,7 +213,7 @@ impl Signer {
                 Ok::<_, StoreError>((current, signing_keys::signing_key_list(c, PURPOSE)?))
             })
             .await?;
-        Ok(Self { keys: RwLock::new(Keys::of(&current, &all)), met: Mutex::default() })
+        Ok(Self { keys: RwLock::new(Keys::of(&current, &all)), looked: Mutex::default() })
     }
 
     /// Takes up what has changed about the keys, from time to time, as long as the answer is kept.
@@ -228,23 +229,29 @@ impl Signer {
         }))
     }
 
-    /// Looks for the key of `token` if it is not known here: another node may have got a new one. At most once a
-    /// second, since anybody can make up tokens.
+    /// Looks for the key of `token` if it is not known here: another node may have got a new one. Whoever comes when
+    /// it was just looked waits for the next look, which answers all who wait.
     pub async fn meet(&self, store: &Store, token: &str) -> Result<(), StoreError> {
         let Some(kid) = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid) else {
             return Ok(());
         };
-        if self.keys().decoding.iter().any(|(known, _)| *known == kid) {
+        if self.knows(&kid) {
             return Ok(());
         }
-        {
-            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-            if met.is_some_and(|at| at.elapsed() < MEET_AGAIN_AFTER) {
-                return Ok(());
-            }
-            *met = Some(Instant::now());
+        let came = Instant::now();
+        let mut looked = self.looked.lock().await;
+        if self.knows(&kid) || looked.is_some_and(|at| at > came) {
+            return Ok(());
         }
+        if let Some(at) = *looked {
+            tokio::time::sleep_until((at + LOOK_AGAIN_AFTER).into()).await;
+        }
+        *looked = Some(Instant::now());
         self.look(store).await
+    }
+
+    fn knows(&self, kid: &str) -> bool {
+        self.keys().decoding.iter().any(|(known, _)| known == kid)
     }
 
     async fn look(&self, store: &Store) -> Result<(), StoreError> {
@@ -332,7 +339,7 @@ mod tests {
             encoding: EncodingKey::from_secret(secret.as_bytes()),
             decoding: vec![(kid.into(), DecodingKey::from_secret(secret.as_bytes()))],
         };
-        Signer { keys: RwLock::new(keys), met: Mutex::default() }
+        Signer { keys: RwLock::new(keys), looked: Mutex::default() }
     }
 
     #[test]
@@ -355,27 +362,35 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_unknown_key_is_looked_for_at_most_once_a_second() {
+    async fn tokens_of_a_key_that_another_node_made_are_known_at_once() {
         for engine in ringnity_store::testing::engines() {
             let database = ringnity_store::testing::TestDatabase::new(engine);
             let (store, now) = (Store::open(database.config()).await.expect("opens"), Utc::now());
-            let here = Signer::load(&store, now).await.expect("its keys");
-            let token_of_a_new_key = async || {
+            let here = Arc::new(Signer::load(&store, now).await.expect("its keys"));
+            let made_up =
+                signer("k1", "one").sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs");
+            for _ in 0..3 {
+                // Somebody's who had it look just before.
+                here.meet(&store, &made_up).await.expect("looks");
                 rotate_signing_key(&store, now).await.expect("another key");
                 let elsewhere = Signer::load(&store, now).await.expect("its keys");
-                elsewhere.sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs")
-            };
-            let first = token_of_a_new_key().await;
-            assert!(here.read(&first, now).is_err(), "it cannot know that key yet");
-            here.meet(&store, &first).await.expect("looks");
-            assert!(here.read(&first, now).is_ok());
-            let second = token_of_a_new_key().await;
-            *here.met.lock().expect("the time") = Some(Instant::now());
-            here.meet(&store, &second).await.expect("does not look");
-            assert!(here.read(&second, now).is_err(), "it has just looked");
-            *here.met.lock().expect("the time") = Instant::now().checked_sub(MEET_AGAIN_AFTER);
-            here.meet(&store, &second).await.expect("looks");
-            assert!(here.read(&second, now).is_ok() && here.read(&first, now).is_ok());
+                let token = elsewhere.sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs");
+                assert!(here.read(&token, now).is_err(), "it cannot know that key yet");
+                let mut asked = tokio::task::JoinSet::new();
+                for _ in 0..16 {
+                    let (here, store, token) = (here.clone(), store.clone(), token.clone());
+                    asked.spawn(async move {
+                        here.meet(&store, &token).await.expect("looks");
+                        here.read(&token, now).is_ok()
+                    });
+                }
+                assert_eq!(asked.join_all().await, [true; 16]);
+            }
+            let since = Instant::now();
+            for _ in 0..5 {
+                here.meet(&store, &made_up).await.expect("looks");
+            }
+            assert!(since.elapsed() >= LOOK_AGAIN_AFTER * 4, "it looked for each: {:?}", since.elapsed());
             store.close().await;
         }
     }
