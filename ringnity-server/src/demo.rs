@@ -177,6 +177,7 @@ async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
         ("agent.one", "Agent One", WorkspaceRole::Agent),
         ("agent.two", "Agent Two", WorkspaceRole::Agent),
         ("supervisor.one", "Supervisor One", WorkspaceRole::Supervisor),
+        ("admin.one", "Admin One", WorkspaceRole::Admin),
     ] {
         let text = random_password()?;
         let request = AgentRequest {

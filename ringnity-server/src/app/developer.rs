@@ -10,14 +10,14 @@ use super::readiness::{Question, readiness};
 use super::{App, AppError, AppResult, Kind, domains, plans, tenants};
 
 /// Refuses staff that may look at developer settings and not change them: whoever makes a key can do all that
-/// keys can do.
+/// keys can do, and a key makes tokens of any role.
 pub fn must_manage(role: &WorkspaceRole) -> AppResult<()> {
     match role {
-        WorkspaceRole::Owner | WorkspaceRole::Admin | WorkspaceRole::Supervisor => Ok(()),
-        WorkspaceRole::Agent | WorkspaceRole::Unknown(_) => Err(AppError::new(
+        WorkspaceRole::Owner | WorkspaceRole::Admin => Ok(()),
+        WorkspaceRole::Supervisor | WorkspaceRole::Agent | WorkspaceRole::Unknown(_) => Err(AppError::new(
             Kind::Forbidden,
             ErrorCode::AuthRoleDenied,
-            "Agents may not change developer settings. Ask the owner or an administrator of the tenant.",
+            "Only the owner and administrators of a tenant change its developer settings. Ask one of them.",
         )),
     }
 }

@@ -89,7 +89,7 @@ pub fn request(
 /// A credential of each kind that can be had, with everything that it can be allowed.
 pub async fn powers(server: &TestServer) -> BTreeMap<&'static str, String> {
     let staff =
-        server.demo.first.agents.iter().find(|agent| agent.role == "supervisor").expect("a supervisor");
+        server.demo.first.agents.iter().find(|agent| agent.role == "admin").expect("an administrator");
     let workspace = server.workspace_session("demo", &staff.username, &staff.password).await;
     let admin = &server.demo.platform_admin;
     let body = json!({ "email": admin.email, "password": admin.password });
