@@ -122,14 +122,14 @@ pub async fn update_contact(
 ) -> AppResult<ContactData> {
     let now = app.now();
     let changes = ContactChanges {
-        // An empty text clears: the contract has no null here.
-        external_id: input.external_id.map(|text| given(Some(text))),
+        // Empty text takes away what null takes away.
+        external_id: input.external_id.into_change().map(given),
         name: input.name,
         phone: input.phone.map(|phone| phone.trim().to_owned()),
-        email: input.email.map(|text| given(Some(text))),
-        company: input.company.map(|text| given(Some(text))),
+        email: input.email.into_change().map(given),
+        company: input.company.into_change().map(given),
         tags: input.tags.map(labels),
-        notes: input.notes.map(|text| given(Some(text))),
+        notes: input.notes.into_change().map(given),
     };
     must_say_something(changes.name.as_deref(), changes.phone.as_deref())?;
     let changed = app

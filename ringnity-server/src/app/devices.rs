@@ -200,7 +200,6 @@ pub async fn unregister_device_push_token(
 }
 
 fn device(stored: Stored) -> DevicePushToken {
-    let told = |text: Option<String>| text.map_or(Field::Absent, Field::Value);
     DevicePushToken {
         id: stored.id.into_string(),
         client_id: stored.tenant_id.into_string(),
@@ -212,10 +211,10 @@ fn device(stored: Stored) -> DevicePushToken {
         last_seen_at: Some(stored.last_seen_at),
         enabled: stored.enabled,
         call_mode: Some(SdkCallMode::from(stored.call_mode)),
-        device_id: told(stored.device_id),
-        app_id: told(stored.app_id),
-        external_id: told(stored.external_id),
-        agent_id: told(stored.agent_id),
+        device_id: Field::or_absent(stored.device_id),
+        app_id: Field::or_absent(stored.app_id),
+        external_id: Field::or_absent(stored.external_id),
+        agent_id: Field::or_absent(stored.agent_id),
     }
 }
 

@@ -359,7 +359,6 @@ fn told_once(stored: OauthClient, secret: Option<&NewSecret>) -> OAuthClientSecr
 }
 
 fn client(stored: OauthClient) -> OAuthClient {
-    let told = |time: Option<_>| time.map_or(Field::Absent, Field::Value);
     OAuthClient {
         status: match stored.revoked_at {
             None => OAuthClientStatus::Active,
@@ -374,8 +373,8 @@ fn client(stored: OauthClient) -> OAuthClient {
         require_pkce: stored.require_pkce,
         updated_at: Some(stored.updated_at),
         created_at: Some(stored.created_at),
-        last_used_at: told(stored.last_used_at),
-        revoked_at: told(stored.revoked_at),
+        last_used_at: Field::or_absent(stored.last_used_at),
+        revoked_at: Field::or_absent(stored.revoked_at),
     }
 }
 

@@ -50,7 +50,7 @@ pub async fn refresh_owner_session(app: &App, presented: Option<String>) -> AppR
 }
 
 /// Ends an owner's session.
-pub async fn logout_owner(app: &App, presented: Option<String>) -> AppResult<Logout> {
+pub async fn logout_owner(app: &App, presented: Vec<String>) -> AppResult<Logout> {
     sessions::end(app, TokenScope::Owner, presented).await
 }
 
@@ -142,13 +142,13 @@ impl Facts {
         let Self { tenant, owner, .. } = self;
         OwnerClient {
             id: tenant.id.to_string(),
-            name: told(&tenant.name),
+            name: Field::or_absent(tenant.name.clone()),
             email: owner.email.clone(),
             slug: tenant.slug.clone(),
-            company_name: told(&tenant.company_name),
-            logo_url: told(&tenant.logo_url),
-            phone: told(&tenant.phone),
-            industry: told(&tenant.industry),
+            company_name: Field::or_absent(tenant.company_name.clone()),
+            logo_url: Field::or_absent(tenant.logo_url.clone()),
+            phone: Field::or_absent(tenant.phone.clone()),
+            industry: Field::or_absent(tenant.industry.clone()),
             is_active: tenant.is_active,
             onboarding_completed: tenant.onboarding_completed,
             api_key: tenant.public_key.clone(),
@@ -156,19 +156,12 @@ impl Facts {
     }
 
     fn admin(&self) -> Field<OwnerAdmin> {
-        self.agent.as_ref().map_or(Field::Absent, |agent| {
-            Field::Value(OwnerAdmin {
-                agent_id: agent.id.to_string(),
-                username: agent.username.clone(),
-                name: agent.name.clone(),
-            })
-        })
+        Field::or_absent(self.agent.as_ref().map(|agent| OwnerAdmin {
+            agent_id: agent.id.to_string(),
+            username: agent.username.clone(),
+            name: agent.name.clone(),
+        }))
     }
-}
-
-/// What is not known is left out of an answer, never sent as null.
-fn told(value: &Option<String>) -> Field<String> {
-    value.clone().map_or(Field::Absent, Field::Value)
 }
 
 /// Where the dashboard of that tenant is.

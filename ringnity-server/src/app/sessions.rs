@@ -105,23 +105,25 @@ where
 }
 
 /// Ends the session of a refresh token, also of one that was used. Nothing to end is no failure.
-pub async fn end(app: &App, scope: TokenScope, presented: Option<String>) -> AppResult<Logout> {
+pub async fn end(app: &App, scope: TokenScope, presented: Vec<String>) -> AppResult<Logout> {
     let now = app.now();
-    let ended = match presented {
-        None => false,
-        Some(presented) => {
-            let hash = secrets::hash(&presented);
-            app.store
-                .write(move |c| match sessions::session_by_token(c, &hash)? {
-                    // One that is over may be forgotten already: it counts as that before it is, too.
-                    Some(session) if session.subject_kind == scope.as_str() && session.expires_at > now => {
-                        sessions::session_revoke(c, &session.id, "signed out", now)
-                    }
-                    _ => Ok::<_, StoreError>(false),
-                })
-                .await?
-        }
-    };
+    let hashes: Vec<String> = presented.iter().map(|token| secrets::hash(token)).collect();
+    let mut ended = false;
+    if !hashes.is_empty() {
+        let end = move |c: &mut Conn| {
+            let mut ended = false;
+            for hash in &hashes {
+                // One that is over may be forgotten already: it counts as that before it is, too.
+                let session = sessions::session_by_token(c, hash)?
+                    .filter(|session| session.subject_kind == scope.as_str() && session.expires_at > now);
+                if let Some(session) = session {
+                    ended |= sessions::session_revoke(c, &session.id, "signed out", now)?;
+                }
+            }
+            Ok::<_, StoreError>(ended)
+        };
+        ended = app.store.write(end).await?;
+    }
     Ok(Logout { logged_out: Some(ended), ..Logout::default() })
 }
 

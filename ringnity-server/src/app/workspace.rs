@@ -149,7 +149,7 @@ pub async fn refresh_workspace_session(app: &App, presented: &str) -> AppResult<
 }
 
 /// Ends a session of the workspace.
-pub async fn logout_workspace(app: &App, presented: Option<String>) -> AppResult<Logout> {
+pub async fn logout_workspace(app: &App, presented: Vec<String>) -> AppResult<Logout> {
     sessions::end(app, TokenScope::Workspace, presented).await
 }
 

@@ -94,9 +94,11 @@ impl DashboardAuthOperations for Routes {
     async fn logout_owner(
         cx: &State,
         call: Call,
-        _: LogoutOwnerInput,
+        input: LogoutOwnerInput,
     ) -> Result<types::LogoutEnvelope, Fault> {
-        let data = owners::logout_owner(&cx.app, cookie(&call)).await.map_err(fault)?;
+        // Both, where both are sent: the cookie is taken back, and what nobody keeps must not go on.
+        let presented = input.body.and_then(|body| body.refresh_token).into_iter().chain(cookie(&call));
+        let data = owners::logout_owner(&cx.app, presented.collect()).await.map_err(fault)?;
         set_cookie(cx, &call, None);
         Ok(logged_out(data))
     }
@@ -153,8 +155,8 @@ impl DashboardAuthOperations for Routes {
         _: Call,
         input: LogoutWorkspaceInput,
     ) -> Result<types::LogoutEnvelope, Fault> {
-        let token = input.body.and_then(|body| body.refresh_token);
-        let data = workspace::logout_workspace(&cx.app, token).await.map_err(fault)?;
+        let presented = input.body.and_then(|body| body.refresh_token).into_iter().collect();
+        let data = workspace::logout_workspace(&cx.app, presented).await.map_err(fault)?;
         Ok(logged_out(data))
     }
 }

@@ -216,6 +216,10 @@ fn a_contact_is_read_changed_and_deleted() {
             (&json!("Ada L."), &json!(["a"]), &json!("a@b.example"))
         );
         assert!(contact.get("notes").is_none(), "cleared: {contact}");
+        let patch = json!({ "externalId": null, "email": null, "company": null });
+        let changed = server.patch(&path).bearer(server.key()).json(&patch).send().await.ok();
+        let bare = &changed.data()["contact"];
+        assert!(["externalId", "email", "company"].iter().all(|gone| bare.get(gone).is_none()), "{bare}");
         assert_ne!(contact["updatedAt"], made["updatedAt"]);
         assert_eq!(contact["createdAt"], made["createdAt"]);
 

@@ -55,6 +55,11 @@ impl<T> Field<T> {
         if let Self::Value(value) = self { Some(value) } else { None }
     }
 
+    /// A value, or no mention of it.
+    pub fn or_absent(value: Option<T>) -> Self {
+        value.map_or(Self::Absent, Self::Value)
+    }
+
     /// `None` when absent, `Some(None)` when null: the form in which stores take changes.
     pub fn into_change(self) -> Option<Option<T>> {
         match self {
@@ -81,7 +86,7 @@ impl<T> From<T> for Field<T> {
 }
 
 impl<T> From<Option<T>> for Field<T> {
-    /// `None` becomes null: an answer that mentions the member. Use [`Field::Absent`] to leave it out.
+    /// `None` becomes null: an answer that mentions the member. [`Field::or_absent`] leaves it out.
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Self::Value)
     }

@@ -154,6 +154,30 @@ fn signing_out_ends_the_session_at_once_and_takes_the_cookie_back() {
 }
 
 #[test]
+fn whoever_keeps_the_refresh_token_signs_out_by_the_body_and_the_cookie_does_not_outlive_it() {
+    on_each_engine(async |server| {
+        let ended = async |session: &Answer| {
+            let token = text(&session.data()["accessToken"]);
+            server.get(ME).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
+            server.post(REFRESH).json(&body(session)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
+        };
+        let (kept, browsers) = (login(&server).await, login(&server).await);
+        let out = server.post(LOGOUT).json(&body(&kept)).send().await.ok();
+        assert_eq!(out.data()["loggedOut"], true);
+        ended(&kept).await;
+        server.get(ME).bearer(&text(&browsers.data()["accessToken"])).send().await.ok();
+        let again = login(&server).await;
+        let out =
+            server.post(LOGOUT).header("cookie", &cookie(&browsers)).json(&body(&again)).send().await.ok();
+        assert_eq!(out.data()["loggedOut"], true);
+        ended(&again).await;
+        ended(&browsers).await;
+        let out = server.post(LOGOUT).json(&json!({ "refreshToken": "nobodys" })).send().await.ok();
+        assert_eq!(out.data()["loggedOut"], false);
+    });
+}
+
+#[test]
 fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up() {
     on_each_engine(async |server| {
         let session = login(&server).await;
