@@ -216,6 +216,14 @@ impl Shared {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts what was made before its request was cut off: a repeat gets the first answer.
+    fn count_unanswered(&self, told: &Told, what: &str) {
+        let made = told.json["data"][what]["createdAt"].as_str();
+        let made: DateTime<Utc> = made.and_then(|text| text.parse().ok()).expect("a time");
+        let before = told.cut_at.is_some_and(|cut_at| made < cut_at);
+        self.unanswered.fetch_add(u64::from(before), Ordering::Relaxed);
+    }
+
     /// Sends a request until it is answered, by whichever node is there.
     async fn insist(
         &self,
@@ -292,10 +300,7 @@ impl Shared {
                 continue;
             };
             self.count();
-            let made = &told.json["data"]["contact"]["createdAt"];
-            let made = made.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()).expect("a time");
-            let before = told.cut_at.is_some_and(|cut_at| made < cut_at);
-            self.unanswered.fetch_add(u64::from(before), Ordering::Relaxed);
+            self.count_unanswered(&told, "contact");
             self.ledger.lock().expect("no panic").contacts.insert(external.clone(), (id.to_owned(), 0));
             last = Some((body, repeat, told.text.clone()));
             if n % 4 == 0 {
@@ -333,6 +338,7 @@ impl Shared {
             match told.json["data"]["secret"].as_str().filter(|_| told.status == 201) {
                 Some(secret) => {
                     self.count();
+                    self.count_unanswered(&told, "credential");
                     let hash = secrets::hash(secret);
                     self.ledger.lock().expect("no panic").keys.insert(name, hash);
                 }
