@@ -73,7 +73,7 @@ impl State {
         let forwarded = call.headers().get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
         let hops: Vec<&str> = forwarded.flat_map(|line| line.split(',')).collect();
         for hop in hops.into_iter().rev() {
-            if !self.trusted_proxies.contains(&address) {
+            if !self.trusted_proxies.iter().any(|proxies| proxies.contains(&address)) {
                 break;
             }
             let Some(before) = hop_address(hop) else { break };

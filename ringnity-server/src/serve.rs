@@ -138,7 +138,7 @@ pub async fn start_with_jobs(
     let state = State {
         app: Arc::clone(&app),
         boundary: boundary.responses(check),
-        trusted_proxies: config.trusted_proxies.iter().map(std::net::IpAddr::to_canonical).collect(),
+        trusted_proxies: config.trusted_proxies.clone(),
         metrics: metrics.clone(),
         touches: Touches::default(),
         stopping: stopping.clone(),

@@ -25,7 +25,7 @@ pub struct State {
     /// Checks of requests and answers.
     pub boundary: Boundary,
     /// Proxies that are believed when they say where a client is.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// When it was last tried to note that keys are used.

@@ -24,9 +24,9 @@ pub fn judge(config: &ServeConfig) -> Findings {
     if config.database.database_url.is_none() || config.wants_demo() {
         found.problems.extend(folder_problem(&config.database.data_dir));
     }
-    for proxy in config.trusted_proxies.iter().filter(|proxy| proxy.is_unspecified()) {
+    for proxy in config.trusted_proxies.iter().filter(|proxy| proxy.addr().is_unspecified()) {
         found.problems.push(format!(
-            "trusted-proxy: {proxy} is nobody's address; name each proxy, or leave it out to trust none"
+            "trusted-proxy: {proxy} is nobody's address, or everybody's; name the proxies, or leave it out to trust none"
         ));
     }
     if config.private_listen == Some(config.listen) && config.listen.port() != 0 {

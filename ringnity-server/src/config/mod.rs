@@ -7,19 +7,20 @@ pub mod check;
 pub mod file;
 mod values;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use ipnet::IpNet;
 use ringnity_store::{StoreConfig, StoreError};
 
 use crate::logs::LogFormat;
 use crate::outbound::google::Google;
 use crate::outbound::jwks::{FetchError, HttpJwks};
 use crate::tls::Certificate;
-use values::{address, domain, keys_url, rate_limit, seconds, web_url};
+use values::{address, domain, keys_url, proxy, rate_limit, seconds, web_url};
 
 /// Where Google has its public keys, as its discovery document says.
 pub const GOOGLE_JWKS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -90,14 +91,16 @@ pub struct ServeConfig {
     /// failed sign-ins off too [default: plan; with --demo, more than anybody sends]
     #[arg(long, env = "RINGNITY_RATE_LIMIT", value_name = "plan|N|off", value_parser = rate_limit)]
     pub rate_limit: Option<RateLimit>,
-    /// Address of a proxy whose X-Forwarded-For is believed; may be given several times
+    /// Address of a proxy whose X-Forwarded-For is believed, or a range of them such as 10.0.0.0/8; may be given
+    /// several times
     #[arg(
         long = "trusted-proxy",
         env = "RINGNITY_TRUSTED_PROXIES",
         value_name = "IP",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = proxy
     )]
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
     /// Seed a demo tenant and a second one, and print what to try
     #[arg(
         long,

@@ -1,8 +1,10 @@
 //! How the values of settings are read, wherever they come from: flag, environment or file. What they mean
 //! together is judged in `check`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::{GOOGLE_JWKS_URL, RateLimit};
 
@@ -20,6 +22,13 @@ pub(super) fn rate_limit(text: &str) -> Result<RateLimit, String> {
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "say an IP address and a port, such as 127.0.0.1:8192 or 0.0.0.0:8192".to_owned())
+}
+
+/// One address is a range, too.
+pub(super) fn proxy(text: &str) -> Result<IpNet, String> {
+    let one = text.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
+    one.or_else(|_| text.parse())
+        .map_err(|_| "say an IP address, such as 10.0.0.1, or a range of them, such as 10.0.0.0/8".to_owned())
 }
 
 /// A pause that somebody waits for, so not a long one.

@@ -233,7 +233,7 @@ fn r5_two_nodes_share_a_limit() {
 
 fn behind_a_proxy(config: &mut ServeConfig) {
     config.rate_limit = Some(RateLimit::Plan);
-    config.trusted_proxies = vec!["127.0.0.1".parse().expect("address")];
+    config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a range")];
 }
 
 async fn sign_in(server: &TestServer, address: &str, password: &str) -> Answer {

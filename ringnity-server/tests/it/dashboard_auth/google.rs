@@ -58,7 +58,7 @@ fn s2_4_whoever_sends_tokens_that_are_none_is_stopped_and_nobody_else() {
     let behind_a_proxy = move |config: &mut ServeConfig| {
         configure(config);
         config.rate_limit = Some(RateLimit::Plan);
-        config.trusted_proxies = vec!["127.0.0.1".parse().expect("address")];
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().expect("address")];
     };
     on_each_engine_with(behind_a_proxy, async |server| {
         let ask = async |address: &str, token: &str| {
@@ -70,12 +70,19 @@ fn s2_4_whoever_sends_tokens_that_are_none_is_stopped_and_nobody_else() {
         for _ in 0..10 {
             ask("192.0.2.1", &good).await.ok();
         }
+        let begun = std::time::Instant::now();
         let many: Vec<_> = stream::iter(0..310)
             .map(async |_| ask("192.0.2.1", "a.b.c").await.status.as_u16())
             .buffer_unordered(8)
             .collect()
             .await;
-        assert_eq!(many.iter().filter(|status| **status == 401).count(), 300);
+        let mut judged = many.iter().filter(|status| **status == 401).count();
+        // One comes back in three seconds, which a slow machine may take.
+        while ask("192.0.2.1", "a.b.c").await.status == 401 {
+            judged += 1;
+        }
+        let back = usize::try_from(begun.elapsed().as_secs() / 3).expect("small") + 1;
+        assert!((300..=300 + back).contains(&judged), "{judged} in {:?}", begun.elapsed());
         let refused = ask("192.0.2.1", &good).await.refused(429, "RATE_LIMITED");
         assert!(refused.header("retry-after").is_some());
         ask("192.0.2.2", &good).await.ok();

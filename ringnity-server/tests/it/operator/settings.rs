@@ -171,6 +171,7 @@ fn settings_that_contradict_are_told() {
         (vec!["--data-dir=file/below"], "problem: data-dir: cannot write to file/below"),
         (vec!["--database-url=mysql://h/d"], "problem: database-url: give the database as"),
         (vec!["--trusted-proxy=0.0.0.0"], "problem: trusted-proxy: 0.0.0.0"),
+        (vec!["--trusted-proxy=10.0.0.1,::/0"], "problem: trusted-proxy: ::/0"),
         (vec!["--listen=127.0.0.1:1", "--private-listen=127.0.0.1:1"], "problem: private-listen: "),
         (vec!["--private-listen=0.0.0.0:1"], "warning: private-listen: 0.0.0.0:1"),
         (vec!["--listen=0.0.0.0:1"], "warning: public-url: is not set"),
