@@ -14,7 +14,7 @@ use ringnity_types::{
     CreateVisitorContextTokenRequest, ErrorCode, SdkToken, VisitorIdentity,
 };
 
-use super::{App, AppError, AppResult, Kind, Repeat, given};
+use super::{App, AppError, AppResult, Kind, Repeat, given, workspace};
 use crate::secrets::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
 /// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
@@ -75,7 +75,7 @@ pub async fn create_agent_token(
                 return Err(no_agent());
             }
         }
-        must_not_be_disabled(&agent)?;
+        must_not_be_disabled(c, &tenant, &agent)?;
         let subject = agent.id.as_str();
         let session = begin(c, &tenant, &credential, TokenScope::Agent, subject, expires_at, now)?;
         let claims = SdkClaims {
@@ -115,7 +115,7 @@ pub async fn create_admin_token(
                     let agent = agents::agent_by_username(c, &tenant, username)?
                         .filter(|agent| rank(&agent.role) > 0)
                         .ok_or_else(no_admin)?;
-                    must_not_be_disabled(&agent)?;
+                    must_not_be_disabled(c, &tenant, &agent)?;
                     let role = wanted.as_ref().map_or(agent.role.as_str(), AdminRole::as_str);
                     if rank(role) > rank(&agent.role) {
                         return Err(AppError::new(
@@ -306,8 +306,8 @@ fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {
     Ok(())
 }
 
-fn must_not_be_disabled(agent: &Agent) -> AppResult<()> {
-    if agent.is_active {
+fn must_not_be_disabled(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppResult<()> {
+    if workspace::working_agent(c, tenant, &agent.id)?.is_some() {
         return Ok(());
     }
     Err(AppError::new(

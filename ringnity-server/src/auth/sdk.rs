@@ -6,11 +6,11 @@ use ringnity_api::principal::{AdminPrincipal, AgentPrincipal, VisitorPrincipal};
 use ringnity_api::{AuthFailure, Call, Credential};
 use ringnity_store::sessions::{self, SessionFamily};
 use ringnity_store::{
-    AgentId, Conn, DepartmentId, SessionFamilyId, StoreError, TenantId, VisitorId, agents, visitors,
+    AgentId, Conn, DepartmentId, SessionFamilyId, StoreError, TenantId, VisitorId, visitors,
 };
 
 use super::authenticate::hold_back;
-use crate::app::{AppError, sdk_tokens, tenants};
+use crate::app::{AppError, sdk_tokens, tenants, workspace};
 use crate::fault::fault;
 use crate::secrets::tokens::{Claims, SdkClaims, TokenScope};
 use crate::state::{Page, State};
@@ -53,8 +53,7 @@ impl State {
         let claims = self.claims(credential, TokenScope::Agent).await?;
         let held = self
             .holder(call, claims, |c, tenant, session| {
-                let agent = agents::agent_get(c, tenant, &AgentId::from(session.subject_id.as_str()))?;
-                Ok(agent.filter(|agent| agent.is_active))
+                workspace::working_agent(c, tenant, &AgentId::from(session.subject_id.as_str()))
             })
             .await?;
         Ok(AgentPrincipal {
@@ -80,8 +79,8 @@ impl State {
                 if !session.subject_id.starts_with(AgentId::PREFIX) {
                     return Ok(Some(None));
                 }
-                let agent = agents::agent_get(c, tenant, &AgentId::from(session.subject_id.as_str()))?;
-                Ok(agent.filter(|agent| agent.is_active).map(Some))
+                let agent = AgentId::from(session.subject_id.as_str());
+                Ok(workspace::working_agent(c, tenant, &agent)?.map(Some))
             })
             .await?;
         let SdkClaims { mut scopes, role, name, actor, .. } = held.claims;

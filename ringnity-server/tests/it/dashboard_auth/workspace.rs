@@ -6,7 +6,7 @@ use ringnity_store::agents::{self, AgentChanges};
 use ringnity_store::{AgentId, TenantId, owners};
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, on_each_engine, on_each_engine_with};
+use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
 
 const LOGIN: &str = "/api/auth/workspace-login";
 const REFRESH: &str = "/api/auth/workspace-refresh";
@@ -330,6 +330,14 @@ fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
         let owner = server.owner_token().await;
         let session = server.get(&enter(&entry(&server, &owner).await)).send().await.ok();
         let token = entry(&server, &owner).await;
+        // What the customer's backend asks for in the owner's name.
+        let of_the_owner = json!({ "username": server.demo.first.owner.email });
+        let mut held = Vec::new();
+        for kind in ["agent", "admin"] {
+            let token = server.sdk_token(kind, server.key(), &of_the_owner).await;
+            knock(&server, &token).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            held.push(token);
+        }
         let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
         let (store, now) = (server.store().await, server.clock.now());
         let done = store.write(move |c| {
@@ -348,5 +356,19 @@ fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
             .refused(403, "AUTH_ACCOUNT_DISABLED");
         server.get(&enter(&token)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
         server.post(ENTRY).bearer(&owner).send().await.refused(401, "AUTH_TOKEN_INVALID");
+        for (token, code) in held.iter().zip(["AGENT_SDK_TOKEN_INVALID", "ADMIN_SDK_TOKEN_INVALID"]) {
+            knock(&server, token).await.refused(401, code);
+        }
+        for kind in ["agent", "admin"] {
+            let path = format!("/api/server/sdk-token/{kind}");
+            let again = server.post(&path).bearer(server.key()).json(&of_the_owner).send().await;
+            again.refused(403, "AGENT_SDK_AGENT_DISABLED");
+        }
     });
+}
+
+/// A request that holders of SDK tokens may make: one that finds nothing.
+async fn knock(server: &TestServer, token: &str) -> Answer {
+    let body = json!({ "deviceId": "no such device" });
+    server.delete("/api/sdk/devices/push-token").bearer(token).json(&body).send().await
 }
