@@ -3,6 +3,7 @@
 
 mod error;
 
+pub mod accounts;
 pub mod contacts;
 pub mod credentials;
 pub mod developer;

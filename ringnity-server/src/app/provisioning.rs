@@ -21,7 +21,7 @@ const SHORTEST_PASSWORD: usize = 12;
 pub struct NewPassword {
     /// The password, where it was made here: to be shown once.
     pub made: Option<String>,
-    hash: String,
+    pub(super) hash: String,
 }
 
 impl NewPassword {
@@ -131,11 +131,22 @@ pub fn tenant_create(
         )
     })?;
     tenants::tenant_domain_replace(c, &tenant.id, &wanted, now)?;
-    let hash = Some(request.owner_password.hash.as_str());
-    let owner =
-        owners::owner_insert(c, &tenant.id, &request.owner_email, hash, request.owner_name.as_deref(), now)
-            .map_err(|error| taken(error, constraint::OWNER_EMAIL, "an owner with this email"))?;
+    let name = request.owner_name.as_deref();
+    let owner = owner_create(c, &tenant.id, &request.owner_email, name, &request.owner_password, now)?;
     Ok((tenant, owner))
+}
+
+/// Makes an owner of the tenant, beside those that it has.
+pub fn owner_create(
+    c: &mut Conn,
+    tenant: &TenantId,
+    email: &str,
+    name: Option<&str>,
+    password: &NewPassword,
+    now: DateTime<Utc>,
+) -> AppResult<Owner> {
+    owners::owner_insert(c, tenant, email, Some(&password.hash), name, now)
+        .map_err(|error| taken(error, constraint::OWNER_EMAIL, "an owner with this email"))
 }
 
 /// Makes a member of the tenant's staff.
@@ -150,13 +161,7 @@ pub fn agent_create(
             "Owners have accounts of their own and enter the workspace with them. Choose another role.";
         return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
     }
-    // Those that owners enter as are not counted: they come with the tenant.
-    let counted = |agent: &Agent| agent.is_active && agent.role != WorkspaceRole::Owner.as_str();
-    let staff = agents::agent_list(c, tenant)?.iter().filter(|agent| counted(agent)).count();
-    let count = i64::try_from(staff).unwrap_or(i64::MAX).saturating_add(1);
-    plans::must_have_room(c, tenant, "agents", count, ErrorCode::FeatureNotAvailable, |limit| {
-        format!("The plan allows {limit} agents, and there are as many. Change the plan.")
-    })?;
+    must_have_room_for_agent(c, tenant)?;
     let department =
         request.department.as_deref().map(|name| department(c, tenant, name, now)).transpose()?;
     let new = NewAgent {
@@ -170,6 +175,23 @@ pub fn agent_create(
     agents::agent_insert(c, tenant, &new, now).map_err(|error| {
         taken(error, constraint::AGENT_USERNAME, "an agent of this tenant with this username")
     })
+}
+
+/// Refuses one more agent who works than the plan allows.
+pub(super) fn must_have_room_for_agent(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
+    let working = staff(c, tenant)?.iter().filter(|agent| agent.is_active).count();
+    let count = i64::try_from(working).unwrap_or(i64::MAX).saturating_add(1);
+    plans::must_have_room(c, tenant, "agents", count, ErrorCode::FeatureNotAvailable, |limit| {
+        format!("The plan allows {limit} agents, and there are as many. Switch one off, or change the plan.")
+    })
+}
+
+/// The tenant's staff, oldest first, without those that owners enter as: they come with the tenant, and are what
+/// their owners are.
+pub fn staff(c: &mut Conn, tenant: &TenantId) -> AppResult<Vec<Agent>> {
+    let mut all = agents::agent_list(c, tenant)?;
+    all.retain(|agent| agent.role != WorkspaceRole::Owner.as_str());
+    Ok(all)
 }
 
 fn department(c: &mut Conn, tenant: &TenantId, name: &str, now: DateTime<Utc>) -> AppResult<DepartmentId> {

@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use chrono::Duration;
-use ringnity_store::StoreError;
 use ringnity_store::rates::{self, Rate};
+use ringnity_store::{Conn, StoreError};
 use ringnity_types::ErrorCode;
 
 use super::{App, AppError, AppResult, Kind};
@@ -49,8 +49,22 @@ pub struct Attempt {
 /// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Then look
 /// at the password by [`Attempt::password`].
 pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<Attempt> {
-    let account = format!("{surface} {}", account.trim().to_lowercase());
-    attempt(app, Some(&account), address).await
+    attempt(app, Some(&name_of(surface, account)), address).await
+}
+
+/// Forgets what failed at an account, from everywhere: its password is another now. What failed from an address,
+/// whatever the account, still counts.
+pub fn forget(c: &mut Conn, surface: &str, account: &str) -> Result<(), StoreError> {
+    rates::rate_refill(c, &bucket(&format!("to {}", name_of(surface, account))))
+}
+
+/// An account is one, however it is written.
+fn name_of(surface: &str, account: &str) -> String {
+    format!("{surface} {}", account.trim().to_lowercase())
+}
+
+fn bucket(what: &str) -> String {
+    secrets::hash(&format!("sign-in {what}"))
 }
 
 /// Begins an attempt of which the account is not known before it is looked at: only the address can be limited.
@@ -60,12 +74,14 @@ pub async fn begin_unknown(app: &App, address: IpAddr) -> AppResult<Attempt> {
 
 async fn attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult<Attempt> {
     let address = network(address);
-    let name = |what: &str| secrets::hash(&format!("sign-in {what}"));
-    let place = account.map(|account| name(&format!("to {account} from {address}")));
+    let place = account.map(|account| bucket(&format!("to {account} from {address}")));
     let Some(limits) = app.sign_in_limits else { return Ok(Attempt { counted: Vec::new(), place }) };
-    let mut narrow = vec![(name(&format!("from {address}")), limits.address)];
-    narrow.extend(place.clone().map(|place| (place, limits.pair)));
-    let wide = account.map(|account| (name(&format!("to {account}")), limits.account));
+    let mut narrow = vec![(bucket(&format!("from {address}")), limits.address)];
+    let wide = account.map(|account| (bucket(&format!("to {account}")), limits.account));
+    if let (Some(place), Some((account, _))) = (&place, &wide) {
+        // Below the account's, so that all of an account can be forgotten at once.
+        narrow.push((format!("{account}.{place}"), limits.pair));
+    }
     let now = app.now();
     let known = place.clone();
     // Looked at first: whoever is refused costs no write.

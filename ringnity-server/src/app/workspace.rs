@@ -51,7 +51,7 @@ pub async fn login_workspace(
             Ok::<_, AppError>((tenant.id, agent))
         })
         .await?;
-    let account = format!("{tenant} {account}");
+    let account = sign_in_account(&tenant, &account);
     let attempt = sign_ins::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
     // An unknown account costs as much time as a known one, and is refused in the same words.
     let hash = agent.as_ref().and_then(|agent| agent.password_hash.clone());
@@ -71,6 +71,11 @@ pub async fn login_workspace(
         agent: Some(told),
         ..WorkspaceSession::new(pair.access_token, pair.refresh_token, pair.expires_in)
     })
+}
+
+/// What attempts to sign in to an agent's account are counted under: a username is one of a tenant's.
+pub fn sign_in_account(tenant: &TenantId, username: &str) -> String {
+    format!("{tenant} {username}")
 }
 
 /// Makes a token that takes the owner of that session into the workspace.

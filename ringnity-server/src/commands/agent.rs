@@ -1,16 +1,22 @@
-//! `agent` and `platform-admin`: making those who work with conversations, and those who run the platform.
+//! `agent`: a tenant's staff, those who work with conversations.
 
 use anyhow::Result;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use ringnity_types::{PlatformRole, WorkspaceRole};
-use serde_json::{Map, Value, json};
+use ringnity_types::WorkspaceRole;
+use serde_json::json;
 
-use super::desk::{self, DeskArgs, PasswordArgs, told};
-use super::output::{Outcome, tell};
+use super::account;
+use super::desk::{self, PasswordArgs, TenantArgs, told};
+use super::output::Outcome;
 use super::tenant::must_not_be_blank;
+use crate::app::AppError;
+use crate::app::accounts::{Account, AccountName};
 use crate::app::provisioning::{self, AgentRequest};
 use crate::clock::Clock;
+
+/// What they sign in with.
+const SIGN_IN: (&str, &str) = ("WorkspaceLoginRequest", "username");
 
 /// What may be done with a tenant's staff.
 #[derive(Debug, Subcommand)]
@@ -21,13 +27,42 @@ pub(super) enum AgentCommand {
         A department that the tenant does not have is made. The password is made and told once, unless\n\
         --password-stdin gives it. The plan says how many agents and departments there may be.")]
     Create(AgentArgs),
+    /// List a tenant's staff, without its owners
+    #[command(after_help = "Example:\n  ringnity-server agent list --tenant acme")]
+    List(TenantArgs),
+    /// Let a member of the staff in nowhere from the next request on
+    #[command(after_help = "Example:\n  ringnity-server agent disable --tenant acme grace\n\n\
+        Their sessions end, and the tokens that the customer's backend has asked for in their name. Neither come back.")]
+    Disable(OneArgs),
+    /// Let a member of the staff sign in again
+    #[command(after_help = "Example:\n  ringnity-server agent enable --tenant acme grace")]
+    Enable(OneArgs),
+    /// Give a member of the staff another password; the old one opens nothing from the next request on
+    #[command(after_help = "Example:\n  ringnity-server agent set-password --tenant acme grace\n\n\
+        The password is made and told once, unless --password-stdin gives it. Their sessions and tokens end, and what\n\
+        failed before at signing in is forgotten.")]
+    SetPassword(PasswordOfArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct OneArgs {
+    /// What they sign in with
+    #[arg(value_name = "USERNAME")]
+    username: String,
+    #[command(flatten)]
+    at: TenantArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PasswordOfArgs {
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    one: OneArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AgentArgs {
-    /// Slug of the tenant
-    #[arg(long, value_name = "SLUG")]
-    tenant: String,
     /// What they sign in with: unique within the tenant
     #[arg(long)]
     username: String,
@@ -46,34 +81,7 @@ pub(super) struct AgentArgs {
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
-    desk: DeskArgs,
-}
-
-/// What may be done with the platform's own people.
-#[derive(Debug, Subcommand)]
-pub(super) enum PlatformAdminCommand {
-    /// Make an administrator of the platform
-    #[command(after_help = "Example:\n  \
-        ringnity-server platform-admin create --email root@example.com --name Root --role platform_owner\n\n\
-        The password is made and told once, unless --password-stdin gives it.")]
-    Create(PlatformAdminArgs),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct PlatformAdminArgs {
-    /// What they sign in with
-    #[arg(long)]
-    email: String,
-    /// Display name
-    #[arg(long)]
-    name: String,
-    /// What they may do
-    #[arg(long, default_value = "platform_admin", value_parser = platform_roles())]
-    role: String,
-    #[command(flatten)]
-    password: PasswordArgs,
-    #[command(flatten)]
-    desk: DeskArgs,
+    at: TenantArgs,
 }
 
 /// The contract's roles, but that of owners, who have accounts of their own.
@@ -82,21 +90,28 @@ fn roles() -> PossibleValuesParser {
     PossibleValuesParser::new(staff.map(ToString::to_string).collect::<Vec<_>>())
 }
 
-fn platform_roles() -> PossibleValuesParser {
-    PossibleValuesParser::new(PlatformRole::ALL.iter().map(ToString::to_string).collect::<Vec<_>>())
-}
-
 /// Runs one of them.
 pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
-    let AgentCommand::Create(arguments) = command;
-    let AgentArgs { tenant: slug, username, name, role, department, email, password, desk } = arguments;
+    match command {
+        AgentCommand::Create(arguments) => create(arguments).await,
+        AgentCommand::List(at) => list(at).await,
+        AgentCommand::Disable(one) => {
+            account::switch(one.at.desk, AccountName::Agent(one.at.tenant, one.username), false).await
+        }
+        AgentCommand::Enable(one) => {
+            account::switch(one.at.desk, AccountName::Agent(one.at.tenant, one.username), true).await
+        }
+        AgentCommand::SetPassword(PasswordOfArgs { password, one: OneArgs { username, at } }) => {
+            account::set_password(at.desk, password, AccountName::Agent(at.tenant, username), SIGN_IN).await
+        }
+    }
+}
+
+async fn create(arguments: AgentArgs) -> Result<Outcome> {
+    let AgentArgs { username, name, role, department, email, password, at } = arguments;
     let given = password.read()?;
     let sign_in = json!({ "username": username, "password": given.as_deref().unwrap_or("made") });
-    desk::must_fit(
-        "WorkspaceLoginRequest",
-        &sign_in,
-        &[("username", "--username"), ("password", "the password")],
-    )?;
+    desk::must_fit(SIGN_IN.0, &sign_in, &[("username", "--username"), ("password", "the password")])?;
     if let Some(email) = &email {
         // The contract's idea of an address.
         let sign_in = json!({ "email": email, "password": "made" });
@@ -107,63 +122,39 @@ pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
     if let Some(department) = &department {
         must_not_be_blank("--department", department)?;
     }
-    let store = desk.store().await?;
+    let store = at.desk.store().await?;
     let password = desk::password(given).await?;
     let made = password.made.clone();
     let request =
         AgentRequest { username, name, role: WorkspaceRole::from(role), department, email, password };
     let now = Clock::default().now();
-    let named = slug.clone();
     let agent = store
         .write(move |c| {
-            let tenant = provisioning::tenant_named(c, &named)?;
-            provisioning::agent_create(c, &tenant.id, &request, now)
+            let tenant = provisioning::tenant_named(c, &at.tenant)?;
+            let agent = provisioning::agent_create(c, &tenant.id, &request, now)?;
+            Ok::<_, AppError>(Account::Agent(tenant, agent))
         })
         .await
         .map_err(told)?;
-    let answer = json!({
-        "tenant": slug,
-        "agentId": agent.id.as_str(),
-        "username": agent.username,
-        "name": agent.name,
-        "role": agent.role,
-        "departmentId": agent.department_id.as_ref().map(|id| id.as_str()),
-    });
-    account(desk.json, answer, made, &format!("Agent     {} of {slug}, {}", agent.username, agent.role))
+    account::tell_account(&at.desk, &agent, made)
 }
 
-/// Runs one of them.
-pub(super) async fn run_platform_admin(command: PlatformAdminCommand) -> Result<Outcome> {
-    let PlatformAdminCommand::Create(arguments) = command;
-    let PlatformAdminArgs { email, name, role, password, desk } = arguments;
-    let given = password.read()?;
-    let sign_in = json!({ "email": email, "password": given.as_deref().unwrap_or("made") });
-    desk::must_fit("PlatformLoginRequest", &sign_in, &[("email", "--email"), ("password", "the password")])?;
-    must_not_be_blank("--name", &name)?;
-    let store = desk.store().await?;
-    let password = desk::password(given).await?;
-    let made = password.made.clone();
-    let (role, now) = (PlatformRole::from(role), Clock::default().now());
-    let admin =
-        provisioning::create_platform_admin(&store, email, name, role, password, now).await.map_err(told)?;
-    let answer = json!({
-        "adminId": admin.id.as_str(),
-        "email": admin.email,
-        "name": admin.name,
-        "role": admin.role,
-    });
-    account(desk.json, answer, made, &format!("Platform  {}, {}", admin.email, admin.role))
-}
-
-/// Tells of an account, and its password where that was made here.
-fn account(json: bool, mut answer: Value, password: Option<String>, words: &str) -> Result<Outcome> {
-    if let (Some(members), Some(password)) = (answer.as_object_mut(), &password) {
-        let members: &mut Map<String, Value> = members;
-        members.insert("password".to_owned(), Value::from(password.as_str()));
-    }
-    tell(json, &answer, || match &password {
-        Some(password) => format!("{words}\nPassword  {password}   (told only now: hand it over safely)"),
-        None => words.to_owned(),
-    })?;
-    Ok(Outcome::Fine)
+async fn list(at: TenantArgs) -> Result<Outcome> {
+    let found = at
+        .desk
+        .store()
+        .await?
+        .read(move |c| {
+            let tenant = provisioning::tenant_named(c, &at.tenant)?;
+            let all = provisioning::staff(c, &tenant.id)?;
+            let all = all.into_iter().map(|agent| Account::Agent(tenant.clone(), agent));
+            Ok::<_, AppError>(all.collect::<Vec<_>>())
+        })
+        .await
+        .map_err(told)?;
+    let role = |agent: &Account| match agent {
+        Account::Agent(_, agent) => agent.role.clone(),
+        _ => String::new(),
+    };
+    account::tell_accounts(&at.desk, "agents", &found, ("role", role))
 }

@@ -9,8 +9,8 @@ use ringnity_api::{Boundary, CONTRACT};
 use ringnity_store::{Store, StoreConfig};
 use serde_json::Value;
 
-use crate::app::provisioning::NewPassword;
-use crate::app::{App, AppError};
+use crate::app::provisioning::{self, NewPassword};
+use crate::app::{App, AppError, TenantId};
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::secrets::tokens::Signer;
@@ -25,7 +25,17 @@ pub(super) struct DeskArgs {
     pub json: bool,
 }
 
-/// How a command that makes an account gets its password.
+/// What a command takes that is about one tenant.
+#[derive(Debug, clap::Args)]
+pub(super) struct TenantArgs {
+    /// Slug of the tenant
+    #[arg(long, value_name = "SLUG")]
+    pub tenant: String,
+    #[command(flatten)]
+    pub desk: DeskArgs,
+}
+
+/// How a command that gives an account a password gets it.
 #[derive(Debug, clap::Args)]
 pub(super) struct PasswordArgs {
     /// Read the password from standard input instead of making one
@@ -49,6 +59,16 @@ impl DeskArgs {
         let (store, clock) = (self.store().await?, Clock::default());
         let signer = Arc::new(Signer::load(&store, clock.now()).await?);
         App::at_the_desk(store, clock, signer, CONTRACT)
+    }
+}
+
+impl TenantArgs {
+    /// The rules, and the tenant that is meant.
+    pub async fn open(&self) -> Result<(App, TenantId)> {
+        let app = self.desk.app().await?;
+        let slug = self.tenant.clone();
+        let found = app.store.read(move |c| provisioning::tenant_named(c, &slug)).await.map_err(told)?;
+        Ok((app, found.id))
     }
 }
 

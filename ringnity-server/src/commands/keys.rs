@@ -9,9 +9,9 @@ use ringnity_types::{
 };
 use serde_json::json;
 
-use super::desk::{self, DeskArgs, told};
+use super::desk::{self, TenantArgs, told};
 use super::output::{Outcome, table, tell};
-use crate::app::{App, Repeat, credentials, provisioning};
+use crate::app::{App, Repeat, credentials};
 
 /// What may be done with Server API keys.
 #[derive(Debug, Subcommand)]
@@ -47,15 +47,6 @@ pub(super) struct CreateArgs {
     all_scopes: bool,
     #[command(flatten)]
     at: TenantArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct TenantArgs {
-    /// Slug of the tenant
-    #[arg(long, value_name = "SLUG")]
-    tenant: String,
-    #[command(flatten)]
-    desk: DeskArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -165,14 +156,4 @@ fn tell_secret(json: bool, key: Option<ServerApiCredential>, secret: Option<Stri
         format!("Key     {name}\nKey id  {id}\nSecret  {secret}   (told only now: hand it over safely)")
     })?;
     Ok(Outcome::Fine)
-}
-
-impl TenantArgs {
-    /// The rules, and the tenant that is meant.
-    async fn open(&self) -> Result<(App, TenantId)> {
-        let app = self.desk.app().await?;
-        let slug = self.tenant.clone();
-        let found = app.store.read(move |c| provisioning::tenant_named(c, &slug)).await.map_err(told)?;
-        Ok((app, found.id))
-    }
 }

@@ -3,6 +3,7 @@
 //! Commands read input, call rules or the store, and tell what came of it. No rules and no SQL live here, and
 //! nothing that a request needs.
 
+mod account;
 mod agent;
 mod config;
 mod copies;
@@ -11,6 +12,8 @@ mod doctor;
 mod keys;
 mod migrate;
 mod output;
+mod owner;
+mod platform_admin;
 mod serve;
 mod signing_keys;
 mod tenant;
@@ -66,12 +69,15 @@ enum Command {
     /// Make, list and switch tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
-    /// Make a tenant's staff
+    /// Make, list and switch a tenant's owners, and set their passwords
+    #[command(subcommand)]
+    Owner(owner::OwnerCommand),
+    /// Make, list and switch a tenant's staff, and set their passwords
     #[command(subcommand)]
     Agent(agent::AgentCommand),
-    /// Make the platform's own people
+    /// Make, list and switch the platform's own people, and set their passwords
     #[command(subcommand)]
-    PlatformAdmin(agent::PlatformAdminCommand),
+    PlatformAdmin(platform_admin::PlatformAdminCommand),
     /// Server API keys of a tenant
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -120,8 +126,9 @@ pub async fn main() -> ExitCode {
         Command::Config(command) => config::run(command, &invocation),
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Tenant(command) => tenant::run(command).await,
+        Command::Owner(command) => owner::run(command).await,
         Command::Agent(command) => agent::run(command).await,
-        Command::PlatformAdmin(command) => agent::run_platform_admin(command).await,
+        Command::PlatformAdmin(command) => platform_admin::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::SigningKeys(command) => signing_keys::run(command).await,
         Command::Backup(arguments) => copies::backup(arguments).await,

@@ -97,6 +97,22 @@ pub fn platform_admin_list(c: &mut Conn) -> StoreResult<Vec<PlatformAdmin>> {
         .load(c)?)
 }
 
+/// Gives the administrator another password. Says whether there is such an administrator.
+pub fn platform_admin_set_password(
+    c: &mut Conn,
+    id: &PlatformAdminId,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let changed = update(platform_admins::table.find(id))
+        .set((
+            platform_admins::password_hash.eq(password_hash),
+            platform_admins::updated_at.eq(Stamp::from(now)),
+        ))
+        .execute(c)?;
+    Ok(changed > 0)
+}
+
 /// Lets the administrator sign in, or no more. Says whether there is such an administrator.
 pub fn platform_admin_set_active(
     c: &mut Conn,

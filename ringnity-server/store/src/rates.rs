@@ -121,6 +121,13 @@ pub fn rate_give_back(c: &mut Conn, id: &str, rate: Rate) -> StoreResult<()> {
     Ok(())
 }
 
+/// Fills a bucket and those below it, whose ids go on after a dot. The id is taken as it is: it may hold no `%` or `_`.
+pub fn rate_refill(c: &mut Conn, id: &str) -> StoreResult<()> {
+    let below = rate_buckets::id.like(format!("{id}.%"));
+    delete(rate_buckets::table.filter(rate_buckets::id.eq(id).or(below))).execute(c)?;
+    Ok(())
+}
+
 /// When the bucket is full again; `None` where it is.
 pub fn rate_full_at(c: &mut Conn, id: &str) -> StoreResult<Option<DateTime<Utc>>> {
     let found: Option<Stamp> =

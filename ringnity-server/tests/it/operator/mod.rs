@@ -4,6 +4,7 @@ mod accounts;
 mod copies;
 mod doctor;
 mod migrations;
+mod people;
 mod readme;
 mod replaced;
 mod settings;

@@ -1,0 +1,109 @@
+//! `owner`: those who sign in for a tenant as its owners.
+
+use anyhow::Result;
+use clap::Subcommand;
+use ringnity_store::owners;
+use serde_json::json;
+
+use super::account::{self, EmailArgs, EmailPasswordArgs};
+use super::desk::{self, PasswordArgs, TenantArgs, told};
+use super::output::Outcome;
+use crate::app::AppError;
+use crate::app::accounts::{Account, AccountName};
+use crate::app::provisioning;
+use crate::clock::Clock;
+
+/// What owners sign in with.
+const SIGN_IN: (&str, &str) = ("OwnerLoginRequest", "email");
+
+/// What may be done with a tenant's owners.
+#[derive(Debug, Subcommand)]
+pub(super) enum OwnerCommand {
+    /// Make one more owner of a tenant
+    #[command(after_help = "Example:\n  \
+        ringnity-server owner create --tenant acme --email bob@acme.example --name Bob\n\n\
+        `tenant create` makes the first. The password is made and told once, unless --password-stdin gives it.")]
+    Create(CreateArgs),
+    /// List a tenant's owners
+    #[command(after_help = "Example:\n  ringnity-server owner list --tenant acme")]
+    List(TenantArgs),
+    /// Let an owner in nowhere from the next request on, not into the workspace either
+    #[command(after_help = "Example:\n  ringnity-server owner disable ada@acme.example\n\n\
+        The owner's sessions end and do not come back.")]
+    Disable(EmailArgs),
+    /// Let an owner sign in again
+    #[command(after_help = "Example:\n  ringnity-server owner enable ada@acme.example")]
+    Enable(EmailArgs),
+    /// Give an owner another password; the old one opens nothing from the next request on
+    #[command(after_help = "Example:\n  ringnity-server owner set-password ada@acme.example\n\n\
+        The password is made and told once, unless --password-stdin gives it. The owner's sessions end, and what\n\
+        failed before at signing in is forgotten.")]
+    SetPassword(EmailPasswordArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CreateArgs {
+    /// What they sign in with
+    #[arg(long)]
+    email: String,
+    /// Display name
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    at: TenantArgs,
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: OwnerCommand) -> Result<Outcome> {
+    match command {
+        OwnerCommand::Create(arguments) => create(arguments).await,
+        OwnerCommand::List(at) => list(at).await,
+        OwnerCommand::Disable(one) => account::switch(one.desk, AccountName::Owner(one.email), false).await,
+        OwnerCommand::Enable(one) => account::switch(one.desk, AccountName::Owner(one.email), true).await,
+        OwnerCommand::SetPassword(EmailPasswordArgs { password, one }) => {
+            account::set_password(one.desk, password, AccountName::Owner(one.email), SIGN_IN).await
+        }
+    }
+}
+
+async fn create(arguments: CreateArgs) -> Result<Outcome> {
+    let CreateArgs { email, name, password, at } = arguments;
+    let given = password.read()?;
+    let sign_in = json!({ "email": email, "password": given.as_deref().unwrap_or("made") });
+    desk::must_fit(SIGN_IN.0, &sign_in, &[("email", "--email"), ("password", "the password")])?;
+    let store = at.desk.store().await?;
+    let password = desk::password(given).await?;
+    let made = password.made.clone();
+    let now = Clock::default().now();
+    let owner = store
+        .write(move |c| {
+            let tenant = provisioning::tenant_named(c, &at.tenant)?;
+            let owner = provisioning::owner_create(c, &tenant.id, &email, name.as_deref(), &password, now)?;
+            Ok::<_, AppError>(Account::Owner(tenant, owner))
+        })
+        .await
+        .map_err(told)?;
+    account::tell_account(&at.desk, &owner, made)
+}
+
+async fn list(at: TenantArgs) -> Result<Outcome> {
+    let found = at
+        .desk
+        .store()
+        .await?
+        .read(move |c| {
+            let tenant = provisioning::tenant_named(c, &at.tenant)?;
+            let all = owners::owner_list(c, &tenant.id)?;
+            let all = all.into_iter().map(|owner| Account::Owner(tenant.clone(), owner));
+            Ok::<_, AppError>(all.collect::<Vec<_>>())
+        })
+        .await
+        .map_err(told)?;
+    let id = |owner: &Account| match owner {
+        Account::Owner(_, owner) => owner.id.to_string(),
+        _ => String::new(),
+    };
+    account::tell_accounts(&at.desk, "owners", &found, ("owner id", id))
+}
