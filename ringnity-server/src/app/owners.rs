@@ -29,7 +29,15 @@ pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest)
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();
-    let begun = app.store.write(move |c| begin(c, &owner.tenant_id, &owner.id, &hash, now)).await?;
+    let begun = app
+        .store
+        .write(move |c| {
+            let begun = begin(c, &owner.tenant_id, &owner.id, &hash, now)?;
+            let is = begun.facts.owner.password_hash.as_ref();
+            sessions::must_still_be(is, owner.password_hash.as_ref(), "Email")?;
+            Ok::<_, AppError>(begun)
+        })
+        .await?;
     begun.answer(app, refresh.text, now)
 }
 

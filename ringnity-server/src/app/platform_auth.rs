@@ -30,10 +30,11 @@ pub async fn login_platform_admin(
     let (session, admin) = app
         .store
         .write(move |c| {
-            let admin = active(c, &admin.id)?;
-            let session = sessions::begin(c, TokenScope::Platform, None, admin.id.as_str(), &hash, now)?;
-            platform::platform_admin_signed_in(c, &admin.id, now)?;
-            Ok::<_, AppError>((session, admin))
+            let is = active(c, &admin.id)?;
+            sessions::must_still_be(Some(&is.password_hash), Some(&admin.password_hash), "Email")?;
+            let session = sessions::begin(c, TokenScope::Platform, None, is.id.as_str(), &hash, now)?;
+            platform::platform_admin_signed_in(c, &is.id, now)?;
+            Ok::<_, AppError>((session, is))
         })
         .await?;
     let pair = sessions::pair(app, TokenScope::Platform, &session, refresh.text, now)?;

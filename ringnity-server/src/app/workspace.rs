@@ -60,7 +60,15 @@ pub async fn login_workspace(
     let refresh = sessions::new_refresh_token()?;
     let now = app.now();
     let hash = refresh.hash.clone();
-    let (session, staff) = app.store.write(move |c| begin(c, &tenant, &agent.id, &hash, now)).await?;
+    let (session, staff) = app
+        .store
+        .write(move |c| {
+            let begun = begin(c, &tenant, &agent.id, &hash, now)?;
+            let is = begun.1.agent.password_hash.as_ref();
+            sessions::must_still_be(is, agent.password_hash.as_ref(), "User name")?;
+            Ok::<_, AppError>(begun)
+        })
+        .await?;
     let pair = sessions::pair(app, TokenScope::Workspace, &session, refresh.text, now)?;
     let told = staff.told();
     Ok(WorkspaceSession {

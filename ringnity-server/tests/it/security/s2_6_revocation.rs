@@ -1,7 +1,16 @@
 //! S2.6: what ends, ends everywhere with the next request. Whatever is revoked at one node is asked for at the other
 //! right after, without a pause.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
+use ringnity_server::app::accounts::{AccountName, set_password};
+use ringnity_server::app::platform_auth::login_platform_admin;
+use ringnity_server::app::provisioning::NewPassword;
+use ringnity_server::app::tenants::TenantHints;
+use ringnity_server::app::workspace::login_workspace;
+use ringnity_server::app::{App, owners as owners_app};
+use ringnity_server::secrets::password::Places;
 use ringnity_store::agents::{self, AgentChanges};
 use ringnity_store::tenants::{self, TenantChanges};
 use ringnity_store::{AgentId, Engine, owners};
@@ -184,5 +193,56 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
         if let Some(second) = second {
             second.stop().await.expect("stops");
         }
+    });
+}
+
+#[test]
+fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
+    on_each_engine(async |server| {
+        let passwords = Places::new(1, Duration::from_secs(600));
+        let app = App { passwords, ..server.app().await };
+        let hashed = NewPassword::of(None).await.expect("is made");
+        // It takes so long that all below read the accounts before they are changed, and look at passwords after.
+        let slow = "$argon2id$v=19$m=19456,t=60,p=1$SE5dVQ7lyLIEMWf0OvJTbQ$Nh2CyXwY0KzYw3Yb8Gm1cS0aV9uJrQ2tEoLxPdZk4fI";
+        let first = app.passwords.clone();
+        tokio::spawn(async move { first.verify("x".into(), Some(slow.into())).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let from = "192.0.2.1".parse().expect("address");
+        let (owner, agent) = (server.demo.first.owner.clone(), server.demo.first.agents[0].clone());
+        let admin = server.demo.platform_admin.clone();
+        let hints = TenantHints { slug: Some("demo".into()), ..TenantHints::default() };
+        let request = |name: &str, of: &str, password: &str| json!({ name: of, "password": password });
+        let of_owner =
+            serde_json::from_value(request("email", &owner.email, &owner.password)).expect("a request");
+        let of_agent = request("username", &agent.username, &agent.password);
+        let of_agent = serde_json::from_value(of_agent).expect("a request");
+        let of_admin =
+            serde_json::from_value(request("email", &admin.email, &admin.password)).expect("a request");
+        let names = [
+            AccountName::Owner(owner.email.clone()),
+            AccountName::Agent("demo".into(), agent.username.clone()),
+            AccountName::PlatformAdmin(admin.email.clone()),
+        ];
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            for name in names {
+                let set = set_password(&app.store, name, hashed.clone(), server.clock.now()).await;
+                set.expect("sets it");
+            }
+        };
+        let (owner, agent, admin, ()) = tokio::join!(
+            owners_app::login_owner(&app, from, of_owner),
+            login_workspace(&app, hints, from, of_agent),
+            login_platform_admin(&app, from, of_admin),
+            change,
+        );
+        let refusals = [owner.err(), agent.err(), admin.err()];
+        for refusal in refusals {
+            assert_eq!(
+                refusal.map(|refusal| refusal.code.to_string()).as_deref(),
+                Some("AUTH_CREDENTIALS_INVALID")
+            );
+        }
+        app.store.close().await;
     });
 }
