@@ -11,8 +11,10 @@ use ringnity_api::principal::{
 };
 use ringnity_api::{AuthFailure, Authenticate, Call, Credential, Fault, Principal};
 use ringnity_store::sessions::{self, SessionFamily};
+use ringnity_store::tenants::{self, Tenant};
 use ringnity_store::{
-    Conn, ServerCredentialId, SessionFamilyId, StoreError, credentials, owners, platform, tenants,
+    AgentId, Conn, OwnerId, ServerCredentialId, SessionFamilyId, StoreError, TenantId, credentials, owners,
+    platform,
 };
 
 use crate::app::tenants::must_be_active;
@@ -64,29 +66,17 @@ impl Authenticate for State {
     }
 
     async fn owner(&self, call: &Call, credential: &Credential) -> Result<OwnerPrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Owner).await?;
-        let session = self.live_session(&claims).await?;
-        let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
-        let owner_id = session.subject_id.clone();
-        let known = {
-            let (tenant_id, owner_id) = (tenant_id.clone(), owner_id.clone().into());
-            self.app
-                .store
-                .read(move |c| {
-                    let owner = owners::owner_get(c, &tenant_id, &owner_id)?;
-                    Ok::<_, StoreError>((owner, tenants::tenant_get(c, &tenant_id)?))
-                })
-                .await
-                .map_err(unavailable)?
-        };
-        let (Some(owner), Some(tenant)) = known else { return Err(AuthFailure::Invalid) };
-        if !owner.is_active {
-            return Err(AuthFailure::Invalid);
-        }
+        let (session, (tenant, owner)) = self
+            .signed_in(credential, TokenScope::Owner, |c, session| {
+                let Some(tenant) = tenant_of(c, session)? else { return Ok(None) };
+                let owner = owners::owner_get(c, &tenant.id, &OwnerId::from(session.subject_id.as_str()))?;
+                Ok(owner.filter(|owner| owner.is_active).map(|owner| (tenant, owner)))
+            })
+            .await?;
         hold_back(call, must_be_active(&tenant));
         Ok(OwnerPrincipal {
-            tenant: tenant_id.into_string().into(),
-            owner_id,
+            tenant: tenant.id.into_string().into(),
+            owner_id: owner.id.into_string(),
             session_id: session.id.into_string(),
         })
     }
@@ -96,22 +86,15 @@ impl Authenticate for State {
         call: &Call,
         credential: &Credential,
     ) -> Result<WorkspacePrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Workspace).await?;
-        let session = self.live_session(&claims).await?;
-        let tenant_id = session.tenant_id.clone().ok_or(AuthFailure::Invalid)?;
-        let agent_id = session.subject_id.clone().into();
         // Role and department are the agent's as of now, never the token's: what was taken from somebody is gone
         // from the next request on.
-        let (agent, tenant) = self
-            .app
-            .store
-            .read(move |c| {
-                let agent = workspace::working_agent(c, &tenant_id, &agent_id)?;
-                Ok::<_, StoreError>((agent, tenants::tenant_get(c, &tenant_id)?))
+        let (session, (tenant, agent)) = self
+            .signed_in(credential, TokenScope::Workspace, |c, session| {
+                let Some(tenant) = tenant_of(c, session)? else { return Ok(None) };
+                let agent = AgentId::from(session.subject_id.as_str());
+                Ok(workspace::working_agent(c, &tenant.id, &agent)?.map(|agent| (tenant, agent)))
             })
-            .await
-            .map_err(unavailable)?;
-        let (Some(agent), Some(tenant)) = (agent, tenant) else { return Err(AuthFailure::Invalid) };
+            .await?;
         hold_back(call, must_be_active(&tenant));
         Ok(WorkspacePrincipal {
             tenant: agent.tenant_id.into_string().into(),
@@ -123,17 +106,12 @@ impl Authenticate for State {
     }
 
     async fn platform(&self, _: &Call, credential: &Credential) -> Result<PlatformPrincipal, AuthFailure> {
-        let claims = self.claims(credential, TokenScope::Platform).await?;
-        let session = self.live_session(&claims).await?;
-        let id = session.subject_id.clone().into();
-        let admin = self
-            .app
-            .store
-            .read(move |c| platform::platform_admin_get(c, &id))
-            .await
-            .map_err(unavailable)?
-            .filter(|admin| admin.is_active)
-            .ok_or(AuthFailure::Invalid)?;
+        let (session, admin) = self
+            .signed_in(credential, TokenScope::Platform, |c, session| {
+                let admin = platform::platform_admin_get(c, &session.subject_id.as_str().into())?;
+                Ok(admin.filter(|admin| admin.is_active))
+            })
+            .await?;
         Ok(PlatformPrincipal { admin_id: admin.id.into_string(), session_id: session.id.into_string() })
     }
 
@@ -156,8 +134,8 @@ impl Authenticate for State {
     async fn admitted(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
         self.count(call, principal).await?;
         match call.noted::<HeldBack>() {
-            Some(HeldBack(fault)) => Err(fault),
-            None => Ok(()),
+            Some(HeldBack(fault)) if principal.is_some() => Err(fault),
+            _ => Ok(()),
         }
     }
 }
@@ -206,17 +184,48 @@ impl State {
         if claims.scope == scope { Ok(claims) } else { Err(AuthFailure::NotThisKind) }
     }
 
-    /// The session behind a token, if it has not ended: signing out holds from the next request on.
-    async fn live_session(&self, claims: &Claims) -> Result<SessionFamily, AuthFailure> {
-        let id = SessionFamilyId::from(claims.sid.as_str());
-        let session =
-            self.app.store.read(move |c| sessions::session_get(c, &id)).await.map_err(unavailable)?;
-        session
-            .filter(|session| session.is_live(self.app.now()))
-            .filter(|session| {
-                session.subject_kind == claims.scope.as_str() && session.subject_id == claims.sub
+    /// Whoever signed in and has such a token, if their session lives, in one look into the store.
+    async fn signed_in<T: Send + 'static>(
+        &self,
+        credential: &Credential,
+        scope: TokenScope,
+        subject: impl Fn(&mut Conn, &SessionFamily) -> Result<Option<T>, StoreError> + Send + 'static,
+    ) -> Result<(SessionFamily, T), AuthFailure> {
+        let claims = self.claims(credential, scope).await?;
+        let now = self.app.now();
+        let held = self
+            .app
+            .store
+            .read(move |c| {
+                let Some(session) = session_of(c, &claims, now)? else { return Ok(None) };
+                Ok(subject(c, &session)?.map(|subject| (session, subject)))
             })
-            .ok_or(AuthFailure::Invalid)
+            .await
+            .map_err(unavailable)?;
+        held.ok_or(AuthFailure::Invalid)
+    }
+}
+
+/// The session that a token was made in, if it has not ended: signing out holds from the next request on.
+pub(super) fn session_of(
+    c: &mut Conn,
+    claims: &Claims,
+    now: DateTime<Utc>,
+) -> Result<Option<SessionFamily>, StoreError> {
+    let session = sessions::session_get(c, &SessionFamilyId::from(claims.sid.as_str()))?;
+    Ok(session.filter(|session| {
+        session.is_live(now)
+            && session.subject_kind == claims.scope.as_str()
+            && session.subject_id == claims.sub
+            && session.tenant_id.as_ref().map(TenantId::as_str) == claims.tid.as_deref()
+    }))
+}
+
+/// The tenant that a session is with.
+pub(super) fn tenant_of(c: &mut Conn, session: &SessionFamily) -> Result<Option<Tenant>, StoreError> {
+    match &session.tenant_id {
+        Some(tenant) => tenants::tenant_get(c, tenant),
+        None => Ok(None),
     }
 }
 

@@ -4,12 +4,10 @@
 
 use ringnity_api::principal::{AdminPrincipal, AgentPrincipal, VisitorPrincipal};
 use ringnity_api::{AuthFailure, Call, Credential};
-use ringnity_store::sessions::{self, SessionFamily};
-use ringnity_store::{
-    AgentId, Conn, DepartmentId, SessionFamilyId, StoreError, TenantId, VisitorId, visitors,
-};
+use ringnity_store::sessions::SessionFamily;
+use ringnity_store::{AgentId, Conn, DepartmentId, StoreError, TenantId, VisitorId, visitors};
 
-use super::authenticate::hold_back;
+use super::authenticate::{hold_back, session_of, tenant_of};
 use crate::app::{AppError, sdk_tokens, tenants, workspace};
 use crate::fault::fault;
 use crate::secrets::tokens::{Claims, SdkClaims, TokenScope};
@@ -111,29 +109,18 @@ impl State {
         claims: Claims,
         subject: impl Fn(&mut Conn, &TenantId, &SessionFamily) -> Result<Option<T>, StoreError> + Send + 'static,
     ) -> Result<Holder<T>, AuthFailure> {
-        let Claims { sid, sub, tid: Some(tid), scope, sdk: Some(sdk), .. } = claims else {
-            return Err(AuthFailure::Invalid);
-        };
-        let (id, tenant_id) = (SessionFamilyId::from(sid), TenantId::from(tid));
         let now = self.app.now();
         let origin = call.origin().map(str::to_owned);
+        let Some(sdk) = claims.sdk.clone() else { return Err(AuthFailure::Invalid) };
         let held = self
             .app
             .store
             .read(move |c| {
-                let session = sessions::session_get(c, &id)?.filter(|session| {
-                    session.is_live(now)
-                        && session.subject_kind == scope.as_str()
-                        && session.subject_id == sub
-                        && session.tenant_id.as_ref() == Some(&tenant_id)
-                });
-                let Some(session) = session else { return Ok(None) };
-                let Some(tenant) = ringnity_store::tenants::tenant_get(c, &tenant_id)? else {
-                    return Ok(None);
-                };
-                let Some(subject) = subject(c, &tenant_id, &session)? else { return Ok(None) };
+                let Some(session) = session_of(c, &claims, now)? else { return Ok(None) };
+                let Some(tenant) = tenant_of(c, &session)? else { return Ok(None) };
+                let Some(subject) = subject(c, &tenant.id, &session)? else { return Ok(None) };
                 let page = tenants::must_be_active(&tenant)
-                    .and_then(|()| tenants::must_be_allowed_origin(c, &tenant_id, origin.as_deref()));
+                    .and_then(|()| tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref()));
                 Ok::<_, AppError>(Some((session, tenant.id, subject, page)))
             })
             .await
