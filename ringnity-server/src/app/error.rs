@@ -1,4 +1,4 @@
-//! What a rule can refuse, in words for people and without HTTP. `routes` maps the kinds to statuses.
+//! What a rule can refuse, in words for people and without HTTP. `fault` maps the kinds to statuses.
 
 use ringnity_store::StoreError;
 use ringnity_types::ErrorCode;
@@ -83,6 +83,12 @@ impl AppError {
         Self { source: Some(cause.into()), ..Self::new(Kind::Internal, ErrorCode::InternalError, message) }
     }
 
+    /// Something that the server needs is gone for now: the cause is logged.
+    fn unavailable(cause: impl std::error::Error + Send + Sync + 'static, message: &str) -> Self {
+        let source = Some(Box::new(cause) as _);
+        Self { source, ..Self::new(Kind::Unavailable, ErrorCode::ServiceUnavailable, message) }
+    }
+
     /// An operation that the contract has and this server does not have yet.
     pub fn not_built() -> Self {
         Self::new(
@@ -96,14 +102,14 @@ impl AppError {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Busy(_) => Self {
-                source: Some(Box::new(error)),
-                ..Self::new(
-                    Kind::Unavailable,
-                    ErrorCode::ServiceUnavailable,
-                    "The database cannot be reached right now. Try again in a few seconds.",
-                )
-            },
+            StoreError::Unavailable(_) => Self::unavailable(
+                error,
+                "The database is not available right now. Try again in a few seconds.",
+            ),
+            StoreError::Busy(_) => Self::unavailable(
+                error,
+                "The database has too much to do right now. Try again in a few seconds.",
+            ),
             StoreError::Text => Self::new(
                 Kind::Invalid,
                 ErrorCode::RequestInvalid,
@@ -117,14 +123,10 @@ impl From<StoreError> for AppError {
 impl From<PasswordError> for AppError {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Crowded => Self {
-                source: Some(Box::new(error)),
-                ..Self::new(
-                    Kind::Unavailable,
-                    ErrorCode::ServiceUnavailable,
-                    "Too many people sign in right now. Wait as long as Retry-After says, then try again.",
-                )
-            },
+            PasswordError::Crowded => Self::unavailable(
+                error,
+                "Too many people sign in right now. Wait as long as Retry-After says, then try again.",
+            ),
             PasswordError::Failed(_) => Self::internal(error),
         }
     }
@@ -138,6 +140,9 @@ mod tests {
     fn a_database_that_is_gone_is_no_defect_and_a_defect_tells_nothing() {
         let gone = AppError::from(StoreError::Unavailable("connection refused at 10.0.0.7".into()));
         assert_eq!((gone.kind, &gone.code), (Kind::Unavailable, &ErrorCode::ServiceUnavailable));
+        let busy = AppError::from(StoreError::Busy("the write queue was full".into()));
+        assert_eq!(busy.kind, Kind::Unavailable);
+        assert_ne!(busy.message, gone.message);
         let defect = AppError::from(StoreError::Panicked("index out of bounds in tenants.rs".into()));
         assert_eq!(defect.kind, Kind::Internal);
         assert!(!defect.message.contains("tenants.rs") && !gone.message.contains("10.0.0.7"));
