@@ -93,7 +93,7 @@ impl State {
     pub fn tenant_hints(&self, call: &Call) -> TenantHints {
         let said = Said::of(call);
         TenantHints {
-            host_slug: said.host.and_then(|host| self.app.urls.slug_of_host(&host)),
+            host_slug: said.host.as_deref().and_then(|host| self.app.urls.slug_of_host(host)),
             public_key: said.public_key,
             slug: said.slug,
         }

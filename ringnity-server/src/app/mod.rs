@@ -88,12 +88,7 @@ impl App {
             signer,
             google: None,
             oauth_scopes: oauth_scopes::ScopeCoverage::of(contract)?,
-            urls: Urls {
-                public: String::new(),
-                dashboard: String::new(),
-                base_domain: String::new(),
-                secure: false,
-            },
+            urls: Urls::default(),
             rates: Rates::new(crate::config::RateLimit::Off),
             sign_in_limits: None,
             passwords: Places::of_the_process(),

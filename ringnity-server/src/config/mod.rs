@@ -174,57 +174,58 @@ impl ServeConfig {
     /// The addresses that answers name, once it is known which port was bound.
     pub fn urls(&self, bound: SocketAddr) -> Urls {
         let public = self.public_url.clone().unwrap_or_else(|| format!("{}://{bound}", self.scheme()));
-        let public = public.trim_end_matches('/').to_owned();
-        let dashboard = self.dashboard_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
-        Urls {
-            secure: !check::is_plain_and_here(&public),
-            dashboard: dashboard.unwrap_or_else(|| public.clone()),
-            public,
-            base_domain: self.base_domain.to_ascii_lowercase(),
-        }
+        Urls::new(&public, self.dashboard_url.as_deref().unwrap_or(&public), &self.base_domain)
     }
 }
 
 /// Addresses under which people reach this server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Urls {
     /// Origin of this server, without a slash at the end.
     pub public: String,
     /// Where the dashboard is, without a slash at the end.
     pub dashboard: String,
-    /// Domain of the tenants' hosts.
-    pub base_domain: String,
     /// Whether cookies insist on https: everywhere but on the developer's own machine.
     pub secure: bool,
+    /// Host in the public URL, in lower case.
+    public_host: Option<String>,
+    /// Origin of the dashboard's pages, in lower case.
+    dashboard_origin: Option<String>,
+    /// What stands behind a slug in the hosts of tenants, in lower case.
+    below_base_domain: String,
 }
 
 impl Urls {
-    /// The name in the public URL.
-    fn public_host(&self) -> Option<String> {
-        let url: http::Uri = self.public.parse().ok()?;
-        url.host().map(str::to_owned)
+    fn new(public: &str, dashboard: &str, base_domain: &str) -> Self {
+        let [public, dashboard] = [public, dashboard].map(|url| url.trim_end_matches('/').to_owned());
+        let public_host =
+            public.parse().ok().and_then(|url: http::Uri| Some(url.host()?.to_ascii_lowercase()));
+        let dashboard_origin = dashboard.split_once("://").map(|(scheme, rest)| {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            format!("{scheme}://{}", &rest[..end]).to_ascii_lowercase()
+        });
+        Self {
+            secure: !check::is_plain_and_here(&public),
+            public,
+            dashboard,
+            public_host,
+            dashboard_origin,
+            below_base_domain: format!(".{}", base_domain.to_ascii_lowercase()),
+        }
     }
 
     /// Whether `origin` is where the dashboard's pages come from.
     pub fn is_dashboard(&self, origin: &str) -> bool {
-        let root = |url: &str| {
-            let (scheme, rest) = url.split_once("://")?;
-            Some(format!("{scheme}://{}", rest.split(['/', '?', '#']).next()?).to_ascii_lowercase())
-        };
-        root(&self.dashboard).is_some_and(|own| own == origin.to_ascii_lowercase())
+        self.dashboard_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin))
     }
 
-    /// The tenant's slug in a `Host` header: one label before the base domain.
+    /// The tenant's slug in a host without port, in lower case: one label before the base domain.
     pub fn slug_of_host(&self, host: &str) -> Option<String> {
-        let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-            if port.chars().all(|digit| digit.is_ascii_digit()) { name } else { host }
-        });
-        let name = name.to_ascii_lowercase();
         // Where everybody comes is nobody's host, also when it lies below the base domain.
-        if self.public_host().is_some_and(|public| public.eq_ignore_ascii_case(&name)) {
+        if self.public_host.as_deref() == Some(host) {
             return None;
         }
-        let label = name.strip_suffix(&self.base_domain)?.strip_suffix('.')?;
+        let label = host.strip_suffix(&self.below_base_domain)?;
         (!label.is_empty() && !label.contains('.')).then(|| label.to_owned())
     }
 }
@@ -235,12 +236,7 @@ mod tests {
 
     #[test]
     fn the_dashboards_origin_is_its_scheme_host_and_port() {
-        let urls = Urls {
-            public: "https://api.example.com".into(),
-            dashboard: "https://Dash.example.com:8443/app".into(),
-            base_domain: "example.com".into(),
-            secure: true,
-        };
+        let urls = Urls::new("https://api.example.com", "https://Dash.example.com:8443/app", "example.com");
         assert!(urls.is_dashboard("https://dash.example.com:8443"));
         for origin in ["https://dash.example.com", "http://dash.example.com:8443", "null", ""] {
             assert!(!urls.is_dashboard(origin), "{origin}");
@@ -249,23 +245,17 @@ mod tests {
 
     #[test]
     fn a_host_names_a_tenant_only_right_below_the_base_domain() {
-        let urls = Urls {
-            public: "https://api.example.com".into(),
-            dashboard: "https://api.example.com".into(),
-            base_domain: "example.com".into(),
-            secure: true,
-        };
+        let urls = Urls::new("https://API.example.com:8443/", "https://api.example.com", "Example.com");
         assert_eq!(urls.slug_of_host("acme.example.com").as_deref(), Some("acme"));
-        assert_eq!(urls.slug_of_host("ACME.Example.com:8192").as_deref(), Some("acme"));
         for host in [
             "example.com",
             "a.b.example.com",
             "api.example.com",
-            "API.example.com:443",
+            ".example.com",
             "acmeexample.com",
             "acme.example.com.evil.io",
-            "127.0.0.1:80",
-            "[::1]:80",
+            "127.0.0.1",
+            "[::1]",
         ] {
             assert_eq!(urls.slug_of_host(host), None, "{host}");
         }
