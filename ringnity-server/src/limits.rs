@@ -28,6 +28,7 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 impl State {
     /// Counts the request against its credential's limit, and tells the limit in the answer, whatever it becomes.
+    /// Who has none, or none that is accepted, counts by address.
     pub(crate) async fn count(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
         let Some(principal) = principal else {
             let address = self.client_address(call);
@@ -36,7 +37,10 @@ impl State {
             if call.header(FORWARDED_FOR).is_some() && address == call.remote_ip().to_canonical() {
                 warn_of_proxy(address);
             }
-            return Err(too_often(wait, "Requests without a credential come too fast from this address."));
+            return Err(too_often(
+                wait,
+                "Requests without an accepted credential come too fast from this address.",
+            ));
         };
         let caller = Caller::of(principal);
         let counted =

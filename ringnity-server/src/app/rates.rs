@@ -24,7 +24,7 @@ const QUOTA: &str = "api_requests_per_minute";
 /// Requests a minute where no plan says anything.
 const USUAL: u32 = 300;
 
-/// Requests a minute from one address without a credential: many people may be behind it.
+/// Requests a minute from one address without an accepted credential: many people may be behind it.
 const STRANGERS: u32 = 600;
 
 /// How long what a plan says is believed.
@@ -123,7 +123,7 @@ impl Rates {
         }))
     }
 
-    /// Counts a request without a credential, from that address; answers how long to wait where it is one too many.
+    /// Counts a request without an accepted credential, from that address; answers how long to wait where it is one too many.
     /// Each node counts for itself: a stranger costs no write.
     pub fn count_stranger(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
         let limit = match self.setting {

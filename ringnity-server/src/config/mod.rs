@@ -87,8 +87,8 @@ pub struct ServeConfig {
     #[arg(long, env = "RINGNITY_GOOGLE_JWKS_URL", default_value = GOOGLE_JWKS_URL, value_name = "URL", value_parser = keys_url)]
     pub google_jwks_url: String,
     /// Requests a minute for each credential: "plan" for what the tenant's plan says, a number, or "off". An address
-    /// without a credential may send 600, or that number if it is larger; "off" switches that and the limit of
-    /// failed sign-ins off too [default: plan; with --demo, more than anybody sends]
+    /// without an accepted credential may send 600, or that number if it is larger; "off" switches that and the limit
+    /// of failed sign-ins off too [default: plan; with --demo, more than anybody sends]
     #[arg(long, env = "RINGNITY_RATE_LIMIT", value_name = "plan|N|off", value_parser = rate_limit)]
     pub rate_limit: Option<RateLimit>,
     /// Address of a proxy whose X-Forwarded-For is believed, or a range of them such as 10.0.0.0/8; may be given

@@ -118,7 +118,8 @@ pub trait Gate: Hooks {
     ) -> impl Future<Output = Result<Self::Principal, AuthFailure>> + Send;
 
     /// Called as soon as it is known who calls, before scopes are compared and the body is read: rate limits
-    /// and the like. A refusal here is the answer.
+    /// and the like. Nobody calls where no credential was accepted, be it that none is needed or that the request
+    /// is about to be refused. A refusal here is the answer.
     fn admitted(
         &self,
         call: &Call,
@@ -131,9 +132,40 @@ pub trait Gate: Hooks {
 
 /// Finds out who calls, and whether that suffices.
 pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Principal>, Fault> {
+    match identify(gate, call).await {
+        Ok(Some(Known { principal, kind, access })) => {
+            gate.admitted(call, Some(&principal)).await?;
+            for any in access.scopes {
+                if !any.iter().any(|scope| principal.holds(scope)) {
+                    return Err(denied(kind, any));
+                }
+            }
+            Ok(Some(principal))
+        }
+        Ok(None) => {
+            gate.admitted(call, None).await?;
+            Ok(None)
+        }
+        // Where the server cannot tell, it may be anybody.
+        Err(fault) if fault.status().is_server_error() => Err(fault),
+        Err(fault) => {
+            gate.admitted(call, None).await?;
+            Err(fault)
+        }
+    }
+}
+
+/// Who sent an accepted credential, and what it was accepted as.
+struct Known<P> {
+    principal: P,
+    kind: &'static CredentialKind,
+    access: &'static Access,
+}
+
+/// Finds out who calls; `None` where nobody has to say.
+async fn identify<G: Gate>(gate: &G, call: &Call) -> Result<Option<Known<G::Principal>>, Fault> {
     let operation = call.operation();
     if operation.accepts.is_empty() {
-        gate.admitted(call, None).await?;
         return Ok(None);
     }
     let mut refused: Option<(&'static CredentialKind, &Access)> = None;
@@ -143,15 +175,7 @@ pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Pr
         };
         let Some(credential) = find(call, kind)? else { continue };
         match gate.authenticate(kind.kind, call, &credential).await {
-            Ok(principal) => {
-                gate.admitted(call, Some(&principal)).await?;
-                for any in access.scopes {
-                    if !any.iter().any(|scope| principal.holds(scope)) {
-                        return Err(denied(kind, any));
-                    }
-                }
-                return Ok(Some(principal));
-            }
+            Ok(principal) => return Ok(Some(Known { principal, kind, access })),
             Err(AuthFailure::NotThisKind) => drop(refused.get_or_insert((kind, access))),
             Err(AuthFailure::Invalid) => {
                 return Err(rejected(kind, kind.invalid, "The credential is not accepted."));
@@ -166,7 +190,6 @@ pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Pr
         return Err(rejected(kind, kind.invalid, "The credential is not of a kind that is accepted here."));
     }
     if operation.anonymous {
-        gate.admitted(call, None).await?;
         return Ok(None);
     }
     Err(missing::<G>(operation))

@@ -82,8 +82,9 @@ impl Authenticate for App {
         }
     }
 
-    async fn admitted(&self, call: &Call, _: Option<&Principal>) -> Result<(), Fault> {
-        if call.header("x-flood").is_some() {
+    async fn admitted(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
+        let flood = call.header("x-flood");
+        if flood == Some("of all") || flood == Some("of strangers") && principal.is_none() {
             let fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "Slow down.");
             return Err(fault.header(http::header::RETRY_AFTER, "7"));
         }

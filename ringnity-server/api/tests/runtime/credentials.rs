@@ -100,10 +100,37 @@ async fn what_the_judge_of_credentials_says_or_does_is_answered() {
     assert!(!answer.text.contains("key store"));
     let answer = Answer::of(server.request("GET", "/api/notes").bearer_auth("user:panic")).await;
     assert_eq!(answer.fault(), (500, "INTERNAL".into(), vec![]));
-    let answer = Answer::of(server.user("GET", "/api/notes").header("x-flood", "1")).await;
+    let answer = Answer::of(server.user("GET", "/api/notes").header("x-flood", "of all")).await;
     assert_eq!(answer.fault().0, 429);
     assert_eq!(answer.header("retry-after"), "7");
     // The limit is asked before the scopes: whoever is refused for those has sent a request all the same.
-    let request = server.request("GET", "/api/notes").bearer_auth("user:none").header("x-flood", "1");
+    let request = server.request("GET", "/api/notes").bearer_auth("user:none").header("x-flood", "of all");
     assert_eq!(Answer::of(request).await.fault().0, 429);
+}
+
+#[tokio::test]
+async fn whoever_is_refused_has_asked_as_a_stranger() {
+    let server = Server::start();
+    let ask = |path, key: Option<&str>| {
+        let request = server.request("GET", path).header("x-flood", "of strangers");
+        Answer::of(match key {
+            Some(key) => request.header("x-user-key", key).header("x-session", key),
+            None => request,
+        })
+    };
+    for key in [None, Some("user:wrong")] {
+        assert_eq!(ask("/api/notes", key).await.fault().0, 429, "{key:?}");
+    }
+    // Not accepted, of another kind, expired, welcome without one.
+    for key in [Some("guest"), Some("staff:who"), Some("staff:late"), None] {
+        assert_eq!(ask("/api/who", key).await.fault().0, 429, "{key:?}");
+    }
+    assert_eq!(ask("/api/maybe", None).await.fault().0, 429);
+    let twice = server.request("GET", "/api/notes").header("x-flood", "of strangers");
+    let twice = twice.header("x-user-key", "user:all").header("x-user-key", "user:all");
+    assert_eq!(Answer::of(twice).await.fault().0, 429);
+    // Who is accepted is no stranger, scopes or not; and who cannot be judged may be none.
+    assert_eq!(ask("/api/notes/1", Some("user:all")).await.said(), "got");
+    assert_eq!(ask("/api/notes", Some("user:none")).await.fault().0, 403);
+    assert_eq!(ask("/api/notes", Some("user:broke")).await.fault().0, 503);
 }

@@ -110,7 +110,8 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
             #(#methods)*
 
             /// Called as soon as it is known who calls, before scopes are compared and the body is read: rate
-            /// limits and the like. A refusal here is the answer.
+            /// limits and the like. Nobody calls where no credential was accepted, be it that none is needed or
+            /// that the request is about to be refused. A refusal here is the answer.
             fn admitted(
                 &self,
                 call: &Call,
