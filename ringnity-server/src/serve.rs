@@ -25,7 +25,7 @@ use crate::private::{self, Private, PrivateServer};
 use crate::routes::Routes;
 use crate::secrets::password::Places;
 use crate::secrets::tokens::{Following, Signer};
-use crate::state::{Handled, State};
+use crate::state::{Handled, State, ToldPages};
 use crate::tls::Certificate;
 
 /// How long a server that stops waits for requests that are still being sent or handled.
@@ -143,6 +143,7 @@ pub async fn start_with_jobs(
         touches: Touches::default(),
         stopping: stopping.clone(),
         handled: handled.clone(),
+        told_pages: ToldPages::default(),
     };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     pages::register(&mut api).map_err(|error| anyhow!("{error}"))?;

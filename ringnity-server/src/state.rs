@@ -1,11 +1,13 @@
 //! What every request shares: the rules with their store, and the contract's checks.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
 use ringnity_api::runtime::Parts;
 use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
 use ringnity_types::ErrorCode;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -34,6 +36,8 @@ pub struct State {
     pub stopping: Arc<AtomicBool>,
     /// Requests that are being handled.
     pub handled: Handled,
+    /// What pages were told a moment ago.
+    pub told_pages: ToldPages,
 }
 
 /// How many requests are being handled.
@@ -88,7 +92,64 @@ impl Page {
     }
 }
 
+/// Of a request that has come to its handler.
+#[derive(Clone)]
+struct Received;
+
+/// What pages were told a moment ago when it was not known which tenant they ask for, by their origins.
+#[derive(Debug, Default)]
+pub struct ToldPages(Mutex<HashMap<String, (Cors, DateTime<Utc>)>>);
+
+impl ToldPages {
+    /// How long the same is said again.
+    const AGE: TimeDelta = TimeDelta::seconds(10);
+
+    /// How many origins are remembered. Those who make some up may make the server ask again, not fill its memory.
+    const MOST: usize = 1000;
+
+    /// Bytes of an origin that is remembered: a scheme, a host name and a port need no more.
+    const LONGEST: usize = 300;
+
+    fn get(&self, origin: &str, now: DateTime<Utc>) -> Option<Cors> {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (cors, at) = told.get(origin)?;
+        // What was said later than now was said before the clock was set back.
+        (*at <= now && now - *at < Self::AGE).then_some(*cors)
+    }
+
+    fn keep(&self, origin: &str, cors: Cors, now: DateTime<Utc>) {
+        if origin.len() > Self::LONGEST {
+            return;
+        }
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= Self::MOST {
+            told.clear();
+        }
+        told.insert(origin.to_owned(), (cors, now));
+    }
+}
+
 impl State {
+    /// What a page is told that asks beforehand, or was refused before anything looked at its tenant: nothing that
+    /// is not said to everybody. So any tenant's domain will do, and it may have been one a moment ago.
+    async fn cors_of_anybody(&self, call: &Call, origin: &str) -> Cors {
+        let now = self.app.now();
+        if let Some(cors) = self.told_pages.get(origin, now) {
+            return cors;
+        }
+        // No request is refused for asking this, yet nobody makes the database look without end: who comes too fast
+        // may read that, and the request that follows a preflight is judged by itself.
+        if self.app.rates.count_stranger(self.client_address(call), now).is_some() {
+            return Cors::Allow;
+        }
+        let page = origin.to_owned();
+        let listed = self.app.store.read(move |c| tenants::is_on_some_domain(c, &page)).await;
+        let Ok(listed) = listed else { return Cors::Deny };
+        let cors = if listed { Cors::Allow } else { Cors::Deny };
+        self.told_pages.keep(origin, cors, now);
+        cors
+    }
+
     /// What a request without a credential says of its tenant.
     pub fn tenant_hints(&self, call: &Call) -> TenantHints {
         let said = Said::of(call);
@@ -114,6 +175,7 @@ impl Hooks for State {
     }
 
     fn received(&self, call: &Call, parts: &Parts) {
+        call.note(Received);
         self.note_repeat(call, parts);
     }
 
@@ -138,8 +200,7 @@ impl Hooks for State {
     }
 
     /// Pages may read an answer when their origin is on an allowed domain of the tenant that the request is about.
-    /// A browser asks beforehand without saying which, and a request that was refused early may not say either:
-    /// then any tenant's domain will do, for what is said to such a page is said to everybody.
+    /// Where it is about none, any tenant's domain will do.
     async fn cors(&self, call: &Call, origin: &str) -> Cors {
         if self.app.urls.is_dashboard(origin) {
             return Cors::AllowWithCookies;
@@ -151,6 +212,9 @@ impl Hooks for State {
         }
         if let Some(page) = call.noted::<Page>() {
             return if page.allowed { Cors::Allow } else { Cors::Deny };
+        }
+        if call.noted::<Received>().is_none() {
+            return self.cors_of_anybody(call, origin).await;
         }
         let hints = self.tenant_hints(call);
         let origin = origin.to_owned();

@@ -1,10 +1,12 @@
 //! S2.5: pages of other origins: which may ask as a visitor, an agent or the administration, and what browsers are told.
 
+use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use ringnity_server::config::{RateLimit, ServeConfig};
 
+use crate::limits::strangers_are;
 use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
 
 const LISTED: &str = "http://localhost:3000";
@@ -140,6 +142,75 @@ fn s2_5_a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
         }
         // A Server API key has no business on a page.
         reads(&ask("/api/server/contacts", "GET", LISTED).await, None);
+    });
+}
+
+async fn preflight(server: &TestServer, origin: &str, address: &str) -> Answer {
+    let request = server.request(Method::OPTIONS, DEVICES).header("origin", origin);
+    let request =
+        request.header("access-control-request-method", "DELETE").header("x-forwarded-for", address);
+    request.send().await.status(reqwest::StatusCode::NO_CONTENT)
+}
+
+#[test]
+fn s2_6_a_page_is_refused_at_once_whatever_its_browser_was_told_a_moment_ago() {
+    on_each_engine(async |server| {
+        let tenant = server.demo.first.tenant.client_id.clone();
+        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+        reads(&preflight(&server, LISTED, "192.0.2.1").await, Some(LISTED));
+        list(&server, &tenant, &[]).await;
+        // That is said again for some seconds: it opens nothing.
+        reads(&preflight(&server, LISTED, "192.0.2.1").await, Some(LISTED));
+        reads(&knock(&server, &session, LISTED).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+        let session =
+            server.post("/api/sdk/session").header("origin", LISTED).json(&json!({ "slug": "demo" }));
+        reads(&session.send().await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+        // What was not refused may be read by listed pages only, though it is about no tenant.
+        reads(&server.get("/api/sdk/health").header("origin", LISTED).send().await.ok(), None);
+        server.clock.advance(chrono::Duration::seconds(10));
+        reads(&preflight(&server, LISTED, "192.0.2.1").await, None);
+    });
+}
+
+#[test]
+fn s2_5_pages_that_nobody_knows_make_the_server_look_as_often_as_a_stranger_may() {
+    let plan = |config: &mut ServeConfig| {
+        config.rate_limit = Some(RateLimit::Plan);
+        config.trusted_proxies = vec!["127.0.0.1".parse().expect("address")];
+    };
+    on_each_engine_with(plan, async |server| {
+        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let begun = std::time::Instant::now();
+        let many: Vec<bool> = stream::iter(0..660)
+            .map(async |turn| {
+                let origin = format!("https://evil{turn}.example");
+                let answer = preflight(&server, &origin, "192.0.2.1").await;
+                answer.header("access-control-allow-origin").is_none()
+            })
+            .buffer_unordered(8)
+            .collect()
+            .await;
+        let looked = many.iter().filter(|looked| **looked).count();
+        assert!(strangers_are(looked, begun), "{looked}");
+        // It is one count with that of requests, whose refusal a page may read.
+        let refused = loop {
+            let request = server.get("/api/agent-sdk/me").header("x-forwarded-for", "192.0.2.1");
+            let answer = request.header("origin", "https://evil.example").send().await;
+            if answer.status != 401 {
+                break answer.refused(429, "RATE_LIMITED");
+            }
+        };
+        reads(&refused, Some("https://evil.example"));
+        // Others, and who holds a token, notice nothing; and pages are let in nowhere for it.
+        reads(&preflight(&server, "https://evil.example", "192.0.2.2").await, None);
+        let ask = |origin: &'static str| {
+            let request = server.delete(DEVICES).header("x-ringnity-sdk-session", &session);
+            let request = request.header("x-forwarded-for", "192.0.2.1").header("origin", origin);
+            request.json(&json!({ "deviceId": "none" })).send()
+        };
+        let asked = ask(LISTED).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+        reads(&asked, Some(LISTED));
+        reads(&ask("https://evil.example").await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
     });
 }
 
