@@ -15,6 +15,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 
 use super::body::TextBody;
+use super::call::Call;
 use super::fault::Fault;
 use super::input::Described;
 
@@ -158,11 +159,15 @@ impl Encoded {
         }
     }
 
-    pub(super) fn into_response(self) -> Response<Body> {
+    /// The answer to `call`, which lasts as long as its body is being made.
+    pub(super) fn into_response(self, call: &Call) -> Response<Body> {
         let body = match self.payload {
             Payload::Bytes(bytes) if bytes.is_empty() => Body::empty(),
             Payload::Bytes(bytes) => Body::with_content(bytes),
-            Payload::Stream(chunks) => Body::wrap(StreamBody::new(Shared(Mutex::new(chunks)))),
+            Payload::Stream(chunks) => {
+                let body = Shared { chunks: Mutex::new(chunks), _call: call.clone() };
+                Body::wrap(StreamBody::new(body))
+            }
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
@@ -178,13 +183,17 @@ impl std::fmt::Debug for Encoded {
 }
 
 /// dropshot wants bodies that threads may share; nobody ever does, so the lock is never contended.
-struct Shared(Mutex<Chunks>);
+struct Shared {
+    chunks: Mutex<Chunks>,
+    /// A request lives, with what was noted of it, until the last chunk of its answer is handed over.
+    _call: Call,
+}
 
 impl Stream for Shared {
     type Item = Result<Frame<Bytes>, BoxError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let chunks = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let chunks = self.chunks.get_mut().unwrap_or_else(PoisonError::into_inner);
         chunks.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 }

@@ -45,7 +45,8 @@ pub trait Hooks: Send + Sync + 'static {
     }
 
     /// Called when a request's head is read, before anything is asked of it. What is noted there is dropped with the
-    /// call: when the answer is ready, or the request has come to another end.
+    /// call: when the answer is ready, the last chunk included where it is a stream, or the request has come to
+    /// another end.
     fn begun(&self, call: &Call) {
         let _ = call;
     }

@@ -143,7 +143,7 @@ where
 
 /// An answer to OPTIONS is not one of the contract's, so only its headers are made.
 async fn conclude_options<C: Gate>(cx: &C, call: &Call, encoded: Encoded) -> Response<Body> {
-    let mut response = encoded.into_response();
+    let mut response = encoded.into_response(call);
     response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = call.origin() {
         let cors: Cors = cx.cors(call, origin).await;

@@ -154,7 +154,7 @@ pub(super) async fn conclude<C: Hooks>(
         encoded.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     cx.answered(call, encoded.status);
-    encoded.into_response()
+    encoded.into_response(call)
 }
 
 /// The error body, and the log line when the fault is ours.

@@ -1,8 +1,9 @@
 //! A server of the document, and what tests ask it with.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use dropshot::HttpServer;
+use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -19,6 +20,8 @@ pub struct App {
     boundary: Boundary,
     /// What the hooks were told.
     pub told: Mutex<Vec<String>>,
+    /// Held by itself, and by each request that lives.
+    pub living: Arc<()>,
 }
 
 impl Hooks for App {
@@ -32,6 +35,10 @@ impl Hooks for App {
             "https://family.example" => Cors::AllowWithCookies,
             _ => Cors::Deny,
         }
+    }
+
+    fn begun(&self, call: &Call) {
+        call.note(self.living.clone());
     }
 
     fn answered(&self, call: &Call, status: StatusCode) {
@@ -192,13 +199,18 @@ impl OddsOperations for Routes {
         Ok(Text { text: format!("{} {:?}", input.body.name, input.body.age) })
     }
 
-    async fn export_notes(_: &App, _: Call, input: ExportNotesInput) -> Result<ExportNotesOutput, Fault> {
+    async fn export_notes(_: &App, call: Call, input: ExportNotesInput) -> Result<ExportNotesOutput, Fault> {
         if input.format == ExportNotesFormat::Json {
             return Ok(ExportNotesOutput::Json(NoteList { data: vec![] }));
         }
         let rows = ["id,text\n", "1,one\n"].map(|row| Ok::<_, std::io::Error>(bytes::Bytes::from(row)));
-        let content =
-            Content::stream(futures_util::stream::iter(rows)).content_type("text/csv; charset=utf-8");
+        let rows = stream::iter(rows);
+        let rest = if call.header("x-endless").is_some() {
+            stream::pending().left_stream()
+        } else {
+            stream::empty().right_stream()
+        };
+        let content = Content::stream(rows.chain(rest)).content_type("text/csv; charset=utf-8");
         Ok(ExportNotesOutput::Csv(content.file_name("notes \"1\".csv")))
     }
 
@@ -244,7 +256,8 @@ impl Server {
     }
 
     pub fn checking(check: ResponseCheck) -> Self {
-        let app = App { boundary: boundary().expect("compiles").responses(check), told: Mutex::default() };
+        let boundary = boundary().expect("compiles").responses(check);
+        let app = App { boundary, told: Mutex::default(), living: Arc::default() };
         let api = api_description::<Routes>().expect("registers");
         let listen = "127.0.0.1:0".parse().expect("is an address");
         let http = crate::runtime::start(api, app, listen, None).expect("starts");

@@ -1,5 +1,8 @@
 //! Answers: bodies, headers, and the check that they keep the contract.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::app::{Answer, Server};
 use crate::runtime::ResponseCheck;
 
@@ -91,4 +94,23 @@ async fn every_request_has_an_id_of_its_own_whatever_the_client_says() {
     for path in ["/api/nothing", "/api/panic", "/api/notes"] {
         assert!(Answer::of(server.request("GET", path)).await.header("x-request-id").len() > 16);
     }
+}
+
+#[tokio::test]
+async fn a_request_lives_until_its_answer_was_streamed_or_nobody_listens_any_more() {
+    let server = Server::start();
+    let living = || Arc::strong_count(&server.http.app_private().living) - 1;
+    let all_gone = async || {
+        while living() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let export = || server.request("GET", "/api/export?format=csv");
+    let mut response = export().header("x-endless", "1").send().await.expect("is answered");
+    assert_eq!(response.chunk().await.expect("comes").as_deref(), Some(b"id,text\n".as_slice()));
+    assert_eq!(living(), 1);
+    drop(response);
+    tokio::time::timeout(Duration::from_secs(20), all_gone()).await.expect("nobody listens");
+    assert_eq!(Answer::of(export()).await.status, 200);
+    tokio::time::timeout(Duration::from_secs(20), all_gone()).await.expect("all was sent");
 }
