@@ -329,6 +329,9 @@ impl<C: Authenticate> Gate for C {
     fn kinds() -> &'static [CredentialKind] {
         CREDENTIALS
     }
+    fn exposed() -> &'static str {
+        super::EXPOSED
+    }
     async fn authenticate(
         &self,
         kind: &'static str,

@@ -153,6 +153,8 @@ pub static OPERATIONS: &[&runtime::Operation] = &[
     &chat::RATE_VISITOR_CONVERSATION,
     &ai::LIST_ADMIN_KNOWLEDGE,
 ];
+/// Response headers that pages of other origins may read.
+pub const EXPOSED: &str = "Allow, Content-Disposition, Location, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id";
 /// What every group of operations shares: the state that handlers are given.
 pub trait Operations: Send + Sync + 'static {
     /// State of the server: it judges credentials and knows the checks of requests.

@@ -109,6 +109,10 @@ pub trait Gate: Hooks {
     /// The kinds of credential that the contract knows.
     fn kinds() -> &'static [CredentialKind];
 
+    /// Response headers that pages of other origins may read: those that the contract documents, and those that are
+    /// set here.
+    fn exposed() -> &'static str;
+
     /// Who sent `credential`, taken as one of `kind`.
     fn authenticate(
         &self,

@@ -147,7 +147,7 @@ async fn conclude_options<C: Gate>(cx: &C, call: &Call, encoded: Encoded) -> Res
     response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = call.origin() {
         let cors: Cors = cx.cors(call, origin).await;
-        super::serve::allow_origin(response.headers_mut(), cors, origin);
+        super::serve::allow_origin::<C>(response.headers_mut(), cors, origin);
     }
     cx.answered(call, response.status());
     response

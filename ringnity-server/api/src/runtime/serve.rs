@@ -21,12 +21,9 @@ use super::boundary::ResponseCheck;
 use super::call::Call;
 use super::fault::Fault;
 use super::gate::{Gate, authenticate};
-use super::hooks::{Cors, Hooks};
+use super::hooks::Cors;
 use super::input::{self, Parts, Raw};
 use super::operation::Operation;
-
-/// Response headers that pages of other origins may read.
-const EXPOSED: &str = "X-Request-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, WWW-Authenticate, Location";
 
 /// A request that may be handled: it is known who calls, and the input is read and checked.
 #[derive(Debug)]
@@ -78,7 +75,7 @@ async fn check<C: Gate>(
 }
 
 /// Runs the handler and makes its result an answer, whatever happens.
-pub async fn finish<C: Hooks>(
+pub async fn finish<C: Gate>(
     cx: &C,
     call: &Call,
     handler: Pin<Box<dyn Future<Output = Result<Encoded, Fault>> + Send + '_>>,
@@ -109,7 +106,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Fault {
 }
 
 /// Makes a result an answer: error body, contract check, headers, log.
-pub(super) async fn conclude<C: Hooks>(
+pub(super) async fn conclude<C: Gate>(
     cx: &C,
     call: &Call,
     outcome: Result<Encoded, Fault>,
@@ -147,7 +144,7 @@ pub(super) async fn conclude<C: Hooks>(
     encoded.headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = call.origin() {
         let cors = AssertUnwindSafe(cx.cors(call, origin)).catch_unwind().await.unwrap_or(Cors::Deny);
-        allow_origin(&mut encoded.headers, cors, origin);
+        allow_origin::<C>(&mut encoded.headers, cors, origin);
     }
     // HTTP/2 says it in a way of its own, when the listener closes.
     if cx.is_leaving() && call.head().version <= Version::HTTP_11 {
@@ -197,13 +194,13 @@ fn merge(headers: &mut HeaderMap, set: HeaderMap) {
     }
 }
 
-pub(super) fn allow_origin(headers: &mut HeaderMap, cors: Cors, origin: &str) {
+pub(super) fn allow_origin<C: Gate>(headers: &mut HeaderMap, cors: Cors, origin: &str) {
     let Ok(origin) = HeaderValue::try_from(origin) else { return };
     if cors == Cors::Deny {
         return;
     }
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(C::exposed()));
     if cors == Cors::AllowWithCookies {
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }

@@ -81,6 +81,18 @@ async fn answers_and_faults_may_be_read_by_allowed_origins() {
 }
 
 #[tokio::test]
+async fn pages_may_read_the_headers_that_are_documented_and_those_that_are_sent_anyway() {
+    let server = Server::start();
+    for path in ["/api/export", "/api/notes"] {
+        let answer = Answer::of(server.request("GET", path).header("origin", "https://friend.example")).await;
+        assert_eq!(
+            answer.header("access-control-expose-headers"),
+            "Allow, Content-Disposition, Location, WWW-Authenticate, X-Request-Id, X-Total"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_is_not_there_is_404() {
     let server = Server::start();
     assert_eq!(Answer::of(server.request("GET", "/api/nothing")).await.status, 404);

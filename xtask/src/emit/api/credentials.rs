@@ -145,6 +145,10 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
                 CREDENTIALS
             }
 
+            fn exposed() -> &'static str {
+                super::EXPOSED
+            }
+
             async fn authenticate(
                 &self,
                 kind: &'static str,

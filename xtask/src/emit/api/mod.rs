@@ -9,6 +9,8 @@ mod output;
 mod routes;
 mod table;
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -37,6 +39,10 @@ const OWN_MODULES: [&str; 16] = [
     "std",
     "types",
 ];
+
+/// Response headers that the runtime sets by itself, and that a page sees only where it is said.
+const SET_BY_RUNTIME: [&str; 5] =
+    ["Allow", "Content-Disposition", "Location", "WWW-Authenticate", "X-Request-Id"];
 
 /// Every generated file of the server trait.
 pub fn emit(contract: &Contract) -> Result<Vec<File>> {
@@ -79,7 +85,17 @@ fn module(name: &str) -> String {
     if taken { format!("{name}_operations") } else { name.to_owned() }
 }
 
+/// Names of the response headers that pages of other origins may read.
+fn exposed(contract: &Contract) -> String {
+    let answers = contract.operations.iter().flat_map(|operation| &operation.responses);
+    let documented = answers.flat_map(|answer| &answer.headers).map(String::as_str);
+    // Letters may differ in case; as the contract writes them is the last word.
+    let all = SET_BY_RUNTIME.into_iter().chain(documented).map(|name| (name.to_lowercase(), name));
+    all.collect::<BTreeMap<_, _>>().into_values().collect::<Vec<_>>().join(", ")
+}
+
 fn root(contract: &Contract) -> TokenStream {
+    let exposed = exposed(contract);
     let mut modules = Vec::new();
     for tag in contract.tags.keys() {
         modules.push(format_ident!("{}", module(&crate::name::snake(tag))));
@@ -113,6 +129,9 @@ fn root(contract: &Contract) -> TokenStream {
 
         /// Every operation, in the contract's order.
         pub static OPERATIONS: &[&runtime::Operation] = &[#(#operations),*];
+
+        /// Response headers that pages of other origins may read.
+        pub const EXPOSED: &str = #exposed;
 
         /// What every group of operations shares: the state that handlers are given.
         pub trait Operations: Send + Sync + 'static {
