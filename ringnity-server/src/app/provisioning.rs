@@ -179,8 +179,8 @@ pub fn agent_create(
 
 /// Refuses one more agent who works than the plan allows.
 pub(super) fn must_have_room_for_agent(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
-    let working = staff(c, tenant)?.iter().filter(|agent| agent.is_active).count();
-    let count = i64::try_from(working).unwrap_or(i64::MAX).saturating_add(1);
+    // Those that owners enter as are not counted: they come with the tenant.
+    let count = agents::agent_count_active(c, tenant, WorkspaceRole::Owner.as_str())? + 1;
     plans::must_have_room(c, tenant, "agents", count, ErrorCode::FeatureNotAvailable, |limit| {
         format!("The plan allows {limit} agents, and there are as many. Switch one off, or change the plan.")
     })

@@ -2,7 +2,7 @@
 //! not known here.
 
 use chrono::{DateTime, Utc};
-use diesel::{delete, insert_into, prelude::*, update};
+use diesel::{insert_into, prelude::*, update};
 
 use crate::{
     conn::Conn,
@@ -153,23 +153,12 @@ pub fn agent_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Agent>> {
         .load(c)?)
 }
 
-/// The tenant's oldest active agent with that role: for an owner's session, the one that is its `admin`.
-pub fn agent_first_with_role(c: &mut Conn, tenant: &TenantId, role: &str) -> StoreResult<Option<Agent>> {
-    Ok(agents::table
-        .filter(agents::tenant_id.eq(tenant))
-        .filter(agents::role.eq(role))
-        .filter(agents::is_active.eq(true))
-        .order((agents::created_at.asc(), agents::id.asc()))
-        .select(Agent::as_select())
-        .first(c)
-        .optional()?)
-}
-
-/// How many active agents the tenant has.
-pub fn agent_count_active(c: &mut Conn, tenant: &TenantId) -> StoreResult<i64> {
+/// How many active agents the tenant has, but for those in that role.
+pub fn agent_count_active(c: &mut Conn, tenant: &TenantId, but_role: &str) -> StoreResult<i64> {
     Ok(agents::table
         .filter(agents::tenant_id.eq(tenant))
         .filter(agents::is_active.eq(true))
+        .filter(agents::role.ne(but_role))
         .count()
         .get_result(c)?)
 }
@@ -234,10 +223,4 @@ pub fn department_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Depar
         .order((departments::name.asc(), departments::id.asc()))
         .select(Department::as_select())
         .load(c)?)
-}
-
-/// Deletes a department in which nobody sits (else [`StoreError::Reference`](crate::StoreError::Reference));
-/// says whether the tenant had it.
-pub fn department_delete(c: &mut Conn, tenant: &TenantId, id: &DepartmentId) -> StoreResult<bool> {
-    Ok(delete(departments::table.find((tenant, id))).execute(c)? > 0)
 }

@@ -65,22 +65,6 @@ pub fn event_append(
     })
 }
 
-/// The tenant's events after that sequence, in order, at most `limit` of them.
-pub fn event_list_after(
-    c: &mut Conn,
-    tenant: &TenantId,
-    sequence: i64,
-    limit: i64,
-) -> StoreResult<Vec<Event>> {
-    Ok(events::table
-        .filter(events::tenant_id.eq(tenant))
-        .filter(events::sequence.gt(sequence))
-        .order(events::sequence.asc())
-        .limit(limit.max(0))
-        .select(Event::as_select())
-        .load(c)?)
-}
-
 /// How far a reader of the outbox has come.
 ///
 /// Transactions come first, then sequences: a transaction may take a low sequence and commit late, but once all

@@ -121,11 +121,6 @@ pub struct PlanCatalog {
     pub quotas: Vec<PlanQuota>,
 }
 
-/// The plan with that id.
-pub fn plan_get(c: &mut Conn, id: &PlanId) -> StoreResult<Option<Plan>> {
-    Ok(plans::table.find(id).select(Plan::as_select()).first(c).optional()?)
-}
-
 /// The plan with that slug.
 pub fn plan_by_slug(c: &mut Conn, slug: &str) -> StoreResult<Option<Plan>> {
     Ok(plans::table.filter(plans::slug.eq(slug)).select(Plan::as_select()).first(c).optional()?)

@@ -215,6 +215,16 @@ impl TestDatabase {
         }
     }
 
+    /// The rows of the outbox as [`dump`](TestDatabase::dump) tells them, in the order in which they were written.
+    ///
+    /// # Panics
+    /// Where it cannot be read: this is for tests.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        let mut events = self.dump().remove("events").expect("an outbox");
+        events.sort_by_key(|row| row["sequence"].as_i64());
+        events
+    }
+
     /// What the schema consists of, once a store has opened it: `column contacts.name text required` and the like, the same words on each engine.
     ///
     /// # Panics

@@ -174,6 +174,12 @@ impl TestServer {
         &self.database
     }
 
+    /// Rows of the outbox that are the demo tenant's, in order.
+    pub fn events(&self) -> Vec<Value> {
+        let tenant = self.tenant_id();
+        self.database.events().into_iter().filter(|row| row["tenant_id"] == tenant.as_str()).collect()
+    }
+
     /// The database file, on SQLite.
     pub fn database_file(&self) -> Option<std::path::PathBuf> {
         self.config.store().expect("a database").sqlite_path().map(std::path::Path::to_path_buf)

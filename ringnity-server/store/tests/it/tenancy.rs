@@ -90,7 +90,7 @@ fn all_of(c: &mut Conn, mine: &TenantId) -> Result<String, StoreError> {
             agents::agent_list(c, mine)?,
             credentials::server_credential_list(c, mine)?,
             oauth_clients::oauth_client_list(c, mine)?,
-            events::event_list_after(c, mine, 0, 100)?,
+            events::event_last_at(c, mine)?,
             contacts,
         )
     ))
@@ -111,7 +111,7 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 let person = contacts::contact_insert(c, &mine, &contact("x"), now)?;
                 tenants::tenant_domain_replace(c, &mine, &["example.com".to_owned()], now)?;
                 tenants::subscription_put(c, &mine, "active", None, now)?;
-                let event = events::event_append(c, &mine, "contact.created", "{}", now)?;
+                events::event_append(c, &mine, "contact.created", "{}", now)?;
                 let session =
                     sessions::session_insert(c, Some(&mine), "owner", owner.id.as_str(), "t1", now, now)?;
                 identities::owner_identity_insert(c, &mine, &owner.id, "google", "1", "me@example.com", now)?;
@@ -132,14 +132,12 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 assert_eq!(agents::agent_get(c, &yours, &an_agent.id)?, None);
                 assert_eq!(agents::agent_by_username(c, &yours, "ann")?, None);
                 assert!(agents::agent_list(c, &yours)?.is_empty());
-                assert_eq!(agents::agent_first_with_role(c, &yours, "admin")?, None);
-                assert_eq!(agents::agent_count_active(c, &yours)?, 0);
+                assert_eq!(agents::agent_count_active(c, &yours, "owner")?, 0);
                 let changes = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
                 assert_eq!(agents::agent_update(c, &yours, &an_agent.id, &changes, now)?, None);
                 agents::agent_signed_in(c, &yours, &an_agent.id, now)?;
                 assert_eq!(agents::department_get(c, &yours, &department.id)?, None);
                 assert!(agents::department_list(c, &yours)?.is_empty());
-                assert!(!agents::department_delete(c, &yours, &department.id)?);
                 // Credentials
                 assert_eq!(credentials::server_credential_get(c, &yours, &key.id)?, None);
                 assert!(credentials::server_credential_list(c, &yours)?.is_empty());
@@ -203,7 +201,6 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 plans::plan_of_tenant_includes(c, &yours, "contacts")?;
                 plans::plan_quota_of_tenant(c, &yours, "agents")?;
                 assert_eq!(events::event_last_at(c, &yours)?, None);
-                assert!(events::event_list_after(c, &yours, event.sequence - 1, 10)?.is_empty());
                 let ended =
                     sessions::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
                 assert_eq!(ended, 0);
