@@ -1,12 +1,13 @@
 //! Contacts of a tenant's customers: synced in, searched, changed, deleted. Every change writes its event.
 
 use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as Known};
-use ringnity_store::events::event_append;
+use ringnity_store::events::{EventName, event_append};
 use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
 use ringnity_types::{
     ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput,
     ContactSource, ErrorCode, Pagination,
 };
+use serde::Serialize;
 use serde_json::json;
 
 use super::{App, AppError, AppResult, Kind, Repeat, given, plans};
@@ -84,9 +85,10 @@ pub async fn upsert_contact(
         if upserted.created {
             must_have_room(c, &tenant)?;
         }
-        let event = if upserted.created { "contact.created" } else { "contact.updated" };
-        announce(c, &tenant, event, &upserted.contact, now)?;
-        Ok(ContactData { contact: Some(contact(upserted.contact)) })
+        let event = if upserted.created { EventName::ContactCreated } else { EventName::ContactUpdated };
+        let contact = contact(upserted.contact);
+        announce(c, &tenant, event, &contact, now)?;
+        Ok(ContactData { contact: Some(contact) })
     })
     .await
 }
@@ -137,12 +139,12 @@ pub async fn update_contact(
         .write(move |c| {
             plans::must_include(c, &tenant, FEATURE)?;
             let changed = contacts::contact_update(c, &tenant, &id, &changes, now).map_err(taken)?;
-            let changed = changed.ok_or_else(unknown)?;
-            announce(c, &tenant, "contact.updated", &changed, now)?;
+            let changed = contact(changed.ok_or_else(unknown)?);
+            announce(c, &tenant, EventName::ContactUpdated, &changed, now)?;
             Ok::<_, AppError>(changed)
         })
         .await?;
-    Ok(ContactData { contact: Some(contact(changed)) })
+    Ok(ContactData { contact: Some(changed) })
 }
 
 /// Deletes a contact for good.
@@ -155,13 +157,8 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
             if !contacts::contact_delete(c, &tenant, &id)? {
                 return Err(unknown());
             }
-            event_append(
-                c,
-                &tenant,
-                "contact.deleted",
-                &json!({ "contactId": id.as_str() }).to_string(),
-                now,
-            )?;
+            let payload = json!({ "contactId": id.as_str() }).to_string();
+            event_append(c, &tenant, EventName::ContactDeleted, &payload, now)?;
             Ok(())
         })
         .await?;
@@ -171,13 +168,16 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
 fn announce(
     c: &mut Conn,
     tenant: &TenantId,
-    event: &str,
-    stored: &contacts::Contact,
+    event: EventName,
+    contact: &Contact,
     now: chrono::DateTime<chrono::Utc>,
 ) -> AppResult<()> {
-    let payload = serde_json::to_value(contact(stored.clone())).map_err(AppError::internal)?;
-    event_append(c, tenant, event, &json!({ "contact": payload }).to_string(), now)?;
-    Ok(())
+    #[derive(Serialize)]
+    struct Told<'a> {
+        contact: &'a Contact,
+    }
+    let payload = serde_json::to_string(&Told { contact }).map_err(AppError::internal)?;
+    Ok(event_append(c, tenant, event, &payload, now)?)
 }
 
 fn contact(stored: contacts::Contact) -> Contact {

@@ -15,7 +15,8 @@ use chrono::Utc;
 use ringnity_store::{
     ContactId, Engine, PlanId, Store, StoreError, TenantId,
     contacts::{self, ContactInput},
-    events, tenants,
+    events::{EventName, event_append},
+    tenants,
     testing::{TestDatabase, engines},
 };
 use serde_json::{Value, json};
@@ -164,7 +165,7 @@ async fn call(
             if work == Work::Contact {
                 contacts::contact_upsert(c, &tenant, &person(&caller.to_string(), n), Utc::now())?;
             }
-            events::event_append(c, &tenant, "contact.created", "{}", Utc::now()).map(drop)
+            event_append(c, &tenant, EventName::ContactCreated, "{}", Utc::now())
         })
         .await
 }

@@ -4,7 +4,8 @@ use chrono::{TimeDelta, Utc};
 use ringnity_store::{
     PlanId, StoreError,
     agents::{self, AgentChanges, NewAgent},
-    constraint, credentials, events,
+    constraint, credentials,
+    events::{EventName, event_append, event_last_at},
     oauth_clients::{self, NewOauthClient, OauthClientChanges},
     owners,
     plans::{self, PlanFeature, PlanQuota},
@@ -409,7 +410,7 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
         let failed = {
             let t = t.clone();
             store.write(move |c| {
-                events::event_append(c, &t, "contact.created", "{}", noon())?;
+                event_append(c, &t, EventName::ContactCreated, "{}", noon())?;
                 Err::<(), _>(StoreError::Busy("on purpose".into()))
             })
         };
@@ -420,7 +421,7 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
                 let t = t.clone();
                 move |c| {
                     (0..5).try_for_each(|n| {
-                        events::event_append(c, &t, "contact.created", &n.to_string(), at(n)).map(drop)
+                        event_append(c, &t, EventName::ContactCreated, &n.to_string(), at(n))
                     })
                 }
             })
@@ -428,7 +429,7 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
             .unwrap();
         let told: Vec<_> = database.events().iter().map(|event| event["payload"].clone()).collect();
         assert_eq!(told, ["0", "1", "2", "3", "4"]);
-        assert_eq!(store.read(move |c| events::event_last_at(c, &t)).await.unwrap(), Some(at(4)));
+        assert_eq!(store.read(move |c| event_last_at(c, &t)).await.unwrap(), Some(at(4)));
     })
     .await;
 }

@@ -6,7 +6,9 @@ use ringnity_store::{
     agents::{self, AgentChanges, NewAgent},
     contacts::{self, ContactChanges, ContactFilter, ContactInput},
     credentials::{self, NewServerCredential, ServerCredentialChanges},
-    devices, entry_tokens, events, identities,
+    devices, entry_tokens,
+    events::{self, EventName},
+    identities,
     oauth_clients::{self, NewOauthClient, OauthClientChanges},
     owners, plans, sessions, tenants,
     visitors::{self, VisitorProfile},
@@ -111,7 +113,7 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 let person = contacts::contact_insert(c, &mine, &contact("x"), now)?;
                 tenants::tenant_domain_replace(c, &mine, &["example.com".to_owned()], now)?;
                 tenants::subscription_put(c, &mine, "active", None, now)?;
-                events::event_append(c, &mine, "contact.created", "{}", now)?;
+                events::event_append(c, &mine, EventName::ContactCreated, "{}", now)?;
                 let session =
                     sessions::session_insert(c, Some(&mine), "owner", owner.id.as_str(), "t1", now, now)?;
                 identities::owner_identity_insert(c, &mine, &owner.id, "google", "1", "me@example.com", now)?;
