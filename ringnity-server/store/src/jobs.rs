@@ -159,20 +159,22 @@ pub fn job_claim(
         Conn::Sqlite(c) => due.load(c)?,
     };
     let token = LeaseId::generate();
-    let mut claimed = Vec::with_capacity(ids.len());
-    for id in ids {
-        update(jobs::table.find(&id))
-            .set((
-                jobs::run_at.eq(Stamp::from(lease_ends_at)),
-                jobs::attempts.eq(jobs::attempts + 1),
-                jobs::lease.eq(&token),
-                jobs::updated_at.eq(Stamp::from(now)),
-            ))
-            .execute(c)?;
-        let job = jobs::table.find(&id).select(Job::as_select()).first(c)?;
-        claimed.push((job, Lease { job: id, token: token.clone() }));
-    }
-    Ok(claimed)
+    let mut claimed: Vec<Job> = on_engine!(c, c => update(jobs::table.filter(jobs::id.eq_any(&ids)))
+        .set((
+            jobs::run_at.eq(Stamp::from(lease_ends_at)),
+            jobs::attempts.eq(jobs::attempts + 1),
+            jobs::lease.eq(&token),
+            jobs::updated_at.eq(Stamp::from(now)),
+        ))
+        .returning(Job::as_returning())
+        .get_results(c))?;
+    // They come back in any order, and all have one time now.
+    claimed.sort_by_key(|job| ids.iter().position(|id| *id == job.id));
+    let with_lease = |job: Job| {
+        let lease = Lease { job: job.id.clone(), token: token.clone() };
+        (job, lease)
+    };
+    Ok(claimed.into_iter().map(with_lease).collect())
 }
 
 /// Holds a job for longer.

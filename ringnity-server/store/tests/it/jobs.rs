@@ -60,6 +60,30 @@ async fn jobs_are_put_once_and_taken_when_they_are_due_the_oldest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_are_taken_together_come_the_oldest_first_each_with_its_own_lease() {
+    on_each_engine(async |store, _| {
+        // Put in neither the order of their times nor its reverse.
+        for (subject, minute) in [("c", 3), ("a", 1), ("d", 4), ("b", 2)] {
+            put(&store, subject, noon() + minutes(minute)).await;
+        }
+        let taken = claim(&store, 3, noon() + minutes(9)).await;
+        assert_eq!(taken.iter().map(|(job, _)| job.subject.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        for (job, lease) in taken {
+            assert_eq!(
+                (job.attempts, job.run_at, job.updated_at),
+                (1, noon() + minutes(10), noon() + minutes(9))
+            );
+            store.write(move |c| jobs::job_finish(c, &lease)).await.unwrap();
+            let subject = job.subject;
+            let gone = store.read(move |c| jobs::job_get(c, "mail", &subject)).await.unwrap();
+            assert_eq!(gone, None, "it was its own lease");
+        }
+        assert_eq!(get(&store, "d").await.attempts, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_whose_effect_is_not_kept_is_not_put_either() {
     on_each_engine(async |store, _| {
         let refused: Result<(), StoreError> = store
