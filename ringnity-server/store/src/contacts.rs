@@ -3,7 +3,14 @@
 //! Every function keeps three things in step with `contacts`: `contact_tags`, `search_text`, `contact_totals`.
 
 use chrono::{DateTime, Utc};
-use diesel::{delete, dsl::count_star, insert_into, prelude::*, update, upsert::excluded};
+use diesel::{
+    delete,
+    dsl::{count_star, not},
+    insert_into,
+    prelude::*,
+    update,
+    upsert::excluded,
+};
 
 use crate::{
     conn::{Conn, on_engine},
@@ -139,7 +146,8 @@ fn contact_known(c: &mut Conn, tenant: &TenantId, input: &ContactInput) -> Store
         .select(Contact::as_select())
         .into_boxed();
     if input.external_id.is_some() {
-        with_phone = with_phone.filter(contacts::external_id.is_null());
+        // Said so that SQLite does not take the index of external ids for it, and read all that have none.
+        with_phone = with_phone.filter(not(contacts::external_id.is_not_null()));
     }
     Ok(with_phone.first(c).optional()?)
 }
