@@ -1,7 +1,7 @@
 //! Contacts of a tenant's customers: synced in, searched, changed, deleted. Every change writes its event.
 
 use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as Known};
-use ringnity_store::events::{EventName, event_append};
+use ringnity_store::events::{EventName, event_append, event_forget};
 use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
 use ringnity_types::{
     ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput,
@@ -147,7 +147,7 @@ pub async fn update_contact(
     Ok(ContactData { contact: Some(changed) })
 }
 
-/// Deletes a contact for good.
+/// Deletes a contact for good, from what was told of it as well.
 pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResult<ContactDeleted> {
     let now = app.now();
     let deleted = id.clone();
@@ -158,7 +158,8 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
                 return Err(unknown());
             }
             let payload = json!({ "contactId": id.as_str() }).to_string();
-            event_append(c, &tenant, EventName::ContactDeleted, &payload, now)?;
+            event_forget(c, &tenant, id.as_str(), &payload)?;
+            event_append(c, &tenant, EventName::ContactDeleted, Some(id.as_str()), &payload, now)?;
             Ok(())
         })
         .await?;
@@ -177,7 +178,7 @@ fn announce(
         contact: &'a Contact,
     }
     let payload = serde_json::to_string(&Told { contact }).map_err(AppError::internal)?;
-    Ok(event_append(c, tenant, event, &payload, now)?)
+    Ok(event_append(c, tenant, event, Some(&contact.id), &payload, now)?)
 }
 
 fn contact(stored: contacts::Contact) -> Contact {

@@ -162,10 +162,12 @@ async fn call(
     }
     store
         .write(move |c| {
-            if work == Work::Contact {
-                contacts::contact_upsert(c, &tenant, &person(&caller.to_string(), n), Utc::now())?;
-            }
-            event_append(c, &tenant, EventName::ContactCreated, "{}", Utc::now())
+            let subject = if work == Work::Contact {
+                contacts::contact_upsert(c, &tenant, &person(&caller.to_string(), n), Utc::now())?.contact.id
+            } else {
+                ContactId::generate()
+            };
+            event_append(c, &tenant, EventName::ContactCreated, Some(subject.as_str()), "{}", Utc::now())
         })
         .await
 }

@@ -55,18 +55,22 @@ pub struct Event {
     pub tenant_id: TenantId,
     /// The text of an [`EventName`].
     pub name: String,
-    /// What happened, as JSON text.
+    /// The id of what it is about, if it is about one thing.
+    pub subject: Option<String>,
+    /// What happened, as JSON text; of a subject that was deleted since, no more than its id.
     pub payload: String,
     /// When it happened.
     #[diesel(deserialize_as = Stamp)]
     pub created_at: DateTime<Utc>,
 }
 
-/// Notes what happened. `payload` is JSON text.
+/// Notes what happened. `subject` is the id of what it is about; `payload`, JSON text, may only tell of that, so that
+/// [`event_forget`] finds it.
 pub fn event_append(
     c: &mut Conn,
     tenant: &TenantId,
     name: EventName,
+    subject: Option<&str>,
     payload: &str,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
@@ -75,11 +79,23 @@ pub fn event_append(
             events::id.eq(EventId::generate()),
             events::tenant_id.eq(tenant),
             events::name.eq(name.as_str()),
+            events::subject.eq(subject),
             events::payload.eq(payload),
             events::created_at.eq(Stamp::from(now)),
         ))
         .execute(c)?;
     Ok(())
+}
+
+/// Forgets what the tenant's events tell of a subject that is deleted in this transaction: `payload` takes the place of
+/// what they told. The events stay, with names, times and order, for readers that have not come to them and for reports.
+/// Says how many they were.
+pub fn event_forget(c: &mut Conn, tenant: &TenantId, subject: &str, payload: &str) -> StoreResult<usize> {
+    Ok(update(events::table)
+        .filter(events::tenant_id.eq(tenant))
+        .filter(events::subject.eq(subject))
+        .set(events::payload.eq(payload))
+        .execute(c)?)
 }
 
 /// How far a reader of the outbox has come.
@@ -188,7 +204,7 @@ pub fn event_list_ready(
 pub fn event_last_at(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<DateTime<Utc>>> {
     let last: Option<Stamp> = events::table
         .filter(events::tenant_id.eq(tenant))
-        .order(events::sequence.desc())
+        .order(events::created_at.desc())
         .select(events::created_at)
         .first(c)
         .optional()?;

@@ -286,6 +286,7 @@ diesel::table! {
         payload -> Text,
         created_at -> Moment,
         transaction_id -> BigInt,
+        subject -> Nullable<Text>,
     }
 }
 

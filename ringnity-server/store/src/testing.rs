@@ -101,8 +101,8 @@ impl TestDatabase {
         TestDatabase::make(engine, false)
     }
 
-    /// A database as the first version left it: with a tenant `old`, a contact `Kept`, and a Server API key that opens
-    /// everything, whose secret has this hash.
+    /// A database as the first version left it: with a tenant `old`, a contact `Kept`, events of it and of one that was
+    /// deleted, and a Server API key that opens everything, whose secret has this hash.
     ///
     /// # Panics
     /// Where it cannot be made: this is for tests.
@@ -111,7 +111,7 @@ impl TestDatabase {
         const FIRST: usize = 2;
         let database = TestDatabase::empty(engine);
         let at = "'2026-01-02T03:04:05.000000Z'";
-        let rows = format!(
+        let mut rows = format!(
             "INSERT INTO tenants (id, slug, public_key, name, email, timezone, is_active, onboarding_completed, plan_id, \
              created_at, updated_at) VALUES ('ten_old', 'old', 'rn_pk_old', 'Old', 'old@old.example', 'UTC', TRUE, TRUE, \
              'pln_free', {at}, {at}); \
@@ -121,6 +121,18 @@ impl TestDatabase {
              INSERT INTO contacts (tenant_id, id, external_id, name, phone, tags, search_text, created_at, updated_at) \
              VALUES ('ten_old', 'con_old', 'kept-1', 'Kept', '1', '[]', 'kept 1', {at}, {at})"
         );
+        let events = [
+            ("created", r#"{"contact":{"id":"con_old","name":"Kept"}}"#),
+            ("created", r#"{"contact":{"id":"con_gone","name":"Gone"}}"#),
+            ("updated", r#"{"contact":{"id":"con_gone","name":"Gone"}}"#),
+            ("deleted", r#"{"contactId":"con_gone"}"#),
+        ];
+        for (n, (what, payload)) in events.iter().enumerate() {
+            rows += &format!(
+                "; INSERT INTO events (id, tenant_id, name, payload, created_at) \
+                 VALUES ('evt_{n}', 'ten_old', 'contact.{what}', '{payload}', {at})"
+            );
+        }
         match &database.config.place {
             config::Place::Sqlite(path) => {
                 let mut link = sqlite::open(path, Use::Migrate).expect("opens");

@@ -390,7 +390,7 @@ impl Consumer for Teller {
 
     fn keep(&self, c: &mut Conn, batch: &[Event], now: DateTime<Utc>) -> StoreResult<()> {
         for event in batch.iter().filter(|event| event.name == EventName::ContactCreated.as_str()) {
-            event_append(c, &event.tenant_id, COUNTED, "{}", now)?;
+            event_append(c, &event.tenant_id, COUNTED, None, "{}", now)?;
         }
         Ok(())
     }

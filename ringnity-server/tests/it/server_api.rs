@@ -1,5 +1,7 @@
 //! Server API: a customer backend with its key.
 
+use std::sync::Arc;
+
 use reqwest::StatusCode;
 use ringnity_server::app::{Repeat, contacts};
 use ringnity_types::{ContactInput, ContactPatchInput};
@@ -262,6 +264,79 @@ fn a_contact_that_is_made_changed_or_deleted_is_told_of_once() {
         }
         let expected = ["contact.created", "contact.updated", "contact.deleted"];
         assert_eq!(told(&server), expected.map(|name| (name.to_owned(), id.clone())));
+    });
+}
+
+#[test]
+fn of_a_contact_that_is_deleted_nothing_is_left_but_its_id_in_its_events() {
+    on_each_engine(async |server| {
+        let gone = json!({ "externalId": "x1", "name": "Ada Lovelace", "phone": "+44 1815", "email": "ada@x.example",
+            "company": "Engines", "tags": ["countess"], "notes": "Wrote notes." });
+        let made = upsert(&server, gone.clone()).await;
+        upsert(&server, gone.clone()).await;
+        upsert(&server, json!({ "externalId": "x2", "name": "Bob", "phone": "+1" })).await;
+        // The same person is somebody else's contact too.
+        server.post(CONTACTS).bearer(server.other_key()).json(&gone).send().await.ok();
+        let mut expected = server.database().events();
+        let id = made["id"].as_str().expect("id");
+        let bare = json!({ "contactId": id }).to_string();
+        for event in expected.iter_mut().filter(|event| event["subject"] == id) {
+            event["payload"] = json!(bare);
+        }
+
+        server.delete(&format!("{CONTACTS}/{id}")).bearer(server.key()).send().await.ok();
+        let mut events = server.database().events();
+        let deleted = events.pop().expect("an event");
+        assert_eq!((&deleted["name"], &deleted["payload"]), (&json!("contact.deleted"), &json!(bare)));
+        assert_eq!(events, expected, "all are there, and others' are as they were");
+
+        // Wherever it may stand.
+        let tenant = server.tenant_id();
+        for (table, rows) in server.database().dump() {
+            for row in rows.iter().filter(|row| row["tenant_id"] == tenant.as_str()) {
+                let row = row.to_string().to_lowercase();
+                for word in ["lovelace", "1815", "ada@x", "engines", "countess", "wrote"] {
+                    assert!(!row.contains(word), "{table} has {word}: {row}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_contact_that_is_deleted_while_others_change_it_is_forgotten_by_all_its_events() {
+    on_each_engine(async |server| {
+        let app = Arc::new(server.app().await);
+        for _ in 0..8 {
+            let made = upsert(&server, json!({ "externalId": "x1", "name": "Ada", "phone": "1" })).await;
+            let id: ringnity_store::ContactId = made["id"].as_str().expect("id").into();
+            let mut writers = tokio::task::JoinSet::new();
+            for n in 0..8 {
+                let (app, tenant, id) = (Arc::clone(&app), server.tenant_id(), id.clone());
+                let input = ContactInput { external_id: Some("x1".into()), ..ContactInput::new("Ada", "1") };
+                writers.spawn(async move {
+                    if n == 4 {
+                        contacts::delete_contact(&app, tenant, id).await.expect("it was there");
+                    } else {
+                        // One that comes later makes another contact.
+                        contacts::upsert_contact(&app, tenant, input, Repeat::default())
+                            .await
+                            .expect("upserts");
+                    }
+                });
+            }
+            while let Some(ended) = writers.join_next().await {
+                ended.expect("no panic");
+            }
+            let bare = json!({ "contactId": id.as_str() }).to_string();
+            let events = server.events();
+            let told: Vec<_> = events.iter().filter(|event| event["subject"] == id.as_str()).collect();
+            assert!(
+                told.len() >= 2 && told.iter().all(|event| event["payload"] == bare.as_str()),
+                "{told:#?}"
+            );
+        }
+        app.store.close().await;
     });
 }
 

@@ -35,6 +35,30 @@ async fn eight_nodes_that_start_at_once_migrate_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_of_an_older_version_learn_what_they_are_about_and_forget_who_was_deleted() {
+    for engine in engines() {
+        let database = TestDatabase::of_the_first_version(engine, "00");
+        Store::open(database.config()).await.unwrap().close().await;
+        let told: Vec<_> = database
+            .events()
+            .into_iter()
+            .map(|event| [&event["name"], &event["subject"], &event["payload"]].map(Clone::clone))
+            .collect();
+        let kept = r#"{"contact":{"id":"con_old","name":"Kept"}}"#;
+        let gone = r#"{"contactId":"con_gone"}"#;
+        assert_eq!(
+            told,
+            [
+                ["contact.created", "con_old", kept],
+                ["contact.created", "con_gone", gone],
+                ["contact.updated", "con_gone", gone],
+                ["contact.deleted", "con_gone", gone],
+            ]
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_a_newer_version_is_refused_with_words() {
     on_each_engine(async |store, database| {
         store

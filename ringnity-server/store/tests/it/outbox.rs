@@ -10,7 +10,7 @@ use std::{
 
 use ringnity_store::{
     Engine, Store, StoreError, TenantId,
-    events::{EventName, EventPosition, event_append, event_list_ready},
+    events::{EventName, EventPosition, event_append, event_forget, event_list_ready},
     jobs,
 };
 
@@ -57,7 +57,10 @@ impl Reader {
 /// Appends an event that is known by its payload.
 async fn append(store: &Store, tenant: &TenantId, payload: &'static str) {
     let tenant = tenant.clone();
-    store.write(move |c| event_append(c, &tenant, EventName::ContactCreated, payload, noon())).await.unwrap();
+    store
+        .write(move |c| event_append(c, &tenant, EventName::ContactCreated, None, payload, noon()))
+        .await
+        .unwrap();
 }
 
 /// A door that a write waits at. A write that runs again finds it open.
@@ -94,6 +97,35 @@ async fn events_of_all_tenants_come_in_order_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_events_told_of_a_subject_is_forgotten_and_nothing_else_of_any_event() {
+    on_each_engine(async |store, database| {
+        let (a, b) = (tenant(&store, "a").await, tenant(&store, "b").await);
+        let (mine, of) = (a.clone(), EventName::ContactUpdated);
+        store
+            .write(move |c| {
+                for (tenant, subject) in
+                    [(&a, Some("x")), (&b, Some("x")), (&a, Some("y")), (&a, None), (&a, Some("x"))]
+                {
+                    event_append(c, tenant, of, subject, "Ann", noon())?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+        let mut expected = database.events();
+        for forgotten in [0, 4] {
+            expected[forgotten]["payload"] = "gone".into();
+        }
+        assert_eq!(store.write(move |c| event_forget(c, &mine, "x", "gone")).await.unwrap(), 2);
+        assert_eq!(database.events(), expected);
+        let mut reader = Reader::new(&store);
+        reader.read_until(5).await;
+        assert_eq!(reader.seen, ["gone", "Ann", "Ann", "Ann", "gone"], "each in its place");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_position_that_is_none_is_an_error_and_not_the_beginning() {
     assert_eq!(EventPosition::from_payload("{}").unwrap(), EventPosition::START);
     for bad in ["", r#"{"sequence":"1"}"#, r#"{"transaction":1}"#, r#"{"transaction":1.5,"sequence":1}"#] {
@@ -115,7 +147,7 @@ async fn an_event_whose_transaction_stays_open_is_not_lost_when_later_ones_commi
             async move {
                 store
                     .write(move |c| {
-                        event_append(c, &a, EventName::ContactCreated, "early", noon())?;
+                        event_append(c, &a, EventName::ContactCreated, None, "early", noon())?;
                         let _ = begun.lock().unwrap().send(());
                         wait(&at);
                         Ok::<_, StoreError>(())
@@ -162,7 +194,7 @@ async fn an_event_with_a_lower_sequence_that_commits_later_is_not_lost() {
                         jobs::job_put(c, "mail", "a", "{}", noon(), noon())?;
                         let _ = begun.lock().unwrap().send(());
                         wait(&at_old);
-                        event_append(c, &a, EventName::ContactCreated, "old", noon())
+                        event_append(c, &a, EventName::ContactCreated, None, "old", noon())
                     })
                     .await
             }
@@ -173,7 +205,7 @@ async fn an_event_with_a_lower_sequence_that_commits_later_is_not_lost() {
             async move {
                 store
                     .write(move |c| {
-                        event_append(c, &b, EventName::ContactCreated, "young", noon())?;
+                        event_append(c, &b, EventName::ContactCreated, None, "young", noon())?;
                         let _ = appended.lock().unwrap().send(());
                         wait(&at_young);
                         Ok::<_, StoreError>(())
@@ -218,7 +250,14 @@ async fn no_event_is_lost_or_doubled_among_many_writers() {
                                 run(c, "INSERT INTO filler VALUES (1)")?;
                                 std::thread::sleep(Duration::from_millis(n as u64 % 3));
                             }
-                            event_append(c, &t, EventName::ContactCreated, &format!("{writer}-{n}"), noon())?;
+                            event_append(
+                                c,
+                                &t,
+                                EventName::ContactCreated,
+                                None,
+                                &format!("{writer}-{n}"),
+                                noon(),
+                            )?;
                             if writer % 2 == 1 {
                                 std::thread::sleep(Duration::from_millis(n as u64 % 3));
                             }

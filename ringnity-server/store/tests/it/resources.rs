@@ -410,7 +410,7 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
         let failed = {
             let t = t.clone();
             store.write(move |c| {
-                event_append(c, &t, EventName::ContactCreated, "{}", noon())?;
+                event_append(c, &t, EventName::ContactCreated, None, "{}", noon())?;
                 Err::<(), _>(StoreError::Busy("on purpose".into()))
             })
         };
@@ -421,7 +421,7 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
                 let t = t.clone();
                 move |c| {
                     (0..5).try_for_each(|n| {
-                        event_append(c, &t, EventName::ContactCreated, &n.to_string(), at(n))
+                        event_append(c, &t, EventName::ContactCreated, None, &n.to_string(), at(n))
                     })
                 }
             })

@@ -113,7 +113,7 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 let person = contacts::contact_insert(c, &mine, &contact("x"), now)?;
                 tenants::tenant_domain_replace(c, &mine, &["example.com".to_owned()], now)?;
                 tenants::subscription_put(c, &mine, "active", None, now)?;
-                events::event_append(c, &mine, EventName::ContactCreated, "{}", now)?;
+                events::event_append(c, &mine, EventName::ContactCreated, Some("x"), "{}", now)?;
                 let session =
                     sessions::session_insert(c, Some(&mine), "owner", owner.id.as_str(), "t1", now, now)?;
                 identities::owner_identity_insert(c, &mine, &owner.id, "google", "1", "me@example.com", now)?;
@@ -203,6 +203,8 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 plans::plan_of_tenant_includes(c, &yours, "contacts")?;
                 plans::plan_quota_of_tenant(c, &yours, "agents")?;
                 assert_eq!(events::event_last_at(c, &yours)?, None);
+                assert_eq!(events::event_forget(c, &yours, "x", "gone")?, 0);
+                assert_eq!(events::event_forget(c, &mine, "x", "{}")?, 1);
                 let ended =
                     sessions::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
                 assert_eq!(ended, 0);
