@@ -11,7 +11,6 @@ use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_server::secrets::password::Places;
 use ringnity_store::plans::{self, PlanQuota};
-use ringnity_store::tenants::{TenantChanges, tenant_update};
 use ringnity_store::{StoreError, TenantId};
 use serde_json::json;
 
@@ -72,10 +71,7 @@ fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
             let remaining = number(&refused, "x-ratelimit-remaining").expect("remaining");
             assert!((left..=left + 1).contains(&remaining), "{remaining} of {left}");
         }
-        let (tenant, store, now) = (server.tenant_id(), server.store().await, server.clock.now());
-        let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
-        store.write(move |c| tenant_update(c, &tenant, &off, now)).await.expect("switches it off");
-        store.close().await;
+        server.switch_tenant(false).await;
         let owner = ask(&server, &key).await.refused(403, "SDK_CLIENT_INACTIVE");
         assert_eq!(number(&owner, "x-ratelimit-limit"), Some(12));
     });

@@ -2,7 +2,6 @@
 
 use chrono::Duration;
 use reqwest::StatusCode;
-use ringnity_store::tenants::{TenantChanges, tenant_update};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -152,18 +151,14 @@ fn a_repeat_is_for_whoever_might_ask_anew() {
         assert_eq!(ask(Some(allowed)).await.status(StatusCode::CREATED).text, first.text);
         assert_eq!(ask(None).await.status(StatusCode::CREATED).text, first.text, "an app");
         // Pages of nobody, and of another tenant: that their origin is known here is not enough.
-        let domain = json!({ "domain": "shop.example" });
+        let domains = json!({ "allowedDomains": ["shop.example"] });
         let owner = server.other_owner_token().await;
-        server.post("/api/sdk/developer/allowed-domains").bearer(&owner).json(&domain).send().await;
+        server.put("/api/sdk/developer/allowed-domains").bearer(&owner).json(&domains).send().await.ok();
         for origin in ["https://evil.example", "https://shop.example"] {
             let refused = ask(Some(origin)).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
             assert_eq!(refused.header("access-control-allow-origin"), None, "{origin}");
         }
-        let store = server.store().await;
-        let (tenant, now) = (server.tenant_id(), server.clock.now());
-        let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
-        store.write(move |c| tenant_update(c, &tenant, &off, now)).await.expect("switches it off");
-        store.close().await;
+        server.switch_tenant(false).await;
         ask(Some(allowed)).await.refused(403, "SDK_CLIENT_INACTIVE");
     });
 }

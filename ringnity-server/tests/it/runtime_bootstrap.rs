@@ -152,3 +152,21 @@ fn a_cache_is_told_that_answers_differ_by_origin() {
         assert_eq!(refused.header("vary"), Some("Origin"));
     });
 }
+
+#[test]
+fn the_widget_of_a_tenant_that_is_switched_off_learns_nothing_of_it() {
+    on_each_engine(async |server| {
+        let paths = ["slug=demo".to_owned(), format!("apiKey={}", server.demo.first.tenant.public_key)];
+        let ask = async |said: &str| server.get(&format!("/api/sdk/bootstrap?{said}")).send().await;
+        server.switch_tenant(false).await;
+        for said in &paths {
+            let refused = ask(said).await.refused(403, "SDK_CLIENT_INACTIVE");
+            assert!(!refused.text.contains("Demo Company"), "{}", refused.text);
+        }
+        ask("slug=other").await.ok();
+        server.switch_tenant(true).await;
+        for said in &paths {
+            ask(said).await.ok();
+        }
+    });
+}

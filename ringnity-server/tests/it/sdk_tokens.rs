@@ -6,7 +6,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
 use ringnity_store::agents::{self, AgentChanges};
 use ringnity_store::credentials::{self, ServerCredentialChanges};
-use ringnity_store::tenants::{self, TenantChanges};
 use ringnity_store::{AgentId, StoreError, TenantId, sessions, visitors};
 use serde_json::{Value, json};
 
@@ -381,16 +380,7 @@ fn nothing_of_a_tenant_that_is_switched_off_is_served() {
     on_each_engine(async |server| {
         let agent = server.agent_token(&["agent:presence:write"]).await;
         let visitor = server.visitor_session(&json!({ "slug": "demo" })).await;
-        let (tenant, now) = (tenant(&server), server.clock.now());
-        let store = server.store().await;
-        store
-            .write(move |c| {
-                let changes = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
-                tenants::tenant_update(c, &tenant, &changes, now)
-            })
-            .await
-            .expect("switches it off");
-        store.close().await;
+        server.switch_tenant(false).await;
         for token in [&agent, &visitor] {
             knock(&server, token).await.refused(403, "SDK_CLIENT_INACTIVE");
         }

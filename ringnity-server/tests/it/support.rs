@@ -147,6 +147,15 @@ impl TestServer {
         Store::open(&self.config.store().expect("a database")).await.expect("opens")
     }
 
+    /// Switches the first tenant on or off, as its operator would.
+    pub async fn switch_tenant(&self, on: bool) {
+        let (tenant, store, now) = (self.tenant_id(), self.store().await, self.clock.now());
+        let changes = TenantChanges { is_active: Some(on), ..TenantChanges::default() };
+        let done = store.write(move |c| tenants::tenant_update(c, &tenant, &changes, now)).await;
+        assert!(done.expect("switches it").is_some());
+        store.close().await;
+    }
+
     /// The rules on the server's database, in its time and without its limits: for what no request can do.
     pub async fn app(&self) -> App {
         let store = self.store().await;

@@ -1,7 +1,6 @@
 //! Owners' sessions: refreshed by body and by cookie, ended.
 
 use chrono::Duration;
-use ringnity_store::tenants::{self, TenantChanges};
 use ringnity_store::{TenantId, owners};
 use serde_json::{Value, json};
 
@@ -192,12 +191,6 @@ fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up()
             });
             assert!(done.await.expect("writes"));
         };
-        let switch_tenant = async |on: bool| {
-            let (tenant, now) = (tenant.clone(), server.clock.now());
-            let changes = TenantChanges { is_active: Some(on), ..TenantChanges::default() };
-            let done = store.write(move |c| tenants::tenant_update(c, &tenant, &changes, now));
-            assert!(done.await.expect("writes").is_some());
-        };
         let owner = server.demo.first.owner.clone();
         let login_body = json!({ "email": owner.email, "password": owner.password });
 
@@ -208,12 +201,12 @@ fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up()
         again.refused(403, "AUTH_ACCOUNT_DISABLED");
         switch_owner(true).await;
 
-        switch_tenant(false).await;
+        server.switch_tenant(false).await;
         server.get(ME).bearer(&token).send().await.refused(403, "SDK_CLIENT_INACTIVE");
         server.post(REFRESH).json(&body(&session)).send().await.refused(403, "SDK_CLIENT_INACTIVE");
         let again = server.post("/api/auth/owner-login").json(&login_body).send().await;
         again.refused(403, "SDK_CLIENT_INACTIVE");
-        switch_tenant(true).await;
+        server.switch_tenant(true).await;
 
         server.post(REFRESH).json(&body(&session)).send().await.ok();
         store.close().await;

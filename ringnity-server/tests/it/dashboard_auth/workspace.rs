@@ -367,6 +367,32 @@ fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
     });
 }
 
+#[test]
+fn a_tenant_that_is_switched_off_lets_nobody_into_its_workspace_until_it_is_on_again() {
+    on_each_engine(async |server| {
+        let owner = server.owner_token().await;
+        let session = login(&server).await;
+        let token = entry(&server, &owner).await;
+        let sign_in = async || {
+            let slug = &server.demo.first.tenant.slug;
+            server.post(&format!("{LOGIN}?slug={slug}")).json(&credentials(&server)).send().await
+        };
+        let go_on = async || server.post(REFRESH).json(&refresh(&session)).send().await;
+        let open = async || server.get(SHARED).bearer(&text(&session["accessToken"])).send().await;
+        let make = async || server.post(ENTRY).bearer(&owner).send().await;
+        let walk_in = async || server.get(&enter(&token)).send().await;
+        server.switch_tenant(false).await;
+        for answer in [sign_in().await, go_on().await, open().await, make().await, walk_in().await] {
+            answer.refused(403, "SDK_CLIENT_INACTIVE");
+        }
+        // What was refused has used up nothing.
+        server.switch_tenant(true).await;
+        for answer in [sign_in().await, open().await, go_on().await, make().await, walk_in().await] {
+            answer.ok();
+        }
+    });
+}
+
 /// A request that holders of SDK tokens may make: one that finds nothing.
 async fn knock(server: &TestServer, token: &str) -> Answer {
     let body = json!({ "deviceId": "no such device" });
