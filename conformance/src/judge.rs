@@ -79,6 +79,12 @@ impl Judge {
         self.contract.error_shape(media.schema.as_ref()?)
     }
 
+    /// The code of an error answer.
+    pub fn code(&self, operation: &Operation, response: &Response) -> Option<String> {
+        let shape = self.shape(operation, response)?;
+        response.json()?[&shape.code].as_str().map(str::to_owned)
+    }
+
     /// The rules that an answer can be judged by.
     pub fn rules(&self, operation: &Operation, response: &Response) -> Vec<Rule> {
         let mut out = vec![Rule::ServerError, Rule::TimeOut, Rule::Status];

@@ -66,18 +66,28 @@ impl Google {
         inputs["google"] = self.tokens(&inputs["owner"]["email"], 1, now)?;
         let other = &mut inputs["otherTenant"];
         other["google"] = self.tokens(&other["owner"]["email"], 2, now)?;
+        if let Some(refused) = inputs.get_mut("refused") {
+            let token = |email: &Value, number| {
+                self.0.key.token(&Self::claims("owner", number, email, now + Self::LIFE))
+            };
+            refused["closedOwnersToken"] = token(&refused["closed"]["owner"]["email"], 3)?.into();
+            refused["formerOwnersToken"] = token(&refused["owner"]["email"], 4)?.into();
+        }
         Ok(())
     }
 
+    fn claims(account: &str, number: u32, email: &Value, end: DateTime<Utc>) -> Value {
+        json!({
+            "iss": "https://accounts.google.com", "aud": Self::CLIENT_ID, "azp": Self::CLIENT_ID,
+            "sub": format!("{account}-{number}"), "email": email, "email_verified": true,
+            "name": "Ada Lovelace", "picture": "https://lh3.googleusercontent.com/a/ada",
+            "iat": (end - Self::LIFE).timestamp(), "exp": end.timestamp(),
+        })
+    }
+
     fn tokens(&self, owner: &Value, number: u32, now: DateTime<Utc>) -> Result<Value> {
-        let claims = |account: &str, email: &Value, end: DateTime<Utc>| {
-            json!({
-                "iss": "https://accounts.google.com", "aud": Self::CLIENT_ID, "azp": Self::CLIENT_ID,
-                "sub": format!("{account}-{number}"), "email": email, "email_verified": true,
-                "name": "Ada Lovelace", "picture": "https://lh3.googleusercontent.com/a/ada",
-                "iat": (end - Self::LIFE).timestamp(), "exp": end.timestamp(),
-            })
-        };
+        let claims =
+            |account: &str, email: &Value, end: DateTime<Utc>| Self::claims(account, number, email, end);
         let key = &self.0.key;
         let good = claims("owner", owner, now + Self::LIFE);
         let with = |name: &str, value: Value| {

@@ -38,6 +38,7 @@ fn evil() -> Report {
         operation.cells.push(Cell {
             status: text(),
             content_type: text(),
+            code: text(),
             state: State::Unreachable(text()),
             answers: 1,
         });
@@ -429,7 +430,7 @@ fn losses_and_gains_are_told_in_words() {
     getHealth: 200 application/json was covered, and the contract has no such operation any more
     getSession: 200 application/json was covered, and the operation is not built any more
     listBooks: 200 application/json was covered, and was not seen this time
-    listBooks: 200 text/csv was covered, and the contract does not document it any more
+    listBooks: 200 text/csv was covered, and was not seen this time, or is not documented any more
     listBooks: 400 application/json was covered, and is violated now
     listBooks: 401 application/json was covered, and is called unreachable now: no keys
     "#);

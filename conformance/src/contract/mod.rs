@@ -3,7 +3,7 @@
 //! Everything comes from the document and its settings. Schemas stay where they are and are named by pointer, so
 //! that whatever is found can say where it is written. Nothing is sent or judged here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context as _, Result, bail};
@@ -22,6 +22,9 @@ use settings::Settings;
 
 /// Methods of a path item that are operations of an API.
 pub const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+
+/// The header that makes a repeat safe, as the draft standard calls it.
+pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// A contract.
 #[derive(Debug)]
@@ -62,6 +65,9 @@ pub struct Operation {
     pub answers: Vec<Answer>,
     /// Who may call it.
     pub access: Access,
+    /// Statuses that some request can cause by what the contract says, although its answers may name no more than
+    /// a range.
+    pub refusals: BTreeSet<u16>,
     /// Whether the published contract lacks it.
     pub addition: bool,
 }

@@ -1,11 +1,16 @@
 //! Reads operations out of an OpenAPI document. References inside the document are followed; others are errors.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::settings::Settings;
-use super::{Answer, Body, Header, Kind, METHODS, Media, Operation, Parameter, Place, Status, access};
+use super::{
+    Access, Answer, Body, Header, IDEMPOTENCY_KEY, Kind, METHODS, Media, Operation, Parameter, Place, Status,
+    access,
+};
 use crate::values::{escape, unreference};
 
 /// Pointer of what a chain of references at `pointer` leads to.
@@ -63,21 +68,44 @@ pub fn operations(
             let addition = settings.extensions.addition.as_ref().is_some_and(|name| {
                 [operation, item].iter().any(|place| place.get(name) == Some(&Value::Bool(true)))
             });
+            let body = body(root, &format!("{pointer}/requestBody"))?;
+            let access = access::access(root, operation, settings, kinds);
             out.push(Operation {
                 id: text("operationId").unwrap_or_else(|| format!("{} {path}", method.to_uppercase())),
                 tag: operation["tags"][0].as_str().unwrap_or("untagged").to_owned(),
                 method: method.to_uppercase(),
                 path: format!("{prefix}{path}"),
+                refusals: refusals(&parameters, body.as_ref(), &access, kinds),
                 parameters,
-                body: body(root, &format!("{pointer}/requestBody"))?,
+                body,
                 answers: answers(root, &format!("{pointer}/responses"))?,
-                access: access::access(root, operation, settings, kinds),
+                access,
                 addition,
                 pointer,
             });
         }
     }
     Ok(out)
+}
+
+/// Statuses that follow from parts of the contract: whoever has no credential, or lacks a scope, or sends another
+/// request with the same idempotency key, is refused.
+fn refusals(
+    parameters: &[Parameter],
+    body: Option<&Body>,
+    access: &Access,
+    kinds: &IndexMap<String, Kind>,
+) -> BTreeSet<u16> {
+    let credential = !access.anonymous && !access.kinds.is_empty();
+    let of_access = access.kinds.iter().filter_map(|name| kinds.get(name));
+    let scoped = of_access.into_iter().any(|kind| !access.needs(kind).is_empty());
+    let keyed = parameters
+        .iter()
+        .any(|one| one.place == Place::Header && one.name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
+    // Nothing else makes a request another one.
+    let varies = body.is_some() || parameters.iter().any(|one| one.place == Place::Path);
+    let all = [(credential, 401), (scoped, 403), (keyed && varies, 422)];
+    all.into_iter().filter_map(|(holds, status)| holds.then_some(status)).collect()
 }
 
 /// The path of the first server, with its variables at their defaults.

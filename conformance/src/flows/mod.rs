@@ -59,6 +59,26 @@ pub struct CredentialSource {
     pub scopes: Option<Vec<String>>,
     /// Why it must be refused: `revoked`, `expired`, `disabled`.
     pub state: Option<String>,
+    /// How it is refused although it is known: to whom it belongs may not do that.
+    pub refused: Option<Refusal>,
+}
+
+/// How a credential is refused that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// `403`.
+    pub status: u16,
+    /// The code of the error.
+    pub code: String,
+    /// The operations that refuse it; all when left out.
+    pub operations: Option<Vec<String>>,
+}
+
+impl Refusal {
+    /// Whether an operation refuses.
+    pub fn is_of(&self, operation: &str) -> bool {
+        self.operations.as_ref().is_none_or(|all| all.iter().any(|one| one == operation))
+    }
 }
 
 /// A status of an operation that nothing from outside can cause.
@@ -115,7 +135,7 @@ pub struct Step {
     /// What it leaves for later steps.
     #[serde(default)]
     pub outputs: IndexMap<String, Value>,
-    /// Name or kind of the credential to use; `none` for none.
+    /// Name or kind of the credential to use, or an expression of its text; `none` for none.
     #[serde(rename = "x-as")]
     pub credential: Option<String>,
 }
@@ -229,6 +249,12 @@ impl Flows {
                     source.kind,
                     known.join(", ")
                 );
+            }
+            let named = source.refused.iter().flat_map(|refusal| refusal.operations.iter().flatten());
+            for id in named {
+                if contract.operation(id).is_none() {
+                    bail!("credential {:?}: the contract has no operation {id}", source.name);
+                }
             }
         }
         for one in &flows.extra.unreachable {

@@ -62,6 +62,17 @@ impl Planner<'_> {
         draft
     }
 
+    /// Whether there is a word for a body that is too large: a status, or a code of the error that it would be.
+    fn limits(&self) -> bool {
+        self.seat.draft.operation.answer(413).is_some_and(|answer| {
+            let shapes = answer.media.values().filter_map(|media| media.schema.as_ref());
+            answer.status == Status::Exact(413)
+                || shapes
+                    .filter_map(|schema| self.contract().error_shape(schema))
+                    .any(|shape| shape.codes.contains_key("too_large"))
+        })
+    }
+
     /// Bodies that must be refused.
     pub(super) fn wrong_bodies(&self) -> Vec<Probe> {
         let Some((body, name, media)) = self.media() else { return Vec::new() };
@@ -102,9 +113,10 @@ impl Planner<'_> {
         if !is_json(&essence(name)) {
             return out;
         }
-        // How much is too much is in no schema; a server that documents 413 has its limit below this.
-        let limited = self.seat.draft.operation.answers.iter().any(|one| one.status == Status::Exact(413));
-        if limited && let Some(value) = self.base(media) {
+        // How much is too much is in no schema; a server that says what it answers then has its limit below this.
+        if self.limits()
+            && let Some(value) = self.base(media)
+        {
             let mut bytes = serde_json::to_vec(&value).unwrap_or_default();
             bytes.resize(bytes.len() + LARGE, b' ');
             let expect = refused(Rule::Accepted, &[413], &self.engine.codes("too_large"), &body.pointer);

@@ -54,7 +54,7 @@ impl Planner<'_> {
                 with(tried, Some(nonsense), self.unauthenticated());
             }
             for other in self.contract().kinds.values().filter(|other| !access.kinds.contains(&other.name)) {
-                let usable = |one: &&Credential| one.kind == other.name && one.state.is_none();
+                let usable = |one: &&Credential| one.kind == other.name && one.is_usable();
                 let Some(credential) = self.tenant.credentials.iter().find(usable) else { continue };
                 let mut ways = vec![kind.carry[0].clone()];
                 ways.extend(other.carry.first().filter(|own| **own != ways[0]).cloned());
@@ -69,6 +69,16 @@ impl Planner<'_> {
             if let Some(state) = &credential.state {
                 let tried = format!("a credential of kind {} that is {state}", credential.kind);
                 with(tried, Some(self.carried(credential)), self.unauthenticated());
+                continue;
+            }
+            if let Some(refusal) = credential.refusal_by(&draft.operation) {
+                let expect = Expect::Refused {
+                    rule: Rule::Scope,
+                    statuses: vec![refusal.status],
+                    codes: vec![refusal.code.clone()],
+                    pointer: draft.operation.pointer.clone(),
+                };
+                with(credential.name.clone(), Some(self.carried(credential)), expect);
                 continue;
             }
             let Some(scopes) = &credential.scopes else { continue };
@@ -94,9 +104,10 @@ impl Planner<'_> {
         let mut out = Vec::new();
         for kind in &draft.operation.access.kinds {
             let Some(kind) = self.contract().kinds.get(kind) else { continue };
-            for credential in
-                self.tenant.credentials.iter().filter(|one| one.kind == kind.name && one.state.is_none())
-            {
+            let opens = |one: &&Credential| {
+                one.kind == kind.name && one.state.is_none() && one.refusal_by(&draft.operation).is_none()
+            };
+            for credential in self.tenant.credentials.iter().filter(opens) {
                 let needs = draft.operation.access.needs(kind);
                 let enough = |scopes: &Vec<String>| {
                     needs.iter().all(|any| any.iter().any(|scope| scopes.contains(scope)))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::words::cell_name;
 use super::{Report, State};
 
-/// Covered cells by operation: `{ "getBook": ["200 application/json", "404 application/json"] }`.
+/// Covered cells by operation: `{ "getBook": ["200 application/json", "404 application/json BOOK_NOT_FOUND"] }`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Coverage {
@@ -100,7 +100,8 @@ fn fate(report: &Report, id: &str, cell: &str) -> String {
         return "and the contract has no such operation any more".to_owned();
     };
     match operation.cells.iter().find(|candidate| cell_name(candidate) == cell).map(|cell| &cell.state) {
-        None => "and the contract does not document it any more".to_owned(),
+        // An error that a range stands for is no cell where nothing aimed at it.
+        None => "and was not seen this time, or is not documented any more".to_owned(),
         Some(State::Unreachable(reason)) => format!("and is called unreachable now: {reason}"),
         Some(State::Violated) => "and is violated now".to_owned(),
         Some(_) if !operation.built => "and the operation is not built any more".to_owned(),

@@ -209,7 +209,7 @@ impl State {
     }
 }
 
-/// One status and content type of an operation.
+/// One status and content type of an operation, and of errors one code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
@@ -217,6 +217,9 @@ pub struct Cell {
     pub status: String,
     /// `application/json`; empty when the answer has no body.
     pub content_type: String,
+    /// The code of the error; empty where there is none, or where the settings do not say where it stands.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
     /// How it ended.
     #[serde(flatten)]
     pub state: State,

@@ -134,13 +134,10 @@ pub(super) fn not_built(report: &Report) -> Vec<(&str, Vec<&OperationReport>)> {
     tags.filter(|(_, operations)| !operations.is_empty()).collect()
 }
 
-/// `200 application/json`; `204` where there is no body.
+/// `200 application/json`; `204` where there is no body; `404 application/json BOOK_NOT_FOUND` of an error.
 pub(super) fn cell_name(cell: &Cell) -> String {
-    if cell.content_type.is_empty() {
-        cell.status.clone()
-    } else {
-        format!("{} {}", cell.status, cell.content_type)
-    }
+    let parts = [&cell.status, &cell.content_type, &cell.code];
+    parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// `3 violations`.

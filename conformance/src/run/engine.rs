@@ -167,8 +167,9 @@ impl Engine {
         response: Option<&Response>,
         findings: Vec<Finding>,
     ) {
+        let code = response.and_then(|response| self.judge.code(operation, response));
         let masks = self.masks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.record.exchange(operation, tried, request, response, findings, &masks);
+        self.record.exchange(operation, tried, request, response, code, findings, &masks);
     }
 
     fn address(&self) -> String {
@@ -213,10 +214,7 @@ impl Engine {
             return;
         }
         let shape = self.judge.shape(operation, response);
-        let code = || -> Option<String> {
-            let shape = shape?;
-            response.json()?[&shape.code].as_str().map(str::to_owned)
-        };
+        let code = || self.judge.code(operation, response);
         let own = |problem: &str| shape.and_then(|shape| shape.codes.get(problem)).cloned();
         match expect {
             Expect::Documented => {}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::engine::Engine;
 use super::tenant::{Credential, Tenant, overlay};
-use crate::contract::Place;
+use crate::contract::{Operation, Place};
 use crate::draft::{Carried, Content, Draft, Payload};
 use crate::flows::{Scope, Step, Workflow, holds, mentions, resolve};
 use crate::judge::Finding;
@@ -117,7 +117,10 @@ impl Engine {
                 content: Content::Value(resolve(&body.payload, scope)?),
             });
         }
-        draft.credential = self.carried(tenant, &draft, step.credential.as_deref())?;
+        draft.credential = match &step.credential {
+            Some(text) if text.starts_with('$') => Some(self.spelled(operation, text, scope)?),
+            wanted => self.carried(tenant, &draft, wanted.as_deref())?,
+        };
         Ok(draft)
     }
 
@@ -133,6 +136,19 @@ impl Engine {
             None if wanted == Some("none") || access.anonymous => Ok(None),
             None => Err(anyhow!("there is no credential of kind {}", access.kinds.join(" or "))),
         }
+    }
+
+    /// The credential whose text an expression says, of the first kind that the operation takes.
+    fn spelled(&self, operation: &Operation, expression: &str, scope: &Scope) -> Result<Carried> {
+        let Value::String(value) = resolve(&Value::String(expression.to_owned()), scope)? else {
+            bail!("{expression} is not the text of a credential");
+        };
+        let Some(kind) = operation.access.kinds.first() else {
+            bail!("{} takes no credential", operation.id);
+        };
+        let mut masks = self.masks.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        masks.add(expression.trim_start_matches('$'), &value);
+        Ok(Carried { carry: self.contract.kinds[kind].carry[0].clone(), value })
     }
 
     /// Executes the first `until` steps of a flow.
@@ -284,10 +300,12 @@ impl Engine {
                         value,
                         scopes: source.scopes.clone(),
                         state: source.state.clone(),
+                        refused: source.refused.clone(),
                     });
                 }
                 Ok(other) => self.record.note(format!("credential {:?} is not a text: {other}", source.name)),
-                Err(error) if first && mentions(&source.value, &["$inputs."]) => {
+                // Those that open something are needed; the others are tried where they are there.
+                Err(error) if first && source.refused.is_none() && mentions(&source.value, &["$inputs."]) => {
                     bail!("there is no credential {:?}: {error}; give it with --inputs", source.name)
                 }
                 Err(error) if first => {

@@ -18,8 +18,8 @@ type Key = (Rule, String, String, String);
 struct Seen {
     requests: usize,
     not_built: Option<String>,
-    /// Answers and those with findings, by status and media type.
-    cells: BTreeMap<(u16, String), (usize, usize)>,
+    /// Answers and those with findings, by status, media type and code of the error.
+    cells: BTreeMap<(u16, String, String), (usize, usize)>,
     /// Statuses that some request aimed at.
     aimed: BTreeSet<u16>,
     /// Whether no request could be made at all.
@@ -90,7 +90,7 @@ impl Record {
         self.inner().operations.get(operation).is_some_and(|seen| {
             seen.cells
                 .iter()
-                .any(|((status, _), (answers, wrong))| matches!(status, 200..400) && answers > wrong)
+                .any(|((status, ..), (answers, wrong))| matches!(status, 200..400) && answers > wrong)
         })
     }
 
@@ -104,13 +104,15 @@ impl Record {
         Some(Finding::new(Rule::RequestId, "", "an id that no other answer has", id))
     }
 
-    /// An exchange and what was found of it.
+    /// An exchange and what was found of it. `code` is that of its error.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of it")]
     pub fn exchange(
         &self,
         operation: &Operation,
         tried: &str,
         request: &Request,
         response: Option<&Response>,
+        code: Option<String>,
         findings: Vec<Finding>,
         masks: &Masks,
     ) {
@@ -118,7 +120,10 @@ impl Record {
         let seen = inner.operations.entry(operation.id.clone()).or_default();
         seen.requests += 1;
         if let Some(response) = response {
-            let cell = seen.cells.entry((response.status, response.media_type())).or_default();
+            let cell = seen
+                .cells
+                .entry((response.status, response.media_type(), code.unwrap_or_default()))
+                .or_default();
             cell.0 += 1;
             cell.1 += usize::from(!findings.is_empty());
         }
@@ -180,18 +185,21 @@ impl Record {
             let ours = |status: u16| {
                 operation.answer(status).is_some_and(|other| std::ptr::eq(other, answer)) && status != 501
             };
-            let of_answer: Vec<_> = seen.cells.iter().filter(|((status, _), _)| ours(*status)).collect();
+            let of_answer: Vec<_> = seen.cells.iter().filter(|((status, ..), _)| ours(*status)).collect();
+            let expected = || seen.aimed.union(&operation.refusals).filter(|status| ours(**status));
             let state = |(answers, wrong): (usize, usize)| {
                 let state = if wrong > 0 { State::Violated } else { State::Covered };
                 (state, answers)
             };
             let missing = |status: &str| absence(operation, status, seen, flows);
-            let cell = |status: String, content_type: &str, (state, answers): (State, usize)| Cell {
-                status,
-                content_type: content_type.to_owned(),
-                state,
-                answers,
-            };
+            let cell =
+                |status: &str, content_type: &str, code: &str, (state, answers): (State, usize)| Cell {
+                    status: status.to_owned(),
+                    content_type: content_type.to_owned(),
+                    code: code.to_owned(),
+                    state,
+                    answers,
+                };
             match answer.status {
                 Status::Exact(status) => {
                     let mut media: Vec<&str> = answer.media.keys().map(String::as_str).collect();
@@ -199,27 +207,31 @@ impl Record {
                         media.push("");
                     }
                     for name in media {
-                        let found = seen.cells.get(&(status, crate::wire::essence(name))).copied();
                         let text = status.to_string();
-                        let found = found.map_or_else(|| (missing(&text), 0), state);
-                        cells.push(cell(text, name, found));
+                        let essence = crate::wire::essence(name);
+                        let mut found =
+                            of_answer.iter().filter(|((_, media, _), _)| *media == essence).peekable();
+                        if found.peek().is_none() {
+                            cells.push(cell(&text, name, "", (missing(&text), 0)));
+                        }
+                        cells.extend(
+                            found.map(|((.., code), counts)| cell(&text, name, code, state(**counts))),
+                        );
                     }
                 }
                 Status::Range(_) | Status::Default => {
-                    for ((status, media), counts) in &of_answer {
-                        cells.push(cell(status.to_string(), media, state(**counts)));
+                    for ((status, media, code), counts) in &of_answer {
+                        cells.push(cell(&status.to_string(), media, code, state(**counts)));
                     }
                     let name = answer.media.keys().next().map_or("", String::as_str);
-                    let unseen = seen.aimed.iter().filter(|status| {
-                        ours(**status) && !of_answer.iter().any(|((known, _), _)| known == *status)
-                    });
-                    for status in unseen {
+                    let is_seen = |status: u16| of_answer.iter().any(|((known, ..), _)| *known == status);
+                    for status in expected().filter(|status| !is_seen(**status)) {
                         let text = status.to_string();
-                        cells.push(cell(text.clone(), name, (missing(&text), 0)));
+                        cells.push(cell(&text, name, "", (missing(&text), 0)));
                     }
-                    if of_answer.is_empty() && !seen.aimed.iter().any(|status| ours(*status)) {
+                    if of_answer.is_empty() && expected().next().is_none() {
                         let text = answer.status.text();
-                        cells.push(cell(text.clone(), name, (missing(&text), 0)));
+                        cells.push(cell(&text, name, "", (missing(&text), 0)));
                     }
                 }
             }

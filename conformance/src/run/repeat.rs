@@ -1,23 +1,20 @@
-//! Repeats with an idempotency key: the same answer, one effect; with another body, a refusal.
+//! Repeats with an idempotency key: the same answer, one effect; with another request, a refusal.
 
 use serde_json::{Value, json};
 
 use super::engine::Engine;
 use super::witness::Witnesses;
-use crate::contract::Place;
+use crate::contract::{IDEMPOTENCY_KEY, Place};
 use crate::draft::Draft;
 use crate::judge::Finding;
 use crate::plan::Seat;
 use crate::report::Rule;
 use crate::wire::{Response, cut};
 
-/// The header that makes a repeat safe, as the draft standard calls it.
-const HEADER: &str = "Idempotency-Key";
-
 /// Tries repeats, where the operation takes a key.
 pub async fn run(engine: &Engine, seat: &Seat) {
     let operation = &seat.draft.operation;
-    let Some(parameter) = operation.parameter(Place::Header, HEADER) else { return };
+    let Some(parameter) = operation.parameter(Place::Header, IDEMPOTENCY_KEY) else { return };
     if !engine.record.built(&operation.id) || engine.stopped().is_some() {
         return;
     }
@@ -46,12 +43,12 @@ pub async fn run(engine: &Engine, seat: &Seat) {
         let seen = || Some(("no second effect".to_owned(), format!("{pointer} changed")));
         send(engine, &draft, "the same request with the same idempotency key", |_| seen()).await;
     }
-    if let Some(other) = other(engine, &draft) {
+    if let Some(other) = other(engine, seat, &draft).await {
         engine.record.aim(&operation.id, 422);
         let refused = |answer: &Response| {
             (answer.status != 422).then(|| ("refused with 422".to_owned(), answer.says()))
         };
-        send(engine, &other, "another body with the same idempotency key", refused).await;
+        send(engine, &other, "another request with the same idempotency key", refused).await;
     }
 }
 
@@ -73,9 +70,12 @@ async fn send(
         .await
 }
 
-/// The same request with a body that is valid and another one.
-fn other(engine: &Engine, draft: &Draft) -> Option<Draft> {
-    let body = draft.value()?;
+/// A request that is valid and another one: with another body or, where there is none, for something else.
+async fn other(engine: &Engine, seat: &Seat, draft: &Draft) -> Option<Draft> {
+    let Some(body) = draft.value() else {
+        let other = seat.renewed(engine, &seat.draft).await?;
+        return (other.path != draft.path).then(|| Draft { path: other.path, ..draft.clone() });
+    };
     let payload = draft.body.as_ref()?;
     let documented = draft.operation.body.as_ref()?.media.get(payload.media.as_deref()?)?;
     let cases = engine.contract.schema(documented.schema.as_ref()?).ok()?.boundaries(Some(body)).ok()?;

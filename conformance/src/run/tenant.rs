@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::flow::Halt;
 use crate::contract::Operation;
-use crate::flows::Scope;
+use crate::flows::{Refusal, Scope};
 
 /// A credential that was found or made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,20 @@ pub struct Credential {
     pub scopes: Option<Vec<String>>,
     /// Why it must be refused.
     pub state: Option<String>,
+    /// How it is refused although it is known.
+    pub refused: Option<Refusal>,
+}
+
+impl Credential {
+    /// Whether it opens what it has the scopes for.
+    pub fn is_usable(&self) -> bool {
+        self.state.is_none() && self.refused.is_none()
+    }
+
+    /// How an operation refuses it although it is known.
+    pub fn refusal_by(&self, operation: &Operation) -> Option<&Refusal> {
+        self.refused.as_ref().filter(|refusal| refusal.is_of(&operation.id))
+    }
 }
 
 /// A tenant.
@@ -51,7 +65,7 @@ impl Tenant {
 
     /// The credential that an operation is called with: the first that fits.
     pub fn credential(&self, operation: &Operation, wanted: Option<&str>) -> Option<&Credential> {
-        let usable = |credential: &&Credential| credential.state.is_none();
+        let usable = |credential: &&Credential| credential.is_usable();
         match wanted {
             Some("none") => None,
             Some(wanted) => {

@@ -164,7 +164,7 @@ fn refusals(engine: &Engine, seat: &Seat) -> Vec<Probe> {
 /// Uses every credential once.
 async fn use_all(engine: &Engine, drafts: &[Draft]) {
     for tenant in engine.tenants.get().into_iter().flatten() {
-        for credential in tenant.credentials.iter().filter(|credential| credential.state.is_none()) {
+        for credential in tenant.credentials.iter().filter(|credential| credential.is_usable()) {
             let reads = |draft: &&Draft| draft.operation.access.kinds.contains(&credential.kind);
             let Some(mut draft) = drafts.iter().find(reads).cloned() else { continue };
             let carry = engine.contract.kinds[&credential.kind].carry[0].clone();

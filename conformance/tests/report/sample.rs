@@ -108,6 +108,7 @@ fn cell(text: &str) -> Cell {
     Cell {
         status: status.to_owned(),
         content_type: if empty { String::new() } else { content_type.to_owned() },
+        code: String::new(),
         state,
         answers: answers.parse().unwrap_or(0),
     }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod contract;
+mod hidden;
 mod inputs;
 mod library;
 mod museum;

@@ -88,7 +88,8 @@ fn row(report: &Report, operation: &OperationReport, statuses: &[&str]) -> Marku
 fn mark(report: &Report, operation: &OperationReport, cell: &Cell, several: bool) -> Markup {
     let words = described(operation, cell);
     let class = format!("mark {}", cell.state.name());
-    // `text/csv; charset=utf-8` is `csv` where it must be told from its neighbour.
+    // `text/csv; charset=utf-8` is `csv` where it must be told from its neighbour. Codes are too long for that.
+    let several = several && cell.code.is_empty();
     let kind =
         cell.content_type.split(';').next().unwrap_or_default().rsplit(['/', '+']).next().unwrap_or_default();
     let found = report.violations.iter().any(|violation| violation.operation == operation.id);

@@ -1,4 +1,5 @@
-//! The demo: two small tenants to try things on, and a sheet of commands that work when pasted.
+//! The demo: two tenants to try things on, those who are refused something, and a sheet of commands that work when
+//! pasted.
 //!
 //! Passwords and keys are made at random on the first start and kept in the data folder, since the database
 //! has only their hashes.
@@ -7,8 +8,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use chrono::{DateTime, Utc};
 use ringnity_store::credentials::{self, NewServerCredential};
-use ringnity_store::plans;
+use ringnity_store::plans::{self, Plan, PlanFeature, PlanQuota};
 use ringnity_store::platform;
 use ringnity_store::tenants;
 use ringnity_store::{Conn, Store, StoreError};
@@ -19,7 +21,11 @@ use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
 use crate::app::{AppError, AppResult};
 use crate::clock::Clock;
 use crate::config::Urls;
-use crate::secrets::{self, password};
+use crate::secrets::{self, NewSecret, password};
+
+mod refused;
+
+pub use refused::DemoRefused;
 
 /// File in the data folder that keeps what the database has only hashes of.
 const KEPT: &str = "demo.json";
@@ -44,6 +50,9 @@ pub struct Demo {
     pub platform_admin: DemoOwner,
     /// A second tenant, for trying isolation: the same members, and its identity beside them.
     pub other_tenant: OtherTenant,
+    /// Those who are refused something. A demo that was made before there were any has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<DemoRefused>,
 }
 
 /// A tenant with everybody in it.
@@ -108,14 +117,13 @@ pub struct DemoAgent {
 }
 
 /// What a tenant of the demo is made of, before it has ids.
-#[derive(Clone)]
 struct Blueprint {
     tenant: TenantRequest,
     owner: DemoOwner,
     /// Staff with their passwords.
     agents: Vec<(AgentRequest, String)>,
     public_key: String,
-    key: (String, String, String),
+    key: NewSecret,
 }
 
 /// Seeds the demo, or takes up the one that is there.
@@ -133,11 +141,12 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
     }
     let first = blueprint("demo", "Demo Company").await?;
     let other = blueprint("other", "Other Company").await?;
+    let refused = refused::Blueprints::new().await?;
     let admin = (format!("admin@{}.example", "platform"), random_password()?);
     let admin_hash = password::hash(admin.1.clone()).await?;
     let now = clock.now();
     let admin_email = admin.0.clone();
-    let (first, other) = store
+    let (first, other, refused) = store
         .write(move |c| {
             if platform::platform_admin_by_email(c, &admin_email)?.is_none() {
                 let role = PlatformRole::PlatformOwner.to_string();
@@ -150,7 +159,9 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
                     now,
                 )?;
             }
-            Ok::<_, AppError>((tenant(c, &first, now)?, tenant(c, &other, now)?))
+            let plan = demo_plan(c, now)?;
+            let (first, other) = (tenant(c, &plan, &first, now)?, tenant(c, &plan, &other, now)?);
+            Ok::<_, AppError>((first, other, refused.seed(c, now)?))
         })
         .await
         .with_context(|| {
@@ -165,6 +176,7 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
         first,
         platform_admin: DemoOwner { email: admin.0, password: admin.1 },
         other_tenant: OtherTenant { identity: other.tenant.clone(), members: other },
+        refused: Some(refused),
     };
     demo.write(&kept)?;
     Ok(demo)
@@ -190,7 +202,6 @@ async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
         };
         agents.push((request, text));
     }
-    let key = secrets::generate("rn_sk_test_")?;
     Ok(Blueprint {
         tenant: TenantRequest {
             slug: slug.to_owned(),
@@ -204,14 +215,27 @@ async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
         owner,
         agents,
         public_key: provisioning::new_public_key()?,
-        key: (key.text, key.hash, key.preview),
+        key: new_key()?,
     })
 }
 
 /// A plan to try things on at length: what the model contains, and as many as one likes of what grows while one
-/// tries. Nobody can choose it.
-fn demo_plan(c: &mut Conn, now: chrono::DateTime<chrono::Utc>) -> Result<plans::Plan, StoreError> {
-    if let Some(found) = plans::plan_by_slug(c, "demo")? {
+/// tries.
+fn demo_plan(c: &mut Conn, now: DateTime<Utc>) -> Result<Plan, StoreError> {
+    let uncounted = |quota| PlanQuota { value_type: "unlimited".to_owned(), limit_value: None, ..quota };
+    model_plan(c, "demo", true, uncounted, now)
+}
+
+/// A plan that nobody can choose: with the model's features or with none, and with `counted` quotas of what grows
+/// while one tries.
+fn model_plan(
+    c: &mut Conn,
+    slug: &str,
+    featured: bool,
+    counted: impl Fn(PlanQuota) -> PlanQuota,
+    now: DateTime<Utc>,
+) -> Result<Plan, StoreError> {
+    if let Some(found) = plans::plan_by_slug(c, slug)? {
         return Ok(found);
     }
     let catalog = plans::plan_catalog(c)?;
@@ -219,24 +243,22 @@ fn demo_plan(c: &mut Conn, now: chrono::DateTime<chrono::Utc>) -> Result<plans::
         return Err(StoreError::Config(format!("the plan catalog has no plan called {MODEL_PLAN}")));
     };
     let last = catalog.plans.iter().map(|plan| plan.sort_order).max().unwrap_or_default();
-    let demo = plans::plan_insert(c, "demo", "Demo", last + 10, false, now)?;
+    let plan = plans::plan_insert(c, slug, "Demo", last + 10, false, now)?;
     for feature in catalog.features.iter().filter(|feature| feature.plan_id == model.id) {
-        plans::plan_feature_put(c, &plans::PlanFeature { plan_id: demo.id.clone(), ..feature.clone() })?;
+        let enabled = feature.enabled && featured;
+        let feature = PlanFeature { plan_id: plan.id.clone(), enabled, ..feature.clone() };
+        plans::plan_feature_put(c, &feature)?;
     }
     for quota in catalog.quotas.iter().filter(|quota| quota.plan_id == model.id) {
-        let mut quota = plans::PlanQuota { plan_id: demo.id.clone(), ..quota.clone() };
-        if UNCOUNTED.contains(&quota.quota_key.as_str()) {
-            quota.value_type = "unlimited".to_owned();
-            quota.limit_value = None;
-        }
-        plans::plan_quota_put(c, &quota)?;
+        let grows = UNCOUNTED.contains(&quota.quota_key.as_str());
+        let quota = PlanQuota { plan_id: plan.id.clone(), ..quota.clone() };
+        plans::plan_quota_put(c, &if grows { counted(quota) } else { quota })?;
     }
-    Ok(demo)
+    Ok(plan)
 }
 
-fn tenant(c: &mut Conn, from: &Blueprint, now: chrono::DateTime<chrono::Utc>) -> AppResult<DemoTenant> {
-    let plan = demo_plan(c, now)?;
-    let (stored, _) = provisioning::tenant_create(c, &plan, &from.tenant, &from.public_key, now)?;
+fn tenant(c: &mut Conn, plan: &Plan, from: &Blueprint, now: DateTime<Utc>) -> AppResult<DemoTenant> {
+    let (stored, _) = provisioning::tenant_create(c, plan, &from.tenant, &from.public_key, now)?;
     let mut staff = Vec::new();
     for (request, text) in &from.agents {
         let agent = provisioning::agent_create(c, &stored.id, request, now)?;
@@ -247,15 +269,7 @@ fn tenant(c: &mut Conn, from: &Blueprint, now: chrono::DateTime<chrono::Utc>) ->
             role: agent.role,
         });
     }
-    let (text, hash, preview) = &from.key;
-    let credential = NewServerCredential {
-        name: "Demo key".to_owned(),
-        environment: "test".to_owned(),
-        scopes: ServerApiScope::ALL.iter().map(ToString::to_string).collect(),
-        secret_hash: hash.clone(),
-        secret_preview: preview.clone(),
-    };
-    credentials::server_credential_insert(c, &stored.id, &credential, now)?;
+    credentials::server_credential_insert(c, &stored.id, &key("Demo key", &from.key), now)?;
     Ok(DemoTenant {
         tenant: DemoIdentity {
             slug: stored.slug,
@@ -264,8 +278,23 @@ fn tenant(c: &mut Conn, from: &Blueprint, now: chrono::DateTime<chrono::Utc>) ->
         },
         owner: from.owner.clone(),
         agents: staff,
-        server_api_key: text.clone(),
+        server_api_key: from.key.text.clone(),
     })
+}
+
+/// A key with every scope.
+fn key(name: &str, secret: &NewSecret) -> NewServerCredential {
+    NewServerCredential {
+        name: name.to_owned(),
+        environment: "test".to_owned(),
+        scopes: ServerApiScope::ALL.iter().map(ToString::to_string).collect(),
+        secret_hash: secret.hash.clone(),
+        secret_preview: secret.preview.clone(),
+    }
+}
+
+fn new_key() -> Result<NewSecret, secrets::NoRandomness> {
+    secrets::generate("rn_sk_test_")
 }
 
 fn random_password() -> Result<String, secrets::NoRandomness> {

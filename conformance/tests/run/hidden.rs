@@ -1,0 +1,92 @@
+//! Errors that the contract names by a range only: a run that causes one no longer says which.
+
+use std::sync::Arc;
+
+use conformance::contract::Contract;
+use conformance::flows::Flows;
+use conformance::report::{Coverage, Format, OperationReport, Report, State, Verdict};
+use conformance::run::{Options, run};
+use serde_json::Value;
+
+use crate::library;
+
+/// The library's contract, in which every operation says `4XX` for all that it refuses.
+fn contract() -> Arc<Contract> {
+    let mut document: Value = serde_json::from_str(library::CONTRACT).expect("JSON");
+    let items = document["paths"].as_object_mut().expect("paths").values_mut();
+    let operations = items.flat_map(|item| item.as_object_mut().expect("an item").values_mut());
+    for responses in operations.filter_map(|operation| operation.get_mut("responses")?.as_object_mut()) {
+        let refusals: Vec<String> = responses.keys().filter(|name| name.starts_with('4')).cloned().collect();
+        let error = refusals.iter().map(|name| responses.remove(name)).last().flatten();
+        responses.extend(error.map(|error| ("4XX".to_owned(), error)));
+    }
+    let settings = toml::from_str(library::SETTINGS).expect("settings");
+    Arc::new(Contract::new(document, None, settings).expect("a contract"))
+}
+
+/// What a run finds of one operation, with the library's flows as `change` leaves them.
+async fn of(operation: &str, change: impl FnOnce(&mut Value)) -> Report {
+    let mut flows: Value = serde_json::from_str(library::FLOWS).expect("JSON");
+    change(&mut flows);
+    let (library, contract) = (library::start(None), contract());
+    let flows = Flows::new(flows, &contract).expect("flows");
+    let options = Options { cases: 1, only: vec![operation.to_owned()], ..Options::default() };
+    let report = run(contract, flows, &library.inputs, &library.base_url, options).await.expect("a run");
+    assert_eq!(report.verdict(), Verdict::Clean, "{}", told(&report));
+    report
+}
+
+fn told(report: &Report) -> String {
+    Format::Text.render(report, false)
+}
+
+fn states<'r>(report: &'r Report, status: &str) -> Vec<(&'r str, &'r State)> {
+    let [OperationReport { cells, .. }] = report.operations.as_slice() else { panic!("{}", told(report)) };
+    let of_status = cells.iter().filter(|cell| cell.status == status);
+    of_status.map(|cell| (cell.code.as_str(), &cell.state)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_no_flow_causes_any_more_is_lost_by_its_code() {
+    let whole = of("deleteBook", |_| ()).await;
+    let [(code, State::Covered)] = states(&whole, "409").as_slice() else { panic!("{}", told(&whole)) };
+    let known = Coverage::of(&whole);
+    let without = of("deleteBook", |flows| {
+        for workflow in flows["workflows"].as_array_mut().expect("flows") {
+            workflow["steps"]
+                .as_array_mut()
+                .expect("steps")
+                .retain(|step| step["stepId"] != "removeTooEarly");
+        }
+    })
+    .await;
+    let lost = known.lost(&without, |_| true);
+    let [line] = lost.as_slice() else { panic!("{lost:?}") };
+    assert!(line.starts_with(&format!("deleteBook: 409 application/json {code} was covered")), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_from_scopes_and_idempotency_keys_is_missing_where_nothing_tried_it() {
+    let whole = of("createBook", |_| ()).await;
+    assert_eq!(states(&whole, "403"), [("SCOPE_DENIED", &State::Covered)], "{}", told(&whole));
+    assert_eq!(whole.totals(|_| true).missing, 0, "{}", told(&whole));
+    let without = of("createBook", |flows| {
+        let credentials = flows["x-conformance"]["credentials"].as_array_mut().expect("credentials");
+        credentials.retain(|one| one.get("scopes").is_none());
+    })
+    .await;
+    assert_eq!(states(&without, "403"), [("", &State::Missing)], "{}", told(&without));
+}
+
+#[test]
+fn the_contract_says_which_statuses_follow_from_its_parts() {
+    let contract = contract();
+    let of = |id: &str| {
+        let operation = contract.operation(id).expect("an operation");
+        operation.refusals.iter().copied().collect::<Vec<_>>()
+    };
+    assert_eq!(of("getHealth"), []);
+    assert_eq!(of("getOwner"), [401]);
+    assert_eq!(of("listBooks"), [401, 403]);
+    assert_eq!(of("createLoan"), [401, 403, 422]);
+}

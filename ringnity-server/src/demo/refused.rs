@@ -1,0 +1,142 @@
+//! Those of the demo who are refused something, so that refusals can be tried as well: a tenant that has as much as
+//! its plan allows, one whose plan contains nothing, one that is switched off, and people who are.
+//!
+//! They have one password together: it is made once, and each would cost a start of the demo as much again.
+
+use anyhow::Result;
+use chrono::{DateTime, Duration, Utc};
+use ringnity_store::agents::{self, AgentChanges};
+use ringnity_store::credentials::{self, ServerCredentialChanges};
+use ringnity_store::oauth_clients::{self, NewOauthClient};
+use ringnity_store::plans::PlanQuota;
+use ringnity_store::tenants::{self, TenantChanges};
+use ringnity_store::{AgentId, Conn, TenantId, owners, platform};
+use ringnity_types::{OAuthClientType, PlatformRole, WorkspaceRole};
+use serde::{Deserialize, Serialize};
+
+use super::{Blueprint, DemoOwner, DemoTenant, demo_plan, key, model_plan, new_key, random_password, tenant};
+use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
+use crate::app::{AppError, AppResult};
+use crate::secrets::{self, password};
+
+/// Who is refused something.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoRefused {
+    /// A tenant that has as much of everything as its plan allows. Its supervisor is switched off.
+    pub full: DemoTenant,
+    /// A tenant whose plan contains no feature.
+    pub bare: DemoTenant,
+    /// A tenant that is switched off.
+    pub closed: DemoTenant,
+    /// An owner who is switched off.
+    pub owner: DemoOwner,
+    /// An administrator of the platform who is switched off.
+    pub platform_admin: DemoOwner,
+}
+
+/// The same before it has ids.
+pub(super) struct Blueprints {
+    full: Blueprint,
+    bare: Blueprint,
+    closed: Blueprint,
+    password: String,
+    hash: String,
+}
+
+impl Blueprints {
+    pub(super) async fn new() -> Result<Self> {
+        let text = random_password()?;
+        let hash = password::hash(text.clone()).await?;
+        let same = NewPassword::of(Some(text.clone())).await?;
+        let blueprint = |slug: &str, name: &str| -> Result<Blueprint> {
+            let owner = DemoOwner { email: format!("owner@{slug}.example"), password: text.clone() };
+            let agent = AgentRequest {
+                username: "supervisor.one".to_owned(),
+                name: "Supervisor One".to_owned(),
+                role: WorkspaceRole::Supervisor,
+                department: None,
+                email: None,
+                password: same.clone(),
+            };
+            Ok(Blueprint {
+                tenant: TenantRequest {
+                    slug: slug.to_owned(),
+                    name: name.to_owned(),
+                    owner_email: owner.email.clone(),
+                    owner_name: None,
+                    owner_password: same.clone(),
+                    domains: Vec::new(),
+                    is_set_up: true,
+                },
+                owner,
+                agents: vec![(agent, text.clone())],
+                public_key: provisioning::new_public_key()?,
+                key: new_key()?,
+            })
+        };
+        Ok(Self {
+            full: blueprint("full", "Full Company")?,
+            bare: blueprint("bare", "Bare Company")?,
+            closed: blueprint("closed", "Closed Company")?,
+            password: text.clone(),
+            hash,
+        })
+    }
+
+    /// Makes them.
+    pub(super) fn seed(&self, c: &mut Conn, now: DateTime<Utc>) -> AppResult<DemoRefused> {
+        let one = |quota| PlanQuota { value_type: "number".to_owned(), limit_value: Some(1), ..quota };
+        let small = model_plan(c, "demo-full", true, one, now)?;
+        let empty = model_plan(c, "demo-bare", false, |quota| quota, now)?;
+        let full = tenant(c, &small, &self.full, now)?;
+        let bare = tenant(c, &empty, &self.bare, now)?;
+        let usual = demo_plan(c, now)?;
+        let closed = tenant(c, &usual, &self.closed, now)?;
+        for made in [&full, &bare] {
+            furnish(c, &TenantId::from(made.tenant.client_id.as_str()), now)?;
+        }
+        let id = TenantId::from(full.tenant.client_id.as_str());
+        for agent in &full.agents {
+            let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
+            agents::agent_update(c, &id, &AgentId::from(agent.agent_id.as_str()), &off, now)?;
+        }
+        let owner = self.person("former@full.example");
+        let stored = owners::owner_insert(c, &id, &owner.email, Some(&self.hash), None, now)?;
+        owners::owner_set_active(c, &id, &stored.id, false, now)?;
+        let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
+        tenants::tenant_update(c, &TenantId::from(closed.tenant.client_id.as_str()), &off, now)?;
+        let admin = self.person("former@platform.example");
+        if platform::platform_admin_by_email(c, &admin.email)?.is_none() {
+            let role = PlatformRole::PlatformSupport.to_string();
+            let name = "Former administrator";
+            let stored = platform::platform_admin_insert(c, &admin.email, &self.hash, name, &role, now)?;
+            platform::platform_admin_set_active(c, &stored.id, false, now)?;
+        }
+        Ok(DemoRefused { full, bare, closed, owner, platform_admin: admin })
+    }
+
+    fn person(&self, email: &str) -> DemoOwner {
+        DemoOwner { email: email.to_owned(), password: self.password.clone() }
+    }
+}
+
+/// What the tenant has from better times: a disabled key and an OAuth client.
+fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()> {
+    let before = now - Duration::days(1);
+    let spare = key("Former key", &new_key().map_err(AppError::internal)?);
+    let spare = credentials::server_credential_insert(c, tenant, &spare, before)?;
+    let off = ServerCredentialChanges { is_active: Some(false), ..ServerCredentialChanges::default() };
+    credentials::server_credential_update(c, tenant, &spare.id, &off, before)?;
+    let client = NewOauthClient {
+        client_id: format!("rn_oauth_{}", &secrets::random_hex().map_err(AppError::internal)?[..24]),
+        name: "Former client".to_owned(),
+        client_type: OAuthClientType::Confidential.to_string(),
+        secret_hash: None,
+        redirect_uris: vec!["https://app.example.com/callback".to_owned()],
+        allowed_scopes: vec!["openid".to_owned()],
+        require_pkce: true,
+    };
+    oauth_clients::oauth_client_insert(c, tenant, &client, now)?;
+    Ok(())
+}
