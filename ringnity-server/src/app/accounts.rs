@@ -34,6 +34,40 @@ pub enum Account {
     PlatformAdmin(PlatformAdmin),
 }
 
+/// Which accounts are meant.
+#[derive(Debug, Clone)]
+pub enum AccountsOf {
+    /// The staff of the tenant with that slug, without those that owners enter as.
+    Staff(String),
+    /// The owners of the tenant with that slug.
+    Owners(String),
+    /// The platform's people.
+    Platform,
+}
+
+/// The accounts there are, oldest first.
+pub async fn list_accounts(store: &Store, of: AccountsOf) -> AppResult<Vec<Account>> {
+    store
+        .read(move |c| {
+            Ok(match &of {
+                AccountsOf::Staff(slug) => {
+                    let tenant = provisioning::tenant_named(c, slug)?;
+                    let staff = provisioning::staff(c, &tenant.id)?.into_iter();
+                    staff.map(|agent| Account::Agent(tenant.clone(), agent)).collect()
+                }
+                AccountsOf::Owners(slug) => {
+                    let tenant = provisioning::tenant_named(c, slug)?;
+                    let owners = owners::owner_list(c, &tenant.id)?.into_iter();
+                    owners.map(|owner| Account::Owner(tenant.clone(), owner)).collect()
+                }
+                AccountsOf::Platform => {
+                    platform::platform_admin_list(c)?.into_iter().map(Account::PlatformAdmin).collect()
+                }
+            })
+        })
+        .await
+}
+
 /// Switches an account on, or off: then its sessions end, and it opens nothing from the next request on. Sessions that
 /// have ended do not come back. The second of what it answers is how many are on of those of whom there should be one:
 /// the tenant's owners, or the platform's people. Nobody is refused for being the last: whoever is at the desk can

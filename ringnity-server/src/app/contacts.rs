@@ -133,6 +133,10 @@ pub async fn update_contact(
         tags: input.tags.map(labels),
         notes: input.notes.into_change().map(given),
     };
+    if changes == ContactChanges::default() {
+        // Nobody has to hear of a change that is none.
+        return get_contact(app, tenant, id).await;
+    }
     must_say_something(changes.name.as_deref(), changes.phone.as_deref())?;
     let changed = app
         .store
@@ -220,7 +224,6 @@ fn labels(tags: Vec<String>) -> Vec<String> {
     tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 
-/// Text that says something.
 fn unknown() -> AppError {
     AppError::not_found(
         ErrorCode::ServerContactNotFound,

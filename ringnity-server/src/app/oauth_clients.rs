@@ -57,10 +57,8 @@ pub async fn create_oauth_client(
     let require_pkce = pkce(public, request.require_pkce, public, &mut faults);
     must_be_sound(faults)?;
     let secret = if public { None } else { Some(new_secret()?) };
-    let client_id =
-        format!("{CLIENT_ID_PREFIX}{}", &secrets::random_hex().map_err(AppError::internal)?[..24]);
     let new = NewOauthClient {
-        client_id,
+        client_id: new_client_id()?,
         name,
         client_type: client_type.to_string(),
         secret_hash: secret.as_ref().map(|secret| secret.hash.clone()),
@@ -239,6 +237,11 @@ fn revoke(
 
 fn is_public(stored: &OauthClient) -> bool {
     stored.client_type == OAuthClientType::Public.as_str()
+}
+
+/// What a client calls itself.
+pub fn new_client_id() -> AppResult<String> {
+    Ok(format!("{CLIENT_ID_PREFIX}{}", &secrets::random_hex().map_err(AppError::internal)?[..24]))
 }
 
 fn new_secret() -> AppResult<NewSecret> {

@@ -123,8 +123,8 @@ impl Rates {
         }))
     }
 
-    /// Counts a request without an accepted credential, from that address; answers how long to wait where it is one too many.
-    /// Each node counts for itself: a stranger costs no write.
+    /// Counts a request without an accepted credential, from that address; answers how long to wait where it is one
+    /// too many. Each node counts for itself: a stranger costs no write.
     pub fn count_stranger(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
         let limit = match self.setting {
             RateLimit::Off => return None,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::desk::{self, DeskArgs, PasswordArgs, told};
 use super::output::{Outcome, table, tell};
-use crate::app::accounts::{self, Account, AccountName};
+use crate::app::accounts::{self, Account, AccountName, AccountsOf};
 use crate::clock::Clock;
 
 /// An account that is named by its email, and nothing else.
@@ -67,21 +67,32 @@ pub(super) async fn switch(desk: DeskArgs, name: AccountName, on: bool) -> Resul
     Ok(Outcome::Fine)
 }
 
-/// Gives an account another password, and tells it where it was made here. `schema` is what signing in takes, and
-/// `member` what the name is called there.
+/// The password that is given, if one is: whoever signs in as `text` must be able to send both. `sign_in` is what
+/// signing in takes and what the name is called there, `called` what it is called on the command line.
+pub(super) fn read_password(
+    password: &PasswordArgs,
+    sign_in: (&str, &str),
+    text: &str,
+    called: &str,
+) -> Result<Option<String>> {
+    let (schema, member) = sign_in;
+    let given = password.read()?;
+    let sent = json!({ member: text, "password": given.as_deref().unwrap_or("made") });
+    desk::must_fit(schema, &sent, &[(member, called), ("password", "the password")])?;
+    Ok(given)
+}
+
+/// Gives an account another password, and tells it where it was made here.
 pub(super) async fn set_password(
     desk: DeskArgs,
     password: PasswordArgs,
     name: AccountName,
-    (schema, member): (&str, &str),
+    sign_in: (&str, &str),
 ) -> Result<Outcome> {
-    let given = password.read()?;
     let text = match &name {
         AccountName::Agent(_, text) | AccountName::Owner(text) | AccountName::PlatformAdmin(text) => text,
     };
-    let sign_in = json!({ member: text, "password": given.as_deref().unwrap_or("made") });
-    let placeholder = member.to_uppercase();
-    desk::must_fit(schema, &sign_in, &[(member, &placeholder), ("password", "the password")])?;
+    let given = read_password(&password, sign_in, text, &sign_in.1.to_uppercase())?;
     let store = desk.store().await?;
     let password = desk::password(given).await?;
     let made = password.made.clone();
@@ -112,29 +123,32 @@ pub(super) fn tell_account(desk: &DeskArgs, account: &Account, password: Option<
     Ok(Outcome::Fine)
 }
 
-/// Tells of many accounts. `named` is their member of the answer; `third` is the heading of what is told of each
-/// beside its name, state and times, and the text of that.
-pub(super) fn tell_accounts(
-    desk: &DeskArgs,
-    named: &str,
-    accounts: &[Account],
-    third: (&str, impl Fn(&Account) -> String),
-) -> Result<Outcome> {
+/// Tells of the accounts there are.
+pub(super) async fn list(desk: &DeskArgs, of: AccountsOf) -> Result<Outcome> {
+    let (named, heading) = match &of {
+        AccountsOf::Staff(_) => ("agents", "role"),
+        AccountsOf::Owners(_) => ("owners", "owner id"),
+        AccountsOf::Platform => ("platformAdmins", "role"),
+    };
+    let accounts = accounts::list_accounts(&desk.store().await?, of).await.map_err(told)?;
     let views: Vec<View> = accounts.iter().map(view).collect();
     tell(desk.json, &json!({ named: views }), || {
         let row = |(account, view): (&Account, &View)| {
-            let (signs_in_as, name) = match account {
-                Account::Agent(_, agent) => (agent.username.clone(), agent.name.clone()),
-                Account::Owner(_, owner) => (owner.email.clone(), owner.name.clone().unwrap_or_default()),
-                Account::PlatformAdmin(admin) => (admin.email.clone(), admin.name.clone()),
+            let (signs_in_as, name, third) = match account {
+                Account::Agent(_, agent) => (agent.username.clone(), agent.name.clone(), agent.role.clone()),
+                Account::Owner(_, owner) => {
+                    (owner.email.clone(), owner.name.clone().unwrap_or_default(), owner.id.to_string())
+                }
+                Account::PlatformAdmin(admin) => {
+                    (admin.email.clone(), admin.name.clone(), admin.role.clone())
+                }
             };
             let state = if view.is_active { "on" } else { "off" };
             let seen = view.last_login_at.map(|at| at.format("%F %R").to_string());
-            let seen = seen.unwrap_or_else(|| "never".to_owned());
-            [signs_in_as, name, third.1(account), state.to_owned(), seen]
+            [signs_in_as, name, third, state.to_owned(), seen.unwrap_or_else(|| "never".to_owned())]
         };
         let rows: Vec<_> = accounts.iter().zip(&views).map(row).collect();
-        table(["signs in as", "name", third.0, "state", "last signed in (UTC)"], &rows)
+        table(["signs in as", "name", heading, "state", "last signed in (UTC)"], &rows)
     })?;
     Ok(Outcome::Fine)
 }

@@ -11,7 +11,7 @@ use super::desk::{self, PasswordArgs, TenantArgs, told};
 use super::output::Outcome;
 use super::tenant::must_not_be_blank;
 use crate::app::AppError;
-use crate::app::accounts::{Account, AccountName};
+use crate::app::accounts::{Account, AccountName, AccountsOf};
 use crate::app::provisioning::{self, AgentRequest};
 use crate::clock::Clock;
 
@@ -94,7 +94,7 @@ fn roles() -> PossibleValuesParser {
 pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
     match command {
         AgentCommand::Create(arguments) => create(arguments).await,
-        AgentCommand::List(at) => list(at).await,
+        AgentCommand::List(at) => account::list(&at.desk, AccountsOf::Staff(at.tenant)).await,
         AgentCommand::Disable(one) => {
             account::switch(one.at.desk, AccountName::Agent(one.at.tenant, one.username), false).await
         }
@@ -109,9 +109,7 @@ pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
 
 async fn create(arguments: AgentArgs) -> Result<Outcome> {
     let AgentArgs { username, name, role, department, email, password, at } = arguments;
-    let given = password.read()?;
-    let sign_in = json!({ "username": username, "password": given.as_deref().unwrap_or("made") });
-    desk::must_fit(SIGN_IN.0, &sign_in, &[("username", "--username"), ("password", "the password")])?;
+    let given = account::read_password(&password, SIGN_IN, &username, "--username")?;
     if let Some(email) = &email {
         // The contract's idea of an address.
         let sign_in = json!({ "email": email, "password": "made" });
@@ -137,24 +135,4 @@ async fn create(arguments: AgentArgs) -> Result<Outcome> {
         .await
         .map_err(told)?;
     account::tell_account(&at.desk, &agent, made)
-}
-
-async fn list(at: TenantArgs) -> Result<Outcome> {
-    let found = at
-        .desk
-        .store()
-        .await?
-        .read(move |c| {
-            let tenant = provisioning::tenant_named(c, &at.tenant)?;
-            let all = provisioning::staff(c, &tenant.id)?;
-            let all = all.into_iter().map(|agent| Account::Agent(tenant.clone(), agent));
-            Ok::<_, AppError>(all.collect::<Vec<_>>())
-        })
-        .await
-        .map_err(told)?;
-    let role = |agent: &Account| match agent {
-        Account::Agent(_, agent) => agent.role.clone(),
-        _ => String::new(),
-    };
-    account::tell_accounts(&at.desk, "agents", &found, ("role", role))
 }

@@ -2,14 +2,12 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use ringnity_store::owners;
-use serde_json::json;
 
 use super::account::{self, EmailArgs, EmailPasswordArgs};
 use super::desk::{self, PasswordArgs, TenantArgs, told};
 use super::output::Outcome;
 use crate::app::AppError;
-use crate::app::accounts::{Account, AccountName};
+use crate::app::accounts::{Account, AccountName, AccountsOf};
 use crate::app::provisioning;
 use crate::clock::Clock;
 
@@ -59,7 +57,7 @@ pub(super) struct CreateArgs {
 pub(super) async fn run(command: OwnerCommand) -> Result<Outcome> {
     match command {
         OwnerCommand::Create(arguments) => create(arguments).await,
-        OwnerCommand::List(at) => list(at).await,
+        OwnerCommand::List(at) => account::list(&at.desk, AccountsOf::Owners(at.tenant)).await,
         OwnerCommand::Disable(one) => account::switch(one.desk, AccountName::Owner(one.email), false).await,
         OwnerCommand::Enable(one) => account::switch(one.desk, AccountName::Owner(one.email), true).await,
         OwnerCommand::SetPassword(EmailPasswordArgs { password, one }) => {
@@ -70,9 +68,7 @@ pub(super) async fn run(command: OwnerCommand) -> Result<Outcome> {
 
 async fn create(arguments: CreateArgs) -> Result<Outcome> {
     let CreateArgs { email, name, password, at } = arguments;
-    let given = password.read()?;
-    let sign_in = json!({ "email": email, "password": given.as_deref().unwrap_or("made") });
-    desk::must_fit(SIGN_IN.0, &sign_in, &[("email", "--email"), ("password", "the password")])?;
+    let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
     let store = at.desk.store().await?;
     let password = desk::password(given).await?;
     let made = password.made.clone();
@@ -86,24 +82,4 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
         .await
         .map_err(told)?;
     account::tell_account(&at.desk, &owner, made)
-}
-
-async fn list(at: TenantArgs) -> Result<Outcome> {
-    let found = at
-        .desk
-        .store()
-        .await?
-        .read(move |c| {
-            let tenant = provisioning::tenant_named(c, &at.tenant)?;
-            let all = owners::owner_list(c, &tenant.id)?;
-            let all = all.into_iter().map(|owner| Account::Owner(tenant.clone(), owner));
-            Ok::<_, AppError>(all.collect::<Vec<_>>())
-        })
-        .await
-        .map_err(told)?;
-    let id = |owner: &Account| match owner {
-        Account::Owner(_, owner) => owner.id.to_string(),
-        _ => String::new(),
-    };
-    account::tell_accounts(&at.desk, "owners", &found, ("owner id", id))
 }

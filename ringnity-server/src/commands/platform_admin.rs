@@ -3,15 +3,13 @@
 use anyhow::Result;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use ringnity_store::platform::platform_admin_list;
 use ringnity_types::PlatformRole;
-use serde_json::json;
 
 use super::account::{self, EmailArgs, EmailPasswordArgs};
 use super::desk::{self, DeskArgs, PasswordArgs, told};
 use super::output::Outcome;
 use super::tenant::must_not_be_blank;
-use crate::app::accounts::{Account, AccountName};
+use crate::app::accounts::{Account, AccountName, AccountsOf};
 use crate::app::provisioning;
 use crate::clock::Clock;
 
@@ -69,7 +67,7 @@ pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
     let named = AccountName::PlatformAdmin;
     match command {
         PlatformAdminCommand::Create(arguments) => create(arguments).await,
-        PlatformAdminCommand::List(desk) => list(&desk).await,
+        PlatformAdminCommand::List(desk) => account::list(&desk, AccountsOf::Platform).await,
         PlatformAdminCommand::Disable(one) => account::switch(one.desk, named(one.email), false).await,
         PlatformAdminCommand::Enable(one) => account::switch(one.desk, named(one.email), true).await,
         PlatformAdminCommand::SetPassword(EmailPasswordArgs { password, one }) => {
@@ -80,9 +78,7 @@ pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
 
 async fn create(arguments: PlatformAdminArgs) -> Result<Outcome> {
     let PlatformAdminArgs { email, name, role, password, desk } = arguments;
-    let given = password.read()?;
-    let sign_in = json!({ "email": email, "password": given.as_deref().unwrap_or("made") });
-    desk::must_fit(SIGN_IN.0, &sign_in, &[("email", "--email"), ("password", "the password")])?;
+    let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
     must_not_be_blank("--name", &name)?;
     let store = desk.store().await?;
     let password = desk::password(given).await?;
@@ -91,14 +87,4 @@ async fn create(arguments: PlatformAdminArgs) -> Result<Outcome> {
     let admin =
         provisioning::create_platform_admin(&store, email, name, role, password, now).await.map_err(told)?;
     account::tell_account(&desk, &Account::PlatformAdmin(admin), made)
-}
-
-async fn list(desk: &DeskArgs) -> Result<Outcome> {
-    let found = desk.store().await?.read(platform_admin_list).await?;
-    let found: Vec<_> = found.into_iter().map(Account::PlatformAdmin).collect();
-    let role = |admin: &Account| match admin {
-        Account::PlatformAdmin(admin) => admin.role.clone(),
-        _ => String::new(),
-    };
-    account::tell_accounts(desk, "platformAdmins", &found, ("role", role))
 }

@@ -257,8 +257,12 @@ fn a_contact_that_is_made_changed_or_deleted_is_told_of_once() {
         let id = made["id"].as_str().expect("id").to_owned();
         let path = format!("{CONTACTS}/{id}");
         server.patch(&path).bearer(server.key()).json(&json!({ "name": "Ada L." })).send().await.ok();
-        server.delete(&path).bearer(server.key()).send().await.ok();
         // What changes nothing is not told.
+        let now = server.get(&path).bearer(server.key()).send().await.ok();
+        server.clock.advance(chrono::Duration::seconds(1));
+        let same = server.patch(&path).bearer(server.key()).json(&json!({})).send().await.ok();
+        assert_eq!(same.data(), now.data());
+        server.delete(&path).bearer(server.key()).send().await.ok();
         for request in [server.delete(&path), server.patch(&path).json(&json!({ "name": "z" }))] {
             request.bearer(server.key()).send().await.refused(404, "SERVER_CONTACT_NOT_FOUND");
         }

@@ -10,11 +10,13 @@ use std::{
 };
 
 use ringnity_store::{
-    Conn, Engine, Store, StoreError, plans,
+    Conn, Engine, Store, StoreError, devices, plans,
     testing::{TestDatabase, engines},
+    visitors::{self, VisitorProfile},
 };
 
-use crate::support::{number, on_each_engine, run};
+use crate::support::{noon, number, on_each_engine, run, tenant_on};
+use crate::tenancy::new_device;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_nodes_that_start_at_once_migrate_once() {
@@ -55,6 +57,35 @@ async fn events_of_an_older_version_learn_what_they_are_about_and_forget_who_was
                 ["contact.deleted", "con_gone", gone],
             ]
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_unknown_visitor_said_of_itself_stays_with_no_device_of_an_older_version() {
+    for engine in engines() {
+        let database = TestDatabase::new(engine);
+        let store = Store::open(database.config()).await.unwrap();
+        store
+            .write(|c| {
+                let tenant = tenant_on(c, "mine")?;
+                let profile = VisitorProfile { metadata: "{}".into(), ..VisitorProfile::default() };
+                let visitor = visitors::visitor_seen(c, &tenant, &profile, noon())?;
+                let mut device = new_device("device", "hash");
+                device.subject_id = visitor.id.to_string();
+                device.external_id = Some("somebody else".into());
+                devices::device_put(c, &tenant, &device, noon())?;
+                run(c, "DROP INDEX visitors_last_seen_at_idx")?;
+                run(c, "CREATE INDEX visitors_last_seen_at_idx ON visitors (last_seen_at)")?;
+                run(c, "DELETE FROM __diesel_schema_migrations WHERE version = '20261122000110'")
+            })
+            .await
+            .unwrap();
+        store.close().await;
+        Store::open(database.config()).await.unwrap().close().await;
+        let dump = database.dump();
+        let devices: Vec<_> =
+            dump["device_push_tokens"].iter().map(|device| &device["external_id"]).collect();
+        assert_eq!(devices, [&serde_json::Value::Null]);
     }
 }
 

@@ -1,0 +1,2 @@
+DROP INDEX visitors_last_seen_at_idx;
+CREATE INDEX visitors_last_seen_at_idx ON visitors (last_seen_at);
