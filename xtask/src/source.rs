@@ -82,6 +82,8 @@ pub struct ExtensionSettings {
     pub scopes: Option<String>,
     /// On operations: the kinds of credential that are accepted.
     pub principals: Option<String>,
+    /// On operations: the roles in which it may be called, of those kinds of credential that act in one.
+    pub roles: Option<String>,
     /// On operations: the request must name a tenant.
     pub tenant: Option<String>,
     /// On what the published contract does not have.
@@ -127,7 +129,10 @@ pub struct PrincipalSettings {
     /// Error code when the credential has had its time; `invalid` where it is not said.
     #[serde(default)]
     pub expired: Option<String>,
-    /// Error code when a scope is missing.
+    /// Whether it acts in a role, which the extension for roles may ask for.
+    #[serde(default)]
+    pub roles: bool,
+    /// Error code when a scope is missing, or it acts in another role.
     #[serde(default)]
     pub denied: Option<String>,
 }

@@ -162,7 +162,12 @@ macro_rules! scoped {
 
 scoped!(ServerPrincipal, AgentPrincipal, AdminPrincipal, OauthPrincipal);
 
+impl Scoped for WorkspacePrincipal {
+    fn role(&self) -> Option<&str> {
+        Some(&self.role)
+    }
+}
+
 impl Scoped for VisitorPrincipal {}
 impl Scoped for OwnerPrincipal {}
-impl Scoped for WorkspacePrincipal {}
 impl Scoped for PlatformPrincipal {}

@@ -3,24 +3,11 @@
 use ringnity_store::tenants as stored;
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::{
-    DeveloperSettings, DeveloperTestRequest, ErrorCode, Readiness, UpdateAllowedDomainsRequest, WorkspaceRole,
+    DeveloperSettings, DeveloperTestRequest, ErrorCode, Readiness, UpdateAllowedDomainsRequest,
 };
 
 use super::readiness::{Question, readiness};
-use super::{App, AppError, AppResult, Kind, domains, plans, tenants};
-
-/// Refuses staff that may look at developer settings and not change them: whoever makes a key can do all that
-/// keys can do, and a key makes tokens of any role.
-pub fn must_manage(role: &WorkspaceRole) -> AppResult<()> {
-    match role {
-        WorkspaceRole::Owner | WorkspaceRole::Admin => Ok(()),
-        WorkspaceRole::Supervisor | WorkspaceRole::Agent | WorkspaceRole::Unknown(_) => Err(AppError::new(
-            Kind::Forbidden,
-            ErrorCode::AuthRoleDenied,
-            "Only the owner and administrators of a tenant change its developer settings. Ask one of them.",
-        )),
-    }
-}
+use super::{App, AppResult, domains, plans, tenants};
 
 /// What developers of a tenant need to know.
 pub async fn get_developer_settings(app: &App, tenant: TenantId) -> AppResult<DeveloperSettings> {
@@ -90,20 +77,4 @@ fn settings(
         public_key: Some(own.public_key),
         services,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_owner_and_administrators_make_keys() {
-        for role in [WorkspaceRole::Owner, WorkspaceRole::Admin] {
-            assert!(must_manage(&role).is_ok(), "{role}");
-        }
-        for role in [WorkspaceRole::Supervisor, WorkspaceRole::Agent, WorkspaceRole::from("something new")] {
-            let refusal = must_manage(&role).expect_err("is refused");
-            assert_eq!((refusal.kind, refusal.code), (Kind::Forbidden, ErrorCode::AuthRoleDenied));
-        }
-    }
 }

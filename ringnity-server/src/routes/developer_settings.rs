@@ -10,21 +10,11 @@ use ringnity_api::{
     UpdateServerApiCredentialInput,
 };
 use ringnity_types as types;
-use ringnity_types::{ConstTrue, WorkspaceRole};
+use ringnity_types::ConstTrue;
 
-use crate::app::{TenantId, credentials, developer, oauth_clients};
+use crate::app::{credentials, developer, oauth_clients};
 
 use super::{Routes, State, fault, tenant_of};
-
-/// The tenant of whoever may change its developer settings.
-fn managed(principal: &OwnerOrWorkspace) -> Result<TenantId, Fault> {
-    let role = match principal {
-        OwnerOrWorkspace::Owner(_) => WorkspaceRole::Owner,
-        OwnerOrWorkspace::Workspace(agent) => WorkspaceRole::from(agent.role.as_str()),
-    };
-    developer::must_manage(&role).map_err(fault)?;
-    Ok(tenant_of(principal))
-}
 
 impl DeveloperSettingsOperations for Routes {
     async fn get_developer_settings(
@@ -44,7 +34,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: UpdateDeveloperAllowedDomainsInput,
     ) -> Result<types::DeveloperSettingsEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data =
             developer::update_developer_allowed_domains(&cx.app, tenant, input.body).await.map_err(fault)?;
         Ok(types::DeveloperSettingsEnvelope { success: Some(ConstTrue), data: Some(data) })
@@ -79,7 +69,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: CreateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = credentials::create_server_api_credential(&cx.app, tenant, input.body, cx.repeat(&call))
             .await
             .map_err(fault)?;
@@ -92,7 +82,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: UpdateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = credentials::update_server_api_credential(
             &cx.app,
             tenant,
@@ -110,7 +100,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: DisableServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = credentials::disable_server_api_credential(&cx.app, tenant, input.credential_id.into())
             .await
             .map_err(fault)?;
@@ -123,7 +113,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: RotateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = credentials::rotate_server_api_credential(
             &cx.app,
             tenant,
@@ -154,7 +144,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: CreateOauthClientInput,
     ) -> Result<types::OAuthClientSecretEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = oauth_clients::create_oauth_client(&cx.app, tenant, input.body, cx.repeat(&call))
             .await
             .map_err(fault)?;
@@ -167,7 +157,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: UpdateOauthClientInput,
     ) -> Result<types::OAuthClientEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data =
             oauth_clients::update_oauth_client(&cx.app, tenant, input.oauth_client_id.into(), input.body)
                 .await
@@ -181,7 +171,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: RevokeOauthClientInput,
     ) -> Result<types::OAuthClientEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = oauth_clients::revoke_oauth_client(&cx.app, tenant, input.oauth_client_id.into())
             .await
             .map_err(fault)?;
@@ -194,7 +184,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: RotateOauthClientSecretInput,
     ) -> Result<types::OAuthClientSecretEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = oauth_clients::rotate_oauth_client_secret(
             &cx.app,
             tenant,
@@ -212,7 +202,7 @@ impl DeveloperSettingsOperations for Routes {
         principal: OwnerOrWorkspace,
         input: DeleteRevokedOauthClientInput,
     ) -> Result<types::OAuthClientDeletedEnvelope, Fault> {
-        let tenant = managed(&principal)?;
+        let tenant = tenant_of(&principal);
         let data = oauth_clients::delete_revoked_oauth_client(&cx.app, tenant, input.oauth_client_id.into())
             .await
             .map_err(fault)?;

@@ -1,4 +1,5 @@
-//! Compares who may call an operation: security requirements, their schemes, and scope lists in extensions.
+//! Compares who may call an operation: security requirements, their schemes, and what extensions say of scopes, kinds
+//! of credential and roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,7 @@ pub(super) fn compare(
     schemes(old, new, before, after, told);
     scopes(before, after, told);
     principals(before, after, told);
+    roles(before, after, told);
 }
 
 fn ways_in(document: &Value, operation: &Operation<'_>) -> Vec<WayIn> {
@@ -168,6 +170,40 @@ fn principals(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
             let message = format!("{item} may not call it any more");
             let at = join(&before.pointer(), key);
             told.tell(Level::Breaking, "principal-removed", Side::Old, at, message, &after.label());
+        }
+    }
+}
+
+/// Extensions that list roles. Without a list, whoever is let in may call, in whatever role.
+fn roles(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
+    for key in keys(before, after, "-roles") {
+        let read = |operation: &Operation<'_>| -> Option<BTreeSet<String>> {
+            operation.value.get(key).map(|list| strings(list).map(str::to_owned).collect())
+        };
+        let mut tell = |level, rule, side, message: String| {
+            let of = if side == Side::New { after } else { before };
+            told.tell(level, rule, side, join(&of.pointer(), key), message, &after.label());
+        };
+        match (read(before), read(after)) {
+            (None, Some(is)) => {
+                let names = is.into_iter().collect::<Vec<_>>().join(" or ");
+                tell(Level::Breaking, "role-needed", Side::New, format!("needs the role {names}"));
+            }
+            (Some(_), None) => {
+                let message = "does not need a role any more".to_owned();
+                tell(Level::Compatible, "role-not-needed", Side::Old, message);
+            }
+            (Some(was), Some(is)) => {
+                for role in is.difference(&was) {
+                    let message = format!("the role {role} may call it too");
+                    tell(Level::Compatible, "role-added", Side::New, message);
+                }
+                for role in was.difference(&is) {
+                    let message = format!("the role {role} may not call it any more");
+                    tell(Level::Breaking, "role-removed", Side::Old, message);
+                }
+            }
+            (None, None) => {}
         }
     }
 }

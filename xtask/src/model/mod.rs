@@ -84,13 +84,15 @@ pub struct Operation {
     pub anonymous: bool,
 }
 
-/// A kind of credential that an operation accepts, and the scopes it then needs.
+/// A kind of credential that an operation accepts, and the scopes and roles it then needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The kind, as in the settings.
     pub kind: String,
     /// Scopes that must be held: of each entry one, and of every entry.
     pub scopes: Vec<Vec<String>>,
+    /// Roles of which it must act in one. Empty: in any, or in none.
+    pub roles: Vec<String>,
 }
 
 /// Where a parameter travels.

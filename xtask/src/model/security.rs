@@ -1,4 +1,4 @@
-//! Who may call what: kinds of credential, their scopes, and the error codes that the settings give them.
+//! Who may call what: kinds of credential, their scopes and roles, and the error codes that the settings give them.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -51,6 +51,19 @@ impl Builder<'_> {
         entries.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
     }
 
+    /// The roles that the extension names; none where it is not there.
+    fn roles(&self, operation: &Value, pointer: &str) -> Result<Vec<String>> {
+        let Some(name) = &self.settings.extensions.roles else { return Ok(Vec::new()) };
+        let Some(entries) = operation.get(name.as_str()) else { return Ok(Vec::new()) };
+        let roles: Option<Vec<String>> = entries
+            .as_array()
+            .and_then(|entries| entries.iter().map(|entry| entry.as_str().map(str::to_owned)).collect());
+        // An empty list would let in nobody, or everybody.
+        roles
+            .filter(|roles| !roles.is_empty())
+            .with_context(|| format!("{}: {pointer}/{name}: a list of roles is needed here", self.file))
+    }
+
     /// Refuses a security scheme whose credential is not a text in a known place.
     fn carried(&self, name: &str) -> Result<()> {
         let scheme = &self.document["components"]["securitySchemes"][name];
@@ -83,6 +96,7 @@ impl Builder<'_> {
         };
         let scopes = self.scopes(operation, pointer)?;
         let allowed = list(&self.settings.extensions.principals);
+        let roles = self.roles(operation, pointer)?;
         let mut accepted: Vec<Accepted> = Vec::new();
         let mut anonymous = alternatives.is_empty();
         for alternative in alternatives {
@@ -135,7 +149,8 @@ impl Builder<'_> {
                             .collect(),
                         _ => Vec::new(),
                     };
-                    accepted.push(Accepted { kind: kind.kind.clone(), scopes });
+                    let roles = if kind.roles { roles.clone() } else { Vec::new() };
+                    accepted.push(Accepted { kind: kind.kind.clone(), scopes, roles });
                 }
                 if !any {
                     bail!(
@@ -154,6 +169,12 @@ impl Builder<'_> {
                     );
                 }
             }
+        }
+        if !roles.is_empty() && accepted.iter().all(|entry| entry.roles.is_empty()) {
+            bail!(
+                "{}: {pointer}: roles are asked for, and no kind of credential that opens it acts in one; see roles of [[principal]] in the settings",
+                self.file
+            );
         }
         Ok((accepted, anonymous))
     }

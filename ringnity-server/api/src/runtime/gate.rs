@@ -39,7 +39,7 @@ pub struct CredentialKind {
     pub invalid: Option<&'static str>,
     /// Code when it has had its time.
     pub expired: Option<&'static str>,
-    /// Code when it lacks a scope.
+    /// Code when it lacks a scope, or acts in another role.
     pub denied: Option<&'static str>,
 }
 
@@ -92,12 +92,17 @@ impl From<Fault> for AuthFailure {
     }
 }
 
-/// Who holds a credential may hold scopes too.
+/// Who holds a credential may hold scopes too, and act in a role.
 pub trait Scoped {
     /// Whether `scope` is held.
     fn holds(&self, scope: &str) -> bool {
         let _ = scope;
         false
+    }
+
+    /// The role that is acted in, where the credential has one.
+    fn role(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -121,7 +126,7 @@ pub trait Gate: Hooks {
         credential: &Credential,
     ) -> impl Future<Output = Result<Self::Principal, AuthFailure>> + Send;
 
-    /// Called as soon as it is known who calls, before scopes are compared and the body is read: rate limits
+    /// Called as soon as it is known who calls, before scopes and roles are compared and the body is read: rate limits
     /// and the like. Nobody calls where no credential was accepted, be it that none is needed or that the request
     /// is about to be refused. A refusal here is the answer.
     fn admitted(
@@ -143,6 +148,10 @@ pub async fn authenticate<G: Gate>(gate: &G, call: &Call) -> Result<Option<G::Pr
                 if !any.iter().any(|scope| principal.holds(scope)) {
                     return Err(denied(kind, any));
                 }
+            }
+            let roles = access.roles;
+            if !roles.is_empty() && !principal.role().is_some_and(|role| roles.contains(&role)) {
+                return Err(other_role(kind, roles));
             }
             Ok(Some(principal))
         }
@@ -272,6 +281,17 @@ fn rejected(kind: &CredentialKind, named: Option<&'static str>, message: &'stati
         if kind.sources.contains(&Source::Basic) { "Basic" } else { r#"Bearer error="invalid_token""# };
     Fault::new(StatusCode::UNAUTHORIZED, code(named, Problem::Unauthenticated), message)
         .header(WWW_AUTHENTICATE, challenge)
+}
+
+/// What is said to whoever acts in none of `roles`.
+fn other_role(kind: &CredentialKind, roles: &[&str]) -> Fault {
+    let names = roles.join(" or ");
+    Fault::new(
+        StatusCode::FORBIDDEN,
+        code(kind.denied, Problem::Forbidden),
+        format!("Only the role {names} may do this. Ask somebody who has it."),
+    )
+    .detail(format!("needs role {names}"))
 }
 
 /// What is said where none of `any` is held.

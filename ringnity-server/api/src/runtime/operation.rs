@@ -45,13 +45,15 @@ impl PartialEq for Operation {
 
 impl Eq for Operation {}
 
-/// A kind of credential with the scopes that it must then hold.
+/// A kind of credential with the scopes that it must then hold, and the roles in which it may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// The kind, as in the generator's settings.
     pub kind: &'static str,
     /// Scopes that must be held: of each entry one, and of every entry.
     pub scopes: &'static [&'static [&'static str]],
+    /// Roles of which it must act in one. Empty: in any, or in none.
+    pub roles: &'static [&'static str],
 }
 
 /// Where a parameter travels.

@@ -83,7 +83,8 @@ impl Authenticate for App {
 
     async fn staff(&self, _: &Call, credential: &Credential) -> Result<StaffPrincipal, AuthFailure> {
         match credential.secret() {
-            "staff:bob" => Ok(StaffPrincipal { name: "bob".into() }),
+            "staff:bob" => Ok(StaffPrincipal { name: "bob".into(), role: "publisher".into() }),
+            "staff:eve" => Ok(StaffPrincipal { name: "eve".into(), role: "reader".into() }),
             "staff:late" => Err(AuthFailure::Expired),
             _ => Err(AuthFailure::NotThisKind),
         }

@@ -73,6 +73,18 @@ async fn of_several_kinds_the_one_that_knows_the_credential_decides() {
 }
 
 #[tokio::test]
+async fn another_role_is_403_and_the_roles_are_named_to_whom_it_has() {
+    let server = Server::start();
+    let who = |session| server.request("GET", "/api/who").header("x-session", session);
+    let answer = Answer::of(who("staff:eve")).await;
+    let line = "needs role editor or publisher";
+    assert_eq!(answer.fault(), (403, "STAFF_ROLE".into(), vec![line.into()]));
+    // The limit is asked before the roles, too, and a kind that acts in no role is asked for none.
+    assert_eq!(Answer::of(who("staff:eve").header("x-flood", "of all")).await.fault().0, 429);
+    assert_eq!(Answer::of(who("guest:ada")).await.said(), "guest ada");
+}
+
+#[tokio::test]
 async fn nobody_is_welcome_where_the_contract_says_so_but_a_bad_credential_is_not() {
     let server = Server::start();
     assert_eq!(Answer::of(server.request("GET", "/api/maybe")).await.said(), "nobody");

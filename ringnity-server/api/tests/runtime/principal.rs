@@ -16,6 +16,7 @@ pub struct GuestPrincipal {
 #[derive(Debug, Clone)]
 pub struct StaffPrincipal {
     pub name: String,
+    pub role: String,
 }
 
 impl Scoped for UserPrincipal {
@@ -25,4 +26,8 @@ impl Scoped for UserPrincipal {
 }
 
 impl Scoped for GuestPrincipal {}
-impl Scoped for StaffPrincipal {}
+impl Scoped for StaffPrincipal {
+    fn role(&self) -> Option<&str> {
+        Some(&self.role)
+    }
+}

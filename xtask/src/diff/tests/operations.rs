@@ -391,6 +391,14 @@ fn who_may_call_is_compared_as_ways_in() {
                 backwards: ("scope-removed", Compatible),
             },
         ),
+        (
+            "a role where none was needed",
+            Case {
+                edit: |d| set(d, CREATE, "x-store-roles", json!(["owner"])),
+                forwards: ("role-needed", Breaking),
+                backwards: ("role-not-needed", Compatible),
+            },
+        ),
     ];
     for (name, case) in &cases {
         check(name, case);
@@ -399,9 +407,17 @@ fn who_may_call_is_compared_as_ways_in() {
     set(&mut old, LIST, "x-store-principals", json!(["agent", "admin"]));
     let report = diff(&old, &new, Options::default());
     assert_eq!((only(&report).rule, only(&report).level), ("principal-removed", Breaking));
-    // The same said by the document instead of by the operation.
     unset(&mut new, LIST, "x-store-principals");
     unset(&mut old, LIST, "x-store-principals");
+    set(&mut old, LIST, "x-store-roles", json!(["owner"]));
+    set(&mut new, LIST, "x-store-roles", json!(["owner", "admin"]));
+    let report = diff(&old, &new, Options::default());
+    assert_eq!((only(&report).rule, only(&report).level), ("role-added", Compatible));
+    let report = diff(&new, &old, Options::default());
+    assert_eq!((only(&report).rule, only(&report).level), ("role-removed", Breaking));
+    unset(&mut old, LIST, "x-store-roles");
+    unset(&mut new, LIST, "x-store-roles");
+    // The same said by the document instead of by the operation.
     unset(&mut new, LIST, "security");
     unset(&mut new, CREATE, "security");
     set(&mut new, "", "security", json!([{"Key": []}]));

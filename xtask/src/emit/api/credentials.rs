@@ -81,6 +81,15 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
         });
         quote!(match self { #(#arms)* })
     };
+    let role = if kinds.is_empty() {
+        quote!(match *self {})
+    } else {
+        let arms = kinds.iter().map(|kind| {
+            let variant = format_ident!("{}", pascal(&kind.kind));
+            quote!(Self::#variant(principal) => principal.role(),)
+        });
+        quote!(match self { #(#arms)* })
+    };
     let conversions = kinds.iter().map(|kind| {
         let (variant, principal) = (format_ident!("{}", pascal(&kind.kind)), struct_name(&kind.kind));
         let other = (kinds.len() > 1).then(|| quote!(other => Err(other),));
@@ -109,7 +118,7 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
         pub trait Authenticate: Hooks {
             #(#methods)*
 
-            /// Called as soon as it is known who calls, before scopes are compared and the body is read: rate
+            /// Called as soon as it is known who calls, before scopes and roles are compared and the body is read: rate
             /// limits and the like. Nobody calls where no credential was accepted, be it that none is needed or
             /// that the request is about to be refused. A refusal here is the answer.
             fn admitted(
@@ -131,6 +140,10 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
         impl Scoped for Principal {
             fn holds(&self, scope: &str) -> bool {
                 #holds
+            }
+
+            fn role(&self) -> Option<&str> {
+                #role
             }
         }
 

@@ -232,13 +232,15 @@ fn stub(contract: &Contract, operation: &Operation, output: &output::Output) -> 
     }
     for accepted in &operation.principals {
         doc.push(String::new());
-        doc.push(match accepted.scopes.as_slice() {
-            [] => format!("Opened by: {}.", accepted.kind),
-            scopes => {
-                let entries: Vec<String> = scopes.iter().map(|any| any.join("` or `")).collect();
-                format!("Opened by: {} with `{}`.", accepted.kind, entries.join("`, `"))
-            }
-        });
+        let mut line = format!("Opened by: {}", accepted.kind);
+        if !accepted.scopes.is_empty() {
+            let entries: Vec<String> = accepted.scopes.iter().map(|any| any.join("` or `")).collect();
+            line.push_str(&format!(" with `{}`", entries.join("`, `")));
+        }
+        if !accepted.roles.is_empty() {
+            line.push_str(&format!(" as `{}`", accepted.roles.join("` or `")));
+        }
+        doc.push(line + ".");
     }
     let doc = docs(&doc.join("\n"));
     quote! {

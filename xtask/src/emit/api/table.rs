@@ -22,9 +22,9 @@ pub fn emit(contract: &Contract, index: usize, operation: &Operation, success: u
     let params = params(contract, &operation.params)?;
     let body = body(contract, operation)?;
     let accepts = operation.principals.iter().map(|accepted| {
-        let (kind, scopes) = (&accepted.kind, &accepted.scopes);
+        let (kind, scopes, roles) = (&accepted.kind, &accepted.scopes, &accepted.roles);
         let scopes = scopes.iter().map(|any| quote!(&[#(#any),*]));
-        quote!(Access { kind: #kind, scopes: &[#(#scopes),*] })
+        quote!(Access { kind: #kind, scopes: &[#(#scopes),*], roles: &[#(#roles),*] })
     });
     let shape = errors::shape_of(contract, operation);
     // One method per path is a thing of the pointer: the document's own path is in there, prefixes are not.

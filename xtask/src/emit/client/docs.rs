@@ -45,10 +45,18 @@ pub fn of_method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<Str
         .map(|any| format!("`{}`", any.join("` or `")))
         .collect();
     match scopes.as_slice() {
-        [] => facts.push('.'),
-        [one] => facts.push_str(&format!(", with the scope {one}.")),
-        several => facts.push_str(&format!(", with the scopes {}.", several.join(", "))),
+        [] => {}
+        [one] => facts.push_str(&format!(", with the scope {one}")),
+        several => facts.push_str(&format!(", with the scopes {}", several.join(", "))),
     }
+    for accepted in operation.principals.iter().filter(|accepted| !accepted.roles.is_empty()) {
+        facts.push_str(&format!(
+            ", of kind {} in the role `{}`",
+            accepted.kind,
+            accepted.roles.join("` or `")
+        ));
+    }
+    facts.push('.');
     lines.push(facts);
     if operation.addition {
         lines.push(String::new());
