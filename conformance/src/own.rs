@@ -29,14 +29,30 @@ pub fn flows(contract: &Contract) -> Result<Flows> {
     Flows::new(document, contract)
 }
 
-/// A fresh server with demo tenants, started from the program `server`, to whose owners Google is this program.
-pub fn demo(server: &Path) -> Result<DemoServer> {
+/// Requests a minute that a server lets each credential send whose limits are to be reached: more than the flows need
+/// that make credentials, and few to be sent in vain.
+pub const TIGHT: u32 = 20;
+
+/// Fresh servers with demo tenants, which end with this value.
+#[derive(Debug)]
+pub struct Demo {
+    /// What they wrote about themselves.
+    pub inputs: Value,
+    _servers: [DemoServer; 2],
+}
+
+/// A fresh server with demo tenants, started from the program `server`, to whose owners Google is this program; and
+/// one beside it whose limits are tight.
+pub fn demo(server: &Path) -> Result<Demo> {
     let google = Google::start()?;
     let arguments =
         ["--google-client-id", Google::CLIENT_ID, "--google-jwks-url", google.keys()].map(str::to_owned);
-    let mut started = DemoServer::start(server, &arguments)?;
-    google.vouch(&mut started.inputs, Utc::now())?;
-    Ok(started)
+    let started = DemoServer::start(server, &arguments)?;
+    let limited = DemoServer::start(server, &["--rate-limit".to_owned(), TIGHT.to_string()])?;
+    let mut inputs = started.inputs.clone();
+    google.vouch(&mut inputs, Utc::now())?;
+    inputs["limited"] = limited.inputs.clone();
+    Ok(Demo { inputs, _servers: [started, limited] })
 }
 
 /// Google as far as a server sees it that was told the address of its keys. The real one signs for nobody else, so

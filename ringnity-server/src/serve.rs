@@ -107,7 +107,7 @@ pub async fn start_with_jobs(
     let google = config.google().context("cannot prepare sign-in with Google")?;
     let demo = if config.wants_demo() {
         Some(
-            demo::seed(&store, &clock, &config.database.data_dir, &urls)
+            demo::seed(&store, &clock, &signer, &config.database.data_dir, &urls)
                 .await
                 .context("cannot seed the demo")?,
         )

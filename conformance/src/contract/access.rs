@@ -1,4 +1,4 @@
-//! Who may call an operation: kinds of credential, how each travels, and the scopes that it needs.
+//! Who may call an operation: kinds of credential, how each travels, and the scopes and roles that it needs.
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
@@ -69,6 +69,8 @@ pub struct Access {
     pub anonymous: bool,
     /// Of each list one scope is needed.
     pub scopes: Vec<Vec<String>>,
+    /// The roles in which it may be called, by kinds that act in one. Empty: in any.
+    pub roles: Vec<String>,
 }
 
 impl Access {
@@ -82,6 +84,11 @@ impl Access {
             .filter(|any| any.iter().any(|scope| scope.starts_with(prefix)))
             .map(Vec::as_slice)
             .collect()
+    }
+
+    /// The roles of which a credential of `kind` must act in one; empty where none is asked for.
+    pub fn roles(&self, kind: &Kind) -> &[String] {
+        if kind.principal.as_ref().is_some_and(|it| it.roles) { &self.roles } else { &[] }
     }
 }
 
@@ -182,5 +189,6 @@ pub fn access(
             accepted.push(name);
         }
     }
-    Access { anonymous: anonymous || accepted.is_empty(), kinds: accepted, scopes }
+    let roles = extension(&settings.extensions.roles).map(texts).unwrap_or_default();
+    Access { anonymous: anonymous || accepted.is_empty(), kinds: accepted, scopes, roles }
 }

@@ -30,6 +30,8 @@ pub struct Extensions {
     pub scopes: Option<String>,
     /// The kinds of credential that an operation takes.
     pub principals: Option<String>,
+    /// The roles in which an operation may be called.
+    pub roles: Option<String>,
     /// Marks what the published contract lacks.
     pub addition: Option<String>,
 }
@@ -56,12 +58,15 @@ pub struct Principal {
     pub also: Vec<String>,
     /// Prefix of the scopes that it can hold; without one it holds none.
     pub scopes: Option<String>,
+    /// Whether it acts in a role.
+    #[serde(default)]
+    pub roles: bool,
     /// Code when there is none.
     pub missing: Option<String>,
     /// Code when it is not accepted.
     pub invalid: Option<String>,
     /// Code when its time is over.
     pub expired: Option<String>,
-    /// Code when it lacks a scope.
+    /// Code when it lacks a scope, or acts in another role.
     pub denied: Option<String>,
 }

@@ -38,6 +38,9 @@ pub struct Flows {
 pub struct Extra {
     /// Expression of the inputs of a second tenant; they are laid over those of the first.
     pub other_tenant: Option<Value>,
+    /// Expression of the inputs of a server of the same contract whose limits are tight, with its `baseUrl`; they are
+    /// laid over those of the first. It is asked until it refuses.
+    pub limited: Option<Value>,
     /// Where credentials come from, in the order in which they are preferred.
     #[serde(default)]
     pub credentials: Vec<CredentialSource>,
@@ -57,10 +60,24 @@ pub struct CredentialSource {
     pub value: Value,
     /// The scopes that it has; all when left out.
     pub scopes: Option<Vec<String>>,
+    /// The role in which it acts, when it does in one.
+    pub role: Option<String>,
     /// Why it must be refused: `revoked`, `expired`, `disabled`.
     pub state: Option<String>,
     /// How it is refused although it is known: to whom it belongs may not do that.
     pub refused: Option<Refusal>,
+}
+
+impl CredentialSource {
+    /// Whether it opens anything.
+    pub fn opens(&self) -> bool {
+        self.state.is_none() && self.refused.is_none()
+    }
+
+    /// Whether it opens whatever its kind opens.
+    pub fn is_whole(&self) -> bool {
+        self.scopes.is_none() && self.opens()
+    }
 }
 
 /// How a credential is refused that is known.
@@ -249,6 +266,10 @@ impl Flows {
                     source.kind,
                     known.join(", ")
                 );
+            }
+            let acts = contract.kinds[&source.kind].principal.as_ref().is_some_and(|it| it.roles);
+            if source.role.is_some() && !acts {
+                bail!("credential {:?}: kind {} acts in no role, by the settings", source.name, source.kind);
             }
             let named = source.refused.iter().flat_map(|refusal| refusal.operations.iter().flatten());
             for id in named {

@@ -1,9 +1,13 @@
-//! Every credential that does not fit: none, nonsense, another kind, one that lacks a scope, one that is over.
+//! Every credential that does not fit: none, nonsense, another kind, one that lacks a scope or acts in another role, one
+//! that is over.
 
 use super::Planner;
 use crate::draft::Carried;
 use crate::report::Rule;
 use crate::run::{Credential, Expect, Probe};
+
+/// The state of a credential whose time is over.
+const EXPIRED: &str = "expired";
 
 impl Planner<'_> {
     /// The codes of a 401 or 403: those that the settings give for the kinds that the operation takes.
@@ -30,6 +34,26 @@ impl Planner<'_> {
             statuses: vec![401],
             codes: self.principal_codes(false),
             pointer: format!("{}/security", self.seat.draft.operation.pointer),
+        }
+    }
+
+    /// How a credential is refused that is over: one whose time is over in words of its own, where there are any.
+    fn over(&self, credential: &Credential, state: &str) -> Expect {
+        let principal = self.contract().kinds[&credential.kind].principal.as_ref();
+        match (principal.and_then(|kind| kind.expired.as_ref()), self.unauthenticated()) {
+            (Some(code), Expect::Refused { rule, statuses, pointer, .. }) if state == EXPIRED => {
+                Expect::Refused { rule, statuses, codes: vec![code.clone()], pointer }
+            }
+            (_, other) => other,
+        }
+    }
+
+    fn denied(&self) -> Expect {
+        Expect::Refused {
+            rule: Rule::Scope,
+            statuses: vec![403],
+            codes: self.principal_codes(true),
+            pointer: self.seat.draft.operation.pointer.clone(),
         }
     }
 
@@ -68,7 +92,7 @@ impl Planner<'_> {
         for credential in self.tenant.credentials.iter().filter(|one| access.kinds.contains(&one.kind)) {
             if let Some(state) = &credential.state {
                 let tried = format!("a credential of kind {} that is {state}", credential.kind);
-                with(tried, Some(self.carried(credential)), self.unauthenticated());
+                with(tried, Some(self.carried(credential)), self.over(credential, state));
                 continue;
             }
             if let Some(refusal) = credential.refusal_by(&draft.operation) {
@@ -81,18 +105,18 @@ impl Planner<'_> {
                 with(credential.name.clone(), Some(self.carried(credential)), expect);
                 continue;
             }
+            if !credential.acts_for(&draft.operation) {
+                let roles = access.roles(&self.contract().kinds[&credential.kind]).join(" or ");
+                let tried = format!("{}, whose role is not {roles}", credential.name);
+                with(tried, Some(self.carried(credential)), self.denied());
+                continue;
+            }
             let Some(scopes) = &credential.scopes else { continue };
             let needs = access.needs(&self.contract().kinds[&credential.kind]);
             let lacking = needs.iter().find(|any| !any.iter().any(|scope| scopes.contains(scope)));
             if let Some(lacking) = lacking {
-                let expect = Expect::Refused {
-                    rule: Rule::Scope,
-                    statuses: vec![403],
-                    codes: self.principal_codes(true),
-                    pointer: draft.operation.pointer.clone(),
-                };
                 let tried = format!("{}, which lacks {}", credential.name, lacking.join(" or "));
-                with(tried, Some(self.carried(credential)), expect);
+                with(tried, Some(self.carried(credential)), self.denied());
             }
         }
         out
@@ -105,7 +129,10 @@ impl Planner<'_> {
         for kind in &draft.operation.access.kinds {
             let Some(kind) = self.contract().kinds.get(kind) else { continue };
             let opens = |one: &&Credential| {
-                one.kind == kind.name && one.state.is_none() && one.refusal_by(&draft.operation).is_none()
+                one.kind == kind.name
+                    && one.state.is_none()
+                    && one.acts_for(&draft.operation)
+                    && one.refusal_by(&draft.operation).is_none()
             };
             for credential in self.tenant.credentials.iter().filter(opens) {
                 let needs = draft.operation.access.needs(kind);

@@ -48,7 +48,7 @@ pub enum Rule {
     Refused,
     /// A credential that does not fit is refused.
     Credential,
-    /// A credential that lacks a scope is refused with 403.
+    /// A credential that lacks a scope, or acts in another role, is refused with 403.
     Scope,
     /// What belongs to another tenant does not exist.
     Tenant,
@@ -62,6 +62,8 @@ pub enum Rule {
     MediaType,
     /// A method that the contract does not have is refused.
     Method,
+    /// Who asks too often is refused with 429.
+    Limit,
     /// Request ids are there and differ.
     RequestId,
     /// There is an answer in time.
@@ -70,7 +72,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of the checks.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Status,
         Self::ContentType,
         Self::Header,
@@ -91,6 +93,7 @@ impl Rule {
         Self::Idempotency,
         Self::MediaType,
         Self::Method,
+        Self::Limit,
         Self::RequestId,
         Self::TimeOut,
     ];
@@ -118,6 +121,7 @@ impl Rule {
             Self::Idempotency => "idempotency",
             Self::MediaType => "media-type",
             Self::Method => "method",
+            Self::Limit => "limit",
             Self::RequestId => "request-id",
             Self::TimeOut => "time-out",
         }
@@ -139,13 +143,14 @@ impl Rule {
             Self::Accepted => "what the contract forbids is refused",
             Self::Refused => "what the contract allows is not refused as invalid",
             Self::Credential => "a credential that does not fit is refused",
-            Self::Scope => "a missing scope is refused",
+            Self::Scope => "a missing scope or another role is refused",
             Self::Tenant => "what belongs to another tenant does not exist",
             Self::Effect => "answers are true: created is there, deleted is gone, refused changed nothing",
             Self::Page => "every item stands on exactly one page, and there is an end",
             Self::Idempotency => "a repeat has no second effect",
             Self::MediaType => "a body of another media type is refused",
             Self::Method => "methods that are not documented are not served",
+            Self::Limit => "who asks too often is refused with 429",
             Self::RequestId => "every answer has a request id of its own",
             Self::TimeOut => "every request is answered in time",
         }

@@ -56,10 +56,10 @@ pub struct Engine {
     pub(crate) contract: Arc<Contract>,
     pub(crate) flows: Flows,
     pub(crate) options: Options,
-    pub(crate) judge: Judge,
+    pub(crate) judge: Arc<Judge>,
     pub(crate) client: Client,
-    pub(crate) record: Record,
-    pub(crate) masks: RwLock<Masks>,
+    pub(crate) record: Arc<Record>,
+    pub(crate) masks: Arc<RwLock<Masks>>,
     pub(crate) bar: ProgressBar,
     /// The tenants: the first is the one that is tried, the other must not be touched. Set once they are known.
     pub(crate) tenants: OnceLock<Vec<Tenant>>,
@@ -72,6 +72,25 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// The same run, of another server of the same contract: what is found there is recorded here.
+    pub fn beside(&self, client: Client) -> Self {
+        Self {
+            contract: Arc::clone(&self.contract),
+            flows: self.flows.clone(),
+            options: self.options.clone(),
+            judge: Arc::clone(&self.judge),
+            client,
+            record: Arc::clone(&self.record),
+            masks: Arc::clone(&self.masks),
+            bar: self.bar.clone(),
+            tenants: OnceLock::new(),
+            foreign: OnceLock::new(),
+            moving: OnceLock::new(),
+            started: self.started,
+            unreachable: AtomicBool::new(false),
+        }
+    }
+
     /// Whether the time is over or the server is gone.
     pub fn stopped(&self) -> Option<String> {
         if self.unreachable.load(Ordering::Relaxed) {
@@ -123,6 +142,18 @@ impl Engine {
         more: impl FnOnce(&Response, &mut Vec<Finding>),
     ) -> Option<Response> {
         let answer = self.patiently(request).await;
+        self.answered(operation, tried, request, answer, more).await
+    }
+
+    /// Judges what came back for a request, and records what `more` finds as well.
+    pub async fn answered(
+        &self,
+        operation: &Operation,
+        tried: &str,
+        request: &Request,
+        answer: Result<Response, Failure>,
+        more: impl FnOnce(&Response, &mut Vec<Finding>),
+    ) -> Option<Response> {
         self.bar.inc(1);
         let mut findings = Vec::new();
         let response = match answer {
@@ -152,7 +183,7 @@ impl Engine {
         }
         self.record.checked(self.judge.rules(operation, &response));
         findings.extend(self.judge.response(operation, &response));
-        findings.extend(self.record.request_id(request, &response));
+        findings.extend(self.record.request_id(&self.client.base, request, &response));
         more(&response, &mut findings);
         self.put(operation, tried, request, Some(&response), findings);
         Some(response)
@@ -169,7 +200,8 @@ impl Engine {
     ) {
         let code = response.and_then(|response| self.judge.code(operation, response));
         let masks = self.masks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.record.exchange(operation, tried, request, response, code, findings, &masks);
+        let curl = if findings.is_empty() { String::new() } else { request.curl(&self.client.base, &masks) };
+        self.record.exchange(operation, tried, curl, response, code, findings, &masks);
     }
 
     fn address(&self) -> String {

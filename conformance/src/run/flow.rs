@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::tenant::{Credential, Tenant, overlay};
 use crate::contract::{Operation, Place};
 use crate::draft::{Carried, Content, Draft, Payload};
-use crate::flows::{Scope, Step, Workflow, holds, mentions, resolve};
+use crate::flows::{CredentialSource, Scope, Step, Workflow, holds, mentions, resolve};
 use crate::judge::Finding;
 use crate::report::Rule;
 use crate::values::escape;
@@ -261,7 +261,7 @@ impl Engine {
         let mut tenants = Vec::new();
         for (index, inputs) in all.into_iter().enumerate() {
             let mut tenant = Tenant { inputs, ..Tenant::default() };
-            self.credentials(&mut tenant, index == 0).await?;
+            self.credentials(&mut tenant, index == 0, |_| true).await?;
             for workflow in &self.flows.workflows {
                 match self.flow(&mut tenant, workflow).await {
                     Ok(()) => {}
@@ -276,8 +276,14 @@ impl Engine {
         Ok(tenants)
     }
 
-    async fn credentials(&self, tenant: &mut Tenant, first: bool) -> Result<()> {
-        for source in &self.flows.extra.credentials {
+    /// Finds or makes the credentials that are `wanted`. Only the `first` tenant's have to be there.
+    pub(super) async fn credentials(
+        &self,
+        tenant: &mut Tenant,
+        first: bool,
+        wanted: impl Fn(&CredentialSource) -> bool,
+    ) -> Result<()> {
+        for source in self.flows.extra.credentials.iter().filter(|source| wanted(source)) {
             let mut problem = None;
             for workflow in &self.flows.workflows {
                 if mentions(&source.value, &[&format!("$workflows.{}.", workflow.workflow_id)])
@@ -299,13 +305,14 @@ impl Engine {
                         kind: source.kind.clone(),
                         value,
                         scopes: source.scopes.clone(),
+                        role: source.role.clone(),
                         state: source.state.clone(),
                         refused: source.refused.clone(),
                     });
                 }
                 Ok(other) => self.record.note(format!("credential {:?} is not a text: {other}", source.name)),
                 // Those that open something are needed; the others are tried where they are there.
-                Err(error) if first && source.refused.is_none() && mentions(&source.value, &["$inputs."]) => {
+                Err(error) if first && source.opens() && mentions(&source.value, &["$inputs."]) => {
                     bail!("there is no credential {:?}: {error}; give it with --inputs", source.name)
                 }
                 Err(error) if first => {

@@ -21,6 +21,7 @@ use crate::wire::{Client, Masks};
 
 mod engine;
 mod flow;
+mod limits;
 mod methods;
 mod pages;
 mod record;
@@ -89,9 +90,12 @@ pub async fn run(
         masks.add(name, value);
     }
     let engine = Arc::new(Engine {
-        judge: Judge::new(Arc::clone(&contract), secrets.into_iter().map(|(_, value)| value).collect()),
-        record: super::run::record::Record::new(&client.base),
-        masks: RwLock::new(masks),
+        judge: Arc::new(Judge::new(
+            Arc::clone(&contract),
+            secrets.into_iter().map(|(_, value)| value).collect(),
+        )),
+        record: Arc::default(),
+        masks: Arc::new(RwLock::new(masks)),
         bar: bar(options.progress),
         tenants: OnceLock::new(),
         foreign: OnceLock::new(),
@@ -119,6 +123,10 @@ pub async fn run(
         }
         phase(&engine, stage.name());
         stage.run(&engine, &seats).await;
+    }
+    if cut_short.is_none() {
+        phase(&engine, "what is asked too often");
+        limits::run(&engine, inputs).await?;
     }
     let cut_short = cut_short.or_else(|| engine.stopped());
     if cut_short.is_none() {

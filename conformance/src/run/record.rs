@@ -36,18 +36,12 @@ struct Inner {
 }
 
 /// What was sent and found so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Record {
     inner: Mutex<Inner>,
-    base: String,
 }
 
 impl Record {
-    /// An empty record of a run against `base`.
-    pub fn new(base: &str) -> Self {
-        Self { inner: Mutex::default(), base: base.to_owned() }
-    }
-
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,23 +88,23 @@ impl Record {
         })
     }
 
-    /// The finding that an answer's request id is one that another answer had, if so.
-    pub fn request_id(&self, request: &Request, response: &Response) -> Option<Finding> {
+    /// The finding that an answer's request id is one that another answer of the server at `base` had, if so.
+    pub fn request_id(&self, base: &str, request: &Request, response: &Response) -> Option<Finding> {
         let id = response.header(REQUEST_ID)?;
         self.checked([Rule::RequestId]);
-        if request.header(REQUEST_ID).is_some() || self.inner().request_ids.insert(id.to_owned()) {
+        if request.header(REQUEST_ID).is_some() || self.inner().request_ids.insert(format!("{base} {id}")) {
             return None;
         }
         Some(Finding::new(Rule::RequestId, "", "an id that no other answer has", id))
     }
 
-    /// An exchange and what was found of it. `code` is that of its error.
+    /// An exchange and what was found of it. `curl` is the line that repeats it, `code` that of its error.
     #[expect(clippy::too_many_arguments, reason = "all that is known of it")]
     pub fn exchange(
         &self,
         operation: &Operation,
         tried: &str,
-        request: &Request,
+        curl: String,
         response: Option<&Response>,
         code: Option<String>,
         findings: Vec<Finding>,
@@ -136,7 +130,7 @@ impl Record {
                 pointer: finding.pointer,
                 expected: masks.hide(&finding.expected),
                 seen: masks.hide(&finding.seen),
-                curl: request.curl(&self.base, masks),
+                curl: curl.clone(),
                 request_id: response.and_then(|response| response.header(REQUEST_ID)).map(str::to_owned),
                 times: 1,
             });

@@ -20,6 +20,8 @@ pub struct Credential {
     pub value: String,
     /// Its scopes; all when `None`.
     pub scopes: Option<Vec<String>>,
+    /// The role in which it acts, when that is known.
+    pub role: Option<String>,
     /// Why it must be refused.
     pub state: Option<String>,
     /// How it is refused although it is known.
@@ -30,6 +32,12 @@ impl Credential {
     /// Whether it opens what it has the scopes for.
     pub fn is_usable(&self) -> bool {
         self.state.is_none() && self.refused.is_none()
+    }
+
+    /// Whether it acts in a role in which the operation may be called. One whose role is not known does.
+    pub fn acts_for(&self, operation: &Operation) -> bool {
+        let roles = &operation.access.roles;
+        roles.is_empty() || self.role.as_ref().is_none_or(|role| roles.contains(role))
     }
 
     /// How an operation refuses it although it is known.
@@ -78,6 +86,7 @@ impl Tenant {
                 .iter()
                 .filter(usable)
                 .filter(|credential| operation.access.kinds.contains(&credential.kind))
+                .filter(|credential| credential.acts_for(operation))
                 .max_by_key(|credential| {
                     (credential.scopes.is_none(), std::cmp::Reverse(self.rank(credential)))
                 }),

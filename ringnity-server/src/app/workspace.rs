@@ -19,8 +19,8 @@ use ringnity_types::{
 use super::sessions::{self, Pair};
 use super::tenants::TenantHints;
 use super::{App, AppError, AppResult, Kind, Repeat, sign_ins};
-use crate::secrets;
 use crate::secrets::tokens::TokenScope;
+use crate::secrets::{self, NewSecret};
 
 /// Prefix of entry tokens, so that a leaked one is recognised.
 const ENTRY_PREFIX: &str = "rn_et_";
@@ -86,6 +86,11 @@ pub fn sign_in_account(tenant: &TenantId, username: &str) -> String {
     format!("{tenant} {username}")
 }
 
+/// An entry token that is about to be stored.
+pub fn new_entry_token() -> AppResult<NewSecret> {
+    secrets::generate(ENTRY_PREFIX).map_err(AppError::internal)
+}
+
 /// Makes a token that takes the owner of that session into the workspace.
 pub async fn create_workspace_entry_token(
     app: &App,
@@ -94,7 +99,7 @@ pub async fn create_workspace_entry_token(
     session: SessionFamilyId,
     repeat: Repeat,
 ) -> AppResult<WorkspaceEntryToken> {
-    let token = secrets::generate(ENTRY_PREFIX).map_err(AppError::internal)?;
+    let token = new_entry_token()?;
     let now = app.now();
     let hash = token.hash.clone();
     let urls = app.urls.clone();

@@ -21,11 +21,12 @@ use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
 use crate::app::{AppError, AppResult};
 use crate::clock::Clock;
 use crate::config::Urls;
+use crate::secrets::tokens::Signer;
 use crate::secrets::{self, NewSecret, password};
 
 mod refused;
 
-pub use refused::DemoRefused;
+pub use refused::{DemoClosed, DemoExpired, DemoRefused};
 
 /// File in the data folder that keeps what the database has only hashes of.
 const KEPT: &str = "demo.json";
@@ -127,7 +128,7 @@ struct Blueprint {
 }
 
 /// Seeds the demo, or takes up the one that is there.
-pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> Result<Demo> {
+pub async fn seed(store: &Store, clock: &Clock, signer: &Signer, folder: &Path, urls: &Urls) -> Result<Demo> {
     let kept = folder.join(KEPT);
     if let Ok(text) = std::fs::read_to_string(&kept) {
         let mut demo: Demo = serde_json::from_str(&text)
@@ -141,10 +142,10 @@ pub async fn seed(store: &Store, clock: &Clock, folder: &Path, urls: &Urls) -> R
     }
     let first = blueprint("demo", "Demo Company").await?;
     let other = blueprint("other", "Other Company").await?;
-    let refused = refused::Blueprints::new().await?;
+    let now = clock.now();
+    let refused = refused::Blueprints::new(signer, now).await?;
     let admin = (format!("admin@{}.example", "platform"), random_password()?);
     let admin_hash = password::hash(admin.1.clone()).await?;
-    let now = clock.now();
     let admin_email = admin.0.clone();
     let (first, other, refused) = store
         .write(move |c| {

@@ -10,14 +10,16 @@ use ringnity_store::credentials::{self, ServerCredentialChanges};
 use ringnity_store::oauth_clients::{self, NewOauthClient};
 use ringnity_store::plans::PlanQuota;
 use ringnity_store::tenants::{self, TenantChanges};
-use ringnity_store::{AgentId, Conn, TenantId, owners, platform};
+use ringnity_store::{AgentId, Conn, TenantId, entry_tokens, owners, platform};
 use ringnity_types::{OAuthClientType, PlatformRole, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
 use super::{Blueprint, DemoOwner, DemoTenant, demo_plan, key, model_plan, new_key, random_password, tenant};
+use crate::app::oauth_clients::new_client_id;
 use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
-use crate::app::{AppError, AppResult};
-use crate::secrets::{self, password};
+use crate::app::{AppError, AppResult, sessions, workspace};
+use crate::secrets::tokens::{ACCESS_TOKEN_LIFE, SdkClaims, SdkGrant, SignError, Signer, TokenScope};
+use crate::secrets::{NewSecret, password};
 
 /// Who is refused something.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +35,42 @@ pub struct DemoRefused {
     pub owner: DemoOwner,
     /// An administrator of the platform who is switched off.
     pub platform_admin: DemoOwner,
+    /// What people of the tenant that is switched off still have.
+    pub closed_sessions: DemoClosed,
+    /// Tokens whose time is over.
+    pub expired: DemoExpired,
+}
+
+/// What somebody has of sessions that began before their tenant was switched off.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoClosed {
+    /// Its owner's refresh token.
+    pub owner_refresh_token: String,
+    /// A refresh token of its staff.
+    pub workspace_refresh_token: String,
+    /// A token that would take its owner into the workspace.
+    pub entry_token: String,
+}
+
+/// A token of each kind that was good yesterday. They name nobody: when they end is looked at first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoExpired {
+    /// Of an owner.
+    pub owner_token: String,
+    /// Of a member of the staff.
+    pub workspace_token: String,
+    /// Of an administrator of the platform.
+    pub platform_token: String,
+    /// Of a visitor.
+    pub visitor_token: String,
+    /// Of an agent, for the SDK.
+    pub agent_token: String,
+    /// Of a tenant's administration, for the SDK.
+    pub admin_token: String,
+    /// That would say who a visitor is.
+    pub context_token: String,
 }
 
 /// The same before it has ids.
@@ -42,10 +80,14 @@ pub(super) struct Blueprints {
     closed: Blueprint,
     password: String,
     hash: String,
+    owner_refresh: NewSecret,
+    workspace_refresh: NewSecret,
+    entry: NewSecret,
+    expired: DemoExpired,
 }
 
 impl Blueprints {
-    pub(super) async fn new() -> Result<Self> {
+    pub(super) async fn new(signer: &Signer, now: DateTime<Utc>) -> Result<Self> {
         let text = random_password()?;
         let hash = password::hash(text.clone()).await?;
         let same = NewPassword::of(Some(text.clone())).await?;
@@ -81,6 +123,10 @@ impl Blueprints {
             closed: blueprint("closed", "Closed Company")?,
             password: text.clone(),
             hash,
+            owner_refresh: sessions::new_refresh_token()?,
+            workspace_refresh: sessions::new_refresh_token()?,
+            entry: workspace::new_entry_token()?,
+            expired: expired(signer, now - Duration::days(1))?,
         })
     }
 
@@ -104,6 +150,7 @@ impl Blueprints {
         let owner = self.person("former@full.example");
         let stored = owners::owner_insert(c, &id, &owner.email, Some(&self.hash), None, now)?;
         owners::owner_set_active(c, &id, &stored.id, false, now)?;
+        let closed_sessions = self.last_sessions(c, &closed, now)?;
         let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
         tenants::tenant_update(c, &TenantId::from(closed.tenant.client_id.as_str()), &off, now)?;
         let admin = self.person("former@platform.example");
@@ -113,7 +160,29 @@ impl Blueprints {
             let stored = platform::platform_admin_insert(c, &admin.email, &self.hash, name, &role, now)?;
             platform::platform_admin_set_active(c, &stored.id, false, now)?;
         }
-        Ok(DemoRefused { full, bare, closed, owner, platform_admin: admin })
+        let expired = self.expired.clone();
+        Ok(DemoRefused { full, bare, closed, owner, platform_admin: admin, closed_sessions, expired })
+    }
+
+    /// Signs people of a tenant in that is about to be switched off.
+    fn last_sessions(&self, c: &mut Conn, tenant: &DemoTenant, now: DateTime<Utc>) -> AppResult<DemoClosed> {
+        let id = TenantId::from(tenant.tenant.client_id.as_str());
+        for agent in &tenant.agents {
+            let (agent, refresh) = (&agent.agent_id, &self.workspace_refresh.hash);
+            sessions::begin(c, TokenScope::Workspace, Some(&id), agent, refresh, now)?;
+        }
+        for owner in owners::owner_list(c, &id)? {
+            let refresh = &self.owner_refresh.hash;
+            let session = sessions::begin(c, TokenScope::Owner, Some(&id), owner.id.as_str(), refresh, now)?;
+            // As good for as long as the session is: it has to be there still when it is tried.
+            let ends = session.expires_at;
+            entry_tokens::entry_token_insert(c, &id, &owner.id, &session.id, &self.entry.hash, ends, now)?;
+        }
+        Ok(DemoClosed {
+            owner_refresh_token: self.owner_refresh.text.clone(),
+            workspace_refresh_token: self.workspace_refresh.text.clone(),
+            entry_token: self.entry.text.clone(),
+        })
     }
 
     fn person(&self, email: &str) -> DemoOwner {
@@ -129,7 +198,7 @@ fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()>
     let off = ServerCredentialChanges { is_active: Some(false), ..ServerCredentialChanges::default() };
     credentials::server_credential_update(c, tenant, &spare.id, &off, before)?;
     let client = NewOauthClient {
-        client_id: format!("rn_oauth_{}", &secrets::random_hex().map_err(AppError::internal)?[..24]),
+        client_id: new_client_id()?,
         name: "Former client".to_owned(),
         client_type: OAuthClientType::Confidential.to_string(),
         secret_hash: None,
@@ -139,4 +208,24 @@ fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()>
     };
     oauth_clients::oauth_client_insert(c, tenant, &client, now)?;
     Ok(())
+}
+
+/// Tokens that were made so long ago that they are over.
+fn expired(signer: &Signer, made_at: DateTime<Utc>) -> Result<DemoExpired, SignError> {
+    const NOBODY: &str = "nobody";
+    let signed = |scope, tenant| signer.sign(scope, NOBODY, tenant, NOBODY, made_at);
+    let sdk = |scope| {
+        let expires_at = made_at + ACCESS_TOKEN_LIFE;
+        let (subject, tenant, session, claims) = (NOBODY, NOBODY, NOBODY, SdkClaims::default());
+        signer.sign_sdk(SdkGrant { scope, subject, tenant, session, expires_at, claims }, made_at)
+    };
+    Ok(DemoExpired {
+        owner_token: signed(TokenScope::Owner, Some(NOBODY))?,
+        workspace_token: signed(TokenScope::Workspace, Some(NOBODY))?,
+        platform_token: signed(TokenScope::Platform, None)?,
+        visitor_token: sdk(TokenScope::Visitor)?,
+        agent_token: sdk(TokenScope::Agent)?,
+        admin_token: sdk(TokenScope::Admin)?,
+        context_token: sdk(TokenScope::VisitorContext)?,
+    })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use conformance::own::{self, Google};
 use conformance::report::{Coverage, Format, State, Verdict};
 use conformance::run::{Options, run};
-use ringnity_server::config::ServeConfig;
+use ringnity_server::config::{RateLimit, ServeConfig};
 
 use crate::support::{on_each_engine, on_each_engine_with};
 
@@ -22,8 +22,11 @@ fn the_server_keeps_its_contract() {
     on_each_engine_with(known_to_google, async |server| {
         let contract = own::contract().expect("a contract");
         let flows = own::flows(&contract).expect("flows");
+        let limited =
+            server.beside(|config| config.rate_limit = Some(RateLimit::PerMinute(own::TIGHT))).await;
         let mut inputs = serde_json::to_value(&server.demo).expect("JSON");
         google.vouch(&mut inputs, server.clock.now()).expect("tokens");
+        inputs["limited"] = serde_json::to_value(&limited.demo).expect("JSON");
         let options = Options { cases: 3, ..Options::default() };
         let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");
         let told = || Format::Text.render(&report, false);

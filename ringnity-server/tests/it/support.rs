@@ -115,6 +115,11 @@ impl TestServer {
         Self { running: Some(running), demo, clock, base, http, config, jobs, database, _folder: folder }
     }
 
+    /// Another server on a database of its own, on the same engine.
+    pub async fn beside(&self, change: impl Fn(&mut ServeConfig)) -> Self {
+        Self::start_with_jobs(TestDatabase::new(self.database.engine()), change, jobs::all()).await
+    }
+
     /// Stops the server and starts it again on the same database.
     pub async fn restart(&mut self) {
         if let Some(running) = self.running.take() {

@@ -101,7 +101,11 @@ impl From<Fault> for Answer {
             body["details"] = json!(fault.details);
         }
         let answer = Self::json(fault.status, body);
-        if fault.status == 401 { answer.header("WWW-Authenticate", "Bearer") } else { answer }
+        match fault.status {
+            401 => answer.header("WWW-Authenticate", "Bearer"),
+            429 => answer.header("Retry-After", "3600"),
+            _ => answer,
+        }
     }
 }
 
@@ -127,6 +131,7 @@ pub fn spoil(seed: Seed, operation: &str, answer: &mut Answer) {
             answer.headers.push(("Cache-Control", "max-age=60".into()));
         }
         (Seed::ChallengeMissing, _, 401) => answer.without("WWW-Authenticate"),
+        (Seed::AgainMissing, _, 429) => answer.without("Retry-After"),
         (Seed::AllowMissing, _, 405) => answer.without("Allow"),
         (Seed::AllowTooMuch, _, 405) => {
             answer.without("Allow");
@@ -164,6 +169,7 @@ fn spoil_value(seed: Seed, operation: &str, status: u16, value: &mut Value) {
         (Seed::HasMoreWrong, "listBooks", 200) => ("hasMore", json!(true)),
         (Seed::InvalidCodeOther, "createBook", 400) => ("code", json!("NOT_FOUND")),
         (Seed::DeniedCodeOther, _, 403) => ("code", json!("KEY_INVALID")),
+        (Seed::LimitCodeOther, _, 429) => ("code", json!("NOT_FOUND")),
         (Seed::MethodCodeOther, _, 405) => ("code", json!("NOT_FOUND")),
         (Seed::CodeUnknown, "getLoan", 404) => ("code", json!("LOAN_UNKNOWN")),
         (Seed::MemberMissing, "getBook", 200) => return remove(value, "status"),

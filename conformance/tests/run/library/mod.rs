@@ -31,6 +31,9 @@ pub const SETTINGS: &str = include_str!("settings.toml");
 /// How its operations depend on each other.
 pub const FLOWS: &str = include_str!("flows.arazzo.json");
 
+/// So often a credential may ask a server that limits it.
+const OFTEN: usize = 5;
+
 /// Bodies of more bytes are refused.
 const LARGEST: usize = 64 * 1024;
 
@@ -41,7 +44,7 @@ pub struct Library {
     pub base_url: String,
     /// The credentials of one town, and under `otherTenant` those of another.
     pub inputs: Value,
-    _server: Server,
+    _servers: [Server; 2],
 }
 
 /// Starts a library that obeys its contract, or shows one violation.
@@ -50,11 +53,15 @@ pub fn start(seed: Option<Seed>) -> Library {
     if let Some(seed) = seed {
         seed.edit(&mut document);
     }
-    let shared = Arc::new(Shared { contract: Contract::new(&document), state: Mutex::new(State::new(seed)) });
-    let server = serve::start(move |request| answered(Arc::clone(&shared), request));
+    let serve = |state| {
+        let shared = Arc::new(Shared { contract: Contract::new(&document), state: Mutex::new(state) });
+        serve::start(move |request| answered(Arc::clone(&shared), request))
+    };
+    let servers = [serve(State::new(seed)), serve(State::limited(seed))];
     let mut inputs = inputs(&TOWNS[0]);
     inputs["otherTenant"] = self::inputs(&TOWNS[1]);
-    Library { base_url: server.base_url.clone(), inputs, _server: server }
+    inputs["limited"] = json!({ "baseUrl": servers[1].base_url });
+    Library { base_url: servers[0].base_url.clone(), inputs, _servers: servers }
 }
 
 fn inputs(town: &Town) -> Value {
@@ -64,6 +71,7 @@ fn inputs(town: &Town) -> Value {
         "writingKey": town.writing_key,
         "revokedKey": town.revoked_key,
         "owner": { "email": town.email, "password": town.password },
+        "clerk": { "email": town.clerk, "password": town.password },
     })
 }
 
@@ -125,6 +133,7 @@ fn run(
     request: &Request<Bytes>,
 ) -> Result<Answer, Fault> {
     let id = operation.id.as_str();
+    hurry(state, id, request)?;
     let caller = people::admit(state, operation, request.headers(), |state, town| {
         if state.shows(Seed::DeniedDeleteDeletes)
             && id == "deleteBook"
@@ -153,6 +162,19 @@ fn run(
         ("returnLoan", _) => loans::give_back(state, &input),
         _ => Err(Fault::crash()),
     }
+}
+
+/// Refuses whoever has asked often enough, where that is limited.
+fn hurry(state: &mut State, id: &str, request: &Request<Bytes>) -> Result<(), Fault> {
+    let lost = state.shows(Seed::LimitLost) && id == "getLoan";
+    let Some(left) = &mut state.left else { return Ok(()) };
+    let who = request.headers().get("authorization").map_or("nobody", |value| value.to_str().unwrap_or("?"));
+    let left = left.entry(who.to_owned()).or_insert(OFTEN);
+    if *left == 0 && !lost {
+        return Err(Fault::new(429, "TOO_OFTEN", "Come again in an hour."));
+    }
+    *left = left.saturating_sub(1);
+    Ok(())
 }
 
 /// Parameters and body, as far as the contract allows them.

@@ -88,6 +88,7 @@ seeds! {
     NobodyForbidden: "listBooks answers 403 where there is no credential" => "credential" "status" "code";
     ReadScopeLost: "getBook asks for no scope" => "scope";
     WriteScopeLost: "updateBook asks for no scope" => "scope";
+    RoleLost: "exportBooks asks for no role" => "scope";
     ScopeAsUnauthenticated: "listLoans answers 401 where a scope is missing" => "scope";
     TenantLostOnRead: "getBook reads the books of every town" => "tenant";
     TenantLostOnChange: "updateBook changes the books of every town" => "tenant";
@@ -106,6 +107,8 @@ seeds! {
     CacheControlMissing: "loginOwner gives no Cache-Control" => "header";
     CacheControlOther: "loginOwner lets its answer be kept for a minute" => "header";
     ChallengeMissing: "answers of 401 have no WWW-Authenticate" => "header";
+    LimitLost: "getLoan may be asked any number of times" => "limit";
+    AgainMissing: "answers of 429 have no Retry-After" => "header";
     AllowMissing: "answers of 405 have no Allow" => "allow";
     AllowTooMuch: "Allow lists methods that are not served" => "allow";
     MethodBodyEmpty: "answers of 405 have no body" => "not-json" "body" "code" "content-type";
@@ -138,6 +141,7 @@ seeds! {
     // Errors.
     InvalidCodeOther: "createBook gives invalid input the code of a missing thing" => "code";
     DeniedCodeOther: "a missing scope has the code of a wrong key" => "code";
+    LimitCodeOther: "answers of 429 have the code of a missing thing" => "code";
     MethodCodeOther: "answers of 405 have the code of a missing thing" => "code";
     CodeUnknown: "getLoan answers 404 with a code that is not listed" => "body" "code";
     MessageMissing: "getLoan answers 404 without a message" => "body";

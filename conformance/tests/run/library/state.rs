@@ -26,8 +26,10 @@ pub struct State {
     pub texts: HashMap<String, String>,
     /// The first bodies and answers of idempotency keys, by town and key.
     pub repeats: HashMap<(usize, String), (Value, Answer)>,
-    /// The towns of owners' tokens.
-    pub tokens: HashMap<String, usize>,
+    /// The towns of owners' tokens, and whether they are a clerk's.
+    pub tokens: HashMap<String, (usize, bool)>,
+    /// What each credential may still ask, where that is limited.
+    pub left: Option<HashMap<String, usize>>,
     now: DateTime<Utc>,
     count: u64,
 }
@@ -41,9 +43,16 @@ impl State {
             texts: HashMap::new(),
             repeats: HashMap::new(),
             tokens: HashMap::new(),
+            left: None,
             now: Utc::now(),
             count: 0,
         }
+    }
+
+    /// One that lets each credential ask a few times only.
+    pub fn limited(seed: Option<Seed>) -> Self {
+        // Its numbers are others than those of the library beside it.
+        Self { left: Some(HashMap::new()), count: 1 << 32, ..Self::new(seed) }
     }
 
     pub fn shows(&self, seed: Seed) -> bool {
@@ -92,6 +101,8 @@ pub struct Town {
     pub revoked_key: &'static str,
     pub owner_id: &'static str,
     pub email: &'static str,
+    /// The address of whoever helps the owner out; the password is the same.
+    pub clerk: &'static str,
     pub password: &'static str,
 }
 
@@ -104,6 +115,7 @@ pub const TOWNS: [Town; 2] = [
         revoked_key: "lk_northport_old_0a1b2c3d4e5f6071",
         owner_id: "5b0c5f0e-64f5-4a52-9a53-0d1f5a3f7c01",
         email: "nora@northport.example.com",
+        clerk: "carl@northport.example.com",
         password: "north-lamp-and-ladder",
     },
     Town {
@@ -114,6 +126,7 @@ pub const TOWNS: [Town; 2] = [
         revoked_key: "lk_southgate_old_f8091a2b3c4d5e6f",
         owner_id: "8e2d1c3b-7a69-4f58-8b47-1c2d3e4f5a02",
         email: "sam@southgate.example.com",
+        clerk: "cleo@southgate.example.com",
         password: "south-wall-and-window",
     },
 ];

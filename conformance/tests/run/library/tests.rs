@@ -10,7 +10,7 @@ use super::walk::{Said, Walk};
 use super::{CONTRACT, FLOWS, Library, SETTINGS, Seed, start};
 
 /// The rules that a checker has.
-const RULES: [&str; 21] = [
+const RULES: [&str; 22] = [
     "status",
     "content-type",
     "header",
@@ -30,6 +30,7 @@ const RULES: [&str; 21] = [
     "idempotency",
     "media-type",
     "method",
+    "limit",
     "request-id",
     "time-out",
 ];

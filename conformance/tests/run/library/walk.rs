@@ -34,7 +34,7 @@ impl Said {
 
     /// The answer in one line, without what is another for every library.
     pub fn line(&self) -> String {
-        let names = ["content-type", "allow", "cache-control", "www-authenticate", "location"];
+        let names = ["content-type", "allow", "cache-control", "www-authenticate", "location", "retry-after"];
         let headers = names.map(|name| stable(&json!(self.header(name))));
         let id = if self.header("x-request-id").is_empty() { "without id" } else { "" };
         let body = if self.body.is_null() { stable(&json!(self.text)) } else { stable(&self.body) };
@@ -109,7 +109,19 @@ impl<'l> Walk<'l> {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Said {
-        let url = format!("{}{path}", self.library.base_url);
+        self.raw_at(&self.library.base_url, method, path, key, headers, body).await
+    }
+
+    async fn raw_at(
+        &self,
+        base: &str,
+        method: &str,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Said {
+        let url = format!("{base}{path}");
         let mut request = self.http.request(method.parse().expect("a method"), url).timeout(PATIENCE);
         if !key.is_empty() {
             request = request.bearer_auth(key);
@@ -141,6 +153,8 @@ impl<'l> Walk<'l> {
         day.shelf(&book, &token).await;
         day.loans(&book).await;
         day.refusals(&book).await;
+        day.clerk().await;
+        day.hurry().await;
         day.said
     }
 }
@@ -192,6 +206,28 @@ impl Day<'_, '_> {
         self.try_it("getOwner", "as the owner", token, "GET /owner", None).await;
         self.try_it("getOwner", "as a server", "serverKey", "GET /owner", None).await;
         self.try_it("getOwner", "as nobody", "", "GET /owner", None).await;
+    }
+
+    /// Who may less than the owner.
+    async fn clerk(&mut self) {
+        let login = self.walk.library.inputs["clerk"].clone();
+        let token = self.walk.send("POST", "/owner/login", "", Some(login)).await.body["accessToken"].clone();
+        let token = token.as_str().unwrap_or_default();
+        self.try_it("getOwner", "as a clerk", token, "GET /owner", None).await;
+        self.try_it("exportBooks", "as a clerk", token, "GET /exports/books?format=json", None).await;
+    }
+
+    /// More than the limited library lets anybody ask.
+    async fn hurry(&mut self) {
+        let base = self.walk.library.inputs["limited"]["baseUrl"].as_str().expect("a limited library");
+        for count in 1..=7 {
+            for (id, path) in [("getHealth", "/health"), ("getLoan", "/loans/none")] {
+                let key = if id == "getLoan" { self.walk.key("serverKey") } else { String::new() };
+                let mut said = self.walk.raw_at(base, "GET", path, &key, &[], None).await;
+                (said.what, said.operation) = (format!("{id} for the {count}. time"), id);
+                self.said.push(said);
+            }
+        }
     }
 
     async fn books(&mut self) -> String {
