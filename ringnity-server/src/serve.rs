@@ -11,7 +11,7 @@ use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
 
 use crate::app::oauth_scopes::ScopeCoverage;
-use crate::app::sign_ins::SignInLimits;
+use crate::app::sign_ins::{SignInLimits, Turns};
 use crate::app::{App, Rates};
 use crate::auth::authenticate::Touches;
 use crate::claim::{self, Claim, Refusal};
@@ -131,6 +131,7 @@ pub async fn start_with_jobs(
         urls,
         rates: Rates::new(rate_limit),
         sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
+        sign_in_turns: Turns::default(),
         passwords: Places::of_the_process(),
         jobs_put: tokio::sync::Notify::new(),
     });

@@ -63,6 +63,8 @@ pub struct App {
     pub rates: Rates,
     /// How often signing in may fail, where that is limited.
     pub sign_in_limits: Option<sign_ins::SignInLimits>,
+    /// Whose turn it is to sign in.
+    pub sign_in_turns: sign_ins::Turns,
     /// Where the passwords of those who sign in are looked at.
     pub passwords: Places,
     /// Told by a rule that has put a job which should not wait for the next look.
@@ -91,6 +93,7 @@ impl App {
             urls: Urls::default(),
             rates: Rates::new(crate::config::RateLimit::Off),
             sign_in_limits: None,
+            sign_in_turns: sign_ins::Turns::default(),
             passwords: Places::of_the_process(),
             jobs_put: Notify::new(),
         })

@@ -20,25 +20,17 @@ use crate::secrets::tokens::TokenScope;
 /// Signs an owner in: a new session with its first pair of tokens.
 pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest) -> AppResult<OwnerSession> {
     let attempt = sign_ins::begin(app, TokenScope::Owner.as_str(), &request.email, address).await?;
-    let email = request.email.clone();
+    let email = request.email;
     let owner = app.store.read(move |c| owners::owner_by_email(c, &email).map_err(AppError::from)).await?;
-    // An unknown account costs as much time as a known one, and is refused in the same words.
-    let hash = owner.as_ref().and_then(|owner| owner.password_hash.clone());
-    let matches = attempt.password(app, request.password, hash).await?;
-    let owner = owner.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
-    let refresh = sessions::new_refresh_token()?;
-    let now = app.now();
-    let hash = refresh.hash.clone();
-    let begun = app
-        .store
-        .write(move |c| {
-            let begun = begin(c, &owner.tenant_id, &owner.id, &hash, now)?;
-            let is = begun.facts.owner.password_hash.as_ref();
-            sessions::must_still_be(is, owner.password_hash.as_ref(), "Email")?;
-            Ok::<_, AppError>(begun)
+    let known = owner.map(|owner| ((owner.tenant_id, owner.id), owner.password_hash));
+    let signed_in = attempt
+        .sign_in(app, "Email", request.password, known, |c, (tenant, owner), hash, now| {
+            let begun = begin(c, tenant, owner, hash, now)?;
+            let current = begun.facts.owner.password_hash.clone();
+            Ok((begun, current))
         })
         .await?;
-    begun.answer(app, refresh.text, now)
+    signed_in.begun.answer(app, signed_in.refresh_token, signed_in.at)
 }
 
 /// Trades an owner's refresh token for the next pair.

@@ -20,24 +20,18 @@ pub async fn login_platform_admin(
     let email = request.email;
     let admin =
         app.store.read(move |c| platform::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
-    // An unknown account costs as much time as a known one, and is refused in the same words.
-    let hash = admin.as_ref().map(|admin| admin.password_hash.clone());
-    let matches = attempt.password(app, request.password, hash).await?;
-    let admin = admin.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("Email"))?;
-    let refresh = sessions::new_refresh_token()?;
-    let now = app.now();
-    let hash = refresh.hash.clone();
-    let (session, admin) = app
-        .store
-        .write(move |c| {
-            let is = active(c, &admin.id)?;
-            sessions::must_still_be(Some(&is.password_hash), Some(&admin.password_hash), "Email")?;
-            let session = sessions::begin(c, TokenScope::Platform, None, is.id.as_str(), &hash, now)?;
-            platform::platform_admin_signed_in(c, &is.id, now)?;
-            Ok::<_, AppError>((session, is))
+    let known = admin.map(|admin| (admin.id, Some(admin.password_hash)));
+    let signed_in = attempt
+        .sign_in(app, "Email", request.password, known, |c, id, hash, now| {
+            let admin = active(c, id)?;
+            let session = sessions::begin(c, TokenScope::Platform, None, id.as_str(), hash, now)?;
+            platform::platform_admin_signed_in(c, id, now)?;
+            let current = admin.password_hash.clone();
+            Ok(((session, admin), Some(current)))
         })
         .await?;
-    let pair = sessions::pair(app, TokenScope::Platform, &session, refresh.text, now)?;
+    let (session, admin) = signed_in.begun;
+    let pair = sessions::pair(app, TokenScope::Platform, &session, signed_in.refresh_token, signed_in.at)?;
     Ok(answer(admin, pair))
 }
 

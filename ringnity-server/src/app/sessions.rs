@@ -153,11 +153,6 @@ pub fn wrong_credentials(name: &str) -> AppError {
     )
 }
 
-/// Refuses a sign-in whose password was changed while it was looked at: the old one opens nothing any more.
-pub fn must_still_be(now: Option<&String>, looked_at: Option<&String>, name: &str) -> AppResult<()> {
-    if now == looked_at { Ok(()) } else { Err(wrong_credentials(name)) }
-}
-
 /// Refuses an account that is switched off.
 pub fn account_disabled(who: &str) -> AppError {
     AppError::new(

@@ -2,17 +2,23 @@
 //! address, many for an account from everywhere, many from one address whatever the account. A stranger who tries
 //! an account from elsewhere uses up the attempts of that address; and should strangers at many addresses use up
 //! those of the account, it still opens from where it was signed in to before.
+//!
+//! An attempt counts as failed while it is under way, so that many at once gain nothing. Those at one account from one
+//! address take turns: if they ran together, ten of them that are right would be ten that have failed so far.
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use ringnity_store::rates::{self, Rate};
 use ringnity_store::{Conn, StoreError};
 use ringnity_types::ErrorCode;
 
-use super::{App, AppError, AppResult, Kind};
+use super::rates::Crowd;
+use super::{App, AppError, AppResult, Kind, sessions};
 use crate::config::RateLimit;
 use crate::secrets;
+use crate::secrets::password::PasswordError;
 
 /// How long a place is remembered that an account was signed in to from.
 const REMEMBERED: Duration = Duration::days(90);
@@ -37,6 +43,29 @@ impl SignInLimits {
     }
 }
 
+/// How long one waits for a turn. Clients give up later, but somebody is told sooner what is going on.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Who tries an account from an address just now, on this node.
+#[derive(Default)]
+pub struct Turns(Mutex<Crowd<String, Arc<tokio::sync::Mutex<()>>>>);
+
+/// Somebody's turn, until it is dropped.
+type Turn = tokio::sync::OwnedMutexGuard<()>;
+
+impl Turns {
+    async fn take(&self, place: &str) -> AppResult<Turn> {
+        let turn = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever has it or waits for it holds it, too.
+            known.sweep(|turn| Arc::strong_count(turn) > 1);
+            known.known.entry(place.to_owned()).or_default().clone()
+        };
+        let turn = tokio::time::timeout(PATIENCE, turn.lock_owned()).await;
+        turn.map_err(|_| PasswordError::Crowded.into())
+    }
+}
+
 /// An attempt to sign in, counted as failed until it says otherwise.
 #[derive(Debug)]
 #[must_use = "an attempt that nobody calls succeeded counts as failed"]
@@ -44,10 +73,21 @@ pub struct Attempt {
     counted: Vec<(String, Rate)>,
     /// Account and address together, where the account is known.
     place: Option<String>,
+    _turn: Option<Turn>,
 }
 
-/// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Then look
-/// at the password by [`Attempt::password`].
+/// Somebody who has just signed in.
+pub struct SignedIn<T> {
+    /// What beginning the session told.
+    pub begun: T,
+    /// The session's first refresh token.
+    pub refresh_token: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Go on with
+/// [`Attempt::sign_in`].
 pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<Attempt> {
     attempt(app, Some(&name_of(surface, account)), address).await
 }
@@ -75,7 +115,13 @@ pub async fn begin_unknown(app: &App, address: IpAddr) -> AppResult<Attempt> {
 async fn attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult<Attempt> {
     let address = network(address);
     let place = account.map(|account| bucket(&format!("to {account} from {address}")));
-    let Some(limits) = app.sign_in_limits else { return Ok(Attempt { counted: Vec::new(), place }) };
+    let Some(limits) = app.sign_in_limits else {
+        return Ok(Attempt { counted: Vec::new(), place, _turn: None });
+    };
+    let turn = match &place {
+        Some(place) => Some(app.sign_in_turns.take(place).await?),
+        None => None,
+    };
     let mut narrow = vec![(bucket(&format!("from {address}")), limits.address)];
     let wide = account.map(|account| (bucket(&format!("to {account}")), limits.account));
     if let (Some(place), Some((account, _))) = (&place, &wide) {
@@ -106,12 +152,44 @@ async fn attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult
         .write(move |c| rates::rate_take_each(c, &buckets, now).map_err(AppError::from))
         .await?
         .map_err(too_many)?;
-    Ok(Attempt { counted, place })
+    Ok(Attempt { counted, place, _turn: turn })
 }
 
 impl Attempt {
+    /// Signs `known` in, an account with the hash of its password, if `password` is the one behind it. An account that
+    /// is not there costs as much time, and is refused in the same words: `name` is what accounts are called by.
+    /// `begin` begins the session, whose first refresh token has the hash that it is given, and answers with what the
+    /// account's hash is by then: a password that was changed meanwhile opens nothing any more.
+    pub async fn sign_in<A, T>(
+        self,
+        app: &App,
+        name: &'static str,
+        password: String,
+        known: Option<(A, Option<String>)>,
+        begin: impl Fn(&mut Conn, &A, &str, DateTime<Utc>) -> AppResult<(T, Option<String>)> + Send + 'static,
+    ) -> AppResult<SignedIn<T>>
+    where
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        let hash = known.as_ref().and_then(|(_, hash)| hash.clone());
+        let matches = self.password(app, password, hash).await?;
+        let (account, looked_at) =
+            known.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials(name))?;
+        let refresh = sessions::new_refresh_token()?;
+        let (hash, at) = (refresh.hash, app.now());
+        let begun = app
+            .store
+            .write(move |c| {
+                let (begun, current) = begin(c, &account, &hash, at)?;
+                if current == looked_at { Ok(begun) } else { Err(sessions::wrong_credentials(name)) }
+            })
+            .await?;
+        Ok(SignedIn { begun, refresh_token: refresh.text, at })
+    }
+
     /// Whether that is the password behind `hash`; without one it takes as long and is not.
-    pub async fn password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
+    async fn password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
         match app.passwords.verify(password, hash).await {
             Ok(true) => self.succeeded(app).await.map(|()| true),
             Ok(false) => Ok(false),

@@ -53,23 +53,16 @@ pub async fn login_workspace(
         .await?;
     let account = sign_in_account(&tenant, &account);
     let attempt = sign_ins::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
-    // An unknown account costs as much time as a known one, and is refused in the same words.
-    let hash = agent.as_ref().and_then(|agent| agent.password_hash.clone());
-    let matches = attempt.password(app, request.password, hash).await?;
-    let agent = agent.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials("User name"))?;
-    let refresh = sessions::new_refresh_token()?;
-    let now = app.now();
-    let hash = refresh.hash.clone();
-    let (session, staff) = app
-        .store
-        .write(move |c| {
-            let begun = begin(c, &tenant, &agent.id, &hash, now)?;
-            let is = begun.1.agent.password_hash.as_ref();
-            sessions::must_still_be(is, agent.password_hash.as_ref(), "User name")?;
-            Ok::<_, AppError>(begun)
+    let known = agent.map(|agent| (agent.id, agent.password_hash));
+    let signed_in = attempt
+        .sign_in(app, "User name", request.password, known, move |c, agent, hash, now| {
+            let begun = begin(c, &tenant, agent, hash, now)?;
+            let current = begun.1.agent.password_hash.clone();
+            Ok((begun, current))
         })
         .await?;
-    let pair = sessions::pair(app, TokenScope::Workspace, &session, refresh.text, now)?;
+    let (session, staff) = signed_in.begun;
+    let pair = sessions::pair(app, TokenScope::Workspace, &session, signed_in.refresh_token, signed_in.at)?;
     let told = staff.told();
     Ok(WorkspaceSession {
         token: Some(pair.access_token.clone()),

@@ -404,6 +404,24 @@ fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
 }
 
 #[test]
+fn s2_4_many_who_sign_in_at_once_have_not_failed_and_many_who_guess_at_once_have() {
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let right = server.demo.first.owner.password.clone();
+        let at_once = async |address: &str, password: &str| -> Vec<u16> {
+            let signing_in = (0..16).map(|_| sign_in(&server, address, password));
+            let answers = futures_util::future::join_all(signing_in).await;
+            answers.into_iter().map(|answer| answer.status.as_u16()).collect()
+        };
+        assert_eq!(at_once("192.0.2.1", &right).await, [200; 16]);
+        let guesses = at_once("192.0.2.2", "wrong").await;
+        let count = |status| guesses.iter().filter(|one| **one == status).count();
+        // As many as may fail, however many come.
+        assert_eq!((count(401), count(429)), (10, 6), "{guesses:?}");
+        sign_in(&server, "192.0.2.1", &right).await.ok();
+    });
+}
+
+#[test]
 fn s2_4_a_proxy_that_tells_the_port_tells_its_clients_apart() {
     on_each_engine_with(behind_a_proxy, async |server| {
         let right = server.demo.first.owner.password.clone();
