@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
@@ -25,8 +26,10 @@ use crate::secrets::tokens::Signer;
 use crate::secrets::{self, NewSecret, password};
 
 mod refused;
+mod sessions;
 
-pub use refused::{DemoClosed, DemoExpired, DemoRefused};
+pub use refused::DemoRefused;
+pub use sessions::{DemoClosed, DemoExpired, DemoFormer};
 
 /// File in the data folder that keeps what the database has only hashes of.
 const KEPT: &str = "demo.json";
@@ -128,7 +131,13 @@ struct Blueprint {
 }
 
 /// Seeds the demo, or takes up the one that is there.
-pub async fn seed(store: &Store, clock: &Clock, signer: &Signer, folder: &Path, urls: &Urls) -> Result<Demo> {
+pub async fn seed(
+    store: &Store,
+    clock: &Clock,
+    signer: &Arc<Signer>,
+    folder: &Path,
+    urls: &Urls,
+) -> Result<Demo> {
     let kept = folder.join(KEPT);
     if let Ok(text) = std::fs::read_to_string(&kept) {
         let mut demo: Demo = serde_json::from_str(&text)
@@ -143,7 +152,7 @@ pub async fn seed(store: &Store, clock: &Clock, signer: &Signer, folder: &Path, 
     let first = blueprint("demo", "Demo Company").await?;
     let other = blueprint("other", "Other Company").await?;
     let now = clock.now();
-    let refused = refused::Blueprints::new(signer, now).await?;
+    let refused = refused::Blueprints::new(Arc::clone(signer)).await?;
     let admin = (format!("admin@{}.example", "platform"), random_password()?);
     let admin_hash = password::hash(admin.1.clone()).await?;
     let admin_email = admin.0.clone();

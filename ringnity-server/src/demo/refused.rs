@@ -3,6 +3,8 @@
 //!
 //! They have one password together: it is made once, and each would cost a start of the demo as much again.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 use ringnity_store::agents::{self, AgentChanges};
@@ -10,16 +12,17 @@ use ringnity_store::credentials::{self, ServerCredentialChanges};
 use ringnity_store::oauth_clients::{self, NewOauthClient};
 use ringnity_store::plans::PlanQuota;
 use ringnity_store::tenants::{self, TenantChanges};
-use ringnity_store::{AgentId, Conn, TenantId, entry_tokens, owners, platform};
+use ringnity_store::{AgentId, Conn, TenantId, owners, platform};
 use ringnity_types::{OAuthClientType, PlatformRole, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
+use super::sessions::{self, DemoClosed, DemoExpired, DemoFormer};
 use super::{Blueprint, DemoOwner, DemoTenant, demo_plan, key, model_plan, new_key, random_password, tenant};
 use crate::app::oauth_clients::new_client_id;
 use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
-use crate::app::{AppError, AppResult, sessions, workspace};
-use crate::secrets::tokens::{ACCESS_TOKEN_LIFE, SdkClaims, SdkGrant, SignError, Signer, TokenScope};
-use crate::secrets::{NewSecret, password};
+use crate::app::{AppError, AppResult};
+use crate::secrets::password;
+use crate::secrets::tokens::Signer;
 
 /// Who is refused something.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,40 +40,10 @@ pub struct DemoRefused {
     pub platform_admin: DemoOwner,
     /// What people of the tenant that is switched off still have.
     pub closed_sessions: DemoClosed,
+    /// What people still have who are switched off.
+    pub former_sessions: DemoFormer,
     /// Tokens whose time is over.
     pub expired: DemoExpired,
-}
-
-/// What somebody has of sessions that began before their tenant was switched off.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DemoClosed {
-    /// Its owner's refresh token.
-    pub owner_refresh_token: String,
-    /// A refresh token of its staff.
-    pub workspace_refresh_token: String,
-    /// A token that would take its owner into the workspace.
-    pub entry_token: String,
-}
-
-/// A token of each kind that was good yesterday. They name nobody: when they end is looked at first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DemoExpired {
-    /// Of an owner.
-    pub owner_token: String,
-    /// Of a member of the staff.
-    pub workspace_token: String,
-    /// Of an administrator of the platform.
-    pub platform_token: String,
-    /// Of a visitor.
-    pub visitor_token: String,
-    /// Of an agent, for the SDK.
-    pub agent_token: String,
-    /// Of a tenant's administration, for the SDK.
-    pub admin_token: String,
-    /// That would say who a visitor is.
-    pub context_token: String,
 }
 
 /// The same before it has ids.
@@ -80,14 +53,11 @@ pub(super) struct Blueprints {
     closed: Blueprint,
     password: String,
     hash: String,
-    owner_refresh: NewSecret,
-    workspace_refresh: NewSecret,
-    entry: NewSecret,
-    expired: DemoExpired,
+    signer: Arc<Signer>,
 }
 
 impl Blueprints {
-    pub(super) async fn new(signer: &Signer, now: DateTime<Utc>) -> Result<Self> {
+    pub(super) async fn new(signer: Arc<Signer>) -> Result<Self> {
         let text = random_password()?;
         let hash = password::hash(text.clone()).await?;
         let same = NewPassword::of(Some(text.clone())).await?;
@@ -123,10 +93,7 @@ impl Blueprints {
             closed: blueprint("closed", "Closed Company")?,
             password: text.clone(),
             hash,
-            owner_refresh: sessions::new_refresh_token()?,
-            workspace_refresh: sessions::new_refresh_token()?,
-            entry: workspace::new_entry_token()?,
-            expired: expired(signer, now - Duration::days(1))?,
+            signer,
         })
     }
 
@@ -143,45 +110,36 @@ impl Blueprints {
             furnish(c, &TenantId::from(made.tenant.client_id.as_str()), now)?;
         }
         let id = TenantId::from(full.tenant.client_id.as_str());
-        for agent in &full.agents {
-            let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
-            agents::agent_update(c, &id, &AgentId::from(agent.agent_id.as_str()), &off, now)?;
-        }
-        let owner = self.person("former@full.example");
-        let stored = owners::owner_insert(c, &id, &owner.email, Some(&self.hash), None, now)?;
-        owners::owner_set_active(c, &id, &stored.id, false, now)?;
-        let closed_sessions = self.last_sessions(c, &closed, now)?;
+        let (owner, admin) = (self.person("former@full.example"), self.person("former@platform.example"));
+        let stored_owner = owners::owner_insert(c, &id, &owner.email, Some(&self.hash), None, now)?;
+        let stored_admin = match platform::platform_admin_by_email(c, &admin.email)? {
+            Some(known) => known,
+            None => {
+                let role = PlatformRole::PlatformSupport.to_string();
+                let name = "Former administrator";
+                platform::platform_admin_insert(c, &admin.email, &self.hash, name, &role, now)?
+            }
+        };
+        let supervisor = full.agents.first().map(|agent| AgentId::from(agent.agent_id.as_str()));
+        let supervisor = supervisor.ok_or_else(crate::app::tenants::unknown)?;
+        let former_sessions = sessions::former(c, &stored_owner, &supervisor, &stored_admin.id, now)?;
+        let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
+        agents::agent_update(c, &id, &supervisor, &off, now)?;
+        owners::owner_set_active(c, &id, &stored_owner.id, false, now)?;
+        platform::platform_admin_set_active(c, &stored_admin.id, false, now)?;
+        let closed_sessions = sessions::closed(c, &self.signer, &closed, now)?;
         let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
         tenants::tenant_update(c, &TenantId::from(closed.tenant.client_id.as_str()), &off, now)?;
-        let admin = self.person("former@platform.example");
-        if platform::platform_admin_by_email(c, &admin.email)?.is_none() {
-            let role = PlatformRole::PlatformSupport.to_string();
-            let name = "Former administrator";
-            let stored = platform::platform_admin_insert(c, &admin.email, &self.hash, name, &role, now)?;
-            platform::platform_admin_set_active(c, &stored.id, false, now)?;
-        }
-        let expired = self.expired.clone();
-        Ok(DemoRefused { full, bare, closed, owner, platform_admin: admin, closed_sessions, expired })
-    }
-
-    /// Signs people of a tenant in that is about to be switched off.
-    fn last_sessions(&self, c: &mut Conn, tenant: &DemoTenant, now: DateTime<Utc>) -> AppResult<DemoClosed> {
-        let id = TenantId::from(tenant.tenant.client_id.as_str());
-        for agent in &tenant.agents {
-            let (agent, refresh) = (&agent.agent_id, &self.workspace_refresh.hash);
-            sessions::begin(c, TokenScope::Workspace, Some(&id), agent, refresh, now)?;
-        }
-        for owner in owners::owner_list(c, &id)? {
-            let refresh = &self.owner_refresh.hash;
-            let session = sessions::begin(c, TokenScope::Owner, Some(&id), owner.id.as_str(), refresh, now)?;
-            // As good for as long as the session is: it has to be there still when it is tried.
-            let ends = session.expires_at;
-            entry_tokens::entry_token_insert(c, &id, &owner.id, &session.id, &self.entry.hash, ends, now)?;
-        }
-        Ok(DemoClosed {
-            owner_refresh_token: self.owner_refresh.text.clone(),
-            workspace_refresh_token: self.workspace_refresh.text.clone(),
-            entry_token: self.entry.text.clone(),
+        let expired = sessions::expired(&self.signer, now - Duration::days(1)).map_err(AppError::internal)?;
+        Ok(DemoRefused {
+            full,
+            bare,
+            closed,
+            owner,
+            platform_admin: admin,
+            closed_sessions,
+            former_sessions,
+            expired,
         })
     }
 
@@ -208,24 +166,4 @@ fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()>
     };
     oauth_clients::oauth_client_insert(c, tenant, &client, now)?;
     Ok(())
-}
-
-/// Tokens that were made so long ago that they are over.
-fn expired(signer: &Signer, made_at: DateTime<Utc>) -> Result<DemoExpired, SignError> {
-    const NOBODY: &str = "nobody";
-    let signed = |scope, tenant| signer.sign(scope, NOBODY, tenant, NOBODY, made_at);
-    let sdk = |scope| {
-        let expires_at = made_at + ACCESS_TOKEN_LIFE;
-        let (subject, tenant, session, claims) = (NOBODY, NOBODY, NOBODY, SdkClaims::default());
-        signer.sign_sdk(SdkGrant { scope, subject, tenant, session, expires_at, claims }, made_at)
-    };
-    Ok(DemoExpired {
-        owner_token: signed(TokenScope::Owner, Some(NOBODY))?,
-        workspace_token: signed(TokenScope::Workspace, Some(NOBODY))?,
-        platform_token: signed(TokenScope::Platform, None)?,
-        visitor_token: sdk(TokenScope::Visitor)?,
-        agent_token: sdk(TokenScope::Agent)?,
-        admin_token: sdk(TokenScope::Admin)?,
-        context_token: sdk(TokenScope::VisitorContext)?,
-    })
 }
