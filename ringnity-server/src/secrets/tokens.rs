@@ -156,8 +156,8 @@ pub enum SignError {
 /// what is held here is a copy, which [`Signer::follow`] and [`Signer::meet`] keep fresh.
 pub struct Signer {
     keys: RwLock<Keys>,
-    /// When a token with a key that is not known here last made it look.
-    looked: Mutex<Option<Instant>>,
+    /// When a token with a key that is not known here last made it look, and whether it could.
+    looked: Mutex<Option<(Instant, bool)>>,
 }
 
 /// The keys as they were when the store was last asked.
@@ -206,13 +206,19 @@ impl Drop for Following {
 impl Signer {
     /// Takes the signing keys from the store, or makes the first one.
     pub async fn load(store: &Store, now: DateTime<Utc>) -> Result<Self, SignError> {
-        let new = new_key()?;
-        let (current, all) = store
-            .write(move |c| {
-                let current = signing_keys::signing_key_ensure(c, PURPOSE, &new, now)?;
-                Ok::<_, StoreError>((current, signing_keys::signing_key_list(c, PURPOSE)?))
-            })
-            .await?;
+        let known = signing_keys(store).await?;
+        let (current, all) = match known.iter().find(|key| key.retired_at.is_none()).cloned() {
+            Some(current) => (current, known),
+            None => {
+                let new = new_key()?;
+                store
+                    .write(move |c| {
+                        let current = signing_keys::signing_key_ensure(c, PURPOSE, &new, now)?;
+                        Ok::<_, StoreError>((current, signing_keys::signing_key_list(c, PURPOSE)?))
+                    })
+                    .await?
+            }
+        };
         Ok(Self { keys: RwLock::new(Keys::of(&current, &all)), looked: Mutex::default() })
     }
 
@@ -230,7 +236,8 @@ impl Signer {
     }
 
     /// Looks for the key of `token` if it is not known here: another node may have got a new one. Whoever comes when
-    /// it was just looked waits for the next look, which answers all who wait.
+    /// it was just looked waits for the next look, which answers all who wait. Where it could not look, nobody knows
+    /// whether the token is good, and that is an error for all of them.
     pub async fn meet(&self, store: &Store, token: &str) -> Result<(), StoreError> {
         let Some(kid) = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid) else {
             return Ok(());
@@ -240,14 +247,21 @@ impl Signer {
         }
         let came = Instant::now();
         let mut looked = self.looked.lock().await;
-        if self.knows(&kid) || looked.is_some_and(|at| at > came) {
+        if self.knows(&kid) {
             return Ok(());
         }
-        if let Some(at) = *looked {
-            tokio::time::sleep_until((at + LOOK_AGAIN_AFTER).into()).await;
+        match *looked {
+            Some((at, true)) if at > came => return Ok(()),
+            Some((at, false)) if at > came => {
+                return Err(StoreError::Unavailable("the signing keys could not be read just now".into()));
+            }
+            Some((at, _)) => tokio::time::sleep_until((at + LOOK_AGAIN_AFTER).into()).await,
+            None => {}
         }
-        *looked = Some(Instant::now());
-        self.look(store).await
+        let begun = Instant::now();
+        let done = self.look(store).await;
+        *looked = Some((begun, done.is_ok()));
+        done
     }
 
     fn knows(&self, kid: &str) -> bool {
@@ -392,6 +406,24 @@ mod tests {
             }
             assert!(since.elapsed() >= LOOK_AGAIN_AFTER * 4, "it looked for each: {:?}", since.elapsed());
             store.close().await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_token_whose_key_cannot_be_looked_for_is_no_bad_one_to_anybody_who_waits() {
+        for engine in ringnity_store::testing::engines() {
+            let database = ringnity_store::testing::TestDatabase::new(engine);
+            let (store, now) = (Store::open(database.config()).await.expect("opens"), Utc::now());
+            let here = Arc::new(Signer::load(&store, now).await.expect("its keys"));
+            let token =
+                signer("k1", "one").sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs");
+            store.close().await;
+            let mut asked = tokio::task::JoinSet::new();
+            for _ in 0..16 {
+                let (here, store, token) = (here.clone(), store.clone(), token.clone());
+                asked.spawn(async move { here.meet(&store, &token).await.is_err() });
+            }
+            assert_eq!(asked.join_all().await, [true; 16]);
         }
     }
 

@@ -205,6 +205,24 @@ fn an_address_that_asks_without_a_credential_is_limited_and_no_other() {
 }
 
 #[test]
+fn an_address_that_asks_by_methods_that_are_not_there_is_limited_and_its_preflights_are_not() {
+    on_each_engine_with(behind_a_proxy, async |server| {
+        let ask = async |method: Method| {
+            let request = server.request(method, "/api/auth/owner-login");
+            request.header("x-forwarded-for", "192.0.2.1").send().await
+        };
+        let refused = loop {
+            let answer = ask(Method::DELETE).await;
+            if answer.status != 405 {
+                break answer.refused(429, "RATE_LIMITED");
+            }
+        };
+        assert_eq!(number(&refused, "retry-after"), Some(1));
+        assert_eq!(ask(Method::OPTIONS).await.status, 204);
+    });
+}
+
+#[test]
 fn an_address_that_makes_up_credentials_is_limited_and_nobody_who_has_a_good_one() {
     on_each_engine_with(behind_a_proxy, async |server| {
         let ask = async |path: &str, key: Option<&str>, address: &str| {

@@ -111,6 +111,12 @@ where
     let call = Call::new(operation, request_id, head, remote);
     let cx = rqctx.context();
     forget(call.headers(), &mut body).await;
+    // Whoever sends what no operation takes has asked, too; preflights are a browser's, and counted where they cost.
+    if call.method() != Method::OPTIONS
+        && let Err(fault) = cx.admitted(&call, None).await
+    {
+        return conclude(cx, &call, Err(fault)).await;
+    }
     if found.is_empty() {
         return conclude(cx, &call, Err(Fault::of(Problem::NotFound, "There is no such path."))).await;
     }
