@@ -7,7 +7,7 @@ use ringnity_store::owners::{self, Owner};
 use ringnity_store::plans::{self as catalog, Plan};
 use ringnity_store::platform::{self, PlatformAdmin};
 use ringnity_store::tenants::{self, NewTenant, Tenant, TenantChanges};
-use ringnity_store::{Conn, DepartmentId, Store, StoreError, TenantId, constraint};
+use ringnity_store::{Conn, DepartmentId, PageRequest, Store, StoreError, TenantId, constraint};
 use ringnity_types::{ErrorCode, PlatformRole, SubscriptionStatus, WorkspaceRole};
 
 use super::{AppError, AppResult, Kind, domains, plans};
@@ -113,6 +113,7 @@ pub fn tenant_create(
     now: DateTime<Utc>,
 ) -> AppResult<(Tenant, Owner)> {
     must_be_host_label(&request.slug)?;
+    must_say_something("name", &request.name)?;
     let wanted = domains::normalise_all(&request.domains, "--domain")?;
     let new = NewTenant {
         name: Some(request.name.clone()),
@@ -136,8 +137,7 @@ pub fn tenant_create(
     Ok((tenant, owner))
 }
 
-/// Makes an owner of the tenant, beside those that it has.
-pub fn owner_create(
+fn owner_create(
     c: &mut Conn,
     tenant: &TenantId,
     email: &str,
@@ -145,6 +145,9 @@ pub fn owner_create(
     password: &NewPassword,
     now: DateTime<Utc>,
 ) -> AppResult<Owner> {
+    if let Some(name) = name {
+        must_say_something("owner's name", name)?;
+    }
     owners::owner_insert(c, tenant, email, Some(&password.hash), name, now)
         .map_err(|error| taken(error, constraint::OWNER_EMAIL, "an owner with this email"))
 }
@@ -160,6 +163,11 @@ pub fn agent_create(
         let words =
             "Owners have accounts of their own and enter the workspace with them. Choose another role.";
         return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
+    }
+    must_say_something("user name", &request.username)?;
+    must_say_something("name", &request.name)?;
+    if let Some(department) = &request.department {
+        must_say_something("department", department)?;
     }
     must_have_room_for_agent(c, tenant)?;
     let department =
@@ -208,6 +216,40 @@ fn department(c: &mut Conn, tenant: &TenantId, name: &str, now: DateTime<Utc>) -
     Ok(agents::department_insert(c, tenant, name, now)?.id)
 }
 
+/// Makes a member of the staff of the tenant with that slug.
+pub async fn create_agent(
+    store: &Store,
+    slug: String,
+    request: AgentRequest,
+    now: DateTime<Utc>,
+) -> AppResult<(Tenant, Agent)> {
+    store
+        .write(move |c| {
+            let tenant = tenant_named(c, &slug)?;
+            let agent = agent_create(c, &tenant.id, &request, now)?;
+            Ok((tenant, agent))
+        })
+        .await
+}
+
+/// Makes an owner of the tenant with that slug, beside those that it has.
+pub async fn create_owner(
+    store: &Store,
+    slug: String,
+    email: String,
+    name: Option<String>,
+    password: NewPassword,
+    now: DateTime<Utc>,
+) -> AppResult<(Tenant, Owner)> {
+    store
+        .write(move |c| {
+            let tenant = tenant_named(c, &slug)?;
+            let owner = owner_create(c, &tenant.id, &email, name.as_deref(), &password, now)?;
+            Ok((tenant, owner))
+        })
+        .await
+}
+
 /// Makes one of the platform's people.
 pub async fn create_platform_admin(
     store: &Store,
@@ -217,6 +259,7 @@ pub async fn create_platform_admin(
     password: NewPassword,
     now: DateTime<Utc>,
 ) -> AppResult<PlatformAdmin> {
+    must_say_something("name", &name)?;
     let known = constraint::PLATFORM_ADMIN_EMAIL;
     store
         .write(move |c| {
@@ -238,6 +281,22 @@ pub async fn create_tenant(
         .write(move |c| {
             let plan = plan_on_offer(c, &plan)?;
             tenant_create(c, &plan, &request, &public_key, now)
+        })
+        .await
+}
+
+/// All tenants, each with the slug of its plan.
+pub async fn list_tenants(store: &Store) -> AppResult<Vec<(Tenant, String)>> {
+    store
+        .read(|c| {
+            let plans = catalog::plan_catalog(c)?.plans;
+            let all = tenants::tenant_list(c, PageRequest::new(1, i64::MAX))?.rows;
+            let with_plan = |tenant: Tenant| {
+                let plan = plans.iter().find(|plan| plan.id == tenant.plan_id);
+                let slug = plan.map_or_else(|| tenant.plan_id.to_string(), |plan| plan.slug.clone());
+                (tenant, slug)
+            };
+            Ok(all.into_iter().map(with_plan).collect())
         })
         .await
 }
@@ -269,6 +328,15 @@ fn must_be_host_label(slug: &str) -> AppResult<()> {
         return Ok(());
     }
     let words = "A slug is part of a host name: small letters, digits and hyphens between them, 63 at most.";
+    Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words))
+}
+
+/// Refuses a name that nobody could read.
+fn must_say_something(what: &str, text: &str) -> AppResult<()> {
+    if !text.trim().is_empty() {
+        return Ok(());
+    }
+    let words = format!("The {what} is blank. Say something that people can tell it by.");
     Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words))
 }
 

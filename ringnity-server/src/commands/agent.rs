@@ -9,8 +9,6 @@ use serde_json::json;
 use super::account;
 use super::desk::{self, PasswordArgs, TenantArgs, told};
 use super::output::Outcome;
-use super::tenant::must_not_be_blank;
-use crate::app::AppError;
 use crate::app::accounts::{Account, AccountName, AccountsOf};
 use crate::app::provisioning::{self, AgentRequest};
 use crate::clock::Clock;
@@ -115,24 +113,12 @@ async fn create(arguments: AgentArgs) -> Result<Outcome> {
         let sign_in = json!({ "email": email, "password": "made" });
         desk::must_fit("OwnerLoginRequest", &sign_in, &[("email", "--email")])?;
     }
-    must_not_be_blank("--username", &username)?;
-    must_not_be_blank("--name", &name)?;
-    if let Some(department) = &department {
-        must_not_be_blank("--department", department)?;
-    }
     let store = at.desk.store().await?;
     let password = desk::password(given).await?;
     let made = password.made.clone();
     let request =
         AgentRequest { username, name, role: WorkspaceRole::from(role), department, email, password };
     let now = Clock::default().now();
-    let agent = store
-        .write(move |c| {
-            let tenant = provisioning::tenant_named(c, &at.tenant)?;
-            let agent = provisioning::agent_create(c, &tenant.id, &request, now)?;
-            Ok::<_, AppError>(Account::Agent(tenant, agent))
-        })
-        .await
-        .map_err(told)?;
-    account::tell_account(&at.desk, &agent, made)
+    let (tenant, agent) = provisioning::create_agent(&store, at.tenant, request, now).await.map_err(told)?;
+    account::tell_account(&at.desk, &Account::Agent(tenant, agent), made)
 }

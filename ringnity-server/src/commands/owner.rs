@@ -6,7 +6,6 @@ use clap::Subcommand;
 use super::account::{self, EmailArgs, EmailPasswordArgs};
 use super::desk::{self, PasswordArgs, TenantArgs, told};
 use super::output::Outcome;
-use crate::app::AppError;
 use crate::app::accounts::{Account, AccountName, AccountsOf};
 use crate::app::provisioning;
 use crate::clock::Clock;
@@ -73,13 +72,7 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
     let password = desk::password(given).await?;
     let made = password.made.clone();
     let now = Clock::default().now();
-    let owner = store
-        .write(move |c| {
-            let tenant = provisioning::tenant_named(c, &at.tenant)?;
-            let owner = provisioning::owner_create(c, &tenant.id, &email, name.as_deref(), &password, now)?;
-            Ok::<_, AppError>(Account::Owner(tenant, owner))
-        })
-        .await
-        .map_err(told)?;
-    account::tell_account(&at.desk, &owner, made)
+    let (tenant, owner) =
+        provisioning::create_owner(&store, at.tenant, email, name, password, now).await.map_err(told)?;
+    account::tell_account(&at.desk, &Account::Owner(tenant, owner), made)
 }

@@ -8,7 +8,6 @@ use ringnity_types::PlatformRole;
 use super::account::{self, EmailArgs, EmailPasswordArgs};
 use super::desk::{self, DeskArgs, PasswordArgs, told};
 use super::output::Outcome;
-use super::tenant::must_not_be_blank;
 use crate::app::accounts::{Account, AccountName, AccountsOf};
 use crate::app::provisioning;
 use crate::clock::Clock;
@@ -79,7 +78,6 @@ pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
 async fn create(arguments: PlatformAdminArgs) -> Result<Outcome> {
     let PlatformAdminArgs { email, name, role, password, desk } = arguments;
     let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
-    must_not_be_blank("--name", &name)?;
     let store = desk.store().await?;
     let password = desk::password(given).await?;
     let made = password.made.clone();

@@ -2,9 +2,7 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use ringnity_store::plans::plan_catalog;
-use ringnity_store::tenants::{self, Tenant};
-use ringnity_store::{PageRequest, StoreError};
+use ringnity_store::tenants::Tenant;
 use serde::Serialize;
 use serde_json::json;
 
@@ -116,7 +114,6 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
         &sign_in,
         &[("email", "--owner-email"), ("password", "the password")],
     )?;
-    must_not_be_blank("--name", &name)?;
     let store = desk.store().await?;
     let owner_password = desk::password(given).await?;
     let password = owner_password.made.clone();
@@ -133,18 +130,8 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
 
 async fn list(desk: &DeskArgs) -> Result<Outcome> {
     let store = desk.store().await?;
-    let found = store
-        .read(|c| {
-            let plans = plan_catalog(c)?.plans;
-            let all = tenants::tenant_list(c, PageRequest::new(1, i64::MAX))?.rows;
-            let named = all.into_iter().map(|tenant| {
-                let plan = plans.iter().find(|plan| plan.id == tenant.plan_id);
-                let plan = plan.map_or_else(|| tenant.plan_id.to_string(), |plan| plan.slug.clone());
-                view(tenant, plan)
-            });
-            Ok::<_, StoreError>(named.collect::<Vec<_>>())
-        })
-        .await?;
+    let found = provisioning::list_tenants(&store).await.map_err(told)?;
+    let found: Vec<View> = found.into_iter().map(|(tenant, plan)| view(tenant, plan)).collect();
     tell(desk.json, &json!({ "tenants": found }), || {
         let row = |tenant: &View| {
             let state = if tenant.is_active { "on" } else { "off" };
@@ -179,12 +166,6 @@ fn view(tenant: Tenant, plan: String) -> View {
         is_active: tenant.is_active,
         created_at: tenant.created_at,
     }
-}
-
-/// Refuses a name that nobody could read.
-pub(super) fn must_not_be_blank(flag: &str, text: &str) -> Result<()> {
-    anyhow::ensure!(!text.trim().is_empty(), "{flag}: is blank; say something that people can tell it by");
-    Ok(())
 }
 
 fn text(made: &Made) -> String {

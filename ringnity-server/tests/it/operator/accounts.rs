@@ -221,3 +221,30 @@ fn every_command_has_an_example_and_answers_json() {
     below(&Desk::new(), &[], &mut seen);
     assert!(seen.len() >= 30 && seen.contains(&"keys rotate".to_owned()), "{seen:?}");
 }
+
+#[test]
+fn whatever_people_are_to_be_told_apart_by_says_something() {
+    let desk = Desk::new();
+    desk.run(&["migrate"]).ok();
+    desk.with_acme("starter");
+    let tenant = ["tenant", "create", "--slug=new", "--owner-email=new@new.example"];
+    let agent = ["agent", "create", "--tenant=acme"];
+    let owner = ["owner", "create", "--tenant=acme", "--email=new@acme.example"];
+    let admin = ["platform-admin", "create", "--email=new@example.com"];
+    for (command, blank, rest) in [
+        (&tenant[..], "--name= ", &[][..]),
+        (&tenant[..], "--owner-name= ", &["--name=New"][..]),
+        (&agent[..], "--name= ", &["--username=new"][..]),
+        (&agent[..], "--username= ", &["--name=New"][..]),
+        (&agent[..], "--department= ", &["--username=new", "--name=New"][..]),
+        (&owner[..], "--name= ", &[][..]),
+        (&admin[..], "--name= ", &[][..]),
+    ] {
+        desk.run(&[command, &[blank], rest].concat()).refused(1, &["is blank"]);
+    }
+    // It is the blanks that are refused.
+    desk.run(&[&tenant[..], &["--name=New", "--owner-name=Ada"]].concat()).ok();
+    desk.run(&[&agent[..], &["--name=New", "--username=new", "--department=New"]].concat()).ok();
+    desk.run(&[&owner[..], &["--name=New"]].concat()).ok();
+    desk.run(&[&admin[..], &["--name=New"]].concat()).ok();
+}
