@@ -2,6 +2,7 @@
 
 use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as Known};
 use ringnity_store::events::{EventName, event_append, event_forget};
+use ringnity_store::plans::{Feature, Quota};
 use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
 use ringnity_types::{
     ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput,
@@ -11,9 +12,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{App, AppError, AppResult, Kind, Repeat, given, plans};
-
-/// The plan feature that contacts are, and the quota of how many.
-const FEATURE: &str = "contacts";
 
 /// Which contacts to list.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +42,7 @@ pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> 
     let page = app
         .store
         .read(move |c| {
-            plans::must_include(c, &tenant, FEATURE)?;
+            plans::must_include(c, &tenant, Feature::Contacts)?;
             Ok::<_, AppError>(contacts::contact_list(c, &tenant, &filter, request)?)
         })
         .await?;
@@ -80,7 +78,7 @@ pub async fn upsert_contact(
     };
     must_say_something(Some(&input.name), Some(&input.phone))?;
     app.once(repeat, move |c| {
-        plans::must_include(c, &tenant, FEATURE)?;
+        plans::must_include(c, &tenant, Feature::Contacts)?;
         let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(taken)?;
         if upserted.created {
             must_have_room(c, &tenant)?;
@@ -96,7 +94,7 @@ pub async fn upsert_contact(
 /// Refuses one more contact than the plan allows, after it was made. The number is asked for only where there is a
 /// limit: a total that every writer reads is one that every writer waits for.
 fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
-    let Some(limit) = plans::limit_of(c, tenant, FEATURE)? else { return Ok(()) };
+    let Some(limit) = plans::limit_of(c, tenant, Quota::Contacts)? else { return Ok(()) };
     let count = contacts::contact_count(c, tenant)?;
     plans::must_be_room(limit, count, ErrorCode::FeatureNotAvailable, |limit| {
         format!("The plan allows {limit} contacts. Delete some, or change to a plan with more.")
@@ -108,7 +106,7 @@ pub async fn get_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResul
     let found = app
         .store
         .read(move |c| {
-            plans::must_include(c, &tenant, FEATURE)?;
+            plans::must_include(c, &tenant, Feature::Contacts)?;
             contacts::contact_get(c, &tenant, &id)?.ok_or_else(unknown)
         })
         .await?;
@@ -141,7 +139,7 @@ pub async fn update_contact(
     let changed = app
         .store
         .write(move |c| {
-            plans::must_include(c, &tenant, FEATURE)?;
+            plans::must_include(c, &tenant, Feature::Contacts)?;
             let changed = contacts::contact_update(c, &tenant, &id, &changes, now).map_err(taken)?;
             let changed = contact(changed.ok_or_else(unknown)?);
             announce(c, &tenant, EventName::ContactUpdated, &changed, now)?;
@@ -157,7 +155,7 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
     let deleted = id.clone();
     app.store
         .write(move |c| {
-            plans::must_include(c, &tenant, FEATURE)?;
+            plans::must_include(c, &tenant, Feature::Contacts)?;
             if !contacts::contact_delete(c, &tenant, &id)? {
                 return Err(unknown());
             }

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use ringnity_store::credentials::{self, NewServerCredential, ServerCredential, ServerCredentialChanges};
+use ringnity_store::plans::{Feature, Quota};
 use ringnity_store::{Conn, ServerCredentialId, TenantId, sessions};
 use ringnity_types::{
     CreateServerApiCredentialRequest, ErrorCode, ServerApiCredential, ServerApiCredentialData,
@@ -12,9 +13,6 @@ use ringnity_types::{
 
 use super::{App, AppError, AppResult, Kind, Repeat, plans};
 use crate::secrets::{self, NewSecret};
-
-/// The plan's feature that keys belong to.
-pub const FEATURE: &str = "server_api";
 
 /// Makes a credential; the only time its secret is told.
 pub async fn create_server_api_credential(
@@ -34,7 +32,7 @@ pub async fn create_server_api_credential(
         secret_preview: secret.preview,
     };
     app.once(repeat, move |c| {
-        plans::must_include(c, &tenant, FEATURE)?;
+        plans::must_include(c, &tenant, Feature::ServerApi)?;
         must_have_room(c, &tenant)?;
         let stored = credentials::server_credential_insert(c, &tenant, &new, now)?;
         Ok(ServerApiCredentialSecret {
@@ -77,7 +75,7 @@ pub async fn update_server_api_credential(
                 return Ok(before);
             }
             if changes.is_active == Some(true) && !before.is_active {
-                plans::must_include(c, &tenant, FEATURE)?;
+                plans::must_include(c, &tenant, Feature::ServerApi)?;
                 must_have_room(c, &tenant)?;
             }
             change(c, &tenant, &id, &changes, now)
@@ -118,7 +116,7 @@ pub async fn rotate_server_api_credential(
     let now = app.now();
     app.once(repeat, move |c| {
         let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
-        plans::must_include(c, &tenant, FEATURE)?;
+        plans::must_include(c, &tenant, Feature::ServerApi)?;
         if !before.is_active {
             return Err(AppError::new(
                 Kind::Conflict,
@@ -163,7 +161,7 @@ fn is_test(stored: &ServerCredential) -> bool {
 fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     let count = credentials::server_credential_count_active(c, tenant)? + 1;
     let code = ErrorCode::ServerCredentialLimitReached;
-    plans::must_have_room(c, tenant, "server_api_keys", count, code, |limit| {
+    plans::must_have_room(c, tenant, Quota::ServerApiKeys, count, code, |limit| {
         format!("The plan allows {limit} active Server API keys. Disable one, or change the plan.")
     })
 }

@@ -1,5 +1,6 @@
 //! Developer settings of a tenant: where its widget may be used, and whether everything is there to use it.
 
+use ringnity_store::plans::Quota;
 use ringnity_store::tenants as stored;
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::{
@@ -27,7 +28,7 @@ pub async fn update_developer_allowed_domains(
         .write(move |c| {
             let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
             let code = ErrorCode::DeveloperDomainLimitReached;
-            plans::must_have_room(c, &tenant, "allowed_domains", count, code, |limit| {
+            plans::must_have_room(c, &tenant, Quota::AllowedDomains, count, code, |limit| {
                 format!("The plan allows {limit} domains and these are {count}. Leave some out, or change the plan.")
             })?;
             stored::tenant_domain_replace(c, &tenant, &wanted, now)?;

@@ -1,6 +1,7 @@
 //! Devices that get push notifications: registered by whoever is signed in on them, and switched off again.
 
 use ringnity_store::devices::{self, DevicePushToken as Stored, NewDevice};
+use ringnity_store::plans::Feature;
 use ringnity_store::{AgentId, Conn, TenantId, VisitorId, agents, visitors};
 use ringnity_types::{
     DevicePushAudience, DevicePushPlatform, DevicePushProvider, DevicePushToken, DevicePushTokenData,
@@ -12,9 +13,6 @@ use super::given;
 use super::sdk_tokens::metadata_text;
 use super::{App, AppError, AppResult, Kind, Repeat, plans};
 use crate::secrets;
-
-/// The plan feature that push notifications are part of.
-const FEATURE: &str = "mobile_sdk";
 
 /// Who is signed in on a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +141,7 @@ pub async fn register_device_push_token(
         metadata: metadata_text(request.metadata.as_deref())?,
     };
     app.once(repeat, move |c| {
-            plans::must_include(c, &tenant, FEATURE)?;
+            plans::must_include(c, &tenant, Feature::MobileSdk)?;
             let agent_id = holder.agent(c, &tenant, named.as_deref())?;
             let device_id = new.device_id.as_deref();
             for known in devices::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {

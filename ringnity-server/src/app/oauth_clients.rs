@@ -2,6 +2,7 @@
 //! they may then do is Login with Ringnity's.
 
 use ringnity_store::oauth_clients::{self, NewOauthClient, OauthClient, OauthClientChanges};
+use ringnity_store::plans::{Feature, Quota};
 use ringnity_store::{Conn, OauthClientId, TenantId, sessions};
 use ringnity_types::{
     ConstTrue, CreateOAuthClientRequest, ErrorCode, Field, OAuthClient, OAuthClientData, OAuthClientDeleted,
@@ -12,9 +13,6 @@ use url::{Host, Url};
 
 use super::{App, AppError, AppResult, Kind, Repeat, oauth_scopes, plans};
 use crate::secrets::{self, NewSecret};
-
-/// The plan's feature that clients belong to.
-const FEATURE: &str = "oauth";
 
 /// What clients call themselves begins with this.
 const CLIENT_ID_PREFIX: &str = "rn_oauth_";
@@ -68,10 +66,10 @@ pub async fn create_oauth_client(
     };
     let now = app.now();
     app.once(repeat, move |c| {
-        plans::must_include(c, &tenant, FEATURE)?;
+        plans::must_include(c, &tenant, Feature::Oauth)?;
         let count = oauth_clients::oauth_client_count(c, &tenant)? + 1;
         let code = ErrorCode::DeveloperOauthClientLimitReached;
-        plans::must_have_room(c, &tenant, "oauth_clients", count, code, |limit| {
+        plans::must_have_room(c, &tenant, Quota::OauthClients, count, code, |limit| {
             format!("The plan allows {limit} OAuth clients. Revoke and delete one, or change the plan.")
         })?;
         let stored = oauth_clients::oauth_client_insert(c, &tenant, &new, now)?;
@@ -122,7 +120,7 @@ pub async fn update_oauth_client(
                     "This OAuth client is revoked. Send status active with the change to use it again.",
                 ));
             }
-            plans::must_include(c, &tenant, FEATURE)?;
+            plans::must_include(c, &tenant, Feature::Oauth)?;
             let changes = OauthClientChanges {
                 name: new_name.clone(),
                 client_type: request.type_.as_ref().map(ToString::to_string),
@@ -183,7 +181,7 @@ pub async fn rotate_oauth_client_secret(
                 "A public client has no secret: it proves itself with PKCE. Make it confidential first.",
             ));
         }
-        plans::must_include(c, &tenant, FEATURE)?;
+        plans::must_include(c, &tenant, Feature::Oauth)?;
         let hash = Some(Some(secret.hash.clone()));
         let changes = OauthClientChanges { secret_hash: hash, ..OauthClientChanges::default() };
         let stored =

@@ -1,24 +1,25 @@
 //! What a tenant's plan allows, asked where it bites: features that it contains, and how many of something.
 
-use ringnity_store::{Conn, TenantId, plans};
+use ringnity_store::plans::{self, Feature, Quota};
+use ringnity_store::{Conn, TenantId};
 use ringnity_types::ErrorCode;
 
 use super::{AppError, AppResult, Kind};
 
-/// Refuses what the tenant's plan does not contain. Features are the plan catalog's, by their key.
-pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: &str) -> AppResult<()> {
+/// Refuses what the tenant's plan does not contain.
+pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: Feature) -> AppResult<()> {
     if plans::plan_of_tenant_includes(c, tenant, feature)? {
         return Ok(());
     }
     Err(AppError::new(
         Kind::Forbidden,
         ErrorCode::FeatureNotAvailable,
-        format!("This tenant's plan does not contain {feature}. Change to a plan that does."),
+        format!("This tenant's plan does not contain {}. Change to a plan that does.", feature.as_str()),
     ))
 }
 
 /// How many of something the tenant's plan allows; `None` for any number.
-pub fn limit_of(c: &mut Conn, tenant: &TenantId, quota: &str) -> AppResult<Option<i64>> {
+pub fn limit_of(c: &mut Conn, tenant: &TenantId, quota: Quota) -> AppResult<Option<i64>> {
     Ok(plans::plan_quota_of_tenant(c, tenant, quota)?.and_then(|quota| quota.limit()))
 }
 
@@ -27,7 +28,7 @@ pub fn limit_of(c: &mut Conn, tenant: &TenantId, quota: &str) -> AppResult<Optio
 pub fn must_have_room(
     c: &mut Conn,
     tenant: &TenantId,
-    quota: &str,
+    quota: Quota,
     count: i64,
     code: ErrorCode,
     message: impl FnOnce(i64) -> String,

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use ringnity_store::agents::{self, Agent, NewAgent};
 use ringnity_store::owners::{self, Owner};
-use ringnity_store::plans::{self as catalog, Plan};
+use ringnity_store::plans::{self as catalog, Plan, Quota};
 use ringnity_store::platform::{self, PlatformAdmin};
 use ringnity_store::tenants::{self, NewTenant, Tenant, TenantChanges};
 use ringnity_store::{Conn, DepartmentId, PageRequest, Store, StoreError, TenantId, constraint};
@@ -126,7 +126,7 @@ pub fn tenant_create(
     tenants::subscription_put(c, &tenant.id, SubscriptionStatus::Active.as_str(), None, now)?;
     let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
     let code = ErrorCode::DeveloperDomainLimitReached;
-    plans::must_have_room(c, &tenant.id, "allowed_domains", count, code, |limit| {
+    plans::must_have_room(c, &tenant.id, Quota::AllowedDomains, count, code, |limit| {
         format!(
             "The plan allows {limit} domains and these are {count}. Leave some out, or choose another plan."
         )
@@ -189,7 +189,7 @@ pub fn agent_create(
 pub(super) fn must_have_room_for_agent(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     // Those that owners enter as are not counted: they come with the tenant.
     let count = agents::agent_count_active(c, tenant, WorkspaceRole::Owner.as_str())? + 1;
-    plans::must_have_room(c, tenant, "agents", count, ErrorCode::FeatureNotAvailable, |limit| {
+    plans::must_have_room(c, tenant, Quota::Agents, count, ErrorCode::FeatureNotAvailable, |limit| {
         format!("The plan allows {limit} agents, and there are as many. Switch one off, or change the plan.")
     })
 }
@@ -208,7 +208,7 @@ fn department(c: &mut Conn, tenant: &TenantId, name: &str, now: DateTime<Utc>) -
         return Ok(known.id.clone());
     }
     let count = i64::try_from(known.len()).unwrap_or(i64::MAX).saturating_add(1);
-    plans::must_have_room(c, tenant, "departments", count, ErrorCode::FeatureNotAvailable, |limit| {
+    plans::must_have_room(c, tenant, Quota::Departments, count, ErrorCode::FeatureNotAvailable, |limit| {
         format!(
             "The plan allows {limit} departments, and there are as many. Name one of them, or change the plan."
         )

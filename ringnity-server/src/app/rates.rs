@@ -10,16 +10,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
+use ringnity_store::plans::{self, Quota};
 use ringnity_store::rates::{Rate, rate_full_at, rate_take};
-use ringnity_store::{Engine, Store, StoreError, TenantId, plans};
+use ringnity_store::{Engine, Store, StoreError, TenantId};
 
 use super::AppResult;
 use super::sign_ins::network;
 use crate::config::RateLimit;
 use crate::secrets;
-
-/// The plan quota that says how many requests a minute.
-const QUOTA: &str = "api_requests_per_minute";
 
 /// Requests a minute where no plan says anything.
 const USUAL: u32 = 300;
@@ -155,7 +153,8 @@ impl Rates {
             return Ok(limit);
         }
         let asked = tenant.clone();
-        let quota = store.read(move |c| plans::plan_quota_of_tenant(c, &asked, QUOTA)).await?;
+        let quota =
+            store.read(move |c| plans::plan_quota_of_tenant(c, &asked, Quota::ApiRequestsPerMinute)).await?;
         let limit = match quota {
             None => Some(USUAL),
             // A plan without any would lock its people out of the dashboard as well.

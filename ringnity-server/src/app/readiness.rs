@@ -2,8 +2,9 @@
 //! look for the dashboard, the customer's backend and its administration, so that they cannot disagree.
 
 use chrono::{DateTime, Utc};
+use ringnity_store::plans::{self, Feature};
 use ringnity_store::tenants::{self, Subscription, Tenant};
-use ringnity_store::{Conn, TenantId, credentials, events, plans};
+use ringnity_store::{Conn, TenantId, credentials, events};
 use ringnity_types::{
     AiStatus, Readiness, ReadinessCheck, ReadinessCheckKey, ReportStatus, ServiceCapability, ServiceKey,
     ServiceStatus, SubscriptionStatus,
@@ -23,7 +24,7 @@ pub struct Question {
 /// Everything that is looked at, at one moment.
 struct Facts {
     tenant: Tenant,
-    features: Vec<String>,
+    features: Vec<Feature>,
     subscription: Option<Subscription>,
     domains: Vec<String>,
     active_keys: i64,
@@ -62,11 +63,9 @@ fn judge(facts: &Facts, question: &Question, now: DateTime<Utc>) -> Readiness {
                 format!("{origin} is on none of the allowed domains; add its domain, or test another page")
             },
         );
-    let keyless = if !has(facts, "server_api") {
-        Some("the plan lacks: server_api".to_owned())
-    } else {
+    let keyless = lacks(facts, Feature::ServerApi).or_else(|| {
         (facts.active_keys == 0).then(|| "no Server API key is active; make one for your backend".to_owned())
-    };
+    });
     // What blocks every service, the worst first.
     let block = [
         (ServiceStatus::DisabledByAdmin, &switched_off),
@@ -116,18 +115,19 @@ fn check(key: ReadinessCheckKey, problem: Option<String>) -> ReadinessCheck {
     ReadinessCheck { key, ready: problem.is_none(), reason: problem }
 }
 
-fn has(facts: &Facts, feature: &str) -> bool {
-    facts.features.iter().any(|held| held == feature)
+/// What to say where the plan does not contain `feature`.
+fn lacks(facts: &Facts, feature: Feature) -> Option<String> {
+    (!facts.features.contains(&feature)).then(|| format!("the plan lacks: {}", feature.as_str()))
 }
 
 fn ai(facts: &Facts) -> AiStatus {
-    let reason =
-        if has(facts, "ai") { "no AI provider is configured for this tenant" } else { "the plan lacks: ai" };
-    AiStatus { ready: Some(false), reason: Some(reason.to_owned()), ..AiStatus::default() }
+    let unconfigured = || "no AI provider is configured for this tenant".to_owned();
+    let reason = lacks(facts, Feature::Ai).unwrap_or_else(unconfigured);
+    AiStatus { ready: Some(false), reason: Some(reason), ..AiStatus::default() }
 }
 
 fn reports(facts: &Facts, lapsed: Option<String>) -> ReportStatus {
-    let problem = if has(facts, "reports") { lapsed } else { Some("the plan lacks: reports".to_owned()) };
+    let problem = lacks(facts, Feature::Reports).or(lapsed);
     ReportStatus {
         ready: Some(problem.is_none()),
         reason: problem,
@@ -180,7 +180,7 @@ mod tests {
                 created_at: now,
                 updated_at: now,
             },
-            features: ["chat", "reports", "server_api"].map(str::to_owned).to_vec(),
+            features: vec![Feature::Chat, Feature::Reports, Feature::ServerApi],
             subscription: None,
             domains: vec!["example.com".into()],
             active_keys: 1,

@@ -1,6 +1,6 @@
 //! What a widget or an app learns before anybody is known to it: the tenant, its looks, its services.
 
-use ringnity_store::plans;
+use ringnity_store::plans::{self, Feature};
 use ringnity_store::tenants::subscription_get;
 use ringnity_types::{
     RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceKey, ServiceStatus,
@@ -11,13 +11,13 @@ use super::tenants::{self, TenantHints};
 use super::{App, AppError, AppResult, health};
 
 /// The services of the contract, with the plan features that each needs.
-const SERVICES: [(ServiceKey, &str, &[&str]); 6] = [
-    (ServiceKey::Chat, "Chat", &["chat"]),
-    (ServiceKey::VoiceCall, "Voice call", &["voice"]),
-    (ServiceKey::VideoCall, "Video call", &["video"]),
-    (ServiceKey::AiChat, "AI chat", &["ai"]),
-    (ServiceKey::AiVoice, "AI voice", &["ai", "ai_voice"]),
-    (ServiceKey::AiVideo, "AI video", &["ai", "ai_voice", "video"]),
+const SERVICES: [(ServiceKey, &str, &[Feature]); 6] = [
+    (ServiceKey::Chat, "Chat", &[Feature::Chat]),
+    (ServiceKey::VoiceCall, "Voice call", &[Feature::Voice]),
+    (ServiceKey::VideoCall, "Video call", &[Feature::Video]),
+    (ServiceKey::AiChat, "AI chat", &[Feature::Ai]),
+    (ServiceKey::AiVoice, "AI voice", &[Feature::Ai, Feature::AiVoice]),
+    (ServiceKey::AiVideo, "AI video", &[Feature::Ai, Feature::AiVoice, Feature::Video]),
 ];
 
 /// The tenant's public settings. With `debug`, blocked services say why.
@@ -57,15 +57,15 @@ pub async fn bootstrap_runtime(
 }
 
 /// What the plan's features make of each service, with the reason where one is blocked.
-pub fn services(features: &[String]) -> Vec<ServiceCapability> {
+pub fn services(features: &[Feature]) -> Vec<ServiceCapability> {
     SERVICES
         .iter()
         .zip(1_i64..)
         .map(|((key, label, needed), place)| {
             let missing: Vec<&str> = needed
                 .iter()
-                .copied()
-                .filter(|feature| !features.iter().any(|held| held == feature))
+                .filter(|feature| !features.contains(feature))
+                .map(|feature| feature.as_str())
                 .collect();
             let ai = matches!(key, ServiceKey::AiChat | ServiceKey::AiVoice | ServiceKey::AiVideo);
             let (status, reason) = if !missing.is_empty() {
@@ -81,7 +81,7 @@ pub fn services(features: &[String]) -> Vec<ServiceCapability> {
                 label: Some((*label).to_owned()),
                 status,
                 reason,
-                required_features: Some(needed.iter().map(|feature| (*feature).to_owned()).collect()),
+                required_features: Some(needed.iter().map(|feature| feature.as_str().to_owned()).collect()),
                 admin_enabled: Some(true),
                 sort_order: Some(place * 10),
             }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_service_is_available_when_the_plan_has_all_it_needs() {
-        let services = services(&["chat".into(), "video".into(), "ai".into()]);
+        let services = services(&[Feature::Chat, Feature::Video, Feature::Ai]);
         let status =
             |key| services.iter().find(|service| service.key == key).map(|service| service.status.clone());
         assert_eq!(status(ServiceKey::Chat), Some(ServiceStatus::Available));

@@ -10,6 +10,7 @@ use ringnity_api::principal::{
     VisitorPrincipal, WorkspacePrincipal,
 };
 use ringnity_api::{AuthFailure, Authenticate, Call, Credential, Fault, Principal};
+use ringnity_store::plans::Feature;
 use ringnity_store::sessions::{self, SessionFamily};
 use ringnity_store::tenants::{self, Tenant};
 use ringnity_store::{
@@ -18,7 +19,7 @@ use ringnity_store::{
 };
 
 use crate::app::tenants::must_be_active;
-use crate::app::{self, AppError, AppResult, plans, workspace};
+use crate::app::{AppError, AppResult, plans, workspace};
 use crate::fault::fault;
 use crate::secrets;
 use crate::secrets::tokens::{Claims, TokenProblem, TokenScope};
@@ -43,7 +44,7 @@ impl Authenticate for State {
                 };
                 let Some(tenant) = tenants::tenant_get(c, &found.tenant_id)? else { return Ok(None) };
                 let served = must_be_active(&tenant)
-                    .and_then(|()| plans::must_include(c, &tenant.id, app::credentials::FEATURE));
+                    .and_then(|()| plans::must_include(c, &tenant.id, Feature::ServerApi));
                 Ok::<_, AppError>(Some((found, served)))
             })
             .await

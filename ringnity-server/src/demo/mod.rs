@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use ringnity_store::credentials::{self, NewServerCredential};
-use ringnity_store::plans::{self, Plan, PlanFeature, PlanQuota};
+use ringnity_store::plans::{self, Plan, PlanFeature, PlanQuota, Quota};
 use ringnity_store::platform;
 use ringnity_store::tenants;
 use ringnity_store::{Conn, Store, StoreError};
@@ -38,8 +38,15 @@ const KEPT: &str = "demo.json";
 const MODEL_PLAN: &str = "professional";
 
 /// What a demo may have any number of.
-const UNCOUNTED: [&str; 7] =
-    ["agents", "allowed_domains", "contacts", "departments", "oauth_clients", "server_api_keys", "webhooks"];
+const UNCOUNTED: [Quota; 7] = [
+    Quota::Agents,
+    Quota::AllowedDomains,
+    Quota::Contacts,
+    Quota::Departments,
+    Quota::OauthClients,
+    Quota::ServerApiKeys,
+    Quota::Webhooks,
+];
 
 /// What the demo consists of, secrets included: the content of `--demo-file`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -260,7 +267,7 @@ fn model_plan(
         plans::plan_feature_put(c, &feature)?;
     }
     for quota in catalog.quotas.iter().filter(|quota| quota.plan_id == model.id) {
-        let grows = UNCOUNTED.contains(&quota.quota_key.as_str());
+        let grows = UNCOUNTED.iter().any(|one| one.as_str() == quota.quota_key);
         let quota = PlanQuota { plan_id: plan.id.clone(), ..quota.clone() };
         plans::plan_quota_put(c, &if grows { counted(quota) } else { quota })?;
     }

@@ -15,6 +15,97 @@ use crate::{
     types::{Stamp, to_stored_precision},
 };
 
+/// What the rules ask plans for, by the keys of the catalog. One list for each, so that a key which is misspelt or
+/// forgotten does not pass for one that no plan says anything about.
+macro_rules! catalog_keys {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $key:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[$name] = &[$($name::$variant),+];
+
+            /// As it is stored.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $key,)+
+                }
+            }
+        }
+    };
+}
+
+catalog_keys! {
+    /// What a plan may contain or not. Each is a row of the catalog, which may know of more: those that an operator
+    /// adds are for people to read, and no rule asks for them.
+    Feature {
+        /// Visitor chat with agents.
+        Chat = "chat",
+        /// Visitor voice calls.
+        Voice = "voice",
+        /// Visitor video calls.
+        Video = "video",
+        /// AI replies to visitors.
+        Ai = "ai",
+        /// Documents and web pages that the AI answers from.
+        AiKnowledge = "ai_knowledge",
+        /// Realtime voice calls with the AI.
+        AiVoice = "ai_voice",
+        /// Tickets made from conversations.
+        Tickets = "tickets",
+        /// Contacts kept in step with the customer's backend.
+        Contacts = "contacts",
+        /// Report summaries and time series.
+        Reports = "reports",
+        /// Reports as downloads.
+        ReportExport = "report_export",
+        /// Event deliveries to the customer's backend.
+        Webhooks = "webhooks",
+        /// Server API keys.
+        ServerApi = "server_api",
+        /// Mobile SDKs and push notifications.
+        MobileSdk = "mobile_sdk",
+        /// OAuth clients that sign users in.
+        Oauth = "oauth",
+        /// The tenant's own looks in the widget.
+        CustomBranding = "custom_branding",
+    }
+}
+
+catalog_keys! {
+    /// Of what a plan allows so many. Each is a row of the catalog, as with [`Feature`].
+    Quota {
+        /// Agents who work, beside owners.
+        Agents = "agents",
+        /// Departments.
+        Departments = "departments",
+        /// Domains that may carry the widget.
+        AllowedDomains = "allowed_domains",
+        /// Contacts kept.
+        Contacts = "contacts",
+        /// Active Server API keys.
+        ServerApiKeys = "server_api_keys",
+        /// Active webhook endpoints.
+        Webhooks = "webhooks",
+        /// Registered OAuth clients.
+        OauthClients = "oauth_clients",
+        /// Requests a minute for each credential.
+        ApiRequestsPerMinute = "api_requests_per_minute",
+        /// AI replies in a month.
+        AiChatReplies = "ai_chat_replies",
+        /// Minutes of AI voice in a month.
+        AiVoiceMinutes = "ai_voice_minutes",
+        /// Documents and web pages that the AI may answer from.
+        AiKnowledgeItems = "ai_knowledge_items",
+        /// Megabytes of the largest attachment.
+        AttachmentMegabytes = "attachment_megabytes",
+    }
+}
+
 /// A plan.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = plans)]
@@ -182,37 +273,34 @@ pub fn plan_catalog(c: &mut Conn) -> StoreResult<PlanCatalog> {
     })
 }
 
-/// The features that the tenant's plan contains, by key.
-pub fn plan_features_of_tenant(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<String>> {
-    Ok(plan_features::table
+/// The features that the tenant's plan contains, of those that rules know.
+pub fn plan_features_of_tenant(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Feature>> {
+    let held: Vec<String> = plan_features::table
         .inner_join(plans::table.inner_join(tenants::table))
         .filter(tenants::id.eq(tenant))
         .filter(plan_features::enabled.eq(true))
-        .order(plan_features::feature_key)
         .select(plan_features::feature_key)
-        .load(c)?)
+        .load(c)?;
+    let is_held = |feature: &Feature| held.iter().any(|key| key == feature.as_str());
+    Ok(Feature::ALL.iter().copied().filter(is_held).collect())
 }
 
 /// Whether the tenant's plan contains that feature.
-pub fn plan_of_tenant_includes(c: &mut Conn, tenant: &TenantId, feature: &str) -> StoreResult<bool> {
+pub fn plan_of_tenant_includes(c: &mut Conn, tenant: &TenantId, feature: Feature) -> StoreResult<bool> {
     let held = plan_features::table
         .inner_join(plans::table.inner_join(tenants::table))
         .filter(tenants::id.eq(tenant))
-        .filter(plan_features::feature_key.eq(feature))
+        .filter(plan_features::feature_key.eq(feature.as_str()))
         .filter(plan_features::enabled.eq(true));
     Ok(select(exists(held)).get_result(c)?)
 }
 
 /// What the tenant's plan says about that quota; `None` where it says nothing.
-pub fn plan_quota_of_tenant(
-    c: &mut Conn,
-    tenant: &TenantId,
-    quota_key: &str,
-) -> StoreResult<Option<PlanQuota>> {
+pub fn plan_quota_of_tenant(c: &mut Conn, tenant: &TenantId, quota: Quota) -> StoreResult<Option<PlanQuota>> {
     Ok(plan_quotas::table
         .inner_join(plans::table.inner_join(tenants::table))
         .filter(tenants::id.eq(tenant))
-        .filter(plan_quotas::quota_key.eq(quota_key))
+        .filter(plan_quotas::quota_key.eq(quota.as_str()))
         .select(PlanQuota::as_select())
         .first(c)
         .optional()?)

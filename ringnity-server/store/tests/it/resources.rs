@@ -1,5 +1,7 @@
 //! What the queries of the smaller resources promise.
 
+use std::collections::BTreeSet;
+
 use chrono::{TimeDelta, Utc};
 use ringnity_store::{
     PlanId, StoreError,
@@ -8,7 +10,7 @@ use ringnity_store::{
     events::{EventName, event_append, event_last_at},
     oauth_clients::{self, NewOauthClient, OauthClientChanges},
     owners,
-    plans::{self, PlanFeature, PlanQuota},
+    plans::{self, Feature, PlanFeature, PlanQuota, Quota},
     platform,
     sessions::{self, Rotation},
     signing_keys::{self, NewSigningKey},
@@ -335,6 +337,20 @@ async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_rules_ask_plans_for_is_in_the_catalog_and_all_of_the_catalog_can_be_asked_for() {
+    on_each_engine(async |store, _| {
+        let catalog = store.read(plans::plan_catalog).await.unwrap();
+        let features: BTreeSet<&str> = Feature::ALL.iter().map(|feature| feature.as_str()).collect();
+        let rows: BTreeSet<&str> = catalog.feature_keys.iter().map(|row| row.feature_key.as_str()).collect();
+        assert_eq!(features, rows);
+        let quotas: BTreeSet<&str> = Quota::ALL.iter().map(|quota| quota.as_str()).collect();
+        let rows: BTreeSet<&str> = catalog.quota_keys.iter().map(|row| row.quota_key.as_str()).collect();
+        assert_eq!(quotas, rows);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_plan_says_something_about_every_feature_and_quota() {
     on_each_engine(async |store, _| {
         let catalog = store.read(plans::plan_catalog).await.unwrap();
@@ -348,7 +364,7 @@ async fn every_plan_says_something_about_every_feature_and_quota() {
         store
             .write(move |c| {
                 assert_eq!(plans::plan_of_tenant(c, &t)?.unwrap().slug, "free");
-                assert!(!plans::plan_features_of_tenant(c, &t)?.contains(&"voice".to_owned()));
+                assert!(!plans::plan_features_of_tenant(c, &t)?.contains(&Feature::Voice));
                 let plan_id = PlanId::from("pln_free");
                 let feature = PlanFeature {
                     plan_id: plan_id.clone(),
@@ -357,7 +373,7 @@ async fn every_plan_says_something_about_every_feature_and_quota() {
                     config: "{}".into(),
                 };
                 plans::plan_feature_put(c, &feature)?;
-                assert!(plans::plan_features_of_tenant(c, &t)?.contains(&"voice".to_owned()));
+                assert!(plans::plan_features_of_tenant(c, &t)?.contains(&Feature::Voice));
                 let quota = PlanQuota {
                     plan_id,
                     quota_key: "agents".into(),
@@ -366,10 +382,9 @@ async fn every_plan_says_something_about_every_feature_and_quota() {
                     reset_period: None,
                     config: "{}".into(),
                 };
-                assert_eq!(plans::plan_quota_of_tenant(c, &t, "agents")?.unwrap().limit(), Some(2));
+                assert_eq!(plans::plan_quota_of_tenant(c, &t, Quota::Agents)?.unwrap().limit(), Some(2));
                 plans::plan_quota_put(c, &quota)?;
-                assert_eq!(plans::plan_quota_of_tenant(c, &t, "agents")?.unwrap().limit(), None);
-                assert_eq!(plans::plan_quota_of_tenant(c, &t, "nothing")?, None);
+                assert_eq!(plans::plan_quota_of_tenant(c, &t, Quota::Agents)?.unwrap().limit(), None);
                 Ok::<_, StoreError>(())
             })
             .await

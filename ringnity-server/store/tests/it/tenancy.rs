@@ -200,8 +200,8 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 assert_eq!(tenants::subscription_get(c, &yours)?, None);
                 tenants::subscription_put(c, &yours, "canceled", None, now)?;
                 plans::plan_features_of_tenant(c, &yours)?;
-                plans::plan_of_tenant_includes(c, &yours, "contacts")?;
-                plans::plan_quota_of_tenant(c, &yours, "agents")?;
+                plans::plan_of_tenant_includes(c, &yours, plans::Feature::Contacts)?;
+                plans::plan_quota_of_tenant(c, &yours, plans::Quota::Agents)?;
                 assert_eq!(events::event_last_at(c, &yours)?, None);
                 assert_eq!(events::event_forget(c, &yours, "x", "gone")?, 0);
                 assert_eq!(events::event_forget(c, &mine, "x", "{}")?, 1);
