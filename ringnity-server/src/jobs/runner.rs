@@ -30,6 +30,10 @@ const EVENTS_AT_LEAST_EVERY: TimeDelta = TimeDelta::minutes(10);
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
 /// No pause is longer.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+/// For how long whoever waits for a lease to lapse does not look at the clock: a timer stands still while the machine
+/// sleeps, and the clock does not.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 /// How long jobs may take to be dropped.
 const DROPPING: Duration = Duration::from_secs(5);
 
@@ -245,27 +249,15 @@ async fn carry_out(job: Arc<dyn Job>, run: Run, extend_every: Duration, _place: 
     let mut own = JoinSet::new();
     let work = Arc::clone(&job);
     own.spawn(async move { work.run(&run).await });
-    let mut beat = tokio::time::interval(extend_every);
-    beat.tick().await;
-    let ended = loop {
-        tokio::select! {
-            Some(ended) = own.join_next() => break ended,
-            () = given_up(&mut phase) => {
-                own.shutdown().await;
-                break Ok(Ok(Next::GoOn));
-            }
-            _ = beat.tick() => {
-                let (lease, now) = (lease.clone(), app.now());
-                let extended = app.store.write(move |c| jobs::job_extend(c, &lease, now + LEASE, now)).await;
-                match extended {
-                    Ok(()) => {}
-                    Err(error @ StoreError::LeaseLost) => {
-                        tracing::warn!(job = job.name(), subject = row.subject, %error, "a job is given up");
-                        return;
-                    }
-                    Err(error) => tracing::warn!(job = job.name(), %error, "a job's lease is not extended"),
-                }
-            }
+    let ended = tokio::select! {
+        Some(ended) = own.join_next() => ended,
+        () = given_up(&mut phase) => {
+            own.shutdown().await;
+            Ok(Ok(Next::GoOn))
+        }
+        why = hold(&app, job.name(), &row, &lease, extend_every) => {
+            tracing::warn!(job = job.name(), subject = row.subject, why, "a job is given up");
+            return;
         }
     };
     let settled = match result_of(ended) {
@@ -285,6 +277,45 @@ async fn carry_out(job: Arc<dyn Job>, run: Run, extend_every: Duration, _place: 
     };
     if let Err(error) = settled {
         tracing::warn!(job = job.name(), subject = row.subject, %error, "a job was done and may be done again");
+    }
+}
+
+/// Extends a lease again and again. Ends when the job is somebody else's, or may be: a lease that could not be extended
+/// lapses, and from then on another node may be at the same job. Says why.
+async fn hold(app: &App, name: &str, row: &Row, lease: &Lease, every: Duration) -> String {
+    // What a claim says of a job that is leased.
+    let mut held_until = row.run_at;
+    let mut beat = tokio::time::interval(every);
+    beat.tick().await;
+    loop {
+        let extension = async {
+            beat.tick().await;
+            let (lease, now) = (lease.clone(), app.now());
+            let until = now + LEASE;
+            app.store.write(move |c| jobs::job_extend(c, &lease, until, now)).await.map(|()| until)
+        };
+        // A database that does not answer keeps nobody beyond the lease.
+        let extended = tokio::select! {
+            biased;
+            () = passed(app, held_until) => return "its lease lapsed and could not be extended".to_owned(),
+            extended = extension => extended,
+        };
+        match extended {
+            Ok(until) => held_until = until,
+            Err(error @ StoreError::LeaseLost) => return error.to_string(),
+            Err(error) => tracing::warn!(job = name, %error, "a job's lease is not extended"),
+        }
+    }
+}
+
+/// Waits until it is later than that, also where the clock is moved or the machine has slept.
+async fn passed(app: &App, time: DateTime<Utc>) {
+    let mut moved = app.clock.moves();
+    while let Ok(left) = (time - app.now()).to_std() {
+        tokio::select! {
+            () = tokio::time::sleep(left.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)) => {}
+            _ = moved.changed() => {}
+        }
     }
 }
 

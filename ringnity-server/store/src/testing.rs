@@ -169,6 +169,17 @@ impl TestDatabase {
         );
     }
 
+    /// Lets no job be taken any more, and no lease of one be extended.
+    ///
+    /// # Panics
+    /// Where it cannot be done: this is for tests.
+    pub fn refuse_leases(&self) {
+        self.run(
+            "CREATE TRIGGER refuse_leases BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'refused by a test'); END",
+            "ALTER TABLE jobs ADD CONSTRAINT refused_by_a_test CHECK (FALSE) NOT VALID",
+        );
+    }
+
     /// Runs what is said in the words of its engine.
     fn run(&self, sqlite: &str, postgres: &str) {
         match &self.config.place {

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use ringnity_server::app::App;
 use ringnity_server::clock::Clock;
-use ringnity_server::jobs::{self, Consumer, Job, Next, Outbox, Run, Runner, Schedule};
+use ringnity_server::jobs::{self, Consumer, Job, Next, Outbox, Run, Schedule};
 use ringnity_store::events::{Event, EventName, event_append};
-use ringnity_store::jobs::{Job as Row, job_claim, job_finish, job_get, job_put};
+use ringnity_store::jobs::{Job as Row, job_claim, job_get, job_put};
 use ringnity_store::testing::{TestDatabase, engines};
 use ringnity_store::{Conn, Engine, Store, StoreResult};
 use serde_json::json;
@@ -21,7 +21,7 @@ use crate::support::{TestServer, on_each_engine_with_jobs};
 
 /// What jobs of a test did, in order: node and subject.
 #[derive(Clone, Default)]
-struct Diary(Arc<Mutex<Vec<(u32, String)>>>);
+pub(crate) struct Diary(Arc<Mutex<Vec<(u32, String)>>>);
 
 impl Diary {
     fn note(&self, node: u32, what: &str) {
@@ -32,37 +32,37 @@ impl Diary {
         self.0.lock().expect("the diary").clone()
     }
 
-    fn count(&self, what: &str) -> usize {
+    pub(crate) fn count(&self, what: &str) -> usize {
         self.read().iter().filter(|(_, noted)| noted == what).count()
     }
 }
 
 /// A job of a test. Its subject says what it does.
 #[derive(Clone)]
-struct Trial {
+pub(crate) struct Trial {
     name: &'static str,
     node: u32,
-    diary: Diary,
+    pub(crate) diary: Diary,
     /// What `waits` waits for.
-    gate: Arc<Semaphore>,
+    pub(crate) gate: Arc<Semaphore>,
     at_once: usize,
 }
 
 impl Trial {
-    fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self { name, node: 1, diary: Diary::default(), gate: Arc::new(Semaphore::new(0)), at_once: 4 }
     }
 
-    fn jobs(&self) -> Vec<Arc<dyn Job>> {
+    pub(crate) fn jobs(&self) -> Vec<Arc<dyn Job>> {
         vec![Arc::new(self.clone())]
     }
 
-    async fn put(&self, store: &Store, subject: &str, now: DateTime<Utc>) {
+    pub(crate) async fn put(&self, store: &Store, subject: &str, now: DateTime<Utc>) {
         let (name, subject) = (self.name, subject.to_owned());
         store.write(move |c| job_put(c, name, &subject, "{}", now, now)).await.expect("put");
     }
 
-    async fn row(&self, store: &Store, subject: &'static str) -> Option<Row> {
+    pub(crate) async fn row(&self, store: &Store, subject: &'static str) -> Option<Row> {
         let name = self.name;
         store.read(move |c| job_get(c, name, subject)).await.expect("read")
     }
@@ -109,7 +109,7 @@ impl Drop for End<'_> {
 }
 
 /// Waits until it is so.
-async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     for _ in 0..500 {
         if so().await {
             return;
@@ -268,107 +268,6 @@ fn a_server_that_stops_finishes_the_job_at_hand_and_takes_no_other() {
         assert_eq!(later.attempts, 0, "nobody has taken it");
         server.restart().await;
         until("it is done after the restart", async || trial.row(&store, "later").await.is_none()).await;
-    });
-}
-
-/// A job that hands out the rules it was given, so that a test can have a runner of its own.
-#[derive(Default)]
-struct Lender(Mutex<Option<Arc<App>>>);
-
-#[async_trait]
-impl Job for Lender {
-    fn name(&self) -> &'static str {
-        "lender"
-    }
-
-    fn schedule(&self) -> Schedule {
-        Schedule::Every(Duration::from_secs(3600))
-    }
-
-    async fn run(&self, run: &Run) -> anyhow::Result<Next> {
-        *self.0.lock().expect("a place") = Some(Arc::clone(&run.app));
-        Ok(Next::Done)
-    }
-}
-
-/// Runs `test` with a server that does no job but lend its rules.
-fn with_rules(test: impl AsyncFn(&TestServer, Arc<App>)) {
-    let lender = Arc::new(Lender::default());
-    on_each_engine_with_jobs(&[lender.clone() as Arc<dyn Job>], async |server| {
-        until("the rules are lent", async || lender.0.lock().expect("a place").is_some()).await;
-        let app = lender.0.lock().expect("a place").take().expect("the rules");
-        test(&server, app).await;
-    });
-}
-
-#[test]
-fn a_job_that_goes_on_keeps_its_lease_however_long_it_takes() {
-    with_rules(async |server, app| {
-        let trial = Trial::new("trial");
-        let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
-        let store = server.store().await;
-        trial.put(&store, "waits", server.clock.now()).await;
-        server.clock.advance(TimeDelta::seconds(1));
-        until("it begins", async || trial.diary.count("waits") == 1).await;
-        // Five times as long as a lease, and always there is half of one left.
-        for _ in 0..10 {
-            server.clock.advance(TimeDelta::seconds(30));
-            until("it is extended", async || {
-                let row = trial.row(&store, "waits").await.expect("a row");
-                row.run_at > server.clock.now() + TimeDelta::seconds(50)
-            })
-            .await;
-            let now = server.clock.now();
-            let taken =
-                store.write(move |c| job_claim(c, "trial", 1, now + TimeDelta::minutes(1), now)).await;
-            assert_eq!(taken.expect("looks"), []);
-        }
-        trial.gate.add_permits(1);
-        until("it is done", async || trial.row(&store, "waits").await.is_none()).await;
-        assert_eq!((trial.diary.count("waits"), trial.diary.count("waited")), (1, 1));
-        runner.stop(Duration::from_secs(5)).await;
-    });
-}
-
-#[test]
-fn a_job_that_another_took_meanwhile_is_dropped() {
-    with_rules(async |server, app| {
-        let trial = Trial::new("trial");
-        let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(200));
-        let store = server.store().await;
-        trial.put(&store, "waits", server.clock.now()).await;
-        server.clock.advance(TimeDelta::seconds(1));
-        until("it begins", async || trial.diary.count("waits") == 1).await;
-        // As if this node had slept for two minutes: nobody extended, and another node came.
-        let then = server.clock.now() + TimeDelta::minutes(2);
-        let taken = store.write(move |c| job_claim(c, "trial", 1, then + TimeDelta::minutes(1), then)).await;
-        let (_, lease) = taken.expect("claims").pop().expect("the job");
-        until("it is dropped", async || trial.diary.count("ended") == 1).await;
-        assert_eq!(trial.diary.count("waited"), 0);
-        store.write(move |c| job_finish(c, &lease)).await.expect("the other one has it");
-        runner.stop(Duration::from_secs(5)).await;
-    });
-}
-
-#[test]
-fn a_job_that_does_not_end_within_the_grace_is_given_back() {
-    with_rules(async |server, app| {
-        let trial = Trial::new("trial");
-        let runner = Runner::start(Arc::clone(&app), trial.jobs());
-        let store = server.store().await;
-        trial.put(&store, "waits", server.clock.now()).await;
-        server.clock.advance(TimeDelta::seconds(1));
-        until("it begins", async || trial.diary.count("waits") == 1).await;
-        runner.stop(Duration::from_millis(100)).await;
-        let row = trial.row(&store, "waits").await.expect("a row");
-        assert!(row.run_at <= server.clock.now(), "anybody may take it at once: {row:?}");
-        assert_eq!((row.attempts, row.last_error), (0, None), "it did not fail");
-        let next = Runner::start(app, trial.jobs());
-        until("another takes it", async || trial.diary.count("waits") == 2).await;
-        trial.gate.add_permits(1);
-        until("and does it", async || trial.row(&store, "waits").await.is_none()).await;
-        assert_eq!(trial.diary.count("waited"), 1);
-        next.stop(Duration::from_secs(5)).await;
     });
 }
 

@@ -14,6 +14,7 @@ mod durability;
 mod expiry;
 mod input;
 mod jobs;
+mod leases;
 mod limits;
 mod listeners;
 mod oauth_clients;
