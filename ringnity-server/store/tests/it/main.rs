@@ -3,6 +3,7 @@
 
 mod contacts;
 mod crash;
+mod durability;
 mod jobs;
 mod migrations;
 mod outage;
