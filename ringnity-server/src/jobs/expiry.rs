@@ -15,7 +15,10 @@ use crate::secrets::tokens::LONGEST_TOKEN_LIFE;
 const EVERY: Duration = Duration::from_secs(600);
 
 /// How many rows go in one transaction: few enough that nobody notices who wants to write meanwhile.
-const BATCH: i64 = 500;
+const BATCH: usize = 500;
+
+/// How many visitors one read looks at.
+const LOOK: i64 = 2_000;
 
 /// How long a row stays after its end: no two nodes agree on the time to the second, and it may not be gone for one
 /// while it counts for another.
@@ -39,17 +42,17 @@ struct Expiry {
 
 /// Everything in the database that ends.
 pub(super) fn all() -> Vec<Arc<dyn Job>> {
-    let kinds: [(&'static str, TimeDelta, Delete); 7] = [
+    let kinds: [(&'static str, TimeDelta, Delete); 6] = [
         ("expire-idempotency-keys", MARGIN, idempotency::idempotency_expire),
         ("expire-rate-buckets", MARGIN, rates::rate_expire),
         ("expire-sign-in-places", MARGIN, rates::sign_in_place_expire),
         ("expire-entry-tokens", MARGIN, entry_tokens::entry_token_expire),
         // With their refresh tokens, and with what visitors' tokens vouch for.
         ("expire-sessions", MARGIN, sessions::session_expire),
-        ("expire-visitors", STRANGERS, visitors::visitor_expire),
         ("expire-signing-keys", KEY_MARGIN + LONGEST_TOKEN_LIFE, retired_keys),
     ];
-    kinds.into_iter().map(|(name, kept, delete)| Arc::new(Expiry { name, kept, delete }) as _).collect()
+    let expiry = |(name, kept, delete)| Arc::new(Expiry { name, kept, delete }) as Arc<dyn Job>;
+    kinds.into_iter().map(expiry).chain([Arc::new(Strangers) as Arc<dyn Job>]).collect()
 }
 
 /// There are never many. The one that signs has no end, so it stays.
@@ -68,21 +71,66 @@ impl Job for Expiry {
     }
 
     async fn run(&self, run: &Run) -> anyhow::Result<Next> {
-        let (ended, delete) = (run.app.now() - self.kept, self.delete);
+        let (ended, delete, batch) = (run.app.now() - self.kept, self.delete, i64::try_from(BATCH)?);
         let mut gone = 0;
         loop {
-            let deleted = run.app.store.write(move |c| delete(c, ended, BATCH)).await?;
+            let deleted = run.app.store.write(move |c| delete(c, ended, batch)).await?;
             gone += deleted;
-            if i64::try_from(deleted)? < BATCH {
+            if deleted < BATCH {
                 break;
             }
             if run.is_stopping() {
                 return Ok(Next::GoOn);
             }
         }
-        if gone > 0 {
-            tracing::debug!(job = self.name, gone, "forgot what has ended");
-        }
+        told(self.name, gone);
         Ok(Next::Done)
+    }
+}
+
+/// Visitors whom nobody vouched for. Most of those who are over may be there to stay, for they have a device; so they
+/// are looked for in reads, which keep nobody waiting, and each is looked at once.
+struct Strangers;
+
+#[async_trait]
+impl Job for Strangers {
+    fn name(&self) -> &'static str {
+        "expire-visitors"
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule::Every(EVERY)
+    }
+
+    async fn run(&self, run: &Run) -> anyhow::Result<Next> {
+        let (store, ended) = (&run.app.store, run.app.now() - STRANGERS);
+        let (mut gone, mut place) = (0, None);
+        loop {
+            let from = place.clone();
+            let look = move |c: &mut Conn| visitors::visitor_list_ended(c, ended, from.as_ref(), LOOK);
+            let seen = store.read(look).await?;
+            for batch in seen.found.chunks(BATCH) {
+                let batch = batch.to_vec();
+                gone += store.write(move |c| visitors::visitor_expire(c, ended, &batch)).await?;
+                if run.is_stopping() {
+                    return Ok(Next::GoOn);
+                }
+            }
+            place = seen.next;
+            if place.is_none() {
+                break;
+            }
+            if run.is_stopping() {
+                return Ok(Next::GoOn);
+            }
+        }
+        told(self.name(), gone);
+        Ok(Next::Done)
+    }
+}
+
+fn told(job: &str, gone: usize) {
+    if gone > 0 {
+        tracing::debug!(job, gone, "forgot what has ended");
     }
 }

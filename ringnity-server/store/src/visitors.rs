@@ -197,30 +197,91 @@ pub fn visitor_context_get(
         .optional()?)
 }
 
-/// Forgets visitors whom nobody vouched for, who were last seen then or before and have no device that is told of
-/// anything, at most `limit`; says how many. Nobody can come back as one of them: their sessions are over.
-pub fn visitor_expire(c: &mut Conn, last_seen: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
-    let devices = device_push_tokens::table
-        .filter(device_push_tokens::tenant_id.eq(visitors::tenant_id))
-        .filter(device_push_tokens::subject_kind.eq("visitor"))
-        .filter(device_push_tokens::subject_id.eq(visitors::id))
-        .filter(device_push_tokens::enabled.eq(true));
-    let found: Vec<(TenantId, VisitorId)> = visitors::table
+/// How far a look for visitors whose time is over has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VisitorPlace {
+    last_seen_at: DateTime<Utc>,
+    tenant: TenantId,
+    id: VisitorId,
+}
+
+/// What a look for visitors whose time is over found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndedVisitors {
+    /// Those who can be forgotten.
+    pub found: Vec<(TenantId, VisitorId)>,
+    /// Where the next look begins; `None` where there is nobody left to look at.
+    pub next: Option<VisitorPlace>,
+}
+
+/// Whether a visitor has a device that is told of anything.
+macro_rules! has_device {
+    () => {
+        exists(
+            device_push_tokens::table
+                .filter(device_push_tokens::tenant_id.eq(visitors::tenant_id))
+                .filter(device_push_tokens::subject_kind.eq("visitor"))
+                .filter(device_push_tokens::subject_id.eq(visitors::id))
+                .filter(device_push_tokens::enabled.eq(true)),
+        )
+    };
+}
+
+/// Looks at visitors whom nobody vouched for and who were last seen then or before, at most `limit` of them, for those
+/// who have no device that is told of anything. Nobody can come back as one of them: their sessions are over.
+///
+/// Those who have one stay, be they ever so many, so a look begins where the one before ended: each is looked at once.
+pub fn visitor_list_ended(
+    c: &mut Conn,
+    last_seen: DateTime<Utc>,
+    after: Option<&VisitorPlace>,
+    limit: i64,
+) -> StoreResult<EndedVisitors> {
+    let mut ended = visitors::table
         .filter(visitors::last_seen_at.le(Stamp::from(last_seen)))
         .filter(visitors::external_id.is_null())
-        .filter(not(exists(devices)))
-        .order(visitors::last_seen_at.asc())
-        .limit(limit.max(0))
-        .select((visitors::tenant_id, visitors::id))
+        .into_boxed();
+    if let Some(place) = after {
+        let at = Stamp(place.last_seen_at);
+        let further = visitors::tenant_id.eq(&place.tenant).and(visitors::id.gt(&place.id));
+        let further = visitors::tenant_id.gt(&place.tenant).or(further);
+        // Said twice, so that the index is entered at the place.
+        ended = ended.filter(visitors::last_seen_at.ge(at)).filter(visitors::last_seen_at.gt(at).or(further));
+    }
+    let limit = limit.max(0);
+    let seen: Vec<(TenantId, VisitorId, Stamp, bool)> = ended
+        .order((visitors::last_seen_at.asc(), visitors::tenant_id.asc(), visitors::id.asc()))
+        .limit(limit)
+        .select((visitors::tenant_id, visitors::id, visitors::last_seen_at, has_device!()))
         .load(c)?;
-    let mut by_tenant: BTreeMap<TenantId, Vec<VisitorId>> = BTreeMap::new();
+    let full = i64::try_from(seen.len()).unwrap_or(i64::MAX) >= limit;
+    let next = seen.last().filter(|_| full).map(|(tenant, id, at, _)| VisitorPlace {
+        last_seen_at: at.0,
+        tenant: tenant.clone(),
+        id: id.clone(),
+    });
+    let found = seen.into_iter().filter(|(.., kept)| !kept).map(|(tenant, id, ..)| (tenant, id)).collect();
+    Ok(EndedVisitors { found, next })
+}
+
+/// Forgets those visitors of whom it is still true what [`visitor_list_ended`] found; says how many.
+pub fn visitor_expire(
+    c: &mut Conn,
+    last_seen: DateTime<Utc>,
+    found: &[(TenantId, VisitorId)],
+) -> StoreResult<usize> {
+    let mut by_tenant: BTreeMap<&TenantId, Vec<&VisitorId>> = BTreeMap::new();
     for (tenant, id) in found {
         by_tenant.entry(tenant).or_default().push(id);
     }
     let mut gone = 0;
     for (tenant, ids) in by_tenant {
-        let of_tenant = visitors::table.filter(visitors::tenant_id.eq(&tenant));
-        gone += on_engine!(c, c => delete(of_tenant.filter(visitors::id.eq_any(&ids))).execute(c))?;
+        let ended = visitors::table
+            .filter(visitors::tenant_id.eq(tenant))
+            .filter(visitors::last_seen_at.le(Stamp::from(last_seen)))
+            .filter(visitors::external_id.is_null())
+            .filter(not(has_device!()));
+        gone += on_engine!(c, c => delete(ended.filter(visitors::id.eq_any(&ids))).execute(c))?;
     }
     Ok(gone)
 }

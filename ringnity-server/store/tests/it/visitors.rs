@@ -67,6 +67,70 @@ async fn what_was_vouched_for_goes_away_with_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_device_stay() {
+    on_each_engine(async |store, _| {
+        let found = store
+            .write(|c| {
+                let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
+                let mut over = Vec::new();
+                for n in 0..10 {
+                    // Two tenants have one at the same time each, and more than one look is at one time.
+                    let seen = noon() + TimeDelta::seconds(n / 4);
+                    let tenant = if n % 2 == 0 { &mine } else { &yours };
+                    let visitor = visitors::visitor_seen(c, tenant, &profile(None, None), seen)?;
+                    if n % 3 == 0 {
+                        let mut device = new_device(&format!("d{n}"), &format!("h{n}"));
+                        device.subject_id = visitor.id.to_string();
+                        devices::device_put(c, tenant, &device, noon())?;
+                    } else {
+                        over.push((tenant.clone(), visitor.id));
+                    }
+                }
+                // Nobody's time is over who is vouched for, or came later.
+                visitors::visitor_seen(c, &mine, &profile(Some("x"), None), noon())?;
+                visitors::visitor_seen(c, &mine, &profile(None, None), noon() + TimeDelta::seconds(4))?;
+                over.sort();
+                Ok::<_, StoreError>(over)
+            })
+            .await
+            .unwrap();
+        let end = noon() + TimeDelta::seconds(3);
+        let (mut seen, mut looks, mut place) = (Vec::new(), 0, None);
+        loop {
+            let from = place.clone();
+            let look = store.read(move |c| visitors::visitor_list_ended(c, end, from.as_ref(), 3)).await;
+            let look = look.unwrap();
+            seen.extend(look.found);
+            looks += 1;
+            place = look.next;
+            if place.is_none() {
+                break;
+            }
+        }
+        seen.sort();
+        assert_eq!((seen, looks), (found.clone(), 4), "ten, three at a time");
+
+        // Between look and deletion one gets a device.
+        let changed = found.clone();
+        store
+            .write(move |c| {
+                let mut device = new_device("late", "late");
+                device.subject_id = changed[0].1.to_string();
+                devices::device_put(c, &changed[0].0, &device, noon())?;
+                let gone = visitors::visitor_expire(c, end, &changed)?;
+                assert_eq!(gone, changed.len() - 1);
+                assert!(visitors::visitor_get(c, &changed[0].0, &changed[0].1)?.is_some());
+                assert_eq!(visitors::visitor_expire(c, end, &changed)?, 0);
+                assert_eq!(visitors::visitor_list_ended(c, end, None, 100)?.found, []);
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_has_one_row_and_a_token_has_one_row() {
     on_each_engine(async |store, _| {
         store
