@@ -32,10 +32,10 @@ pub fn origin_allowed(origin: &str, domains: &[String]) -> bool {
 /// Every entry that lets pages of `origin` in, as entries are kept.
 pub fn entries_for(origin: &str) -> Vec<String> {
     let Some(host) = host_of_origin(origin) else { return Vec::new() };
-    // No host name has more labels than this; a header may hold more.
-    let parents = host.match_indices('.').take(127).map(|(dot, _)| format!("*{}", &host[dot..]));
+    // No entry has more labels than this; a header may hold more.
+    let parents = host.rmatch_indices('.').take(127).map(|(dot, _)| format!("*{}", &host[dot..]));
     let wild: Vec<String> = parents.collect();
-    std::iter::once(host).chain(wild).collect()
+    std::iter::once(host).chain(wild.into_iter().rev()).collect()
 }
 
 /// Host of a web page's origin, with its port unless it is the scheme's own.
@@ -280,7 +280,35 @@ mod tests {
             assert!(entries.iter().all(|entry| allowed(origin, entry)), "{entries:?}");
         }
         assert!(entries_for("null").is_empty());
-        assert!(entries_for(&format!("https://{}a", "a.".repeat(5000))).len() < 130);
+        let long = entries_for(&format!("https://{}example.com", "a.".repeat(5000)));
+        assert!(long.len() < 130 && long.contains(&"*.example.com".to_owned()), "{long:?}");
+    }
+
+    #[test]
+    fn to_ask_for_the_entries_of_an_origin_is_to_ask_for_all() {
+        let list =
+            ["example.com", "*.example.com", "*.b.example.com", "*.localhost:3000", "[::1]:81", "10.0.0.1"]
+                .map(|entry| normalise(entry).expect("is a domain"));
+        for (origin, allowed) in [
+            ("https://example.com", true),
+            ("https://EXAMPLE.com:443", true),
+            ("https://a.b.example.com", true),
+            ("https://a..example.com", false),
+            ("https://evilexample.com", false),
+            ("https://example.com:8443", false),
+            ("http://app.localhost:3000", true),
+            ("http://localhost:3000", false),
+            ("http://[::1]:81", true),
+            ("http://[::1]", false),
+            ("http://10.0.0.1", true),
+            ("http://1.10.0.0.1", false),
+            ("null", false),
+        ] {
+            let asked = entries_for(origin);
+            let found: Vec<String> = list.iter().filter(|entry| asked.contains(entry)).cloned().collect();
+            assert_eq!(origin_allowed(origin, &found), allowed, "{origin}");
+            assert_eq!(origin_allowed(origin, &list), allowed, "{origin}");
+        }
     }
 
     #[test]

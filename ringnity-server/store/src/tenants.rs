@@ -1,10 +1,12 @@
 //! Tenants, the domains that may carry their widget, and how they pay. Their plan's contents are in `plans`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
+    conn::{Conn, on_engine},
     error::StoreResult,
     ids::{PlanId, TenantId},
     page::{Page, PageRequest},
@@ -235,22 +237,36 @@ pub fn tenant_domain_replace(
     domains: &[String],
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    let before = tenant_domain_list(c, tenant)?;
-    for gone in before.iter().filter(|domain| !domains.contains(domain)) {
-        delete(tenant_domains::table.find((tenant, gone))).execute(c)?;
+    let before: BTreeSet<String> = tenant_domain_list(c, tenant)?.into_iter().collect();
+    let wanted: BTreeSet<String> = domains.iter().cloned().collect();
+    let gone: Vec<&String> = before.difference(&wanted).collect();
+    if !gone.is_empty() {
+        let of_tenant = tenant_domains::table.filter(tenant_domains::tenant_id.eq(tenant));
+        on_engine!(c, c => delete(of_tenant.filter(tenant_domains::domain.eq_any(&gone))).execute(c))?;
     }
-    for (place, domain) in domains.iter().enumerate() {
-        if !before.contains(domain) && !domains[..place].contains(domain) {
-            insert_into(tenant_domains::table)
-                .values((
-                    tenant_domains::tenant_id.eq(tenant),
-                    tenant_domains::domain.eq(domain),
-                    tenant_domains::created_at.eq(Stamp::from(now)),
-                ))
-                .execute(c)?;
-        }
+    let new: Vec<_> = wanted
+        .difference(&before)
+        .map(|domain| {
+            (
+                tenant_domains::tenant_id.eq(tenant),
+                tenant_domains::domain.eq(domain),
+                tenant_domains::created_at.eq(Stamp::from(now)),
+            )
+        })
+        .collect();
+    if !new.is_empty() {
+        on_engine!(c, c => insert_into(tenant_domains::table).values(&new).execute(c))?;
     }
     Ok(())
+}
+
+/// Those of `domains` that the tenant lists.
+pub fn tenant_domain_find(c: &mut Conn, tenant: &TenantId, domains: &[String]) -> StoreResult<Vec<String>> {
+    Ok(tenant_domains::table
+        .filter(tenant_domains::tenant_id.eq(tenant))
+        .filter(tenant_domains::domain.eq_any(domains.to_vec()))
+        .select(tenant_domains::domain)
+        .load(c)?)
 }
 
 /// Those of `domains` that some active tenant lists. Has no tenant: it is for a browser that asks whether a page

@@ -196,6 +196,9 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 assert!(contacts::contact_upsert(c, &yours, &contact("x"), now)?.created);
                 // Tenant, plan, events, sessions
                 assert!(tenants::tenant_domain_list(c, &yours)?.is_empty());
+                let asked = ["example.com".to_owned(), "*.com".to_owned()];
+                assert!(tenants::tenant_domain_find(c, &yours, &asked)?.is_empty());
+                assert_eq!(tenants::tenant_domain_find(c, &mine, &asked)?, ["example.com"]);
                 tenants::tenant_domain_replace(c, &yours, &[], now)?;
                 assert_eq!(tenants::subscription_get(c, &yours)?, None);
                 tenants::subscription_put(c, &yours, "canceled", None, now)?;
