@@ -1,14 +1,11 @@
 //! Developer settings of a tenant: where its widget may be used, and whether everything is there to use it.
 
-use ringnity_store::plans::Quota;
 use ringnity_store::tenants as stored;
 use ringnity_store::{Conn, TenantId};
-use ringnity_types::{
-    DeveloperSettings, DeveloperTestRequest, ErrorCode, Readiness, UpdateAllowedDomainsRequest,
-};
+use ringnity_types::{DeveloperSettings, DeveloperTestRequest, Readiness, UpdateAllowedDomainsRequest};
 
 use super::readiness::{Question, readiness};
-use super::{App, AppResult, domains, plans, tenants};
+use super::{App, AppResult, domains, tenants};
 
 /// What developers of a tenant need to know.
 pub async fn get_developer_settings(app: &App, tenant: TenantId) -> AppResult<DeveloperSettings> {
@@ -26,12 +23,7 @@ pub async fn update_developer_allowed_domains(
     let now = app.now();
     app.store
         .write(move |c| {
-            let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
-            let code = ErrorCode::DeveloperDomainLimitReached;
-            plans::must_have_room(c, &tenant, Quota::AllowedDomains, count, code, |limit| {
-                format!("The plan allows {limit} domains and these are {count}. Leave some out, or change the plan.")
-            })?;
-            stored::tenant_domain_replace(c, &tenant, &wanted, now)?;
+            tenants::replace_domains(c, &tenant, &wanted, now)?;
             settings(c, &tenant, now)
         })
         .await

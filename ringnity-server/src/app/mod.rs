@@ -23,6 +23,7 @@ pub mod repeats;
 pub mod runtime;
 pub mod runtime_sessions;
 pub mod sdk_tokens;
+pub mod services;
 pub mod sessions;
 pub mod sign_ins;
 pub mod tenants;

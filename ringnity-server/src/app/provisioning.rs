@@ -10,6 +10,7 @@ use ringnity_store::tenants::{self, NewTenant, Tenant, TenantChanges};
 use ringnity_store::{Conn, DepartmentId, PageRequest, Store, StoreError, TenantId, constraint};
 use ringnity_types::{ErrorCode, PlatformRole, SubscriptionStatus, WorkspaceRole};
 
+use super::tenants as rules;
 use super::{AppError, AppResult, Kind, domains, plans};
 use crate::secrets::{self, password};
 
@@ -124,14 +125,7 @@ pub fn tenant_create(
     let tenant = tenants::tenant_insert(c, &new, now)
         .map_err(|error| taken(error, constraint::TENANT_SLUG, "a tenant with this slug"))?;
     tenants::subscription_put(c, &tenant.id, SubscriptionStatus::Active.as_str(), None, now)?;
-    let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
-    let code = ErrorCode::DeveloperDomainLimitReached;
-    plans::must_have_room(c, &tenant.id, Quota::AllowedDomains, count, code, |limit| {
-        format!(
-            "The plan allows {limit} domains and these are {count}. Leave some out, or choose another plan."
-        )
-    })?;
-    tenants::tenant_domain_replace(c, &tenant.id, &wanted, now)?;
+    rules::replace_domains(c, &tenant.id, &wanted, now)?;
     let name = request.owner_name.as_deref();
     let owner = owner_create(c, &tenant.id, &request.owner_email, name, &request.owner_password, now)?;
     Ok((tenant, owner))

@@ -6,11 +6,11 @@ use ringnity_store::plans::{self, Feature};
 use ringnity_store::tenants::{self, Subscription, Tenant};
 use ringnity_store::{Conn, TenantId, credentials, events};
 use ringnity_types::{
-    AiStatus, Readiness, ReadinessCheck, ReadinessCheckKey, ReportStatus, ServiceCapability, ServiceKey,
-    ServiceStatus, SubscriptionStatus,
+    AiStatus, Readiness, ReadinessCheck, ReadinessCheckKey, ReportStatus, ServiceKey, ServiceStatus,
 };
 
-use super::{AppResult, domains, runtime, tenants as rules};
+use super::services::{NO_AI, hold, lacks, lapse, services};
+use super::{AppResult, domains, tenants as rules};
 
 /// What to look at beside the tenant itself.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +63,7 @@ fn judge(facts: &Facts, question: &Question, now: DateTime<Utc>) -> Readiness {
                 format!("{origin} is on none of the allowed domains; add its domain, or test another page")
             },
         );
-    let keyless = lacks(facts, Feature::ServerApi).or_else(|| {
+    let keyless = lacks(&facts.features, &[Feature::ServerApi]).or_else(|| {
         (facts.active_keys == 0).then(|| "no Server API key is active; make one for your backend".to_owned())
     });
     // What blocks every service, the worst first.
@@ -75,7 +75,7 @@ fn judge(facts: &Facts, question: &Question, now: DateTime<Utc>) -> Readiness {
     ]
     .into_iter()
     .find_map(|(status, reason)| reason.clone().map(|reason| (status, reason)));
-    let mut services = runtime::services(&facts.features);
+    let mut services = services(&facts.features);
     services.retain(|service| question.service.as_ref().is_none_or(|only| *only == service.key));
     for service in &mut services {
         if let Some((status, reason)) = &block {
@@ -102,32 +102,18 @@ fn judge(facts: &Facts, question: &Question, now: DateTime<Utc>) -> Readiness {
     }
 }
 
-/// Blocks a service that the plan contains; one that it lacks says so already, which is the better reason.
-pub(super) fn hold(service: &mut ServiceCapability, status: &ServiceStatus, reason: &str) {
-    if service.status != ServiceStatus::NotInPlan {
-        service.status = status.clone();
-        service.allowed = Some(false);
-        service.reason = Some(reason.to_owned());
-    }
-}
-
 fn check(key: ReadinessCheckKey, problem: Option<String>) -> ReadinessCheck {
     ReadinessCheck { key, ready: problem.is_none(), reason: problem }
 }
 
 /// What to say where the plan does not contain `feature`.
-fn lacks(facts: &Facts, feature: Feature) -> Option<String> {
-    (!facts.features.contains(&feature)).then(|| format!("the plan lacks: {}", feature.as_str()))
-}
-
 fn ai(facts: &Facts) -> AiStatus {
-    let unconfigured = || "no AI provider is configured for this tenant".to_owned();
-    let reason = lacks(facts, Feature::Ai).unwrap_or_else(unconfigured);
+    let reason = lacks(&facts.features, &[Feature::Ai]).unwrap_or_else(|| NO_AI.to_owned());
     AiStatus { ready: Some(false), reason: Some(reason), ..AiStatus::default() }
 }
 
 fn reports(facts: &Facts, lapsed: Option<String>) -> ReportStatus {
-    let problem = lacks(facts, Feature::Reports).or(lapsed);
+    let problem = lacks(&facts.features, &[Feature::Reports]).or(lapsed);
     ReportStatus {
         ready: Some(problem.is_none()),
         reason: problem,
@@ -136,27 +122,11 @@ fn reports(facts: &Facts, lapsed: Option<String>) -> ReportStatus {
     }
 }
 
-/// Why a subscription no longer carries the plan, if so. A tenant without one pays in another way. What was
-/// canceled holds to the end of the period that is paid.
-pub(super) fn lapse(subscription: Option<&Subscription>, now: DateTime<Utc>) -> Option<&'static str> {
-    let subscription = subscription?;
-    let over = subscription.current_period_end.map(|end| end <= now);
-    match SubscriptionStatus::from(subscription.status.as_str()) {
-        SubscriptionStatus::Expired => Some("the subscription has expired; renew it"),
-        SubscriptionStatus::Canceled if over != Some(false) => {
-            Some("the subscription was canceled; choose a plan to go on")
-        }
-        SubscriptionStatus::Trialing if over == Some(true) => {
-            Some("the trial is over; choose a plan to go on")
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
     use ringnity_store::PlanId;
+    use ringnity_types::SubscriptionStatus;
 
     use super::*;
 

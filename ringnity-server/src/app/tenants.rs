@@ -1,10 +1,12 @@
 //! Tenants as their own people and their visitors see them, and how a request without a credential names one.
 
+use chrono::{DateTime, Utc};
+use ringnity_store::plans::Quota;
 use ringnity_store::tenants::{self, Tenant as Stored};
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::{ErrorCode, Tenant, TenantData};
 
-use super::{App, AppError, AppResult, Kind, domains};
+use super::{App, AppError, AppResult, Kind, domains, plans};
 
 /// What a request says about the tenant it is for, beside any credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +69,21 @@ pub fn must_be_active(tenant: &Stored) -> AppResult<()> {
         ErrorCode::SdkClientInactive,
         "This tenant is switched off. Its owner can ask the platform's operators to switch it on again.",
     ))
+}
+
+/// Puts another list of allowed domains in place of the one there is, if the plan allows as many.
+pub fn replace_domains(
+    c: &mut Conn,
+    tenant: &TenantId,
+    wanted: &[String],
+    now: DateTime<Utc>,
+) -> AppResult<()> {
+    let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+    let code = ErrorCode::DeveloperDomainLimitReached;
+    plans::must_have_room(c, tenant, Quota::AllowedDomains, count, code, |limit| {
+        format!("The plan allows {limit} domains and these are {count}. Leave some out, or change the plan.")
+    })?;
+    Ok(tenants::tenant_domain_replace(c, tenant, wanted, now)?)
 }
 
 /// Refuses a browser page that is not on one of the tenant's domains. `origin` is absent for apps and servers.

@@ -110,7 +110,6 @@ struct Inner {
     message: Cow<'static, str>,
     details: Vec<String>,
     headers: HeaderMap,
-    members: Map<String, Value>,
     cause: Option<String>,
 }
 
@@ -123,7 +122,6 @@ impl Fault {
             message: message.into(),
             details: Vec::new(),
             headers: HeaderMap::new(),
-            members: Map::new(),
             cause: None,
         }))
     }
@@ -170,13 +168,6 @@ impl Fault {
         if let Ok(value) = value.try_into() {
             self.0.headers.append(name, value);
         }
-        self
-    }
-
-    /// Adds a member to the error body, beside those that the contract's error body always has.
-    #[must_use]
-    pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.0.members.insert(name.into(), value.into());
         self
     }
 
@@ -232,9 +223,6 @@ impl Fault {
                 Fill::Const(json) => serde_json::from_str(json).unwrap_or(Value::Null),
             };
             body.insert(member.name.to_owned(), value);
-        }
-        for (name, value) in &inner.members {
-            body.insert(name.clone(), value.clone());
         }
         // Where the contract has no list of details they are still worth reading.
         let has_details = shape.members.iter().any(|member| matches!(member.fill, Fill::Details));
