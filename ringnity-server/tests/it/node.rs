@@ -20,6 +20,7 @@ pub struct Place {
 pub struct Start<'p> {
     place: &'p Place,
     arguments: Vec<String>,
+    rate_limit: &'static str,
     log: &'static str,
     /// An option of `ulimit` with its number.
     limit: Option<(&'static str, u64)>,
@@ -58,12 +59,14 @@ fn on_place<Fut: Future<Output = ()>>(engine: Engine, test: &impl Fn(Place) -> F
 }
 
 impl Place {
-    /// A node on this place, not started yet. Nothing limits how often one may ask.
+    /// A node on this place, not started yet. Nothing limits how often one may ask, unless a test says so.
     pub fn node(&self) -> Start<'_> {
-        let mut start = Start { place: self, arguments: Vec::new(), log: "warn", limit: None };
+        let mut start =
+            Start { place: self, arguments: Vec::new(), rate_limit: "off", log: "warn", limit: None };
         for (flag, value) in [
             ("--listen", "127.0.0.1:0"),
-            ("--rate-limit", "off"),
+            // So that a test can be many clients at many addresses.
+            ("--trusted-proxy", "127.0.0.0/8"),
             ("--database-url", self.database.url()),
             ("--data-dir", &self.folder.path().to_string_lossy()),
         ] {
@@ -74,16 +77,20 @@ impl Place {
 
     /// Starts the first node, which makes the demo's tenants.
     pub fn seed(&self) -> (Node, Demo) {
-        let file = self.folder.path().join("told.json");
-        let node = self.node().argument("--demo-file").argument(&file.to_string_lossy()).start();
-        let text = std::fs::read_to_string(file).expect("the demo's file");
-        (node, serde_json::from_str(&text).expect("the demo"))
+        self.node().seed()
     }
 }
 
 impl Start<'_> {
     pub fn argument(mut self, text: &str) -> Self {
         self.arguments.push(text.to_owned());
+        self
+    }
+
+    /// How often one credential may ask, as in `--rate-limit`. With `off`, the usual here, no request is counted, and
+    /// so none touches the rows in which nodes count together.
+    pub fn rate_limit(mut self, limit: &'static str) -> Self {
+        self.rate_limit = limit;
         self
     }
 
@@ -105,6 +112,14 @@ impl Start<'_> {
         self
     }
 
+    /// Starts it as the first node, which makes the demo's tenants.
+    pub fn seed(self) -> (Node, Demo) {
+        let file = self.place.folder.path().join("told.json");
+        let node = self.argument("--demo-file").argument(&file.to_string_lossy()).start();
+        let text = std::fs::read_to_string(file).expect("the demo's file");
+        (node, serde_json::from_str(&text).expect("the demo"))
+    }
+
     /// Starts it and waits until it answers.
     pub fn start(self) -> Node {
         let server = env!("CARGO_BIN_EXE_ringnity-server");
@@ -122,7 +137,8 @@ impl Start<'_> {
         {
             command.env_remove(name);
         }
-        command.arg("serve").args(&self.arguments).env("RUST_LOG", self.log).env("RUST_BACKTRACE", "0");
+        command.args(["serve", "--rate-limit", self.rate_limit]).args(&self.arguments);
+        command.env("RUST_LOG", self.log).env("RUST_BACKTRACE", "0");
         command.current_dir(self.place.folder.path()).stdin(Stdio::null());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let told = Arc::new(Mutex::new(String::new()));

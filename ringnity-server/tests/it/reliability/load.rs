@@ -34,6 +34,7 @@ struct Shared {
     /// Where the nodes are now; requests alternate between them.
     bases: Mutex<Vec<String>>,
     turn: AtomicUsize,
+    sign_ins: AtomicUsize,
     /// Counts the changes of `bases`: who sees a new number looks whether old answers still hold.
     epoch: AtomicU64,
     stop: AtomicBool,
@@ -123,6 +124,7 @@ impl Load {
             demo: demo.clone(),
             bases: Mutex::new(bases),
             turn: AtomicUsize::new(0),
+            sign_ins: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             ledger: Mutex::default(),
@@ -352,7 +354,16 @@ impl Shared {
         let owner = &self.demo.first.owner;
         let body = json!({ "email": owner.email, "password": owner.password });
         loop {
-            let told = self.insist(Method::POST, LOGIN, |request| request.json(&body)).await;
+            // From an address of its own each time: from one, only ten may be under way at once, and those that were
+            // under way at a node that is killed count as failed.
+            let [a, b] =
+                u16::try_from(self.sign_ins.fetch_add(1, Ordering::Relaxed)).expect("few").to_be_bytes();
+            let address = format!("198.18.{a}.{b}");
+            let told = self
+                .insist(Method::POST, LOGIN, |request| {
+                    request.header("x-forwarded-for", &address).json(&body)
+                })
+                .await;
             let token = |name: &str| told.json["data"][name].as_str().map(str::to_owned);
             if let (200, Some(access), Some(refresh)) =
                 (told.status, token("accessToken"), token("refreshToken"))

@@ -12,6 +12,15 @@ use serde_json::{Value, json};
 use super::load::Load;
 use crate::node::{Node, on_each_place, on_shared_place};
 
+/// Requests a minute. A node may count a tenth of them for itself before it has to write that it takes more.
+const LIMIT: &str = "300";
+
+/// What a node says that cannot write that.
+const ALONE: &str = "nodes cannot share a limit; each counts alone";
+
+/// What a node says that cannot write when a key was used.
+const UNNOTED: &str = "cannot note that a key was used";
+
 struct Asker {
     http: Client,
     base: String,
@@ -93,7 +102,7 @@ fn r4_a_database_that_is_gone_is_503_at_once_and_its_return_needs_nobody() {
 #[test]
 fn r4_a_database_that_takes_no_writes_can_be_read() {
     on_shared_place(async |place| {
-        let (mut node, demo) = place.seed();
+        let (mut node, demo) = place.node().rate_limit(LIMIT).seed();
         let asker = Asker::new(&node, &demo.first.server_api_key);
         assert_eq!(asker.contact("before").await, 200);
         place.database.set_writable(false);
@@ -101,6 +110,7 @@ fn r4_a_database_that_takes_no_writes_can_be_read() {
         for _ in 0..50 {
             assert_eq!(asker.ask(Method::GET, "/api/server/contacts", None).await.0, 200, "{}", node.log());
         }
+        assert!(node.says(ALONE), "nobody asked how many are left: {}", node.log());
         assert_eq!(asker.contact("during").await, 503);
         place.database.set_writable(true);
         assert_eq!(asker.contact("after").await, 200, "{}", node.log());
@@ -111,7 +121,7 @@ fn r4_a_database_that_takes_no_writes_can_be_read() {
 #[test]
 fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
     on_shared_place(async |place| {
-        let (mut node, demo) = place.seed();
+        let (mut node, demo) = place.node().rate_limit(LIMIT).seed();
         let first = Asker::new(&node, &demo.first.server_api_key);
         assert_eq!(first.contact("before").await, 200);
         let gate = place.database.hold_gate();
@@ -126,6 +136,8 @@ fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
         }
         let took = asked.elapsed();
         assert!(took < Duration::from_secs(6), "80 reads took {took:?}");
+        assert!(node.says(ALONE), "nobody asked how many are left: {}", node.log());
+        assert!(node.says(UNNOTED), "nobody noted that a key was used: {}", node.log());
         drop(gate);
         assert_eq!(first.contact("after").await, 200, "{}", node.log());
         ringnity_store::tell!(
@@ -198,7 +210,7 @@ fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
         let unused = Asker::new(&node, &demo.other_tenant.members.server_api_key);
         let (status, list) = unused.ask(Method::GET, "/api/server/contacts", None).await;
         assert_eq!(status, 200, "{list}");
-        assert!(node.says("cannot note that a key was used"), "{}", node.log());
+        assert!(node.says(UNNOTED), "{}", node.log());
         limit_files(&node, "unlimited");
         assert_eq!(asker.contact("room").await, 200, "{}", node.log());
         kept.push("room".into());

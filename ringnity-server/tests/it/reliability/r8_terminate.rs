@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::load::Load;
-use super::random;
+use super::{AMPLE, assert_counted, random};
 use crate::node::on_each_place;
 
 #[test]
@@ -11,7 +11,7 @@ fn r8_a_server_that_is_told_to_stop_under_load_finishes_what_it_took_and_ends_we
     const ROUNDS: u32 = 10;
     on_each_place(async |place| {
         let begun = Instant::now();
-        let (mut node, demo) = place.seed();
+        let (mut node, demo) = place.node().rate_limit(AMPLE).seed();
         let load = Load::start(&demo, vec![node.base.clone()], 32);
         let mut slowest = Duration::ZERO;
         for _ in 0..ROUNDS {
@@ -23,7 +23,7 @@ fn r8_a_server_that_is_told_to_stop_under_load_finishes_what_it_took_and_ends_we
             let ended = ended.expect("it ends within its grace");
             slowest = slowest.max(told.elapsed());
             assert_eq!(ended.code(), Some(0), "{}", node.log());
-            node = place.node().start();
+            node = place.node().rate_limit(AMPLE).start();
             load.moved(vec![node.base.clone()]);
         }
         let verdict = load.finish(|| place.database.dump()).await;
@@ -31,5 +31,6 @@ fn r8_a_server_that_is_told_to_stop_under_load_finishes_what_it_took_and_ends_we
         verdict.tell(&stops, begun);
         // Whoever was heard is answered, to the end.
         assert_eq!((verdict.broken, verdict.unanswered, verdict.unavailable), (0, 0, 0), "{verdict:?}");
+        assert_counted(&place, &demo);
     });
 }
