@@ -7,7 +7,7 @@ use conformance::contract::Contract;
 use conformance::own;
 use reqwest::RequestBuilder;
 use ringnity_api::Operation;
-use ringnity_api::runtime::{CredentialKind, Fill, Source};
+use ringnity_api::runtime::{Access, CredentialKind, Fill, Source};
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
@@ -138,13 +138,36 @@ pub fn members(operation: &Operation) -> Vec<&'static str> {
     properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
+/// Whether the server has it. What it does not have yet stands in a `later!` block of its routes, and answers 501.
+pub fn is_built(operation: &Operation) -> bool {
+    static LATER: LazyLock<String> = LazyLock::new(|| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/routes");
+        let files = std::fs::read_dir(folder).expect("the routes").flatten();
+        let mut later = String::new();
+        for file in files {
+            let code = std::fs::read_to_string(file.path()).expect("a file of routes");
+            for block in code.split("    later! {\n").skip(1) {
+                later += block.split_once("    }").expect("the end of a block").0;
+            }
+        }
+        later
+    });
+    !LATER.lines().any(|line| line.trim_start().starts_with(&format!("{}(", operation.name)))
+}
+
+/// Each of `powers` that opens the operation, in the first place that it travels in.
+pub fn powers_of<'p>(
+    operation: &Operation,
+    powers: &'p BTreeMap<&'static str, String>,
+) -> Vec<(Source, &'p str)> {
+    let of = |access: &Access| Some((kind(access.kind).sources[0], powers.get(access.kind)?.as_str()));
+    operation.accepts.iter().filter_map(of).collect()
+}
+
 /// The first place that the operation's first kind of credential travels in, with one of `powers`.
 pub fn power<'p>(
     operation: &Operation,
     powers: &'p BTreeMap<&'static str, String>,
 ) -> Option<(Source, &'p str)> {
-    operation.accepts.iter().find_map(|access| {
-        let credential = powers.get(access.kind)?;
-        Some((kind(access.kind).sources[0], credential.as_str()))
-    })
+    powers_of(operation, powers).into_iter().next()
 }

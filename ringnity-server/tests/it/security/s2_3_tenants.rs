@@ -4,23 +4,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Method, RequestBuilder};
-use ringnity_api::runtime::Place;
+use ringnity_api::runtime::{Place, Source};
 use ringnity_api::{OPERATIONS, Operation};
+use ringnity_store::TenantId;
+use ringnity_store::agents::{self, AgentChanges, NewAgent};
 use serde_json::{Map, Value, json};
 
 use super::operations::{
-    client, has_id, kind, members, plain_body, power, powers, request, scopes, send, with,
+    client, has_id, is_built, kind, members, plain_body, powers, powers_of, request, scopes, send, with,
 };
 use crate::support::{TestServer, on_each_engine};
 
 /// Stands in what the other tenant has, but in nothing that it is found by.
 const MARK: &str = "Zanzibar";
 
-type Powers = BTreeMap<&'static str, String>;
-
-/// Rows of a tenant by table, those that its requests count in apart.
-fn rows_of(server: &TestServer, tenant: &str) -> BTreeMap<String, Vec<Value>> {
+/// Rows by table without what changes by itself or is only noted now and then: jobs are nobody's request and run when
+/// they like; how many requests a node has leased, and when a key was last used.
+fn rows(server: &TestServer) -> BTreeMap<String, Vec<Value>> {
     let mut dump = server.database().dump();
+    dump.retain(|table, _| !["jobs", "rate_buckets"].contains(&table.as_str()));
+    for row in dump.values_mut().flatten() {
+        row.as_object_mut().map(|columns| columns.remove("last_used_at"));
+    }
+    dump
+}
+
+/// Those of a tenant.
+fn rows_of(server: &TestServer, tenant: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut dump = rows(server);
     for (table, rows) in &mut dump {
         let column = if table == "tenants" { "id" } else { "tenant_id" };
         rows.retain(|row| row[column] == tenant);
@@ -28,7 +39,8 @@ fn rows_of(server: &TestServer, tenant: &str) -> BTreeMap<String, Vec<Value>> {
     dump
 }
 
-/// Gives the other tenant one of everything, marked; answers the ids and names that it can be found by.
+/// Gives the other tenant one of everything, marked; answers the ids and names that it can be found by, and nobody of
+/// the first tenant can.
 async fn furnish(server: &TestServer) -> BTreeSet<String> {
     let key = server.other_key().to_owned();
     let owner = server.other_owner_token().await;
@@ -45,34 +57,120 @@ async fn furnish(server: &TestServer) -> BTreeSet<String> {
     let push = server.post("/api/sdk/devices/push-token").header("x-ringnity-sdk-session", &session);
     let push = push.json(&device).send().await;
     assert!(push.status.is_success(), "{}", push.text);
+    furnish_staff(server).await;
 
-    let rows = rows_of(server, &server.demo.other_tenant.identity.client_id);
-    let mut ids = BTreeSet::new();
-    for row in rows.values().flatten().filter_map(Value::as_object) {
-        for (column, value) in row {
-            let named = column == "id"
+    let named = |tenant: &str| -> BTreeSet<String> {
+        let rows = rows_of(server, tenant);
+        let columns = rows.values().flatten().filter_map(Value::as_object).flatten();
+        let named = |column: &str| {
+            column == "id"
                 || column.ends_with("_id")
-                || matches!(column.as_str(), "username" | "email" | "slug" | "public_key");
-            if let (true, Some(text)) = (named, value.as_str()) {
-                ids.insert(text.to_owned());
-            }
-        }
-    }
+                || matches!(column, "username" | "email" | "slug" | "public_key")
+        };
+        let texts = columns.filter(|(column, _)| named(column)).filter_map(|(_, value)| value.as_str());
+        texts.map(str::to_owned).collect()
+    };
+    // Agents of both are called alike.
+    let ours = named(&server.demo.first.tenant.client_id);
+    let ids: BTreeSet<String> =
+        named(&server.demo.other_tenant.identity.client_id).difference(&ours).cloned().collect();
     assert!(ids.len() > 12, "{ids:?}");
     ids
 }
 
-fn ask(
-    server: &TestServer,
-    http: &reqwest::Client,
-    operation: &Operation,
-    powers: &Powers,
-    id: &str,
-) -> RequestBuilder {
-    let asked = request(server, http, operation, id);
-    match power(operation, powers) {
-        Some((place, credential)) => with(asked, place, credential),
-        None => asked,
+/// Marks the other tenant's agents and departments, and gives it one of each that the first tenant has no like of.
+async fn furnish_staff(server: &TestServer) {
+    let tenant = TenantId::from(server.demo.other_tenant.identity.client_id.as_str());
+    let (store, now) = (server.store().await, server.clock.now());
+    let made = store.write(move |c| {
+        for agent in agents::agent_list(c, &tenant)? {
+            let changes =
+                AgentChanges { name: Some(format!("{MARK} {}", agent.id)), ..AgentChanges::default() };
+            agents::agent_update(c, &tenant, &agent.id, &changes, now)?;
+        }
+        let department = agents::department_insert(c, &tenant, MARK, now)?;
+        let new = NewAgent {
+            username: "theirs.one".into(),
+            password_hash: None,
+            name: MARK.into(),
+            email: Some("theirs.one@zanzibar.example".into()),
+            role: "admin".into(),
+            department_id: Some(department.id),
+        };
+        agents::agent_insert(c, &tenant, &new, now)
+    });
+    made.await.expect("their staff");
+    store.close().await;
+}
+
+/// The table of what a member or parameter names: `agentId` and `assignedAgentId` an agent, `username` too. What clients
+/// make up themselves (a `deviceId`, an `externalId`) is in no table of that name.
+fn table_of<'t>(name: &str, tables: &'t BTreeMap<String, Vec<Value>>) -> Option<&'t str> {
+    if name == "username" {
+        return Some("agents");
+    }
+    let mut stem = String::new();
+    for letter in name.strip_suffix("Id").filter(|_| name != "clientMessageId")?.chars() {
+        if letter.is_ascii_uppercase() {
+            stem.push('_');
+        }
+        stem.push(letter.to_ascii_lowercase());
+    }
+    let one = |table: &&String| {
+        let one = table.strip_suffix('s');
+        one.is_some_and(|one| {
+            stem.strip_suffix(one).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+        })
+    };
+    tables.keys().find(one).map(String::as_str)
+}
+
+/// Somebody of the first tenant who asks one operation, by a credential that opens it.
+struct Asker<'s> {
+    server: &'s TestServer,
+    http: &'s reqwest::Client,
+    operation: &'static Operation,
+    credential: (Source, &'s str),
+    /// What it is asked with where nothing of another tenant's is named.
+    body: &'s Option<Value>,
+}
+
+impl Asker<'_> {
+    fn request(&self, id: &str, body: Option<&Value>) -> RequestBuilder {
+        let (place, credential) = self.credential;
+        let asked = with(request(self.server, self.http, self.operation, id), place, credential);
+        body.into_iter().fold(asked, |asked, body| asked.json(body))
+    }
+
+    /// Asks; answers the status. Nothing of the other tenant's is told.
+    async fn send(&self, what: &str, asked: RequestBuilder) -> u16 {
+        let (status, _, text) = send(self.operation, what, asked).await;
+        assert!(!text.contains(MARK), "{} {what}: tells of another tenant: {text}", self.operation.id);
+        status
+    }
+
+    /// With an id in each place of the path.
+    async fn in_path(&self, id: &str) -> u16 {
+        let asked = self.request(&id.replace('@', "%40"), self.body.as_ref());
+        self.send(&format!("{id} in the path"), asked).await
+    }
+
+    /// With an id in a parameter of the query.
+    async fn in_query(&self, name: &str, id: &str) -> u16 {
+        let asked = self.request("none", self.body.as_ref()).query(&[(name, id)]);
+        self.send(&format!("{id} as {name}"), asked).await
+    }
+
+    /// With an id as a member of the body, which is otherwise as it should be.
+    async fn in_body(&self, member: &str, id: &str) -> u16 {
+        let mut body = self.body.clone().expect("a body");
+        body[member] = json!(id);
+        self.send(&format!("{id} as {member}"), self.request("none", Some(&body))).await
+    }
+
+    /// Insists that the id of another tenant was not found.
+    fn not_found(&self, status: u16, place: &str, id: &str) {
+        assert_eq!(status, 404, "{}: {place} {id} of another tenant", self.operation.id);
     }
 }
 
@@ -81,60 +179,73 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
     on_each_engine(async |server| {
         let ids = furnish(&server).await;
         let (http, powers) = (client(), powers(&server).await);
-        let other = server.demo.other_tenant.identity.client_id.clone();
-        let before = rows_of(&server, &other);
-        let mut counts = (0, 0, 0);
-        for operation in OPERATIONS.iter().copied().filter(|operation| power(operation, &powers).is_some()) {
-            let body = plain_body(operation);
-            let filled = |asked: RequestBuilder| match &body {
-                Some(body) => asked.json(body),
-                None => asked,
-            };
-            let silent = |text: &str, what: &str| {
-                assert!(!text.contains(MARK), "{} {what}: tells of another tenant: {text}", operation.id);
-            };
-            for id in ids.iter().filter(|_| has_id(operation)) {
-                let id = id.replace('@', "%40");
-                let asked = filled(ask(&server, &http, operation, &powers, &id));
-                let (status, _, text) = send(operation, &id, asked).await;
-                // Also one that the schema of the path does not know, and one that is not built.
-                assert!(matches!(status, 404 | 400 | 501), "{} {id}: {status} {text}", operation.id);
-                silent(&text, &id);
-                counts.0 += 1;
+        let tables = rows_of(&server, &server.demo.first.tenant.client_id);
+        let named = |name: &str| table_of(name, &tables);
+        let theirs = rows_of(&server, &server.demo.other_tenant.identity.client_id);
+        let (mut paths, mut queries, mut bodies, mut found) = (0, 0, 0, BTreeMap::new());
+        for operation in OPERATIONS.iter().copied().filter(|operation| is_built(operation)) {
+            let credentials = powers_of(operation, &powers);
+            if credentials.is_empty() {
+                continue; // nobody of a tenant asks
             }
-            for param in operation.params.iter().filter(|param| param.place == Place::Query) {
+            let body = &real_body(&server, operation).await;
+            let params: Vec<&str> = operation
+                .params
+                .iter()
+                .filter_map(|param| (param.place == Place::Query).then_some(param.name))
+                .collect();
+            let labels =
+                |name: &str| name.ends_with("Id") || ["id", "slug", "apiKey", "token"].contains(&name);
+            for credential in credentials {
+                let asker = Asker { server: &server, http: &http, operation, credential, body };
+                // What names something is not found, and nothing comes of it, not even in the first tenant.
+                let before = rows(&server);
                 for id in &ids {
-                    let asked =
-                        filled(ask(&server, &http, operation, &powers, "none")).query(&[(param.name, id)]);
-                    let (_, _, text) = send(operation, id, asked).await;
-                    silent(&text, id);
-                    counts.1 += 1;
+                    if has_id(operation) {
+                        asker.not_found(asker.in_path(id).await, "path", id);
+                        paths += 1;
+                    }
+                    for name in params.iter().filter(|name| named(name).is_some()) {
+                        asker.not_found(asker.in_query(name, id).await, name, id);
+                        queries += 1;
+                    }
+                    for member in members(operation).into_iter().filter(|name| named(name).is_some()) {
+                        asker.not_found(asker.in_body(member, id).await, member, id);
+                        bodies += 1;
+                    }
                 }
-            }
-            let named = |member: &str| {
-                member.ends_with("Id") || ["id", "username", "slug", "apiKey", "token"].contains(&member)
-            };
-            for member in members(operation).into_iter().filter(|member| named(member)) {
+                assert_eq!(rows(&server), before, "{} changed something", operation.id);
+                // The rest is a label that clients give, or a word to look for. It may make something of ours.
                 for id in &ids {
-                    let mut body = body.clone().expect("a body");
-                    body[member] = json!(id);
-                    // An id of ours in the other's place, so that what is found would be theirs.
-                    let asked = ask(&server, &http, operation, &powers, "none").json(&body);
-                    let (_, _, text) = send(operation, &format!("{member} {id}"), asked).await;
-                    silent(&text, member);
-                    counts.2 += 1;
+                    for name in params.iter().filter(|name| named(name).is_none()) {
+                        asker.in_query(name, id).await;
+                        queries += 1;
+                    }
+                    let members = members(operation).into_iter();
+                    for member in members.filter(|name| labels(name) && named(name).is_none()) {
+                        asker.in_body(member, id).await;
+                        bodies += 1;
+                    }
+                }
+                // One's own is found in the same place: the others were looked for.
+                for member in members(operation) {
+                    for row in named(member).into_iter().flat_map(|table| &tables[table]) {
+                        let own = row[if member == "username" { "username" } else { "id" }].as_str();
+                        let status = asker.in_body(member, own.expect("a name")).await;
+                        *found.entry((operation.id, member)).or_default() |= status < 300;
+                    }
                 }
             }
         }
-        assert_eq!(rows_of(&server, &other), before, "the other tenant's rows");
+        let other = rows_of(&server, &server.demo.other_tenant.identity.client_id);
+        assert_eq!(other, theirs, "the other tenant's rows");
         ringnity_store::tell!(
-            "another tenant's {} ids: {} times in paths, {} in queries, {} in bodies",
+            "another tenant's {} ids: {paths} times in paths, {queries} in queries, {bodies} in bodies; {} members name things",
             ids.len(),
-            counts.0,
-            counts.1,
-            counts.2
+            found.len()
         );
-        assert!(counts.0 > 100 && counts.1 > 20 && counts.2 > 50);
+        assert!(paths > 100 && queries > 20 && bodies > 50 && found.len() > 3);
+        assert!(found.values().all(|found| *found), "not even found by those whose it is: {found:?}");
     });
 }
 
@@ -201,23 +312,13 @@ fn scrub(value: &Value) -> Value {
 type Outcome = (u16, Value, Vec<(String, String)>);
 
 async fn outcome(server: &TestServer, operation: &Operation, what: &str, asked: RequestBuilder) -> Outcome {
-    let before = server.database().dump();
+    let before = rows(server);
     let (status, answer, _) = send(operation, what, asked).await;
     let mut made: Vec<(String, String)> = Vec::new();
-    // Jobs are nobody's request, and run when they like; how many requests a node has leased, and when a key was
-    // last used, is noted now and then.
-    let kept = |row: &Value| {
-        let mut row = row.clone();
-        row.as_object_mut().map(|columns| columns.remove("last_used_at"));
-        row
-    };
-    for (table, rows) in server.database().dump() {
-        if ["jobs", "rate_buckets"].contains(&table.as_str()) {
-            continue;
-        }
-        let old: BTreeSet<String> = before[&table].iter().map(|row| kept(row).to_string()).collect();
-        let new = rows.iter().map(kept).filter(|row| !old.contains(&row.to_string()));
-        made.extend(new.map(|row| (table.clone(), scrub(&row).to_string())));
+    for (table, rows) in rows(server) {
+        let old: BTreeSet<String> = before[&table].iter().map(Value::to_string).collect();
+        let new = rows.iter().filter(|row| !old.contains(&row.to_string()));
+        made.extend(new.map(|row| (table.clone(), scrub(row).to_string())));
     }
     made.sort();
     (status, scrub(&answer), made)
@@ -251,40 +352,46 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("true").to_owned()))
                 .collect();
-            // Plain, with claims, plain again: the first may make what the others find.
-            let mut outcomes = Vec::new();
-            for with_claims in [false, true, false] {
-                let body = real_body(&server, operation).await;
-                let mut asked = ask(&server, &http, operation, &powers, "none");
-                if operation.tenant {
-                    asked = asked.query(&[("slug", "demo")]);
-                }
-                if let Some(mut body) = body {
-                    if let (true, Some(members)) = (with_claims, body.as_object_mut()) {
-                        members.extend(claimed.clone());
+            let credentials = powers_of(operation, &powers).into_iter().map(Some);
+            for credential in credentials.chain(operation.accepts.is_empty().then_some(None)) {
+                // Plain, with claims, plain again: the first may make what the others find.
+                let mut outcomes = Vec::new();
+                for with_claims in [false, true, false] {
+                    let body = real_body(&server, operation).await;
+                    let mut asked = request(&server, &http, operation, "none");
+                    if let Some((place, credential)) = credential {
+                        asked = with(asked, place, credential);
                     }
-                    asked = asked.json(&body);
+                    if operation.tenant {
+                        asked = asked.query(&[("slug", "demo")]);
+                    }
+                    if let Some(mut body) = body {
+                        if let (true, Some(members)) = (with_claims, body.as_object_mut()) {
+                            members.extend(claimed.clone());
+                        }
+                        asked = asked.json(&body);
+                    }
+                    if with_claims {
+                        asked = asked.query(&query);
+                    }
+                    let outcome = outcome(&server, operation, "claims", asked).await;
+                    let status = outcome.0;
+                    outcomes.push(outcome);
+                    if status == 501 {
+                        break;
+                    }
                 }
-                if with_claims {
-                    asked = asked.query(&query);
+                if outcomes.len() < 3 {
+                    continue;
                 }
-                let outcome = outcome(&server, operation, "claims", asked).await;
-                let status = outcome.0;
-                outcomes.push(outcome);
-                if status == 501 {
-                    break;
-                }
+                let like_the_first = outcomes[1] == outcomes[0];
+                assert!(like_the_first || outcomes[1] == outcomes[2], "{}: {outcomes:#?}", operation.id);
+                tried += 1;
             }
-            if outcomes.len() < 3 {
-                continue;
-            }
-            let like_the_first = outcomes[1] == outcomes[0];
-            assert!(like_the_first || outcomes[1] == outcomes[2], "{}: {outcomes:#?}", operation.id);
-            tried += 1;
         }
         assert_eq!(rows_of(&server, &other), theirs, "the other tenant's rows");
         ringnity_store::tell!(
-            "{tried} operations with {} claims each",
+            "{tried} operations and credentials with {} claims each",
             claims.as_object().map_or(0, Map::len)
         );
         assert!(tried > 20);
