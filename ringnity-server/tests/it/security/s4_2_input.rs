@@ -7,10 +7,12 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use reqwest::RequestBuilder;
-use ringnity_api::{OPERATIONS, Operation};
+use ringnity_api::{OPERATIONS, Operation, Problem};
 use serde_json::{Value, json};
 
-use super::operations::{client, members, path, plain_body, power, powers, request, send, with};
+use super::operations::{
+    body_schema, client, code, contract, members, path, plain_body, power, powers, request, send, with,
+};
 use crate::support::{TestServer, on_each_engine};
 
 /// Bodies that no operation can mean, by what is wrong with them.
@@ -53,6 +55,54 @@ fn odd_values() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// What must come of a probe.
+enum Due {
+    /// No defect and no hang: the operation may make sense of it.
+    Answer,
+    /// A refusal, whichever.
+    Refusal,
+    /// This problem's status and code.
+    Problem(Problem),
+}
+
+impl Due {
+    fn judge(&self, operation: &Operation, what: &str, (status, answer, text): (u16, Value, String)) {
+        match self {
+            Self::Answer => {}
+            Self::Refusal => {
+                assert!((400..500).contains(&status), "{} {what}: {status} {text}", operation.id);
+            }
+            Self::Problem(problem) => {
+                let codes = operation.errors.codes;
+                let due = codes.iter().find_map(|(known, code)| (known == problem).then_some(*code));
+                let due = (problem.status().as_u16(), due.expect("a code of the contract"));
+                assert_eq!((status, code(operation, &answer)), due, "{} {what}: {text}", operation.id);
+            }
+        }
+    }
+}
+
+/// Bodies in which one member of a fixed set of words, or a list of such, holds another word.
+fn unknown_words(operation: &Operation) -> Vec<(String, Value)> {
+    let (pointer, plain) =
+        (body_schema(operation).expect("a schema"), plain_body(operation).expect("a body"));
+    let schema = contract().schema(pointer).expect("a schema");
+    let mut bodies = Vec::new();
+    for member in members(operation) {
+        for (place, word) in
+            [(format!("/{member}"), json!("no such word")), (format!("/{member}/0"), json!(["no such word"]))]
+        {
+            if schema.said_at(&place, "enum").expect("a place").is_empty() {
+                continue;
+            }
+            let mut body = plain.clone();
+            body[member] = word;
+            bodies.push((format!("an unknown word at {place}"), body));
+        }
+    }
+    bodies
+}
+
 fn headed(
     request: RequestBuilder,
     operation: &Operation,
@@ -75,18 +125,21 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
                 .is_some_and(|body| body.media.iter().any(|media| media.content_type == "application/json"))
         };
         let operations: Vec<&Operation> = OPERATIONS.iter().copied().filter(takes_json).collect();
-        let mut asked = Vec::new();
+        let (mut asked, mut words) = (Vec::new(), 0);
         for operation in &operations {
             let post = || headed(request(&server, &http, operation, "none"), operation, &powers);
             for (what, bytes) in no_json() {
                 asked.push((
                     *operation,
                     what.to_owned(),
-                    true,
+                    Due::Refusal,
                     post().header("content-type", "application/json").body(bytes),
                 ));
             }
             let plain = plain_body(operation).expect("a body");
+            // Whoever may not ask is told that, and nothing of the body.
+            let may_ask = operation.accepts.is_empty() || power(operation, &powers).is_some();
+            let due = |problem| if may_ask { Due::Problem(problem) } else { Due::Refusal };
             for type_ in [
                 "text/plain",
                 "application/xml",
@@ -105,31 +158,36 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
                 asked.push((
                     *operation,
                     format!("media type {type_}"),
-                    false,
+                    due(Problem::MediaType),
                     post().header("content-type", type_).body(plain.to_string()),
                 ));
+            }
+            for (what, body) in unknown_words(operation) {
+                words += 1;
+                asked.push((*operation, what, due(Problem::Invalid), post().json(&body)));
             }
             for member in members(operation) {
                 for (what, value) in odd_values() {
                     let mut body = plain.clone();
                     body[member] = value;
                     let what = format!("{what} as {member}");
-                    asked.push((*operation, what, false, post().json(&body)));
+                    asked.push((*operation, what, Due::Answer, post().json(&body)));
                 }
             }
         }
         let count = asked.len();
         stream::iter(asked)
-            .map(async |(operation, what, refused, request)| {
-                let (status, _, text) = send(operation, &what, request).await;
-                if refused {
-                    assert!((400..500).contains(&status), "{} {what}: {status} {text}", operation.id);
-                }
+            .map(async |(operation, what, due, request)| {
+                due.judge(operation, &what, send(operation, &what, request).await);
             })
             .buffer_unordered(8)
             .collect::<Vec<()>>()
             .await;
-        ringnity_store::tell!("{count} bodies at {} operations", operations.len());
+        ringnity_store::tell!(
+            "{count} bodies at {} operations, {words} with unknown words",
+            operations.len()
+        );
+        assert!(words > 15);
         // Nothing of it stays: the server is as well as before.
         well(&server).await;
     });
