@@ -1,27 +1,27 @@
-//! OpenAPI 3.0 schemas read as JSON Schema 2020-12, in memory, so that one set of rules serves both.
-//! Pointers stay as they are: no schema moves.
+//! OpenAPI 3.0 schemas read as JSON Schema 2020-12, in memory, so that one set of rules and one generator serve both.
+//! Pointers stay as they are, but for references and `allOf` that are nullable: those move below an `anyOf`.
 
 use serde_json::{Map, Value, json};
 
-use crate::walk::is_3_0;
+use crate::walk::{FREE_VALUES, holds_names, is_3_0};
 
 /// `document` with its schemas in the words of 3.1. A document that already is 3.1 comes back as it is.
 pub(crate) fn modern(document: &Value) -> Value {
     if is_3_0(document) { rewrite(document, false) } else { document.clone() }
 }
 
-/// `names` tells that the keys of this object are names (of properties), not keywords.
+/// `names` tells that the keys of this object are names (of properties, say), not keywords.
 fn rewrite(value: &Value, names: bool) -> Value {
     match value {
         Value::Object(members) => {
             let mut rewritten: Map<String, Value> = members
                 .iter()
                 .map(|(key, value)| {
-                    let free = ["example", "examples", "default", "enum", "const"].contains(&key.as_str());
-                    let value = if !names && (free || key.starts_with("x-")) {
+                    let free = FREE_VALUES.contains(&key.as_str()) || key.starts_with("x-");
+                    let value = if !names && free {
                         value.clone()
                     } else {
-                        rewrite(value, !names && key == "properties")
+                        rewrite(value, !names && holds_names(key))
                     };
                     (key.clone(), value)
                 })
@@ -47,7 +47,7 @@ fn nullable(schema: &mut Map<String, Value>) {
         }
         _ => return,
     }
-    // Without a type, 3.0.3 says that nullable does nothing.
+    schema.remove("nullable");
     if let Some(kind) = schema.get("type").filter(|kind| kind.is_string()).cloned() {
         schema.insert("type".to_owned(), json!([kind, "null"]));
         if let Some(Value::Array(values)) = schema.get_mut("enum")
@@ -55,8 +55,16 @@ fn nullable(schema: &mut Map<String, Value>) {
         {
             values.push(Value::Null);
         }
+        return;
     }
-    schema.remove("nullable");
+    // Without a type, 3.0.3 says that nullable does nothing; beside these, everybody means something by it.
+    let inner = match (schema.remove("$ref"), schema.remove("allOf")) {
+        (Some(reference), _) => json!({ "$ref": reference }),
+        (None, Some(Value::Array(mut branches))) if branches.len() == 1 => branches.remove(0),
+        (None, Some(branches)) => json!({ "allOf": branches }),
+        (None, None) => return,
+    };
+    schema.insert("anyOf".to_owned(), json!([inner, { "type": "null" }]));
 }
 
 fn exclusive(schema: &mut Map<String, Value>, flag: &str, limit: &str) {
@@ -84,6 +92,46 @@ mod tests {
                 "kind": {"type": ["string", "null"], "enum": ["a", null]},
             })
         );
+    }
+
+    #[test]
+    fn a_nullable_reference_is_the_reference_or_null() {
+        let reference = json!({"$ref": "#/components/schemas/B"});
+        let document = json!({"openapi": "3.0.3", "components": {"schemas": {
+            "one": {"allOf": [reference], "nullable": true, "description": "One."},
+            "two": {"allOf": [reference, {"type": "object"}], "nullable": true},
+            "bare": {"$ref": "#/components/schemas/B", "nullable": true},
+            "never": {"allOf": [reference], "nullable": false},
+            "nothing": {"description": "Anything.", "nullable": true},
+        }}});
+        let absent = json!({"type": "null"});
+        assert_eq!(
+            modern(&document)["components"]["schemas"],
+            json!({
+                "one": {"anyOf": [reference, absent], "description": "One."},
+                "two": {"anyOf": [{"allOf": [reference, {"type": "object"}]}, absent]},
+                "bare": {"anyOf": [reference, absent]},
+                "never": {"allOf": [reference]},
+                "nothing": {"description": "Anything."},
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_named_like_a_keyword_is_read_all_the_same() {
+        let old = json!({"type": "string", "nullable": true});
+        let new = json!({"type": ["string", "null"]});
+        let document = |schema: &Value| {
+            json!({"openapi": "3.0.3", "paths": {"/a": {"get": {"responses": {
+                "default": {"content": {"example": {"schema": schema}}},
+            }}}}, "components": {"schemas": {
+                "enum": {"properties": {"default": schema, "example": schema, "x-a": schema, "properties": {
+                    "properties": {"const": schema},
+                }}, "example": old, "x-old": old},
+            }}})
+        };
+        assert_eq!(modern(&document(&old))["paths"], document(&new)["paths"]);
+        assert_eq!(modern(&document(&old))["components"], document(&new)["components"]);
     }
 
     #[test]

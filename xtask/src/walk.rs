@@ -218,8 +218,27 @@ const SCHEMA_SINGLES: [&str; 12] = [
     "then",
     "else",
 ];
+/// What holds other things by names that somebody chose: components, answers by their status, bodies by media type.
+const NAME_MAPS: [&str; 11] = [
+    "callbacks",
+    "content",
+    "encoding",
+    "headers",
+    "links",
+    "parameters",
+    "paths",
+    "requestBodies",
+    "responses",
+    "schemas",
+    "variables",
+];
 /// What holds free values, in which nothing is a schema or a reference.
-const FREE_VALUES: [&str; 5] = ["example", "examples", "default", "enum", "const"];
+pub(crate) const FREE_VALUES: [&str; 5] = ["example", "examples", "default", "enum", "const"];
+
+/// Whether the keys below `keyword` are names (of properties, answers, …), be they spelled like keywords.
+pub(crate) fn holds_names(keyword: &str) -> bool {
+    SCHEMA_MAPS.contains(&keyword) || NAME_MAPS.contains(&keyword)
+}
 
 /// Every schema of the document, parents before children.
 pub(crate) fn schemas(document: &Value) -> Vec<SchemaNode<'_>> {
@@ -234,29 +253,32 @@ pub(crate) fn schemas(document: &Value) -> Vec<SchemaNode<'_>> {
                     if kind == "schemas" {
                         collect_schemas(component, pointer, None, "schemas", Some(name), &mut found);
                     } else {
-                        walk_outside(component, &pointer, &mut found);
+                        walk_outside(component, &pointer, false, &mut found);
                     }
                 }
             }
         } else if !key.starts_with("x-") {
-            walk_outside(value, &pointer, &mut found);
+            walk_outside(value, &pointer, holds_names(key), &mut found);
         }
     }
     found
 }
 
-fn walk_outside<'a>(value: &'a Value, pointer: &str, found: &mut Vec<SchemaNode<'a>>) {
+/// `names` tells that the keys of `value` are names, not keywords.
+fn walk_outside<'a>(value: &'a Value, pointer: &str, names: bool, found: &mut Vec<SchemaNode<'a>>) {
     let name = value["name"].as_str();
     for (key, child) in members(value) {
         let pointer = join(pointer, key);
-        if key == "schema" {
+        if names {
+            walk_outside(child, &pointer, false, found);
+        } else if key == "schema" {
             collect_schemas(child, pointer, None, "schema", name, found);
         } else if !key.starts_with("x-") && !FREE_VALUES.contains(&key.as_str()) {
-            walk_outside(child, &pointer, found);
+            walk_outside(child, &pointer, holds_names(key), found);
         }
     }
     for (index, child) in elements(value).enumerate() {
-        walk_outside(child, &join(pointer, index), found);
+        walk_outside(child, &join(pointer, index), false, found);
     }
 }
 
@@ -298,6 +320,17 @@ pub(crate) fn references(document: &Value) -> Vec<(String, &str)> {
 
 /// Every `$ref` below `value`, which stands at `pointer`.
 pub(crate) fn collect_references<'a>(value: &'a Value, pointer: &str, found: &mut Vec<(String, &'a str)>) {
+    references_below(value, pointer, false, found);
+}
+
+/// `names` tells that the keys of `value` are names, not keywords.
+fn references_below<'a>(value: &'a Value, pointer: &str, names: bool, found: &mut Vec<(String, &'a str)>) {
+    if names && value.is_object() {
+        for (name, child) in members(value) {
+            references_below(child, &join(pointer, name), false, found);
+        }
+        return;
+    }
     if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
         found.push((pointer.to_owned(), reference));
     }
@@ -317,15 +350,13 @@ pub(crate) fn collect_references<'a>(value: &'a Value, pointer: &str, found: &mu
             }
         }
     }
-    // Under `properties` every key is a name, also one that is called `default` or `enum`.
-    let names_only = pointer.ends_with("/properties");
     for (key, child) in members(value) {
-        if names_only || (!key.starts_with("x-") && !FREE_VALUES.contains(&key.as_str())) {
-            collect_references(child, &join(pointer, key), found);
+        if !key.starts_with("x-") && !FREE_VALUES.contains(&key.as_str()) {
+            references_below(child, &join(pointer, key), holds_names(key), found);
         }
     }
     for (index, child) in elements(value).enumerate() {
-        collect_references(child, &join(pointer, index), found);
+        references_below(child, &join(pointer, index), false, found);
     }
 }
 
@@ -386,6 +417,16 @@ mod tests {
         let parameters = operations(&document)[0].parameters(&document);
         assert_eq!(parameters.len(), 1);
         assert_eq!(parameters[0].value["schema"]["type"], "integer");
+    }
+
+    #[test]
+    fn an_answer_called_default_is_looked_into() {
+        let document = json!({"paths": {"/a": {"get": {"responses": {"default": {"content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/A"}},
+        }}}}}}});
+        let at = "#/paths/~1a/get/responses/default/content/application~1json/schema";
+        assert_eq!(references(&document), [(at.to_owned(), "#/components/schemas/A")]);
+        assert_eq!(schemas(&document)[0].pointer, at);
     }
 
     #[test]

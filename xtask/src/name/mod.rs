@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
+use crate::dialect::modern;
 use crate::source::NameSettings;
 
 mod case;
@@ -15,7 +16,7 @@ mod shape;
 
 pub use case::{escape, pascal, snake};
 use settle::{RESERVED, settle};
-use shape::{flatten_all_of, raise};
+use shape::flatten_all_of;
 
 /// The HTTP methods an OpenAPI path item may have, in the order in which they are emitted.
 pub const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -34,8 +35,7 @@ pub struct Named {
 
 /// Names what is inline in `effective`.
 pub fn name(effective: &Value, settings: &NameSettings) -> Result<Named> {
-    let mut document = effective.clone();
-    raise(&mut document);
+    let mut document = modern(effective);
     let renamed = settle(&mut document);
     let mut schemas = match document.pointer_mut("/components/schemas").map(Value::take) {
         Some(Value::Object(schemas)) => schemas,
@@ -383,6 +383,19 @@ mod tests {
         let full = &named.document["components"]["schemas"]["Full"];
         assert_eq!(full["required"], json!(["name", "id"]));
         assert_eq!(full["properties"]["name"]["type"], json!(["string", "null"]));
+    }
+
+    #[test]
+    fn a_property_called_default_may_be_null() {
+        let text = json!({ "type": "string", "nullable": true });
+        let document = json!({ "openapi": "3.0.3", "paths": {}, "components": { "schemas": {
+            "Setting": { "type": "object", "properties": { "default": text, "enum": text, "example": text } },
+        } } });
+        let named = name(&document, &settings()).expect("names");
+        for property in ["default", "enum", "example"] {
+            let schema = &named.document["components"]["schemas"]["Setting"]["properties"][property];
+            assert_eq!(schema, &json!({ "type": ["string", "null"] }), "{property}");
+        }
     }
 
     #[test]

@@ -1,53 +1,8 @@
-//! One shape for what can be said in several ways: 3.0's words become 3.1's, `allOf` of objects one object.
+//! One shape for what can be said in several ways: `allOf` of objects becomes one object.
 
 use serde_json::{Map, Value, json};
 
 use super::SCHEMA_PREFIX;
-
-/// Rewrites 3.0's ways into 3.1's: `nullable`, boolean exclusive bounds, single-reference `allOf`.
-pub(super) fn raise(value: &mut Value) {
-    match value {
-        Value::Object(object) => {
-            for (key, child) in object.iter_mut() {
-                if !matches!(key.as_str(), "example" | "examples" | "default" | "enum" | "const") {
-                    raise(child);
-                }
-            }
-            if object.get("nullable").is_some_and(Value::is_boolean) {
-                let nullable = object.remove("nullable") == Some(Value::Bool(true));
-                if nullable {
-                    make_nullable(object);
-                }
-            }
-            for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
-                if let Some(Value::Bool(exclusive)) = object.get(flag).cloned() {
-                    object.remove(flag);
-                    if exclusive && let Some(limit) = object.remove(bound) {
-                        object.insert(flag.into(), limit);
-                    }
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(raise),
-        _ => {}
-    }
-}
-
-fn make_nullable(object: &mut Map<String, Value>) {
-    if let Some(Value::String(kind)) = object.get("type").cloned() {
-        object.insert("type".into(), json!([kind, "null"]));
-        if let Some(Value::Array(values)) = object.get_mut("enum")
-            && !values.contains(&Value::Null)
-        {
-            values.push(Value::Null);
-        }
-    } else if let Some(reference) = object.remove("$ref") {
-        object.insert("anyOf".into(), json!([{ "$ref": reference }, { "type": "null" }]));
-    } else if let Some(Value::Array(branches)) = object.remove("allOf") {
-        let inner = if branches.len() == 1 { branches[0].clone() } else { json!({ "allOf": branches }) };
-        object.insert("anyOf".into(), json!([inner, { "type": "null" }]));
-    }
-}
 
 /// Merges an `allOf` whose branches are all plain objects (or references to such) into one object.
 pub(super) fn flatten_all_of(schema: &mut Value, schemas: &Map<String, Value>) {

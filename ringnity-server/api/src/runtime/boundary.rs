@@ -300,55 +300,126 @@ pub fn essence_matches(documented: &str, actual: &str) -> bool {
 
 /// Lets the references of a schema that was taken out of the document find their targets there.
 fn rebase(mut schema: Value) -> Value {
-    fn walk(value: &mut Value) {
-        match value {
-            Value::Object(object) => {
-                for (key, child) in object.iter_mut() {
-                    match child {
-                        Value::String(text) if key == "$ref" && text.starts_with('#') => {
-                            text.insert_str(0, BASE)
-                        }
-                        _ if matches!(
-                            key.as_str(),
-                            "example" | "examples" | "default" | "enum" | "const"
-                        ) => {}
-                        _ => walk(child),
-                    }
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(walk),
-            _ => {}
+    each_object(&mut schema, false, &mut |object| {
+        if let Some(Value::String(reference)) = object.get_mut("$ref")
+            && reference.starts_with('#')
+        {
+            reference.insert_str(0, BASE);
         }
-    }
-    walk(&mut schema);
+    });
     schema
 }
 
 /// Rewrites OpenAPI 3.0's `nullable` and boolean exclusive bounds into JSON Schema.
-fn raise(value: &mut Value) {
+fn raise(document: &mut Value) {
+    each_object(document, false, &mut |object| {
+        for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+            if let Some(Value::Bool(exclusive)) = object.get(flag).cloned() {
+                object.remove(flag);
+                if exclusive && let Some(limit) = object.remove(bound) {
+                    object.insert(flag.into(), limit);
+                }
+            }
+        }
+        if object.get("nullable").is_some_and(Value::is_boolean)
+            && object.remove("nullable") == Some(Value::Bool(true))
+        {
+            let inner = Value::Object(std::mem::take(object));
+            object.insert("anyOf".into(), json!([inner, { "type": "null" }]));
+        }
+    });
+}
+
+/// Hands over every object whose keys are keywords, inner ones first. `names` tells that the keys of `value` are names
+/// instead: a property may be called `default` or `nullable`, an answer is. What keywords hold for free is no schema.
+fn each_object(value: &mut Value, names: bool, work: &mut impl FnMut(&mut Map<String, Value>)) {
     match value {
         Value::Object(object) => {
             for (key, child) in object.iter_mut() {
-                if !matches!(key.as_str(), "example" | "examples" | "default" | "enum" | "const") {
-                    raise(child);
+                if names || !matches!(key.as_str(), "example" | "examples" | "default" | "enum" | "const") {
+                    each_object(child, !names && holds_names(key), work);
                 }
             }
-            for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
-                if let Some(Value::Bool(exclusive)) = object.get(flag).cloned() {
-                    object.remove(flag);
-                    if exclusive && let Some(limit) = object.remove(bound) {
-                        object.insert(flag.into(), limit);
-                    }
-                }
-            }
-            if object.get("nullable").is_some_and(Value::is_boolean)
-                && object.remove("nullable") == Some(Value::Bool(true))
-            {
-                let inner = Value::Object(std::mem::take(object));
-                object.insert("anyOf".into(), json!([inner, { "type": "null" }]));
+            if !names {
+                work(object);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(raise),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_object(item, false, work)),
         _ => {}
+    }
+}
+
+fn holds_names(keyword: &str) -> bool {
+    matches!(
+        keyword,
+        "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" | "schemas"
+    ) || matches!(keyword, "parameters" | "headers" | "requestBodies" | "responses" | "content" | "paths")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operation::{ErrorShape, Param};
+    use super::*;
+
+    static LIST: Operation = Operation {
+        index: 0,
+        id: "list",
+        name: "list",
+        method: "GET",
+        path: "/list",
+        pointer: "#/paths/~1list/get",
+        tag: "list",
+        success: 204,
+        addition: false,
+        tenant: false,
+        params: &[] as &[Param],
+        body: None,
+        accepts: &[],
+        anonymous: true,
+        errors: &ErrorShape { schema: "", content_type: "", members: &[], codes: &[] },
+    };
+
+    fn boundary() -> Boundary {
+        let name = json!({"type": "string", "maxLength": 2, "nullable": true});
+        let named = json!({"$ref": "#/components/schemas/name"});
+        let document = json!({
+            "openapi": "3.0.3",
+            "paths": {"/list": {"get": {
+                "parameters": [{"name": "filter", "in": "query", "schema": {"properties": {"default": named}}}],
+                "responses": {"default": {"content": {"application/json": {"schema": name}}}},
+            }}},
+            "components": {"schemas": {
+                "name": name,
+                "odd": {
+                    "type": "object",
+                    "properties": {"default": name, "enum": named, "nullable": {"type": "boolean"}},
+                    "default": {"nullable": true},
+                },
+            }},
+        });
+        Boundary::new(&document.to_string(), &[&LIST]).expect("compiles")
+    }
+
+    #[test]
+    fn a_property_called_like_a_keyword_is_a_property() {
+        let odd = |value| boundary().check_schema("odd", &value).expect("compiles");
+        assert_eq!(odd(json!({"default": null, "enum": null, "nullable": true})), Vec::<String>::new());
+        assert_eq!(odd(json!({"default": "long", "enum": "long", "nullable": null})).len(), 3);
+    }
+
+    #[test]
+    fn an_answer_called_default_may_be_null() {
+        let check = |body: &[u8]| {
+            boundary().check_answer(&LIST, StatusCode::OK, Some("application/json"), Some(body))
+        };
+        assert_eq!(check(b"null"), Vec::<String>::new());
+        assert_eq!(check(b"7").len(), 1);
+    }
+
+    #[test]
+    fn a_reference_below_a_property_called_like_a_keyword_finds_its_target() {
+        let check = |value| boundary().check_params(&LIST, &json!({"query": {"filter": {"default": value}}}));
+        assert_eq!(check("a"), Vec::<String>::new());
+        assert_eq!(check("long").len(), 1);
     }
 }
