@@ -188,7 +188,7 @@ async fn next(body: &mut dropshot::Body, patience: Duration) -> Result<Option<By
             Fault::new(
                 http::StatusCode::REQUEST_TIMEOUT,
                 Problem::Invalid,
-                "The body did not arrive in time.",
+                "The body did not arrive in time. Send the request again, with all of its body at once.",
             )
         })?;
         match frame {
@@ -210,7 +210,7 @@ fn declared(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn too_large(limit: usize) -> Fault {
-    Fault::of(Problem::TooLarge, "The request body is too large.")
+    Fault::of(Problem::TooLarge, "The request body is too large. Send no more than details say.")
         .detail(format!("/body: must have at most {limit} bytes"))
 }
 

@@ -133,7 +133,10 @@ impl Fault {
 
     /// 400: the request does not say what the contract asks for; one line per fault.
     pub fn invalid(details: impl IntoIterator<Item = String>) -> Self {
-        let mut fault = Self::of(Problem::Invalid, "The request is not valid; see details.");
+        let mut fault = Self::of(
+            Problem::Invalid,
+            "The request is not valid. Mend what details name, and send it again.",
+        );
         fault.0.details.extend(details);
         fault
     }
@@ -145,8 +148,11 @@ impl Fault {
 
     /// 500: the cause is logged under the request's id and not told.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        Self::of(Problem::Internal, "Something went wrong on our side; the request id helps to find it.")
-            .cause(cause)
+        Self::of(
+            Problem::Internal,
+            "Something went wrong on our side. Tell us the request id, which helps to find it.",
+        )
+        .cause(cause)
     }
 
     /// 503: the cause is logged under the request's id and not told.

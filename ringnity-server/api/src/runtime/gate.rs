@@ -191,16 +191,28 @@ async fn identify<G: Gate>(gate: &G, call: &Call) -> Result<Option<Known<G::Prin
             Ok(principal) => return Ok(Some(Known { principal, kind, access })),
             Err(AuthFailure::NotThisKind) => drop(refused.get_or_insert((kind, access))),
             Err(AuthFailure::Invalid) => {
-                return Err(rejected(kind, kind.invalid, "The credential is not accepted."));
+                return Err(rejected(
+                    kind,
+                    kind.invalid,
+                    "The credential is not accepted. Send one that is whole and still in force, or get a new one.",
+                ));
             }
             Err(AuthFailure::Expired) => {
-                return Err(rejected(kind, kind.expired.or(kind.invalid), "The credential has expired."));
+                return Err(rejected(
+                    kind,
+                    kind.expired.or(kind.invalid),
+                    "The credential has expired. Get a new one and send the request again.",
+                ));
             }
             Err(AuthFailure::Fault(fault)) => return Err(fault),
         }
     }
     if let Some((kind, _)) = refused {
-        return Err(rejected(kind, kind.invalid, "The credential is not of a kind that is accepted here."));
+        return Err(rejected(
+            kind,
+            kind.invalid,
+            "The credential is not of a kind that is accepted here. Send one of a kind that this operation documents.",
+        ));
     }
     if operation.anonymous {
         return Ok(None);
@@ -300,7 +312,7 @@ fn denied(kind: &CredentialKind, any: &[&str]) -> Fault {
     Fault::new(
         StatusCode::FORBIDDEN,
         code(kind.denied, Problem::Forbidden),
-        format!("The credential lacks the scope {names}."),
+        format!("The credential lacks the scope {names}. Send one that has it."),
     )
     .detail(format!("needs scope {names}"))
     .header(WWW_AUTHENTICATE, format!(r#"Bearer error="insufficient_scope", scope="{}""#, any.join(" ")))

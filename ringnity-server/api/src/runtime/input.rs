@@ -443,10 +443,13 @@ async fn read_body(
     let text = text.unwrap_or_default();
     if head.headers.get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes() != b"identity")
     {
-        return Err(Fault::of(Problem::MediaType, "Compressed request bodies are not read."));
+        return Err(Fault::of(
+            Problem::MediaType,
+            "Compressed request bodies are not read. Send the body as it is, without Content-Encoding.",
+        ));
     }
     if !matches!(media.form, MediaForm::Bytes | MediaForm::Multipart(_)) && !is_utf8(&text) {
-        return Err(Fault::of(Problem::MediaType, "Only UTF-8 is read; leave charset out or say utf-8."));
+        return Err(Fault::of(Problem::MediaType, "Only UTF-8 is read. Leave charset out, or say utf-8."));
     }
     let bytes = body::read(&head.headers, body, limit).await?;
     if bytes.is_empty() && !matches!(media.form, MediaForm::Bytes) {
@@ -485,10 +488,10 @@ fn is_utf8(content_type: &str) -> bool {
 
 fn wrong_media(expected: &super::operation::Body, actual: Option<&str>) -> Fault {
     let names: Vec<&str> = expected.media.iter().map(|media| media.content_type).collect();
-    let actual = match actual {
-        Some(_) => "is of another kind",
-        None => "says nothing",
-    };
-    Fault::of(Problem::MediaType, "The body has a media type that is not read here.")
-        .detail(format!("/header/content-type: {actual}; must be {}", names.join(" or ")))
+    let actual = if actual.is_some() { "is of another kind" } else { "says nothing" };
+    Fault::of(
+        Problem::MediaType,
+        "The body has a media type that is not read here. Send one that details name.",
+    )
+    .detail(format!("/header/content-type: {actual}; must be {}", names.join(" or ")))
 }

@@ -118,13 +118,16 @@ where
         return conclude(cx, &call, Err(fault)).await;
     }
     if found.is_empty() {
-        return conclude(cx, &call, Err(Fault::of(Problem::NotFound, "There is no such path."))).await;
+        let message =
+            "There is no such path. Compare it with those of the API's description, letter by letter.";
+        return conclude(cx, &call, Err(Fault::of(Problem::NotFound, message))).await;
     }
     let mut methods: BTreeSet<&str> = found.iter().map(|operation| operation.method).collect();
     methods.insert("OPTIONS");
     let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
     if call.method() != Method::OPTIONS {
-        let message = format!("This path does not have the method {}; it has {allow}.", call.method());
+        let message =
+            format!("This path does not have the method {}. Send one that it has: {allow}.", call.method());
         let fault = Fault::of(Problem::Method, message).header(ALLOW, allow);
         return conclude(cx, &call, Err(fault)).await;
     }

@@ -320,3 +320,37 @@ async fn a_body_that_drips_is_late() {
     let answer = tokio::task::spawn_blocking(drip).await.expect("does not panic");
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
+
+#[tokio::test]
+async fn every_refusal_says_what_to_do() {
+    let server = Server::start();
+    let post = |content_type: &'static str| {
+        server.user("POST", "/api/notes").header("content-type", content_type).body("{}")
+    };
+    let who = |session: &'static str| server.request("GET", "/api/who").header("x-session", session);
+    let notes = |key: &'static str| server.request("GET", "/api/notes").bearer_auth(key);
+    let huge = vec![b'x'; 2 * 1024 * 1024];
+    for (request, status, words) in [
+        (server.request("GET", "/api/notes"), 401, "send it as Authorization: Bearer or X-User-Key."),
+        (notes("user:wrong"), 401, "Send one that is whole and still in force, or get a new one."),
+        (who("staff:late"), 401, "Get a new one and send the request again."),
+        (who("staff:who"), 401, "Send one of a kind that this operation documents."),
+        (notes("user:none"), 403, "Send one that has it."),
+        (who("staff:eve"), 403, "Ask somebody who has it."),
+        (server.request("PUT", "/api/notes"), 405, "Send one that it has: GET, OPTIONS, POST."),
+        (post("text/plain"), 415, "Send one that details name."),
+        (post("application/json; charset=latin1"), 415, "Leave charset out, or say utf-8."),
+        (
+            post("application/json").header("content-encoding", "gzip"),
+            415,
+            "Send the body as it is, without Content-Encoding.",
+        ),
+        (post("application/json"), 400, "Mend what details name, and send it again."),
+        (post("application/json").body(huge), 413, "Send no more than details say."),
+    ] {
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.fault().0, status, "{answer:?}");
+        let message = answer.json()["message"].as_str().expect("is text").to_owned();
+        assert!(message.ends_with(words), "{message}");
+    }
+}
