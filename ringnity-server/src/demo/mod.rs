@@ -5,6 +5,7 @@
 //! has only their hashes.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -322,13 +323,7 @@ impl Demo {
     /// Writes the demo's addresses and credentials as JSON, readable by this user only.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
-        std::io::Write::write_all(&mut file, text.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))
+        put(path, &text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// What to try, as commands.
@@ -384,5 +379,60 @@ impl Demo {
             "  curl -s {base}/api/server/contacts -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{}}'"
         ));
         out
+    }
+}
+
+/// Puts a new file with `text` in the place of what is at `path`: who may read a file is settled when it is made, so one
+/// that is there already may be open to everybody. What is no file (a pipe, say) is written to as it is.
+fn put(path: &Path, text: &str) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let mut special = std::fs::OpenOptions::new().write(true).open(path)?;
+        return Ok(special.write_all(text.as_bytes())?);
+    }
+    // A link goes on to name the same place.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().context("that is no name of a file")?);
+    // Nobody can know it and have put a file of their own there.
+    name.push(format!(".{}", &secrets::random_hex()?[..16]));
+    let beside = path.with_file_name(name);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    let done = file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&beside, &path));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    Ok(done?)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_file_of_the_demo_is_its_owners_alone_also_where_one_was_that_everybody_could_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, link) = (folder.path().join("demo.json"), folder.path().join("link.json"));
+        std::fs::write(&path, "a longer text than the one after it").expect("writes");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("opens it");
+        // Whoever has it open reads on in what was there.
+        let open = std::fs::File::open(&path).expect("opens");
+        std::os::unix::fs::symlink(&path, &link).expect("links");
+        for (name, text) in [(&path, "one\n"), (&link, "two\n")] {
+            put(name, text).expect("puts");
+            let there = std::fs::symlink_metadata(&path).expect("is there");
+            assert_eq!(there.permissions().mode() & 0o777, 0o600);
+            assert_eq!(std::fs::read_to_string(&path).expect("reads"), text);
+        }
+        assert!(std::io::read_to_string(open).expect("reads").starts_with("a longer text"));
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 2);
+        put(Path::new("/dev/null"), "nothing").expect("writes");
+        assert!(!std::fs::metadata("/dev/null").expect("is there").is_file());
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     types::Stamp,
 };
 
-/// What can happen, by the names that realtime, webhooks, push and reports know it by. They are kept, so one is never
-/// given another meaning. Those of what no rule does yet:
+/// What can happen, by the names that are stored. They stay, so one is never given another meaning. Whoever tells others
+/// has names of its own for them: webhooks those that the contract publishes. Those of what no rule does yet:
 ///
 /// `chat.message.created|updated|deleted|delivered|read`, `conversation.created|updated|assigned|closed`,
 /// `call.ringing|answered|ended|missed|failed`, `agent.presence.updated`, `queue.updated`, `ai.message.completed`,
