@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
-use http::header::{HeaderName, RETRY_AFTER};
+use http::header::RETRY_AFTER;
+use ringnity_api::names::headers::{RATE_LIMIT_LIMIT, RATE_LIMIT_REMAINING, RATE_LIMIT_RESET};
+use ringnity_api::names::parameters::IDEMPOTENCY_KEY_HEADER;
 use ringnity_api::runtime::{Parts, Place};
 use ringnity_api::{Call, Fault, Principal, Problem};
 use sha2::{Digest as _, Sha256};
@@ -16,15 +18,8 @@ use crate::fault::{fault, seconds};
 use crate::secrets::hex;
 use crate::state::State;
 
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-
 /// The header in which proxies say for whom they ask.
 const FORWARDED_FOR: &str = "x-forwarded-for";
-
-/// The header that makes a repeat safe.
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 impl State {
     /// Counts the request against its credential's limit, and tells the limit in the answer, whatever it becomes.
@@ -48,16 +43,19 @@ impl State {
         call.note(caller);
         let Some(standing) = counted.map_err(fault)? else { return Ok(()) };
         let Standing { limit, remaining, full_at, wait } = standing;
-        call.set_header(LIMIT, limit);
-        call.set_header(REMAINING, remaining);
-        call.set_header(RESET, full_at.timestamp() + i64::from(full_at.timestamp_subsec_nanos() > 0));
+        call.set_header(RATE_LIMIT_LIMIT, limit);
+        call.set_header(RATE_LIMIT_REMAINING, remaining);
+        call.set_header(
+            RATE_LIMIT_RESET,
+            full_at.timestamp() + i64::from(full_at.timestamp_subsec_nanos() > 0),
+        );
         let Some(wait) = wait else { return Ok(()) };
         Err(too_often(wait, &format!("This credential may send {limit} requests a minute.")))
     }
 
     /// Makes of a request with an idempotency key what its rule asks [`State::repeat`] for.
     pub(crate) fn note_repeat(&self, call: &Call, parts: &Parts) {
-        let Some(key) = parts.text_param(Place::Header, IDEMPOTENCY_KEY) else { return };
+        let Some(key) = parts.text_param(Place::Header, IDEMPOTENCY_KEY_HEADER) else { return };
         let Some(caller) = call.noted::<Caller>() else { return };
         let mut hash = Sha256::new();
         parts.tell(&mut |piece| hash.update(piece));

@@ -1,6 +1,7 @@
 //! How a request names its tenant when nobody is authenticated. Which hint counts, and whether it is true, is
 //! the server's to say.
 
+use crate::names::parameters::{PUBLIC_KEY_QUERY, TENANT_PUBLIC_KEY_HEADER, TENANT_SLUG_QUERY};
 use crate::runtime::Call;
 
 /// What a request says about its tenant, in the order in which it counts.
@@ -8,7 +9,7 @@ use crate::runtime::Call;
 pub struct TenantHints {
     /// Host without port, in lower case: `{slug}.<base domain>`.
     pub host: Option<String>,
-    /// Public widget key, from the header `X-Ringnity-Public-Key` or the query `apiKey`.
+    /// Public widget key, from its header or, as older installations send it, the query.
     pub public_key: Option<String>,
     /// Slug, from the query.
     pub slug: Option<String>,
@@ -20,9 +21,9 @@ impl TenantHints {
         let said = |value: Option<String>| value.filter(|text| !text.is_empty());
         Self {
             host: said(call.host().map(without_port)),
-            public_key: said(call.header("x-ringnity-public-key").map(str::to_owned))
-                .or_else(|| said(call.query("apiKey"))),
-            slug: said(call.query("slug")),
+            public_key: said(call.header(TENANT_PUBLIC_KEY_HEADER).map(str::to_owned))
+                .or_else(|| said(call.query(PUBLIC_KEY_QUERY))),
+            slug: said(call.query(TENANT_SLUG_QUERY)),
         }
     }
 }

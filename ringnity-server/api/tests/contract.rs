@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ringnity_api::runtime::Place;
 use ringnity_api::{Boundary, OPERATIONS, Operation, boundary, described, routes};
 use serde_json::{Value, json};
 
@@ -57,6 +58,8 @@ fn dropshot_routes_what_the_contract_says() {
         let mut expected: Vec<(String, String, bool)> = operation
             .params
             .iter()
+            // dropshot cannot describe cookies.
+            .filter(|param| param.place != Place::Cookie)
             .map(|param| (param.place.token().to_owned(), param.name.to_owned(), param.required))
             .collect();
         params.sort();

@@ -1,10 +1,12 @@
 //! Routes of the area "Dashboard Auth": each hands its principal and input to the rule of the same name.
 
 use http::header::SET_COOKIE;
+use ringnity_api::names::parameters::OWNER_REFRESH_TOKEN_COOKIE;
 use ringnity_api::{
     AutoLoginWorkspaceInput, Call, CreateWorkspaceEntryTokenInput, DashboardAuthOperations, Fault,
     GetOwnerSessionInput, LoginOwnerInput, LoginOwnerWithGoogleInput, LoginWorkspaceInput, LogoutOwnerInput,
-    LogoutWorkspaceInput, OwnerPrincipal, RefreshOwnerSessionInput, RefreshWorkspaceSessionInput,
+    LogoutWorkspaceInput, OwnerPrincipal, REFRESH_OWNER_SESSION, RefreshOwnerSessionInput,
+    RefreshWorkspaceSessionInput,
 };
 use ringnity_types as types;
 
@@ -13,22 +15,22 @@ use crate::secrets::tokens::REFRESH_TOKEN_LIFE;
 
 use super::{Routes, State, fault, tenant_id};
 
-/// The cookie in which browsers keep an owner's refresh token: where no script can read it, and sent only to the
-/// operations that sign owners in and out.
-const COOKIE: &str = "ownerRefreshToken";
-
-/// Has the browser keep `token`, or forget the one that it has.
+/// Has the browser keep an owner's refresh `token`, or forget the one that it has: where no script can read it, and sent
+/// only to the operations that sign owners in and out, which stand side by side.
 fn set_cookie(cx: &State, call: &Call, token: Option<&str>) {
     let secure = if cx.app.urls.secure { "; Secure" } else { "" };
     let life = token.map_or(0, |_| REFRESH_TOKEN_LIFE.num_seconds());
     let token = token.unwrap_or_default();
-    let cookie = format!("{COOKIE}={token}; Path=/api/auth; Max-Age={life}; HttpOnly; SameSite=Lax{secure}");
+    let path = REFRESH_OWNER_SESSION.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let cookie = format!(
+        "{OWNER_REFRESH_TOKEN_COOKIE}={token}; Path={path}; Max-Age={life}; HttpOnly; SameSite=Lax{secure}"
+    );
     call.add_header(SET_COOKIE, cookie);
 }
 
-/// The refresh token that the browser keeps.
-fn cookie(call: &Call) -> Option<String> {
-    call.cookie(COOKIE).filter(|token| !token.is_empty()).map(str::to_owned)
+/// The refresh token that a browser keeps; an empty one is what it was told to forget.
+fn kept(cookie: Option<String>) -> Option<String> {
+    cookie.filter(|token| !token.is_empty())
 }
 
 impl DashboardAuthOperations for Routes {
@@ -74,8 +76,9 @@ impl DashboardAuthOperations for Routes {
         input: RefreshOwnerSessionInput,
     ) -> Result<types::OwnerRefreshEnvelope, Fault> {
         let said = input.body.and_then(|body| body.refresh_token);
-        let kept = said.is_none();
-        match owners::refresh_owner_session(&cx.app, said.or_else(|| cookie(&call))).await {
+        let by_cookie = said.is_none();
+        let presented = said.or_else(|| kept(input.owner_refresh_token));
+        match owners::refresh_owner_session(&cx.app, presented).await {
             Ok(data) => {
                 // Also when the token came in the body: a browser that keeps the one before it would end the
                 // session by sending it.
@@ -83,7 +86,7 @@ impl DashboardAuthOperations for Routes {
                 Ok(types::OwnerRefreshEnvelope::new(data))
             }
             Err(error) => {
-                if kept && error.kind == Kind::Unauthenticated {
+                if by_cookie && error.kind == Kind::Unauthenticated {
                     set_cookie(cx, &call, None);
                 }
                 Err(fault(error))
@@ -97,7 +100,8 @@ impl DashboardAuthOperations for Routes {
         input: LogoutOwnerInput,
     ) -> Result<types::LogoutEnvelope, Fault> {
         // Both, where both are sent: the cookie is taken back, and what nobody keeps must not go on.
-        let presented = input.body.and_then(|body| body.refresh_token).into_iter().chain(cookie(&call));
+        let said = input.body.and_then(|body| body.refresh_token);
+        let presented = said.into_iter().chain(kept(input.owner_refresh_token));
         let data = owners::logout_owner(&cx.app, presented.collect()).await.map_err(fault)?;
         set_cookie(cx, &call, None);
         Ok(logged_out(data))

@@ -373,11 +373,12 @@ fn param_value(param: &Param, values: &[String], pointer: &str, lines: &mut Vec<
 fn cookies(headers: &HeaderMap, name: &str) -> Option<Vec<String>> {
     let mut out = Vec::new();
     for line in headers.get_all(http::header::COOKIE) {
-        for pair in line.to_str().ok()?.split(';') {
-            if let Some((key, value)) = pair.trim().split_once('=')
-                && key == name
+        // Whatever stands in the cookies of others is none of ours.
+        for pair in line.as_bytes().split(|byte| *byte == b';') {
+            if let Some(value) = pair.trim_ascii().strip_prefix(name.as_bytes())
+                && let Some(value) = value.strip_prefix(b"=")
             {
-                out.push(value.to_owned());
+                out.push(std::str::from_utf8(value).ok()?.to_owned());
             }
         }
     }

@@ -1,8 +1,10 @@
 //! What a request must be, and the words when it is not.
 
+use reqwest::header::HeaderValue;
 use reqwest::multipart::{Form, Part};
 
 use crate::app::{Answer, Server};
+use crate::generated::names::parameters::TRACE_HEADER;
 
 #[tokio::test]
 async fn a_valid_body_reaches_the_handler_and_unknown_members_do_no_harm() {
@@ -120,7 +122,7 @@ async fn parameters_have_types_limits_and_defaults() {
     let query = "?page=2&limit=100&label=a&label=b%20c&kind=long&since=2026-01-02T03:04:05Z&exact=true&weight=0.5&search=x+y&unknown=1&unknown=2";
     let request = server
         .user("GET", &format!("/api/notes{query}"))
-        .header("x-trace", "t1")
+        .header(TRACE_HEADER, "t1")
         .header("cookie", "a=1; theme=dark");
     let said = Answer::of(request).await.said();
     assert_eq!(
@@ -131,6 +133,17 @@ async fn parameters_have_types_limits_and_defaults() {
     );
     let said = Answer::of(server.user("GET", "/api/notes?search=")).await.said();
     assert!(said.contains("search: Some(\"\")"), "an empty text is a text: {said}");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_cookies_of_others_is_their_own() {
+    let server = Server::start();
+    let cookies = HeaderValue::from_bytes(b"other=\xff; themes=none; theme=dark").expect("may be sent");
+    let said = Answer::of(server.user("GET", "/api/notes").header("cookie", cookies)).await.said();
+    assert!(said.contains("theme: Some(\"dark\")"), "{said}");
+    let broken = HeaderValue::from_bytes(b"theme=\xff").expect("may be sent");
+    let answer = Answer::of(server.user("GET", "/api/notes").header("cookie", broken)).await;
+    assert_eq!(answer.lines(), ["/cookie/theme: holds a character that is not UTF-8, or NUL"]);
 }
 
 #[tokio::test]

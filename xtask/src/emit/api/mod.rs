@@ -5,6 +5,7 @@
 mod credentials;
 mod errors;
 mod input;
+mod names;
 mod output;
 mod routes;
 mod table;
@@ -21,7 +22,7 @@ use crate::name::{is_nullable, pascal};
 use crate::output::File;
 
 /// Module names that the emitter keeps for itself.
-const OWN_MODULES: [&str; 16] = [
+const OWN_MODULES: [&str; 17] = [
     "bytes",
     "chrono",
     "contract",
@@ -31,6 +32,7 @@ const OWN_MODULES: [&str; 16] = [
     "errors",
     "generated",
     "http",
+    "names",
     "principal",
     "runtime",
     "schemars",
@@ -59,6 +61,7 @@ pub fn emit(contract: &Contract) -> Result<Vec<File>> {
             credentials::emit(contract)?,
         )?,
         file("errors", "What the bodies of errors look like.", errors::emit(contract))?,
+        file("names", "Names on the wire of what operations share.", names::emit(contract))?,
         file(
             "dispatch",
             "The dropshot trait: one endpoint per path and method.",
@@ -116,6 +119,7 @@ fn root(contract: &Contract) -> TokenStream {
         pub mod credentials;
         mod dispatch;
         mod errors;
+        pub mod names;
         #(pub mod #modules;)*
 
         pub use credentials::*;
