@@ -39,13 +39,12 @@ pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> 
             .filter(|tag| !tag.is_empty())
             .collect(),
     };
-    let page = app
-        .store
-        .read(move |c| {
-            plans::must_include(c, &tenant, Feature::Contacts)?;
-            Ok::<_, AppError>(contacts::contact_list(c, &tenant, &filter, request)?)
-        })
-        .await?;
+    let takes_long = filter.takes_long(request);
+    let list = move |c: &mut Conn| {
+        plans::must_include(c, &tenant, Feature::Contacts)?;
+        Ok::<_, AppError>(contacts::contact_list(c, &tenant, &filter, request)?)
+    };
+    let page = if takes_long { app.store.read_patiently(list).await? } else { app.store.read(list).await? };
     let has_more = page.has_more(request);
     Ok(ContactList {
         pagination: Some(Pagination {

@@ -37,7 +37,8 @@ pub(crate) enum Place {
 #[non_exhaustive]
 pub struct StoreConfig {
     pub(crate) place: Place,
-    /// Connections at most: on SQLite the readers (the writer has its own), on PostgreSQL readers and writers.
+    /// Connections at most: on SQLite the readers (the writer has its own), on PostgreSQL readers and writers. Fewer than
+    /// two are two.
     pub connections: usize,
     /// How long a caller waits for its turn before it is told [`StoreError::Busy`].
     pub patience: Duration,

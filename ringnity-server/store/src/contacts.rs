@@ -25,6 +25,9 @@ use crate::{
 /// Rows over which a tenant's number of contacts is spread: so many that writers who come at once seldom meet in one.
 const SHARDS: u64 = 256;
 
+/// How many contacts before a page are soon passed over.
+const NEAR: i64 = 1_000;
+
 /// Stands between the parts of `search_text`, so that no search matches across two of them.
 const BETWEEN: char = '\u{1f}';
 
@@ -95,6 +98,22 @@ pub struct ContactFilter {
     pub search: Option<String>,
     /// Tags that a contact must all have.
     pub tags: Vec<String>,
+}
+
+impl ContactFilter {
+    fn search(&self) -> Option<&str> {
+        self.search.as_deref().map(str::trim).filter(|search| !search.is_empty())
+    }
+
+    fn lists_all(&self) -> bool {
+        self.search().is_none() && self.tags.is_empty()
+    }
+
+    /// Whether to list that page of it takes long where a tenant has very many contacts: a search reads them all, and a
+    /// page far down all that come before it. Such a list is for [`Store::read_patiently`](crate::Store::read_patiently).
+    pub fn takes_long(&self, page: PageRequest) -> bool {
+        !self.lists_all() || page.offset() > NEAR
+    }
 }
 
 /// What an upsert came to.
@@ -216,7 +235,7 @@ pub fn contact_list(
     filter: &ContactFilter,
     page: PageRequest,
 ) -> StoreResult<Page<Contact>> {
-    let search = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
+    let search = filter.search();
     let tags = each_once(filter.tags.clone());
     let all = i64::try_from(tags.len()).unwrap_or(i64::MAX);
     let matching = || {
@@ -236,11 +255,12 @@ pub fn contact_list(
         }
         query
     };
-    let total = if search.is_none() && tags.is_empty() {
-        contact_count(c, tenant)?
-    } else {
-        matching().count().get_result(c)?
-    };
+    let total =
+        if filter.lists_all() { contact_count(c, tenant)? } else { matching().count().get_result(c)? };
+    if page.offset() >= total {
+        // There is nothing there, and to find that out all would be read once more.
+        return Ok(Page { rows: Vec::new(), total });
+    }
     let rows = matching()
         .order(contacts::id.asc())
         .limit(page.limit())

@@ -22,6 +22,8 @@ pub(crate) struct Pool {
     /// Writers may wait for each other, and must not keep readers waiting with them: a quarter of the turns is never
     /// theirs.
     writers: Arc<Semaphore>,
+    /// Nor must reads that take long: half of the turns is never theirs.
+    patient: Arc<Semaphore>,
     patience: Duration,
 }
 
@@ -36,6 +38,7 @@ impl Pool {
             idle: Mutex::new(Vec::new()),
             turns: Arc::new(Semaphore::new(size.max(1))),
             writers: Arc::new(Semaphore::new((size - size / 4).max(1))),
+            patient: Arc::new(Semaphore::new((size / 2).max(1))),
             patience,
         }
     }
@@ -50,10 +53,22 @@ impl Pool {
         &self,
         patience: Duration,
     ) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
-        let patience = patience.min(self.patience);
-        let both = async {
-            Ok([self.writers.clone().acquire_owned().await?, self.turns.clone().acquire_owned().await?])
-        };
+        self.turn_as(&self.writers, patience.min(self.patience)).await
+    }
+
+    /// The same for one who is going to read for long.
+    pub(crate) async fn turn_to_read_patiently(&self) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
+        self.turn_as(&self.patient, self.patience).await
+    }
+
+    /// A turn for one of those who may not have all of them. They wait for each other first, and have none meanwhile.
+    async fn turn_as(
+        &self,
+        kind: &Arc<Semaphore>,
+        patience: Duration,
+    ) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
+        let both =
+            async { Ok([kind.clone().acquire_owned().await?, self.turns.clone().acquire_owned().await?]) };
         in_time(patience, both).await
     }
 

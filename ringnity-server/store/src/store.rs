@@ -83,6 +83,27 @@ impl Store {
         F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
     {
         let turn = self.inner.pool.turn().await?;
+        self.read_with(turn, work).await
+    }
+
+    /// The same for what may take long where there is much to read, such as a search: at most half of the connections
+    /// do such reads at one time, so that those who want something small, be it whose key this is, find one free.
+    pub async fn read_patiently<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    {
+        let turns = self.inner.pool.turn_to_read_patiently().await?;
+        self.read_with(turns, work).await
+    }
+
+    async fn read_with<T, E, F>(&self, turn: impl Send + 'static, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+    {
         let inner = self.inner.clone();
         off_the_async_threads(move || {
             let _turn = turn;
@@ -145,7 +166,7 @@ impl Store {
 
     /// How busy this store is right now.
     pub fn load(&self) -> Load {
-        let connections = self.inner.config.connections.max(1);
+        let connections = self.inner.config.connections;
         let free = self.inner.pool.free();
         let waiting = self.inner.writer.as_ref().map_or(0, Writer::waiting);
         Load {
@@ -208,7 +229,9 @@ fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
 }
 
 /// Makes ready what reads and writes a database that is migrated.
-fn connect(config: StoreConfig, open: Option<Link>) -> Result<Inner, StoreError> {
+fn connect(mut config: StoreConfig, open: Option<Link>) -> Result<Inner, StoreError> {
+    // With one, whoever reads for long would keep everybody waiting.
+    config.connections = config.connections.max(2);
     let (pool, writer) = match &config.place {
         Place::Sqlite(path) => {
             let writer = Writer::start(path.clone(), config.group_limit, config.patience)?;

@@ -34,7 +34,7 @@ impl Job for Lender {
 }
 
 /// Runs `test` with a server that does no job but lend its rules.
-fn with_rules(test: impl AsyncFn(&TestServer, Arc<App>)) {
+pub(crate) fn with_rules(test: impl AsyncFn(&TestServer, Arc<App>)) {
     let lender = Arc::new(Lender::default());
     on_each_engine_with_jobs(&[lender.clone() as Arc<dyn Job>], async |server| {
         until("the rules are lent", async || lender.0.lock().expect("a place").is_some()).await;

@@ -27,6 +27,7 @@ mod runtime_bootstrap;
 mod runtime_sessions;
 mod schema;
 mod sdk_tokens;
+mod searches;
 mod security;
 mod server_api;
 mod server_credentials;

@@ -8,6 +8,7 @@ mod jobs;
 mod migrations;
 mod outage;
 mod outbox;
+mod reading;
 mod repeats;
 mod resources;
 mod schema;

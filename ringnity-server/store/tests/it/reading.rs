@@ -1,0 +1,81 @@
+//! What `read` promises while others read for long: it is answered at once.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use ringnity_store::{
+    Conn, PageRequest, Store, StoreError,
+    contacts::ContactFilter,
+    testing::{TestDatabase, engines},
+};
+
+use crate::support::number;
+
+/// Longer than any small read takes on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+async fn small(store: &Store) -> bool {
+    let read = store.read(|c| number(c, "SELECT count(*) AS n FROM plans"));
+    tokio::time::timeout(AT_ONCE, read).await.is_ok_and(|read| read.unwrap() > 0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_read_for_long_a_small_read_is_answered_at_once() {
+    for engine in engines() {
+        for (connections, at_once) in [(1, 1), (2, 1), (3, 1), (8, 4)] {
+            let database = TestDatabase::new(engine);
+            let mut config = database.config().clone();
+            config.connections = connections;
+            let store = Store::open(&config).await.unwrap();
+            let (release, gate) = mpsc::channel::<()>();
+            let gate = Arc::new(Mutex::new(gate));
+            let inside = Arc::new(AtomicUsize::new(0));
+            let long: Vec<_> = (0..20)
+                .map(|_| {
+                    let (store, gate, inside) = (store.clone(), gate.clone(), inside.clone());
+                    let wait = move |c: &mut Conn| {
+                        number(c, "SELECT count(*) AS n FROM plans")?;
+                        inside.fetch_add(1, Ordering::SeqCst);
+                        // One at a time has the gate, the others wait for it: nobody goes before it is released.
+                        let _ = gate.lock().unwrap().recv_timeout(Duration::from_secs(30));
+                        Ok::<_, StoreError>(())
+                    };
+                    tokio::spawn(async move { store.read_patiently(wait).await })
+                })
+                .collect();
+            while inside.load(Ordering::SeqCst) < at_once {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(inside.load(Ordering::SeqCst), at_once, "{engine} with {connections} connections");
+            for _ in 0..3 {
+                assert!(small(&store).await, "{engine} with {connections} connections: kept waiting");
+            }
+            drop(release);
+            for long in long {
+                long.await.unwrap().unwrap();
+            }
+            assert_eq!(inside.load(Ordering::SeqCst), 20, "each had its turn");
+            store.close().await;
+        }
+    }
+}
+
+#[test]
+fn a_search_and_a_page_far_down_take_long_and_a_first_page_does_not() {
+    let page = |page| PageRequest::new(page, 100);
+    let search = |text: &str| ContactFilter { search: Some(text.to_owned()), tags: vec![] };
+    assert!(!ContactFilter::default().takes_long(page(1)));
+    assert!(!search(" ").takes_long(page(1)));
+    assert!(search("ann").takes_long(page(1)));
+    assert!(ContactFilter { search: None, tags: vec!["vip".to_owned()] }.takes_long(page(1)));
+    for far in [1_000, i64::MAX] {
+        assert!(ContactFilter::default().takes_long(page(far)));
+    }
+}

@@ -1,0 +1,47 @@
+//! Searches: they may take long, and keep nobody waiting who asks for something small.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use ringnity_store::{Conn, StoreError};
+
+use crate::jobs::until;
+use crate::leases::with_rules;
+
+const CONTACTS: &str = "/api/server/contacts";
+
+#[test]
+fn while_others_search_a_search_waits_and_everything_else_is_answered() {
+    with_rules(async |server, app| {
+        // As many searches of other tenants, each slow, as may be under way at once.
+        let most = usize::try_from(app.store.load().connections / 2).expect("a number");
+        let (release, gate) = mpsc::channel::<()>();
+        let (gate, inside) = (Arc::new(Mutex::new(gate)), Arc::new(AtomicUsize::new(0)));
+        let slow: Vec<_> = (0..most)
+            .map(|_| {
+                let (app, gate, inside) = (Arc::clone(&app), Arc::clone(&gate), Arc::clone(&inside));
+                let wait = move |_: &mut Conn| {
+                    inside.fetch_add(1, Ordering::SeqCst);
+                    let _ = gate.lock().expect("a gate").recv_timeout(Duration::from_secs(30));
+                    Ok::<_, StoreError>(())
+                };
+                tokio::spawn(async move { app.store.read_patiently(wait).await })
+            })
+            .collect();
+        until("all are under way", async || inside.load(Ordering::SeqCst) == most).await;
+        let ask =
+            async |query: &str| server.get(&format!("{CONTACTS}{query}")).bearer(server.key()).send().await;
+        for query in ["?search=ann", "?tags=vip", "?page=1000"] {
+            let asked = tokio::time::timeout(Duration::from_millis(500), ask(query)).await;
+            assert!(asked.is_err(), "{query} took a connection that is others'");
+        }
+        let first = tokio::time::timeout(Duration::from_secs(10), ask("")).await;
+        first.expect("a first page waits for nobody").ok();
+        drop(release);
+        for slow in slow {
+            slow.await.expect("no panic").expect("is let go");
+        }
+        ask("?search=ann").await.ok();
+    });
+}
