@@ -144,7 +144,7 @@ fn change(
     now: DateTime<Utc>,
 ) -> AppResult<ServerCredential> {
     if changes.is_active == Some(false) {
-        sessions::revoke_by_credential(c, tenant, id.as_str(), now)?;
+        sessions::session_revoke_by_credential(c, tenant, id.as_str(), now)?;
     }
     credentials::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(unknown)
 }

@@ -228,7 +228,7 @@ fn revoke(
     if before.revoked_at.is_some() {
         return Ok(before);
     }
-    sessions::revoke_by_credential(c, tenant, before.id.as_str(), now)?;
+    sessions::session_revoke_by_credential(c, tenant, before.id.as_str(), now)?;
     let changes = OauthClientChanges { revoked_at: Some(Some(now)), ..OauthClientChanges::default() };
     oauth_clients::oauth_client_update(c, tenant, &before.id, &changes, now)?.ok_or_else(unknown)
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ringnity_store::sessions;
+use ringnity_store::sessions::{self, NewSession};
 use ringnity_store::visitors::{self, VisitorContext, VisitorProfile};
 use ringnity_store::{Conn, SessionFamilyId, TenantId};
 use ringnity_types::{CreateRuntimeSessionRequest, ErrorCode, RuntimeSession, VisitorIdentity};
@@ -60,13 +60,15 @@ pub async fn create_runtime_session(
     app.once_guarded(repeat, guard, move |c, (tenant, vouched)| {
         let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
         let visitor = visitors::visitor_seen(c, &tenant.id, &profile, now)?;
-        let (kind, id) = (TokenScope::Visitor.as_str(), visitor.id.as_str());
-        let session = match vouched.and_then(|vouched| vouched.credential) {
-            Some(key) => {
-                sessions::session_insert_by_credential(c, &tenant.id, &key, kind, id, expires_at, now)?
-            }
-            None => sessions::session_insert_brief(c, &tenant.id, kind, id, expires_at, now)?,
+        let key = vouched.and_then(|vouched| vouched.credential);
+        let new = NewSession {
+            subject_kind: TokenScope::Visitor.as_str(),
+            subject_id: visitor.id.as_str(),
+            credential_id: key.as_deref(),
+            refresh_hash: None,
+            expires_at,
         };
+        let session = sessions::session_insert(c, Some(&tenant.id), &new, now)?;
         let token = sign(&signs, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
         Ok(RuntimeSession { expires_at: Some(session.expires_at), ..RuntimeSession::new(token, LIFE) })
     })

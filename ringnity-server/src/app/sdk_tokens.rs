@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use ringnity_store::agents::{self, Agent};
 use ringnity_store::credentials;
-use ringnity_store::sessions::{self, SessionFamily};
+use ringnity_store::sessions::{self, NewSession, SessionFamily};
 use ringnity_store::visitors::{self, VisitorProfile};
 use ringnity_store::{AgentId, Conn, DepartmentId, ServerCredentialId, TenantId};
 use ringnity_types::{
@@ -214,9 +214,14 @@ fn begin(
             "The key was switched off just now. Use another one.",
         ));
     }
-    let kind = scope.as_str();
-    let id = credential.as_str();
-    Ok(sessions::session_insert_by_credential(c, tenant, id, kind, subject, expires_at, now)?)
+    let new = NewSession {
+        subject_kind: scope.as_str(),
+        subject_id: subject,
+        credential_id: Some(credential.as_str()),
+        refresh_hash: None,
+        expires_at,
+    };
+    Ok(sessions::session_insert(c, Some(tenant), &new, now)?)
 }
 
 fn token(

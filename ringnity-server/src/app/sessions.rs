@@ -2,7 +2,7 @@
 //! and whether they still may, is asked of the area that calls.
 
 use chrono::{DateTime, Utc};
-use ringnity_store::sessions::{self, Rotation, SessionFamily};
+use ringnity_store::sessions::{self, NewSession, Rotation, SessionFamily};
 use ringnity_store::{Conn, SessionFamilyId, StoreError, TenantId};
 use ringnity_types::{ErrorCode, Logout};
 
@@ -37,8 +37,14 @@ pub fn begin(
     refresh_hash: &str,
     now: DateTime<Utc>,
 ) -> AppResult<SessionFamily> {
-    let expires_at = now + REFRESH_TOKEN_LIFE;
-    Ok(sessions::session_insert(c, tenant, scope.as_str(), subject, refresh_hash, expires_at, now)?)
+    let new = NewSession {
+        subject_kind: scope.as_str(),
+        subject_id: subject,
+        credential_id: None,
+        refresh_hash: Some(refresh_hash),
+        expires_at: now + REFRESH_TOKEN_LIFE,
+    };
+    Ok(sessions::session_insert(c, tenant, &new, now)?)
 }
 
 /// The tokens of a session, once its write is durable.

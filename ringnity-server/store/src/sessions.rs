@@ -65,68 +65,43 @@ pub enum Rotation {
     Unknown,
 }
 
-/// Begins a session with its first refresh token.
+/// What a new session is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSession<'a> {
+    /// `owner`, `workspace`, `platform` …
+    pub subject_kind: &'a str,
+    /// Whose it is: an id of that kind.
+    pub subject_id: &'a str,
+    /// What vouches for it, where that is no password: the id of a Server API key or of an OAuth client. It ends with it.
+    pub credential_id: Option<&'a str>,
+    /// The hash of its first refresh token, if it has any.
+    pub refresh_hash: Option<&'a str>,
+    /// When it is over: that token, or the session itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Begins a session, in no tenant where it is a platform administrator's.
 pub fn session_insert(
     c: &mut Conn,
     tenant: Option<&TenantId>,
-    subject_kind: &str,
-    subject_id: &str,
-    token_hash: &str,
-    expires_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> StoreResult<SessionFamily> {
-    let family = family_insert(c, tenant, subject_kind, subject_id, None, expires_at, now)?;
-    token_insert(c, &family.id, token_hash, expires_at, now)?;
-    Ok(family)
-}
-
-/// Begins a session that a credential vouches for, a Server API key say: it has no refresh token, and ends with
-/// the credential.
-pub fn session_insert_by_credential(
-    c: &mut Conn,
-    tenant: &TenantId,
-    credential_id: &str,
-    subject_kind: &str,
-    subject_id: &str,
-    expires_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> StoreResult<SessionFamily> {
-    family_insert(c, Some(tenant), subject_kind, subject_id, Some(credential_id), expires_at, now)
-}
-
-/// Begins a session that nobody vouches for and that has no refresh token: a visitor's.
-pub fn session_insert_brief(
-    c: &mut Conn,
-    tenant: &TenantId,
-    subject_kind: &str,
-    subject_id: &str,
-    expires_at: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> StoreResult<SessionFamily> {
-    family_insert(c, Some(tenant), subject_kind, subject_id, None, expires_at, now)
-}
-
-fn family_insert(
-    c: &mut Conn,
-    tenant: Option<&TenantId>,
-    subject_kind: &str,
-    subject_id: &str,
-    credential_id: Option<&str>,
-    expires_at: DateTime<Utc>,
+    new: &NewSession<'_>,
     now: DateTime<Utc>,
 ) -> StoreResult<SessionFamily> {
     let family = SessionFamily {
         id: SessionFamilyId::generate(),
         tenant_id: tenant.cloned(),
-        subject_kind: subject_kind.to_owned(),
-        subject_id: subject_id.to_owned(),
+        subject_kind: new.subject_kind.to_owned(),
+        subject_id: new.subject_id.to_owned(),
         created_at: to_stored_precision(now),
-        expires_at: to_stored_precision(expires_at),
+        expires_at: to_stored_precision(new.expires_at),
         revoked_at: None,
         revoked_reason: None,
-        credential_id: credential_id.map(str::to_owned),
+        credential_id: new.credential_id.map(str::to_owned),
     };
     insert_into(session_families::table).values(family.clone()).execute(c)?;
+    if let Some(hash) = new.refresh_hash {
+        token_insert(c, &family.id, hash, new.expires_at, now)?;
+    }
     Ok(family)
 }
 
@@ -235,7 +210,7 @@ pub fn session_revoke_subject(
 }
 
 /// Ends all sessions that were made with one of the tenant's credentials; says how many.
-pub fn revoke_by_credential(
+pub fn session_revoke_by_credential(
     c: &mut Conn,
     tenant: &TenantId,
     credential_id: &str,

@@ -7,11 +7,10 @@ use reqwest::StatusCode;
 use ringnity_server::secrets::hash;
 use ringnity_server::secrets::tokens::LONGEST_TOKEN_LIFE;
 use ringnity_store::jobs::job_get;
+use ringnity_store::sessions::{self, NewSession};
 use ringnity_store::signing_keys::{self, NewSigningKey};
 use ringnity_store::visitors::{self, VisitorProfile};
-use ringnity_store::{
-    Conn, Store, StoreError, StoreResult, entry_tokens, idempotency, owners, rates, sessions,
-};
+use ringnity_store::{Conn, Store, StoreError, StoreResult, entry_tokens, idempotency, owners, rates};
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, on_each_engine};
@@ -74,14 +73,21 @@ async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateT
             // The one token of a bucket, which is back by then.
             rates::rate_take(c, word, rates::Rate::new(1, end - now), 1, now)?;
             rates::sign_in_place_put(c, word, end)?;
-            let family = sessions::session_insert(c, Some(&tenant), "owner", owner.as_str(), word, end, now)?;
+            let new = NewSession {
+                subject_kind: "owner",
+                subject_id: owner.as_str(),
+                credential_id: None,
+                refresh_hash: Some(word),
+                expires_at: end,
+            };
+            let family = sessions::session_insert(c, Some(&tenant), &new, now)?;
             let profile = VisitorProfile { metadata: "{}".into(), ..VisitorProfile::default() };
             visitors::visitor_context_insert(c, &tenant, &family.id, &profile)?;
             // Of a session that outlives it.
-            let lasting = end + TimeDelta::days(900);
-            let id = format!("lasting {word}");
-            let session =
-                sessions::session_insert(c, Some(&tenant), "owner", owner.as_str(), &id, lasting, now)?;
+            let hash = format!("lasting {word}");
+            let expires_at = end + TimeDelta::days(900);
+            let lasting = NewSession { refresh_hash: Some(&hash), expires_at, ..new };
+            let session = sessions::session_insert(c, Some(&tenant), &lasting, now)?;
             entry_tokens::entry_token_insert(c, &tenant, &owner, &session.id, word, end, now)?;
             Ok::<_, StoreError>(())
         })
@@ -177,7 +183,14 @@ fn more_rows_than_one_transaction_takes_all_go() {
                     idempotency::idempotency_claim(c, &format!("k{n}"), "h", None, end, now)?;
                 }
                 // A session with more tokens than go at once.
-                let family = sessions::session_insert(c, Some(&tenant), "owner", "o", "t0", end, now)?;
+                let new = NewSession {
+                    subject_kind: "owner",
+                    subject_id: "o",
+                    credential_id: None,
+                    refresh_hash: Some("t0"),
+                    expires_at: end,
+                };
+                let family = sessions::session_insert(c, Some(&tenant), &new, now)?;
                 for n in 0..700 {
                     sessions::session_rotate(c, &format!("t{n}"), &format!("t{}", n + 1), end, now)?;
                 }

@@ -1,7 +1,8 @@
 //! Developer Settings: OAuth clients, from their registration to their deletion.
 
 use reqwest::StatusCode;
-use ringnity_store::{oauth_clients, sessions};
+use ringnity_store::oauth_clients;
+use ringnity_store::sessions::{self, NewSession};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -222,7 +223,14 @@ fn a_client_is_revoked_with_its_sessions_and_only_then_deleted() {
             .await
             .write(move |c| {
                 let end = now + chrono::Duration::days(30);
-                sessions::session_insert_by_credential(c, &tenant, &client, "oauth", "own_1", end, now)
+                let new = NewSession {
+                    subject_kind: "oauth",
+                    subject_id: "own_1",
+                    credential_id: Some(&client),
+                    refresh_hash: None,
+                    expires_at: end,
+                };
+                sessions::session_insert(c, Some(&tenant), &new, now)
             })
             .await
             .expect("a session");

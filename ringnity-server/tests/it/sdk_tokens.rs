@@ -357,7 +357,7 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
                 let key = credentials::server_credential_by_secret_hash(c, &hash)?.expect("the key");
                 let changes = ServerCredentialChanges { is_active: Some(false), ..Default::default() };
                 credentials::server_credential_update(c, &tenant, &key.id, &changes, now)?;
-                sessions::revoke_by_credential(c, &tenant, key.id.as_str(), now)
+                sessions::session_revoke_by_credential(c, &tenant, key.id.as_str(), now)
             })
             .await
             .expect("ends them");

@@ -1,7 +1,7 @@
 //! Developer Settings: Server API credentials, from their making to their end.
 
 use reqwest::StatusCode;
-use ringnity_store::sessions;
+use ringnity_store::sessions::{self, NewSession};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -168,7 +168,14 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
             .await
             .write(move |c| {
                 let issue = |id: &String| {
-                    sessions::session_insert_by_credential(c, &tenant, id, "agent", "agt_1", end, now)
+                    let new = NewSession {
+                        subject_kind: "agent",
+                        subject_id: "agt_1",
+                        credential_id: Some(id),
+                        refresh_hash: None,
+                        expires_at: end,
+                    };
+                    sessions::session_insert(c, Some(&tenant), &new, now)
                 };
                 ids.iter().map(issue).collect::<Result<Vec<_>, _>>()
             })

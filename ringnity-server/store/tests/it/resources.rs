@@ -12,7 +12,7 @@ use ringnity_store::{
     owners,
     plans::{self, Feature, PlanFeature, PlanQuota, Quota},
     platform,
-    sessions::{self, Rotation},
+    sessions::{self, NewSession, Rotation},
     signing_keys::{self, NewSigningKey},
     tenants::{self, NewTenant, TenantChanges},
     to_stored_precision,
@@ -149,7 +149,14 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
         };
         let family = store
             .write(move |c| {
-                sessions::session_insert(c, Some(&t), "owner", "own_1", "t1", noon() + day, noon())
+                let new = NewSession {
+                    subject_kind: "owner",
+                    subject_id: "own_1",
+                    credential_id: None,
+                    refresh_hash: Some("t1"),
+                    expires_at: noon() + day,
+                };
+                sessions::session_insert(c, Some(&t), &new, noon())
             })
             .await
             .unwrap();
@@ -177,7 +184,14 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
         // An expired one does nothing.
         store
             .write(move |c| {
-                sessions::session_insert(c, None, "platform", "pad_1", "p1", noon() + day, noon())
+                let new = NewSession {
+                    subject_kind: "platform",
+                    subject_id: "pad_1",
+                    credential_id: None,
+                    refresh_hash: Some("p1"),
+                    expires_at: noon() + day,
+                };
+                sessions::session_insert(c, None, &new, noon())
             })
             .await
             .unwrap();
@@ -196,22 +210,31 @@ async fn sessions_made_with_a_credential_end_with_it_and_no_others_do() {
         store
             .write(move |c| {
                 let later = noon() + TimeDelta::hours(1);
-                let mut made = |credential: &str, subject: &str| {
-                    sessions::session_insert_by_credential(
-                        c,
-                        &t,
-                        credential,
-                        "visitor",
-                        subject,
-                        later,
-                        noon(),
-                    )
+                let first = NewSession {
+                    subject_kind: "visitor",
+                    subject_id: "a",
+                    credential_id: Some("scr_1"),
+                    refresh_hash: None,
+                    expires_at: later,
                 };
-                let ending = [made("scr_1", "a")?, made("scr_1", "b")?];
-                let staying = made("scr_2", "a")?;
-                let signed_in = sessions::session_insert(c, Some(&t), "owner", "own_1", "t1", later, noon())?;
-                assert_eq!(sessions::revoke_by_credential(c, &t, "scr_1", noon())?, 2);
-                assert_eq!(sessions::revoke_by_credential(c, &t, "scr_1", noon())?, 0, "once is enough");
+                let second = NewSession { subject_id: "b", ..first.clone() };
+                let other = NewSession { credential_id: Some("scr_2"), ..first.clone() };
+                let owner = NewSession {
+                    subject_kind: "owner",
+                    subject_id: "own_1",
+                    credential_id: None,
+                    refresh_hash: Some("t1"),
+                    expires_at: later,
+                };
+                let mut made = |new: &NewSession<'_>| sessions::session_insert(c, Some(&t), new, noon());
+                let ending = [made(&first)?, made(&second)?];
+                let (staying, signed_in) = (made(&other)?, made(&owner)?);
+                assert_eq!(sessions::session_revoke_by_credential(c, &t, "scr_1", noon())?, 2);
+                assert_eq!(
+                    sessions::session_revoke_by_credential(c, &t, "scr_1", noon())?,
+                    0,
+                    "once is enough"
+                );
                 for session in ending {
                     assert_eq!(session.credential_id.as_deref(), Some("scr_1"));
                     let session = sessions::session_get(c, &session.id)?.unwrap();

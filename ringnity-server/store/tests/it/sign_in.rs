@@ -1,7 +1,10 @@
 //! Entry tokens and the accounts elsewhere that sign owners in.
 
 use chrono::TimeDelta;
-use ringnity_store::{StoreError, constraint, entry_tokens, identities, owners, sessions};
+use ringnity_store::{
+    StoreError, constraint, entry_tokens, identities, owners,
+    sessions::{self, NewSession},
+};
 
 use crate::support::{noon, on_each_engine, tenant_on};
 
@@ -13,9 +16,14 @@ async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
             .write(move |c| {
                 let t = tenant_on(c, "a")?;
                 let owner = owners::owner_insert(c, &t, "a@b.c", None, None, noon())?;
-                let id = owner.id.as_str();
-                let session =
-                    sessions::session_insert(c, Some(&t), "owner", id, "t", noon() + minute * 9, noon())?;
+                let new = NewSession {
+                    subject_kind: "owner",
+                    subject_id: owner.id.as_str(),
+                    credential_id: None,
+                    refresh_hash: Some("t"),
+                    expires_at: noon() + minute * 9,
+                };
+                let session = sessions::session_insert(c, Some(&t), &new, noon())?;
                 let insert = |c: &mut _, hash| {
                     entry_tokens::entry_token_insert(
                         c,

@@ -10,7 +10,9 @@ use ringnity_store::{
     events::{self, EventName},
     identities,
     oauth_clients::{self, NewOauthClient, OauthClientChanges},
-    owners, plans, sessions, tenants,
+    owners, plans,
+    sessions::{self, NewSession},
+    tenants,
     visitors::{self, VisitorProfile},
 };
 
@@ -114,8 +116,14 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 tenants::tenant_domain_replace(c, &mine, &["example.com".to_owned()], now)?;
                 tenants::subscription_put(c, &mine, "active", None, now)?;
                 events::event_append(c, &mine, EventName::ContactCreated, Some("x"), "{}", now)?;
-                let session =
-                    sessions::session_insert(c, Some(&mine), "owner", owner.id.as_str(), "t1", now, now)?;
+                let new = NewSession {
+                    subject_kind: "owner",
+                    subject_id: owner.id.as_str(),
+                    credential_id: None,
+                    refresh_hash: Some("t1"),
+                    expires_at: now,
+                };
+                let session = sessions::session_insert(c, Some(&mine), &new, now)?;
                 identities::owner_identity_insert(c, &mine, &owner.id, "google", "1", "me@example.com", now)?;
                 identities::owner_agent_insert(c, &mine, &owner.id, &an_agent.id)?;
                 let before = all_of(c, &mine)?;
@@ -154,7 +162,14 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                     ..VisitorProfile::default()
                 };
                 let visitor = visitors::visitor_seen(c, &mine, &profile, now)?;
-                let context = sessions::session_insert_brief(c, &mine, "visitor_context", "x", now, now)?;
+                let new = NewSession {
+                    subject_kind: "visitor_context",
+                    subject_id: "x",
+                    credential_id: None,
+                    refresh_hash: None,
+                    expires_at: now,
+                };
+                let context = sessions::session_insert(c, Some(&mine), &new, now)?;
                 visitors::visitor_context_insert(c, &mine, &context.id, &profile)?;
                 let device = devices::device_put(c, &mine, &new_device("d", "h"), now)?;
                 assert_eq!(visitors::visitor_get(c, &yours, &visitor.id)?, None);
@@ -212,16 +227,15 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                     sessions::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
                 assert_eq!(ended, 0);
                 assert_eq!(sessions::session_get(c, &session.id)?, Some(session));
-                let made = sessions::session_insert_by_credential(
-                    c,
-                    &mine,
-                    key.id.as_str(),
-                    "agent",
-                    an_agent.id.as_str(),
-                    now,
-                    now,
-                )?;
-                assert_eq!(sessions::revoke_by_credential(c, &yours, key.id.as_str(), now)?, 0);
+                let new = NewSession {
+                    subject_kind: "agent",
+                    subject_id: an_agent.id.as_str(),
+                    credential_id: Some(key.id.as_str()),
+                    refresh_hash: None,
+                    expires_at: now,
+                };
+                let made = sessions::session_insert(c, Some(&mine), &new, now)?;
+                assert_eq!(sessions::session_revoke_by_credential(c, &yours, key.id.as_str(), now)?, 0);
                 assert_eq!(sessions::session_get(c, &made.id)?, Some(made));
 
                 assert_eq!(all_of(c, &mine)?, before);
@@ -258,8 +272,14 @@ async fn nothing_is_linked_to_another_tenants_owner() {
                 let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
                 let owner = owners::owner_insert(c, &mine, "me@example.com", None, None, noon())?;
                 let an_agent = agents::agent_insert(c, &yours, &agent("eve"), noon())?;
-                let id = owner.id.as_str();
-                let session = sessions::session_insert(c, Some(&mine), "owner", id, "t", noon(), noon())?;
+                let new = NewSession {
+                    subject_kind: "owner",
+                    subject_id: owner.id.as_str(),
+                    credential_id: None,
+                    refresh_hash: Some("t"),
+                    expires_at: noon(),
+                };
+                let session = sessions::session_insert(c, Some(&mine), &new, noon())?;
                 Ok::<_, StoreError>((yours, owner.id, an_agent.id, session.id))
             })
             .await

@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 use ringnity_store::{
-    StoreError, devices, sessions, tenants,
+    StoreError, devices,
+    sessions::{self, NewSession},
+    tenants,
     visitors::{self, VisitorProfile},
 };
 
@@ -50,7 +52,14 @@ async fn what_was_vouched_for_goes_away_with_its_session() {
             .write(|c| {
                 let mine = tenant_on(c, "mine")?;
                 let ends = noon() + TimeDelta::minutes(15);
-                let family = sessions::session_insert_brief(c, &mine, "visitor_context", "k", ends, noon())?;
+                let new = NewSession {
+                    subject_kind: "visitor_context",
+                    subject_id: "k",
+                    credential_id: None,
+                    refresh_hash: None,
+                    expires_at: ends,
+                };
+                let family = sessions::session_insert(c, Some(&mine), &new, noon())?;
                 assert_eq!(family.credential_id, None);
                 visitors::visitor_context_insert(c, &mine, &family.id, &profile(Some("x"), Some("Ann")))?;
                 let kept = visitors::visitor_context_get(c, &mine, &family.id)?.expect("kept");
