@@ -208,12 +208,15 @@ impl Client {
     /// A client of the server at `base`, which waits so long for an answer.
     pub fn new(base: &str, patience: Duration) -> Result<Self> {
         // The contract's answers are what is judged, so redirects are not followed.
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(patience)
-            .build()
-            .context("the HTTP client")?;
+            .timeout(patience);
+        if base.starts_with("http://") {
+            // Reading the certificates that this system trusts would cost more than many a run.
+            http = http.tls_certs_only([]);
+        }
+        let http = http.build().context("the HTTP client")?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), sent: AtomicUsize::new(0) })
     }
 

@@ -118,6 +118,7 @@ impl Run {
             patience: Duration::from_secs(self.patience.max(1)),
             show_secrets: self.show_secrets,
             progress: std::io::stderr().is_terminal(),
+            ..Options::default()
         };
         let report = run(contract, flows, &given, base, options).await?;
         print!("{}", self.format.render(&report, std::io::stdout().is_terminal()));

@@ -49,6 +49,9 @@ pub struct Options {
     pub jobs: usize,
     /// How long an answer may take.
     pub patience: Duration,
+    /// How long to wait between two looks at the same, which tell what moves by itself: longer than the smallest unit of
+    /// time that an answer may show.
+    pub pause: Duration,
     /// Whether curl lines have secrets in them.
     pub show_secrets: bool,
     /// Whether a progress bar is drawn on standard error.
@@ -64,6 +67,7 @@ impl Default for Options {
             max_time: None,
             jobs: 4,
             patience: Duration::from_secs(20),
+            pause: Duration::from_millis(1100),
             show_secrets: false,
             progress: false,
         }

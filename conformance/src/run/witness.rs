@@ -1,7 +1,6 @@
 //! Looks at what the server holds, before and after requests that it had to refuse: both looks must be equal.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -52,7 +51,7 @@ impl Witnesses {
         if engine.moving.get().is_none() {
             // What counts seconds moves by itself, and when a credential was last used moves by looking.
             use_all(engine, &drafts).await;
-            tokio::time::sleep(Duration::from_millis(1100)).await;
+            tokio::time::sleep(engine.options.pause).await;
             let after = look(engine, &drafts).await;
             let mut moving: HashMap<String, BTreeSet<String>> = HashMap::new();
             for (draft, (before, after)) in drafts.iter().zip(before.iter().zip(&after)) {
@@ -90,14 +89,31 @@ impl Witnesses {
             let Some(fresh) = seat.anew(engine).await else { continue };
             let mut witnesses = Self::of(engine, std::slice::from_ref(&fresh)).await;
             witnesses.add(engine, &self.drafts).await;
+            // What is taken although it had to be refused may change what it will: that was found already. So only what
+            // is refused is made once more, first all of it, then one by one.
+            let mut refused = Vec::new();
             let probes = refusals(engine, &fresh);
-            for probe in &probes {
-                engine.probe(probe).await;
+            for (index, probe) in probes.iter().enumerate() {
+                if !engine.probe(probe).await.is_some_and(|answer| answer.is_success()) {
+                    refused.push(index);
+                }
             }
             if !witnesses.changed(engine).await {
                 continue;
             }
-            for index in 0..probes.len() {
+            if refused.len() < probes.len() {
+                let Some(fresh) = seat.anew(engine).await else { continue };
+                let mut witnesses = Self::of(engine, std::slice::from_ref(&fresh)).await;
+                witnesses.add(engine, &self.drafts).await;
+                let probes = refusals(engine, &fresh);
+                for probe in refused.iter().filter_map(|index| probes.get(*index)) {
+                    engine.probe(probe).await;
+                }
+                if !witnesses.changed(engine).await {
+                    continue;
+                }
+            }
+            for index in refused {
                 if engine.stopped().is_some() {
                     return;
                 }

@@ -53,8 +53,9 @@ pub fn start(seed: Option<Seed>) -> Library {
     if let Some(seed) = seed {
         seed.edit(&mut document);
     }
+    let contract = Arc::new(Contract::new(&document));
     let serve = |state| {
-        let shared = Arc::new(Shared { contract: Contract::new(&document), state: Mutex::new(state) });
+        let shared = Arc::new(Shared { contract: Arc::clone(&contract), state: Mutex::new(state) });
         serve::start(move |request| answered(Arc::clone(&shared), request))
     };
     let servers = [serve(State::new(seed)), serve(State::limited(seed))];
@@ -76,7 +77,7 @@ fn inputs(town: &Town) -> Value {
 }
 
 struct Shared {
-    contract: Contract,
+    contract: Arc<Contract>,
     state: Mutex<State>,
 }
 
