@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use ringnity_store::owners::Owner;
+use ringnity_store::sessions::NewSession;
 use ringnity_store::visitors::{self, VisitorProfile};
 use ringnity_store::{AgentId, Conn, PlatformAdminId, TenantId, entry_tokens, owners, sessions as stored};
 use serde::{Deserialize, Serialize};
@@ -97,7 +98,14 @@ pub(super) fn closed(
     let profile = VisitorProfile { metadata: "{}".to_owned(), ..VisitorProfile::default() };
     let visitor = visitors::visitor_seen(c, &id, &profile, now)?;
     let mut sdk = |scope: TokenScope, subject: &str, claims: SdkClaims| {
-        let session = stored::session_insert_brief(c, &id, scope.as_str(), subject, ends, now)?;
+        let new = NewSession {
+            subject_kind: scope.as_str(),
+            subject_id: subject,
+            credential_id: None,
+            refresh_hash: None,
+            expires_at: ends,
+        };
+        let session = stored::session_insert(c, Some(&id), &new, now)?;
         sdk_tokens::sign(signer, &session, scope, claims, now)
     };
     let visitor_token = sdk(TokenScope::Visitor, visitor.id.as_str(), SdkClaims::default())?;

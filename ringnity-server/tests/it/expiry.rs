@@ -145,7 +145,13 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
         let device = json!({ "token": "t", "provider": "fcm", "platform": "android" });
         let registered = server.post("/api/sdk/devices/push-token").bearer(&with_device).json(&device);
         registered.send().await.status(StatusCode::CREATED);
-        let count = async || server.database().dump()["visitors"].len();
+        // Another tenant of the demo has one as well.
+        let rows = || {
+            let mut rows = server.database().dump().remove("visitors").unwrap_or_default();
+            rows.retain(|row| row["tenant_id"] == server.tenant_id().as_str());
+            rows
+        };
+        let count = async || rows().len();
         assert_eq!(count().await, 3);
         pass(&server, &store, TimeDelta::days(30) - TimeDelta::minutes(20)).await;
         assert_eq!(count().await, 3);
@@ -157,8 +163,7 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         pass(&server, &store, TimeDelta::hours(1)).await;
-        let left: Vec<bool> =
-            server.database().dump()["visitors"].iter().map(|row| row["external_id"] == "known").collect();
+        let left: Vec<bool> = rows().iter().map(|row| row["external_id"] == "known").collect();
         assert_eq!((left.len(), left.iter().filter(|known| **known).count()), (2, 1));
         // Another visitor comes: it goes when its time is over, though two older ones stay.
         visit(json!({ "slug": slug })).await;
