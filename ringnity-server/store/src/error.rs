@@ -199,6 +199,8 @@ fn by_message(error: DieselError) -> StoreError {
         || has("disk I/O error")
         || has("database or disk is full")
         || has("No space left on device")
+        || has("Disk quota exceeded")
+        || has("could not extend file")
         || has("readonly database")
         || has("remaining connection slots")
         || has("too many clients")
@@ -243,6 +245,22 @@ mod tests {
         let words = Box::new("cannot use serializable mode in a hot standby".to_owned());
         let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, words));
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    }
+
+    /// SQLSTATE 53100, which diesel does not tell apart, in the words of PostgreSQL's md.c, fd.c and xlog.c.
+    #[test]
+    fn a_disk_of_postgresql_that_is_full_is_one_that_cannot_write() {
+        for words in [
+            "could not extend file \"base/16384/16397\": No space left on device",
+            "could not extend file \"base/16384/16397\": wrote only 4096 of 8192 bytes at block 7",
+            "could not extend file \"base/16384/16397\" with FileFallocate(): No space left on device",
+            "could not write to file \"pg_wal/xlogtemp.4711\": No space left on device",
+            "could not write to file \"base/pgsql_tmp/pgsql_tmp4711.0\": Disk quota exceeded",
+        ] {
+            let told = Box::new(words.to_owned());
+            let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, told));
+            assert!(matches!(error, StoreError::Unavailable(_)), "{words}: {error:?}");
+        }
     }
 
     #[test]

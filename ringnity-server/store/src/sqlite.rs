@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -64,6 +64,56 @@ pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
     Ok(Link::new(Conn::Sqlite(conn)))
 }
 
+/// The file that a store has open, by its path. Who has a file open goes on with it wherever it is moved, and who opens
+/// its path gets what stands there now, with a log that belongs to the other: what is written then is lost, and both
+/// files are ruined. So nothing is read or written while the path leads elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct InUse {
+    path: PathBuf,
+    file: FileId,
+}
+
+/// Device and number of a file.
+type FileId = (u64, u64);
+
+impl InUse {
+    /// The file that is there now.
+    pub(crate) fn at(path: &Path) -> Result<InUse, StoreError> {
+        Ok(InUse { path: path.to_owned(), file: file_at(path)? })
+    }
+
+    pub(crate) fn open(&self, purpose: Use) -> Result<Link, StoreError> {
+        self.must_be_there()?;
+        open(&self.path, purpose)
+    }
+
+    pub(crate) fn must_be_there(&self) -> Result<(), StoreError> {
+        if file_at(&self.path)? == self.file {
+            return Ok(());
+        }
+        let words = format!(
+            "another file was put in the place of {} while it was in use: put back the one that was there, or stop the \
+             server and use `ringnity-server restore`",
+            self.path.display()
+        );
+        Err(StoreError::Unavailable(words.into()))
+    }
+}
+
+fn file_at(path: &Path) -> Result<FileId, StoreError> {
+    let found = std::fs::metadata(path).map_err(|error| {
+        StoreError::Unavailable(format!("the database {} cannot be found: {error}", path.display()).into())
+    })?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Ok((found.dev(), found.ino()))
+    }
+    // Elsewhere a file that is open can be neither moved nor replaced.
+    #[cfg(not(unix))]
+    Ok((0, u64::from(found.is_file())))
+}
+
 /// Makes the file of a database, if there is none, for this user only: it holds signing keys. SQLite sees to
 /// it that its log files take after it, in their owner too. One that is there is the database; where none can be made, SQLite says why.
 fn database_file(path: &Path) {
@@ -98,11 +148,12 @@ pub(crate) fn uri(path: &Path, mode: &str) -> Result<String, StoreError> {
 }
 
 /// One read: a snapshot, so that a page and its total agree.
-pub(crate) fn read<T, E, F>(pool: &Pool, work: &F) -> Result<T, E>
+pub(crate) fn read<T, E, F>(pool: &Pool, file: &InUse, work: &F) -> Result<T, E>
 where
     F: Fn(&mut Conn) -> Result<T, E>,
     E: From<StoreError>,
 {
+    file.must_be_there()?;
     let mut link = pool.take()?;
     let begun = link.sqlite().and_then(|conn| Ok(AnsiTransactionManager::begin_transaction(conn)?));
     if let Err(error) = begun {

@@ -10,7 +10,7 @@ use crate::{
     migrate,
     pool::Pool,
     postgres,
-    sqlite::{self, Use},
+    sqlite::{self, InUse, Use},
     upkeep,
     writer::Writer,
 };
@@ -27,6 +27,8 @@ pub struct Store {
 struct Inner {
     config: StoreConfig,
     pool: Pool,
+    /// Where the database is a file.
+    file: Option<InUse>,
     /// Only SQLite has a writer of its own.
     writer: Option<Writer>,
 }
@@ -107,9 +109,9 @@ impl Store {
         let inner = self.inner.clone();
         off_the_async_threads(move || {
             let _turn = turn;
-            match inner.config.engine() {
-                Engine::Sqlite => sqlite::read(&inner.pool, &work),
-                Engine::Postgres => postgres::read(&inner.pool, &work),
+            match &inner.file {
+                Some(file) => sqlite::read(&inner.pool, file, &work),
+                None => postgres::read(&inner.pool, &work),
             }
         })
         .await
@@ -232,22 +234,23 @@ fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
 fn connect(mut config: StoreConfig, open: Option<Link>) -> Result<Inner, StoreError> {
     // With one, whoever reads for long would keep everybody waiting.
     config.connections = config.connections.max(2);
-    let (pool, writer) = match &config.place {
+    let (pool, file, writer) = match &config.place {
         Place::Sqlite(path) => {
-            let writer = Writer::start(path.clone(), config.group_limit, config.patience)?;
-            let path = path.clone();
-            let open = move || sqlite::open(&path, Use::Read);
-            (Pool::new(config.connections, config.patience, open), Some(writer))
+            let file = InUse::at(path)?;
+            let writer = Writer::start(file.clone(), config.group_limit, config.patience)?;
+            let read = file.clone();
+            let open = move || read.open(Use::Read);
+            (Pool::new(config.connections, config.patience, open), Some(file), Some(writer))
         }
         Place::Postgres(url) => {
             let url = url.clone();
-            (Pool::new(config.connections, config.patience, move || postgres::open_limited(&url)), None)
+            (Pool::new(config.connections, config.patience, move || postgres::open_limited(&url)), None, None)
         }
     };
     if let Some(link) = open {
         pool.put_back(link);
     }
-    Ok(Inner { config, pool, writer })
+    Ok(Inner { config, pool, file, writer })
 }
 
 fn log_migrations(config: &StoreConfig, applied: &[String]) {

@@ -8,7 +8,6 @@
 use std::{
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::Mutex,
     thread,
     time::Duration,
@@ -23,7 +22,7 @@ use tokio::sync::{
 use crate::{
     conn::{Conn, Link, panic_words, went_on_after},
     error::StoreError,
-    sqlite::{self, Use},
+    sqlite::{InUse, Use},
 };
 
 /// Writes that may wait in the queue before callers wait in front of it.
@@ -91,12 +90,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(path: PathBuf, group_limit: usize, patience: Duration) -> Result<Writer, StoreError> {
-        let link = sqlite::open(&path, Use::Write)?;
+    pub(crate) fn start(file: InUse, group_limit: usize, patience: Duration) -> Result<Writer, StoreError> {
+        let link = file.open(Use::Write)?;
         let (orders, queue) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || Hand { path, link: Some(link), limit: group_limit.max(1) }.work_off(queue))
+            .spawn(move || Hand { file, link: Some(link), limit: group_limit.max(1) }.work_off(queue))
             .map_err(|error| StoreError::Other(Box::new(error)))?;
         Ok(Writer { orders, patience, thread: Mutex::new(Some(thread)) })
     }
@@ -139,7 +138,7 @@ impl Writer {
 
 /// What the writing thread works with.
 struct Hand {
-    path: PathBuf,
+    file: InUse,
     link: Option<Link>,
     limit: usize,
 }
@@ -228,9 +227,10 @@ impl Hand {
 
     /// The connection, in a transaction that may write. Opened anew if the last one was given up.
     fn begin(&mut self) -> Result<Link, StoreError> {
+        self.file.must_be_there()?;
         let mut link = match self.link.take() {
             Some(link) => link,
-            None => sqlite::open(&self.path, Use::Write)?,
+            None => self.file.open(Use::Write)?,
         };
         AnsiTransactionManager::begin_transaction_sql(link.sqlite()?, BEGIN)?;
         Ok(link)

@@ -229,3 +229,69 @@ fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
         assert_eq!(dump["contacts"].len(), kept.len());
     });
 }
+
+/// Whether an SQLite file that goes away goes alone, with its folder, or leaves another in its place.
+#[derive(Debug, Clone, Copy)]
+enum Away {
+    Alone,
+    WithItsFolder,
+    Replaced,
+}
+
+/// Somebody tidies up, mounts a disk over the folder, or puts a copy in the place of a database that is in use. What a
+/// server would write to a file that nobody finds any more is lost, and what it read of another would be wrong.
+#[test]
+fn r4_an_sqlite_file_that_goes_away_is_503_until_it_is_back() {
+    on_each_place(async |place| {
+        let Some(file) = place.database.config().sqlite_path() else { return };
+        let folder = file.parent().expect("a folder");
+        let (mut node, demo) = place.seed();
+        let asker = Asker::new(&node, &demo.first.server_api_key);
+        let mut kept = vec!["before".to_owned()];
+        assert_eq!(asker.contact("before").await, 200);
+        for away in [Away::Alone, Away::WithItsFolder, Away::Replaced] {
+            let (from, to) = match away {
+                Away::WithItsFolder => (folder.to_owned(), folder.with_extension("away")),
+                Away::Alone | Away::Replaced => (file.to_owned(), file.with_extension("away")),
+            };
+            std::fs::rename(&from, &to).expect("moves it");
+            if matches!(away, Away::Replaced) {
+                std::fs::copy(&to, &from).expect("puts another there");
+            }
+            // More at once than have been, so that connections are opened too.
+            let reads = (0..16).map(|_| asker.ask(Method::GET, "/api/server/contacts", None));
+            let reads = futures_util::future::join_all(reads).await;
+            let reads: Vec<u16> = reads.into_iter().map(|(status, _)| status).collect();
+            let names: Vec<String> = (0..4).map(|n| format!("{away:?}-{n}")).collect();
+            let writes = futures_util::future::join_all(names.iter().map(|name| asker.contact(name))).await;
+            assert!(
+                reads.iter().chain(&writes).all(|status| *status == 503),
+                "{away:?}: {reads:?} {writes:?}"
+            );
+            let (status, health) = asker.ask(Method::GET, "/api/sdk/health", None).await;
+            assert_eq!((status, &health["data"]["status"]), (200, &json!("degraded")), "{away:?}");
+            if matches!(away, Away::Replaced) {
+                std::fs::remove_file(&from).expect("takes the other away");
+            }
+            std::fs::rename(&to, &from).expect("moves it back");
+            let external = format!("after {away:?}");
+            assert_eq!(asker.contact(&external).await, 200, "{away:?}: {}", node.log());
+            kept.push(external);
+            let (status, list) = asker.ask(Method::GET, "/api/server/contacts", None).await;
+            let listed = list["data"]["contacts"].as_array().map(Vec::len);
+            assert_eq!((status, listed), (200, Some(kept.len())), "{away:?}: {list}");
+        }
+        assert!(!node.log().contains("panic"), "{}", node.log());
+        node.kill_9();
+        let mut there: Vec<String> = place.database.dump()["contacts"]
+            .iter()
+            .map(|row| row["external_id"].as_str().expect("an id").to_owned())
+            .collect();
+        there.sort();
+        kept.sort();
+        assert_eq!(there, kept);
+        ringnity_store::tell!(
+            "SQLite: moved away alone, with its folder, and replaced; back each time, lost: 0"
+        );
+    });
+}
