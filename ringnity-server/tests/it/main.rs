@@ -31,3 +31,4 @@ mod searches;
 mod security;
 mod server_api;
 mod server_credentials;
+mod start;

@@ -1,0 +1,33 @@
+//! How soon a server that is started on an existing database answers: a pause that a restart costs everybody.
+
+use std::time::{Duration, Instant};
+
+use crate::node::on_each_place;
+
+/// Far more than it takes: what is looked for is work that grows with the database, or a wait. `cargo xtask bench server`
+/// measures.
+const LONGEST: Duration = Duration::from_secs(3);
+
+#[test]
+fn a_server_answers_soon_after_it_is_started_on_an_existing_database() {
+    on_each_place(async |place| {
+        let (mut node, demo) = place.seed();
+        let http = reqwest::Client::builder().no_proxy().build().expect("client");
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            node.terminate();
+            let ended = tokio::task::block_in_place(|| node.ended(Duration::from_secs(20)));
+            assert!(ended.is_some_and(|status| status.success()), "{}", node.log());
+            let begun = Instant::now();
+            node = place.node().start();
+            let request = http.get(format!("{}/api/server/tenant", node.base));
+            let answer = request.bearer_auth(&demo.first.server_api_key).send().await.expect("an answer");
+            times.push(begun.elapsed());
+            assert_eq!(answer.status(), 200);
+        }
+        // The best of them: other tests want the processors too.
+        let best = *times.iter().min().expect("three");
+        ringnity_store::tell!("{}: the first answer {best:.2?} after the start", place.database.engine());
+        assert!(best < LONGEST, "{times:?}");
+    });
+}
