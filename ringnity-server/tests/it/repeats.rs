@@ -2,6 +2,7 @@
 
 use chrono::Duration;
 use reqwest::StatusCode;
+use ringnity_store::agents::{self, NewAgent};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -87,6 +88,29 @@ fn what_was_refused_may_be_tried_again() {
             upsert(&server, &key, wrong, &good).await.refused(400, "REQUEST_INVALID").names(pointer);
         }
         upsert(&server, &key, &"x".repeat(255), &good).await.ok();
+
+        // Also what was refused in the middle of its write, for a reason that has gone since; and then as another request,
+        // for that key has done nothing yet.
+        let token = async |username: &str| {
+            let body = json!({ "username": username });
+            let request = server.post("/api/server/sdk-token/agent").bearer(&key);
+            request.header("idempotency-key", "late").json(&body).send().await
+        };
+        token("agent.late").await.refused(404, "SERVER_AGENT_NOT_FOUND");
+        token("agent.never").await.refused(404, "SERVER_AGENT_NOT_FOUND");
+        let (tenant, store, now) = (server.tenant_id(), server.store().await, server.clock.now());
+        let new = NewAgent {
+            username: "agent.late".into(),
+            password_hash: None,
+            name: "Late".into(),
+            email: None,
+            role: "agent".into(),
+            department_id: None,
+        };
+        store.write(move |c| agents::agent_insert(c, &tenant, &new, now)).await.expect("an agent");
+        store.close().await;
+        let made = token("agent.late").await.status(StatusCode::CREATED);
+        assert_eq!(token("agent.late").await.status(StatusCode::CREATED).text, made.text);
     });
 }
 
