@@ -257,7 +257,7 @@ pub fn contact_list(
     };
     let total =
         if filter.lists_all() { contact_count(c, tenant)? } else { matching().count().get_result(c)? };
-    if page.offset() >= total {
+    if page.offset() > 0 && page.offset() >= total {
         // There is nothing there, and to find that out all would be read once more.
         return Ok(Page { rows: Vec::new(), total });
     }

@@ -119,7 +119,8 @@ impl TestDatabase {
              is_active, created_at, updated_at) VALUES ('ten_old', 'scr_old', 'Old key', 'live', \
              '[\"server:contacts:read\"]', '{secret_hash}', 'rn_sk_', TRUE, {at}, {at}); \
              INSERT INTO contacts (tenant_id, id, external_id, name, phone, tags, search_text, created_at, updated_at) \
-             VALUES ('ten_old', 'con_old', 'kept-1', 'Kept', '1', '[]', 'kept 1', {at}, {at})"
+             VALUES ('ten_old', 'con_old', 'kept-1', 'Kept', '1', '[]', 'kept 1', {at}, {at}); \
+             INSERT INTO contact_totals (tenant_id, shard, total) VALUES ('ten_old', 0, 1)"
         );
         let events = [
             ("created", r#"{"contact":{"id":"con_old","name":"Kept"}}"#),
