@@ -10,10 +10,10 @@ use dropshot::HttpServer;
 use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
 
+use crate::app::credentials::Uses;
 use crate::app::oauth_scopes::ScopeCoverage;
 use crate::app::sign_ins::{SignInLimits, Turns};
 use crate::app::{App, Rates};
-use crate::auth::authenticate::Touches;
 use crate::claim::{self, Claim, Refusal};
 use crate::clock::Clock;
 use crate::config::ServeConfig;
@@ -132,6 +132,7 @@ pub async fn start_with_jobs(
         rates: Rates::new(rate_limit),
         sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
         sign_in_turns: Turns::default(),
+        key_uses: Uses::default(),
         passwords: Places::of_the_process(),
         jobs_put: tokio::sync::Notify::new(),
     });
@@ -141,7 +142,6 @@ pub async fn start_with_jobs(
         boundary: boundary.responses(check),
         trusted_proxies: config.trusted_proxies.clone(),
         metrics: metrics.clone(),
-        touches: Touches::default(),
         stopping: stopping.clone(),
         handled: handled.clone(),
         told_pages: ToldPages::default(),

@@ -13,7 +13,6 @@ use tokio::sync::watch;
 
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult};
-use crate::auth::authenticate::Touches;
 use crate::auth::caller::Caller;
 use crate::metrics::Metrics;
 
@@ -30,8 +29,6 @@ pub struct State {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// When it was last tried to note that keys are used.
-    pub touches: Touches,
     /// Set when the server begins to stop.
     pub stopping: Arc<AtomicBool>,
     /// Requests that are being handled.

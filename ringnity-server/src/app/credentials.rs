@@ -1,6 +1,9 @@
 //! Server API credentials of a tenant: made with a secret that is shown once, listed without it, changed, given
 //! another secret, and switched off with what was made with them.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use chrono::{DateTime, Utc};
 use ringnity_store::credentials::{self, NewServerCredential, ServerCredential, ServerCredentialChanges};
 use ringnity_store::plans::{Feature, Quota};
@@ -13,6 +16,38 @@ use ringnity_types::{
 
 use super::{App, AppError, AppResult, Kind, Repeat, plans};
 use crate::secrets::{self, NewSecret};
+
+/// What Server API keys begin with, so that a leaked one is recognised.
+pub const PREFIX: &str = "rn_sk_";
+
+/// When this node last tried to note that a key was used: what cannot be written is not tried with each request.
+#[derive(Debug, Default)]
+pub struct Uses(Mutex<HashMap<ServerCredentialId, DateTime<Utc>>>);
+
+impl Uses {
+    fn begins(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
+        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that was tried later than now was tried before the clock was set back.
+        let due = tried.get(key).is_none_or(|last| *last > now || now - *last >= credentials::TOUCH_EVERY);
+        if due {
+            tried.insert(key.clone(), now);
+        }
+        due
+    }
+}
+
+/// Notes that a key was used, now and then. When that was is for people to look at: where it cannot be noted, requests
+/// go on.
+pub async fn note_use(app: &App, key: &ServerCredential, now: DateTime<Utc>) {
+    if !key.touch_due(now) || !app.key_uses.begins(&key.id, now) {
+        return;
+    }
+    let (tenant, id) = (key.tenant_id.clone(), key.id.clone());
+    let touch = move |c: &mut Conn| credentials::server_credential_touch(c, &tenant, &id, now);
+    if let Err(error) = app.store.write_soon(touch).await {
+        tracing::warn!(%error, "cannot note that a key was used");
+    }
+}
 
 /// Makes a credential; the only time its secret is told.
 pub async fn create_server_api_credential(
@@ -149,8 +184,9 @@ fn change(
     credentials::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(unknown)
 }
 
-fn new_secret(environment: &ServerApiCredentialEnvironment) -> AppResult<NewSecret> {
-    secrets::generate(&format!("rn_sk_{environment}_")).map_err(AppError::internal)
+/// The secret of a new credential.
+pub fn new_secret(environment: &ServerApiCredentialEnvironment) -> AppResult<NewSecret> {
+    secrets::generate(&format!("{PREFIX}{environment}_")).map_err(AppError::internal)
 }
 
 fn is_test(stored: &ServerCredential) -> bool {

@@ -66,6 +66,8 @@ pub struct App {
     pub sign_in_limits: Option<sign_ins::SignInLimits>,
     /// Whose turn it is to sign in.
     pub sign_in_turns: sign_ins::Turns,
+    /// When it was last noted that a key was used.
+    pub key_uses: credentials::Uses,
     /// Where the passwords of those who sign in are looked at.
     pub passwords: Places,
     /// Told by a rule that has put a job which should not wait for the next look.
@@ -95,6 +97,7 @@ impl App {
             rates: Rates::new(crate::config::RateLimit::Off),
             sign_in_limits: None,
             sign_in_turns: sign_ins::Turns::default(),
+            key_uses: credentials::Uses::default(),
             passwords: Places::of_the_process(),
             jobs_put: Notify::new(),
         })

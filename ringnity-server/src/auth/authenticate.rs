@@ -1,9 +1,6 @@
 //! Who holds a credential: one answer per kind that the contract names. A kind that nothing issues yet is held
 //! by nobody. Tokens of the SDKs are judged in `sdk`.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use chrono::{DateTime, Utc};
 use ringnity_api::principal::{
     AdminPrincipal, AgentPrincipal, OauthPrincipal, OwnerPrincipal, PlatformPrincipal, ServerPrincipal,
@@ -14,23 +11,20 @@ use ringnity_store::plans::Feature;
 use ringnity_store::sessions::{self, SessionFamily};
 use ringnity_store::tenants::{self, Tenant};
 use ringnity_store::{
-    AgentId, Conn, OwnerId, ServerCredentialId, SessionFamilyId, StoreError, TenantId, credentials, owners,
-    platform,
+    AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId, credentials, owners, platform,
 };
 
 use crate::app::tenants::must_be_active;
-use crate::app::{AppError, AppResult, plans, workspace};
+use crate::app::{self, AppError, AppResult, plans, workspace};
 use crate::fault::fault;
 use crate::secrets;
 use crate::secrets::tokens::{Claims, TokenProblem, TokenScope};
 use crate::state::State;
 
-/// What Server API keys begin with; anything else is not looked up.
-const SERVER_KEY_PREFIX: &str = "rn_sk_";
-
 impl Authenticate for State {
     async fn server(&self, call: &Call, credential: &Credential) -> Result<ServerPrincipal, AuthFailure> {
-        if !credential.secret().starts_with(SERVER_KEY_PREFIX) {
+        // Anything else is not looked up.
+        if !credential.secret().starts_with(app::credentials::PREFIX) {
             return Err(AuthFailure::NotThisKind);
         }
         let hash = secrets::hash(credential.secret());
@@ -51,14 +45,7 @@ impl Authenticate for State {
             .map_err(fault)?;
         let (found, served) = found.filter(|(found, _)| found.is_active).ok_or(AuthFailure::Invalid)?;
         hold_back(call, served);
-        if found.touch_due(now) && self.touches.begins(&found.id, now) {
-            let (tenant, id) = (found.tenant_id.clone(), found.id.clone());
-            let touch = move |c: &mut Conn| credentials::server_credential_touch(c, &tenant, &id, now);
-            // When a key was used is for people to look at. Where it cannot be noted, reads go on.
-            if let Err(error) = self.app.store.write_soon(touch).await {
-                tracing::warn!(%error, "cannot note that a key was used");
-            }
-        }
+        app::credentials::note_use(&self.app, &found, now).await;
         Ok(ServerPrincipal {
             tenant: found.tenant_id.into_string().into(),
             credential_id: found.id.into_string(),
@@ -138,22 +125,6 @@ impl Authenticate for State {
             Some(HeldBack(fault)) if principal.is_some() => Err(fault),
             _ => Ok(()),
         }
-    }
-}
-
-/// When this node last tried to note that a key was used: what cannot be written is not tried with each request.
-#[derive(Debug, Default)]
-pub struct Touches(Mutex<HashMap<ServerCredentialId, DateTime<Utc>>>);
-
-impl Touches {
-    fn begins(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
-        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that was tried later than now was tried before the clock was set back.
-        let due = tried.get(key).is_none_or(|last| *last > now || now - *last >= credentials::TOUCH_EVERY);
-        if due {
-            tried.insert(key.clone(), now);
-        }
-        due
     }
 }
 

@@ -16,9 +16,10 @@ use ringnity_store::plans::{self, Plan, PlanFeature, PlanQuota, Quota};
 use ringnity_store::platform;
 use ringnity_store::tenants;
 use ringnity_store::{Conn, Store, StoreError};
-use ringnity_types::{PlatformRole, ServerApiScope, WorkspaceRole};
+use ringnity_types::{PlatformRole, ServerApiCredentialEnvironment, ServerApiScope, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
+use crate::app::credentials::new_secret;
 use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
 use crate::app::{AppError, AppResult};
 use crate::clock::Clock;
@@ -37,6 +38,9 @@ const KEPT: &str = "demo.json";
 
 /// The plan that the demo's is made after.
 const MODEL_PLAN: &str = "professional";
+
+/// What its keys are for.
+const ENVIRONMENT: ServerApiCredentialEnvironment = ServerApiCredentialEnvironment::Test;
 
 /// What a demo may have any number of.
 const UNCOUNTED: [Quota; 7] = [
@@ -304,15 +308,15 @@ fn tenant(c: &mut Conn, plan: &Plan, from: &Blueprint, now: DateTime<Utc>) -> Ap
 fn key(name: &str, secret: &NewSecret) -> NewServerCredential {
     NewServerCredential {
         name: name.to_owned(),
-        environment: "test".to_owned(),
+        environment: ENVIRONMENT.to_string(),
         scopes: ServerApiScope::ALL.iter().map(ToString::to_string).collect(),
         secret_hash: secret.hash.clone(),
         secret_preview: secret.preview.clone(),
     }
 }
 
-fn new_key() -> Result<NewSecret, secrets::NoRandomness> {
-    secrets::generate("rn_sk_test_")
+fn new_key() -> AppResult<NewSecret> {
+    new_secret(&ENVIRONMENT)
 }
 
 fn random_password() -> Result<String, secrets::NoRandomness> {

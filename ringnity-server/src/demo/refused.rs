@@ -151,7 +151,7 @@ impl Blueprints {
 /// What the tenant has from better times: a disabled key and an OAuth client.
 fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()> {
     let before = now - Duration::days(1);
-    let spare = key("Former key", &new_key().map_err(AppError::internal)?);
+    let spare = key("Former key", &new_key()?);
     let spare = credentials::server_credential_insert(c, tenant, &spare, before)?;
     let off = ServerCredentialChanges { is_active: Some(false), ..ServerCredentialChanges::default() };
     credentials::server_credential_update(c, tenant, &spare.id, &off, before)?;

@@ -1,6 +1,7 @@
 //! What must not fail: one file for each promise R1 to R8 that is about the running server. Each prints what it
 //! did, so that a reader of the output sees what the verdict stands on.
 
+mod ledger;
 mod load;
 mod r1_kill;
 mod r2_writers;
