@@ -31,7 +31,7 @@ mod refused;
 mod sessions;
 
 pub use refused::DemoRefused;
-pub use sessions::{DemoClosed, DemoExpired, DemoFormer};
+pub use sessions::{DemoClosed, DemoExpired, DemoFormer, DemoHeld};
 
 /// File in the data folder that keeps what the database has only hashes of.
 const KEPT: &str = "demo.json";

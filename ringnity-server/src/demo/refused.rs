@@ -16,7 +16,7 @@ use ringnity_store::{AgentId, Conn, TenantId, owners, platform};
 use ringnity_types::{OAuthClientType, PlatformRole, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
-use super::sessions::{self, DemoClosed, DemoExpired, DemoFormer};
+use super::sessions::{self, DemoHeld};
 use super::{Blueprint, DemoOwner, DemoTenant, demo_plan, key, model_plan, new_key, random_password, tenant};
 use crate::app::oauth_clients::new_client_id;
 use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
@@ -38,12 +38,9 @@ pub struct DemoRefused {
     pub owner: DemoOwner,
     /// An administrator of the platform who is switched off.
     pub platform_admin: DemoOwner,
-    /// What people of the tenant that is switched off still have.
-    pub closed_sessions: DemoClosed,
-    /// What people still have who are switched off.
-    pub former_sessions: DemoFormer,
-    /// Tokens whose time is over.
-    pub expired: DemoExpired,
+    /// What they still hold. A demo that was made before there was any has none.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub held: Option<DemoHeld>,
 }
 
 /// The same before it has ids.
@@ -137,9 +134,7 @@ impl Blueprints {
             closed,
             owner,
             platform_admin: admin,
-            closed_sessions,
-            former_sessions,
-            expired,
+            held: Some(DemoHeld { closed_sessions, former_sessions, expired }),
         })
     }
 
@@ -166,4 +161,26 @@ fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()>
     };
     oauth_clients::oauth_client_insert(c, tenant, &client, now)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_demo_of_an_earlier_version_is_taken_up() {
+        let tenant = json!({
+            "tenant": { "slug": "a", "clientId": "ten_a", "publicKey": "rn_pk_a" },
+            "owner": { "email": "a@a.example", "password": "p" }, "agents": [], "serverApiKey": "rn_sk_test_a",
+        });
+        let person = &tenant["owner"];
+        let earlier = json!({
+            "full": tenant, "bare": tenant, "closed": tenant, "owner": person, "platformAdmin": person,
+        });
+        let taken: DemoRefused = serde_json::from_value(earlier.clone()).expect("is read");
+        assert!(taken.held.is_none());
+        assert_eq!(serde_json::to_value(&taken).expect("is written"), earlier);
+    }
 }

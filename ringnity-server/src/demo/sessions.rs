@@ -14,6 +14,18 @@ use crate::secrets::tokens::{
     ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, SdkClaims, SdkGrant, SignError, Signer, TokenScope,
 };
 
+/// What those hold who are refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoHeld {
+    /// What people of the tenant that is switched off still have.
+    pub closed_sessions: DemoClosed,
+    /// What people still have who are switched off.
+    pub former_sessions: DemoFormer,
+    /// Tokens whose time is over.
+    pub expired: DemoExpired,
+}
+
 /// What people have of sessions with a tenant that was switched off since. All of it is good for as long as a session
 /// is, so that it can be tried for that long.
 #[derive(Debug, Clone, Serialize, Deserialize)]
