@@ -56,7 +56,7 @@ fn a_job_that_goes_on_keeps_its_lease_however_long_it_takes() {
         let trial = Trial::new("trial");
         let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
         let store = server.store().await;
-        begun(&server, &trial).await;
+        begun(server, &trial).await;
         // Five times as long as a lease, and always there is half of one left.
         for _ in 0..10 {
             server.clock.advance(TimeDelta::seconds(30));
@@ -83,7 +83,7 @@ fn a_job_that_another_took_meanwhile_is_dropped() {
         let trial = Trial::new("trial");
         let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(200));
         let store = server.store().await;
-        begun(&server, &trial).await;
+        begun(server, &trial).await;
         // As if this node had slept for two minutes: nobody extended, and another node came.
         let then = server.clock.now() + TimeDelta::minutes(2);
         let taken = store.write(move |c| job_claim(c, "trial", 1, then + TimeDelta::minutes(1), then)).await;
@@ -100,7 +100,7 @@ fn a_job_whose_lease_cannot_be_extended_is_dropped_when_it_lapses() {
     with_rules(async |server, app| {
         let trial = Trial::new("trial");
         let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
-        begun(&server, &trial).await;
+        begun(server, &trial).await;
         server.database().refuse_leases();
         server.clock.advance(TimeDelta::seconds(50));
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -118,7 +118,7 @@ fn an_extension_that_nobody_answers_keeps_no_job_beyond_its_lease() {
         let trial = Trial::new("trial");
         let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
         let store = server.store().await;
-        begun(&server, &trial).await;
+        begun(server, &trial).await;
         // Somebody is in the way of every writer.
         let gate = (store.engine() == Engine::Postgres).then(|| server.database().hold_gate());
         let (release, held) = std::sync::mpsc::channel::<()>();
@@ -149,7 +149,7 @@ fn a_job_that_does_not_end_within_the_grace_is_given_back() {
         let trial = Trial::new("trial");
         let runner = Runner::start(Arc::clone(&app), trial.jobs());
         let store = server.store().await;
-        begun(&server, &trial).await;
+        begun(server, &trial).await;
         runner.stop(Duration::from_millis(100)).await;
         let row = trial.row(&store, "waits").await.expect("a row");
         assert!(row.run_at <= server.clock.now(), "anybody may take it at once: {row:?}");
