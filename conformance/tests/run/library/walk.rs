@@ -65,12 +65,14 @@ fn stable(value: &Value) -> String {
 #[derive(Debug)]
 pub struct Walk<'l> {
     library: &'l Library,
+    /// Where it is asked.
+    base: &'l str,
     http: reqwest::Client,
 }
 
 impl<'l> Walk<'l> {
     pub fn new(library: &'l Library) -> Self {
-        Self { library, http: reqwest::Client::new() }
+        Self { library, base: &library.base_url, http: reqwest::Client::new() }
     }
 
     /// A credential of the first town, or `other.<name>` of the other.
@@ -109,19 +111,7 @@ impl<'l> Walk<'l> {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Said {
-        self.raw_at(&self.library.base_url, method, path, key, headers, body).await
-    }
-
-    async fn raw_at(
-        &self,
-        base: &str,
-        method: &str,
-        path: &str,
-        key: &str,
-        headers: &[(&str, &str)],
-        body: Option<String>,
-    ) -> Said {
-        let url = format!("{base}{path}");
+        let url = format!("{}{path}", self.base);
         let mut request = self.http.request(method.parse().expect("a method"), url).timeout(PATIENCE);
         if !key.is_empty() {
             request = request.bearer_auth(key);
@@ -219,11 +209,13 @@ impl Day<'_, '_> {
 
     /// More than the limited library lets anybody ask.
     async fn hurry(&mut self) {
-        let base = self.walk.library.inputs["limited"]["baseUrl"].as_str().expect("a limited library");
+        let library = self.walk.library;
+        let base = library.inputs["limited"]["baseUrl"].as_str().expect("a limited library");
+        let limited = Walk { base, ..Walk::new(library) };
         for count in 1..=7 {
             for (id, path) in [("getHealth", "/health"), ("getLoan", "/loans/none")] {
                 let key = if id == "getLoan" { self.walk.key("serverKey") } else { String::new() };
-                let mut said = self.walk.raw_at(base, "GET", path, &key, &[], None).await;
+                let mut said = limited.get(path, &key).await;
                 (said.what, said.operation) = (format!("{id} for the {count}. time"), id);
                 self.said.push(said);
             }

@@ -308,6 +308,27 @@ fn scrub(value: &Value) -> Value {
     }
 }
 
+/// Sends the request that `ask` makes plain, with something beside it, and plain again: the first may make what the
+/// others find. What stands beside it may change nothing. Answers whether the server has the operation.
+async fn unmoved(
+    server: &TestServer,
+    operation: &Operation,
+    what: &str,
+    ask: impl AsyncFn(bool) -> RequestBuilder,
+) -> bool {
+    let mut outcomes = Vec::new();
+    for with_more in [false, true, false] {
+        let outcome = outcome(server, operation, what, ask(with_more).await).await;
+        if outcome.0 == 501 {
+            return false;
+        }
+        outcomes.push(outcome);
+    }
+    let same = outcomes[1] == outcomes[0] || outcomes[1] == outcomes[2];
+    assert!(same, "{} by {what}: {outcomes:#?}", operation.id);
+    true
+}
+
 /// The status and the answer, and the rows that were not there before.
 type Outcome = (u16, Value, Vec<(String, String)>);
 
@@ -354,9 +375,7 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
                 .collect();
             let credentials = powers_of(operation, &powers).into_iter().map(Some);
             for credential in credentials.chain(operation.accepts.is_empty().then_some(None)) {
-                // Plain, with claims, plain again: the first may make what the others find.
-                let mut outcomes = Vec::new();
-                for with_claims in [false, true, false] {
+                let tries = unmoved(&server, operation, "claims", async |with_claims| {
                     let body = real_body(&server, operation).await;
                     let mut asked = request(&server, &http, operation, "none");
                     if let Some((place, credential)) = credential {
@@ -371,22 +390,9 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
                         }
                         asked = asked.json(&body);
                     }
-                    if with_claims {
-                        asked = asked.query(&query);
-                    }
-                    let outcome = outcome(&server, operation, "claims", asked).await;
-                    let status = outcome.0;
-                    outcomes.push(outcome);
-                    if status == 501 {
-                        break;
-                    }
-                }
-                if outcomes.len() < 3 {
-                    continue;
-                }
-                let like_the_first = outcomes[1] == outcomes[0];
-                assert!(like_the_first || outcomes[1] == outcomes[2], "{}: {outcomes:#?}", operation.id);
-                tried += 1;
+                    if with_claims { asked.query(&query) } else { asked }
+                });
+                tried += usize::from(tries.await);
             }
         }
         assert_eq!(rows_of(&server, &other), theirs, "the other tenant's rows");
@@ -409,38 +415,21 @@ fn s2_3_a_credential_counts_more_than_the_tenant_that_a_request_names() {
             let hints = [("apiKey", other.public_key.as_str()), ("slug", "other")];
             for access in operation.accepts {
                 let Some(credential) = powers.get(access.kind) else { continue };
-                // Plain, with the other tenant named, plain again: the first may make what the others find.
-                let mut outcomes = Vec::new();
-                for named in [false, true, false] {
+                let tries = unmoved(&server, operation, access.kind, async |named| {
                     let asked = request(&server, &http, operation, "none");
                     let mut asked = with(asked, kind(access.kind).sources[0], credential);
                     if let Some(body) = real_body(&server, operation).await {
                         asked = asked.json(&body);
                     }
-                    if named {
-                        asked = asked
-                            .header("host", "other.localhost")
-                            .header("x-ringnity-public-key", &other.public_key)
-                            .query(&hints);
+                    if !named {
+                        return asked;
                     }
-                    let outcome = outcome(&server, operation, access.kind, asked).await;
-                    let status = outcome.0;
-                    outcomes.push(outcome);
-                    if status == 501 {
-                        break;
-                    }
-                }
-                if outcomes.len() < 3 {
-                    continue;
-                }
-                let like_the_first = outcomes[1] == outcomes[0];
-                assert!(
-                    like_the_first || outcomes[1] == outcomes[2],
-                    "{} by {}: {outcomes:#?}",
-                    operation.id,
-                    access.kind
-                );
-                tried += 1;
+                    asked
+                        .header("host", "other.localhost")
+                        .header("x-ringnity-public-key", &other.public_key)
+                        .query(&hints)
+                });
+                tried += usize::from(tries.await);
             }
         }
         assert_eq!(rows_of(&server, &other.client_id), theirs, "the other tenant's rows");
