@@ -13,13 +13,11 @@ use diesel::{
 };
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::StoreResult,
+    engine::{Conn, Stamp, StoreResult, TextList, on_engine, to_stored_precision},
     ids::{ContactId, TenantId},
     page::{Page, PageRequest},
     schema::{contact_tags, contact_totals, contacts},
     tenants::set,
-    types::{Stamp, TextList, to_stored_precision},
 };
 
 /// Rows over which a tenant's number of contacts is spread: so many that writers who come at once seldom meet in one.

@@ -9,11 +9,9 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl::sql, insert_into, prelude::*, select, sql_types::BigInt, update};
 
 use crate::{
-    conn::Conn,
-    error::{StoreError, StoreResult},
+    engine::{Conn, Stamp, StoreError, StoreResult},
     ids::{EventId, JobId, TenantId},
     schema::{events, jobs},
-    types::Stamp,
 };
 
 /// What can happen, by the names that are stored. They stay, so one is never given another meaning. Whoever tells others

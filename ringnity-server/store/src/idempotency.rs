@@ -6,10 +6,8 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::{StoreError, StoreResult},
+    engine::{Conn, MaybeStamp, Stamp, StoreError, StoreResult, on_engine, to_stored_precision},
     schema::idempotency_keys,
-    types::{MaybeStamp, Stamp, to_stored_precision},
 };
 
 /// A request that was made before under the same key.

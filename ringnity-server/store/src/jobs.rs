@@ -10,11 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, dsl::update, insert_into, prelude::*};
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::{StoreError, StoreResult},
+    engine::{Conn, Stamp, StoreError, StoreResult, on_engine},
     ids::{JobId, LeaseId},
     schema::jobs,
-    types::Stamp,
 };
 
 /// How many characters of an error are kept.

@@ -15,48 +15,40 @@
 //! # Ok(()) }
 //! ```
 
-pub mod agents;
-mod config;
-mod conn;
 pub mod contacts;
-pub mod credentials;
-pub mod devices;
-pub mod entry_tokens;
-mod error;
+mod engine;
 pub mod events;
 pub mod idempotency;
-pub mod identities;
+pub mod identity;
 pub mod ids;
 pub mod jobs;
-mod load;
-mod migrate;
-pub mod oauth_clients;
-pub mod owners;
+pub mod login;
+pub mod maintenance;
 mod page;
-pub mod plans;
-pub mod platform;
-mod pool;
-mod postgres;
 pub mod rates;
 mod schema;
-pub mod sessions;
-pub mod signing_keys;
-mod sqlite;
-mod store;
 pub mod tenants;
 #[cfg(feature = "test-util")]
 pub mod testing;
-mod types;
-pub mod upkeep;
 pub mod visitors;
-mod writer;
 
-pub use config::{Engine, StoreConfig};
-pub use conn::Conn;
-pub use error::{StoreError, StoreResult, constraint};
+pub use engine::{
+    Conn, Engine, Load, MigrationState, Store, StoreConfig, StoreError, StoreResult, constraint,
+    to_stored_precision,
+};
 pub use ids::*;
-pub use load::Load;
-pub use migrate::MigrationState;
 pub use page::{Page, PageRequest};
-pub use store::Store;
-pub use types::to_stored_precision;
+
+// Former paths, until their callers name the area.
+pub use identity as agents;
+pub use identity as entry_tokens;
+pub use identity as identities;
+pub use identity as owners;
+pub use identity as platform;
+pub use identity as sessions;
+pub use identity as signing_keys;
+pub use login as oauth_clients;
+pub use maintenance as upkeep;
+pub use tenants as credentials;
+pub use tenants as plans;
+pub use visitors as devices;

@@ -7,10 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, insert_into, prelude::*, update, upsert::excluded};
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::StoreResult,
+    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
     schema::{rate_buckets, sign_in_places},
-    types::{Stamp, to_stored_precision},
 };
 
 /// So many tokens, and so long until an empty bucket is full.

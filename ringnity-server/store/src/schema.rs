@@ -2,7 +2,7 @@
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     plans (id) {
         id -> Text,
@@ -59,7 +59,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     tenants (id) {
         id -> Text,
@@ -82,7 +82,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     tenant_domains (tenant_id, domain) {
         tenant_id -> Text,
@@ -93,7 +93,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     subscriptions (tenant_id) {
         tenant_id -> Text,
@@ -107,7 +107,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     owners (tenant_id, id) {
         tenant_id -> Text,
@@ -124,7 +124,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     departments (tenant_id, id) {
         tenant_id -> Text,
@@ -137,7 +137,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     agents (tenant_id, id) {
         tenant_id -> Text,
@@ -157,7 +157,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     platform_admins (id) {
         id -> Text,
@@ -174,7 +174,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     server_credentials (tenant_id, id) {
         tenant_id -> Text,
@@ -193,7 +193,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     session_families (id) {
         id -> Text,
@@ -210,7 +210,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     refresh_tokens (token_hash) {
         token_hash -> Text,
@@ -223,7 +223,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     signing_keys (kid) {
         kid -> Text,
@@ -239,7 +239,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     contacts (tenant_id, id) {
         tenant_id -> Text,
@@ -276,7 +276,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     events (sequence) {
         sequence -> BigInt,
@@ -292,7 +292,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     workspace_entry_tokens (token_hash) {
         token_hash -> Text,
@@ -307,7 +307,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     owner_identities (issuer, subject) {
         issuer -> Text,
@@ -330,7 +330,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     visitors (tenant_id, id) {
         tenant_id -> Text,
@@ -361,7 +361,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     device_push_tokens (tenant_id, id) {
         tenant_id -> Text,
@@ -388,7 +388,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     idempotency_keys (id) {
         id -> Text,
@@ -402,7 +402,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     rate_buckets (id) {
         id -> Text,
@@ -412,7 +412,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     sign_in_places (id) {
         id -> Text,
@@ -422,7 +422,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     oauth_clients (tenant_id, id) {
         tenant_id -> Text,
@@ -443,7 +443,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::types::Moment;
+    use crate::engine::Moment;
 
     jobs (id) {
         id -> Text,

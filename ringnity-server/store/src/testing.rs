@@ -25,9 +25,8 @@ use diesel::{
 };
 use tempfile::TempDir;
 
-use crate::{
-    config::{self, Engine, StoreConfig},
-    migrate,
+use crate::engine::{
+    self, Engine, StoreConfig, migrate,
     sqlite::{self, Use},
 };
 
@@ -135,13 +134,13 @@ impl TestDatabase {
             );
         }
         match &database.config.place {
-            config::Place::Sqlite(path) => {
+            engine::Place::Sqlite(path) => {
                 let mut link = sqlite::open(path, Use::Migrate).expect("opens");
                 let conn = link.sqlite().expect("SQLite");
                 migrate::first_of(conn, &migrate::SQLITE, FIRST).expect("the first migrations");
                 conn.batch_execute(&rows).expect("rows");
             }
-            config::Place::Postgres(url) => {
+            engine::Place::Postgres(url) => {
                 let mut conn = connect(url);
                 migrate::first_of(&mut conn, &migrate::POSTGRES, FIRST).expect("the first migrations");
                 conn.batch_execute(&rows).expect("rows");
@@ -184,11 +183,11 @@ impl TestDatabase {
     /// Runs what is said in the words of its engine.
     fn run(&self, sqlite: &str, postgres: &str) {
         match &self.config.place {
-            config::Place::Sqlite(path) => {
+            engine::Place::Sqlite(path) => {
                 let mut link = sqlite::open(path, Use::Write).expect("opens");
                 link.sqlite().expect("SQLite").batch_execute(sqlite).expect("is done");
             }
-            config::Place::Postgres(url) => connect(url).batch_execute(postgres).expect("is done"),
+            engine::Place::Postgres(url) => connect(url).batch_execute(postgres).expect("is done"),
         }
     }
 

@@ -10,15 +10,13 @@ use diesel::{
 
 use super::{postgres, state};
 use crate::{
-    config::{Place, StoreConfig},
-    conn::Conn,
-    error::StoreResult,
+    engine::{
+        Conn, Place, Stamp, StoreConfig, StoreResult,
+        migrate::MigrationState,
+        off_the_async_threads, postgres as pg,
+        sqlite::{self, Use},
+    },
     jobs::{Backlog, job_backlog},
-    migrate::MigrationState,
-    postgres as pg,
-    sqlite::{self, Use},
-    store::off_the_async_threads,
-    types::Stamp,
 };
 
 /// What was seen of a database.
@@ -128,7 +126,7 @@ pub(super) fn counts(c: &mut Conn) -> StoreResult<Counts> {
 fn clock(c: &mut Conn) -> StoreResult<DateTime<Utc>> {
     #[derive(QueryableByName)]
     struct Row {
-        #[diesel(sql_type = crate::types::Moment)]
+        #[diesel(sql_type = crate::engine::Moment)]
         at: Stamp,
     }
     let row: Row = match c {

@@ -5,7 +5,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 
-use crate::postgres::STANDBY;
+use crate::engine::postgres::STANDBY;
 
 /// Boxed cause of an error.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;

@@ -8,11 +8,9 @@ use diesel::{
 };
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::StoreResult,
+    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
     ids::{PlanId, TenantId},
     schema::{plan_feature_keys, plan_features, plan_quota_keys, plan_quotas, plans, tenants},
-    types::{Stamp, to_stored_precision},
 };
 
 /// What the rules ask plans for, by the keys of the catalog. One list for each, so that a key which is misspelt or

@@ -19,7 +19,7 @@ use tokio::sync::{
     oneshot,
 };
 
-use crate::{
+use crate::engine::{
     conn::{Conn, Link, panic_words, went_on_after},
     error::StoreError,
     sqlite::{InUse, Use},

@@ -13,7 +13,7 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::{
-    error::{Cause, StoreError},
+    engine::error::{Cause, StoreError},
     events,
 };
 

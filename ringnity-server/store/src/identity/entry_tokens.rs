@@ -4,11 +4,9 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::StoreResult,
+    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
     ids::{OwnerId, SessionFamilyId, TenantId},
     schema::workspace_entry_tokens,
-    types::{Stamp, to_stored_precision},
 };
 
 /// What a token that was just used up stood for.

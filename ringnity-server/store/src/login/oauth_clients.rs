@@ -5,12 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, TextList, to_stored_precision},
     ids::{OauthClientId, TenantId},
     schema::oauth_clients,
     tenants::set,
-    types::{MaybeStamp, Stamp, TextList, to_stored_precision},
 };
 
 /// `last_used_at` is this exact and no more, so that using a client is not a write for each request.

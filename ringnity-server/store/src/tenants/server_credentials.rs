@@ -4,12 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, TextList, to_stored_precision},
     ids::{ServerCredentialId, TenantId},
     schema::server_credentials,
     tenants::set,
-    types::{MaybeStamp, Stamp, TextList, to_stored_precision},
 };
 
 /// `last_used_at` is this exact and no more, so that using a key is not a write for each request.

@@ -4,12 +4,10 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
+    identity::owners::sign_in_email,
     ids::PlatformAdminId,
-    owners::sign_in_email,
     schema::platform_admins,
-    types::{MaybeStamp, Stamp, to_stored_precision},
 };
 
 /// A platform administrator.

@@ -8,12 +8,11 @@ use std::{
 use diesel::{QueryableByName, RunQueryDsl, connection::AnsiTransactionManager, sql_types::Text};
 
 use super::inspect::{Counts, counts, sqlite_damage, sqlite_orphans};
-use crate::{
-    conn::Link,
-    error::{StoreError, StoreResult},
+use crate::engine::{
+    Link, StoreError, StoreResult,
     migrate::{self, MigrationState},
+    off_the_async_threads,
     sqlite::{self, Use},
-    store::off_the_async_threads,
 };
 
 /// How long a file may be open elsewhere before that is told.

@@ -4,11 +4,9 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
     ids::{OwnerId, TenantId},
     schema::owners,
-    types::{MaybeStamp, Stamp, to_stored_precision},
 };
 
 /// An owner account.

@@ -6,21 +6,18 @@
 
 mod files;
 mod inspect;
-mod owner;
 mod postgres;
 
+pub use crate::engine::file_owner::{folder_of, give_away, owner_for};
 pub use files::{FileFacts, SqliteAlone, sqlite_alone, sqlite_backup, sqlite_check};
 pub use inspect::{Counts, Inspection, inspect};
-pub use owner::{folder_of, give_away, owner_for};
 pub use postgres::{KEPT, Schema, postgres_dump, postgres_must_be_alone, postgres_schema};
 
-use crate::{
-    config::{Place, StoreConfig},
-    error::StoreError,
+use crate::engine::{
+    Place, StoreConfig, StoreError,
     migrate::{self, MigrationState},
-    postgres as pg,
+    off_the_async_threads, postgres as pg,
     sqlite::{self, Use},
-    store::off_the_async_threads,
 };
 
 /// Which migrations the database has and lacks. An SQLite file that is missing is [`StoreError::Missing`].

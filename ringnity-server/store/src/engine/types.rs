@@ -13,7 +13,7 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-use crate::conn::MultiBackend;
+use crate::engine::conn::MultiBackend;
 
 /// As SQLite keeps it: fixed width, so that text order is time order, and its date functions understand it.
 const SQLITE_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";

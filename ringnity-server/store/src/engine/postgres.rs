@@ -16,7 +16,7 @@ use diesel::{
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
 };
 
-use crate::{
+use crate::engine::{
     config::without_password,
     conn::{Conn, Failure, Link, failure_of, panic_words, went_on_after},
     error::StoreError,

@@ -9,7 +9,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 
-use crate::error::StoreError;
+use crate::engine::error::StoreError;
 
 pub use self::multi::Conn;
 pub(crate) use self::multi::MultiBackend;
@@ -33,8 +33,8 @@ mod multi {
 macro_rules! on_engine {
     ($conn:expr, $c:ident => $body:expr) => {
         match $conn {
-            $crate::conn::Conn::Postgres($c) => $body,
-            $crate::conn::Conn::Sqlite($c) => $body,
+            $crate::engine::Conn::Postgres($c) => $body,
+            $crate::engine::Conn::Sqlite($c) => $body,
         }
     };
 }

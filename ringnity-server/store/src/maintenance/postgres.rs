@@ -6,13 +6,10 @@ use std::time::Duration;
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
 use super::inspect::{Counts, counts, number, text, words};
-use crate::{
-    config::{Place, StoreConfig},
-    conn::{Conn, Link},
-    error::{StoreError, StoreResult},
+use crate::engine::{
+    Conn, Link, Place, StoreConfig, StoreError, StoreResult,
     migrate::{self, MigrationState},
-    postgres as pg,
-    store::off_the_async_threads,
+    off_the_async_threads, postgres as pg,
 };
 
 /// What schemas are called in which replaced databases are kept; backups leave them out.

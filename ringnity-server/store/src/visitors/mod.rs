@@ -1,6 +1,8 @@
 //! Visitors of a tenant's sites and apps, and what context tokens vouch for. Whether an identity is vouched for is
 //! decided by whoever calls; here it is a column of its own, so that nobody is found by what they merely say.
 
+mod devices;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -13,12 +15,12 @@ use diesel::{
 };
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::StoreResult,
+    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
     ids::{SessionFamilyId, TenantId, VisitorId},
     schema::{device_push_tokens, visitor_contexts, visitors},
-    types::{Stamp, to_stored_precision},
 };
+
+pub use devices::*;
 
 /// A visitor.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]

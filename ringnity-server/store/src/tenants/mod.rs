@@ -1,18 +1,22 @@
 //! Tenants, the domains that may carry their widget, and how they pay. Their plan's contents are in `plans`.
 
+mod plans;
+mod server_credentials;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, on_engine, to_stored_precision},
     ids::{PlanId, TenantId},
     page::{Page, PageRequest},
     schema::{subscriptions, tenant_domains, tenants},
-    types::{MaybeStamp, Stamp, to_stored_precision},
 };
+
+pub use plans::*;
+pub use server_credentials::*;
 
 /// A tenant: what the contract calls a client.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]

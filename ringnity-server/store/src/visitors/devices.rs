@@ -5,11 +5,9 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, Stamp, StoreResult, to_stored_precision},
     ids::{DevicePushTokenId, TenantId},
     schema::device_push_tokens,
-    types::{Stamp, to_stored_precision},
 };
 
 /// A device as one push service knows it.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::error::StoreError;
+use crate::engine::error::StoreError;
 
 /// The two databases that Ringnity runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

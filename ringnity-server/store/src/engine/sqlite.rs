@@ -11,11 +11,11 @@ use diesel::{
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
 };
 
-use crate::{
+use crate::engine::{
     conn::{Conn, Link, panic_words},
     error::StoreError,
+    file_owner,
     pool::Pool,
-    upkeep,
 };
 
 /// How long SQLite itself waits for a lock held by another process (a backup tool, a second server by mistake).
@@ -123,7 +123,7 @@ fn database_file(path: &Path) {
         // Only a file that is new is ever opened here: closing one that SQLite has open would end its locks.
         let new = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         if let Ok(new) = new {
-            upkeep::give_away(&new, path, upkeep::folder_of(path));
+            file_owner::give_away(&new, path, file_owner::folder_of(path));
         }
     }
     #[cfg(not(unix))]

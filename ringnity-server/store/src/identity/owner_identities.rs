@@ -5,12 +5,10 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
+    identity::owners::Owner,
     ids::{AgentId, OwnerId, TenantId},
-    owners::Owner,
     schema::{owner_agents, owner_identities, owners},
-    types::{MaybeStamp, Stamp, to_stored_precision},
 };
 
 /// An account elsewhere that signs an owner in.

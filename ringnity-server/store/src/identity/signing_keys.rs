@@ -5,11 +5,9 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult},
     ids::SigningKeyId,
     schema::signing_keys,
-    types::{MaybeStamp, Stamp},
 };
 
 /// What `signing_keys.active` holds while a key signs.

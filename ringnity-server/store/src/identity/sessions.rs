@@ -5,11 +5,9 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    conn::{Conn, on_engine},
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, on_engine, to_stored_precision},
     ids::{SessionFamilyId, TenantId},
     schema::{refresh_tokens, session_families},
-    types::{MaybeStamp, Stamp, to_stored_precision},
 };
 
 /// Why a family ended whose used token came again.

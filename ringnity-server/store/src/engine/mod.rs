@@ -1,19 +1,38 @@
 //! The store and its two doors, [`Store::read`] and [`Store::write`]. No queries here.
 
+mod config;
+mod conn;
+mod error;
+pub(crate) mod file_owner;
+mod load;
+pub(crate) mod migrate;
+mod pool;
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+mod types;
+mod writer;
+
 use std::{sync::Arc, time::Duration};
 
-use crate::{
-    config::{Engine, Place, StoreConfig},
-    conn::{Conn, Link},
-    error::StoreError,
+pub(crate) use self::{
+    config::Place,
+    conn::{Link, on_engine},
+    types::{MaybeStamp, Moment, Stamp, TextList},
+};
+pub use self::{
+    config::{Engine, StoreConfig},
+    conn::Conn,
+    error::{StoreError, StoreResult, constraint},
     load::Load,
-    migrate,
+    migrate::MigrationState,
+    types::to_stored_precision,
+};
+use self::{
     pool::Pool,
-    postgres,
-    sqlite::{self, InUse, Use},
-    upkeep,
+    sqlite::{InUse, Use},
     writer::Writer,
 };
+use crate::maintenance;
 
 /// How long what is wanted soon waits for its turn.
 const SOON: Duration = Duration::from_secs(1);
@@ -221,7 +240,7 @@ fn open(config: StoreConfig) -> Result<Inner, StoreError> {
 }
 
 fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
-    let state = upkeep::state(&config)?;
+    let state = maintenance::state(&config)?;
     state.refuse_newer()?;
     if state.pending.is_empty() {
         connect(config, None)

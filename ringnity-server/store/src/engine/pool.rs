@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use crate::{conn::Link, error::StoreError};
+use crate::engine::{conn::Link, error::StoreError};
 
 type Opener = dyn Fn() -> Result<Link, StoreError> + Send + Sync;
 

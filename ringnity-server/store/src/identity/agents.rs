@@ -5,12 +5,10 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    conn::Conn,
-    error::StoreResult,
+    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
     ids::{AgentId, DepartmentId, TenantId},
     schema::{agents, departments},
     tenants::set,
-    types::{MaybeStamp, Stamp, to_stored_precision},
 };
 
 /// A member of a tenant's staff.
