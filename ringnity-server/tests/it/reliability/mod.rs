@@ -1,6 +1,7 @@
 //! What must not fail: one file for each promise R1 to R8 that is about the running server. Each prints what it
 //! did, so that a reader of the output sees what the verdict stands on.
 
+mod durability;
 mod ledger;
 mod load;
 mod r1_kill;
@@ -9,12 +10,13 @@ mod r3_once;
 mod r4_outage;
 mod r5_two_nodes;
 mod r8_terminate;
+mod start;
 
 use ringnity_server::demo::Demo;
 use ringnity_server::secrets;
 use ringnity_store::Engine;
 
-use crate::node::Place;
+use crate::support::node::Place;
 
 /// Requests a minute that no test here comes to, and of which a node takes so few at a time that it writes to the
 /// shared row again and again.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::load::Load;
 use super::random;
-use crate::node::on_each_place;
+use crate::support::node::on_each_place;
 
 /// How often the server is killed on each engine; thousands of times with this variable.
 const ROUNDS: &str = "RINGNITY_KILL_ROUNDS";

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::load::Load;
 use super::{TIGHT, assert_counted};
-use crate::node::on_each_place;
+use crate::support::node::on_each_place;
 
 #[test]
 fn r2_sixty_four_clients_who_write_at_once_see_no_busy_and_no_serialization_error() {

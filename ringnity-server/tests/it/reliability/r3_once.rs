@@ -10,7 +10,7 @@ use ringnity_store::Engine;
 use serde_json::{Value, json};
 
 use super::random;
-use crate::node::{Node, Place, on_each_place};
+use crate::support::node::{Node, Place, on_each_place};
 
 const KEYS: &str = "/api/sdk/developer/server-api-credentials";
 

@@ -10,7 +10,7 @@ use ringnity_store::Engine;
 use serde_json::{Value, json};
 
 use super::load::Load;
-use crate::node::{Node, on_each_place, on_shared_place};
+use crate::support::node::{Node, on_each_place, on_shared_place};
 
 /// Requests a minute. A node may count a tenth of them for itself before it has to write that it takes more.
 const LIMIT: &str = "300";

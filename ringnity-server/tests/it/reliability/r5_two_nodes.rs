@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::load::Load;
 use super::{AMPLE, TIGHT, assert_counted, random};
-use crate::node::on_shared_place;
+use crate::support::node::on_shared_place;
 
 #[test]
 fn r5_two_nodes_that_take_turns_lose_nothing_and_do_nothing_twice() {
@@ -31,7 +31,8 @@ fn r5_one_node_that_is_killed_leaves_the_other_going_and_nothing_is_lost() {
         let begun = Instant::now();
         let (first, demo) = place.node().rate_limit(AMPLE).seed();
         let mut nodes = [first, place.node().rate_limit(AMPLE).start()];
-        let bases = |nodes: &[crate::node::Node; 2]| nodes.iter().map(|node| node.base.clone()).collect();
+        let bases =
+            |nodes: &[crate::support::node::Node; 2]| nodes.iter().map(|node| node.base.clone()).collect();
         let load = Load::start(&demo, bases(&nodes), 16);
         for _ in 0..ROUNDS {
             tokio::time::sleep(Duration::from_millis(50 + random(400))).await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::load::Load;
 use super::{AMPLE, assert_counted, random};
-use crate::node::on_each_place;
+use crate::support::node::on_each_place;
 
 #[test]
 fn r8_a_server_that_is_told_to_stop_under_load_finishes_what_it_took_and_ends_well() {

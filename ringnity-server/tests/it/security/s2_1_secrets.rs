@@ -7,7 +7,7 @@ use reqwest::{Client, Method};
 use ringnity_server::demo::Demo;
 use serde_json::{Value, json};
 
-use crate::node::on_each_place;
+use crate::support::node::on_each_place;
 
 /// What identifies and opens nothing.
 const PUBLIC: [&str; 2] = ["rn_pk_", "rn_oauth_"];

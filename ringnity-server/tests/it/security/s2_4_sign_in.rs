@@ -6,7 +6,7 @@ use std::time::Instant;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::node::on_each_place;
+use crate::support::node::on_each_place;
 
 /// Pairs of requests that are compared.
 const PAIRS: usize = 30;

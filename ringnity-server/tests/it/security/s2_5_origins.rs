@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use ringnity_server::config::{RateLimit, ServeConfig};
 
-use crate::limits::{behind_a_proxy, strangers_are};
+use crate::http::limits::{behind_a_proxy, strangers_are};
 use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
 
 const LISTED: &str = "http://localhost:3000";

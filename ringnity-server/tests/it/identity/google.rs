@@ -6,7 +6,7 @@ use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_store::{TenantId, owners};
 use serde_json::{Value, json};
 
-use super::fake_google::{CLIENT_ID, FakeGoogle, Key, message, with_secret};
+use crate::support::fake_google::{CLIENT_ID, FakeGoogle, Key, message, with_secret};
 use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
 
 const PATH: &str = "/api/auth/owner-google-login";

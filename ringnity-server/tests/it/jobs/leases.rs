@@ -10,7 +10,7 @@ use ringnity_server::jobs::{Job, Next, Run, Runner, Schedule};
 use ringnity_store::jobs::{job_claim, job_finish};
 use ringnity_store::{Conn, Engine, StoreError};
 
-use crate::jobs::{Trial, until};
+use super::runner::{Trial, until};
 use crate::support::{TestServer, on_each_engine_with_jobs};
 
 /// A job that hands out the rules it was given, so that a test can have a runner of its own.

@@ -1,10 +1,5 @@
 //! Dashboard Auth: owners and staff signing in.
 
-mod fake_google;
-mod google;
-mod sessions;
-mod workspace;
-
 use chrono::Duration;
 use serde_json::json;
 

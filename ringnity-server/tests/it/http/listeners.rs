@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Certificate, Client, StatusCode};
 use serde_json::Value;
 
-use crate::node::on_each_place;
+use crate::support::node::on_each_place;
 use crate::support::{TestServer, on_each_engine_with};
 
 /// A certificate for 127.0.0.1 with its key, written to two files; answers it in PEM.

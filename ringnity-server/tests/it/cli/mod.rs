@@ -1,12 +1,12 @@
 //! The operator's command line, run as the program that people run: arguments in, exit code and words out.
 
-mod accounts;
-mod copies;
+mod account_access;
+mod backup;
 mod doctor;
-mod migrations;
-mod people;
+mod migrate;
+mod provisioning;
 mod readme;
-mod replaced;
+mod restore;
 mod settings;
 mod signing_keys;
 

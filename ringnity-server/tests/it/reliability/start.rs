@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::node::on_each_place;
+use crate::support::node::on_each_place;
 
 /// Far more than it takes: what is looked for is work that grows with the database, or a wait. `cargo xtask bench server`
 /// measures.

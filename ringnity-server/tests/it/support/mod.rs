@@ -1,5 +1,8 @@
 //! A server of its own for every test, and answers that are checked before a test sees them.
 
+pub mod fake_google;
+pub mod node;
+
 use std::future::Future;
 use std::sync::Arc;
 

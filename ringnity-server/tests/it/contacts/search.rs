@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ringnity_store::{Conn, StoreError};
 
-use crate::jobs::until;
-use crate::leases::with_rules;
+use crate::jobs::leases::with_rules;
+use crate::jobs::runner::until;
 
 const CONTACTS: &str = "/api/server/contacts";
 

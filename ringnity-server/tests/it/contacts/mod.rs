@@ -1,0 +1,4 @@
+//! Contacts of the Server API.
+
+mod search;
+mod server_api;

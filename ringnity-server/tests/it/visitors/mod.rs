@@ -1,0 +1,5 @@
+//! Runtime Bootstrap: visitors' sessions and their devices.
+
+mod bootstrap;
+mod devices;
+mod sessions;
