@@ -4,22 +4,15 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod app;
-pub mod auth;
 mod claim;
+pub mod cli;
 pub mod clock;
-pub mod commands;
 pub mod config;
 pub mod demo;
-mod fault;
+mod http;
 pub mod jobs;
-mod limits;
-pub mod logs;
-mod metrics;
-pub mod outbound;
-mod pages;
-mod private;
-mod routes;
+pub mod providers;
 pub mod secrets;
 pub mod serve;
-mod state;
+pub mod telemetry;
 mod tls;

@@ -10,22 +10,22 @@ use dropshot::HttpServer;
 use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
 
-use crate::app::credentials::Uses;
-use crate::app::oauth_scopes::ScopeCoverage;
+use crate::app::login::oauth_scopes::ScopeCoverage;
 use crate::app::sign_ins::{SignInLimits, Turns};
+use crate::app::tenants::credentials::Uses;
 use crate::app::{App, Rates};
 use crate::claim::{self, Claim, Refusal};
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::demo::{self, Demo};
+use crate::http::docs;
+use crate::http::private::{self, Private, PrivateServer};
+use crate::http::routes::Routes;
+use crate::http::state::{Handled, State, ToldPages};
 use crate::jobs::{self, Job, Runner};
-use crate::metrics::Metrics;
-use crate::pages;
-use crate::private::{self, Private, PrivateServer};
-use crate::routes::Routes;
 use crate::secrets::password::Places;
 use crate::secrets::tokens::{Following, Signer};
-use crate::state::{Handled, State, ToldPages};
+use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificate;
 
 /// How long a server that stops waits for requests that are still being sent or handled.
@@ -147,7 +147,7 @@ pub async fn start_with_jobs(
         told_pages: ToldPages::default(),
     };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
-    pages::register(&mut api).map_err(|error| anyhow!("{error}"))?;
+    docs::register(&mut api).map_err(|error| anyhow!("{error}"))?;
     let server = ringnity_api::runtime::start(api, state, listen, tls)
         .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
     let address = server.local_addr();

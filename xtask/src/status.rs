@@ -1,6 +1,6 @@
 //! `cargo xtask status`: which operations of the contract the server has, by tag.
 //!
-//! A route that still answers 501 stands in a `later! { … }` block of `ringnity-server/src/routes`; every
+//! A route that still answers 501 stands in a `later! { … }` block of `ringnity-server/src/http/routes`; every
 //! other operation of the trait is implemented, since a missing one does not compile.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::model::Contract;
 use crate::source;
 
 /// Where the routes are, below the repository's root.
-const ROUTES: &str = "ringnity-server/src/routes";
+const ROUTES: &str = "ringnity-server/src/http/routes";
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]

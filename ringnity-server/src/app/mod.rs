@@ -3,31 +3,16 @@
 
 mod error;
 
-pub mod accounts;
 pub mod contacts;
-pub mod credentials;
-pub mod developer;
-pub mod devices;
-pub mod domains;
-pub mod google;
 pub mod health;
-pub mod oauth_clients;
-pub mod oauth_scopes;
-pub mod owners;
+pub mod identity;
+pub mod login;
 pub mod plans;
-pub mod platform_auth;
-pub mod provisioning;
 pub mod rates;
-pub mod readiness;
 pub mod repeats;
-pub mod runtime;
-pub mod runtime_sessions;
-pub mod sdk_tokens;
-pub mod services;
-pub mod sessions;
 pub mod sign_ins;
 pub mod tenants;
-pub mod workspace;
+pub mod visitors;
 
 use std::sync::Arc;
 
@@ -37,7 +22,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::Urls;
-use crate::outbound::google::Google;
+use crate::providers::google::Google;
 use crate::secrets::password::Places;
 use crate::secrets::tokens::Signer;
 
@@ -57,7 +42,7 @@ pub struct App {
     /// Judges Google's ID tokens, where sign-in with Google is configured.
     pub google: Option<Google>,
     /// Which OAuth scopes can be asked for already.
-    pub oauth_scopes: oauth_scopes::ScopeCoverage,
+    pub oauth_scopes: login::oauth_scopes::ScopeCoverage,
     /// Addresses under which people reach this server.
     pub urls: Urls,
     /// How often each credential may ask.
@@ -67,7 +52,7 @@ pub struct App {
     /// Whose turn it is to sign in.
     pub sign_in_turns: sign_ins::Turns,
     /// When it was last noted that a key was used.
-    pub key_uses: credentials::Uses,
+    pub key_uses: tenants::credentials::Uses,
     /// Where the passwords of those who sign in are looked at.
     pub passwords: Places,
     /// Told by a rule that has put a job which should not wait for the next look.
@@ -92,12 +77,12 @@ impl App {
             clock,
             signer,
             google: None,
-            oauth_scopes: oauth_scopes::ScopeCoverage::of(contract)?,
+            oauth_scopes: login::oauth_scopes::ScopeCoverage::of(contract)?,
             urls: Urls::default(),
             rates: Rates::new(crate::config::RateLimit::Off),
             sign_in_limits: None,
             sign_in_turns: sign_ins::Turns::default(),
-            key_uses: credentials::Uses::default(),
+            key_uses: tenants::credentials::Uses::default(),
             passwords: Places::of_the_process(),
             jobs_put: Notify::new(),
         })

@@ -56,8 +56,8 @@ pub struct Rates {
 }
 
 /// What is known of many, where most can be forgotten after a minute.
-pub(super) struct Crowd<K, V> {
-    pub(super) known: HashMap<K, V>,
+pub(crate) struct Crowd<K, V> {
+    pub(crate) known: HashMap<K, V>,
     /// How many there may be before it is looked who can be forgotten. Twice as many as were left the last time, so
     /// that a crowd of whom none can costs one look each time it has doubled.
     sweep_at: usize,
@@ -70,7 +70,7 @@ impl<K, V> Default for Crowd<K, V> {
 }
 
 impl<K, V> Crowd<K, V> {
-    pub(super) fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
+    pub(crate) fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
         if self.known.len() >= self.sweep_at {
             self.known.retain(|_, value| keep(value));
             self.sweep_at = CROWD.max(self.known.len() * 2);

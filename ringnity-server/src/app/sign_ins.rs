@@ -15,7 +15,8 @@ use ringnity_store::{Conn, StoreError};
 use ringnity_types::ErrorCode;
 
 use super::rates::Crowd;
-use super::{App, AppError, AppResult, Kind, sessions};
+use crate::app::identity::sessions;
+use crate::app::{App, AppError, AppResult, Kind};
 use crate::config::RateLimit;
 use crate::secrets;
 use crate::secrets::password::PasswordError;
@@ -223,7 +224,7 @@ impl Attempt {
 }
 
 /// Who has one IPv6 address has 2⁶⁴ of them.
-pub(super) fn network(address: IpAddr) -> String {
+pub(crate) fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

@@ -16,9 +16,9 @@ use anyhow::{Result, bail};
 use ipnet::IpNet;
 use ringnity_store::{StoreConfig, StoreError};
 
-use crate::logs::LogFormat;
-use crate::outbound::google::Google;
-use crate::outbound::jwks::{FetchError, HttpJwks};
+use crate::providers::google::Google;
+use crate::providers::jwks::{FetchError, HttpJwks};
+use crate::telemetry::logs::LogFormat;
 use crate::tls::Certificate;
 use values::{address, domain, keys_url, proxy, rate_limit, seconds, web_url};
 

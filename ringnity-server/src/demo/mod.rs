@@ -19,8 +19,8 @@ use ringnity_store::{Conn, Store, StoreError};
 use ringnity_types::{PlatformRole, ServerApiCredentialEnvironment, ServerApiScope, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
-use crate::app::credentials::new_secret;
-use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
+use crate::app::identity::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
+use crate::app::tenants::credentials::new_secret;
 use crate::app::{AppError, AppResult};
 use crate::clock::Clock;
 use crate::config::Urls;

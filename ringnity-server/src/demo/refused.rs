@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sessions::{self, DemoHeld};
 use super::{Blueprint, DemoOwner, DemoTenant, demo_plan, key, model_plan, new_key, random_password, tenant};
-use crate::app::oauth_clients::new_client_id;
-use crate::app::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
+use crate::app::identity::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
+use crate::app::login::oauth_clients::new_client_id;
 use crate::app::{AppError, AppResult};
 use crate::secrets::password;
 use crate::secrets::tokens::Signer;

@@ -9,7 +9,8 @@ use ringnity_store::{AgentId, Conn, PlatformAdminId, TenantId, entry_tokens, own
 use serde::{Deserialize, Serialize};
 
 use super::DemoTenant;
-use crate::app::{AppError, AppResult, sdk_tokens, sessions, tenants, workspace};
+use crate::app::identity::{sdk_tokens, sessions, workspace};
+use crate::app::{AppError, AppResult, tenants};
 use crate::secrets::tokens::{
     ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, SdkClaims, SdkGrant, SignError, Signer, TokenScope,
 };

@@ -23,15 +23,15 @@ const CRATES: [(&str, &str); 4] = [
 /// Every folder of the house, and what its code may name beside itself: modules of the server's crate, and crates. Only
 /// the files right in `src/`, which put everything together, may name all.
 const DOORS: [(&str, &[&str]); 9] = [
-    ("routes", &["api", "app", "fault", "secrets", "state", "types"]),
-    ("app", &["clock", "config", "outbound", "secrets", "store", "types"]),
-    ("auth", &["api", "app", "fault", "secrets", "state", "store"]),
+    ("http", &["api", "app", "clock", "secrets", "store", "telemetry", "types"]),
+    ("app", &["clock", "config", "providers", "secrets", "store", "types"]),
     ("secrets", &["store"]),
-    ("jobs", &["app", "clock", "outbound", "secrets", "store"]),
-    ("outbound", &[]),
-    ("commands", &["api", "app", "claim", "clock", "config", "logs", "secrets", "serve", "store", "types"]),
-    ("config", &["logs", "outbound", "store", "tls"]),
+    ("jobs", &["app", "clock", "providers", "secrets", "store"]),
+    ("providers", &[]),
+    ("cli", &["api", "app", "claim", "clock", "config", "secrets", "serve", "store", "telemetry", "types"]),
+    ("config", &["providers", "store", "telemetry", "tls"]),
     ("demo", &["app", "clock", "config", "secrets", "store", "types"]),
+    ("telemetry", &["api", "app", "store"]),
 ];
 
 pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
@@ -201,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_room_names_the_crates_that_are_its_own() {
-        let routes = "ringnity-server/src/routes/chat.rs";
+        let routes = "ringnity-server/src/http/routes/chat.rs";
         assert_eq!(lines(routes, "use ringnity_types::Chat;\nuse ringnity_store::Store;\n"), [2]);
-        assert_eq!(lines("ringnity-server/src/outbound/jwks.rs", "fn f(a: ringnity_api::Call) {}\n"), [1]);
+        assert_eq!(lines("ringnity-server/src/providers/jwks.rs", "fn f(a: ringnity_api::Call) {}\n"), [1]);
         assert_eq!(lines("ringnity-server/src/demo/mod.rs", "use ringnity_client::Client;\n"), [1]);
     }
 

@@ -24,16 +24,16 @@ const ROOMS: [Room; 7] = [
         folder: "ringnity-server/src/jobs/",
         except: None,
         forbidden: &["dropshot", "http", "hyper", "diesel", "ringnity_api"],
-        remedy: "jobs/ works through app/, outbound/ and the store, and answers nobody",
+        remedy: "jobs/ works through app/, providers/ and the store, and answers nobody",
     },
     Room {
-        folder: "ringnity-server/src/routes/",
+        folder: "ringnity-server/src/http/routes/",
         except: None,
         forbidden: &["diesel", "ringnity_store"],
         remedy: "routes/ only delegates: call app/, which calls the store",
     },
     Room {
-        folder: "ringnity-server/src/commands/",
+        folder: "ringnity-server/src/cli/",
         except: None,
         forbidden: &["dropshot", "http", "hyper", "diesel"],
         remedy: "commands/ calls app/ and the store; what requests need belongs into routes/",
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn routes_delegate() {
-        let routes = "ringnity-server/src/routes/contacts.rs";
+        let routes = "ringnity-server/src/http/routes/contacts.rs";
         assert_eq!(rules(routes, "use ringnity_store::Store;\n"), [(1, "room")]);
         assert_eq!(rules(routes, "use diesel::prelude::*;\n"), [(1, "room")]);
         assert_eq!(rules(routes, "use dropshot::HttpError;\nuse crate::app;\n"), []);

@@ -141,7 +141,7 @@ pub fn members(operation: &Operation) -> Vec<&'static str> {
 /// Whether the server has it. What it does not have yet stands in a `later!` block of its routes, and answers 501.
 pub fn is_built(operation: &Operation) -> bool {
     static LATER: LazyLock<String> = LazyLock::new(|| {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/routes");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/routes");
         let files = std::fs::read_dir(folder).expect("the routes").flatten();
         let mut later = String::new();
         for file in files {

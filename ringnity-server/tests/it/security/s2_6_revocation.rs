@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use ringnity_server::app::accounts::{AccountName, set_password};
-use ringnity_server::app::platform_auth::login_platform_admin;
-use ringnity_server::app::provisioning::NewPassword;
+use ringnity_server::app::App;
+use ringnity_server::app::identity::accounts::{AccountName, set_password};
+use ringnity_server::app::identity::owners as owners_app;
+use ringnity_server::app::identity::platform_auth::login_platform_admin;
+use ringnity_server::app::identity::provisioning::NewPassword;
+use ringnity_server::app::identity::workspace::login_workspace;
 use ringnity_server::app::tenants::TenantHints;
-use ringnity_server::app::workspace::login_workspace;
-use ringnity_server::app::{App, owners as owners_app};
 use ringnity_server::secrets::password::Places;
 use ringnity_store::agents::{self, AgentChanges};
 use ringnity_store::tenants::{self, TenantChanges};

@@ -1,0 +1,252 @@
+//! Accounts that people sign in to, as operators see them: found by what people sign in with, switched off and on,
+//! given another password. No operation of the contract does this.
+
+use chrono::{DateTime, Utc};
+use ringnity_store::agents::{self, Agent, AgentChanges};
+use ringnity_store::owners::{self, Owner};
+use ringnity_store::platform::{self, PlatformAdmin};
+use ringnity_store::sessions::session_revoke_subject;
+use ringnity_store::tenants::{self, Tenant};
+use ringnity_store::{AgentId, Conn, Store, StoreError, TenantId, identities};
+use ringnity_types::{ErrorCode, WorkspaceRole};
+
+use crate::app::identity::provisioning::{self, NewPassword};
+use crate::app::identity::workspace;
+use crate::app::{AppError, AppResult, Kind, sign_ins};
+use crate::secrets::tokens::TokenScope;
+
+/// Which account is meant.
+#[derive(Debug, Clone)]
+pub enum AccountName {
+    /// One of the staff, by the tenant's slug and a username.
+    Agent(String, String),
+    /// An owner, by email: no other tenant's owner has the same.
+    Owner(String),
+    /// One of the platform's people, by email.
+    PlatformAdmin(String),
+}
+
+/// An account.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub enum Account {
+    Agent(Tenant, Agent),
+    Owner(Tenant, Owner),
+    PlatformAdmin(PlatformAdmin),
+}
+
+/// Which accounts are meant.
+#[derive(Debug, Clone)]
+pub enum AccountsOf {
+    /// The staff of the tenant with that slug, without those that owners enter as.
+    Staff(String),
+    /// The owners of the tenant with that slug.
+    Owners(String),
+    /// The platform's people.
+    Platform,
+}
+
+/// The accounts there are, oldest first.
+pub async fn list_accounts(store: &Store, of: AccountsOf) -> AppResult<Vec<Account>> {
+    store
+        .read(move |c| {
+            Ok(match &of {
+                AccountsOf::Staff(slug) => {
+                    let tenant = provisioning::tenant_named(c, slug)?;
+                    let staff = provisioning::staff(c, &tenant.id)?.into_iter();
+                    staff.map(|agent| Account::Agent(tenant.clone(), agent)).collect()
+                }
+                AccountsOf::Owners(slug) => {
+                    let tenant = provisioning::tenant_named(c, slug)?;
+                    let owners = owners::owner_list(c, &tenant.id)?.into_iter();
+                    owners.map(|owner| Account::Owner(tenant.clone(), owner)).collect()
+                }
+                AccountsOf::Platform => {
+                    platform::platform_admin_list(c)?.into_iter().map(Account::PlatformAdmin).collect()
+                }
+            })
+        })
+        .await
+}
+
+/// Switches an account on, or off: then its sessions end, and it opens nothing from the next request on. Sessions that
+/// have ended do not come back. The second of what it answers is how many are on of those of whom there should be one:
+/// the tenant's owners, or the platform's people. Nobody is refused for being the last: whoever is at the desk can
+/// switch them on again, and must not be kept from locking out somebody who has stolen the account.
+pub async fn switch_account(
+    store: &Store,
+    name: AccountName,
+    on: bool,
+    now: DateTime<Utc>,
+) -> AppResult<(Account, Option<usize>)> {
+    store
+        .write(move |c| {
+            let account = account_named(c, &name)?;
+            if let Account::Agent(tenant, agent) = &account
+                && on
+                && !agent.is_active
+            {
+                provisioning::must_have_room_for_agent(c, &tenant.id)?;
+            }
+            account.set_active(c, on, now)?;
+            if !on {
+                account.end_sessions(c, "switched off", now)?;
+            }
+            let on = match &account {
+                Account::Agent(..) => None,
+                Account::Owner(tenant, _) => {
+                    Some(owners::owner_list(c, &tenant.id)?.iter().filter(|owner| owner.is_active).count())
+                }
+                Account::PlatformAdmin(_) => {
+                    Some(platform::platform_admin_list(c)?.iter().filter(|admin| admin.is_active).count())
+                }
+            };
+            Ok((account_named(c, &name)?, on))
+        })
+        .await
+}
+
+/// Gives an account another password. Its sessions end: whoever knew the old one is out. What failed before at signing
+/// in to it does not keep out whoever has the new one.
+pub async fn set_password(
+    store: &Store,
+    name: AccountName,
+    password: NewPassword,
+    now: DateTime<Utc>,
+) -> AppResult<Account> {
+    store
+        .write(move |c| {
+            let account = account_named(c, &name)?;
+            account.set_password(c, &password.hash, now)?;
+            account.end_sessions(c, "password set", now)?;
+            let (surface, counted_under) = account.signs_in_as();
+            sign_ins::forget(c, surface.as_str(), &counted_under)?;
+            account_named(c, &name)
+        })
+        .await
+}
+
+/// The account that is meant.
+fn account_named(c: &mut Conn, name: &AccountName) -> AppResult<Account> {
+    match name {
+        AccountName::Agent(slug, username) => {
+            let tenant = provisioning::tenant_named(c, slug)?;
+            let agent = agents::agent_by_username(c, &tenant.id, username)?.ok_or_else(|| {
+                AppError::not_found(
+                    ErrorCode::ServerAgentNotFound,
+                    format!("There is no agent {username} in {slug}. `ringnity-server agent list` tells those there are."),
+                )
+            })?;
+            if agent.role == WorkspaceRole::Owner.as_str() {
+                let words = format!(
+                    "{username} is an owner of {slug}. Use `ringnity-server owner` for the account of the owner."
+                );
+                return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
+            }
+            Ok(Account::Agent(tenant, agent))
+        }
+        AccountName::Owner(email) => {
+            let owner = owners::owner_by_email(c, email)?.ok_or_else(|| unknown("owner", email))?;
+            let tenant =
+                tenants::tenant_get(c, &owner.tenant_id)?.ok_or_else(crate::app::tenants::unknown)?;
+            Ok(Account::Owner(tenant, owner))
+        }
+        AccountName::PlatformAdmin(email) => platform::platform_admin_by_email(c, email)?
+            .map(Account::PlatformAdmin)
+            .ok_or_else(|| unknown("platform-admin", email)),
+    }
+}
+
+fn unknown(command: &str, email: &str) -> AppError {
+    AppError::not_found(
+        ErrorCode::RequestInvalid,
+        format!(
+            "Nobody with the email {email} is there. `ringnity-server {command} list` tells those there are."
+        ),
+    )
+}
+
+impl Account {
+    /// Whether it may be used.
+    pub fn is_active(&self) -> bool {
+        match self {
+            Self::Agent(_, agent) => agent.is_active,
+            Self::Owner(_, owner) => owner.is_active,
+            Self::PlatformAdmin(admin) => admin.is_active,
+        }
+    }
+
+    /// Where one signs in to it, and what attempts to are counted under there.
+    fn signs_in_as(&self) -> (TokenScope, String) {
+        match self {
+            Self::Agent(tenant, agent) => {
+                (TokenScope::Workspace, workspace::sign_in_account(&tenant.id, &agent.username))
+            }
+            Self::Owner(_, owner) => (TokenScope::Owner, owner.email.clone()),
+            Self::PlatformAdmin(admin) => (TokenScope::Platform, admin.email.clone()),
+        }
+    }
+
+    fn set_active(&self, c: &mut Conn, on: bool, now: DateTime<Utc>) -> Result<(), StoreError> {
+        match self {
+            Self::Agent(tenant, agent) => {
+                let changes = AgentChanges { is_active: Some(on), ..AgentChanges::default() };
+                agents::agent_update(c, &tenant.id, &agent.id, &changes, now).map(drop)
+            }
+            Self::Owner(tenant, owner) => {
+                owners::owner_set_active(c, &tenant.id, &owner.id, on, now).map(drop)
+            }
+            Self::PlatformAdmin(admin) => {
+                platform::platform_admin_set_active(c, &admin.id, on, now).map(drop)
+            }
+        }
+    }
+
+    fn set_password(&self, c: &mut Conn, hash: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        match self {
+            Self::Agent(tenant, agent) => {
+                let password_hash = Some(Some(hash.to_owned()));
+                let changes = AgentChanges { password_hash, ..AgentChanges::default() };
+                agents::agent_update(c, &tenant.id, &agent.id, &changes, now).map(drop)
+            }
+            Self::Owner(tenant, owner) => {
+                owners::owner_set_password(c, &tenant.id, &owner.id, Some(hash), now).map(drop)
+            }
+            Self::PlatformAdmin(admin) => {
+                platform::platform_admin_set_password(c, &admin.id, hash, now).map(drop)
+            }
+        }
+    }
+
+    fn end_sessions(&self, c: &mut Conn, reason: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        match self {
+            Self::Agent(tenant, agent) => end_staff_sessions(c, &tenant.id, &agent.id, reason, now),
+            Self::Owner(tenant, owner) => {
+                let kind = TokenScope::Owner.as_str();
+                session_revoke_subject(c, Some(&tenant.id), kind, owner.id.as_str(), reason, now)?;
+                match identities::owner_agent_get(c, &tenant.id, &owner.id)? {
+                    Some(agent) => end_staff_sessions(c, &tenant.id, &agent, reason, now),
+                    None => Ok(()),
+                }
+            }
+            Self::PlatformAdmin(admin) => {
+                let kind = TokenScope::Platform.as_str();
+                session_revoke_subject(c, None, kind, admin.id.as_str(), reason, now).map(drop)
+            }
+        }
+    }
+}
+
+/// Those of the dashboard, and those that the customer's backend has asked for.
+fn end_staff_sessions(
+    c: &mut Conn,
+    tenant: &TenantId,
+    agent: &AgentId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for kind in [TokenScope::Workspace, TokenScope::Agent, TokenScope::Admin] {
+        session_revoke_subject(c, Some(tenant), kind.as_str(), agent.as_str(), reason, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Owners who sign in with Google. Who they are is Google's account (issuer and subject); the email only finds
+//! the owner to link it to, once, and only because Google has verified it.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use ringnity_store::{Conn, OwnerId, TenantId, identities, owners};
+use ringnity_types::{ErrorCode, GoogleProfile, OwnerGoogleLogin};
+
+use crate::app::identity::owners::Begun;
+use crate::app::identity::sessions;
+use crate::app::{App, AppError, AppResult, Kind, sign_ins};
+use crate::providers::google::{GoogleAccount, GoogleProblem, ISSUER};
+
+/// Signs in the owner whose Google account it is; of an account that nobody has here it tells what Google says,
+/// for the registration.
+pub async fn login_owner_with_google(
+    app: &App,
+    address: IpAddr,
+    id_token: &str,
+) -> AppResult<OwnerGoogleLogin> {
+    let google = app.google.as_ref().ok_or_else(not_configured)?;
+    let now = app.now();
+    let attempt = sign_ins::begin_unknown(app, address).await?;
+    // Outside of any transaction: it may ask Google for its keys.
+    let verified = google.verify(id_token, now).await;
+    if !matches!(verified, Err(GoogleProblem::Invalid(_))) {
+        attempt.succeeded(app).await?;
+    }
+    let account = verified.map_err(refused)?;
+    let refresh = sessions::new_refresh_token()?;
+    let (hash, who) = (refresh.hash.clone(), account.clone());
+    let begun = app
+        .store
+        .write(move |c| {
+            let Some((tenant, owner)) = owner_of(c, &who, now)? else { return Ok(None) };
+            identities::owner_identity_signed_in(c, ISSUER, &who.subject, now)?;
+            crate::app::identity::owners::begin(c, &tenant, &owner, &hash, now).map(Some)
+        })
+        .await?;
+    match begun {
+        Some(begun) => signed_in(app, begun, refresh.text, now),
+        None => {
+            Ok(OwnerGoogleLogin { google_profile: Some(profile(account)), ..OwnerGoogleLogin::new(true) })
+        }
+    }
+}
+
+/// The owner whose account it is; linked now, when an owner has that email.
+fn owner_of(
+    c: &mut Conn,
+    account: &GoogleAccount,
+    now: DateTime<Utc>,
+) -> AppResult<Option<(TenantId, OwnerId)>> {
+    if let Some(known) = identities::owner_identity_get(c, ISSUER, &account.subject)? {
+        return Ok(Some((known.tenant_id, known.owner_id)));
+    }
+    let Some(owner) = owners::owner_by_email(c, &account.email)? else { return Ok(None) };
+    let linked = identities::owner_identity_list(c, &owner.tenant_id, &owner.id)?;
+    if linked.iter().any(|identity| identity.issuer == ISSUER) {
+        // The address may have changed hands at Google: whoever has it now is not who was linked.
+        return Err(AppError::new(
+            Kind::Conflict,
+            ErrorCode::ResourceConflict,
+            "The owner with this email signs in with another Google account. Use that one, or the password.",
+        ));
+    }
+    let (tenant, id) = (&owner.tenant_id, &owner.id);
+    identities::owner_identity_insert(c, tenant, id, ISSUER, &account.subject, &account.email, now)?;
+    Ok(Some((owner.tenant_id, owner.id)))
+}
+
+fn signed_in(app: &App, begun: Begun, refresh: String, now: DateTime<Utc>) -> AppResult<OwnerGoogleLogin> {
+    let session = begun.answer(app, refresh, now)?;
+    Ok(OwnerGoogleLogin {
+        requires_registration: false,
+        client: Some(session.client),
+        admin: session.admin,
+        subscription: Some(session.subscription),
+        access_token: Some(session.access_token),
+        refresh_token: Some(session.refresh_token),
+        expires_in: Some(session.expires_in),
+        session_token: session.session_token,
+        dashboard_url: Some(session.dashboard_url),
+        google_profile: None,
+    })
+}
+
+fn profile(account: GoogleAccount) -> GoogleProfile {
+    GoogleProfile {
+        sub: Some(account.subject),
+        email: Some(account.email),
+        email_verified: Some(true),
+        name: account.name,
+        picture: account.picture,
+        ..GoogleProfile::default()
+    }
+}
+
+fn not_configured() -> AppError {
+    AppError::new(
+        Kind::Forbidden,
+        ErrorCode::AuthGoogleNotConfigured,
+        "This server has no sign-in with Google. Sign in with email and password, or have it set --google-client-id.",
+    )
+}
+
+fn refused(problem: GoogleProblem) -> AppError {
+    match problem {
+        GoogleProblem::Invalid(reason) => AppError::new(
+            Kind::Unauthenticated,
+            ErrorCode::AuthGoogleTokenInvalid,
+            "This ID token of Google's is not accepted. Start the sign-in with Google again.",
+        )
+        .detail(reason),
+        GoogleProblem::Unavailable(cause) => AppError {
+            source: Some(Box::new(cause)),
+            ..AppError::new(
+                Kind::Unavailable,
+                ErrorCode::ServiceUnavailable,
+                "Google cannot be asked right now. Try again in a few seconds, or sign in with the password.",
+            )
+        },
+    }
+}

@@ -1,0 +1,63 @@
+//! Administrators of the platform: signing in to its console.
+
+use std::net::IpAddr;
+
+use ringnity_store::platform::{self, PlatformAdmin};
+use ringnity_store::{Conn, PlatformAdminId};
+use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
+
+use crate::app::identity::sessions::{self, Pair};
+use crate::app::{App, AppError, AppResult, sign_ins};
+use crate::secrets::tokens::TokenScope;
+
+/// Signs an administrator in.
+pub async fn login_platform_admin(
+    app: &App,
+    address: IpAddr,
+    request: PlatformLoginRequest,
+) -> AppResult<PlatformSession> {
+    let attempt = sign_ins::begin(app, TokenScope::Platform.as_str(), &request.email, address).await?;
+    let email = request.email;
+    let admin =
+        app.store.read(move |c| platform::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
+    let known = admin.map(|admin| (admin.id, Some(admin.password_hash)));
+    let signed_in = attempt
+        .sign_in(app, "Email", request.password, known, |c, id, hash, now| {
+            let admin = active(c, id)?;
+            let session = sessions::begin(c, TokenScope::Platform, None, id.as_str(), hash, now)?;
+            platform::platform_admin_signed_in(c, id, now)?;
+            let current = admin.password_hash.clone();
+            Ok(((session, admin), Some(current)))
+        })
+        .await?;
+    let (session, admin) = signed_in.begun;
+    let pair = sessions::pair(app, TokenScope::Platform, &session, signed_in.refresh_token, signed_in.at)?;
+    Ok(answer(admin, pair))
+}
+
+/// Trades an administrator's refresh token for the next pair.
+pub async fn refresh_platform_admin_session(app: &App, presented: &str) -> AppResult<PlatformSession> {
+    let (pair, admin) = sessions::refresh(app, TokenScope::Platform, presented, |c, session| {
+        active(c, &PlatformAdminId::from(session.subject_id.as_str()))
+    })
+    .await?;
+    Ok(answer(admin, pair))
+}
+
+fn active(c: &mut Conn, id: &PlatformAdminId) -> AppResult<PlatformAdmin> {
+    platform::platform_admin_get(c, id)?
+        .filter(|admin| admin.is_active)
+        .ok_or_else(|| sessions::account_disabled("an owner of the platform"))
+}
+
+fn answer(admin: PlatformAdmin, pair: Pair) -> PlatformSession {
+    PlatformSession {
+        admin_id: admin.id.into_string(),
+        email: admin.email,
+        name: admin.name,
+        role: PlatformRole::from(admin.role),
+        access_token: pair.access_token,
+        refresh_token: pair.refresh_token,
+        expires_in: pair.expires_in,
+    }
+}

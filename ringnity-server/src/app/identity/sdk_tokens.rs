@@ -1,0 +1,362 @@
+//! Tokens that a customer's backend asks for with its Server API key: for a visitor's context, for an agent, for a
+//! tenant's administration. Each is a session that ends with the key.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use ringnity_store::agents::{self, Agent};
+use ringnity_store::credentials;
+use ringnity_store::sessions::{self, NewSession, SessionFamily};
+use ringnity_store::visitors::{self, VisitorProfile};
+use ringnity_store::{AgentId, Conn, DepartmentId, ServerCredentialId, TenantId};
+use ringnity_types::{
+    AdminRole, AdminScope, AgentScope, CreateAdminTokenRequest, CreateAgentTokenRequest,
+    CreateVisitorContextTokenRequest, ErrorCode, SdkToken, VisitorIdentity,
+};
+
+use crate::app::identity::workspace;
+use crate::app::{App, AppError, AppResult, Kind, Repeat, given};
+use crate::secrets::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
+
+/// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
+pub async fn create_visitor_context_token(
+    app: &App,
+    tenant: TenantId,
+    credential: ServerCredentialId,
+    request: CreateVisitorContextTokenRequest,
+    repeat: Repeat,
+) -> AppResult<SdkToken> {
+    let now = app.now();
+    let expires_at = end(now, request.expires_in);
+    let profile = vouched(request.visitor.unwrap_or_default(), metadata_text(request.metadata.as_deref())?);
+    let signer = Arc::clone(&app.signer);
+    app.once(repeat, move |c| {
+        let scope = TokenScope::VisitorContext;
+        let session = begin(c, &tenant, &credential, scope, credential.as_str(), expires_at, now)?;
+        visitors::visitor_context_insert(c, &tenant, &session.id, &profile)?;
+        token(&signer, &session, scope, SdkClaims::default(), now)
+    })
+    .await
+}
+
+/// A token for an agent of the tenant, found by id or user name.
+pub async fn create_agent_token(
+    app: &App,
+    tenant: TenantId,
+    credential: ServerCredentialId,
+    request: CreateAgentTokenRequest,
+    repeat: Repeat,
+) -> AppResult<SdkToken> {
+    let now = app.now();
+    let expires_at = end(now, request.expires_in);
+    let scopes: Vec<String> = request
+        .scopes
+        .unwrap_or_else(|| AgentScope::ALL.to_vec())
+        .iter()
+        .map(|scope| scope.as_str().to_owned())
+        .collect();
+    must_open_something(&scopes)?;
+    let id = request.agent_id.map(AgentId::from);
+    let (username, department) = (request.username, given(request.department_id).map(DepartmentId::from));
+    let name = given(request.name);
+    let signer = Arc::clone(&app.signer);
+    app.once(repeat, move |c| {
+        let agent = match (&id, &username) {
+            (Some(id), _) => agents::agent_get(c, &tenant, id)?,
+            (None, Some(username)) => agents::agent_by_username(c, &tenant, username)?,
+            (None, None) => None,
+        };
+        // Both names are of one agent, or of none.
+        let agent = agent
+            .filter(|agent| username.as_ref().is_none_or(|name| *name == agent.username))
+            .ok_or_else(no_agent)?;
+        if let Some(department) = &department {
+            agents::department_get(c, &tenant, department)?.ok_or_else(no_department)?;
+            if agent.department_id.as_ref() != Some(department) {
+                return Err(no_agent());
+            }
+        }
+        must_not_be_disabled(c, &tenant, &agent)?;
+        let subject = agent.id.as_str();
+        let session = begin(c, &tenant, &credential, TokenScope::Agent, subject, expires_at, now)?;
+        let claims = SdkClaims {
+            scopes: scopes.clone(),
+            role: Some(agent.role),
+            department: agent.department_id.map(DepartmentId::into_string),
+            name: name.clone(),
+            actor: None,
+        };
+        token(&signer, &session, TokenScope::Agent, claims, now)
+    })
+    .await
+}
+
+/// A token for the tenant's administration: for a member of the staff by user name, or for whomever the customer's
+/// backend names.
+pub async fn create_admin_token(
+    app: &App,
+    tenant: TenantId,
+    credential: ServerCredentialId,
+    request: CreateAdminTokenRequest,
+    repeat: Repeat,
+) -> AppResult<SdkToken> {
+    let now = app.now();
+    let expires_at = end(now, request.expires_in);
+    let (wanted, username) = (request.role, given(request.username));
+    let actor = given(request.admin_actor_id);
+    let scopes = request.scopes;
+    if let Some(scopes) = &scopes {
+        must_open_something(scopes)?;
+    }
+    let name = given(request.name);
+    let signer = Arc::clone(&app.signer);
+    app.once(repeat, move |c| {
+            let (subject, role, department) = match &username {
+                Some(username) => {
+                    let agent = agents::agent_by_username(c, &tenant, username)?
+                        .filter(|agent| rank(&agent.role) > 0)
+                        .ok_or_else(no_admin)?;
+                    must_not_be_disabled(c, &tenant, &agent)?;
+                    let role = wanted.as_ref().map_or(agent.role.as_str(), AdminRole::as_str);
+                    if rank(role) > rank(&agent.role) {
+                        return Err(AppError::new(
+                            Kind::Invalid,
+                            ErrorCode::ServerTokenScopeInvalid,
+                            "That role is above the one of this member of the staff. Ask for theirs, or leave role out.",
+                        )
+                        .detail(format!("/body/role: {username} is {}", agent.role)));
+                    }
+                    (agent.id.to_string(), role.to_owned(), agent.department_id)
+                }
+                None => {
+                    // Not an agent's id, whatever the backend calls its people.
+                    let subject = match &actor {
+                        Some(actor) => format!("actor:{actor}"),
+                        None => format!("key:{credential}"),
+                    };
+                    (subject, wanted.clone().unwrap_or(AdminRole::Admin).to_string(), None)
+                }
+            };
+            let open = scopes_of_role(&role);
+            let scopes = scopes.clone().unwrap_or_else(|| open.clone());
+            let beyond: Vec<String> = scopes
+                .iter()
+                .filter(|scope| !open.contains(scope))
+                .map(|scope| format!("/body/scopes: {scope} is not open to the role {role}"))
+                .collect();
+            if !beyond.is_empty() {
+                let refusal = AppError::new(
+                    Kind::Invalid,
+                    ErrorCode::ServerTokenScopeInvalid,
+                    "The role does not have all of these scopes. Leave out those that details name.",
+                );
+                return Err(beyond.into_iter().fold(refusal, AppError::detail));
+            }
+            let session = begin(c, &tenant, &credential, TokenScope::Admin, &subject, expires_at, now)?;
+            let claims = SdkClaims {
+                scopes: scopes.iter().map(ToString::to_string).collect(),
+                role: Some(role),
+                department: department.map(DepartmentId::into_string),
+                name: name.clone(),
+                actor: actor.clone(),
+            };
+            token(&signer, &session, TokenScope::Admin, claims, now)
+        })
+        .await
+}
+
+/// What a role of the tenant's staff may do by an admin token.
+pub fn scopes_of_role(role: &str) -> Vec<AdminScope> {
+    match rank(role) {
+        0 => Vec::new(),
+        // Supervisors look after people and conversations, not after money and content.
+        1 => AdminScope::ALL
+            .iter()
+            .filter(|scope| {
+                !matches!(scope, AdminScope::AdminSubscriptionRead | AdminScope::AdminKnowledgeWrite)
+            })
+            .cloned()
+            .collect(),
+        _ => AdminScope::ALL.to_vec(),
+    }
+}
+
+/// The lesser of two roles, if it administers anything at all.
+pub fn lesser_role(one: &str, other: &str) -> Option<String> {
+    let lesser = if rank(one) <= rank(other) { one } else { other };
+    (rank(lesser) > 0).then(|| lesser.to_owned())
+}
+
+fn rank(role: &str) -> u8 {
+    match AdminRole::from(role) {
+        AdminRole::Owner => 3,
+        AdminRole::Admin => 2,
+        AdminRole::Supervisor => 1,
+        AdminRole::Unknown(_) => 0,
+    }
+}
+
+/// The session of a new token. The key is looked at once more: one that is disabled at the same moment must not
+/// leave a token behind.
+fn begin(
+    c: &mut Conn,
+    tenant: &TenantId,
+    credential: &ServerCredentialId,
+    scope: TokenScope,
+    subject: &str,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> AppResult<SessionFamily> {
+    let key = credentials::server_credential_get(c, tenant, credential)?;
+    if !key.is_some_and(|key| key.is_active) {
+        return Err(AppError::new(
+            Kind::Unauthenticated,
+            ErrorCode::ServerApiKeyInvalid,
+            "The key was switched off just now. Use another one.",
+        ));
+    }
+    let new = NewSession {
+        subject_kind: scope.as_str(),
+        subject_id: subject,
+        credential_id: Some(credential.as_str()),
+        refresh_hash: None,
+        expires_at,
+    };
+    Ok(sessions::session_insert(c, Some(tenant), &new, now)?)
+}
+
+fn token(
+    signer: &Signer,
+    session: &SessionFamily,
+    scope: TokenScope,
+    claims: SdkClaims,
+    now: DateTime<Utc>,
+) -> AppResult<SdkToken> {
+    let scopes = claims.scopes.clone();
+    let text = sign(signer, session, scope, claims, now)?;
+    Ok(SdkToken {
+        scopes: Some(scopes).filter(|scopes| !scopes.is_empty()),
+        expires_at: Some(session.expires_at),
+        ..SdkToken::new(text, (session.expires_at - now.trunc_subsecs(0)).num_seconds())
+    })
+}
+
+/// The text of a token for `session`.
+pub fn sign(
+    signer: &Signer,
+    session: &SessionFamily,
+    scope: TokenScope,
+    claims: SdkClaims,
+    now: DateTime<Utc>,
+) -> AppResult<String> {
+    let tenant = session
+        .tenant_id
+        .as_ref()
+        .ok_or_else(|| AppError::internal("a session of the SDKs has no tenant"))?;
+    let grant = SdkGrant {
+        scope,
+        subject: &session.subject_id,
+        tenant: tenant.as_str(),
+        session: session.id.as_str(),
+        expires_at: session.expires_at,
+        claims,
+    };
+    signer.sign_sdk(grant, now).map_err(AppError::internal)
+}
+
+/// When something that begins now and lives for `seconds` ends: at a full second, as tokens have no finer time.
+pub fn end(now: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+    now.trunc_subsecs(0) + TimeDelta::seconds(seconds)
+}
+
+/// An identity that is vouched for.
+fn vouched(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
+    VisitorProfile {
+        external_id: given(visitor.external_id),
+        claimed_external_id: None,
+        name: given(visitor.name),
+        email: given(visitor.email),
+        phone: given(visitor.phone),
+        metadata,
+    }
+}
+
+/// How many bytes of free members are kept. A schema can say how many members there may be, not how large they are
+/// together; the contract says this in words.
+pub const METADATA: usize = 16 * 1024;
+
+/// Free members as they are stored.
+pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value>>) -> AppResult<String> {
+    let Some(members) = metadata else { return Ok("{}".to_owned()) };
+    let text = serde_json::to_string(members).map_err(AppError::internal)?;
+    if text.len() <= METADATA {
+        return Ok(text);
+    }
+    Err(AppError::new(
+        Kind::Invalid,
+        ErrorCode::RequestInvalid,
+        "The metadata is too large. Keep what is large where it is, and send what it can be found by.",
+    )
+    .detail(format!("/body/metadata: has {} bytes as JSON, more than {METADATA}", text.len())))
+}
+
+fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {
+    if scopes.is_empty() {
+        return Err(AppError::new(
+            Kind::Invalid,
+            ErrorCode::ServerTokenScopeInvalid,
+            "A token without scopes opens nothing. Name the scopes that it needs, or leave scopes out for all of them.",
+        )
+        .detail("/body/scopes: is empty"));
+    }
+    Ok(())
+}
+
+fn must_not_be_disabled(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppResult<()> {
+    if workspace::working_agent(c, tenant, &agent.id)?.is_some() {
+        return Ok(());
+    }
+    Err(AppError::new(
+        Kind::Forbidden,
+        ErrorCode::AgentSdkAgentDisabled,
+        "This member of the staff is switched off. Have them switched on in the dashboard, or name another.",
+    ))
+}
+
+fn no_agent() -> AppError {
+    AppError::not_found(
+        ErrorCode::ServerAgentNotFound,
+        "There is no such agent. Check agentId, username and departmentId: all that are sent must be of one agent.",
+    )
+}
+
+fn no_department() -> AppError {
+    AppError::not_found(
+        ErrorCode::ServerDepartmentNotFound,
+        "There is no such department. Check departmentId, or leave it out.",
+    )
+}
+
+fn no_admin() -> AppError {
+    AppError::not_found(
+        ErrorCode::ServerAdminNotFound,
+        "No member of the staff with that username is owner, admin or supervisor. Check it, or leave username out.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lesser_role_has_fewer_scopes_and_no_role_has_none() {
+        let count = |role| scopes_of_role(role).len();
+        assert_eq!(count("owner"), AdminScope::ALL.len());
+        assert_eq!(count("admin"), AdminScope::ALL.len());
+        assert!(count("supervisor") < count("admin") && count("supervisor") > 0);
+        assert_eq!((count("agent"), count("")), (0, 0));
+        assert_eq!(lesser_role("owner", "supervisor").as_deref(), Some("supervisor"));
+        assert_eq!(lesser_role("supervisor", "owner").as_deref(), Some("supervisor"));
+        assert_eq!(lesser_role("admin", "agent"), None);
+    }
+}

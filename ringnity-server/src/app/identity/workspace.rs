@@ -1,0 +1,262 @@
+//! The workspace: where a tenant's staff signs in, and owners enter with a token that works once.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Duration, Utc};
+use ringnity_store::agents::{self, Agent, Department, NewAgent};
+use ringnity_store::owners::{self, Owner};
+use ringnity_store::sessions::SessionFamily;
+use ringnity_store::tenants::{self, Tenant};
+use ringnity_store::{
+    AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId, entry_tokens, identities,
+    sessions as stored,
+};
+use ringnity_types::{
+    ErrorCode, Logout, WorkspaceAgent, WorkspaceAutoLogin, WorkspaceDepartment, WorkspaceEntryToken,
+    WorkspaceLoginRequest, WorkspaceRefresh, WorkspaceRole, WorkspaceSession,
+};
+
+use crate::app::identity::sessions::{self, Pair};
+use crate::app::tenants::TenantHints;
+use crate::app::{App, AppError, AppResult, Kind, Repeat, sign_ins};
+use crate::secrets::tokens::TokenScope;
+use crate::secrets::{self, NewSecret};
+
+/// Prefix of entry tokens, so that a leaked one is recognised.
+const ENTRY_PREFIX: &str = "rn_et_";
+
+/// Long enough for a browser to go from one page to the next.
+const ENTRY_TOKEN_LIFE: Duration = Duration::seconds(60);
+
+/// Signs a member of the staff in, in the tenant that the request names.
+pub async fn login_workspace(
+    app: &App,
+    hints: TenantHints,
+    address: IpAddr,
+    request: WorkspaceLoginRequest,
+) -> AppResult<WorkspaceSession> {
+    if hints == TenantHints::default() {
+        return Err(AppError::not_found(
+            ErrorCode::AuthWorkspaceNotFound,
+            "This request names no workspace. Use the workspace's own host name, or send its slug or public key.",
+        ));
+    }
+    let username = request.username.trim().to_owned();
+    let account = username.clone();
+    let (tenant, agent) = app
+        .store
+        .read(move |c| {
+            let tenant = crate::app::tenants::tenant_of_hints(c, &hints)?;
+            let agent = agents::agent_by_username(c, &tenant.id, &username)?;
+            Ok::<_, AppError>((tenant.id, agent))
+        })
+        .await?;
+    let account = sign_in_account(&tenant, &account);
+    let attempt = sign_ins::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
+    let known = agent.map(|agent| (agent.id, agent.password_hash));
+    let signed_in = attempt
+        .sign_in(app, "User name", request.password, known, move |c, agent, hash, now| {
+            let begun = begin(c, &tenant, agent, hash, now)?;
+            let current = begun.1.agent.password_hash.clone();
+            Ok((begun, current))
+        })
+        .await?;
+    let (session, staff) = signed_in.begun;
+    let pair = sessions::pair(app, TokenScope::Workspace, &session, signed_in.refresh_token, signed_in.at)?;
+    let told = staff.told();
+    Ok(WorkspaceSession {
+        token: Some(pair.access_token.clone()),
+        agent_id: Some(told.agent_id.clone()),
+        username: Some(told.username.clone()),
+        name: Some(told.name.clone()),
+        agent: Some(told),
+        ..WorkspaceSession::new(pair.access_token, pair.refresh_token, pair.expires_in)
+    })
+}
+
+/// What attempts to sign in to an agent's account are counted under: a username is one of a tenant's.
+pub fn sign_in_account(tenant: &TenantId, username: &str) -> String {
+    format!("{tenant} {username}")
+}
+
+/// An entry token that is about to be stored.
+pub fn new_entry_token() -> AppResult<NewSecret> {
+    secrets::generate(ENTRY_PREFIX).map_err(AppError::internal)
+}
+
+/// Makes a token that takes the owner of that session into the workspace.
+pub async fn create_workspace_entry_token(
+    app: &App,
+    tenant: TenantId,
+    owner: OwnerId,
+    session: SessionFamilyId,
+    repeat: Repeat,
+) -> AppResult<WorkspaceEntryToken> {
+    let token = new_entry_token()?;
+    let now = app.now();
+    let hash = token.hash.clone();
+    let urls = app.urls.clone();
+    app.once(repeat, move |c| {
+        let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(crate::app::tenants::unknown)?;
+        let expires_at = now + ENTRY_TOKEN_LIFE;
+        entry_tokens::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;
+        Ok(WorkspaceEntryToken {
+            auto_login_token: token.text.clone(),
+            dashboard_url: crate::app::identity::owners::dashboard_url(&urls, &stored),
+            expires_in: ENTRY_TOKEN_LIFE.num_seconds(),
+        })
+    })
+    .await
+}
+
+/// Lets the owner behind an entry token into the workspace, once. `host_slug` is the tenant in whose host the
+/// request came, if in any.
+pub async fn auto_login_workspace(
+    app: &App,
+    host_slug: Option<String>,
+    token: &str,
+) -> AppResult<WorkspaceAutoLogin> {
+    let refresh = sessions::new_refresh_token()?;
+    let now = app.now();
+    let (entry_hash, hash) = (secrets::hash(token), refresh.hash.clone());
+    let (session, staff) = app
+        .store
+        .write(move |c| {
+            let entry = entry_tokens::entry_token_use(c, &entry_hash, now)?.ok_or_else(entry_refused)?;
+            // Whoever signed out in between does not come in by an older token.
+            let asked_from = stored::session_get(c, &entry.session_id)?;
+            if !asked_from.is_some_and(|session| session.is_live(now)) {
+                return Err(entry_refused());
+            }
+            let tenant = tenants::tenant_get(c, &entry.tenant_id)?.ok_or_else(entry_refused)?;
+            if host_slug.as_ref().is_some_and(|slug| *slug != tenant.slug) {
+                return Err(entry_refused());
+            }
+            let owner = owners::owner_get(c, &tenant.id, &entry.owner_id)?.ok_or_else(entry_refused)?;
+            let agent = agent_of_owner(c, &owner, now)?;
+            begin(c, &tenant.id, &agent, &hash, now)
+        })
+        .await?;
+    let pair = sessions::pair(app, TokenScope::Workspace, &session, refresh.text, now)?;
+    let told = staff.told();
+    Ok(WorkspaceAutoLogin {
+        token: Some(pair.access_token.clone()),
+        agent_id: Some(told.agent_id.clone()),
+        username: Some(told.username.clone()),
+        name: Some(told.name.clone()),
+        ..WorkspaceAutoLogin::new(pair.access_token, pair.refresh_token, pair.expires_in, told)
+    })
+}
+
+/// Trades a refresh token of the workspace for the next pair.
+pub async fn refresh_workspace_session(app: &App, presented: &str) -> AppResult<WorkspaceRefresh> {
+    let (pair, ()) = sessions::refresh(app, TokenScope::Workspace, presented, |c, session| {
+        let tenant = session.tenant_id.as_ref().ok_or_else(crate::app::tenants::unknown)?;
+        staff(c, tenant, &AgentId::from(session.subject_id.as_str())).map(drop)
+    })
+    .await?;
+    let Pair { access_token, refresh_token, expires_in } = pair;
+    Ok(WorkspaceRefresh { access_token, refresh_token, expires_in })
+}
+
+/// Ends a session of the workspace.
+pub async fn logout_workspace(app: &App, presented: Vec<String>) -> AppResult<Logout> {
+    sessions::end(app, TokenScope::Workspace, presented).await
+}
+
+/// The agent behind a session, as of now: `None` where the account, or the owner that it belongs to, is gone or
+/// switched off.
+pub fn working_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
+    let Some(agent) = agents::agent_get(c, tenant, agent)?.filter(|agent| agent.is_active) else {
+        return Ok(None);
+    };
+    let owner = identities::owner_of_agent(c, tenant, &agent.id)?;
+    Ok(owner.is_none_or(|owner| owner.is_active).then_some(agent))
+}
+
+/// A member of the staff, and where they work.
+struct Staff {
+    tenant: Tenant,
+    agent: Agent,
+    department: Option<Department>,
+}
+
+/// Who that is, if neither the account nor the tenant is switched off.
+fn staff(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> AppResult<Staff> {
+    let agent = working_agent(c, tenant, agent)?
+        .ok_or_else(|| sessions::account_disabled("an administrator of the workspace"))?;
+    let tenant = tenants::tenant_get(c, tenant)?.ok_or_else(crate::app::tenants::unknown)?;
+    crate::app::tenants::must_be_active(&tenant)?;
+    let department = match &agent.department_id {
+        Some(id) => agents::department_get(c, &tenant.id, id)?,
+        None => None,
+    };
+    Ok(Staff { tenant, agent, department })
+}
+
+fn begin(
+    c: &mut Conn,
+    tenant: &TenantId,
+    agent: &AgentId,
+    refresh_hash: &str,
+    now: DateTime<Utc>,
+) -> AppResult<(SessionFamily, Staff)> {
+    let staff = staff(c, tenant, agent)?;
+    let session = sessions::begin(c, TokenScope::Workspace, Some(tenant), agent.as_str(), refresh_hash, now)?;
+    agents::agent_signed_in(c, tenant, agent, now)?;
+    Ok((session, staff))
+}
+
+/// The member of the staff that an owner is: made when the owner first enters, without a password, so that the
+/// only way in is by the owner's own account.
+fn agent_of_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<AgentId> {
+    let tenant = &owner.tenant_id;
+    if let Some(agent) = identities::owner_agent_get(c, tenant, &owner.id)? {
+        return Ok(agent);
+    }
+    // Somebody of the staff may be called by the owner's address already.
+    let taken = agents::agent_by_username(c, tenant, &owner.email)?.is_some();
+    let new = NewAgent {
+        username: if taken { owner.id.to_string() } else { owner.email.clone() },
+        password_hash: None,
+        name: owner.name.clone().unwrap_or_else(|| owner.email.clone()),
+        email: Some(owner.email.clone()),
+        role: WorkspaceRole::Owner.to_string(),
+        department_id: None,
+    };
+    let agent = agents::agent_insert(c, tenant, &new, now)?;
+    identities::owner_agent_insert(c, tenant, &owner.id, &agent.id)?;
+    Ok(agent.id)
+}
+
+impl Staff {
+    fn told(self) -> WorkspaceAgent {
+        let role = WorkspaceRole::from(self.agent.role);
+        WorkspaceAgent {
+            agent_id: self.agent.id.into_string(),
+            username: self.agent.username,
+            name: self.agent.name,
+            is_owner: role == WorkspaceRole::Owner,
+            is_admin: matches!(role, WorkspaceRole::Owner | WorkspaceRole::Admin),
+            role,
+            client_id: self.tenant.id.into_string(),
+            client_slug: self.tenant.slug,
+            position: None,
+            department: self.department.map(|department| WorkspaceDepartment {
+                department_id: Some(department.id.into_string()),
+                name: Some(department.name),
+                ..WorkspaceDepartment::default()
+            }),
+            profile_image: Default::default(),
+            type_call: Default::default(),
+        }
+    }
+}
+
+fn entry_refused() -> AppError {
+    AppError::new(
+        Kind::Unauthenticated,
+        ErrorCode::AuthEntryTokenInvalid,
+        "This entry token was used, is over, or is not for this workspace. Have the owner's dashboard make another.",
+    )
+}

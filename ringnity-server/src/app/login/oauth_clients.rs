@@ -1,0 +1,437 @@
+//! OAuth clients of a tenant: registered, changed, given another secret, revoked, and after that deleted. What
+//! they may then do is Login with Ringnity's.
+
+use ringnity_store::oauth_clients::{self, NewOauthClient, OauthClient, OauthClientChanges};
+use ringnity_store::plans::{Feature, Quota};
+use ringnity_store::{Conn, OauthClientId, TenantId, sessions};
+use ringnity_types::{
+    ConstTrue, CreateOAuthClientRequest, ErrorCode, Field, OAuthClient, OAuthClientData, OAuthClientDeleted,
+    OAuthClientList, OAuthClientSecret, OAuthClientStatus, OAuthClientType, OAuthScope,
+    UpdateOAuthClientRequest,
+};
+use url::{Host, Url};
+
+use crate::app::login::oauth_scopes;
+use crate::app::{App, AppError, AppResult, Kind, Repeat, plans};
+use crate::secrets::{self, NewSecret};
+
+/// What clients call themselves begins with this.
+const CLIENT_ID_PREFIX: &str = "rn_oauth_";
+
+/// Prefix of their secrets, so that a leaked one is recognised.
+const SECRET_PREFIX: &str = "rn_os_";
+
+/// Every client of the tenant, and what a console needs to make another. `discovery_url` is where applications
+/// read how to sign people in.
+pub async fn list_oauth_clients(
+    app: &App,
+    tenant: TenantId,
+    discovery_url: String,
+) -> AppResult<OAuthClientList> {
+    let stored =
+        app.store.read(move |c| oauth_clients::oauth_client_list(c, &tenant).map_err(AppError::from)).await?;
+    Ok(OAuthClientList {
+        oauth_clients: stored.into_iter().map(client).collect(),
+        available_scopes: app.oauth_scopes.available(),
+        recommended_scopes: oauth_scopes::recommended(),
+        scope_catalog: app.oauth_scopes.catalog(),
+        client_types: OAuthClientType::ALL.to_vec(),
+        discovery_url,
+    })
+}
+
+/// Registers a client; the only time its secret is told, if it has one.
+pub async fn create_oauth_client(
+    app: &App,
+    tenant: TenantId,
+    request: CreateOAuthClientRequest,
+    repeat: Repeat,
+) -> AppResult<OAuthClientSecret> {
+    let client_type = request.type_.unwrap_or(OAuthClientType::Confidential);
+    let public = client_type == OAuthClientType::Public;
+    let mut faults = Vec::new();
+    let name = name(&request.name, &mut faults);
+    let redirect_uris = redirect_uris(request.redirect_uris, &mut faults);
+    let allowed_scopes = scopes(app, &request.allowed_scopes, &mut faults)?;
+    let require_pkce = pkce(public, request.require_pkce, public, &mut faults);
+    must_be_sound(faults)?;
+    let secret = if public { None } else { Some(new_secret()?) };
+    let new = NewOauthClient {
+        client_id: new_client_id()?,
+        name,
+        client_type: client_type.to_string(),
+        secret_hash: secret.as_ref().map(|secret| secret.hash.clone()),
+        redirect_uris,
+        allowed_scopes,
+        require_pkce,
+    };
+    let now = app.now();
+    app.once(repeat, move |c| {
+        plans::must_include(c, &tenant, Feature::Oauth)?;
+        let count = oauth_clients::oauth_client_count(c, &tenant)? + 1;
+        let code = ErrorCode::DeveloperOauthClientLimitReached;
+        plans::must_have_room(c, &tenant, Quota::OauthClients, count, code, |limit| {
+            format!("The plan allows {limit} OAuth clients. Revoke and delete one, or change the plan.")
+        })?;
+        let stored = oauth_clients::oauth_client_insert(c, &tenant, &new, now)?;
+        Ok(told_once(stored, secret.as_ref()))
+    })
+    .await
+}
+
+/// Changes a client. One that is revoked stays as it is, unless it is made active again.
+pub async fn update_oauth_client(
+    app: &App,
+    tenant: TenantId,
+    id: OauthClientId,
+    request: UpdateOAuthClientRequest,
+) -> AppResult<OAuthClientData> {
+    let mut faults = Vec::new();
+    let new_name = request.name.as_deref().map(|text| name(text, &mut faults));
+    let new_uris = request.redirect_uris.clone().map(|uris| redirect_uris(uris, &mut faults));
+    let new_scopes =
+        request.allowed_scopes.as_deref().map(|list| scopes(app, list, &mut faults)).transpose()?;
+    let now = app.now();
+    let stored = app
+        .store
+        .write(move |c| {
+            let before = get(c, &tenant, &id)?;
+            let reviving = request.status == Some(OAuthClientStatus::Active);
+            let revoking = request.status == Some(OAuthClientStatus::Revoked);
+            let mut faults = faults.clone();
+            let public = match &request.type_ {
+                Some(wanted) => *wanted == OAuthClientType::Public,
+                None => is_public(&before),
+            };
+            // A client that becomes public, and says nothing of PKCE, must use it from now on.
+            let require_pkce = pkce(public, request.require_pkce, public || before.require_pkce, &mut faults);
+            must_be_sound(faults)?;
+            if request == UpdateOAuthClientRequest::default() {
+                return Ok(before);
+            }
+            let only_revoking =
+                UpdateOAuthClientRequest { status: request.status.clone(), ..Default::default() };
+            if revoking && request == only_revoking {
+                return revoke(c, &tenant, before, now);
+            }
+            if before.revoked_at.is_some() && !reviving {
+                return Err(AppError::new(
+                    Kind::Conflict,
+                    ErrorCode::DeveloperOauthClientRevoked,
+                    "This OAuth client is revoked. Send status active with the change to use it again.",
+                ));
+            }
+            plans::must_include(c, &tenant, Feature::Oauth)?;
+            let changes = OauthClientChanges {
+                name: new_name.clone(),
+                client_type: request.type_.as_ref().map(ToString::to_string),
+                // A public client cannot keep a secret; one that is confidential again gets another.
+                secret_hash: (public && !is_public(&before)).then_some(None),
+                redirect_uris: new_uris.clone(),
+                allowed_scopes: new_scopes.clone(),
+                require_pkce: Some(require_pkce),
+                revoked_at: reviving.then_some(None),
+            };
+            let changed =
+                oauth_clients::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
+            if revoking { revoke(c, &tenant, changed, now) } else { Ok(changed) }
+        })
+        .await?;
+    Ok(OAuthClientData { oauth_client: client(stored) })
+}
+
+/// Revokes a client with everything that was given to it. Once is enough, and twice does no harm.
+pub async fn revoke_oauth_client(
+    app: &App,
+    tenant: TenantId,
+    id: OauthClientId,
+) -> AppResult<OAuthClientData> {
+    let now = app.now();
+    let stored = app
+        .store
+        .write(move |c| {
+            let before = get(c, &tenant, &id)?;
+            revoke(c, &tenant, before, now)
+        })
+        .await?;
+    Ok(OAuthClientData { oauth_client: client(stored) })
+}
+
+/// Puts a new secret in place of the old one, which opens nothing from then on.
+pub async fn rotate_oauth_client_secret(
+    app: &App,
+    tenant: TenantId,
+    id: OauthClientId,
+    repeat: Repeat,
+) -> AppResult<OAuthClientSecret> {
+    let secret = new_secret()?;
+    let now = app.now();
+    app.once(repeat, move |c| {
+        let before = get(c, &tenant, &id)?;
+        if before.revoked_at.is_some() {
+            return Err(AppError::new(
+                Kind::Conflict,
+                ErrorCode::DeveloperOauthClientRevoked,
+                "This OAuth client is revoked, and a new secret would open nothing. Make it active first.",
+            ));
+        }
+        if is_public(&before) {
+            return Err(AppError::new(
+                Kind::Conflict,
+                ErrorCode::DeveloperOauthClientPublic,
+                "A public client has no secret: it proves itself with PKCE. Make it confidential first.",
+            ));
+        }
+        plans::must_include(c, &tenant, Feature::Oauth)?;
+        let hash = Some(Some(secret.hash.clone()));
+        let changes = OauthClientChanges { secret_hash: hash, ..OauthClientChanges::default() };
+        let stored =
+            oauth_clients::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
+        Ok(told_once(stored, Some(&secret)))
+    })
+    .await
+}
+
+/// Deletes a client for good that was revoked before.
+pub async fn delete_revoked_oauth_client(
+    app: &App,
+    tenant: TenantId,
+    id: OauthClientId,
+) -> AppResult<OAuthClientDeleted> {
+    let deleted = id.clone();
+    app.store
+        .write(move |c| {
+            if get(c, &tenant, &id)?.revoked_at.is_none() {
+                return Err(AppError::new(
+                    Kind::Conflict,
+                    ErrorCode::DeveloperOauthClientActive,
+                    "This OAuth client is active. Revoke it first, so that nobody stays signed in through it.",
+                ));
+            }
+            oauth_clients::oauth_client_delete(c, &tenant, &id)?;
+            Ok(())
+        })
+        .await?;
+    Ok(OAuthClientDeleted { oauth_client_id: deleted.into_string(), deleted: ConstTrue })
+}
+
+fn get(c: &mut Conn, tenant: &TenantId, id: &OauthClientId) -> AppResult<OauthClient> {
+    oauth_clients::oauth_client_get(c, tenant, id)?.ok_or_else(unknown)
+}
+
+/// Ends a client and the sessions that people have through it.
+fn revoke(
+    c: &mut Conn,
+    tenant: &TenantId,
+    before: OauthClient,
+    now: chrono::DateTime<chrono::Utc>,
+) -> AppResult<OauthClient> {
+    if before.revoked_at.is_some() {
+        return Ok(before);
+    }
+    sessions::session_revoke_by_credential(c, tenant, before.id.as_str(), now)?;
+    let changes = OauthClientChanges { revoked_at: Some(Some(now)), ..OauthClientChanges::default() };
+    oauth_clients::oauth_client_update(c, tenant, &before.id, &changes, now)?.ok_or_else(unknown)
+}
+
+fn is_public(stored: &OauthClient) -> bool {
+    stored.client_type == OAuthClientType::Public.as_str()
+}
+
+/// What a client calls itself.
+pub fn new_client_id() -> AppResult<String> {
+    Ok(format!("{CLIENT_ID_PREFIX}{}", &secrets::random_hex().map_err(AppError::internal)?[..24]))
+}
+
+fn new_secret() -> AppResult<NewSecret> {
+    secrets::generate(SECRET_PREFIX).map_err(AppError::internal)
+}
+
+/// A name that people can tell a client by.
+fn name(text: &str, faults: &mut Vec<String>) -> String {
+    let name = text.trim();
+    if name.is_empty() {
+        faults.push("/body/name: is blank".to_owned());
+    }
+    name.to_owned()
+}
+
+/// Redirect addresses exactly as they were given, each once: they are compared letter by letter later.
+fn redirect_uris(given: Vec<String>, faults: &mut Vec<String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    for (place, uri) in given.into_iter().enumerate() {
+        if let Some(fault) = redirect_fault(&uri) {
+            faults.push(format!("/body/redirectUris/{place}: {fault}"));
+        } else if !kept.contains(&uri) {
+            kept.push(uri);
+        }
+    }
+    kept
+}
+
+/// What speaks against sending people with their code to that address.
+pub fn redirect_fault(uri: &str) -> Option<&'static str> {
+    // The parser below repairs what browsers repair; an address that is compared as text must need no repair.
+    let odd = |letter: char| letter.is_whitespace() || letter.is_control() || letter == '\\';
+    let Ok(url) = Url::parse(uri) else { return Some("is no address; write it out, https:// first") };
+    if uri.contains(odd) {
+        return Some("holds spaces or backslashes; write them percent-encoded");
+    }
+    if uri.contains('#') {
+        return Some("has a fragment; leave out the # and what follows");
+    }
+    let Some(host) = url.host() else { return Some("must begin with https:// and a host") };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("has a user name in it; leave it out");
+    }
+    if uri.contains('*') {
+        return Some("holds a *; write each address out");
+    }
+    let loopback = match host {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    match url.scheme() {
+        "https" => None,
+        "http" if loopback => None,
+        "http" => Some("is sent without encryption; use https, or http on localhost while developing"),
+        _ => Some("must begin with https://"),
+    }
+}
+
+/// Scopes each once. One that is only planned is refused for that.
+fn scopes(app: &App, given: &[OAuthScope], faults: &mut Vec<String>) -> AppResult<Vec<String>> {
+    let planned: Vec<String> = given
+        .iter()
+        .enumerate()
+        .filter(|(_, scope)| !app.oauth_scopes.is_available(scope))
+        .map(|(place, scope)| format!("/body/allowedScopes/{place}: {scope} is planned"))
+        .collect();
+    if !planned.is_empty() {
+        let refusal = AppError::new(
+            Kind::Invalid,
+            ErrorCode::DeveloperOauthScopePlanned,
+            "Some of these scopes are planned and cannot be asked for yet. The list of clients has those that can.",
+        );
+        return Err(planned.into_iter().fold(refusal, AppError::detail));
+    }
+    if given.is_empty() {
+        faults.push("/body/allowedScopes: a client without scopes can do nothing".to_owned());
+    }
+    let mut kept: Vec<String> = Vec::new();
+    for scope in given {
+        if !kept.iter().any(|known| known == scope.as_str()) {
+            kept.push(scope.to_string());
+        }
+    }
+    Ok(kept)
+}
+
+/// Whether PKCE is required: always of public clients, which have nothing else.
+fn pkce(public: bool, asked: Option<bool>, otherwise: bool, faults: &mut Vec<String>) -> bool {
+    if public && asked == Some(false) {
+        faults.push("/body/requirePkce: a public client must use PKCE".to_owned());
+    }
+    asked.unwrap_or(otherwise)
+}
+
+fn must_be_sound(faults: Vec<String>) -> AppResult<()> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let refusal = AppError::new(
+        Kind::Invalid,
+        ErrorCode::DeveloperOauthClientValidationFailed,
+        "This is no client that people could be signed in for. Mend what the details name.",
+    );
+    Err(faults.into_iter().fold(refusal, AppError::detail))
+}
+
+fn told_once(stored: OauthClient, secret: Option<&NewSecret>) -> OAuthClientSecret {
+    let warning = match secret {
+        Some(_) => "Keep the secret on your servers now: it is not shown again. An older one opens nothing.",
+        None => "A public client has no secret. It must use PKCE each time it signs somebody in.",
+    };
+    OAuthClientSecret {
+        oauth_client: client(stored),
+        client_secret: secret.map(|secret| secret.text.clone()),
+        warning: warning.to_owned(),
+    }
+}
+
+fn client(stored: OauthClient) -> OAuthClient {
+    OAuthClient {
+        status: match stored.revoked_at {
+            None => OAuthClientStatus::Active,
+            Some(_) => OAuthClientStatus::Revoked,
+        },
+        id: stored.id.into_string(),
+        client_id: stored.client_id,
+        name: stored.name,
+        type_: OAuthClientType::from(stored.client_type),
+        allowed_scopes: stored.allowed_scopes.into_iter().map(OAuthScope::from).collect(),
+        redirect_uris: stored.redirect_uris,
+        require_pkce: stored.require_pkce,
+        updated_at: Some(stored.updated_at),
+        created_at: Some(stored.created_at),
+        last_used_at: Field::or_absent(stored.last_used_at),
+        revoked_at: Field::or_absent(stored.revoked_at),
+    }
+}
+
+fn unknown() -> AppError {
+    AppError::not_found(
+        ErrorCode::DeveloperOauthClientNotFound,
+        "There is no such OAuth client. List the clients and use the id, not the clientId.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_sent_back_by_https_or_to_their_own_machine() {
+        for uri in [
+            "https://crm.example.com/oauth/callback",
+            "https://crm.example.com",
+            "https://crm.example.com:8443/back?tenant=1&x=%20",
+            "https://xn--bcher-kva.example/",
+            "http://localhost/callback",
+            "http://localhost:3000/callback",
+            "http://127.0.0.1:49152/",
+            "http://[::1]:3000/callback",
+        ] {
+            assert_eq!(redirect_fault(uri), None, "{uri}");
+        }
+        for uri in [
+            "https://crm.example.com/callback#",
+            "https://crm.example.com/callback#token",
+            "http://crm.example.com/callback",
+            "http://localhost.evil.example/",
+            "http://127.0.0.1.evil.example/",
+            "http://10.0.0.1/",
+            "http://user@localhost/",
+            "https://user:secret@crm.example.com/",
+            "https://*.example.com/",
+            "https://crm.example.com/*",
+            "https:\\\\crm.example.com/",
+            "https://crm.example.com/a b",
+            " https://crm.example.com/",
+            "https://crm.example.com/\tx",
+            "javascript:alert(1)",
+            "javascript://crm.example.com/%0aalert(1)",
+            "data:text/html,hello",
+            "file:///etc/passwd",
+            "com.example.app:/callback",
+            "urn:ietf:wg:oauth:2.0:oob",
+            "/callback",
+            "crm.example.com/callback",
+            "https://",
+            "",
+        ] {
+            assert!(redirect_fault(uri).is_some(), "{uri}");
+        }
+    }
+}

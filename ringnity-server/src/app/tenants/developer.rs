@@ -1,0 +1,74 @@
+//! Developer settings of a tenant: where its widget may be used, and whether everything is there to use it.
+
+use ringnity_store::tenants as stored;
+use ringnity_store::{Conn, TenantId};
+use ringnity_types::{DeveloperSettings, DeveloperTestRequest, Readiness, UpdateAllowedDomainsRequest};
+
+use crate::app::tenants::domains;
+use crate::app::tenants::readiness::{Question, readiness};
+use crate::app::{App, AppResult, tenants};
+
+/// What developers of a tenant need to know.
+pub async fn get_developer_settings(app: &App, tenant: TenantId) -> AppResult<DeveloperSettings> {
+    let now = app.now();
+    app.store.read(move |c| settings(c, &tenant, now)).await
+}
+
+/// Puts another list of allowed domains in place of the one there is.
+pub async fn update_developer_allowed_domains(
+    app: &App,
+    tenant: TenantId,
+    request: UpdateAllowedDomainsRequest,
+) -> AppResult<DeveloperSettings> {
+    let wanted = domains::normalise_all(&request.allowed_domains, "/body/allowedDomains")?;
+    let now = app.now();
+    app.store
+        .write(move |c| {
+            tenants::replace_domains(c, &tenant, &wanted, now)?;
+            settings(c, &tenant, now)
+        })
+        .await
+}
+
+/// Looks whether everything is there to use the SDKs, from a page that is named.
+pub async fn test_developer_sdk_settings(
+    app: &App,
+    tenant: TenantId,
+    request: Option<DeveloperTestRequest>,
+) -> AppResult<Readiness> {
+    let DeveloperTestRequest { origin, slug, service } = request.unwrap_or_default();
+    let question = Question { origin, service };
+    let now = app.now();
+    app.store
+        .read(move |c| {
+            if let Some(slug) = &slug {
+                let own = stored::tenant_get(c, &tenant)?.ok_or_else(tenants::unknown)?;
+                if own.slug != *slug {
+                    return Err(tenants::unknown());
+                }
+            }
+            readiness(c, &tenant, &question, now)
+        })
+        .await
+}
+
+/// The same look for the customer's backend.
+pub async fn get_sdk_readiness(app: &App, tenant: TenantId) -> AppResult<Readiness> {
+    let now = app.now();
+    app.store.read(move |c| readiness(c, &tenant, &Question::default(), now)).await
+}
+
+fn settings(
+    c: &mut Conn,
+    tenant: &TenantId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> AppResult<DeveloperSettings> {
+    let own = stored::tenant_get(c, tenant)?.ok_or_else(tenants::unknown)?;
+    let services = readiness(c, tenant, &Question::default(), now)?.services;
+    Ok(DeveloperSettings {
+        tenant: Some(tenants::own_view(&own)),
+        allowed_domains: Some(stored::tenant_domain_list(c, tenant)?),
+        public_key: Some(own.public_key),
+        services,
+    })
+}

@@ -1,0 +1,99 @@
+//! The services of the contract, and what plan, subscription and configuration make of each. One place, so that what
+//! a widget is told, what the dashboard shows and what a rule allows cannot differ.
+
+use chrono::{DateTime, Utc};
+use ringnity_store::plans::Feature;
+use ringnity_store::tenants::Subscription;
+use ringnity_types::{ServiceCapability, ServiceKey, ServiceStatus, SubscriptionStatus};
+
+/// Why AI is not ready.
+pub(crate) const NO_AI: &str = "no AI provider is configured for this tenant";
+
+/// The services of the contract, with the plan features that each needs.
+const SERVICES: [(ServiceKey, &str, &[Feature]); 6] = [
+    (ServiceKey::Chat, "Chat", &[Feature::Chat]),
+    (ServiceKey::VoiceCall, "Voice call", &[Feature::Voice]),
+    (ServiceKey::VideoCall, "Video call", &[Feature::Video]),
+    (ServiceKey::AiChat, "AI chat", &[Feature::Ai]),
+    (ServiceKey::AiVoice, "AI voice", &[Feature::Ai, Feature::AiVoice]),
+    (ServiceKey::AiVideo, "AI video", &[Feature::Ai, Feature::AiVoice, Feature::Video]),
+];
+
+/// What the plan's features make of each service, with the reason where one is blocked.
+pub fn services(features: &[Feature]) -> Vec<ServiceCapability> {
+    SERVICES
+        .iter()
+        .zip(1_i64..)
+        .map(|((key, label, needed), place)| {
+            let (status, reason) = if let Some(lacking) = lacks(features, needed) {
+                (ServiceStatus::NotInPlan, Some(lacking))
+            } else if needed.contains(&Feature::Ai) {
+                (ServiceStatus::AiNotReady, Some(NO_AI.to_owned()))
+            } else {
+                (ServiceStatus::Available, None)
+            };
+            ServiceCapability {
+                allowed: Some(status == ServiceStatus::Available),
+                key: key.clone(),
+                label: Some((*label).to_owned()),
+                status,
+                reason,
+                required_features: Some(needed.iter().map(|feature| feature.as_str().to_owned()).collect()),
+                admin_enabled: Some(true),
+                sort_order: Some(place * 10),
+            }
+        })
+        .collect()
+}
+
+/// Which of the needed features are not there, in words; `None` where all are.
+pub(crate) fn lacks(features: &[Feature], needed: &[Feature]) -> Option<String> {
+    let missing: Vec<&str> =
+        needed.iter().filter(|feature| !features.contains(feature)).map(|feature| feature.as_str()).collect();
+    (!missing.is_empty()).then(|| format!("the plan lacks: {}", missing.join(", ")))
+}
+
+/// Blocks a service that the plan contains; one that it lacks says so already, which is the better reason.
+pub(crate) fn hold(service: &mut ServiceCapability, status: &ServiceStatus, reason: &str) {
+    if service.status != ServiceStatus::NotInPlan {
+        service.status = status.clone();
+        service.allowed = Some(false);
+        service.reason = Some(reason.to_owned());
+    }
+}
+
+/// Why a subscription no longer carries the plan, if so. A tenant without one pays in another way. What was
+/// canceled holds to the end of the period that is paid.
+pub(crate) fn lapse(subscription: Option<&Subscription>, now: DateTime<Utc>) -> Option<&'static str> {
+    let subscription = subscription?;
+    let over = subscription.current_period_end.map(|end| end <= now);
+    match SubscriptionStatus::from(subscription.status.as_str()) {
+        SubscriptionStatus::Expired => Some("the subscription has expired; renew it"),
+        SubscriptionStatus::Canceled if over != Some(false) => {
+            Some("the subscription was canceled; choose a plan to go on")
+        }
+        SubscriptionStatus::Trialing if over == Some(true) => {
+            Some("the trial is over; choose a plan to go on")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_available_when_the_plan_has_all_it_needs() {
+        let services = services(&[Feature::Chat, Feature::Video, Feature::Ai]);
+        let status =
+            |key| services.iter().find(|service| service.key == key).map(|service| service.status.clone());
+        assert_eq!(status(ServiceKey::Chat), Some(ServiceStatus::Available));
+        assert_eq!(status(ServiceKey::VoiceCall), Some(ServiceStatus::NotInPlan));
+        assert_eq!(status(ServiceKey::AiChat), Some(ServiceStatus::AiNotReady));
+        assert_eq!(status(ServiceKey::AiVideo), Some(ServiceStatus::NotInPlan));
+        for service in services.iter().chain(&super::services(&[])) {
+            assert_eq!(service.reason.is_none(), service.status == ServiceStatus::Available, "{service:?}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Devices that get push notifications: registered by whoever is signed in on them, and switched off again.
+
+use ringnity_store::devices::{self, DevicePushToken as Stored, NewDevice};
+use ringnity_store::plans::Feature;
+use ringnity_store::{AgentId, Conn, TenantId, VisitorId, agents, visitors};
+use ringnity_types::{
+    DevicePushAudience, DevicePushPlatform, DevicePushProvider, DevicePushToken, DevicePushTokenData,
+    DevicePushTokenDisabled, ErrorCode, Field, RegisterDevicePushTokenRequest, SdkCallMode,
+    UnregisterDevicePushTokenRequest,
+};
+
+use crate::app::given;
+use crate::app::identity::sdk_tokens::metadata_text;
+use crate::app::{App, AppError, AppResult, Kind, Repeat, plans};
+use crate::secrets;
+
+/// Who is signed in on a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A visitor, perhaps with an identity that is vouched for.
+    Visitor {
+        /// The visitor.
+        id: String,
+        /// The identity.
+        external_id: Option<String>,
+    },
+    /// An agent.
+    Agent {
+        /// The agent.
+        id: String,
+    },
+    /// The tenant's administration.
+    Admin {
+        /// Who acts.
+        subject: String,
+    },
+}
+
+impl Holder {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Visitor { .. } => "visitor",
+            Self::Agent { .. } => "agent",
+            Self::Admin { .. } => "admin",
+        }
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::Visitor { id, .. } | Self::Agent { id } | Self::Admin { subject: id } => id,
+        }
+    }
+
+    /// Whether `device` may be changed by whoever only knows what it is called: who registered it, and visitors if
+    /// that was one whom nobody vouched for. Such a visitor is another one in each session, and the name that the app
+    /// gave to its device is all there is to know it by.
+    fn has(&self, c: &mut Conn, tenant: &TenantId, device: &Stored) -> AppResult<bool> {
+        if device.subject_kind != self.kind() {
+            return Ok(false);
+        }
+        if device.subject_id == self.id() {
+            return Ok(true);
+        }
+        if !matches!(self, Self::Visitor { .. }) {
+            return Ok(false);
+        }
+        let visitor = visitors::visitor_get(c, tenant, &VisitorId::from(device.subject_id.as_str()))?;
+        Ok(visitor.is_none_or(|visitor| visitor.external_id.is_none()))
+    }
+
+    /// Whom the device is for. An app that says nothing says `visitor`, so that is what an agent's or an
+    /// administrator's may leave unsaid; nobody else gets what is meant for the staff.
+    fn audience(&self, wanted: DevicePushAudience) -> AppResult<DevicePushAudience> {
+        let allowed = match (self, &wanted) {
+            (Self::Visitor { .. }, DevicePushAudience::Visitor | DevicePushAudience::Customer) => wanted,
+            (Self::Agent { .. }, DevicePushAudience::Visitor | DevicePushAudience::Agent) => {
+                DevicePushAudience::Agent
+            }
+            (Self::Admin { .. }, DevicePushAudience::Visitor | DevicePushAudience::Admin) => {
+                DevicePushAudience::Admin
+            }
+            _ => {
+                return Err(unfit("The audience does not fit the token that was sent. Leave it out.")
+                    .detail(format!(
+                        "/body/audience: {wanted} is not for whoever is signed in as {}",
+                        self.kind()
+                    )));
+            }
+        };
+        Ok(allowed)
+    }
+
+    /// The agent of the device. Whoever does not exist for the holder is not found.
+    fn agent(&self, c: &mut Conn, tenant: &TenantId, named: Option<&str>) -> AppResult<Option<String>> {
+        match (self, named) {
+            (Self::Agent { id }, None) => Ok(Some(id.clone())),
+            (Self::Agent { id }, Some(named)) if named == id => Ok(Some(id.clone())),
+            (_, None) => Ok(None),
+            (Self::Admin { .. }, Some(named)) => {
+                let agent = agents::agent_get(c, tenant, &AgentId::from(named))?.ok_or_else(no_agent)?;
+                Ok(Some(agent.id.into_string()))
+            }
+            (_, Some(_)) => Err(no_agent()),
+        }
+    }
+}
+
+/// Registers a device, or brings a known one up to date.
+pub async fn register_device_push_token(
+    app: &App,
+    tenant: TenantId,
+    holder: Holder,
+    request: RegisterDevicePushTokenRequest,
+    repeat: Repeat,
+) -> AppResult<DevicePushTokenData> {
+    let now = app.now();
+    if request.token.trim().is_empty() {
+        return Err(unfit("The token is blank. Send the one that the push service gave to the app.")
+            .detail("/body/token: is blank"));
+    }
+    let audience = holder.audience(request.audience)?;
+    let named = given(request.agent_id);
+    let external_id = match &holder {
+        // A visitor is nobody whom nobody vouches for, whatever the app says.
+        Holder::Visitor { external_id, .. } => external_id.clone(),
+        Holder::Agent { .. } | Holder::Admin { .. } => given(request.external_id),
+    };
+    let new = NewDevice {
+        subject_kind: holder.kind().to_owned(),
+        subject_id: holder.id().to_owned(),
+        platform: request.platform.to_string(),
+        provider: request.provider.to_string(),
+        token_hash: secrets::hash(&request.token),
+        token: request.token,
+        device_id: given(request.device_id),
+        app_id: given(request.app_id),
+        audience: audience.to_string(),
+        external_id,
+        agent_id: None,
+        call_mode: request.call_mode.to_string(),
+        metadata: metadata_text(request.metadata.as_deref())?,
+    };
+    app.once(repeat, move |c| {
+            plans::must_include(c, &tenant, Feature::MobileSdk)?;
+            let agent_id = holder.agent(c, &tenant, named.as_deref())?;
+            let device_id = new.device_id.as_deref();
+            for known in devices::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {
+                // Whoever has the token has the device. Knowing what a device is called is less: with another token
+                // it is the holder's only where nobody else is known to hold it. An app that was installed again,
+                // and has another token in a session that nobody vouches for, cannot be told from a stranger who has
+                // heard of the deviceId: it gets its device back once its user is vouched for again.
+                let same = known.token_hash == new.token_hash || holder.has(c, &tenant, &known)?;
+                if known.enabled && !same {
+                    return Err(AppError::new(
+                        Kind::Conflict,
+                        ErrorCode::ResourceConflict,
+                        "This deviceId is registered by somebody else. Unregister it there first, or send another deviceId.",
+                    ));
+                }
+            }
+            let new = NewDevice { agent_id, ..new.clone() };
+            let stored = devices::device_put(c, &tenant, &new, now)?;
+            Ok(DevicePushTokenData { device: device(stored) })
+        })
+        .await
+}
+
+/// Switches a device off, by its token, by its device id, or by both, which must then be of one device.
+pub async fn unregister_device_push_token(
+    app: &App,
+    tenant: TenantId,
+    holder: Holder,
+    request: UnregisterDevicePushTokenRequest,
+) -> AppResult<DevicePushTokenDisabled> {
+    let now = app.now();
+    let provider = request.provider.to_string();
+    let (device_id, token_hash) = (request.device_id, request.token.as_deref().map(secrets::hash));
+    app.store
+        .write(move |c| {
+            let found =
+                devices::device_find(c, &tenant, &provider, device_id.as_deref(), token_hash.as_deref())?;
+            let known = found
+                .into_iter()
+                .find(|known| {
+                    device_id.as_ref().is_none_or(|id| known.device_id.as_ref() == Some(id))
+                        && token_hash.as_ref().is_none_or(|hash| known.token_hash == *hash)
+                })
+                .ok_or_else(unknown)?;
+            // Whoever has the token has the device.
+            let may = token_hash.is_some() || holder.has(c, &tenant, &known)?;
+            if !may || !devices::device_disable(c, &tenant, &known.id, now)? {
+                return Err(unknown());
+            }
+            Ok::<_, AppError>(())
+        })
+        .await?;
+    Ok(DevicePushTokenDisabled { disabled: 1 })
+}
+
+fn device(stored: Stored) -> DevicePushToken {
+    DevicePushToken {
+        id: stored.id.into_string(),
+        client_id: stored.tenant_id.into_string(),
+        platform: DevicePushPlatform::from(stored.platform),
+        provider: DevicePushProvider::from(stored.provider),
+        audience: DevicePushAudience::from(stored.audience),
+        updated_at: Some(stored.updated_at),
+        created_at: Some(stored.created_at),
+        last_seen_at: Some(stored.last_seen_at),
+        enabled: stored.enabled,
+        call_mode: Some(SdkCallMode::from(stored.call_mode)),
+        device_id: Field::or_absent(stored.device_id),
+        app_id: Field::or_absent(stored.app_id),
+        external_id: Field::or_absent(stored.external_id),
+        agent_id: Field::or_absent(stored.agent_id),
+    }
+}
+
+fn unfit(message: &'static str) -> AppError {
+    AppError::new(Kind::Invalid, ErrorCode::SdkDeviceTokenInvalid, message)
+}
+
+fn no_agent() -> AppError {
+    AppError::not_found(
+        ErrorCode::ResourceNotFound,
+        "There is no such agent for whoever is signed in here. Leave agentId out.",
+    )
+}
+
+fn unknown() -> AppError {
+    AppError::not_found(
+        ErrorCode::SdkDeviceTokenNotFound,
+        "No such device is registered here. Check token, deviceId and provider: all that are sent must be of one device.",
+    )
+}

@@ -1,0 +1,45 @@
+//! What a widget or an app learns before anybody is known to it: the tenant, its looks, its services.
+
+use ringnity_store::plans;
+use ringnity_store::tenants::subscription_get;
+use ringnity_types::{RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceStatus};
+
+use crate::app::tenants::services::{hold, lapse, services};
+use crate::app::tenants::{self, TenantHints};
+use crate::app::{App, AppError, AppResult, health};
+
+/// The tenant's public settings. With `debug`, blocked services say why.
+pub async fn bootstrap_runtime(
+    app: &App,
+    hints: TenantHints,
+    origin: Option<String>,
+    debug: bool,
+) -> AppResult<RuntimeBootstrap> {
+    let now = app.now();
+    let (tenant, services) = app
+        .store
+        .read(move |c| {
+            let tenant = tenants::tenant_of_page(c, &hints, origin.as_deref())?;
+            let mut services = services(&plans::plan_features_of_tenant(c, &tenant.id)?);
+            if let Some(reason) = lapse(subscription_get(c, &tenant.id)?.as_ref(), now) {
+                services.iter_mut().for_each(|service| hold(service, &ServiceStatus::NotInPlan, reason));
+            }
+            Ok::<_, AppError>((tenant, services))
+        })
+        .await?;
+    let told = |service| if debug { service } else { ServiceCapability { reason: None, ..service } };
+    Ok(RuntimeBootstrap {
+        branding: Some(RuntimeBranding {
+            display_name: tenant.company_name.clone().or_else(|| tenant.name.clone()),
+            logo_url: tenant.logo_url.clone(),
+            ..RuntimeBranding::default()
+        }),
+        services: services.into_iter().map(told).collect(),
+        sdk: Some(RuntimeSdk {
+            version: Some(health::VERSION.to_owned()),
+            api_base_url: Some(format!("{}/api", app.urls.public)),
+            ..RuntimeSdk::default()
+        }),
+        tenant: tenants::public_view(&tenant),
+    })
+}

@@ -1,0 +1,203 @@
+//! Sessions of visitors. Who a visitor is comes from the customer's backend, by a context token, or is what the
+//! visitor says; the two are never taken for each other.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ringnity_store::sessions::{self, NewSession};
+use ringnity_store::visitors::{self, VisitorContext, VisitorProfile};
+use ringnity_store::{Conn, SessionFamilyId, TenantId};
+use ringnity_types::{CreateRuntimeSessionRequest, ErrorCode, RuntimeSession, VisitorIdentity};
+use serde_json::{Map, Value};
+
+use crate::app::given;
+use crate::app::identity::sdk_tokens::{METADATA, end, metadata_text, sign};
+use crate::app::tenants::{self, TenantHints};
+use crate::app::{App, AppError, AppResult, Kind, Repeat};
+use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
+
+/// Life of a visitor's session, in seconds.
+const LIFE: i64 = 3600;
+
+/// How many free members are kept of a session.
+const MEMBERS: usize = 50;
+
+/// A session for a visitor: a new one, or the one whose identity the context token vouches for.
+pub async fn create_runtime_session(
+    app: &App,
+    hints: TenantHints,
+    origin: Option<String>,
+    request: CreateRuntimeSessionRequest,
+    repeat: Repeat,
+) -> AppResult<RuntimeSession> {
+    let now = app.now();
+    let expires_at = end(now, LIFE);
+    // What the address and the headers say counts more than the body.
+    let hints = if hints.say_anything() {
+        hints
+    } else {
+        TenantHints { public_key: request.api_key, slug: request.slug, ..hints }
+    };
+    let context = request.context_token;
+    let signer = Arc::clone(&app.signer);
+    if let Some(token) = &context {
+        signer.meet(&app.store, token).await?;
+    }
+    let said = request.visitor.unwrap_or_default();
+    let members = request.metadata.map(Map::from).unwrap_or_default();
+    let signs = Arc::clone(&signer);
+    // A page, a tenant or a context token that is not let in any more does not get an earlier answer either.
+    let guard = move |c: &mut Conn| {
+        let claims = context.as_ref().map(|token| read_context(&signer, token, now)).transpose()?;
+        let vouched = claims.map(|claims| vouched(c, &claims, &hints, now)).transpose()?;
+        let tenant = match &vouched {
+            Some(vouched) => tenants::active(c, &vouched.context.tenant_id)?,
+            None => tenants::tenant_of_hints(c, &hints)?,
+        };
+        tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
+        Ok((tenant, vouched))
+    };
+    app.once_guarded(repeat, guard, move |c, (tenant, vouched)| {
+        let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
+        let visitor = visitors::visitor_seen(c, &tenant.id, &profile, now)?;
+        let key = vouched.and_then(|vouched| vouched.credential);
+        let new = NewSession {
+            subject_kind: TokenScope::Visitor.as_str(),
+            subject_id: visitor.id.as_str(),
+            credential_id: key.as_deref(),
+            refresh_hash: None,
+            expires_at,
+        };
+        let session = sessions::session_insert(c, Some(&tenant.id), &new, now)?;
+        let token = sign(&signs, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
+        Ok(RuntimeSession { expires_at: Some(session.expires_at), ..RuntimeSession::new(token, LIFE) })
+    })
+    .await
+}
+
+/// What a context token vouches for, and the key that it was made with.
+struct Vouched {
+    context: VisitorContext,
+    credential: Option<String>,
+}
+
+/// The claims of a context token that is ours and within its time.
+fn read_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<Claims> {
+    let claims = signer.read(token, now).map_err(|problem| match problem {
+        TokenProblem::Invalid => bad_context(),
+        TokenProblem::Expired => AppError::new(
+            Kind::Unauthenticated,
+            ErrorCode::TokenExpired,
+            "The context token has expired. Have the backend make a new one for this visitor.",
+        ),
+    })?;
+    if claims.scope == TokenScope::VisitorContext { Ok(claims) } else { Err(bad_context()) }
+}
+
+/// What is behind a context token, if it still counts and the request is for its tenant.
+fn vouched(c: &mut Conn, claims: &Claims, hints: &TenantHints, now: DateTime<Utc>) -> AppResult<Vouched> {
+    let tenant = TenantId::from(claims.tid.as_deref().unwrap_or_default());
+    if hints.say_anything() && tenants::tenant_of_hints(c, hints)?.id != tenant {
+        return Err(bad_context());
+    }
+    let id = SessionFamilyId::from(claims.sid.as_str());
+    let session = sessions::session_get(c, &id)?
+        .filter(|session| session.is_live(now) && session.subject_kind == claims.scope.as_str())
+        .ok_or_else(bad_context)?;
+    let context = visitors::visitor_context_get(c, &tenant, &session.id)?.ok_or_else(bad_context)?;
+    Ok(Vouched { context, credential: session.credential_id })
+}
+
+/// What is known of the visitor. Where a backend says who it is, what the visitor says of itself counts nothing.
+fn profile(
+    context: Option<&VisitorContext>,
+    said: &VisitorIdentity,
+    members: &Map<String, Value>,
+) -> AppResult<VisitorProfile> {
+    let mut metadata = match context {
+        Some(context) => serde_json::from_str(&context.metadata).map_err(AppError::internal)?,
+        None => Map::new(),
+    };
+    // What the page sends is judged by itself: it does not know what the backend has said. Of both together so much is
+    // kept as one of them may have, the backend's first.
+    let mut room = METADATA.saturating_sub(metadata_text(Some(&metadata))?.len());
+    metadata_text(Some(members))?;
+    for (name, value) in members {
+        // Quotes, colon and comma.
+        let size = name.len() + value.to_string().len() + 4;
+        if metadata.len() < MEMBERS && size <= room && !metadata.contains_key(name) {
+            room -= size;
+            metadata.insert(name.clone(), value.clone());
+        }
+    }
+    let metadata = metadata_text(Some(&metadata))?;
+    let known = context.filter(|context| {
+        [&context.external_id, &context.name, &context.email, &context.phone].into_iter().any(Option::is_some)
+    });
+    Ok(match known.cloned() {
+        Some(VisitorContext { external_id, name, email, phone, .. }) => {
+            VisitorProfile { external_id, claimed_external_id: None, name, email, phone, metadata }
+        }
+        None => VisitorProfile {
+            external_id: None,
+            claimed_external_id: given(said.external_id.clone()),
+            name: given(said.name.clone()),
+            email: given(said.email.clone()),
+            phone: given(said.phone.clone()),
+            metadata,
+        },
+    })
+}
+
+fn bad_context() -> AppError {
+    AppError::new(
+        Kind::Unauthenticated,
+        ErrorCode::SdkContextTokenInvalid,
+        "The context token is not accepted here. Have the backend of this tenant make a new one, or leave it out.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(external_id: Option<&str>, metadata: &str) -> VisitorContext {
+        VisitorContext {
+            family_id: SessionFamilyId::generate(),
+            tenant_id: TenantId::generate(),
+            external_id: external_id.map(str::to_owned),
+            name: None,
+            email: None,
+            phone: None,
+            metadata: metadata.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_visitor_says_is_no_identity_and_does_not_mend_one() {
+        let said = VisitorIdentity {
+            external_id: Some("customer-1".into()),
+            email: Some("me@example.com".into()),
+            ..VisitorIdentity::default()
+        };
+        let alone = profile(None, &said, &Map::new()).expect("profile");
+        assert_eq!(
+            (alone.external_id.as_deref(), alone.claimed_external_id.as_deref()),
+            (None, Some("customer-1"))
+        );
+        let vouched = profile(Some(&context(Some("customer-2"), "{}")), &said, &Map::new()).expect("profile");
+        assert_eq!((vouched.external_id.as_deref(), vouched.email), (Some("customer-2"), None));
+        let only_members = profile(Some(&context(None, r#"{"a":1}"#)), &said, &Map::new()).expect("profile");
+        assert_eq!(only_members.email.as_deref(), Some("me@example.com"));
+        assert_eq!(only_members.metadata, r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn the_backends_members_count_more_and_there_are_never_too_many() {
+        let members: Map<String, Value> = (0..60).map(|n| (format!("m{n}"), Value::from(n))).collect();
+        let known = context(None, r#"{"m0":"backend"}"#);
+        let merged = profile(Some(&known), &VisitorIdentity::default(), &members).expect("profile");
+        let merged: Map<String, Value> = serde_json::from_str(&merged.metadata).expect("JSON");
+        assert_eq!((merged.len(), &merged["m0"]), (MEMBERS, &Value::from("backend")));
+    }
+}

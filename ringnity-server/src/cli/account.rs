@@ -1,0 +1,207 @@
+//! What `agent`, `owner` and `platform-admin` share: switching an account, giving it a password, telling of it. No
+//! command is here.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::app::identity::accounts::{self, Account, AccountName, AccountsOf};
+use crate::cli::desk::{self, DeskArgs, PasswordArgs, told};
+use crate::cli::output::{Outcome, table, tell};
+use crate::clock::Clock;
+
+/// An account that is named by its email, and nothing else.
+#[derive(Debug, clap::Args)]
+pub(super) struct EmailArgs {
+    /// What they sign in with
+    #[arg(value_name = "EMAIL")]
+    pub email: String,
+    #[command(flatten)]
+    pub desk: DeskArgs,
+}
+
+/// The same, and its next password.
+#[derive(Debug, clap::Args)]
+pub(super) struct EmailPasswordArgs {
+    #[command(flatten)]
+    pub password: PasswordArgs,
+    #[command(flatten)]
+    pub one: EmailArgs,
+}
+
+/// An account as it is told: which members say who it is depends on what kind it is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct View {
+    #[serde(flatten)]
+    who: Value,
+    is_active: bool,
+    last_login_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+/// Switches an account on or off, and tells of it.
+pub(super) async fn switch(desk: DeskArgs, name: AccountName, on: bool) -> Result<Outcome> {
+    let store = desk.store().await?;
+    let now = Clock::default().now();
+    let (account, peers) = accounts::switch_account(&store, name, on, now).await.map_err(told)?;
+    let mut answer = serde_json::to_value(view(&account))?;
+    if let (Some(members), Some(peers)) = (answer.as_object_mut(), peers) {
+        let of = if matches!(account, Account::Owner(..)) { "activeOwners" } else { "activePlatformAdmins" };
+        members.insert(of.to_owned(), Value::from(peers));
+    }
+    tell(desk.json, &answer, || {
+        let who = words(&account);
+        if on {
+            return format!("{who} may sign in again.");
+        }
+        let last = match &account {
+            _ if peers != Some(0) => String::new(),
+            Account::Owner(tenant, _) => format!("\nNo owner of {} is switched on any more.", tenant.slug),
+            _ => "\nNobody of the platform's people is switched on any more.".to_owned(),
+        };
+        let undo = undo(&account);
+        format!("{who} is let in nowhere from now on.{last}\n`{undo}` takes it back.")
+    })?;
+    Ok(Outcome::Fine)
+}
+
+/// The password that is given, if one is: whoever signs in as `text` must be able to send both. `sign_in` is what
+/// signing in takes and what the name is called there, `called` what it is called on the command line.
+pub(super) fn read_password(
+    password: &PasswordArgs,
+    sign_in: (&str, &str),
+    text: &str,
+    called: &str,
+) -> Result<Option<String>> {
+    let (schema, member) = sign_in;
+    let given = password.read()?;
+    let sent = json!({ member: text, "password": given.as_deref().unwrap_or("made") });
+    desk::must_fit(schema, &sent, &[(member, called), ("password", "the password")])?;
+    Ok(given)
+}
+
+/// Gives an account another password, and tells it where it was made here.
+pub(super) async fn set_password(
+    desk: DeskArgs,
+    password: PasswordArgs,
+    name: AccountName,
+    sign_in: (&str, &str),
+) -> Result<Outcome> {
+    let text = match &name {
+        AccountName::Agent(_, text) | AccountName::Owner(text) | AccountName::PlatformAdmin(text) => text,
+    };
+    let given = read_password(&password, sign_in, text, &sign_in.1.to_uppercase())?;
+    let store = desk.store().await?;
+    let password = desk::password(given).await?;
+    let made = password.made.clone();
+    let account =
+        accounts::set_password(&store, name, password, Clock::default().now()).await.map_err(told)?;
+    tell_account(&desk, &account, made)
+}
+
+/// Tells of an account, and its password where that was made here.
+pub(super) fn tell_account(desk: &DeskArgs, account: &Account, password: Option<String>) -> Result<Outcome> {
+    let mut answer = serde_json::to_value(view(account))?;
+    if let (Some(members), Some(password)) = (answer.as_object_mut(), &password) {
+        let members: &mut Map<String, Value> = members;
+        members.insert("password".to_owned(), Value::from(password.as_str()));
+    }
+    tell(desk.json, &answer, || {
+        let password = password.as_ref().map_or_else(
+            || "as given".to_owned(),
+            |password| format!("{password}   (told only now: hand it over safely)"),
+        );
+        let off = if account.is_active() {
+            String::new()
+        } else {
+            format!("\nState     off; `{}` lets them in", undo(account))
+        };
+        format!("Account   {}\nPassword  {password}{off}", words(account))
+    })?;
+    Ok(Outcome::Fine)
+}
+
+/// Tells of the accounts there are.
+pub(super) async fn list(desk: &DeskArgs, of: AccountsOf) -> Result<Outcome> {
+    let (named, heading) = match &of {
+        AccountsOf::Staff(_) => ("agents", "role"),
+        AccountsOf::Owners(_) => ("owners", "owner id"),
+        AccountsOf::Platform => ("platformAdmins", "role"),
+    };
+    let accounts = accounts::list_accounts(&desk.store().await?, of).await.map_err(told)?;
+    let views: Vec<View> = accounts.iter().map(view).collect();
+    tell(desk.json, &json!({ named: views }), || {
+        let row = |(account, view): (&Account, &View)| {
+            let (signs_in_as, name, third) = match account {
+                Account::Agent(_, agent) => (agent.username.clone(), agent.name.clone(), agent.role.clone()),
+                Account::Owner(_, owner) => {
+                    (owner.email.clone(), owner.name.clone().unwrap_or_default(), owner.id.to_string())
+                }
+                Account::PlatformAdmin(admin) => {
+                    (admin.email.clone(), admin.name.clone(), admin.role.clone())
+                }
+            };
+            let state = if view.is_active { "on" } else { "off" };
+            let seen = view.last_login_at.map(|at| at.format("%F %R").to_string());
+            [signs_in_as, name, third, state.to_owned(), seen.unwrap_or_else(|| "never".to_owned())]
+        };
+        let rows: Vec<_> = accounts.iter().zip(&views).map(row).collect();
+        table(["signs in as", "name", heading, "state", "last signed in (UTC)"], &rows)
+    })?;
+    Ok(Outcome::Fine)
+}
+
+fn view(account: &Account) -> View {
+    let (who, last_login_at, created_at) = match account {
+        Account::Agent(tenant, agent) => {
+            let who = json!({
+                "tenant": tenant.slug,
+                "agentId": agent.id.as_str(),
+                "username": agent.username,
+                "name": agent.name,
+                "role": agent.role,
+                "departmentId": agent.department_id.as_ref().map(|id| id.as_str()),
+            });
+            (who, agent.last_login_at, agent.created_at)
+        }
+        Account::Owner(tenant, owner) => {
+            let who = json!({
+                "tenant": tenant.slug,
+                "ownerId": owner.id.as_str(),
+                "email": owner.email,
+                "name": owner.name,
+            });
+            (who, owner.last_login_at, owner.created_at)
+        }
+        Account::PlatformAdmin(admin) => {
+            let who = json!({
+                "adminId": admin.id.as_str(),
+                "email": admin.email,
+                "name": admin.name,
+                "role": admin.role,
+            });
+            (who, admin.last_login_at, admin.created_at)
+        }
+    };
+    View { who, is_active: account.is_active(), last_login_at, created_at }
+}
+
+fn words(account: &Account) -> String {
+    match account {
+        Account::Agent(tenant, agent) => format!("{} of {}, {}", agent.username, tenant.slug, agent.role),
+        Account::Owner(tenant, owner) => format!("{} of {}, owner", owner.email, tenant.slug),
+        Account::PlatformAdmin(admin) => format!("{}, {}", admin.email, admin.role),
+    }
+}
+
+/// The command that switches it on.
+fn undo(account: &Account) -> String {
+    let rest = match account {
+        Account::Agent(tenant, agent) => format!("agent enable --tenant {} {}", tenant.slug, agent.username),
+        Account::Owner(_, owner) => format!("owner enable {}", owner.email),
+        Account::PlatformAdmin(admin) => format!("platform-admin enable {}", admin.email),
+    };
+    format!("ringnity-server {rest}")
+}

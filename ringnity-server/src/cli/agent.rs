@@ -1,0 +1,124 @@
+//! `agent`: a tenant's staff, those who work with conversations.
+
+use anyhow::Result;
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use ringnity_types::WorkspaceRole;
+use serde_json::json;
+
+use crate::app::identity::accounts::{Account, AccountName, AccountsOf};
+use crate::app::identity::provisioning::{self, AgentRequest};
+use crate::cli::account;
+use crate::cli::desk::{self, PasswordArgs, TenantArgs, told};
+use crate::cli::output::Outcome;
+use crate::clock::Clock;
+
+/// What they sign in with.
+const SIGN_IN: (&str, &str) = ("WorkspaceLoginRequest", "username");
+
+/// What may be done with a tenant's staff.
+#[derive(Debug, Subcommand)]
+pub(super) enum AgentCommand {
+    /// Make a member of a tenant's staff
+    #[command(after_help = "Example:\n  \
+        ringnity-server agent create --tenant acme --username grace --name 'Grace H.' --department Support\n\n\
+        A department that the tenant does not have is made. The password is made and told once, unless\n\
+        --password-stdin gives it. The plan says how many agents and departments there may be.")]
+    Create(AgentArgs),
+    /// List a tenant's staff, without its owners
+    #[command(after_help = "Example:\n  ringnity-server agent list --tenant acme")]
+    List(TenantArgs),
+    /// Let a member of the staff in nowhere from the next request on
+    #[command(after_help = "Example:\n  ringnity-server agent disable --tenant acme grace\n\n\
+        Their sessions end, and the tokens that the customer's backend has asked for in their name. Neither come back.")]
+    Disable(OneArgs),
+    /// Let a member of the staff sign in again
+    #[command(after_help = "Example:\n  ringnity-server agent enable --tenant acme grace")]
+    Enable(OneArgs),
+    /// Give a member of the staff another password; the old one opens nothing from the next request on
+    #[command(after_help = "Example:\n  ringnity-server agent set-password --tenant acme grace\n\n\
+        The password is made and told once, unless --password-stdin gives it. Their sessions and tokens end, and what\n\
+        failed before at signing in is forgotten.")]
+    SetPassword(PasswordOfArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct OneArgs {
+    /// What they sign in with
+    #[arg(value_name = "USERNAME")]
+    username: String,
+    #[command(flatten)]
+    at: TenantArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PasswordOfArgs {
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    one: OneArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AgentArgs {
+    /// What they sign in with: unique within the tenant
+    #[arg(long)]
+    username: String,
+    /// Display name
+    #[arg(long)]
+    name: String,
+    /// What they may do
+    #[arg(long, default_value = "agent", value_parser = roles())]
+    role: String,
+    /// Where they sit; made when the tenant has no department of that name
+    #[arg(long)]
+    department: Option<String>,
+    /// Email address
+    #[arg(long)]
+    email: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    at: TenantArgs,
+}
+
+/// The contract's roles, but that of owners, who have accounts of their own.
+fn roles() -> PossibleValuesParser {
+    let staff = WorkspaceRole::ALL.iter().filter(|role| **role != WorkspaceRole::Owner);
+    PossibleValuesParser::new(staff.map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
+    match command {
+        AgentCommand::Create(arguments) => create(arguments).await,
+        AgentCommand::List(at) => account::list(&at.desk, AccountsOf::Staff(at.tenant)).await,
+        AgentCommand::Disable(one) => {
+            account::switch(one.at.desk, AccountName::Agent(one.at.tenant, one.username), false).await
+        }
+        AgentCommand::Enable(one) => {
+            account::switch(one.at.desk, AccountName::Agent(one.at.tenant, one.username), true).await
+        }
+        AgentCommand::SetPassword(PasswordOfArgs { password, one: OneArgs { username, at } }) => {
+            account::set_password(at.desk, password, AccountName::Agent(at.tenant, username), SIGN_IN).await
+        }
+    }
+}
+
+async fn create(arguments: AgentArgs) -> Result<Outcome> {
+    let AgentArgs { username, name, role, department, email, password, at } = arguments;
+    let given = account::read_password(&password, SIGN_IN, &username, "--username")?;
+    if let Some(email) = &email {
+        // The contract's idea of an address.
+        let sign_in = json!({ "email": email, "password": "made" });
+        desk::must_fit("OwnerLoginRequest", &sign_in, &[("email", "--email")])?;
+    }
+    let store = at.desk.store().await?;
+    let password = desk::password(given).await?;
+    let made = password.made.clone();
+    let request =
+        AgentRequest { username, name, role: WorkspaceRole::from(role), department, email, password };
+    let now = Clock::default().now();
+    let (tenant, agent) = provisioning::create_agent(&store, at.tenant, request, now).await.map_err(told)?;
+    account::tell_account(&at.desk, &Account::Agent(tenant, agent), made)
+}

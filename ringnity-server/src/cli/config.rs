@@ -1,0 +1,183 @@
+//! `config check`: every setting with where it comes from, and what is wrong with them. Judging is `config::check`'s.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Subcommand};
+use ringnity_store::StoreConfig;
+use serde::Serialize;
+
+use crate::cli::Invocation;
+use crate::cli::output::{Outcome, complain, table, tell};
+use crate::config::{ServeConfig, check, file};
+
+/// What may be asked about the settings.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Tell every setting, where it comes from, and what is wrong; exit code 1 if anything is
+    #[command(after_help = "Example:\n  \
+        ringnity-server config check --config /etc/ringnity.toml\n\n\
+        It takes the settings of `serve` and judges what a server would run with. Nothing is changed.")]
+    Check(CheckArgs),
+}
+
+/// Settings to judge.
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    settings: ServeConfig,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    file: Option<String>,
+    settings: Vec<Setting>,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Setting {
+    name: String,
+    /// Nothing where it is not set and has no default; lists as lists.
+    value: Option<Value>,
+    source: &'static str,
+    environment: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Runs one of them.
+pub(super) fn run(command: ConfigCommand, invocation: &Invocation) -> Result<Outcome> {
+    let ConfigCommand::Check(arguments) = command;
+    let mut found = check::judge(&arguments.settings);
+    found.warnings.extend(invocation.file.as_ref().and_then(readable_secret));
+    let report = Report {
+        ok: found.problems.is_empty(),
+        file: invocation.file.as_ref().map(|file| file.path().display().to_string()),
+        settings: file::settings().iter().map(|setting| told(setting, invocation)).collect(),
+        problems: found.problems,
+        warnings: found.warnings,
+    };
+    tell(arguments.json, &report, || text(&report))?;
+    Ok(if report.ok { Outcome::Fine } else { Outcome::NotFine })
+}
+
+/// Whether the command line asks for a check, as far as it can be understood, and whether as JSON.
+pub(super) fn is_check(matches: &ArgMatches) -> Option<bool> {
+    let (_, below) = matches.subcommand().filter(|(name, _)| *name == "config")?;
+    let (_, check) = below.subcommand().filter(|(name, _)| *name == "check")?;
+    Some(check.try_get_one("json").ok().flatten().copied().unwrap_or(false))
+}
+
+/// Tells what is wrong with settings of which some cannot be read.
+pub(super) fn tell_unreadable(problems: &[String], json: bool) {
+    let report = Report {
+        ok: false,
+        file: None,
+        settings: Vec::new(),
+        problems: problems.to_vec(),
+        warnings: Vec::new(),
+    };
+    if let Err(error) = tell(json, &report, || text(&report)) {
+        complain(format!("{error:#}"));
+    }
+}
+
+fn told(setting: &Arg, invocation: &Invocation) -> Setting {
+    let id = setting.get_id().as_str();
+    let source = match invocation.matches.value_source(id) {
+        Some(ValueSource::CommandLine) => "flag",
+        Some(ValueSource::EnvVariable) => "environment",
+        _ if invocation.file.as_ref().is_some_and(|file| file.sets(id)) => "file",
+        _ => "default",
+    };
+    let raw = invocation.matches.get_raw(id).into_iter().flatten();
+    let mut values: Vec<String> = raw.map(|value| shown(setting, &value.to_string_lossy())).collect();
+    let value = if matches!(setting.get_action(), clap::ArgAction::Append) {
+        Some(Value::Many(values))
+    } else {
+        values.pop().map(Value::One)
+    };
+    Setting {
+        name: setting.get_long().unwrap_or(id).to_owned(),
+        value,
+        source,
+        environment: setting.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    }
+}
+
+/// The value for people: of a secret only what is none.
+fn shown(setting: &Arg, value: &str) -> String {
+    if !file::is_secret(setting) {
+        return value.to_owned();
+    }
+    let database = value.contains("://").then(|| StoreConfig::new(value).ok()).flatten();
+    database.map_or_else(|| "(hidden)".to_owned(), |database| database.describe())
+}
+
+/// A warning when others on this machine can read secrets from the settings file.
+#[cfg(unix)]
+fn readable_secret(file: &file::SettingsFile) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let secret = file::settings()
+        .iter()
+        .any(|setting| file::is_secret(setting) && file.sets(setting.get_id().as_str()));
+    let mode = std::fs::metadata(file.path()).ok()?.permissions().mode();
+    let path = file.path().display();
+    (secret && mode & 0o077 != 0).then(|| {
+        format!("{path}: holds a secret, and other users of this machine can read it; chmod 600 {path}")
+    })
+}
+
+#[cfg(not(unix))]
+fn readable_secret(_: &file::SettingsFile) -> Option<String> {
+    None
+}
+
+fn text(report: &Report) -> String {
+    let mut out = String::new();
+    if !report.settings.is_empty() {
+        let rows: Vec<[String; 3]> =
+            report.settings.iter().map(|setting| row(setting, report.file.as_deref())).collect();
+        out = table(["setting", "value", "from"], &rows) + "\n";
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+    for problem in &report.problems {
+        let _ = writeln!(out, "problem: {problem}");
+    }
+    out.push_str(if report.ok {
+        "The settings make sense."
+    } else {
+        "A server would not start with these settings."
+    });
+    out
+}
+
+fn row(setting: &Setting, file: Option<&str>) -> [String; 3] {
+    let value = match &setting.value {
+        None => "not set".to_owned(),
+        Some(Value::Many(values)) if values.is_empty() => "none".to_owned(),
+        Some(Value::Many(values)) => values.join(", "),
+        Some(Value::One(value)) => value.clone(),
+    };
+    let from = match (setting.source, file) {
+        ("file", Some(file)) => format!("file {file}"),
+        ("flag", _) => format!("flag --{}", setting.name),
+        ("environment", _) => format!("environment {}", setting.environment),
+        (source, _) => source.to_owned(),
+    };
+    [setting.name.clone(), value, from]
+}

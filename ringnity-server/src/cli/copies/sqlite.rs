@@ -1,0 +1,144 @@
+//! Copies of an SQLite database: a file, made while the server runs, put back while it does not.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ringnity_store::upkeep::{self, FileFacts, SqliteAlone};
+use ringnity_store::{StoreConfig, StoreError};
+
+use crate::claim;
+use crate::cli::copies::{
+    BEFORE, Facts, Part, Placed, inhabitants, occupied, private_file, stamp, sync_folder,
+};
+use crate::cli::migrate;
+
+/// What SQLite calls the files beside a database, at their ends.
+const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Copies the database into `part`, which is there and empty, and looks at every page of the copy.
+pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
+    let database = path_of(config)?;
+    upkeep::migration_state(config).await?.refuse_newer()?;
+    upkeep::sqlite_backup(database, part).await.context("cannot copy the database")?;
+    let facts = upkeep::sqlite_check(part).await.context("the copy is not sound, so it is not kept")?;
+    Ok(Facts { migrations: facts.migrations, counts: facts.counts })
+}
+
+/// Puts a copy of `file` in place of the database.
+pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) -> Result<(Facts, Placed)> {
+    let database = path_of(config)?;
+    let _claim = claim::take(database)?;
+    // The backup itself is never opened as a database: it may lie where nothing can be written.
+    let (part, opened) = Part::beside(database)?;
+    upkeep::give_away(&opened, database, upkeep::owner_for(database));
+    copy(file, opened)
+        .with_context(|| format!("cannot copy {} to {}", file.display(), database.display()))?;
+    let facts = upkeep::sqlite_check(part.path()).await.map_err(|error| match error {
+        StoreError::Missing(_) => anyhow::anyhow!("{} is a database, and none of Ringnity", file.display()),
+        other => anyhow::Error::from(other).context(format!("{} cannot be restored", file.display())),
+    })?;
+    facts.migrations.refuse_newer()?;
+    let aside =
+        if database.exists() { set_aside(config, database, replace).await? } else { Aside::default() };
+    for end in LOGS {
+        // A log of another database would be taken for this one's.
+        match std::fs::remove_file(with(database, end)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).context("cannot remove the old database's log");
+            }
+            _ => {}
+        }
+    }
+    let Aside { kept_as, alone, source } = aside;
+    // Elsewhere, what is open cannot be replaced.
+    #[cfg(not(unix))]
+    let (alone, source) = (drop(alone), drop(source));
+    std::fs::rename(part.path(), database).context("cannot put the backup in place")?;
+    sync_folder(database)?;
+    // Whoever waits for the old one may go on: SQLite lets nobody write to a file that has lost its name.
+    drop((alone, source));
+    let applied = migrate::apply_claimed(config).await?;
+    Ok((
+        Facts { migrations: facts.migrations, counts: facts.counts },
+        Placed { kept_as: kept_as.map(|path| path.display().to_string()), applied },
+    ))
+}
+
+/// A database that makes room for another.
+#[derive(Default)]
+struct Aside {
+    /// Where it stays.
+    kept_as: Option<PathBuf>,
+    /// What keeps others from it until the other is in its place.
+    alone: Option<SqliteAlone>,
+    /// Where it had to be copied, what it was read from: that lock would end if this process closed the file.
+    source: Option<File>,
+}
+
+/// Gives the database that is there a second name, under which it stays. Whatever is in it was somebody's work: plans,
+/// say. Only an empty file needs none.
+async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Result<Aside> {
+    let is_empty = || std::fs::metadata(database).is_ok_and(|found| found.len() == 0);
+    let found = match upkeep::sqlite_check(database).await {
+        Ok(FileFacts { counts: Some(counts), .. }) => inhabitants(counts.tenants, counts.platform_admins),
+        _ if is_empty() => None,
+        _ => Some("cannot be read, so it may hold something".to_owned()),
+    };
+    if let Some(words) = found.filter(|_| !replace) {
+        return Err(occupied(config, &words));
+    }
+    let alone = match upkeep::sqlite_alone(database).await {
+        Ok(alone) => Some(alone),
+        // What is in its log cannot be brought into it.
+        Err(StoreError::Corrupt(_)) => None,
+        Err(error) => {
+            let words =
+                format!("cannot have {} for this command alone; nothing was changed", config.describe());
+            return Err(anyhow::Error::from(error).context(words));
+        }
+    };
+    if is_empty() {
+        return Ok(Aside { alone, ..Aside::default() });
+    }
+    let kept = with(database, &format!("{BEFORE}{}", stamp()));
+    let source = match std::fs::hard_link(database, &kept) {
+        Ok(()) => None,
+        Err(_) => {
+            let copied = private_file(&kept).and_then(|to| {
+                upkeep::give_away(&to, &kept, database);
+                copy(database, to)
+            });
+            Some(copied.context("cannot keep the database that is there")?)
+        }
+    };
+    if alone.is_none() {
+        for end in LOGS.into_iter().filter(|end| with(database, end).exists()) {
+            std::fs::rename(with(database, end), with(&kept, end))
+                .context("cannot keep the log of the database that is there")?;
+        }
+    }
+    Ok(Aside { kept_as: Some(kept), alone, source })
+}
+
+/// Copies a file into another, and waits until that is on disk. Answers what it was read from, still open.
+fn copy(from: &Path, mut to: File) -> std::io::Result<File> {
+    let mut source = File::open(from)?;
+    std::io::copy(&mut source, &mut to)?;
+    to.sync_all()?;
+    Ok(source)
+}
+
+fn path_of(config: &StoreConfig) -> Result<&Path> {
+    match config.sqlite_path() {
+        Some(path) => Ok(path),
+        None => bail!("{} is no SQLite database", config.describe()),
+    }
+}
+
+fn with(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    PathBuf::from(name)
+}

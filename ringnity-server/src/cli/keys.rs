@@ -1,0 +1,160 @@
+//! `keys`: Server API keys of a tenant. The rules are those of the dashboard.
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use ringnity_store::{ServerCredentialId, TenantId};
+use ringnity_types::{
+    CreateServerApiCredentialRequest, ServerApiCredential, ServerApiCredentialEnvironment, ServerApiScope,
+};
+use serde_json::json;
+
+use crate::app::tenants::credentials;
+use crate::app::{App, Repeat};
+use crate::cli::desk::{self, TenantArgs, told};
+use crate::cli::output::{Outcome, table, tell};
+
+/// What may be done with Server API keys.
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a key; its secret is told once
+    #[command(after_help = "Example:\n  \
+        ringnity-server keys create --tenant acme --name 'CRM' --scope server:contacts:read --scope server:contacts:write")]
+    Create(CreateArgs),
+    /// List a tenant's keys, without their secrets
+    #[command(after_help = "Example:\n  ringnity-server keys list --tenant acme")]
+    List(TenantArgs),
+    /// Give a key another secret, which is told once; the old one opens nothing from the next request on
+    #[command(after_help = "Example:\n  ringnity-server keys rotate --tenant acme CRM")]
+    Rotate(OneArgs),
+    /// Switch a key off, with the tokens that were made with it
+    #[command(after_help = "Example:\n  ringnity-server keys disable --tenant acme CRM")]
+    Disable(OneArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CreateArgs {
+    /// What people call it
+    #[arg(long)]
+    name: String,
+    /// Whether it is for real customers
+    #[arg(long, default_value = "live", value_parser = environments())]
+    environment: String,
+    /// What it opens; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scopes(), required_unless_present = "all_scopes")]
+    scopes: Vec<String>,
+    /// It opens everything that keys can
+    #[arg(long, conflicts_with = "scopes")]
+    all_scopes: bool,
+    #[command(flatten)]
+    at: TenantArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct OneArgs {
+    /// Id of the key, or its name where only one key that is on has it; `keys list` tells both
+    #[arg(value_name = "KEY")]
+    key: String,
+    #[command(flatten)]
+    at: TenantArgs,
+}
+
+fn environments() -> PossibleValuesParser {
+    let all = ServerApiCredentialEnvironment::ALL.iter().map(ToString::to_string);
+    PossibleValuesParser::new(all.collect::<Vec<_>>())
+}
+
+fn scopes() -> PossibleValuesParser {
+    PossibleValuesParser::new(ServerApiScope::ALL.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: KeysCommand) -> Result<Outcome> {
+    match command {
+        KeysCommand::Create(arguments) => create(arguments).await,
+        KeysCommand::List(at) => list(&at).await,
+        KeysCommand::Rotate(one) => {
+            let (app, tenant) = one.at.open().await?;
+            let id = key_named(&app, &tenant, &one.key).await?;
+            let secret = credentials::rotate_server_api_credential(&app, tenant, id, Repeat::default())
+                .await
+                .map_err(told)?;
+            tell_secret(one.at.desk.json, secret.credential, secret.secret)
+        }
+        KeysCommand::Disable(one) => {
+            let (app, tenant) = one.at.open().await?;
+            let id = key_named(&app, &tenant, &one.key).await?;
+            let done = credentials::disable_server_api_credential(&app, tenant, id).await.map_err(told)?;
+            let name = done.credential.as_ref().map(|key| key.name.clone()).unwrap_or_default();
+            tell(one.at.desk.json, &json!({ "key": done.credential }), || {
+                format!("Key {name} opens nothing from now on.")
+            })?;
+            Ok(Outcome::Fine)
+        }
+    }
+}
+
+async fn create(arguments: CreateArgs) -> Result<Outcome> {
+    let CreateArgs { name, environment, scopes, all_scopes, at } = arguments;
+    let mut wanted: Vec<ServerApiScope> = if all_scopes {
+        ServerApiScope::ALL.to_vec()
+    } else {
+        scopes.into_iter().map(ServerApiScope::from).collect()
+    };
+    wanted.dedup();
+    let request = CreateServerApiCredentialRequest {
+        environment: ServerApiCredentialEnvironment::from(environment),
+        ..CreateServerApiCredentialRequest::new(name, wanted)
+    };
+    let flags = [("name", "--name"), ("environment", "--environment"), ("scopes", "--scope")];
+    desk::must_fit("CreateServerApiCredentialRequest", &serde_json::to_value(&request)?, &flags)?;
+    let (app, tenant) = at.open().await?;
+    let made = credentials::create_server_api_credential(&app, tenant, request, Repeat::default())
+        .await
+        .map_err(told)?;
+    tell_secret(at.desk.json, made.credential, made.secret)
+}
+
+async fn list(at: &TenantArgs) -> Result<Outcome> {
+    let (app, tenant) = at.open().await?;
+    let keys = credentials::list_server_api_credentials(&app, tenant).await.map_err(told)?;
+    let keys = keys.credentials.unwrap_or_default();
+    tell(at.desk.json, &json!({ "keys": keys }), || {
+        let row = |key: &ServerApiCredential| {
+            let state = if key.is_active == Some(true) { "on" } else { "off" };
+            let used =
+                key.last_used_at.map_or_else(|| "never".to_owned(), |at| at.format("%F %R").to_string());
+            let preview = key.secret_preview.clone().unwrap_or_default();
+            [key.id.clone(), key.name.clone(), preview, state.to_owned(), used, key.scopes.len().to_string()]
+        };
+        let rows: Vec<_> = keys.iter().map(row).collect();
+        table(["key id", "name", "secret", "state", "last used (UTC)", "scopes"], &rows)
+    })?;
+    Ok(Outcome::Fine)
+}
+
+/// The id of the key that is meant by its id or its name.
+async fn key_named(app: &App, tenant: &TenantId, said: &str) -> Result<ServerCredentialId> {
+    let keys = credentials::list_server_api_credentials(app, tenant.clone()).await.map_err(told)?;
+    let keys = keys.credentials.unwrap_or_default();
+    let named: Vec<&str> = keys
+        .iter()
+        .filter(|key| key.name == said && key.is_active == Some(true))
+        .map(|key| key.id.as_str())
+        .collect();
+    match named.as_slice() {
+        _ if keys.iter().any(|key| key.id == said) => Ok(ServerCredentialId::from(said)),
+        [one] => Ok(ServerCredentialId::from(*one)),
+        [] => bail!("there is no key {said} that is on; `ringnity-server keys list` tells those there are"),
+        many => bail!("{} keys are called {said}: say which by its id, {}", many.len(), many.join(" or ")),
+    }
+}
+
+fn tell_secret(json: bool, key: Option<ServerApiCredential>, secret: Option<String>) -> Result<Outcome> {
+    tell(json, &json!({ "key": key, "secret": secret }), || {
+        let (id, name) = key.as_ref().map(|key| (key.id.as_str(), key.name.as_str())).unwrap_or_default();
+        let secret = secret.as_deref().unwrap_or_default();
+        format!("Key     {name}\nKey id  {id}\nSecret  {secret}   (told only now: hand it over safely)")
+    })?;
+    Ok(Outcome::Fine)
+}

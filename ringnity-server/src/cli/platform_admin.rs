@@ -1,0 +1,88 @@
+//! `platform-admin`: the people who run the platform.
+
+use anyhow::Result;
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use ringnity_types::PlatformRole;
+
+use crate::app::identity::accounts::{Account, AccountName, AccountsOf};
+use crate::app::identity::provisioning;
+use crate::cli::account::{self, EmailArgs, EmailPasswordArgs};
+use crate::cli::desk::{self, DeskArgs, PasswordArgs, told};
+use crate::cli::output::Outcome;
+use crate::clock::Clock;
+
+/// What they sign in with.
+const SIGN_IN: (&str, &str) = ("PlatformLoginRequest", "email");
+
+/// What may be done with the platform's own people.
+#[derive(Debug, Subcommand)]
+pub(super) enum PlatformAdminCommand {
+    /// Make an administrator of the platform
+    #[command(after_help = "Example:\n  \
+        ringnity-server platform-admin create --email root@example.com --name Root --role platform_owner\n\n\
+        The password is made and told once, unless --password-stdin gives it.")]
+    Create(PlatformAdminArgs),
+    /// List the platform's administrators
+    #[command(after_help = "Example:\n  ringnity-server platform-admin list")]
+    List(DeskArgs),
+    /// Let an administrator in nowhere from the next request on
+    #[command(after_help = "Example:\n  ringnity-server platform-admin disable root@example.com\n\n\
+        The administrator's sessions end and do not come back.")]
+    Disable(EmailArgs),
+    /// Let an administrator sign in again
+    #[command(after_help = "Example:\n  ringnity-server platform-admin enable root@example.com")]
+    Enable(EmailArgs),
+    /// Give an administrator another password; the old one opens nothing from the next request on
+    #[command(after_help = "Example:\n  ringnity-server platform-admin set-password root@example.com\n\n\
+        The password is made and told once, unless --password-stdin gives it. The administrator's sessions end, and\n\
+        what failed before at signing in is forgotten.")]
+    SetPassword(EmailPasswordArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PlatformAdminArgs {
+    /// What they sign in with
+    #[arg(long)]
+    email: String,
+    /// Display name
+    #[arg(long)]
+    name: String,
+    /// What they may do
+    #[arg(long, default_value = "platform_admin", value_parser = roles())]
+    role: String,
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    desk: DeskArgs,
+}
+
+fn roles() -> PossibleValuesParser {
+    PossibleValuesParser::new(PlatformRole::ALL.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
+    let named = AccountName::PlatformAdmin;
+    match command {
+        PlatformAdminCommand::Create(arguments) => create(arguments).await,
+        PlatformAdminCommand::List(desk) => account::list(&desk, AccountsOf::Platform).await,
+        PlatformAdminCommand::Disable(one) => account::switch(one.desk, named(one.email), false).await,
+        PlatformAdminCommand::Enable(one) => account::switch(one.desk, named(one.email), true).await,
+        PlatformAdminCommand::SetPassword(EmailPasswordArgs { password, one }) => {
+            account::set_password(one.desk, password, named(one.email), SIGN_IN).await
+        }
+    }
+}
+
+async fn create(arguments: PlatformAdminArgs) -> Result<Outcome> {
+    let PlatformAdminArgs { email, name, role, password, desk } = arguments;
+    let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
+    let store = desk.store().await?;
+    let password = desk::password(given).await?;
+    let made = password.made.clone();
+    let (role, now) = (PlatformRole::from(role), Clock::default().now());
+    let admin =
+        provisioning::create_platform_admin(&store, email, name, role, password, now).await.map_err(told)?;
+    account::tell_account(&desk, &Account::PlatformAdmin(admin), made)
+}

@@ -1,0 +1,64 @@
+//! `signing-keys`: what access tokens are signed with. Secrets of keys are never told.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::desk::DeskArgs;
+use crate::cli::output::{Outcome, table, tell};
+use crate::clock::Clock;
+use crate::secrets::tokens;
+
+/// What may be done with the keys that sign tokens.
+#[derive(Debug, Subcommand)]
+pub(super) enum SigningKeysCommand {
+    /// Sign with a new key; what the old one signed is good until it ends
+    #[command(after_help = "Example:\n  ringnity-server signing-keys rotate\n\n\
+        Running servers take the new key up by themselves, within seconds.")]
+    Rotate(DeskArgs),
+    /// List the keys, without their secrets
+    #[command(after_help = "Example:\n  ringnity-server signing-keys list")]
+    List(DeskArgs),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct View {
+    kid: String,
+    algorithm: String,
+    created_at: DateTime<Utc>,
+    retired_at: Option<DateTime<Utc>>,
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: SigningKeysCommand) -> Result<Outcome> {
+    let (desk, rotate) = match command {
+        SigningKeysCommand::Rotate(desk) => (desk, true),
+        SigningKeysCommand::List(desk) => (desk, false),
+    };
+    let store = desk.store().await?;
+    if rotate {
+        tokens::rotate_signing_key(&store, Clock::default().now()).await?;
+    }
+    let view = |key: ringnity_store::signing_keys::SigningKey| View {
+        kid: key.kid.into_string(),
+        algorithm: key.algorithm,
+        created_at: key.created_at,
+        retired_at: key.retired_at,
+    };
+    let keys: Vec<View> = tokens::signing_keys(&store).await?.into_iter().map(view).collect();
+    let signs = keys.iter().find(|key| key.retired_at.is_none()).map(|key| key.kid.clone());
+    tell(desk.json, &json!({ "active": signs, "keys": keys }), || {
+        let row = |key: &View| {
+            let state = match key.retired_at {
+                None => "signs".to_owned(),
+                Some(at) => format!("retired {}", at.format("%F %R")),
+            };
+            [key.kid.clone(), key.algorithm.clone(), key.created_at.format("%F %R").to_string(), state]
+        };
+        table(["key id", "algorithm", "made (UTC)", "state"], &keys.iter().map(row).collect::<Vec<_>>())
+    })?;
+    Ok(Outcome::Fine)
+}
