@@ -11,6 +11,7 @@ use crate::emit;
 use crate::frame;
 use crate::ledger::{self, Ledger};
 use crate::lint;
+use crate::lock;
 use crate::lower::Loss;
 use crate::model::{Contract, TypeRef};
 use crate::output::{self, File};
@@ -111,6 +112,7 @@ pub fn own(contract: &Contract) -> Result<Generated> {
     let (mut generated, server) = crates(contract, true)?;
     generated.files.extend(server.transpose()?.into_iter().flatten());
     generated.files.push(emit::types::table::emit(contract)?);
+    generated.files.push(lock_file(contract));
     generated.owned = vec![
         PathBuf::from(emit::types::folder(contract)),
         PathBuf::from(emit::types::table::folder(contract)),
@@ -137,6 +139,7 @@ pub fn workspace(contract: &Contract) -> Result<Generated> {
     }
     generated.without_server = generated.without_server.or(reason);
     generated.files.extend(frame::files(contract, &home, generated.without_server.is_none())?);
+    generated.files.push(lock_file(contract));
     generated.owned = frame::owned(contract).into_iter().map(PathBuf::from).collect();
     Ok(sorted(generated))
 }
@@ -217,6 +220,11 @@ fn ledger_with(contract: &Contract, losses: Vec<Loss>) -> Result<Ledger> {
         .map(|loss| format!("{} {}: {}", loss.pointer, loss.keyword, loss.reason))
         .collect();
     Ok(ledger)
+}
+
+/// `generated.lock`, at the root.
+fn lock_file(contract: &Contract) -> File {
+    File::plain(lock::FILE, lock::text(&contract.inputs))
 }
 
 fn ledger_path(contract: &Contract) -> String {

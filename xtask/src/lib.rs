@@ -9,6 +9,7 @@ pub mod frame;
 pub mod generate;
 pub mod ledger;
 pub mod lint;
+pub mod lock;
 pub mod lower;
 pub mod model;
 pub mod name;

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use roas_overlay::apply::{Apply as _, ApplyOptions};
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+
+use crate::lock::Input;
 
 /// The repository's root folder: where the workspace manifest and the contract are.
 pub fn root() -> PathBuf {
@@ -40,8 +41,8 @@ pub struct Source {
     pub effective: Value,
     /// What is particular to this contract.
     pub settings: Settings,
-    /// Hex SHA-256 over the bytes of contract, overlay and settings, in this order.
-    pub digest: String,
+    /// The files it was read from, for `generated.lock`.
+    pub inputs: Vec<Input>,
 }
 
 /// What is particular to one contract; see `openapi.settings.toml`.
@@ -156,9 +157,10 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
     let overlay = default(&inputs.overlay, "openapi.overlay.json");
     let settings = default(&inputs.settings, "openapi.settings.toml");
 
-    let mut hasher = Sha256::new();
+    let mut files = Vec::new();
     for path in [Some(&contract), overlay.as_ref(), settings.as_ref()].into_iter().flatten() {
-        hasher.update(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        files.push(Input::new(input_name(path, &contract), &bytes));
     }
     let published = read_document(&contract)?;
     match published.get("openapi").and_then(Value::as_str) {
@@ -194,7 +196,7 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
         published,
         effective,
         settings,
-        digest: hex(&hasher.finalize()),
+        inputs: files,
     })
 }
 
@@ -245,9 +247,12 @@ fn loosened(published: &Value, effective: &Value, pointer: &str) -> Vec<String> 
     out
 }
 
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The name of an input in `generated.lock`: its path below the folder of the contract, or its file name. Absolute
+/// paths would differ from one machine to another.
+fn input_name(path: &Path, contract: &Path) -> String {
+    let below = contract.parent().and_then(|folder| path.strip_prefix(folder).ok());
+    let name = below.or_else(|| path.file_name().map(Path::new)).unwrap_or(path);
+    name.to_string_lossy().replace('\\', "/")
 }
 
 #[cfg(test)]

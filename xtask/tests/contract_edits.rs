@@ -12,7 +12,7 @@ use xtask::{generate, output};
 
 /// What one edit of the contract does.
 struct Outcome {
-    /// Added and removed lines by file, without the mark that every file begins with.
+    /// Added and removed lines by file.
     changed: BTreeMap<String, (usize, usize)>,
     /// What changed for those who use the contract.
     report: Report,
@@ -44,10 +44,7 @@ fn generated(folder: &Path, contract: &Value) -> (Value, BTreeMap<String, String
     output::write(folder, &generated.files, &generated.owned).expect("writes");
     let files = generated.files.into_iter().map(|file| {
         let text = std::fs::read_to_string(folder.join(&file.path)).expect("was written");
-        let text = text
-            .strip_prefix("// @generated")
-            .map_or(text.as_str(), |rest| rest.split_once('\n').map_or("", |(_, rest)| rest));
-        (file.path.display().to_string(), text.to_owned())
+        (file.path.display().to_string(), text)
     });
     (contract.effective.clone(), files.collect())
 }
@@ -90,6 +87,7 @@ const API: &str = "ringnity-server/api/src/generated";
 const TYPES: &str = "ringnity-types/src/generated";
 const CONTRACT: &str = "ringnity-server/api/src/generated/contract.json";
 const LEDGER: &str = "ringnity-types/src/generated/fidelity.json";
+const LOCK: &str = "generated.lock";
 
 #[test]
 fn an_operation_more_is_code_in_the_files_of_its_tag() {
@@ -117,7 +115,8 @@ fn an_operation_more_is_code_in_the_files_of_its_tag() {
     ] {
         assert!(files.contains(file.as_str()), "{file} is not in {files:?}");
     }
-    let allowed = ["server_api.rs", "mod.rs", "dispatch.rs", "schemas.rs", "contract.json", "fidelity.json"];
+    let allowed =
+        ["server_api.rs", "mod.rs", "dispatch.rs", "schemas.rs", "contract.json", "fidelity.json", LOCK];
     for (file, (added, removed)) in &outcome.changed {
         // Elsewhere only numbers move: places in the table of operations, counts of users.
         let numbers = added == removed && *added <= 5;
@@ -137,7 +136,7 @@ fn a_field_more_is_a_member_more() {
     let files = outcome.files();
     let types = format!("{TYPES}/server_api.rs");
     for file in &files {
-        let known = [types.as_str(), CONTRACT, LEDGER].contains(file);
+        let known = [types.as_str(), CONTRACT, LEDGER, LOCK].contains(file);
         assert!(known, "{file} changes too: {:?}", outcome.changed);
     }
     assert!(files.contains(CONTRACT));
@@ -156,7 +155,8 @@ fn an_enum_value_more_is_a_variant_more_and_readers_are_told() {
     let files = outcome.files();
     assert!(files.contains(CONTRACT));
     for file in &files {
-        assert!(file.starts_with(TYPES) || *file == CONTRACT, "{file} changes too: {:?}", outcome.changed);
+        let known = file.starts_with(TYPES) || [CONTRACT, LOCK].contains(file);
+        assert!(known, "{file} changes too: {:?}", outcome.changed);
     }
     let (added, removed) = outcome.lines();
     assert!((2..20).contains(&added) && removed < 6, "{:?}", outcome.changed);
@@ -172,7 +172,7 @@ fn a_tighter_limit_is_words_in_the_code_and_breaks_callers() {
     });
     let (added, removed) = outcome.lines();
     assert!(outcome.files().contains(CONTRACT));
-    assert!(outcome.changed.len() <= 4 && added <= 8 && removed <= 8, "{:?}", outcome.changed);
+    assert!(outcome.changed.len() <= 5 && added <= 8 && removed <= 8, "{:?}", outcome.changed);
     assert!(outcome.report.breaks());
     let change = &outcome.report.changes[0];
     assert_eq!((change.level, change.rule), (Level::Breaking, "limit-tightened"));
