@@ -8,6 +8,7 @@
 //! ringnity-server.
 
 pub mod contract;
+pub mod credential;
 pub mod diff;
 pub mod draft;
 pub mod flows;

@@ -314,6 +314,11 @@ impl Contract {
         self.settings.errors.get(name)
     }
 
+    /// The codes that the settings give for a problem, over all error shapes.
+    pub fn codes(&self, problem: &str) -> Vec<String> {
+        self.settings.errors.values().filter_map(|shape| shape.codes.get(problem)).cloned().collect()
+    }
+
     /// Pointer of what a reference at `pointer` leads to.
     pub fn resolve(&self, pointer: &str) -> String {
         read::resolve(self.document.root(), pointer)

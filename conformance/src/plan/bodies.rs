@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::Planner;
+use super::{Expect, Planner, Probe};
 use crate::contract::{Body, Media, Status};
 use crate::draft::{Content, Draft, Payload};
 use crate::report::Rule;
-use crate::run::{Expect, Probe};
 use crate::wire::{essence, is_json};
 
 /// So many spaces after a body.
@@ -50,10 +49,10 @@ impl Planner<'_> {
     /// The value that variations start from: the seat's, an example, or the plainest one.
     fn base(&self, media: &Media) -> Option<Value> {
         let schema = media.schema.as_ref()?;
-        let validator = self.contract().validator(schema).ok()?;
+        let validator = self.contract.validator(schema).ok()?;
         let mut known = self.seat.draft.value().into_iter().chain(&media.examples);
         let valid = known.find(|value| validator.is_valid(value)).cloned();
-        valid.or_else(|| self.contract().schema(schema).ok()?.plain().ok())
+        valid.or_else(|| self.contract.schema(schema).ok()?.plain().ok())
     }
 
     fn with(&self, media: &str, value: Value) -> Draft {
@@ -68,7 +67,7 @@ impl Planner<'_> {
             let shapes = answer.media.values().filter_map(|media| media.schema.as_ref());
             answer.status == Status::Exact(413)
                 || shapes
-                    .filter_map(|schema| self.contract().error_shape(schema))
+                    .filter_map(|schema| self.contract.error_shape(schema))
                     .any(|shape| shape.codes.contains_key("too_large"))
         })
     }
@@ -77,7 +76,7 @@ impl Planner<'_> {
     pub(super) fn wrong_bodies(&self) -> Vec<Probe> {
         let Some((body, name, media)) = self.media() else { return Vec::new() };
         let mut out = Vec::new();
-        let invalid = self.engine.codes("invalid");
+        let invalid = self.contract.codes("invalid");
         let refused = |rule: Rule, statuses: &[u16], codes: &[String], pointer: &str| Expect::Refused {
             rule,
             statuses: statuses.to_vec(),
@@ -92,7 +91,7 @@ impl Planner<'_> {
         }
         if let Some(value) = self.base(media) {
             let written = serde_json::to_vec(&value).unwrap_or_default();
-            let mut codes = self.engine.codes("media_type");
+            let mut codes = self.contract.codes("media_type");
             codes.extend(invalid.iter().cloned());
             let wrong = refused(Rule::MediaType, &[415, 400], &codes, &body.pointer);
             for other in ["application/xml", "image/png"] {
@@ -119,7 +118,7 @@ impl Planner<'_> {
         {
             let mut bytes = serde_json::to_vec(&value).unwrap_or_default();
             bytes.resize(bytes.len() + LARGE, b' ');
-            let expect = refused(Rule::Accepted, &[413], &self.engine.codes("too_large"), &body.pointer);
+            let expect = refused(Rule::Accepted, &[413], &self.contract.codes("too_large"), &body.pointer);
             let tried = format!("a body of {} MiB", LARGE >> 20);
             out.push(self.probe(tried, self.raw(Some(name), bytes), expect));
         }
@@ -134,7 +133,7 @@ impl Planner<'_> {
         let mutants = media
             .schema
             .as_ref()
-            .and_then(|schema| self.contract().schema(schema).ok()?.mutants(base.as_ref()).ok());
+            .and_then(|schema| self.contract.schema(schema).ok()?.mutants(base.as_ref()).ok());
         for case in mutants.into_iter().flat_map(|mutants| mutants.cases) {
             let place =
                 if case.place.is_empty() { "body".to_owned() } else { format!("body {}", case.place) };
@@ -148,7 +147,6 @@ impl Planner<'_> {
     /// Bodies that the contract allows.
     pub(super) fn right_bodies(&self) -> Vec<Probe> {
         let Some((body, name, media)) = self.media() else { return Vec::new() };
-        let options = &self.engine.options;
         let mut out = Vec::new();
         if !body.required {
             let mut without = self.seat.draft.clone();
@@ -156,7 +154,7 @@ impl Planner<'_> {
             out.push(self.probe("no body, as it is optional", without, Expect::Documented));
         }
         let Some(schema) = media.schema.as_ref() else { return out };
-        let (Ok(validator), Ok(source)) = (self.contract().validator(schema), self.contract().schema(schema))
+        let (Ok(validator), Ok(source)) = (self.contract.validator(schema), self.contract.schema(schema))
         else {
             return out;
         };
@@ -179,7 +177,7 @@ impl Planner<'_> {
                 out.push(self.probe(tried, self.with(name, case.value), Expect::Valid));
             }
         }
-        if let Ok(samples) = source.samples(options.cases, options.seed) {
+        if let Ok(samples) = source.samples(self.cases, self.seed) {
             for value in samples {
                 out.push(self.probe("a body by chance", self.with(name, value), Expect::Valid));
             }

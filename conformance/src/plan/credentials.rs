@@ -1,10 +1,10 @@
 //! Every credential that does not fit: none, nonsense, another kind, one that lacks a scope or acts in another role, one
 //! that is over.
 
-use super::Planner;
+use super::{Expect, Planner, Probe};
+use crate::credential::Credential;
 use crate::draft::Carried;
 use crate::report::Rule;
-use crate::run::{Credential, Expect, Probe};
 
 /// The state of a credential whose time is over.
 const EXPIRED: &str = "expired";
@@ -14,7 +14,7 @@ impl Planner<'_> {
     fn principal_codes(&self, denied: bool) -> Vec<String> {
         let mut out: Vec<String> = Vec::new();
         for kind in &self.seat.draft.operation.access.kinds {
-            let Some(principal) = self.contract().kinds.get(kind).and_then(|kind| kind.principal.as_ref())
+            let Some(principal) = self.contract.kinds.get(kind).and_then(|kind| kind.principal.as_ref())
             else {
                 continue;
             };
@@ -39,7 +39,7 @@ impl Planner<'_> {
 
     /// How a credential is refused that is over: one whose time is over in words of its own, where there are any.
     fn over(&self, credential: &Credential, state: &str) -> Expect {
-        let principal = self.contract().kinds[&credential.kind].principal.as_ref();
+        let principal = self.contract.kinds[&credential.kind].principal.as_ref();
         match (principal.and_then(|kind| kind.expired.as_ref()), self.unauthenticated()) {
             (Some(code), Expect::Refused { rule, statuses, pointer, .. }) if state == EXPIRED => {
                 Expect::Refused { rule, statuses, codes: vec![code.clone()], pointer }
@@ -61,7 +61,7 @@ impl Planner<'_> {
     pub(super) fn misfits(&self) -> Vec<Probe> {
         let draft = &self.seat.draft;
         let access = &draft.operation.access;
-        let Some(kind) = access.kinds.first().and_then(|kind| self.contract().kinds.get(kind)) else {
+        let Some(kind) = access.kinds.first().and_then(|kind| self.contract.kinds.get(kind)) else {
             return Vec::new();
         };
         let mut out = Vec::new();
@@ -77,9 +77,9 @@ impl Planner<'_> {
                 let tried = format!("a credential that nobody gave, {}", carry.says());
                 with(tried, Some(nonsense), self.unauthenticated());
             }
-            for other in self.contract().kinds.values().filter(|other| !access.kinds.contains(&other.name)) {
+            for other in self.contract.kinds.values().filter(|other| !access.kinds.contains(&other.name)) {
                 let usable = |one: &&Credential| one.kind == other.name && one.is_usable();
-                let Some(credential) = self.tenant.credentials.iter().find(usable) else { continue };
+                let Some(credential) = self.credentials.iter().find(usable) else { continue };
                 let mut ways = vec![kind.carry[0].clone()];
                 ways.extend(other.carry.first().filter(|own| **own != ways[0]).cloned());
                 for carry in ways {
@@ -89,7 +89,7 @@ impl Planner<'_> {
                 }
             }
         }
-        for credential in self.tenant.credentials.iter().filter(|one| access.kinds.contains(&one.kind)) {
+        for credential in self.credentials.iter().filter(|one| access.kinds.contains(&one.kind)) {
             if let Some(state) = &credential.state {
                 let tried = format!("a credential of kind {} that is {state}", credential.kind);
                 with(tried, Some(self.carried(credential)), self.over(credential, state));
@@ -106,13 +106,13 @@ impl Planner<'_> {
                 continue;
             }
             if !credential.acts_for(&draft.operation) {
-                let roles = access.roles(&self.contract().kinds[&credential.kind]).join(" or ");
+                let roles = access.roles(&self.contract.kinds[&credential.kind]).join(" or ");
                 let tried = format!("{}, whose role is not {roles}", credential.name);
                 with(tried, Some(self.carried(credential)), self.denied());
                 continue;
             }
             let Some(scopes) = &credential.scopes else { continue };
-            let needs = access.needs(&self.contract().kinds[&credential.kind]);
+            let needs = access.needs(&self.contract.kinds[&credential.kind]);
             let lacking = needs.iter().find(|any| !any.iter().any(|scope| scopes.contains(scope)));
             if let Some(lacking) = lacking {
                 let tried = format!("{}, which lacks {}", credential.name, lacking.join(" or "));
@@ -127,14 +127,14 @@ impl Planner<'_> {
         let draft = &self.seat.draft;
         let mut out = Vec::new();
         for kind in &draft.operation.access.kinds {
-            let Some(kind) = self.contract().kinds.get(kind) else { continue };
+            let Some(kind) = self.contract.kinds.get(kind) else { continue };
             let opens = |one: &&Credential| {
                 one.kind == kind.name
                     && one.state.is_none()
                     && one.acts_for(&draft.operation)
                     && one.refusal_by(&draft.operation).is_none()
             };
-            for credential in self.tenant.credentials.iter().filter(opens) {
+            for credential in self.credentials.iter().filter(opens) {
                 let needs = draft.operation.access.needs(kind);
                 let enough = |scopes: &Vec<String>| {
                     needs.iter().all(|any| any.iter().any(|scope| scopes.contains(scope)))

@@ -4,13 +4,16 @@
 //! and nothing is sent.
 
 use crate::contract::{Contract, Place};
+use crate::credential::Credential;
 use crate::draft::{Carried, Draft};
 use crate::flows::Scope;
-use crate::run::{Credential, Engine, Expect, Probe, Spot, Tenant};
 
 mod bodies;
 mod credentials;
 mod parameters;
+mod probe;
+
+pub use probe::{Expect, Probe};
 
 /// The place from which an operation is tried.
 #[derive(Debug, Clone)]
@@ -27,28 +30,37 @@ pub struct Seat {
     pub spots: Vec<Spot>,
 }
 
+/// A place of a step's request that holds what the server made, such as an id.
+#[derive(Debug, Clone)]
+pub enum Spot {
+    /// A parameter.
+    Parameter(Place, String),
+    /// A place in the body, by JSON pointer.
+    Body(String),
+}
+
 /// What a plan is made from.
-pub struct Planner<'e> {
-    /// The run.
-    pub engine: &'e Engine,
-    /// The tenant that is tried.
-    pub tenant: &'e Tenant,
+pub struct Planner<'a> {
+    /// The contract.
+    pub contract: &'a Contract,
+    /// The credentials of the tenant that is tried.
+    pub credentials: &'a [Credential],
     /// The place.
-    pub seat: &'e Seat,
+    pub seat: &'a Seat,
+    /// What decides the values that are made by chance.
+    pub seed: u64,
+    /// How many values by chance each body and parameter gets.
+    pub cases: usize,
 }
 
 impl Planner<'_> {
-    fn contract(&self) -> &Contract {
-        &self.engine.contract
-    }
-
     fn probe(&self, tried: impl Into<String>, draft: Draft, expect: Expect) -> Probe {
         Probe { tried: tried.into(), draft, expect }
     }
 
     fn carried(&self, credential: &Credential) -> Carried {
         Carried {
-            carry: self.contract().kinds[&credential.kind].carry[0].clone(),
+            carry: self.contract.kinds[&credential.kind].carry[0].clone(),
             value: credential.value.clone(),
         }
     }

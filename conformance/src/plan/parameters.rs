@@ -2,25 +2,23 @@
 
 use serde_json::Value;
 
-use super::Planner;
+use super::{Expect, Planner, Probe};
 use crate::contract::{Parameter, Place};
 use crate::draft::Draft;
 use crate::judge::readings;
 use crate::report::Rule;
-use crate::run::{Expect, Probe};
 
 impl Planner<'_> {
     /// The value for a path that is valid and names nothing.
     pub(super) fn unknown(&self, parameter: &Parameter) -> Option<String> {
         let pointer = parameter.schema.as_ref()?;
-        let validator = self.contract().validator(pointer).ok()?;
+        let validator = self.contract.validator(pointer).ok()?;
         let fits = |text: &str| readings(text).iter().any(|value| validator.is_valid(value));
         let plain = "conformance-unknown".to_owned();
         if fits(&plain) {
             return Some(plain);
         }
-        let samples =
-            self.contract().schema(pointer).ok()?.samples(4, self.engine.options.seed ^ 0x00c0_ffee).ok()?;
+        let samples = self.contract.schema(pointer).ok()?.samples(4, self.seed ^ 0x00c0_ffee).ok()?;
         let texts =
             samples.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         let current = self.seat.draft.path.get(&parameter.name).cloned();
@@ -39,7 +37,7 @@ impl Planner<'_> {
                 statuses: if parameter.place == Place::Path { vec![400, 404, 422] } else { vec![400, 422] },
                 codes: match parameter.place {
                     Place::Path => Vec::new(),
-                    _ => self.engine.codes("invalid"),
+                    _ => self.contract.codes("invalid"),
                 },
                 pointer: pointer.to_owned(),
             };
@@ -55,8 +53,8 @@ impl Planner<'_> {
             if parameter.place == Place::Cookie {
                 continue;
             }
-            let Ok(schema) = self.contract().schema(pointer) else { continue };
-            let (Ok(validator), Ok(mutants)) = (self.contract().validator(pointer), schema.mutants(None))
+            let Ok(schema) = self.contract.schema(pointer) else { continue };
+            let (Ok(validator), Ok(mutants)) = (self.contract.validator(pointer), schema.mutants(None))
             else {
                 continue;
             };
@@ -91,17 +89,16 @@ impl Planner<'_> {
     /// Parameters that the contract allows.
     pub(super) fn right_parameters(&self) -> Vec<Probe> {
         let draft = &self.seat.draft;
-        let options = &self.engine.options;
         let mut out = Vec::new();
         for parameter in draft.operation.parameters.iter().filter(|one| one.place != Place::Path) {
             let Some(pointer) = &parameter.schema else { continue };
-            let Ok(schema) = self.contract().schema(pointer) else { continue };
+            let Ok(schema) = self.contract.schema(pointer) else { continue };
             let mut values: Vec<(String, Value)> =
                 parameter.examples.iter().map(|value| ("its example".to_owned(), value.clone())).collect();
             if let Ok(cases) = schema.boundaries(None) {
                 values.extend(cases.cases.into_iter().map(|case| (case.what, case.value)));
             }
-            if let Ok(samples) = schema.samples(options.cases.min(3), options.seed) {
+            if let Ok(samples) = schema.samples(self.cases.min(3), self.seed) {
                 values.extend(samples.into_iter().map(|value| ("a value by chance".to_owned(), value)));
             }
             if !parameter.required && self.has(draft, parameter) {

@@ -14,41 +14,9 @@ use crate::contract::{Contract, Operation};
 use crate::draft::Draft;
 use crate::flows::Flows;
 use crate::judge::{Finding, Judge};
+use crate::plan::{Expect, Planner, Probe, Seat};
 use crate::report::Rule;
 use crate::wire::{Client, Failure, Masks, Request, Response};
-
-/// What a request should lead to.
-#[derive(Debug, Clone)]
-pub enum Expect {
-    /// Whatever the contract documents.
-    Documented,
-    /// It is not refused as invalid; its meaning may be refused.
-    Valid,
-    /// It gets past authentication and scopes.
-    Admitted,
-    /// It is refused.
-    Refused {
-        /// The rule that is broken when it is not.
-        rule: Rule,
-        /// The statuses that refuse it rightly; the first is the usual one. Empty: any 4xx.
-        statuses: Vec<u16>,
-        /// The codes that the error may have; empty when the settings do not say.
-        codes: Vec<String>,
-        /// Pointer, in the contract, of what refuses it.
-        pointer: String,
-    },
-}
-
-/// A request and what it should lead to.
-#[derive(Debug, Clone)]
-pub struct Probe {
-    /// What is tried, in words.
-    pub tried: String,
-    /// The request.
-    pub draft: Draft,
-    /// What it should lead to.
-    pub expect: Expect,
-}
 
 /// What everything in a run shares.
 #[derive(Debug)]
@@ -110,6 +78,17 @@ impl Engine {
     /// A tenant; the first is the one that is tried.
     pub fn tenant(&self, index: usize) -> Option<&Tenant> {
         self.tenants.get().and_then(|tenants| tenants.get(index))
+    }
+
+    /// Plans the requests that vary a seat's, with a tenant's credentials.
+    pub fn planner<'e>(&'e self, tenant: &'e Tenant, seat: &'e Seat) -> Planner<'e> {
+        Planner {
+            contract: &self.contract,
+            credentials: &tenant.credentials,
+            seat,
+            seed: self.options.seed,
+            cases: self.options.cases,
+        }
     }
 
     /// Sends a probe and judges its answer.
@@ -293,11 +272,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// The codes that the settings give for a problem, over all error shapes.
-    pub fn codes(&self, problem: &str) -> Vec<String> {
-        self.contract.settings.errors.values().filter_map(|shape| shape.codes.get(problem)).cloned().collect()
     }
 
     /// Whether a draft's credential belongs to the first tenant alone.

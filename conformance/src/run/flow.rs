@@ -5,48 +5,19 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::engine::Engine;
-use super::tenant::{Credential, Tenant, overlay};
+use super::halt::Halt;
+use super::tenant::{Tenant, overlay};
 use crate::contract::{Operation, Place};
+use crate::credential::Credential;
 use crate::draft::{Carried, Content, Draft, Payload};
 use crate::flows::{CredentialSource, Scope, Step, Workflow, holds, mentions, resolve};
 use crate::judge::Finding;
+use crate::plan::Spot;
 use crate::report::Rule;
 use crate::values::escape;
 
 /// Roots of expressions whose values the server made.
 const MADE: [&str; 2] = ["$steps.", "$workflows."];
-
-/// Why a flow did not go on.
-#[derive(Debug, Clone)]
-pub enum Halt {
-    /// The server does not have an operation.
-    NotBuilt(String),
-    /// There is no credential that an operation takes.
-    NoCredential(String),
-    /// The inputs do not fit a flow.
-    LeftOut(String),
-    /// Something went wrong, and stands in the record.
-    Failed(String),
-}
-
-impl std::fmt::Display for Halt {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotBuilt(operation) => write!(formatter, "the server does not have {operation} yet"),
-            Self::NoCredential(kinds) => write!(formatter, "there is no credential of kind {kinds}"),
-            Self::LeftOut(reason) | Self::Failed(reason) => formatter.write_str(reason),
-        }
-    }
-}
-
-/// A place of a step's request that holds what the server made, such as an id.
-#[derive(Debug, Clone)]
-pub enum Spot {
-    /// A parameter.
-    Parameter(Place, String),
-    /// A place in the body, by JSON pointer.
-    Body(String),
-}
 
 /// The places of a step's request that hold what the server made.
 pub fn spots(engine: &Engine, step: &Step) -> Vec<Spot> {

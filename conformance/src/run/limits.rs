@@ -6,12 +6,13 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::engine::{Engine, Expect};
+use super::engine::Engine;
 use super::tenant::{Tenant, overlay};
 use crate::contract::{Operation, Place};
 use crate::draft::{Carried, Draft};
 use crate::flows::{Scope, resolve};
 use crate::judge::Finding;
+use crate::plan::Expect;
 use crate::report::Rule;
 use crate::wire::Client;
 
@@ -64,7 +65,7 @@ async fn until_refused(engine: &Engine, draft: &Draft, who: &str) {
     let expect = Expect::Refused {
         rule: Rule::Limit,
         statuses: vec![REFUSED],
-        codes: engine.codes("rate_limited"),
+        codes: engine.contract.codes("rate_limited"),
         pointer: operation.pointer.clone(),
     };
     for count in 1..=MOST {

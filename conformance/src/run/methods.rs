@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::engine::{Engine, Expect};
+use super::engine::Engine;
 use crate::contract::{METHODS, Operation};
 use crate::draft::Draft;
 use crate::judge::Finding;
+use crate::plan::Expect;
 use crate::report::Rule;
 
 /// Tries every missing method of every path.
@@ -42,12 +43,12 @@ async fn tried(engine: &Engine, operation: &Arc<Operation>, method: &str) {
     if engine.contract.route(method, request.path()).is_some() {
         return;
     }
-    let settled = !engine.codes("method").is_empty();
+    let settled = !engine.contract.codes("method").is_empty();
     let statuses = if settled { vec![405] } else { vec![405, 404, 501] };
     let expect = Expect::Refused {
         rule: Rule::Method,
         statuses,
-        codes: engine.codes("method"),
+        codes: engine.contract.codes("method"),
         pointer: operation.pointer.clone(),
     };
     let tried = format!("method {method}, which the path does not have");
@@ -85,7 +86,12 @@ fn told(engine: &Engine, response: &crate::wire::Response, findings: &mut Vec<Fi
         shape.codes.get("method").is_some_and(|code| body[&shape.code].as_str() == Some(code.as_str()))
     });
     if !right {
-        findings.push(Finding::new(Rule::Code, "", engine.codes("method").join(" or "), response.says()));
+        findings.push(Finding::new(
+            Rule::Code,
+            "",
+            engine.contract.codes("method").join(" or "),
+            response.says(),
+        ));
     }
 }
 

@@ -15,12 +15,13 @@ use tokio::task::JoinSet;
 use crate::contract::{Contract, Place};
 use crate::flows::Flows;
 use crate::judge::Judge;
-use crate::plan::{Planner, Seat};
+use crate::plan::Seat;
 use crate::report::{Report, State};
 use crate::wire::{Client, Masks};
 
 mod engine;
 mod flow;
+mod halt;
 mod limits;
 mod methods;
 mod pages;
@@ -30,9 +31,8 @@ mod seat;
 mod tenant;
 mod witness;
 
-pub use engine::{Engine, Expect, Probe};
-pub use flow::Spot;
-pub use tenant::{Credential, Tenant};
+pub use engine::Engine;
+pub use tenant::Tenant;
 
 /// How a run is done.
 #[derive(Debug, Clone)]
@@ -234,7 +234,7 @@ where
 
 async fn refused(engine: &Engine, seat: &Seat) {
     let Some(tenant) = engine.tenant(0) else { return };
-    let probes = Planner { engine, tenant, seat }.refused();
+    let probes = engine.planner(tenant, seat).refused();
     engine.bar.inc_length(probes.len() as u64);
     for probe in &probes {
         if engine.stopped().is_some() || !engine.record.built(&seat.draft.operation.id) {
@@ -246,7 +246,7 @@ async fn refused(engine: &Engine, seat: &Seat) {
 
 async fn allowed(engine: &Engine, seat: &Seat) {
     let Some(tenant) = engine.tenant(0) else { return };
-    let probes = Planner { engine, tenant, seat }.allowed();
+    let probes = engine.planner(tenant, seat).allowed();
     engine.bar.inc_length(probes.len() as u64);
     for mut probe in probes {
         if engine.stopped().is_some() || !engine.record.built(&seat.draft.operation.id) {

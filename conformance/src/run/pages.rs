@@ -4,12 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::Expect;
-use super::engine::{Engine, Probe};
+use super::engine::Engine;
 use crate::contract::{Operation, Parameter, Place};
 use crate::draft::Draft;
 use crate::judge::Finding;
-use crate::plan::Seat;
+use crate::plan::{Expect, Probe, Seat};
 use crate::report::Rule;
 use crate::wire::{Response, cut};
 

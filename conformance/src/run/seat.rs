@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::engine::Engine;
-use super::flow::{Halt, spots};
+use super::flow::spots;
+use super::halt::Halt;
 use super::tenant::Tenant;
 use crate::contract::{Operation, Parameter};
 use crate::draft::{Content, Draft, Payload};

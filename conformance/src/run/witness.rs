@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::engine::{Engine, Probe};
+use super::engine::Engine;
 use crate::draft::{Carried, Draft};
 use crate::judge::Finding;
-use crate::plan::{Planner, Seat};
+use crate::plan::{Probe, Seat};
 use crate::report::Rule;
 use crate::values::escape;
 use crate::wire::{Response, cut};
@@ -174,7 +174,7 @@ impl Witnesses {
 }
 
 fn refusals(engine: &Engine, seat: &Seat) -> Vec<Probe> {
-    engine.tenant(0).map(|tenant| Planner { engine, tenant, seat }.refused()).unwrap_or_default()
+    engine.tenant(0).map(|tenant| engine.planner(tenant, seat).refused()).unwrap_or_default()
 }
 
 /// Uses every credential once.
