@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cases::Cases;
 use super::shape::{Kind, Shape};
-use super::walk::Cases;
-use super::{Document, plain, text};
+use super::strategy::plain;
+use super::{Document, text};
 
 /// A text longer than this says nothing that a shorter one would not.
 const LONGEST: usize = 100_000;
@@ -76,11 +77,11 @@ fn numbers(shape: &Shape<'_>, out: &mut Cases) {
     let whole = shape.kinds().contains(&Kind::Integer);
     let ends = match whole {
         true => {
-            let (low, high) = plain::whole(shape);
+            let (low, high) = shape.whole();
             (json!(low), json!(high))
         }
         false => {
-            let (low, high) = plain::range(shape);
+            let (low, high) = shape.range();
             (json!(low), json!(high))
         }
     };

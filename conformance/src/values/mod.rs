@@ -34,16 +34,16 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 mod boundary;
+mod cases;
 mod mutant;
-mod plain;
 mod shape;
 mod strategy;
 mod text;
 mod walk;
 
+pub use cases::{Case, Cases, Skipped};
 pub use shape::escape;
 pub use text::{fragment as reference, unfragment as unreference};
-pub use walk::{Case, Cases, Skipped};
 
 /// Under this name the document is known to the validator.
 const BASE: &str = "urn:document";
@@ -163,7 +163,7 @@ impl<'d> Schema<'d> {
 
     /// The plainest valid value: required members only, shortest lists, ordinary texts and numbers.
     pub fn plain(&self) -> Result<Value, Error> {
-        let value = plain::of(self.document, &self.pointer)?;
+        let value = strategy::plain::of(self.document, &self.pointer)?;
         if self.validator()?.is_valid(&value) {
             return Ok(value);
         }

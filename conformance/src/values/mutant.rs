@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cases::Cases;
 use super::shape::{Choice, Kind, Place, Shape, escape};
-use super::walk::Cases;
-use super::{Document, plain, text};
+use super::strategy::plain;
+use super::{Document, text};
 
 /// A text longer than this is not tried.
 const LONGEST: usize = 1_000_000;

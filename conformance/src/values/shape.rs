@@ -12,6 +12,9 @@ const MOST_SHAPES: usize = 64;
 /// References and compositions nested deeper than this, without a value between them, lead nowhere.
 const DEEPEST_COMPOSITION: usize = 64;
 
+/// Numbers beyond this lose digits in readers that know only floats.
+const SAFE: f64 = 9_007_199_254_740_991.0;
+
 /// JSON's types, integers apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -322,6 +325,34 @@ impl<'d> Shape<'d> {
     /// The step of a number.
     pub fn step(&self) -> Option<f64> {
         self.every("multipleOf").find_map(|(_, value)| value.as_f64())
+    }
+
+    /// The range of whole numbers of a self.
+    pub fn whole(&self) -> (i64, i64) {
+        let (low, high) = match self.word("format") {
+            Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
+            Some("int64") => (i64::MIN, i64::MAX),
+            _ => (-SAFE as i64, SAFE as i64),
+        };
+        // Saturating casts keep a bound that is out of range at the end of it.
+        let up = |bound: Bound| {
+            if bound.exclusive { bound.value.floor() as i64 + 1 } else { bound.value.ceil() as i64 }
+        };
+        let down = |bound: Bound| {
+            if bound.exclusive { bound.value.ceil() as i64 - 1 } else { bound.value.floor() as i64 }
+        };
+        (
+            self.lower().map_or(low, |bound| up(bound).max(low)),
+            self.upper().map_or(high, |bound| down(bound).min(high)),
+        )
+    }
+
+    /// The range of numbers of a shape, both ends inside it.
+    pub fn range(&self) -> (f64, f64) {
+        let nudge = |bound: Bound| if bound.exclusive { (bound.value.abs() * 1e-9).max(1e-9) } else { 0.0 };
+        let low = self.lower().map_or(-1e12, |bound| bound.value + nudge(bound));
+        let high = self.upper().map_or(1e12_f64.max(low), |bound| bound.value - nudge(bound));
+        (low.min(high), high)
     }
 
     /// Whether the items of a list must differ.

@@ -10,7 +10,9 @@ use proptest::strategy::{BoxedStrategy, Union};
 use serde_json::{Map, Value, json};
 
 use super::shape::{Extra, Kind, Place, Shape};
-use super::{Document, Error, plain, text};
+use super::{Document, Error, text};
+
+pub mod plain;
 
 /// Below this depth only what must be there is made.
 const DEEP: usize = 7;
@@ -157,7 +159,7 @@ impl Maker<'_> {
 }
 
 fn integers(shape: &Shape<'_>) -> Result<BoxedStrategy<Value>, Error> {
-    let (low, high) = plain::whole(shape);
+    let (low, high) = shape.whole();
     if low > high {
         return Err(Error::new(shape.key(), "no whole number is within its limits"));
     }
@@ -173,7 +175,7 @@ fn integers(shape: &Shape<'_>) -> Result<BoxedStrategy<Value>, Error> {
 }
 
 fn numbers(shape: &Shape<'_>) -> BoxedStrategy<Value> {
-    let (low, high) = plain::range(shape);
+    let (low, high) = shape.range();
     if let Some(step) = shape.step() {
         let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
         return (first..=last.max(first)).prop_map(move |count| json!(count as f64 * step)).boxed();

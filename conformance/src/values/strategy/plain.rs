@@ -2,14 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Bound, Extra, Kind, Place, Shape};
-use super::{Document, Error, text};
+use super::super::shape::{Extra, Kind, Place, Shape};
+use super::super::{Document, Error, runner, text};
 
 /// Values nested deeper than this are asked for by schemas that never end.
 const DEEPEST: usize = 24;
-
-/// Numbers beyond this lose digits in readers that know only floats.
-pub const SAFE: f64 = 9_007_199_254_740_991.0;
 
 /// The plainest value of the schema at `pointer`.
 pub fn of(document: &Document, pointer: &str) -> Result<Value, Error> {
@@ -116,8 +113,8 @@ pub fn item(
         let unused = values.into_iter().find(|value| !items.contains(value));
         return unused.ok_or_else(|| Error::new(pointer, "there are no more different items than these"));
     }
-    let strategy = super::strategy::member(document, &pointers, depth + 1)?;
-    let mut runner = super::runner(index as u64);
+    let strategy = super::member(document, &pointers, depth + 1)?;
+    let mut runner = runner(index as u64);
     for _ in 0..256 {
         let tree = proptest::strategy::Strategy::new_tree(&strategy, &mut runner)
             .map_err(|reason| Error::new(&pointer, reason.to_string()))?;
@@ -129,28 +126,8 @@ pub fn item(
     Err(Error::new(pointer, "no further different item was found"))
 }
 
-/// The range of whole numbers of a shape.
-pub fn whole(shape: &Shape<'_>) -> (i64, i64) {
-    let (low, high) = match shape.word("format") {
-        Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        Some("int64") => (i64::MIN, i64::MAX),
-        _ => (-SAFE as i64, SAFE as i64),
-    };
-    // Saturating casts keep a bound that is out of range at the end of it.
-    let up = |bound: Bound| {
-        if bound.exclusive { bound.value.floor() as i64 + 1 } else { bound.value.ceil() as i64 }
-    };
-    let down = |bound: Bound| {
-        if bound.exclusive { bound.value.ceil() as i64 - 1 } else { bound.value.floor() as i64 }
-    };
-    (
-        shape.lower().map_or(low, |bound| up(bound).max(low)),
-        shape.upper().map_or(high, |bound| down(bound).min(high)),
-    )
-}
-
 fn integer(shape: &Shape<'_>) -> i64 {
-    let (low, high) = whole(shape);
+    let (low, high) = shape.whole();
     let near = 1.clamp(low, high.max(low));
     match shape.step() {
         Some(step) if step >= 1.0 => {
@@ -162,16 +139,8 @@ fn integer(shape: &Shape<'_>) -> i64 {
     }
 }
 
-/// The range of numbers of a shape, both ends inside it.
-pub fn range(shape: &Shape<'_>) -> (f64, f64) {
-    let nudge = |bound: Bound| if bound.exclusive { (bound.value.abs() * 1e-9).max(1e-9) } else { 0.0 };
-    let low = shape.lower().map_or(-1e12, |bound| bound.value + nudge(bound));
-    let high = shape.upper().map_or(1e12_f64.max(low), |bound| bound.value - nudge(bound));
-    (low.min(high), high)
-}
-
 fn number(shape: &Shape<'_>) -> Value {
-    let (low, high) = range(shape);
+    let (low, high) = shape.range();
     match shape.step() {
         Some(step) => json!((1.0_f64.clamp(low, high) / step).ceil() * step),
         None => json!(1.5_f64.clamp(low, high)),
@@ -190,7 +159,7 @@ fn string(shape: &Shape<'_>) -> Result<String, Error> {
     if let Some((pointer, pattern)) = patterns.first() {
         let beyond = || Error::new(pointer, format!("no text was found that matches {pattern}"));
         let strategy = text::matching(pattern).ok_or_else(beyond)?;
-        let mut runner = super::runner(0);
+        let mut runner = runner(0);
         for _ in 0..256 {
             let tree =
                 proptest::strategy::Strategy::new_tree(&strategy, &mut runner).map_err(|_| beyond())?;
