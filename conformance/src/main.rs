@@ -29,7 +29,7 @@ enum Command {
     #[command(after_help = proxy::EXAMPLES)]
     Proxy(proxy::ProxyCommand),
     /// Compare the server's description of itself with the contract, without running anything
-    #[command(after_help = "Example: cargo run -p conformance -- diff --json")]
+    #[command(after_help = "Example: cargo run -p conformance --features static-diff -- diff --json")]
     Diff(diff::Diff),
 }
 

@@ -13,9 +13,12 @@ use crate::flows::Flows;
 use crate::inputs::DemoServer;
 use crate::issuer::{Issuer, Key};
 
+/// The contract that ringnity-server is generated from. It is read from its file, so that nothing of the server is compiled.
+pub const CONTRACT: &str = include_str!("../../ringnity-server/api/src/generated/contract.json");
+
 /// The effective contract, the published one behind it, and the settings of both.
 pub fn contract() -> Result<Arc<Contract>> {
-    let effective = serde_json::from_str(ringnity_api::CONTRACT).context("the contract")?;
+    let effective = serde_json::from_str(CONTRACT).context("the contract")?;
     let published = serde_json::from_str(include_str!("../../openapi.json")).context("openapi.json")?;
     let settings =
         toml::from_str(include_str!("../../openapi.settings.toml")).context("openapi.settings.toml")?;

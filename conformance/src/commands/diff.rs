@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use conformance::diff::compare;
 use conformance::inputs::read;
+use conformance::own;
 use serde_json::Value;
 
 /// Arguments of `diff`.
@@ -14,8 +15,9 @@ pub struct Diff {
     /// OpenAPI document in JSON to compare with, instead of the contract that the server was generated from
     #[arg(long, value_name = "FILE")]
     contract: Option<PathBuf>,
-    /// OpenAPI document in JSON that a server gave, instead of what the generated trait describes
-    #[arg(long, value_name = "FILE")]
+    /// OpenAPI document in JSON that a server gave. With the feature static-diff it may be left out: the default is what
+    /// the generated trait of ringnity-server describes
+    #[arg(long, value_name = "FILE", required = !cfg!(feature = "static-diff"))]
     description: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
@@ -27,11 +29,11 @@ impl Diff {
     pub fn run(&self) -> Result<bool> {
         let contract = match &self.contract {
             Some(path) => read(path)?,
-            None => serde_json::from_str(ringnity_api::CONTRACT).context("the contract of the server")?,
+            None => serde_json::from_str(own::CONTRACT).context("the contract of the server")?,
         };
         let (description, routes) = match &self.description {
             Some(path) => (read(path)?, [].as_slice()),
-            None => (described()?, ringnity_api::routes()),
+            None => described()?,
         };
         let comparison = compare(&contract, &description, routes)?;
         if self.json {
@@ -51,10 +53,20 @@ impl Diff {
     }
 }
 
-/// What dropshot says of the generated trait.
-fn described() -> Result<Value> {
-    let description =
-        ringnity_api::described().map_err(|error| anyhow!("the trait cannot be described: {error}"))?;
+type Routes = &'static [(&'static str, &'static str)];
+
+/// What dropshot says of the generated trait, and its routes.
+#[cfg(feature = "static-diff")]
+fn described() -> Result<(Value, Routes)> {
+    let description = ringnity_api::described()
+        .map_err(|error| anyhow::anyhow!("the trait cannot be described: {error}"))?;
     let version = semver::Version::new(0, 0, 0);
-    description.openapi("description", version).json().context("the description of the trait")
+    let document =
+        description.openapi("description", version).json().context("the description of the trait")?;
+    Ok((document, ringnity_api::routes()))
+}
+
+#[cfg(not(feature = "static-diff"))]
+fn described() -> Result<(Value, Routes)> {
+    anyhow::bail!("name a document with --description, or build with --features static-diff")
 }
