@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::contract::settings::ErrorShape;
 use crate::contract::{Contract, Operation, Place};
@@ -244,7 +245,7 @@ impl Judge {
         let mut out = Vec::new();
         let path = operation.matches(request.path()).unwrap_or_default();
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
-        let query: Vec<(String, String)> = pairs(query);
+        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         for parameter in &operation.parameters {
             let given: Vec<String> = match parameter.place {
                 Place::Path => path.get(&parameter.name).cloned().into_iter().collect(),
@@ -318,18 +319,6 @@ pub fn readings(text: &str) -> Vec<Value> {
     }
     out.push(Value::String(text.to_owned()));
     out
-}
-
-/// Name and value of each part of a query or form.
-pub fn pairs(text: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| {
-        percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-    };
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
-        .collect()
 }
 
 /// The documented body for a media type: by name, else by `type/*`, else by `*/*`.

@@ -1,5 +1,6 @@
 //! Texts: of a format, of a length, of a pattern, and such as are none. No schema is read here.
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
@@ -226,36 +227,30 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         .is_ok_and(|validator| validator.is_valid(&serde_json::Value::String(text.to_owned())))
 }
 
-/// A JSON pointer in fragment form (`#/a~1b/{id}`) as it may stand in a `$ref`, which is a URI.
+/// Everything that RFC 3986 does not allow in a fragment.
+const NOT_IN_FRAGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Encodes a JSON pointer in fragment form (`#/a~1b/{id}`) for a `$ref`, which is a URI.
 pub fn fragment(pointer: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"#/~-._!$&'()*+,;=:@?".contains(&byte);
-    pointer
-        .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    utf8_percent_encode(pointer, NOT_IN_FRAGMENT).to_string()
 }
 
-/// The reverse of [`fragment`].
+/// Decodes what [`fragment`] encoded.
 pub fn unfragment(reference: &str) -> String {
-    let bytes = reference.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while index < bytes.len() {
-        let escaped = (bytes[index] == b'%')
-            .then(|| reference.get(index + 1..index + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
-            .flatten();
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                index += 3;
-            }
-            None => {
-                out.push(bytes[index]);
-                index += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(reference).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
