@@ -12,7 +12,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::contract::{self, Operation, Place};
+use crate::contract::{self, Operation, ParameterLocation};
 
 /// Something that the two documents say differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,14 +29,14 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        let text_or_nothing = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
         write!(
             formatter,
             "{}: {}: the contract says {}, the server describes {}",
             self.operation,
             self.what,
-            said(&self.contract),
-            said(&self.description)
+            text_or_nothing(&self.contract),
+            text_or_nothing(&self.description)
         )
     }
 }
@@ -55,7 +55,7 @@ pub struct Comparison {
 
 /// What one document says of one operation.
 #[derive(Debug, Default)]
-struct Facts {
+struct OperationSummary {
     id: String,
     tag: String,
     /// Whether it is required, by place and name.
@@ -66,7 +66,7 @@ struct Facts {
     statuses: BTreeSet<String>,
 }
 
-impl Facts {
+impl OperationSummary {
     /// The first status of success; a description has only one.
     fn success(&self) -> Option<String> {
         self.statuses.iter().find(|status| status.starts_with(['2', '3'])).cloned()
@@ -90,27 +90,29 @@ pub fn compare(contract: &Value, description: &Value, routes: &[(&str, &str)]) -
     let routes: Vec<Key> =
         routes.iter().map(|(method, path)| (method.to_uppercase(), (*path).to_owned())).collect();
     let mut out = Comparison::default();
-    let mut gates = BTreeSet::new();
+    let mut dispatchers = BTreeSet::new();
     for (key, wanted) in &contract {
         if let Some(found) = described.get(key) {
             out.compared += 1;
             out.differences.extend(differences(key, wanted, found));
-        } else if let Some(gate) = described.keys().chain(&routes).find(|gate| reaches(gate, key)) {
-            gates.insert(gate.clone());
-            out.dispatched.push(spoken(key));
+        } else if let Some(dispatcher) =
+            described.keys().chain(&routes).find(|dispatcher| reaches(dispatcher, key))
+        {
+            dispatchers.insert(dispatcher.clone());
+            out.dispatched.push(display_name(key));
         } else {
             out.differences.push(difference(key, "operation", Some(wanted.id.clone()), None));
         }
     }
     for (key, found) in &described {
-        if !contract.contains_key(key) && !gates.contains(key) {
+        if !contract.contains_key(key) && !dispatchers.contains(key) {
             out.differences.push(difference(key, "operation", None, Some(found.id.clone())));
         }
     }
     Ok(out)
 }
 
-fn differences(key: &Key, wanted: &Facts, found: &Facts) -> Vec<Difference> {
+fn differences(key: &Key, wanted: &OperationSummary, found: &OperationSummary) -> Vec<Difference> {
     let mut out = Vec::new();
     let mut check = |what: &str, wanted: Option<String>, found: Option<String>| {
         if wanted != found {
@@ -139,42 +141,49 @@ fn differences(key: &Key, wanted: &Facts, found: &Facts) -> Vec<Difference> {
 }
 
 fn difference(key: &Key, what: &str, contract: Option<String>, description: Option<String>) -> Difference {
-    Difference { operation: spoken(key), what: what.to_owned(), contract, description }
+    Difference { operation: display_name(key), what: what.to_owned(), contract, description }
 }
 
-fn spoken((method, path): &Key) -> String {
+fn display_name((method, path): &Key) -> String {
     format!("{method} {path}")
 }
 
-/// Whether requests for `key` arrive at `gate`, whose variables stand where `key` has literals.
-fn reaches(gate: &Key, key: &Key) -> bool {
-    let (gates, keys): (Vec<&str>, Vec<&str>) = (gate.1.split('/').collect(), key.1.split('/').collect());
-    gate.0 == key.0
-        && gates.len() == keys.len()
-        && gates.iter().zip(&keys).all(|(gate, segment)| gate == segment || gate.starts_with('{'))
+/// Whether requests for `key` arrive at `dispatcher`, whose variables stand where `key` has literals.
+fn reaches(dispatcher: &Key, key: &Key) -> bool {
+    let (dispatchers, keys): (Vec<&str>, Vec<&str>) =
+        (dispatcher.1.split('/').collect(), key.1.split('/').collect());
+    dispatcher.0 == key.0
+        && dispatchers.len() == keys.len()
+        && dispatchers
+            .iter()
+            .zip(&keys)
+            .all(|(dispatcher, segment)| dispatcher == segment || dispatcher.starts_with('{'))
 }
 
-fn operations(document: &Value) -> Result<BTreeMap<Key, Facts>> {
+fn operations(document: &Value) -> Result<BTreeMap<Key, OperationSummary>> {
     let key = |operation: &Operation| (operation.method.clone(), operation.path.clone());
-    Ok(contract::described(document)?.iter().map(|operation| (key(operation), facts(operation))).collect())
+    Ok(contract::operations_of(document)?
+        .iter()
+        .map(|operation| (key(operation), summarize(operation)))
+        .collect())
 }
 
-fn facts(operation: &Operation) -> Facts {
+fn summarize(operation: &Operation) -> OperationSummary {
     let parameters = operation.parameters.iter().filter_map(|parameter| {
-        let name = match parameter.place {
+        let name = match parameter.location {
             // dropshot cannot describe cookies.
-            Place::Cookie => return None,
-            Place::Header => parameter.name.to_lowercase(),
-            Place::Path | Place::Query => parameter.name.clone(),
+            ParameterLocation::Cookie => return None,
+            ParameterLocation::Header => parameter.name.to_lowercase(),
+            ParameterLocation::Path | ParameterLocation::Query => parameter.name.clone(),
         };
-        Some((format!("{} {name}", parameter.place.name()), parameter.required))
+        Some((format!("{} {name}", parameter.location.name()), parameter.required))
     });
-    Facts {
+    OperationSummary {
         id: operation.id.clone(),
         tag: operation.tag.clone(),
         parameters: parameters.collect(),
         body: operation.body.is_some(),
-        statuses: operation.answers.iter().map(|answer| answer.status.text().to_uppercase()).collect(),
+        statuses: operation.responses.iter().map(|answer| answer.status.text().to_uppercase()).collect(),
     }
 }
 

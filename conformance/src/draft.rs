@@ -8,7 +8,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::contract::{Carry, Operation, Parameter, Place};
+use crate::contract::{CredentialLocation, Operation, Parameter, ParameterLocation};
 use crate::wire::{Request, essence, is_json};
 
 /// What is encoded in paths and queries: all but the unreserved.
@@ -19,9 +19,9 @@ const BOUNDARY: &str = "conformance-7c1f0b9e";
 
 /// A credential as it travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Carried {
+pub struct CredentialPlacement {
     /// How.
-    pub carry: Carry,
+    pub location: CredentialLocation,
     /// Its text.
     pub value: String,
 }
@@ -62,7 +62,7 @@ pub struct Draft {
     /// The body.
     pub body: Option<Payload>,
     /// The credential.
-    pub credential: Option<Carried>,
+    pub credential: Option<CredentialPlacement>,
 }
 
 impl Draft {
@@ -84,20 +84,20 @@ impl Draft {
     pub fn set(&mut self, parameter: &Parameter, value: Option<&Value>) -> Result<()> {
         let name = &parameter.name;
         let texts = value.map(|value| texts(parameter, value)).transpose()?;
-        let list = match parameter.place {
-            Place::Path => {
+        let list = match parameter.location {
+            ParameterLocation::Path => {
                 match texts.and_then(|texts| texts.into_iter().next()) {
                     Some(text) => self.path.insert(name.clone(), text),
                     None => self.path.remove(name),
                 };
                 return Ok(());
             }
-            Place::Query => &mut self.query,
-            Place::Header => &mut self.headers,
-            Place::Cookie => &mut self.cookies,
+            ParameterLocation::Query => &mut self.query,
+            ParameterLocation::Header => &mut self.headers,
+            ParameterLocation::Cookie => &mut self.cookies,
         };
-        let same = |known: &str| match parameter.place {
-            Place::Header => known.eq_ignore_ascii_case(name),
+        let same = |known: &str| match parameter.location {
+            ParameterLocation::Header => known.eq_ignore_ascii_case(name),
             _ => known == name,
         };
         list.retain(|(known, _)| !same(known));
@@ -138,9 +138,11 @@ impl Draft {
         let mut query = self.query.clone();
         let mut headers = self.headers.clone();
         if let Some(credential) = &self.credential {
-            match (&credential.carry, credential.carry.header(&credential.value)) {
+            match (&credential.location, credential.location.header(&credential.value)) {
                 (_, Some(header)) => headers.push(header),
-                (Carry::Query(name), None) => query.push((name.clone(), credential.value.clone())),
+                (CredentialLocation::Query(name), None) => {
+                    query.push((name.clone(), credential.value.clone()))
+                }
                 (_, None) => {}
             }
         }
@@ -228,7 +230,7 @@ fn texts(parameter: &Parameter, value: &Value) -> Result<Vec<String>> {
     };
     let visible = |text: &String| text.chars().all(|letter| letter == ' ' || letter.is_ascii_graphic());
     let trimmed = |text: &String| text.trim() == text;
-    if matches!(parameter.place, Place::Header | Place::Cookie)
+    if matches!(parameter.location, ParameterLocation::Header | ParameterLocation::Cookie)
         && !texts.iter().all(|text| visible(text) && trimmed(text))
     {
         bail!("a header holds visible ASCII only");

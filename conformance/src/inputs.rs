@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 /// How long a fresh server may take until it has written its demo file.
-const START: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reads a JSON or TOML file.
-pub fn read(path: &Path) -> Result<Value> {
+pub fn read_file(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     if path.extension().is_some_and(|extension| extension == "toml") {
         return toml::from_str(&text).with_context(|| format!("{} is not TOML", path.display()));
@@ -55,15 +55,20 @@ impl DemoServer {
         let since = Instant::now();
         loop {
             // The file is written in one go, but not at once.
-            if let Ok(inputs) = read(&file) {
+            if let Ok(inputs) = read_file(&file) {
                 started.inputs = inputs;
                 return Ok(started);
             }
             if let Some(status) = started.child.try_wait()? {
                 bail!("{} ended with {status}: {}", server.display(), started.log());
             }
-            if since.elapsed() > START {
-                bail!("{} did not start within {} s: {}", server.display(), START.as_secs(), started.log());
+            if since.elapsed() > START_TIMEOUT {
+                bail!(
+                    "{} did not start within {} s: {}",
+                    server.display(),
+                    START_TIMEOUT.as_secs(),
+                    started.log()
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -84,7 +89,7 @@ impl Drop for DemoServer {
 }
 
 /// The `ringnity-server` beside this program; built first where it is not there.
-pub fn server() -> Result<PathBuf> {
+pub fn build_server() -> Result<PathBuf> {
     let own = std::env::current_exe().context("where this program is")?;
     let folder = own.parent().context("where this program is")?;
     let name = format!("ringnity-server{}", std::env::consts::EXE_SUFFIX);

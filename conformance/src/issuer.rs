@@ -14,10 +14,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// How long somebody who connects may take to ask. They are answered one after the other.
-const PATIENCE: Duration = Duration::from_secs(2);
+const IO_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A request for the key set has no body, and a head of a few lines.
-const LONGEST: u64 = 16 * 1024;
+const MAX_REQUEST_HEAD: u64 = 16 * 1024;
 
 /// A key that signs with RS256.
 #[derive(Debug)]
@@ -34,17 +34,17 @@ impl Key {
     }
 
     /// Its public half: `SEQUENCE { modulus, exponent }` in DER.
-    pub fn public(&self) -> &[u8] {
+    pub fn public_key_der(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
     /// Its public half, as a key set has it.
     pub fn jwk(&self) -> Value {
         // 2048 bits behind the heads of sequence and number, and a zero before them; the exponent is the last.
-        let (modulus, exponent) = (&self.public()[9..265], &self.public()[267..]);
+        let (modulus, exponent) = (&self.public_key_der()[9..265], &self.public_key_der()[267..]);
         json!({
             "kid": self.id, "kty": "RSA", "alg": "RS256", "use": "sig",
-            "n": encoded(modulus), "e": encoded(exponent),
+            "n": base64url(modulus), "e": base64url(exponent),
         })
     }
 
@@ -60,21 +60,21 @@ impl Key {
 
     /// A token with that header and those claims, signed with this key whatever they say.
     pub fn sign(&self, header: &Value, claims: &Value) -> Result<String> {
-        let message = message(header, claims);
+        let message = signing_input(header, claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)
             .map_err(|_| anyhow!("a token cannot be signed"))?;
-        Ok(format!("{message}.{}", encoded(signature)))
+        Ok(format!("{message}.{}", base64url(signature)))
     }
 }
 
 /// What of a token is signed.
-pub fn message(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()))
+pub fn signing_input(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()))
 }
 
-fn encoded(bytes: impl AsRef<[u8]>) -> String {
+fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -101,17 +101,17 @@ impl Issuer {
         std::thread::spawn(move || {
             for asked in listener.incoming().flatten() {
                 // Whoever goes away, or asks for nothing, gets nothing.
-                let _ = answered(&asked, &answer);
+                let _ = serve_key_set(&asked, &answer);
             }
         });
         Ok(Self { url, key })
     }
 }
 
-fn answered(mut asked: &TcpStream, answer: &str) -> std::io::Result<()> {
-    asked.set_read_timeout(Some(PATIENCE))?;
-    asked.set_write_timeout(Some(PATIENCE))?;
-    let mut head = BufReader::new(asked).take(LONGEST);
+fn serve_key_set(mut asked: &TcpStream, answer: &str) -> std::io::Result<()> {
+    asked.set_read_timeout(Some(IO_TIMEOUT))?;
+    asked.set_write_timeout(Some(IO_TIMEOUT))?;
+    let mut head = BufReader::new(asked).take(MAX_REQUEST_HEAD);
     let mut line = String::new();
     // An empty line ends the head.
     while head.read_line(&mut line)? > 0 && !line.trim_end().is_empty() {

@@ -7,6 +7,7 @@
 //! None of them knows a product: what they know comes from the documents that they are given; [`own`] has those of
 //! ringnity-server.
 
+pub mod checker;
 pub mod contract;
 pub mod credential;
 pub mod diff;
@@ -14,11 +15,10 @@ pub mod draft;
 pub mod flows;
 pub mod inputs;
 pub mod issuer;
-pub mod judge;
-pub mod own;
 pub mod plan;
 pub mod proxy;
 pub mod report;
+pub mod ringnity;
 pub mod run;
 pub mod values;
 pub mod wire;

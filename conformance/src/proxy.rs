@@ -14,13 +14,13 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use crate::checker::{Checker, Finding};
 use crate::contract::Contract;
-use crate::judge::{Finding, Judge};
 use crate::report::Rule;
-use crate::wire::{Client, Failure, Request, Response};
+use crate::wire::{Client, Request, Response, SendError};
 
 /// Headers that belong to one connection and are not passed on.
-const OF_CONNECTION: [&str; 9] = [
+const HOP_BY_HOP_HEADERS: [&str; 9] = [
     "connection",
     "host",
     "content-length",
@@ -45,7 +45,7 @@ pub enum Side {
 /// Something that one side did against the contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Breach {
+pub struct ExchangeViolation {
     /// Which side.
     pub side: Side,
     /// Which rule.
@@ -62,7 +62,7 @@ pub struct Breach {
     pub seen: String,
 }
 
-impl std::fmt::Display for Breach {
+impl std::fmt::Display for ExchangeViolation {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let side = match self.side {
             Side::Request => "request ",
@@ -91,10 +91,10 @@ pub struct Counts {
 /// A proxy.
 pub struct Proxy {
     contract: Arc<Contract>,
-    judge: Judge,
+    checker: Checker,
     client: Client,
     counts: Mutex<Counts>,
-    tell: Box<dyn Fn(&Breach) + Send + Sync>,
+    on_violation: Box<dyn Fn(&ExchangeViolation) + Send + Sync>,
 }
 
 impl std::fmt::Debug for Proxy {
@@ -108,10 +108,16 @@ impl Proxy {
     pub fn new(
         contract: Arc<Contract>,
         client: Client,
-        tell: impl Fn(&Breach) + Send + Sync + 'static,
+        on_violation: impl Fn(&ExchangeViolation) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let judge = Judge::new(Arc::clone(&contract), Vec::new());
-        Arc::new(Self { contract, judge, client, counts: Mutex::default(), tell: Box::new(tell) })
+        let checker = Checker::new(Arc::clone(&contract), Vec::new());
+        Arc::new(Self {
+            contract,
+            checker,
+            client,
+            counts: Mutex::default(),
+            on_violation: Box::new(on_violation),
+        })
     }
 
     /// The numbers so far.
@@ -127,7 +133,7 @@ impl Proxy {
             tokio::spawn(async move {
                 let service = hyper::service::service_fn(move |request| {
                     let proxy = Arc::clone(&proxy);
-                    async move { Ok::<_, Infallible>(proxy.pass(request).await) }
+                    async move { Ok::<_, Infallible>(proxy.forward(request).await) }
                 });
                 // A client that leaves in the middle is its own business.
                 let _ = hyper::server::conn::http1::Builder::new()
@@ -137,16 +143,18 @@ impl Proxy {
         }
     }
 
-    async fn pass(&self, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
+    async fn forward(&self, request: hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
-            Err(error) => return plain(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}")),
+            Err(error) => {
+                return text_response(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}"));
+            }
         };
         let request = Request {
             method: head.method.to_string(),
             target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-            headers: passed(&head.headers)
+            headers: end_to_end_headers(&head.headers)
                 .map(|(name, value)| {
                     (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
                 })
@@ -154,30 +162,33 @@ impl Proxy {
             body: (!body.is_empty()).then_some(body),
         };
         let answer = self.client.send(&request).await;
-        self.examine(&request, answer.as_ref().ok());
+        self.check_exchange(&request, answer.as_ref().ok());
         match answer {
             Ok(response) => {
                 let mut out = hyper::Response::new(Full::new(response.body.clone()));
                 *out.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::BAD_GATEWAY);
-                for (name, value) in passed(&response.headers) {
+                for (name, value) in end_to_end_headers(&response.headers) {
                     out.headers_mut().append(name.clone(), value.clone());
                 }
                 out
             }
-            Err(Failure::TimeOut) => plain(StatusCode::GATEWAY_TIMEOUT, "the upstream server did not answer"),
-            Err(Failure::Broken(problem) | Failure::Unsendable(problem)) => {
-                plain(StatusCode::BAD_GATEWAY, &format!("the upstream server cannot be reached: {problem}"))
+            Err(SendError::Timeout) => {
+                text_response(StatusCode::GATEWAY_TIMEOUT, "the upstream server did not answer")
             }
+            Err(SendError::Connection(problem) | SendError::InvalidRequest(problem)) => text_response(
+                StatusCode::BAD_GATEWAY,
+                &format!("the upstream server cannot be reached: {problem}"),
+            ),
         }
     }
 
     /// Judges one exchange.
-    fn examine(&self, request: &Request, response: Option<&Response>) {
+    fn check_exchange(&self, request: &Request, response: Option<&Response>) {
         let status = response.map_or_else(|| "no answer".to_owned(), |response| response.status.to_string());
         let exchange = format!("{} {} → {status}", request.method, request.path());
-        let tell = |side: Side, operation: &str, findings: Vec<Finding>| -> bool {
+        let report = |side: Side, operation: &str, findings: Vec<Finding>| -> bool {
             for finding in &findings {
-                (self.tell)(&Breach {
+                (self.on_violation)(&ExchangeViolation {
                     side,
                     rule: finding.rule,
                     operation: operation.to_owned(),
@@ -191,10 +202,10 @@ impl Proxy {
         };
         let (asked, answered) = match self.contract.route(&request.method, request.path()) {
             Some(operation) => {
-                let asked = self.judge.request(operation, request).unwrap_or_default();
-                let answered = response.map(|response| self.judge.response(operation, response));
+                let asked = self.checker.check_request(operation, request).unwrap_or_default();
+                let answered = response.map(|response| self.checker.check_response(operation, response));
                 let answered = answered.unwrap_or_default();
-                (tell(Side::Request, &operation.id, asked), tell(Side::Response, &operation.id, answered))
+                (report(Side::Request, &operation.id, asked), report(Side::Response, &operation.id, answered))
             }
             // Preflights of browsers belong to no operation.
             None if request.method == "OPTIONS" => (false, false),
@@ -202,7 +213,7 @@ impl Proxy {
                 let expected = "an operation of the contract";
                 let seen = format!("{} {}", request.method, request.path());
                 let finding = Finding::new(Rule::Method, "#/paths", expected, seen);
-                (tell(Side::Request, "", vec![finding]), false)
+                (report(Side::Request, "", vec![finding]), false)
             }
         };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,11 +228,11 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))
 }
 
-fn passed(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &http::HeaderValue)> {
-    headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(&name.as_str()))
+fn end_to_end_headers(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &http::HeaderValue)> {
+    headers.iter().filter(|(name, _)| !HOP_BY_HOP_HEADERS.contains(&name.as_str()))
 }
 
-fn plain(status: StatusCode, text: &str) -> hyper::Response<Full<Bytes>> {
+fn text_response(status: StatusCode, text: &str) -> hyper::Response<Full<Bytes>> {
     let mut out = hyper::Response::new(Full::new(Bytes::from(format!("conformance proxy: {text}\n"))));
     *out.status_mut() = status;
     out

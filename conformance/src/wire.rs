@@ -77,7 +77,7 @@ pub struct Masks {
     /// Variable and value.
     known: Vec<(String, String)>,
     /// Whether secrets are written out.
-    pub open: bool,
+    pub show_secrets: bool,
 }
 
 impl Masks {
@@ -100,7 +100,7 @@ impl Masks {
     /// `text` with every secret replaced by its variable.
     pub fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        if !self.open {
+        if !self.show_secrets {
             for (variable, value) in &self.known {
                 text = text.replace(value, &format!("${variable}"));
             }
@@ -118,7 +118,7 @@ impl Masks {
 
     fn quote(&self, text: &str) -> String {
         let mut text = text.replace('\'', r"'\''");
-        if !self.open {
+        if !self.show_secrets {
             for (variable, value) in &self.known {
                 text = text.replace(value, &format!("'\"${variable}\"'"));
             }
@@ -160,8 +160,8 @@ impl Response {
     }
 
     /// What it was, in a few words: status, content type and the beginning of the body.
-    pub fn says(&self) -> String {
-        let body = cut(&String::from_utf8_lossy(&self.body), 300);
+    pub fn summary(&self) -> String {
+        let body = truncate(&String::from_utf8_lossy(&self.body), 300);
         format!("{} {} {body}", self.status, self.media_type()).trim_end().to_owned()
     }
 }
@@ -177,7 +177,7 @@ pub fn is_json(media_type: &str) -> bool {
 }
 
 /// The first `most` characters of a text.
-pub fn cut(text: &str, most: usize) -> String {
+pub fn truncate(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
@@ -186,13 +186,13 @@ pub fn cut(text: &str, most: usize) -> String {
 
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum SendError {
     /// It took too long.
-    TimeOut,
+    Timeout,
     /// The connection could not be made, or was cut.
-    Broken(String),
+    Connection(String),
     /// The request cannot be sent by any client, such as a header with a line break.
-    Unsendable(String),
+    InvalidRequest(String),
 }
 
 /// Sends requests to one server.
@@ -206,12 +206,12 @@ pub struct Client {
 
 impl Client {
     /// A client of the server at `base`, which waits so long for an answer.
-    pub fn new(base: &str, patience: Duration) -> Result<Self> {
+    pub fn new(base: &str, timeout: Duration) -> Result<Self> {
         // The contract's answers are what is judged, so redirects are not followed.
         let mut http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(patience);
+            .timeout(timeout);
         if base.starts_with("http://") {
             // Reading the certificates that this system trusts would cost more than many a run.
             http = http.tls_certs_only([]);
@@ -226,23 +226,23 @@ impl Client {
     }
 
     /// Sends a request and reads the whole answer.
-    pub async fn send(&self, request: &Request) -> Result<Response, Failure> {
-        let unsendable = |problem: &dyn std::fmt::Display| Failure::Unsendable(problem.to_string());
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|e| unsendable(&e))?;
+    pub async fn send(&self, request: &Request) -> Result<Response, SendError> {
+        let invalid = |problem: &dyn std::fmt::Display| SendError::InvalidRequest(problem.to_string());
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(|e| invalid(&e))?;
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| unsendable(&e))?;
-            headers.append(name, HeaderValue::from_str(value).map_err(|e| unsendable(&e))?);
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| invalid(&e))?;
+            headers.append(name, HeaderValue::from_str(value).map_err(|e| invalid(&e))?);
         }
         let mut builder =
             self.http.request(method, format!("{}{}", self.base, request.target)).headers(headers);
         if let Some(body) = &request.body {
             builder = builder.body(body.clone());
         }
-        let sent = builder.build().map_err(|e| unsendable(&e))?;
+        let sent = builder.build().map_err(|e| invalid(&e))?;
         self.sent.fetch_add(1, Ordering::Relaxed);
         let failed = |error: reqwest::Error| {
-            if error.is_timeout() { Failure::TimeOut } else { Failure::Broken(chain(&error)) }
+            if error.is_timeout() { SendError::Timeout } else { SendError::Connection(error_chain(&error)) }
         };
         let response = self.http.execute(sent).await.map_err(failed)?;
         let status = response.status().as_u16();
@@ -252,7 +252,7 @@ impl Client {
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -283,7 +283,7 @@ mod tests {
              '{\"name\":\"it'\\''s\",\"password\":\"'\"$OWNER_PASSWORD\"'\"}'"
         );
         assert_eq!(masks.used(&line).collect::<Vec<_>>(), ["OWNER_PASSWORD"]);
-        masks.open = true;
+        masks.show_secrets = true;
         assert!(request.curl("http://127.0.0.1:1", &masks).contains("hunter2!"));
     }
 

@@ -77,10 +77,15 @@ fn every_request_that_the_contract_forbids_is_refused_and_what_it_allows_passes(
                 passed += 1;
             }
             let Cases { cases, skipped: without } = place.mutants(None).expect("mutants");
-            for mutant in cases.into_iter().filter(|mutant| part == "body" || depth(&mutant.place) > 1) {
+            for mutant in
+                cases.into_iter().filter(|mutant| part == "body" || depth(&mutant.instance_path) > 1)
+            {
                 let lines = check(&mutant.value);
                 if lines.is_empty() {
-                    problems.push(format!("{} {part}: {}: took {}", operation.id, mutant.what, mutant.value));
+                    problems.push(format!(
+                        "{} {part}: {}: took {}",
+                        operation.id, mutant.description, mutant.value
+                    ));
                 }
                 *by_keyword.entry(mutant.keyword).or_default() += 1;
             }

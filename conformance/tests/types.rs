@@ -40,7 +40,7 @@ fn values(place: &Place<'_>) -> Vec<Value> {
     let count = usize::try_from(number("CONFORMANCE_CASES", 16)).expect("a count");
     let mut out = place.samples(count, number("CONFORMANCE_SEED", 1)).expect("samples");
     out.extend(place.boundaries(None).expect("boundaries").cases.into_iter().map(|case| case.value));
-    out.push(place.plain().expect("a plain value"));
+    out.push(place.minimal().expect("a plain value"));
     out
 }
 
@@ -107,7 +107,7 @@ fn trips(
 
 /// Whether `back` says what `sent` said: all of it, and nothing more than defaults.
 fn same(place: &Place<'_>, at: &str, sent: &Value, back: &Value) -> Result<(), String> {
-    let said = |keyword: &str| place.said_at(at, keyword).expect("the schema can be read");
+    let said = |keyword: &str| place.keyword_values_at(at, keyword).expect("the schema can be read");
     let equal = match (sent, back) {
         (Value::Object(sent), Value::Object(back)) => {
             for (name, value) in sent {
@@ -117,7 +117,8 @@ fn same(place: &Place<'_>, at: &str, sent: &Value, back: &Value) -> Result<(), S
             }
             for (name, value) in back.iter().filter(|(name, _)| !sent.contains_key(*name)) {
                 let at = format!("{at}/{name}");
-                if !place.said_at(&at, "default").expect("the schema can be read").contains(&value) {
+                if !place.keyword_values_at(&at, "default").expect("the schema can be read").contains(&value)
+                {
                     return Err(format!("{at} was not sent and is no default: {value}"));
                 }
             }
@@ -159,7 +160,8 @@ fn what_a_schema_forbids_is_refused() {
         let mutants = place.mutants(None).expect("mutants");
         for mutant in mutants.cases {
             if validator.is_valid(&mutant.value) {
-                problems.push(format!("{}: {}: accepted: {}", mutant.schema, mutant.what, mutant.value));
+                problems
+                    .push(format!("{}: {}: accepted: {}", mutant.schema, mutant.description, mutant.value));
             }
             let refused = (schema.trip)(mutant.value.clone()).is_err();
             if mutant.keyword == "const" && !refused {
@@ -175,7 +177,7 @@ fn what_a_schema_forbids_is_refused() {
             } else {
                 unexplained.push(format!(
                     "{} at {:?} from {}: {}",
-                    skipped.schema, skipped.place, schema.name, skipped.reason
+                    skipped.schema, skipped.instance_path, schema.name, skipped.reason
                 ));
             }
         }
@@ -212,8 +214,8 @@ fn unknown_values_survive_where_a_server_sends_the_enum_and_are_refused_elsewher
                 let back = trip
                     .unwrap_or_else(|error| panic!("{} cannot read {}: {error}", schema.name, mutant.value));
                 assert_eq!(
-                    back.pointer(&mutant.place),
-                    mutant.value.pointer(&mutant.place),
+                    back.pointer(&mutant.instance_path),
+                    mutant.value.pointer(&mutant.instance_path),
                     "{}",
                     schema.name
                 );
@@ -237,8 +239,8 @@ fn unknown_members_are_kept_where_the_schema_is_open_and_ignored_elsewhere() {
     for schema in SCHEMAS {
         let place = document.schema(schema.pointer).expect("a schema");
         let validator = place.validator().expect("a validator");
-        let Value::Object(plain) = place.plain().expect("a plain value") else { continue };
-        let said = place.said_at("", "additionalProperties").expect("the schema can be read");
+        let Value::Object(plain) = place.minimal().expect("a plain value") else { continue };
+        let said = place.keyword_values_at("", "additionalProperties").expect("the schema can be read");
         let unknown = json!({ "later": [1] });
         let mut more = plain.clone();
         more.insert("memberOfALaterContract".into(), unknown.clone());

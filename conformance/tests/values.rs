@@ -22,7 +22,7 @@ fn mutants(schema: Value) -> Cases {
 fn broken(schema: Value) -> BTreeMap<String, Vec<Value>> {
     let mut out: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for mutant in mutants(schema).cases {
-        out.entry(format!("{} {}", mutant.schema, mutant.place)).or_default().push(mutant.value);
+        out.entry(format!("{} {}", mutant.schema, mutant.instance_path)).or_default().push(mutant.value);
     }
     out
 }
@@ -52,7 +52,7 @@ fn samples_are_valid_and_decided_by_the_seed() {
         assert!(samples.iter().all(|value| validator.is_valid(value)), "{schema}");
         assert_eq!(samples, place.samples(50, 1).expect("samples"), "{schema}");
         assert_ne!(samples, place.samples(50, 2).expect("samples"), "{schema}");
-        assert!(validator.is_valid(&place.plain().expect("a plain value")), "{schema}");
+        assert!(validator.is_valid(&place.minimal().expect("a plain value")), "{schema}");
     }
 }
 
@@ -79,7 +79,7 @@ fn a_schema_that_nothing_satisfies_is_an_error_with_its_pointer() {
         assert!(error.to_string().starts_with('#'), "{schema}: {error}");
     }
     let document = document(json!({ "$ref": "#/nowhere" }));
-    let error = document.schema("#/s").expect("a schema").plain().expect_err("refused").to_string();
+    let error = document.schema("#/s").expect("a schema").minimal().expect_err("refused").to_string();
     assert_eq!(error, "#/s/$ref: #/nowhere: nothing stands there in the document");
 }
 
@@ -151,7 +151,7 @@ fn a_mutant_changes_one_place_of_the_value_it_is_made_from() {
     let note = cases
         .cases
         .iter()
-        .find(|mutant| mutant.place == "/note" && mutant.keyword == "maxLength")
+        .find(|mutant| mutant.instance_path == "/note" && mutant.keyword == "maxLength")
         .expect("a mutant");
     assert_eq!(note.value, json!({ "id": "a real id", "unnamed": [1], "note": "abcd" }));
     let error =

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use conformance::diff::compare;
-use conformance::inputs::read;
-use conformance::own;
+use conformance::inputs::read_file;
+use conformance::ringnity;
 use serde_json::Value;
 
 /// Arguments of `diff`.
@@ -28,11 +28,11 @@ impl Diff {
     /// Compares, and answers whether there are no differences.
     pub fn run(&self) -> Result<bool> {
         let contract = match &self.contract {
-            Some(path) => read(path)?,
-            None => serde_json::from_str(own::CONTRACT).context("the contract of the server")?,
+            Some(path) => read_file(path)?,
+            None => serde_json::from_str(ringnity::CONTRACT).context("the contract of the server")?,
         };
         let (description, routes) = match &self.description {
-            Some(path) => (read(path)?, [].as_slice()),
+            Some(path) => (read_file(path)?, [].as_slice()),
             None => described()?,
         };
         let comparison = compare(&contract, &description, routes)?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use conformance::contract::Contract;
 use conformance::contract::settings::Settings;
-use conformance::{inputs, own};
+use conformance::{inputs, ringnity};
 
 pub mod diff;
 pub mod proxy;
@@ -32,20 +32,20 @@ pub struct Documents {
 
 impl Documents {
     /// Whether they are those of ringnity-server.
-    pub fn ours(&self) -> bool {
+    pub fn are_built_in(&self) -> bool {
         self.contract.is_none()
     }
 
     /// Reads them.
     pub fn read(&self) -> Result<Arc<Contract>> {
-        let Some(path) = &self.contract else { return own::contract() };
-        let mut contract = inputs::read(path)?;
+        let Some(path) = &self.contract else { return ringnity::contract() };
+        let mut contract = inputs::read_file(path)?;
         if let Some(path) = &self.server_path {
             contract["servers"] = serde_json::json!([{ "url": path }]);
         }
-        let published = self.published.as_ref().map(|path| inputs::read(path)).transpose()?;
+        let published = self.published.as_ref().map(|path| inputs::read_file(path)).transpose()?;
         let settings = match &self.settings {
-            Some(path) => serde_json::from_value(inputs::read(path)?)
+            Some(path) => serde_json::from_value(inputs::read_file(path)?)
                 .with_context(|| format!("{} holds no settings", path.display()))?,
             None => Settings::default(),
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use conformance::proxy::{Breach, Proxy, listen};
+use conformance::proxy::{ExchangeViolation, Proxy, listen};
 use conformance::wire::Client;
 
 use super::Documents;
@@ -28,15 +28,15 @@ pub struct ProxyCommand {
     #[command(flatten)]
     documents: Documents,
     /// How breaches are printed: words, or one JSON object a line
-    #[arg(long, value_enum, default_value_t = Form::Text)]
-    format: Form,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
     /// Seconds that an answer may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    patience: u64,
+    timeout: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum OutputFormat {
     /// Words
     Text,
     /// One JSON object a line
@@ -47,11 +47,11 @@ impl ProxyCommand {
     /// Serves until Ctrl-C, and answers whether nothing broke the contract.
     pub async fn run(&self) -> Result<bool> {
         let contract = self.documents.read()?;
-        let client = Client::new(&self.upstream, Duration::from_secs(self.patience.max(1)))?;
+        let client = Client::new(&self.upstream, Duration::from_secs(self.timeout.max(1)))?;
         let form = self.format;
-        let proxy = Proxy::new(contract, client, move |breach: &Breach| match form {
-            Form::Text => println!("{breach}\n"),
-            Form::Json => println!("{}", serde_json::to_string(breach).unwrap_or_default()),
+        let proxy = Proxy::new(contract, client, move |breach: &ExchangeViolation| match form {
+            OutputFormat::Text => println!("{breach}\n"),
+            OutputFormat::Json => println!("{}", serde_json::to_string(breach).unwrap_or_default()),
         });
         let listener = listen(self.listen).await?;
         eprintln!("http://{} → {}; Ctrl-C ends it", listener.local_addr()?, self.upstream);

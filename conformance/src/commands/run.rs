@@ -9,7 +9,7 @@ use clap::Args;
 use conformance::flows::Flows;
 use conformance::report::{Coverage, Format, Report, Verdict};
 use conformance::run::{Options, run};
-use conformance::{inputs, own};
+use conformance::{inputs, ringnity};
 use serde_json::Value;
 
 use super::Documents;
@@ -59,12 +59,12 @@ pub struct Run {
     jobs: usize,
     /// Seconds that an answer may take
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
-    patience: u64,
+    timeout: u64,
     /// How the verdict is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Write the verdict into a file, too: .html, .json, .xml (JUnit), .md or .txt; may be given several times
-    #[arg(long, value_name = "FILE", value_parser = by_extension)]
+    #[arg(long, value_name = "FILE", value_parser = report_file)]
     report: Vec<(PathBuf, Format)>,
     /// Fail when something that this file lists as covered no longer is
     #[arg(long, value_name = "FILE")]
@@ -85,19 +85,19 @@ impl Run {
     pub async fn run(&self) -> Result<bool> {
         let contract = self.documents.read()?;
         let flows = match &self.flows {
-            Some(path) => Flows::new(inputs::read(path)?, &contract)?,
-            None if self.documents.ours() => own::flows(&contract)?,
+            Some(path) => Flows::new(inputs::read_file(path)?, &contract)?,
+            None if self.documents.are_built_in() => ringnity::flows(&contract)?,
             None => Flows::new(serde_json::json!({ "arazzo": "1.0.1" }), &contract)?,
         };
         let mut server = None;
         let given: Value = match &self.inputs {
-            Some(path) => inputs::read(path)?,
+            Some(path) => inputs::read_file(path)?,
             None => {
                 let program = match &self.server {
                     Some(program) => program.clone(),
-                    None => inputs::server()?,
+                    None => inputs::build_server()?,
                 };
-                let started = server.insert(own::demo(&program)?);
+                let started = server.insert(ringnity::start_demo(&program)?);
                 started.inputs.clone()
             }
         };
@@ -115,7 +115,7 @@ impl Run {
             cases: self.cases,
             max_time: self.max_time.map(Duration::from_secs),
             jobs: self.jobs,
-            patience: Duration::from_secs(self.patience.max(1)),
+            timeout: Duration::from_secs(self.timeout.max(1)),
             show_secrets: self.show_secrets,
             progress: std::io::stderr().is_terminal(),
             ..Options::default()
@@ -126,11 +126,11 @@ impl Run {
             std::fs::write(path, format.render(&report, false))
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        Ok(self.enough(&report)? && report.verdict() == Verdict::Clean && report.cut_short.is_none())
+        Ok(self.check_coverage(&report)? && report.verdict() == Verdict::Clean && report.cut_short.is_none())
     }
 
     /// Whether coverage is as asked; what is too little is said on standard error.
-    fn enough(&self, report: &Report) -> Result<bool> {
+    fn check_coverage(&self, report: &Report) -> Result<bool> {
         let mut enough = true;
         let percent = report.totals(|operation| operation.built).percent();
         if percent < self.min_coverage {
@@ -158,7 +158,7 @@ impl Run {
     }
 }
 
-fn by_extension(text: &str) -> Result<(PathBuf, Format), String> {
+fn report_file(text: &str) -> Result<(PathBuf, Format), String> {
     let path = PathBuf::from(text);
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some("html") => Format::Html,

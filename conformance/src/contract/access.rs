@@ -9,7 +9,7 @@ use super::settings::{Principal, Settings};
 
 /// How a credential travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Carry {
+pub enum CredentialLocation {
     /// `Authorization: Bearer …`.
     Bearer,
     /// `Authorization: Basic …`, the credential being `user:password`.
@@ -22,7 +22,7 @@ pub enum Carry {
     Cookie(String),
 }
 
-impl Carry {
+impl CredentialLocation {
     /// The header that carries `credential`; `None` when it goes into the query.
     pub fn header(&self, credential: &str) -> Option<(String, String)> {
         match self {
@@ -38,7 +38,7 @@ impl Carry {
     }
 
     /// In words.
-    pub fn says(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Bearer => "as bearer".to_owned(),
             Self::Basic => "as basic".to_owned(),
@@ -51,11 +51,11 @@ impl Carry {
 
 /// A kind of credential.
 #[derive(Debug, Clone)]
-pub struct Kind {
+pub struct CredentialKind {
     /// Its name.
     pub name: String,
     /// The ways in which it travels, the usual one first.
-    pub carry: Vec<Carry>,
+    pub locations: Vec<CredentialLocation>,
     /// Its codes and scope prefix, where the settings give them.
     pub principal: Option<Principal>,
 }
@@ -75,7 +75,7 @@ pub struct Access {
 
 impl Access {
     /// What a credential of `kind` needs: of each list one.
-    pub fn needs(&self, kind: &Kind) -> Vec<&[String]> {
+    pub fn required_scopes(&self, kind: &CredentialKind) -> Vec<&[String]> {
         let Some(prefix) = kind.principal.as_ref().map_or(Some(""), |it| it.scopes.as_deref()) else {
             return Vec::new();
         };
@@ -87,13 +87,13 @@ impl Access {
     }
 
     /// The roles of which a credential of `kind` must act in one; empty where none is asked for.
-    pub fn roles(&self, kind: &Kind) -> &[String] {
+    pub fn required_roles(&self, kind: &CredentialKind) -> &[String] {
         if kind.principal.as_ref().is_some_and(|it| it.roles) { &self.roles } else { &[] }
     }
 }
 
 /// The kinds of a document: those of the settings, and else one for each security scheme.
-pub fn kinds(root: &Value, settings: &Settings) -> Result<IndexMap<String, Kind>> {
+pub fn credential_kinds(root: &Value, settings: &Settings) -> Result<IndexMap<String, CredentialKind>> {
     let empty = serde_json::Map::new();
     let schemes = root["components"]["securitySchemes"].as_object().unwrap_or(&empty);
     let mut kinds = IndexMap::new();
@@ -105,35 +105,36 @@ pub fn kinds(root: &Value, settings: &Settings) -> Result<IndexMap<String, Kind>
                 principal.kind
             );
         };
-        let mut carry = vec![carried(&principal.scheme, scheme)?];
-        carry.extend(principal.also.iter().map(|name| {
+        let mut locations = vec![scheme_location(&principal.scheme, scheme)?];
+        locations.extend(principal.also.iter().map(|name| {
             if name.eq_ignore_ascii_case("Authorization") {
-                Carry::Bearer
+                CredentialLocation::Bearer
             } else {
-                Carry::Header(name.clone())
+                CredentialLocation::Header(name.clone())
             }
         }));
-        let kind = Kind { name: principal.kind.clone(), carry, principal: Some(principal.clone()) };
+        let kind =
+            CredentialKind { name: principal.kind.clone(), locations, principal: Some(principal.clone()) };
         kinds.insert(principal.kind.clone(), kind);
     }
     if kinds.is_empty() {
         for (name, scheme) in schemes {
-            let carry = vec![carried(name, scheme)?];
-            kinds.insert(name.clone(), Kind { name: name.clone(), carry, principal: None });
+            let locations = vec![scheme_location(name, scheme)?];
+            kinds.insert(name.clone(), CredentialKind { name: name.clone(), locations, principal: None });
         }
     }
     Ok(kinds)
 }
 
-fn carried(name: &str, scheme: &Value) -> Result<Carry> {
+fn scheme_location(name: &str, scheme: &Value) -> Result<CredentialLocation> {
     let word = |member: &str| scheme[member].as_str().unwrap_or_default().to_ascii_lowercase();
     let own = || scheme["name"].as_str().unwrap_or_default().to_owned();
     Ok(match (word("type").as_str(), word("scheme").as_str(), word("in").as_str()) {
-        ("http", "basic", _) => Carry::Basic,
-        ("http", "bearer", _) | ("oauth2" | "openidconnect", _, _) => Carry::Bearer,
-        ("apikey", _, "header") => Carry::Header(own()),
-        ("apikey", _, "query") => Carry::Query(own()),
-        ("apikey", _, "cookie") => Carry::Cookie(own()),
+        ("http", "basic", _) => CredentialLocation::Basic,
+        ("http", "bearer", _) | ("oauth2" | "openidconnect", _, _) => CredentialLocation::Bearer,
+        ("apikey", _, "header") => CredentialLocation::Header(own()),
+        ("apikey", _, "query") => CredentialLocation::Query(own()),
+        ("apikey", _, "cookie") => CredentialLocation::Cookie(own()),
         _ => bail!("#/components/securitySchemes/{name}: a scheme of this type is not known here"),
     })
 }
@@ -143,7 +144,7 @@ pub fn access(
     root: &Value,
     operation: &Value,
     settings: &Settings,
-    kinds: &IndexMap<String, Kind>,
+    kinds: &IndexMap<String, CredentialKind>,
 ) -> Access {
     let security = operation.get("security").or_else(|| root.get("security"));
     let none = Vec::new();

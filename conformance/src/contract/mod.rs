@@ -17,7 +17,7 @@ mod access;
 mod read;
 pub mod settings;
 
-pub use access::{Access, Carry, Kind};
+pub use access::{Access, CredentialKind, CredentialLocation};
 use settings::Settings;
 
 /// Methods of a path item that are operations of an API.
@@ -38,7 +38,7 @@ pub struct Contract {
     /// Its settings.
     pub settings: Settings,
     /// Its kinds of credential, by name.
-    pub kinds: IndexMap<String, Kind>,
+    pub kinds: IndexMap<String, CredentialKind>,
     /// Its operations, in order.
     pub operations: Vec<Arc<Operation>>,
     validators: RwLock<HashMap<String, Arc<Validator>>>,
@@ -62,19 +62,19 @@ pub struct Operation {
     /// Its body.
     pub body: Option<Body>,
     /// Its answers.
-    pub answers: Vec<Answer>,
+    pub responses: Vec<ResponseSpec>,
     /// Who may call it.
     pub access: Access,
     /// Statuses that some request can cause by what the contract says, although its answers may name no more than
     /// a range.
-    pub refusals: BTreeSet<u16>,
+    pub implied_statuses: BTreeSet<u16>,
     /// Whether the published contract lacks it.
     pub addition: bool,
 }
 
 /// Where a parameter travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum ParameterLocation {
     /// In the path.
     Path,
     /// In the query.
@@ -85,7 +85,7 @@ pub enum Place {
     Cookie,
 }
 
-impl Place {
+impl ParameterLocation {
     /// As the contract writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -96,8 +96,10 @@ impl Place {
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
-        [Self::Path, Self::Query, Self::Header, Self::Cookie].into_iter().find(|place| place.name() == name)
+    fn parse(name: &str) -> Option<Self> {
+        [Self::Path, Self::Query, Self::Header, Self::Cookie]
+            .into_iter()
+            .find(|location| location.name() == name)
     }
 }
 
@@ -107,7 +109,7 @@ pub struct Parameter {
     /// Its name.
     pub name: String,
     /// Where it travels.
-    pub place: Place,
+    pub location: ParameterLocation,
     /// Whether it has to be there.
     pub required: bool,
     /// Whether each item of a list is a parameter of its own.
@@ -152,7 +154,7 @@ pub enum Status {
 }
 
 impl Status {
-    fn of(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         match text.as_bytes() {
             b"default" => Some(Self::Default),
             [digit @ b'1'..=b'5', b'x' | b'X', b'x' | b'X'] => Some(Self::Range(u16::from(digit - b'0'))),
@@ -172,7 +174,7 @@ impl Status {
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ResponseSpec {
     /// Its statuses.
     pub status: Status,
     /// Its bodies by media type; none when it has no body.
@@ -198,34 +200,34 @@ pub struct Header {
 
 impl Operation {
     /// What the contract says of answers with `status`: the most exact of its words.
-    pub fn answer(&self, status: u16) -> Option<&Answer> {
-        let rank = |answer: &&Answer| match answer.status {
+    pub fn response(&self, status: u16) -> Option<&ResponseSpec> {
+        let rank = |response: &&ResponseSpec| match response.status {
             Status::Exact(exact) if exact == status => 3,
             Status::Range(digit) if digit == status / 100 => 2,
             Status::Default => 1,
             _ => 0,
         };
-        self.answers.iter().filter(|answer| rank(answer) > 0).max_by_key(rank)
+        self.responses.iter().filter(|response| rank(response) > 0).max_by_key(rank)
     }
 
     /// Whether it only reads.
-    pub fn reads(&self) -> bool {
+    pub fn is_read_only(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
     /// The parameter of that name and place; header names are compared without regard to case.
-    pub fn parameter(&self, place: Place, name: &str) -> Option<&Parameter> {
+    pub fn parameter(&self, location: ParameterLocation, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| {
-            parameter.place == place
-                && match place {
-                    Place::Header => parameter.name.eq_ignore_ascii_case(name),
+            parameter.location == location
+                && match location {
+                    ParameterLocation::Header => parameter.name.eq_ignore_ascii_case(name),
                     _ => parameter.name == name,
                 }
         })
     }
 
     /// Values of the path's variables, when `path` is one of this operation's.
-    pub fn matches(&self, path: &str) -> Option<BTreeMap<String, String>> {
+    pub fn match_path(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let (wanted, given) = (self.path.split('/'), path.split('/'));
         let mut values = BTreeMap::new();
         if wanted.clone().count() != given.clone().count() {
@@ -247,7 +249,7 @@ impl Operation {
 }
 
 /// The operations that a document describes, of whose credentials nothing is known.
-pub fn described(document: &Value) -> Result<Vec<Operation>> {
+pub fn operations_of(document: &Value) -> Result<Vec<Operation>> {
     read::operations(document, &Settings::default(), &IndexMap::new())
 }
 
@@ -257,7 +259,7 @@ impl Contract {
         let info = |name: &str| document["info"][name].as_str().unwrap_or_default().to_owned();
         let title = format!("{} {}", info("title"), info("version")).trim().to_owned();
         let document = Document::new(document).context("the contract")?;
-        let kinds = access::kinds(document.root(), &settings)?;
+        let kinds = access::credential_kinds(document.root(), &settings)?;
         let operations = read::operations(document.root(), &settings, &kinds)?;
         if operations.is_empty() {
             bail!("the contract has no operations");
@@ -279,7 +281,7 @@ impl Contract {
     pub fn route(&self, method: &str, path: &str) -> Option<&Arc<Operation>> {
         self.operations
             .iter()
-            .filter(|operation| operation.method == method && operation.matches(path).is_some())
+            .filter(|operation| operation.method == method && operation.match_path(path).is_some())
             .min_by_key(|operation| operation.path.matches('{').count())
     }
 
@@ -315,7 +317,7 @@ impl Contract {
     }
 
     /// The codes that the settings give for a problem, over all error shapes.
-    pub fn codes(&self, problem: &str) -> Vec<String> {
+    pub fn error_codes(&self, problem: &str) -> Vec<String> {
         self.settings.errors.values().filter_map(|shape| shape.codes.get(problem)).cloned().collect()
     }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::settings::Settings;
 use super::{
-    Access, Answer, Body, Header, IDEMPOTENCY_KEY, Kind, METHODS, Media, Operation, Parameter, Place, Status,
-    access,
+    Access, Body, CredentialKind, Header, IDEMPOTENCY_KEY, METHODS, Media, Operation, Parameter,
+    ParameterLocation, ResponseSpec, Status, access,
 };
 use crate::values::{escape, unreference};
 
@@ -38,7 +38,7 @@ fn at<'v>(root: &'v Value, pointer: &str) -> Result<&'v Value> {
 pub fn operations(
     root: &Value,
     settings: &Settings,
-    kinds: &IndexMap<String, Kind>,
+    kinds: &IndexMap<String, CredentialKind>,
 ) -> Result<Vec<Operation>> {
     let mut out = Vec::new();
     let Some(paths) = root["paths"].as_object() else { bail!("#/paths: the contract has no paths") };
@@ -57,7 +57,7 @@ pub fn operations(
                 for index in 0..count {
                     let parameter = parameter(root, &format!("{list_at}/{index}"))?;
                     let known = parameters.iter().any(|known: &Parameter| {
-                        known.name == parameter.name && known.place == parameter.place
+                        known.name == parameter.name && known.location == parameter.location
                     });
                     if !known {
                         parameters.push(parameter);
@@ -75,10 +75,10 @@ pub fn operations(
                 tag: operation["tags"][0].as_str().unwrap_or("untagged").to_owned(),
                 method: method.to_uppercase(),
                 path: format!("{prefix}{path}"),
-                refusals: refusals(&parameters, body.as_ref(), &access, kinds),
+                implied_statuses: implied_statuses(&parameters, body.as_ref(), &access, kinds),
                 parameters,
                 body,
-                answers: answers(root, &format!("{pointer}/responses"))?,
+                responses: responses(root, &format!("{pointer}/responses"))?,
                 access,
                 addition,
                 pointer,
@@ -90,20 +90,20 @@ pub fn operations(
 
 /// Statuses that follow from parts of the contract: whoever has no credential, or lacks a scope, or sends another
 /// request with the same idempotency key, is refused.
-fn refusals(
+fn implied_statuses(
     parameters: &[Parameter],
     body: Option<&Body>,
     access: &Access,
-    kinds: &IndexMap<String, Kind>,
+    kinds: &IndexMap<String, CredentialKind>,
 ) -> BTreeSet<u16> {
     let credential = !access.anonymous && !access.kinds.is_empty();
     let of_access = access.kinds.iter().filter_map(|name| kinds.get(name));
-    let scoped = of_access.into_iter().any(|kind| !access.needs(kind).is_empty());
-    let keyed = parameters
-        .iter()
-        .any(|one| one.place == Place::Header && one.name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
+    let scoped = of_access.into_iter().any(|kind| !access.required_scopes(kind).is_empty());
+    let keyed = parameters.iter().any(|one| {
+        one.location == ParameterLocation::Header && one.name.eq_ignore_ascii_case(IDEMPOTENCY_KEY)
+    });
     // Nothing else makes a request another one.
-    let varies = body.is_some() || parameters.iter().any(|one| one.place == Place::Path);
+    let varies = body.is_some() || parameters.iter().any(|one| one.location == ParameterLocation::Path);
     let all = [(credential, 401), (scoped, 403), (keyed && varies, 422)];
     all.into_iter().filter_map(|(holds, status)| holds.then_some(status)).collect()
 }
@@ -135,7 +135,7 @@ fn examples(value: &Value) -> Vec<Value> {
 fn parameter(root: &Value, pointer: &str) -> Result<Parameter> {
     let pointer = resolve(root, pointer);
     let value = at(root, &pointer)?;
-    let Some(place) = value["in"].as_str().and_then(Place::of) else {
+    let Some(location) = value["in"].as_str().and_then(ParameterLocation::parse) else {
         bail!("{pointer}: a parameter is in path, query, header or cookie");
     };
     let schema = value.get("schema").map(|_| format!("{pointer}/schema"));
@@ -146,11 +146,12 @@ fn parameter(root: &Value, pointer: &str) -> Result<Parameter> {
         examples.extend(schema["examples"].as_array().into_iter().flatten().cloned());
     }
     let style = value["style"].as_str();
-    let form = matches!(place, Place::Query | Place::Cookie) && matches!(style, None | Some("form"));
+    let form = matches!(location, ParameterLocation::Query | ParameterLocation::Cookie)
+        && matches!(style, None | Some("form"));
     Ok(Parameter {
         name: value["name"].as_str().unwrap_or_default().to_owned(),
-        place,
-        required: value["required"] == true || place == Place::Path,
+        location,
+        required: value["required"] == true || location == ParameterLocation::Path,
         explode: value["explode"].as_bool().unwrap_or(form),
         schema,
         pointer,
@@ -179,13 +180,13 @@ fn body(root: &Value, pointer: &str) -> Result<Option<Body>> {
     Ok((!media.is_empty()).then_some(Body { required, media, pointer }))
 }
 
-fn answers(root: &Value, pointer: &str) -> Result<Vec<Answer>> {
+fn responses(root: &Value, pointer: &str) -> Result<Vec<ResponseSpec>> {
     let mut out = Vec::new();
-    let Some(responses) = at(root, pointer)?.as_object() else {
+    let Some(documented) = at(root, pointer)?.as_object() else {
         bail!("{pointer}: an operation documents its answers")
     };
-    for name in responses.keys().filter(|name| !name.starts_with("x-")) {
-        let Some(status) = Status::of(name) else { bail!("{pointer}/{name}: this is no status") };
+    for name in documented.keys().filter(|name| !name.starts_with("x-")) {
+        let Some(status) = Status::parse(name) else { bail!("{pointer}/{name}: this is no status") };
         let pointer = resolve(root, &format!("{pointer}/{name}"));
         let mut headers = Vec::new();
         for name in at(root, &pointer)?["headers"].as_object().into_iter().flatten().map(|(name, _)| name) {
@@ -199,7 +200,7 @@ fn answers(root: &Value, pointer: &str) -> Result<Vec<Answer>> {
                 pointer,
             });
         }
-        out.push(Answer { status, media: media(root, &pointer)?, headers, pointer });
+        out.push(ResponseSpec { status, media: media(root, &pointer)?, headers, pointer });
     }
     Ok(out)
 }

@@ -13,7 +13,7 @@ use jsonschema::{Draft, Validator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::contract::{Contract, Place};
+use crate::contract::{Contract, ParameterLocation};
 
 mod expression;
 
@@ -217,8 +217,13 @@ impl Step {
     }
 
     /// Where a parameter of the step travels.
-    pub fn place(&self, parameter: &StepParameter, contract: &Contract) -> Option<Place> {
-        let all = [Place::Path, Place::Query, Place::Header, Place::Cookie];
+    pub fn place(&self, parameter: &StepParameter, contract: &Contract) -> Option<ParameterLocation> {
+        let all = [
+            ParameterLocation::Path,
+            ParameterLocation::Query,
+            ParameterLocation::Header,
+            ParameterLocation::Cookie,
+        ];
         match &parameter.place {
             Some(name) => all.into_iter().find(|place| place.name() == name),
             None => {

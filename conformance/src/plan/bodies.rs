@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Expect, Planner, Probe};
+use super::{Expectation, Planner, Probe};
 use crate::contract::{Body, Media, Status};
 use crate::draft::{Content, Draft, Payload};
 use crate::report::Rule;
 use crate::wire::{essence, is_json};
 
 /// So many spaces after a body.
-const LARGE: usize = 2 << 20;
+const PADDING: usize = 2 << 20;
 
 /// Bytes that are no JSON, or none that a server should take in.
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
@@ -26,9 +26,9 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 impl Planner<'_> {
-    /// The documented body that the seat uses, with its media type.
+    /// The documented body that the base uses, with its media type.
     fn media(&self) -> Option<(&Body, &str, &Media)> {
-        let draft = &self.seat.draft;
+        let draft = &self.base.draft;
         let body = draft.operation.body.as_ref()?;
         let used = draft.body.as_ref().and_then(|payload| payload.media.as_deref()).map(essence);
         let mut listed = body.media.iter();
@@ -39,31 +39,31 @@ impl Planner<'_> {
         Some((body, name, media))
     }
 
-    fn raw(&self, media: Option<&str>, bytes: Vec<u8>) -> Draft {
-        let mut draft = self.seat.draft.clone();
+    fn with_bytes(&self, media: Option<&str>, bytes: Vec<u8>) -> Draft {
+        let mut draft = self.base.draft.clone();
         draft.body =
             Some(Payload { media: media.map(str::to_owned), content: Content::Raw(Bytes::from(bytes)) });
         draft
     }
 
-    /// The value that variations start from: the seat's, an example, or the plainest one.
-    fn base(&self, media: &Media) -> Option<Value> {
+    /// The value that variations start from: the base's, an example, or the plainest one.
+    fn base_value(&self, media: &Media) -> Option<Value> {
         let schema = media.schema.as_ref()?;
         let validator = self.contract.validator(schema).ok()?;
-        let mut known = self.seat.draft.value().into_iter().chain(&media.examples);
+        let mut known = self.base.draft.value().into_iter().chain(&media.examples);
         let valid = known.find(|value| validator.is_valid(value)).cloned();
-        valid.or_else(|| self.contract.schema(schema).ok()?.plain().ok())
+        valid.or_else(|| self.contract.schema(schema).ok()?.minimal().ok())
     }
 
-    fn with(&self, media: &str, value: Value) -> Draft {
-        let mut draft = self.seat.draft.clone();
+    fn with_value(&self, media: &str, value: Value) -> Draft {
+        let mut draft = self.base.draft.clone();
         draft.body = Some(Payload { media: Some(media.to_owned()), content: Content::Value(value) });
         draft
     }
 
     /// Whether there is a word for a body that is too large: a status, or a code of the error that it would be.
-    fn limits(&self) -> bool {
-        self.seat.draft.operation.answer(413).is_some_and(|answer| {
+    fn documents_too_large(&self) -> bool {
+        self.base.draft.operation.response(413).is_some_and(|answer| {
             let shapes = answer.media.values().filter_map(|media| media.schema.as_ref());
             answer.status == Status::Exact(413)
                 || shapes
@@ -73,25 +73,25 @@ impl Planner<'_> {
     }
 
     /// Bodies that must be refused.
-    pub(super) fn wrong_bodies(&self) -> Vec<Probe> {
+    pub(super) fn invalid_bodies(&self) -> Vec<Probe> {
         let Some((body, name, media)) = self.media() else { return Vec::new() };
         let mut out = Vec::new();
-        let invalid = self.contract.codes("invalid");
-        let refused = |rule: Rule, statuses: &[u16], codes: &[String], pointer: &str| Expect::Refused {
+        let invalid = self.contract.error_codes("invalid");
+        let refused = |rule: Rule, statuses: &[u16], codes: &[String], pointer: &str| Expectation::Rejected {
             rule,
             statuses: statuses.to_vec(),
             codes: codes.to_vec(),
             pointer: pointer.to_owned(),
         };
         if body.required {
-            let mut without = self.seat.draft.clone();
+            let mut without = self.base.draft.clone();
             without.body = None;
             let expect = refused(Rule::Accepted, &[400, 422, 415, 411], &[], &body.pointer);
             out.push(self.probe("no body", without, expect));
         }
-        if let Some(value) = self.base(media) {
+        if let Some(value) = self.base_value(media) {
             let written = serde_json::to_vec(&value).unwrap_or_default();
-            let mut codes = self.contract.codes("media_type");
+            let mut codes = self.contract.error_codes("media_type");
             codes.extend(invalid.iter().cloned());
             let wrong = refused(Rule::MediaType, &[415, 400], &codes, &body.pointer);
             for other in ["application/xml", "image/png"] {
@@ -102,56 +102,60 @@ impl Planner<'_> {
                         || known.ends_with("/*") && other.starts_with(&known[..known.len() - 1])
                 }) {
                     let tried = format!("a body of media type {other}");
-                    out.push(self.probe(tried, self.raw(Some(other), written.clone()), wrong.clone()));
+                    out.push(self.probe(tried, self.with_bytes(Some(other), written.clone()), wrong.clone()));
                 }
             }
             if is_json(&essence(name)) {
-                out.push(self.probe("a body without a media type", self.raw(None, written), wrong));
+                out.push(self.probe("a body without a media type", self.with_bytes(None, written), wrong));
             }
         }
         if !is_json(&essence(name)) {
             return out;
         }
         // How much is too much is in no schema; a server that says what it answers then has its limit below this.
-        if self.limits()
-            && let Some(value) = self.base(media)
+        if self.documents_too_large()
+            && let Some(value) = self.base_value(media)
         {
             let mut bytes = serde_json::to_vec(&value).unwrap_or_default();
-            bytes.resize(bytes.len() + LARGE, b' ');
-            let expect = refused(Rule::Accepted, &[413], &self.contract.codes("too_large"), &body.pointer);
-            let tried = format!("a body of {} MiB", LARGE >> 20);
-            out.push(self.probe(tried, self.raw(Some(name), bytes), expect));
+            bytes.resize(bytes.len() + PADDING, b' ');
+            let expect =
+                refused(Rule::Accepted, &[413], &self.contract.error_codes("too_large"), &body.pointer);
+            let tried = format!("a body of {} MiB", PADDING >> 20);
+            out.push(self.probe(tried, self.with_bytes(Some(name), bytes), expect));
         }
         for (what, bytes) in malformed() {
             if bytes.is_empty() && !body.required {
                 continue;
             }
             let expect = refused(Rule::Accepted, &[400, 413, 422], &[], &body.pointer);
-            out.push(self.probe(what, self.raw(Some(name), bytes), expect));
+            out.push(self.probe(what, self.with_bytes(Some(name), bytes), expect));
         }
-        let base = self.base(media);
+        let base = self.base_value(media);
         let mutants = media
             .schema
             .as_ref()
             .and_then(|schema| self.contract.schema(schema).ok()?.mutants(base.as_ref()).ok());
         for case in mutants.into_iter().flat_map(|mutants| mutants.cases) {
-            let place =
-                if case.place.is_empty() { "body".to_owned() } else { format!("body {}", case.place) };
-            let tried = format!("{place}: {}", case.what);
+            let place = if case.instance_path.is_empty() {
+                "body".to_owned()
+            } else {
+                format!("body {}", case.instance_path)
+            };
+            let tried = format!("{place}: {}", case.description);
             let expect = refused(Rule::Accepted, &[400, 422], &invalid, &case.schema);
-            out.push(self.probe(tried, self.with(name, case.value), expect));
+            out.push(self.probe(tried, self.with_value(name, case.value), expect));
         }
         out
     }
 
     /// Bodies that the contract allows.
-    pub(super) fn right_bodies(&self) -> Vec<Probe> {
+    pub(super) fn valid_bodies(&self) -> Vec<Probe> {
         let Some((body, name, media)) = self.media() else { return Vec::new() };
         let mut out = Vec::new();
         if !body.required {
-            let mut without = self.seat.draft.clone();
+            let mut without = self.base.draft.clone();
             without.body = None;
-            out.push(self.probe("no body, as it is optional", without, Expect::Documented));
+            out.push(self.probe("no body, as it is optional", without, Expectation::Documented));
         }
         let Some(schema) = media.schema.as_ref() else { return out };
         let (Ok(validator), Ok(source)) = (self.contract.validator(schema), self.contract.schema(schema))
@@ -161,52 +165,59 @@ impl Planner<'_> {
         for example in media.examples.iter().filter(|example| validator.is_valid(example)) {
             out.push(self.probe(
                 "the example of the contract",
-                self.with(name, example.clone()),
-                Expect::Valid,
+                self.with_value(name, example.clone()),
+                Expectation::Valid,
             ));
         }
         if essence(name) == "multipart/form-data" {
             return out;
         }
-        let Some(base) = self.base(media) else { return out };
+        let Some(base) = self.base_value(media) else { return out };
         if let Ok(cases) = source.boundaries(Some(&base)) {
             for case in cases.cases {
-                let place =
-                    if case.place.is_empty() { "body".to_owned() } else { format!("body {}", case.place) };
-                let tried = format!("{place}: {}", case.what);
-                out.push(self.probe(tried, self.with(name, case.value), Expect::Valid));
+                let place = if case.instance_path.is_empty() {
+                    "body".to_owned()
+                } else {
+                    format!("body {}", case.instance_path)
+                };
+                let tried = format!("{place}: {}", case.description);
+                out.push(self.probe(tried, self.with_value(name, case.value), Expectation::Valid));
             }
         }
         if let Ok(samples) = source.samples(self.cases, self.seed) {
             for value in samples {
-                out.push(self.probe("a body by chance", self.with(name, value), Expect::Valid));
+                out.push(self.probe("a body by chance", self.with_value(name, value), Expectation::Valid));
             }
         }
         if !is_json(&essence(name)) {
             return out;
         }
-        let mut odd = |tried: &str, value: Value, expect: Expect| {
+        let mut add_valid = |tried: &str, value: Value, expect: Expectation| {
             if validator.is_valid(&value) {
-                out.push(self.probe(tried, self.with(name, value), expect));
+                out.push(self.probe(tried, self.with_value(name, value), expect));
             }
         };
         if let Value::Object(members) = &base {
             let mut extra = members.clone();
             extra.insert("x-conformance-extra".to_owned(), json!({ "nested": [1, null, "text"] }));
-            odd("a member that the contract does not know", Value::Object(extra), Expect::Valid);
+            add_valid("a member that the contract does not know", Value::Object(extra), Expectation::Valid);
             for (text, what, expect) in [
                 // A schema cannot well forbid NUL, and many a database cannot hold it: refusing it is fine.
-                ("\u{0}", "with a NUL in it", Expect::Documented),
+                ("\u{0}", "with a NUL in it", Expectation::Documented),
                 (
                     "Zoë 🎉 \u{202e}\u{200b} 日本語 ' \" \\ <b> -- ; %00",
                     "with letters of many scripts and quotes",
-                    Expect::Valid,
+                    Expectation::Valid,
                 ),
             ] {
                 for (member, _) in members.iter().filter(|(_, value)| value.is_string()) {
                     let mut changed = members.clone();
                     changed.insert(member.clone(), json!(format!("a{text}b")));
-                    odd(&format!("body /{member}: text {what}"), Value::Object(changed), expect.clone());
+                    add_valid(
+                        &format!("body /{member}: text {what}"),
+                        Value::Object(changed),
+                        expect.clone(),
+                    );
                 }
             }
         }
@@ -214,8 +225,8 @@ impl Planner<'_> {
         let bytes = serde_json::to_vec(&base).unwrap_or_default();
         out.push(self.probe(
             "a media type with a charset",
-            self.raw(Some(&media_type), bytes),
-            Expect::Valid,
+            self.with_bytes(Some(&media_type), bytes),
+            Expectation::Valid,
         ));
         out
     }

@@ -1,9 +1,9 @@
 //! Every credential that does not fit: none, nonsense, another kind, one that lacks a scope or acts in another role, one
 //! that is over.
 
-use super::{Expect, Planner, Probe};
+use super::{Expectation, Planner, Probe};
 use crate::credential::Credential;
-use crate::draft::Carried;
+use crate::draft::CredentialPlacement;
 use crate::report::Rule;
 
 /// The state of a credential whose time is over.
@@ -13,7 +13,7 @@ impl Planner<'_> {
     /// The codes of a 401 or 403: those that the settings give for the kinds that the operation takes.
     fn principal_codes(&self, denied: bool) -> Vec<String> {
         let mut out: Vec<String> = Vec::new();
-        for kind in &self.seat.draft.operation.access.kinds {
+        for kind in &self.base.draft.operation.access.kinds {
             let Some(principal) = self.contract.kinds.get(kind).and_then(|kind| kind.principal.as_ref())
             else {
                 continue;
@@ -28,103 +28,110 @@ impl Planner<'_> {
         out
     }
 
-    fn unauthenticated(&self) -> Expect {
-        Expect::Refused {
+    fn expect_unauthenticated(&self) -> Expectation {
+        Expectation::Rejected {
             rule: Rule::Credential,
             statuses: vec![401],
             codes: self.principal_codes(false),
-            pointer: format!("{}/security", self.seat.draft.operation.pointer),
+            pointer: format!("{}/security", self.base.draft.operation.pointer),
         }
     }
 
     /// How a credential is refused that is over: one whose time is over in words of its own, where there are any.
-    fn over(&self, credential: &Credential, state: &str) -> Expect {
+    fn expect_expired(&self, credential: &Credential, state: &str) -> Expectation {
         let principal = self.contract.kinds[&credential.kind].principal.as_ref();
-        match (principal.and_then(|kind| kind.expired.as_ref()), self.unauthenticated()) {
-            (Some(code), Expect::Refused { rule, statuses, pointer, .. }) if state == EXPIRED => {
-                Expect::Refused { rule, statuses, codes: vec![code.clone()], pointer }
+        match (principal.and_then(|kind| kind.expired.as_ref()), self.expect_unauthenticated()) {
+            (Some(code), Expectation::Rejected { rule, statuses, pointer, .. }) if state == EXPIRED => {
+                Expectation::Rejected { rule, statuses, codes: vec![code.clone()], pointer }
             }
             (_, other) => other,
         }
     }
 
-    fn denied(&self) -> Expect {
-        Expect::Refused {
+    fn expect_denied(&self) -> Expectation {
+        Expectation::Rejected {
             rule: Rule::Scope,
             statuses: vec![403],
             codes: self.principal_codes(true),
-            pointer: self.seat.draft.operation.pointer.clone(),
+            pointer: self.base.draft.operation.pointer.clone(),
         }
     }
 
     /// Credentials that must be refused.
-    pub(super) fn misfits(&self) -> Vec<Probe> {
-        let draft = &self.seat.draft;
+    pub(super) fn wrong_credentials(&self) -> Vec<Probe> {
+        let draft = &self.base.draft;
         let access = &draft.operation.access;
         let Some(kind) = access.kinds.first().and_then(|kind| self.contract.kinds.get(kind)) else {
             return Vec::new();
         };
         let mut out = Vec::new();
-        let mut with = |tried: String, credential: Option<Carried>, expect: Expect| {
+        let mut with = |tried: String, credential: Option<CredentialPlacement>, expect: Expectation| {
             let mut changed = draft.clone();
             changed.credential = credential;
             out.push(self.probe(tried, changed, expect));
         };
         if !access.anonymous {
-            with("no credential".to_owned(), None, self.unauthenticated());
-            for carry in &kind.carry {
-                let nonsense = Carried { carry: carry.clone(), value: "conformance:nonsense".to_owned() };
-                let tried = format!("a credential that nobody gave, {}", carry.says());
-                with(tried, Some(nonsense), self.unauthenticated());
+            with("no credential".to_owned(), None, self.expect_unauthenticated());
+            for location in &kind.locations {
+                let nonsense = CredentialPlacement {
+                    location: location.clone(),
+                    value: "conformance:nonsense".to_owned(),
+                };
+                let tried = format!("a credential that nobody gave, {}", location.describe());
+                with(tried, Some(nonsense), self.expect_unauthenticated());
             }
             for other in self.contract.kinds.values().filter(|other| !access.kinds.contains(&other.name)) {
                 let usable = |one: &&Credential| one.kind == other.name && one.is_usable();
                 let Some(credential) = self.credentials.iter().find(usable) else { continue };
-                let mut ways = vec![kind.carry[0].clone()];
-                ways.extend(other.carry.first().filter(|own| **own != ways[0]).cloned());
-                for carry in ways {
-                    let tried = format!("a credential of kind {}, {}", other.name, carry.says());
-                    let carried = Carried { carry, value: credential.value.clone() };
-                    with(tried, Some(carried), self.unauthenticated());
+                let mut ways = vec![kind.locations[0].clone()];
+                ways.extend(other.locations.first().filter(|own| **own != ways[0]).cloned());
+                for location in ways {
+                    let tried = format!("a credential of kind {}, {}", other.name, location.describe());
+                    let carried = CredentialPlacement { location, value: credential.value.clone() };
+                    with(tried, Some(carried), self.expect_unauthenticated());
                 }
             }
         }
         for credential in self.credentials.iter().filter(|one| access.kinds.contains(&one.kind)) {
             if let Some(state) = &credential.state {
                 let tried = format!("a credential of kind {} that is {state}", credential.kind);
-                with(tried, Some(self.carried(credential)), self.over(credential, state));
+                with(
+                    tried,
+                    Some(self.credential_placement(credential)),
+                    self.expect_expired(credential, state),
+                );
                 continue;
             }
             if let Some(refusal) = credential.refusal_by(&draft.operation) {
-                let expect = Expect::Refused {
+                let expect = Expectation::Rejected {
                     rule: Rule::Scope,
                     statuses: vec![refusal.status],
                     codes: vec![refusal.code.clone()],
                     pointer: draft.operation.pointer.clone(),
                 };
-                with(credential.name.clone(), Some(self.carried(credential)), expect);
+                with(credential.name.clone(), Some(self.credential_placement(credential)), expect);
                 continue;
             }
             if !credential.acts_for(&draft.operation) {
-                let roles = access.roles(&self.contract.kinds[&credential.kind]).join(" or ");
+                let roles = access.required_roles(&self.contract.kinds[&credential.kind]).join(" or ");
                 let tried = format!("{}, whose role is not {roles}", credential.name);
-                with(tried, Some(self.carried(credential)), self.denied());
+                with(tried, Some(self.credential_placement(credential)), self.expect_denied());
                 continue;
             }
             let Some(scopes) = &credential.scopes else { continue };
-            let needs = access.needs(&self.contract.kinds[&credential.kind]);
+            let needs = access.required_scopes(&self.contract.kinds[&credential.kind]);
             let lacking = needs.iter().find(|any| !any.iter().any(|scope| scopes.contains(scope)));
             if let Some(lacking) = lacking {
                 let tried = format!("{}, which lacks {}", credential.name, lacking.join(" or "));
-                with(tried, Some(self.carried(credential)), self.denied());
+                with(tried, Some(self.credential_placement(credential)), self.expect_denied());
             }
         }
         out
     }
 
     /// Credentials that must be accepted: each kind, by each way, and with no more than the scopes that it needs.
-    pub(super) fn carriages(&self) -> Vec<Probe> {
-        let draft = &self.seat.draft;
+    pub(super) fn credential_locations(&self) -> Vec<Probe> {
+        let draft = &self.base.draft;
         let mut out = Vec::new();
         for kind in &draft.operation.access.kinds {
             let Some(kind) = self.contract.kinds.get(kind) else { continue };
@@ -135,19 +142,20 @@ impl Planner<'_> {
                     && one.refusal_by(&draft.operation).is_none()
             };
             for credential in self.credentials.iter().filter(opens) {
-                let needs = draft.operation.access.needs(kind);
+                let needs = draft.operation.access.required_scopes(kind);
                 let enough = |scopes: &Vec<String>| {
                     needs.iter().all(|any| any.iter().any(|scope| scopes.contains(scope)))
                 };
                 if !credential.scopes.as_ref().is_none_or(enough) {
                     continue;
                 }
-                for carry in &kind.carry {
-                    let carried = Carried { carry: carry.clone(), value: credential.value.clone() };
+                for location in &kind.locations {
+                    let carried =
+                        CredentialPlacement { location: location.clone(), value: credential.value.clone() };
                     let mut changed = draft.clone();
                     changed.credential = Some(carried);
-                    let tried = format!("{}, {}", credential.name, carry.says());
-                    out.push(self.probe(tried, changed, Expect::Admitted));
+                    let tried = format!("{}, {}", credential.name, location.describe());
+                    out.push(self.probe(tried, changed, Expectation::Authorized));
                 }
             }
         }

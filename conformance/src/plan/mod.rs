@@ -3,9 +3,9 @@
 //! Everything is read from the operation, its schemas and the credentials at hand; the server is not known here,
 //! and nothing is sent.
 
-use crate::contract::{Contract, Place};
+use crate::contract::{Contract, ParameterLocation};
 use crate::credential::Credential;
-use crate::draft::{Carried, Draft};
+use crate::draft::{CredentialPlacement, Draft};
 use crate::flows::Scope;
 
 mod bodies;
@@ -13,11 +13,11 @@ mod credentials;
 mod parameters;
 mod probe;
 
-pub use probe::{Expect, Probe};
+pub use probe::{Expectation, Probe};
 
 /// The place from which an operation is tried.
 #[derive(Debug, Clone)]
-pub struct Seat {
+pub struct BaseRequest {
     /// The flow and how many of its steps go before; `None` where the contract's examples will do.
     pub flow: Option<(String, usize)>,
     /// The request that works.
@@ -25,16 +25,16 @@ pub struct Seat {
     /// What the steps before left.
     pub scope: Scope,
     /// The same request as the other tenant would send it.
-    pub other: Option<Draft>,
+    pub other_tenant: Option<Draft>,
     /// Where ids stand in it.
-    pub spots: Vec<Spot>,
+    pub id_locations: Vec<IdLocation>,
 }
 
 /// A place of a step's request that holds what the server made, such as an id.
 #[derive(Debug, Clone)]
-pub enum Spot {
+pub enum IdLocation {
     /// A parameter.
-    Parameter(Place, String),
+    Parameter(ParameterLocation, String),
     /// A place in the body, by JSON pointer.
     Body(String),
 }
@@ -46,7 +46,7 @@ pub struct Planner<'a> {
     /// The credentials of the tenant that is tried.
     pub credentials: &'a [Credential],
     /// The place.
-    pub seat: &'a Seat,
+    pub base: &'a BaseRequest,
     /// What decides the values that are made by chance.
     pub seed: u64,
     /// How many values by chance each body and parameter gets.
@@ -54,65 +54,69 @@ pub struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn probe(&self, tried: impl Into<String>, draft: Draft, expect: Expect) -> Probe {
-        Probe { tried: tried.into(), draft, expect }
+    fn probe(&self, description: impl Into<String>, draft: Draft, expect: Expectation) -> Probe {
+        Probe { description: description.into(), draft, expect }
     }
 
-    fn carried(&self, credential: &Credential) -> Carried {
-        Carried {
-            carry: self.contract.kinds[&credential.kind].carry[0].clone(),
+    fn credential_placement(&self, credential: &Credential) -> CredentialPlacement {
+        CredentialPlacement {
+            location: self.contract.kinds[&credential.kind].locations[0].clone(),
             value: credential.value.clone(),
         }
     }
 
     /// Requests that must be refused and change nothing.
-    pub fn refused(&self) -> Vec<Probe> {
-        let mut out = self.misfits();
-        out.extend(self.wrong_parameters());
-        out.extend(self.wrong_bodies());
-        out.extend(self.foreign());
+    pub fn rejected(&self) -> Vec<Probe> {
+        let mut out = self.wrong_credentials();
+        out.extend(self.invalid_parameters());
+        out.extend(self.invalid_bodies());
+        out.extend(self.unknown_and_foreign_ids());
         out
     }
 
     /// Requests that the contract allows.
     pub fn allowed(&self) -> Vec<Probe> {
-        let mut out = vec![self.probe("the request of its flow", self.seat.draft.clone(), Expect::Valid)];
-        out.extend(self.carriages());
-        out.extend(self.right_parameters());
-        out.extend(self.right_bodies());
+        let mut out =
+            vec![self.probe("the request of its flow", self.base.draft.clone(), Expectation::Valid)];
+        out.extend(self.credential_locations());
+        out.extend(self.valid_parameters());
+        out.extend(self.valid_bodies());
         out
     }
 
     /// Ids that do not exist, and those of another tenant.
-    fn foreign(&self) -> Vec<Probe> {
+    fn unknown_and_foreign_ids(&self) -> Vec<Probe> {
         use crate::report::Rule;
         let mut out = Vec::new();
-        let draft = &self.seat.draft;
-        let refused = |rule: Rule, statuses: Vec<u16>, pointer: String| Expect::Refused {
+        let draft = &self.base.draft;
+        let refused = |rule: Rule, statuses: Vec<u16>, pointer: String| Expectation::Rejected {
             rule,
             statuses,
             codes: Vec::new(),
             pointer,
         };
-        let bound = draft.credential.is_some() && self.seat.other.is_some();
-        for spot in &self.seat.spots {
-            match spot {
-                Spot::Parameter(place, name) => {
+        let bound = draft.credential.is_some() && self.base.other_tenant.is_some();
+        for id_location in &self.base.id_locations {
+            match id_location {
+                IdLocation::Parameter(place, name) => {
                     let Some(parameter) = draft.operation.parameter(*place, name) else { continue };
-                    if *place == Place::Path
+                    if *place == ParameterLocation::Path
                         && draft.operation.method != "PUT"
-                        && let Some(unknown) = self.unknown(parameter)
+                        && let Some(unknown) = self.unknown_id(parameter)
                     {
                         let mut changed = draft.clone();
                         changed.path.insert(name.clone(), unknown);
                         let expect = refused(Rule::Effect, vec![404], parameter.pointer.clone());
                         out.push(self.probe(format!("{name} of nothing that exists"), changed, expect));
                     }
-                    let theirs = self.seat.other.as_ref().filter(|_| bound).and_then(|other| match place {
-                        Place::Path => other.path.get(name).cloned(),
-                        Place::Query => other.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()),
-                        Place::Header | Place::Cookie => None,
-                    });
+                    let theirs =
+                        self.base.other_tenant.as_ref().filter(|_| bound).and_then(|other| match place {
+                            ParameterLocation::Path => other.path.get(name).cloned(),
+                            ParameterLocation::Query => {
+                                other.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone())
+                            }
+                            ParameterLocation::Header | ParameterLocation::Cookie => None,
+                        });
                     if let Some(theirs) = theirs {
                         let mut changed = draft.clone();
                         let value = serde_json::Value::String(theirs);
@@ -122,8 +126,9 @@ impl Planner<'_> {
                         }
                     }
                 }
-                Spot::Body(pointer) => {
-                    let theirs = self.seat.other.as_ref().filter(|_| bound).and_then(|other| other.value());
+                IdLocation::Body(pointer) => {
+                    let theirs =
+                        self.base.other_tenant.as_ref().filter(|_| bound).and_then(|other| other.value());
                     let (Some(ours), Some(theirs)) =
                         (draft.value(), theirs.and_then(|body| body.pointer(pointer)))
                     else {

@@ -2,18 +2,18 @@
 
 use serde_json::Value;
 
-use super::{Expect, Planner, Probe};
-use crate::contract::{Parameter, Place};
+use super::{Expectation, Planner, Probe};
+use crate::checker::possible_values;
+use crate::contract::{Parameter, ParameterLocation};
 use crate::draft::Draft;
-use crate::judge::readings;
 use crate::report::Rule;
 
 impl Planner<'_> {
     /// The value for a path that is valid and names nothing.
-    pub(super) fn unknown(&self, parameter: &Parameter) -> Option<String> {
+    pub(super) fn unknown_id(&self, parameter: &Parameter) -> Option<String> {
         let pointer = parameter.schema.as_ref()?;
         let validator = self.contract.validator(pointer).ok()?;
-        let fits = |text: &str| readings(text).iter().any(|value| validator.is_valid(value));
+        let fits = |text: &str| possible_values(text).iter().any(|value| validator.is_valid(value));
         let plain = "conformance-unknown".to_owned();
         if fits(&plain) {
             return Some(plain);
@@ -21,28 +21,32 @@ impl Planner<'_> {
         let samples = self.contract.schema(pointer).ok()?.samples(4, self.seed ^ 0x00c0_ffee).ok()?;
         let texts =
             samples.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        let current = self.seat.draft.path.get(&parameter.name).cloned();
+        let current = self.base.draft.path.get(&parameter.name).cloned();
         texts
             .filter(|text| !text.is_empty() && Some(text) != current.as_ref())
             .find(|text| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-'))
     }
 
     /// Parameters that must be refused.
-    pub(super) fn wrong_parameters(&self) -> Vec<Probe> {
-        let draft = &self.seat.draft;
+    pub(super) fn invalid_parameters(&self) -> Vec<Probe> {
+        let draft = &self.base.draft;
         let mut out = Vec::new();
         for parameter in &draft.operation.parameters {
-            let refused = |pointer: &str| Expect::Refused {
+            let refused = |pointer: &str| Expectation::Rejected {
                 rule: Rule::Accepted,
-                statuses: if parameter.place == Place::Path { vec![400, 404, 422] } else { vec![400, 422] },
-                codes: match parameter.place {
-                    Place::Path => Vec::new(),
-                    _ => self.contract.codes("invalid"),
+                statuses: if parameter.location == ParameterLocation::Path {
+                    vec![400, 404, 422]
+                } else {
+                    vec![400, 422]
+                },
+                codes: match parameter.location {
+                    ParameterLocation::Path => Vec::new(),
+                    _ => self.contract.error_codes("invalid"),
                 },
                 pointer: pointer.to_owned(),
             };
-            let place = parameter.place.name();
-            if parameter.required && parameter.place != Place::Path {
+            let place = parameter.location.name();
+            if parameter.required && parameter.location != ParameterLocation::Path {
                 let mut changed = draft.clone();
                 if changed.set(parameter, None).is_ok() {
                     let tried = format!("without the {place} parameter {}", parameter.name);
@@ -50,7 +54,7 @@ impl Planner<'_> {
                 }
             }
             let Some(pointer) = &parameter.schema else { continue };
-            if parameter.place == Place::Cookie {
+            if parameter.location == ParameterLocation::Cookie {
                 continue;
             }
             let Ok(schema) = self.contract.schema(pointer) else { continue };
@@ -68,9 +72,9 @@ impl Planner<'_> {
                     }
                     value => match scalar(value) {
                         Some(text) => {
-                            text.is_empty() && parameter.place == Place::Header
-                                || readings(&text).iter().any(|value| validator.is_valid(value))
-                                || lists(&text, &validator)
+                            text.is_empty() && parameter.location == ParameterLocation::Header
+                                || possible_values(&text).iter().any(|value| validator.is_valid(value))
+                                || is_single_item_list(&text, &validator)
                         }
                         None => true,
                     },
@@ -79,7 +83,7 @@ impl Planner<'_> {
                 if valid_again || changed.set(parameter, Some(&case.value)).is_err() {
                     continue;
                 }
-                let tried = format!("{place} parameter {}: {}", parameter.name, case.what);
+                let tried = format!("{place} parameter {}: {}", parameter.name, case.description);
                 out.push(self.probe(tried, changed, refused(&case.schema)));
             }
         }
@@ -87,25 +91,27 @@ impl Planner<'_> {
     }
 
     /// Parameters that the contract allows.
-    pub(super) fn right_parameters(&self) -> Vec<Probe> {
-        let draft = &self.seat.draft;
+    pub(super) fn valid_parameters(&self) -> Vec<Probe> {
+        let draft = &self.base.draft;
         let mut out = Vec::new();
-        for parameter in draft.operation.parameters.iter().filter(|one| one.place != Place::Path) {
+        for parameter in
+            draft.operation.parameters.iter().filter(|one| one.location != ParameterLocation::Path)
+        {
             let Some(pointer) = &parameter.schema else { continue };
             let Ok(schema) = self.contract.schema(pointer) else { continue };
             let mut values: Vec<(String, Value)> =
                 parameter.examples.iter().map(|value| ("its example".to_owned(), value.clone())).collect();
             if let Ok(cases) = schema.boundaries(None) {
-                values.extend(cases.cases.into_iter().map(|case| (case.what, case.value)));
+                values.extend(cases.cases.into_iter().map(|case| (case.description, case.value)));
             }
             if let Ok(samples) = schema.samples(self.cases.min(3), self.seed) {
                 values.extend(samples.into_iter().map(|value| ("a value by chance".to_owned(), value)));
             }
-            if !parameter.required && self.has(draft, parameter) {
+            if !parameter.required && self.is_set(draft, parameter) {
                 let mut changed = draft.clone();
                 if changed.set(parameter, None).is_ok() {
                     let tried = format!("without the optional parameter {}", parameter.name);
-                    out.push(self.probe(tried, changed, Expect::Documented));
+                    out.push(self.probe(tried, changed, Expectation::Documented));
                 }
             }
             for (what, value) in values {
@@ -113,25 +119,29 @@ impl Planner<'_> {
                 let travels = match &value {
                     Value::Null | Value::Object(_) => false,
                     Value::Array(items) => !items.is_empty(),
-                    Value::String(text) => !(text.is_empty() && parameter.place == Place::Header),
+                    Value::String(text) => {
+                        !(text.is_empty() && parameter.location == ParameterLocation::Header)
+                    }
                     _ => true,
                 };
                 let mut changed = draft.clone();
                 if travels && changed.set(parameter, Some(&value)).is_ok() {
-                    let tried = format!("{} parameter {}: {what}", parameter.place.name(), parameter.name);
-                    out.push(self.probe(tried, changed, Expect::Valid));
+                    let tried = format!("{} parameter {}: {what}", parameter.location.name(), parameter.name);
+                    out.push(self.probe(tried, changed, Expectation::Valid));
                 }
             }
         }
         out
     }
 
-    fn has(&self, draft: &Draft, parameter: &Parameter) -> bool {
-        match parameter.place {
-            Place::Query => draft.query.iter().any(|(name, _)| *name == parameter.name),
-            Place::Header => draft.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&parameter.name)),
-            Place::Cookie => draft.cookies.iter().any(|(name, _)| *name == parameter.name),
-            Place::Path => true,
+    fn is_set(&self, draft: &Draft, parameter: &Parameter) -> bool {
+        match parameter.location {
+            ParameterLocation::Query => draft.query.iter().any(|(name, _)| *name == parameter.name),
+            ParameterLocation::Header => {
+                draft.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(&parameter.name))
+            }
+            ParameterLocation::Cookie => draft.cookies.iter().any(|(name, _)| *name == parameter.name),
+            ParameterLocation::Path => true,
         }
     }
 }
@@ -145,7 +155,7 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 /// Whether a text is valid where a list with one item would be.
-fn lists(text: &str, validator: &jsonschema::Validator) -> bool {
+fn is_single_item_list(text: &str, validator: &jsonschema::Validator) -> bool {
     text.split(',').count() < 2
-        && readings(text).into_iter().any(|item| validator.is_valid(&Value::Array(vec![item])))
+        && possible_values(text).into_iter().any(|item| validator.is_valid(&Value::Array(vec![item])))
 }

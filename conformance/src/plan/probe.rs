@@ -5,15 +5,15 @@ use crate::report::Rule;
 
 /// What a request should lead to.
 #[derive(Debug, Clone)]
-pub enum Expect {
+pub enum Expectation {
     /// Whatever the contract documents.
     Documented,
     /// It is not refused as invalid; its meaning may be refused.
     Valid,
     /// It gets past authentication and scopes.
-    Admitted,
+    Authorized,
     /// It is refused.
-    Refused {
+    Rejected {
         /// The rule that is broken when it is not.
         rule: Rule,
         /// The statuses that refuse it rightly; the first is the usual one. Empty: any 4xx.
@@ -29,9 +29,9 @@ pub enum Expect {
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// What is tried, in words.
-    pub tried: String,
+    pub description: String,
     /// The request.
     pub draft: Draft,
     /// What it should lead to.
-    pub expect: Expect,
+    pub expect: Expectation,
 }

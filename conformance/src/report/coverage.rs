@@ -72,7 +72,10 @@ impl Coverage {
         let mut lost = Vec::new();
         for (operation, cells) in self.cells.iter().filter(|(operation, _)| looked_at(operation)) {
             for cell in cells.iter().filter(|cell| !now.has(operation, cell)) {
-                lost.push(format!("{operation}: {cell} was covered, {}", fate(report, operation, cell)));
+                lost.push(format!(
+                    "{operation}: {cell} was covered, {}",
+                    loss_reason(report, operation, cell)
+                ));
             }
         }
         lost
@@ -95,7 +98,7 @@ impl Coverage {
 }
 
 /// What became of a cell that is not covered.
-fn fate(report: &Report, id: &str, cell: &str) -> String {
+fn loss_reason(report: &Report, id: &str, cell: &str) -> String {
     let Some(operation) = report.operations.iter().find(|operation| operation.id == id) else {
         return "and the contract has no such operation any more".to_owned();
     };

@@ -8,7 +8,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::words::{cell_name, not_built, one_line, visible};
+use super::words::{cell_name, not_implemented, one_line, visible};
 use super::{Cell, OperationReport, Report, State, Violation};
 
 /// The report as JUnit XML.
@@ -200,7 +200,7 @@ fn notes(report: &Report, suite: &Suite<'_>) -> String {
             notes.push_str(&format!("{}\n", visible(note)));
         }
     }
-    for (tag, operations) in not_built(report) {
+    for (tag, operations) in not_implemented(report) {
         if one_line(tag) == suite.name {
             let names: Vec<_> = operations.iter().map(|operation| one_line(&operation.id)).collect();
             notes.push_str(&format!("not built: {}\n", names.join(", ")));

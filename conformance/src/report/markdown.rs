@@ -2,8 +2,8 @@
 //! wrote may become markup, a mention or a reference.
 
 use super::words::{
-    cell_name, counted, coverage, incomplete, missing_count, not_built, number, one_line, percent, seconds,
-    violated, visible,
+    cell_name, counted, coverage, incomplete, missing_count, not_implemented, number, one_line, percent,
+    seconds, violated, visible,
 };
 use super::{Report, State, Totals, Verdict, Violation};
 
@@ -35,7 +35,7 @@ pub(super) fn markdown(report: &Report) -> String {
     tags(report, &mut page);
     violations(report, &mut page);
     missing(report, &mut page);
-    absent(report, &mut page);
+    not_implemented_section(report, &mut page);
     if !report.notes.is_empty() {
         page.text.push_str("\n### Notes\n\n");
         for note in &report.notes {
@@ -168,8 +168,8 @@ fn missing(report: &Report, page: &mut Page) {
     page.text.push_str("\n</details>\n");
 }
 
-fn absent(report: &Report, page: &mut Page) {
-    let tags = not_built(report);
+fn not_implemented_section(report: &Report, page: &mut Page) {
+    let tags = not_implemented(report);
     if tags.is_empty() {
         return;
     }

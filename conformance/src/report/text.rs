@@ -4,8 +4,8 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use super::words::{
-    Group, counted, incomplete, missing_cells, missing_count, not_built, number, one_line, percent, violated,
-    visible,
+    Group, counted, incomplete, missing_cells, missing_count, not_implemented, number, one_line, percent,
+    violated, visible,
 };
 use super::{Report, Totals, Verdict, Violation};
 
@@ -27,7 +27,7 @@ pub(super) fn text(report: &Report, color: bool) -> String {
     }
     page.tags(report);
     page.missing(report);
-    page.not_built(report);
+    page.not_implemented(report);
     page.notes(report);
     page.blank();
     let style = match report.verdict() {
@@ -176,8 +176,8 @@ impl Page {
         }
     }
 
-    fn not_built(&mut self, report: &Report) {
-        let tags = not_built(report);
+    fn not_implemented(&mut self, report: &Report) {
+        let tags = not_implemented(report);
         if tags.is_empty() {
             return;
         }

@@ -126,7 +126,7 @@ pub(super) fn missing_cells(operation: &OperationReport) -> String {
 }
 
 /// Operations that the server does not have yet, by tag.
-pub(super) fn not_built(report: &Report) -> Vec<(&str, Vec<&OperationReport>)> {
+pub(super) fn not_implemented(report: &Report) -> Vec<(&str, Vec<&OperationReport>)> {
     let tags = report.tags().into_iter().map(|tag| {
         let absent = report.operations.iter().filter(|operation| operation.tag == tag && !operation.built);
         (tag, absent.collect::<Vec<_>>())
@@ -192,12 +192,12 @@ pub(super) fn reachable(totals: &Totals) -> usize {
 /// Text of a stranger, with what could steer a terminal, break XML or turn the line around made visible.
 /// Line ends and tabs stay.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
+    if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut harmless = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        if steers(character) {
+        if is_unsafe(character) {
             harmless.extend(character.escape_default());
         } else {
             harmless.push(character);
@@ -211,7 +211,7 @@ pub(super) fn one_line(text: &str) -> String {
     visible(text).replace(['\n', '\t'], " ")
 }
 
-fn steers(character: char) -> bool {
+fn is_unsafe(character: char) -> bool {
     (character.is_control() && !matches!(character, '\n' | '\t'))
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || matches!(character, '\u{fffe}' | '\u{ffff}')

@@ -10,13 +10,13 @@ use indicatif::ProgressBar;
 use super::Options;
 use super::record::Record;
 use super::tenant::Tenant;
+use crate::checker::{Checker, Finding};
 use crate::contract::{Contract, Operation};
 use crate::draft::Draft;
 use crate::flows::Flows;
-use crate::judge::{Finding, Judge};
-use crate::plan::{Expect, Planner, Probe, Seat};
+use crate::plan::{BaseRequest, Expectation, Planner, Probe};
 use crate::report::Rule;
-use crate::wire::{Client, Failure, Masks, Request, Response};
+use crate::wire::{Client, Masks, Request, Response, SendError};
 
 /// What everything in a run shares.
 #[derive(Debug)]
@@ -24,43 +24,43 @@ pub struct Engine {
     pub(crate) contract: Arc<Contract>,
     pub(crate) flows: Flows,
     pub(crate) options: Options,
-    pub(crate) judge: Arc<Judge>,
+    pub(crate) checker: Arc<Checker>,
     pub(crate) client: Client,
     pub(crate) record: Arc<Record>,
     pub(crate) masks: Arc<RwLock<Masks>>,
-    pub(crate) bar: ProgressBar,
+    pub(crate) progress: ProgressBar,
     /// The tenants: the first is the one that is tried, the other must not be touched. Set once they are known.
     pub(crate) tenants: OnceLock<Vec<Tenant>>,
     /// Texts that only the other tenant has.
-    pub(crate) foreign: OnceLock<Vec<String>>,
+    pub(crate) foreign_values: OnceLock<Vec<String>>,
     /// Places in answers that change by themselves, by operation; known after the first looks.
-    pub(crate) moving: OnceLock<HashMap<String, BTreeSet<String>>>,
+    pub(crate) volatile: OnceLock<HashMap<String, BTreeSet<String>>>,
     pub(crate) started: Instant,
     pub(crate) unreachable: AtomicBool,
 }
 
 impl Engine {
     /// The same run, of another server of the same contract: what is found there is recorded here.
-    pub fn beside(&self, client: Client) -> Self {
+    pub fn for_server(&self, client: Client) -> Self {
         Self {
             contract: Arc::clone(&self.contract),
             flows: self.flows.clone(),
             options: self.options.clone(),
-            judge: Arc::clone(&self.judge),
+            checker: Arc::clone(&self.checker),
             client,
             record: Arc::clone(&self.record),
             masks: Arc::clone(&self.masks),
-            bar: self.bar.clone(),
+            progress: self.progress.clone(),
             tenants: OnceLock::new(),
-            foreign: OnceLock::new(),
-            moving: OnceLock::new(),
+            foreign_values: OnceLock::new(),
+            volatile: OnceLock::new(),
             started: self.started,
             unreachable: AtomicBool::new(false),
         }
     }
 
     /// Whether the time is over or the server is gone.
-    pub fn stopped(&self) -> Option<String> {
+    pub fn stop_reason(&self) -> Option<String> {
         if self.unreachable.load(Ordering::Relaxed) {
             return Some("the server no longer accepts connections".to_owned());
         }
@@ -70,7 +70,7 @@ impl Engine {
     }
 
     /// Whether the run looks at an operation.
-    pub fn chosen(&self, operation: &Operation) -> bool {
+    pub fn is_selected(&self, operation: &Operation) -> bool {
         self.options.only.is_empty()
             || self.options.only.iter().any(|only| *only == operation.id || *only == operation.tag)
     }
@@ -80,33 +80,33 @@ impl Engine {
         self.tenants.get().and_then(|tenants| tenants.get(index))
     }
 
-    /// Plans the requests that vary a seat's, with a tenant's credentials.
-    pub fn planner<'e>(&'e self, tenant: &'e Tenant, seat: &'e Seat) -> Planner<'e> {
+    /// Plans the requests that vary a base's, with a tenant's credentials.
+    pub fn planner<'e>(&'e self, tenant: &'e Tenant, base: &'e BaseRequest) -> Planner<'e> {
         Planner {
             contract: &self.contract,
             credentials: &tenant.credentials,
-            seat,
+            base,
             seed: self.options.seed,
             cases: self.options.cases,
         }
     }
 
     /// Sends a probe and judges its answer.
-    pub async fn probe(&self, probe: &Probe) -> Option<Response> {
+    pub async fn send_probe(&self, probe: &Probe) -> Option<Response> {
         let request = match probe.draft.request() {
             Ok(request) => request,
             // What cannot be written down as a request is not tried.
             Err(_) => return None,
         };
-        if let Expect::Refused { statuses, .. } = &probe.expect
+        if let Expectation::Rejected { statuses, .. } = &probe.expect
             && let Some(status) = statuses.first()
         {
-            self.record.aim(&probe.draft.operation.id, *status);
+            self.record.expect_status(&probe.draft.operation.id, *status);
         }
-        self.call(&probe.draft.operation, &probe.tried, &request, |response, findings| {
-            self.expected(&probe.draft.operation, &probe.expect, response, findings);
-            if probe.draft.credential.is_some() && self.bound(&probe.draft) {
-                self.foreign(&request, response, findings);
+        self.call(&probe.draft.operation, &probe.description, &request, |response, findings| {
+            self.check_expectation(&probe.draft.operation, &probe.expect, response, findings);
+            if probe.draft.credential.is_some() && self.is_tenant_bound(&probe.draft) {
+                self.check_foreign_values(&request, response, findings);
             }
         })
         .await
@@ -120,56 +120,56 @@ impl Engine {
         request: &Request,
         more: impl FnOnce(&Response, &mut Vec<Finding>),
     ) -> Option<Response> {
-        let answer = self.patiently(request).await;
-        self.answered(operation, tried, request, answer, more).await
+        let answer = self.send_with_retry_after(request).await;
+        self.check_response(operation, tried, request, answer, more).await
     }
 
     /// Judges what came back for a request, and records what `more` finds as well.
-    pub async fn answered(
+    pub async fn check_response(
         &self,
         operation: &Operation,
         tried: &str,
         request: &Request,
-        answer: Result<Response, Failure>,
+        answer: Result<Response, SendError>,
         more: impl FnOnce(&Response, &mut Vec<Finding>),
     ) -> Option<Response> {
-        self.bar.inc(1);
+        self.progress.inc(1);
         let mut findings = Vec::new();
         let response = match answer {
             Ok(response) => response,
-            Err(Failure::Unsendable(_)) => return None,
+            Err(SendError::InvalidRequest(_)) => return None,
             Err(failure) => {
                 let finding = match failure {
-                    Failure::TimeOut => {
-                        let expected = format!("an answer within {} s", self.options.patience.as_secs());
+                    SendError::Timeout => {
+                        let expected = format!("an answer within {} s", self.options.timeout.as_secs());
                         Finding::new(Rule::TimeOut, &operation.pointer, expected, "none")
                     }
-                    Failure::Broken(problem) | Failure::Unsendable(problem) => {
+                    SendError::Connection(problem) | SendError::InvalidRequest(problem) => {
                         if tokio::net::TcpStream::connect(self.address()).await.is_err() {
                             self.unreachable.store(true, Ordering::Relaxed);
                         }
                         Finding::new(Rule::ServerError, &operation.pointer, "an answer", problem)
                     }
                 };
-                self.put(operation, tried, request, None, vec![finding]);
+                self.record_exchange(operation, tried, request, None, vec![finding]);
                 return None;
             }
         };
-        if self.judge.not_built(operation, &response) {
-            self.record.not_built(&operation.id, "it answers 501");
-            self.put(operation, tried, request, Some(&response), Vec::new());
+        if self.checker.is_not_implemented(operation, &response) {
+            self.record.mark_not_implemented(&operation.id, "it answers 501");
+            self.record_exchange(operation, tried, request, Some(&response), Vec::new());
             return Some(response);
         }
-        self.record.checked(self.judge.rules(operation, &response));
-        findings.extend(self.judge.response(operation, &response));
+        self.record.count_checks(self.checker.applicable_rules(operation, &response));
+        findings.extend(self.checker.check_response(operation, &response));
         findings.extend(self.record.request_id(&self.client.base, request, &response));
         more(&response, &mut findings);
-        self.put(operation, tried, request, Some(&response), findings);
+        self.record_exchange(operation, tried, request, Some(&response), findings);
         Some(response)
     }
 
     /// Records an exchange and what was found of it.
-    pub(crate) fn put(
+    pub(crate) fn record_exchange(
         &self,
         operation: &Operation,
         tried: &str,
@@ -177,7 +177,7 @@ impl Engine {
         response: Option<&Response>,
         findings: Vec<Finding>,
     ) {
-        let code = response.and_then(|response| self.judge.code(operation, response));
+        let code = response.and_then(|response| self.checker.error_code(operation, response));
         let masks = self.masks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let curl = if findings.is_empty() { String::new() } else { request.curl(&self.client.base, &masks) };
         self.record.exchange(operation, tried, curl, response, code, findings, &masks);
@@ -194,7 +194,7 @@ impl Engine {
     }
 
     /// Sends, and waits where the server says that this was too fast.
-    async fn patiently(&self, request: &Request) -> Result<Response, Failure> {
+    async fn send_with_retry_after(&self, request: &Request) -> Result<Response, SendError> {
         for _ in 0..3 {
             let response = self.client.send(request).await?;
             let wait = response.header("retry-after").and_then(|text| text.parse().ok());
@@ -213,10 +213,10 @@ impl Engine {
     }
 
     /// Compares an answer with what the request should lead to.
-    pub fn expected(
+    pub fn check_expectation(
         &self,
         operation: &Operation,
-        expect: &Expect,
+        expect: &Expectation,
         response: &Response,
         findings: &mut Vec<Finding>,
     ) {
@@ -224,33 +224,48 @@ impl Engine {
         if response.status >= 500 {
             return;
         }
-        let shape = self.judge.shape(operation, response);
-        let code = || self.judge.code(operation, response);
-        let own = |problem: &str| shape.and_then(|shape| shape.codes.get(problem)).cloned();
+        let shape = self.checker.error_shape(operation, response);
+        let code = || self.checker.error_code(operation, response);
+        let documented = |problem: &str| shape.and_then(|shape| shape.codes.get(problem)).cloned();
         match expect {
-            Expect::Documented => {}
-            Expect::Valid => {
-                self.record.checked([Rule::Refused]);
+            Expectation::Documented => {}
+            Expectation::Valid => {
+                self.record.count_checks([Rule::Refused]);
                 let invalid = matches!(response.status, 400 | 422);
-                if invalid && (own("invalid").is_none() || own("invalid") == code()) {
+                if invalid && (documented("invalid").is_none() || documented("invalid") == code()) {
                     let expected = "not refused as invalid: the contract allows it";
-                    findings.push(Finding::new(Rule::Refused, &operation.pointer, expected, response.says()));
+                    findings.push(Finding::new(
+                        Rule::Refused,
+                        &operation.pointer,
+                        expected,
+                        response.summary(),
+                    ));
                 }
                 if matches!(response.status, 415 | 405) {
                     let expected = "not refused: the contract documents method and media type";
-                    findings.push(Finding::new(Rule::Refused, &operation.pointer, expected, response.says()));
+                    findings.push(Finding::new(
+                        Rule::Refused,
+                        &operation.pointer,
+                        expected,
+                        response.summary(),
+                    ));
                 }
             }
-            Expect::Admitted => {
+            Expectation::Authorized => {
                 if matches!(response.status, 401 | 403) {
                     let expected = "a credential of this kind is accepted here";
-                    findings.push(Finding::new(Rule::Refused, &operation.pointer, expected, response.says()));
+                    findings.push(Finding::new(
+                        Rule::Refused,
+                        &operation.pointer,
+                        expected,
+                        response.summary(),
+                    ));
                 }
             }
-            Expect::Refused { rule, statuses, codes, pointer } => {
-                self.record.checked([*rule]);
+            Expectation::Rejected { rule, statuses, codes, pointer } => {
+                self.record.count_checks([*rule]);
                 if !codes.is_empty() {
-                    self.record.checked([Rule::Code]);
+                    self.record.count_checks([Rule::Code]);
                 }
                 let right = match statuses.is_empty() {
                     true => response.status / 100 == 4,
@@ -262,7 +277,7 @@ impl Engine {
                         [] => "refused with a 4xx".to_owned(),
                         some => format!("refused with {}", some.join(" or ")),
                     };
-                    findings.push(Finding::new(*rule, pointer, expected, response.says()));
+                    findings.push(Finding::new(*rule, pointer, expected, response.summary()));
                 } else if let (Some(shape), Some(code)) = (shape, code())
                     && !codes.is_empty()
                     && !codes.contains(&code)
@@ -275,7 +290,7 @@ impl Engine {
     }
 
     /// Whether a draft's credential belongs to the first tenant alone.
-    fn bound(&self, draft: &Draft) -> bool {
+    fn is_tenant_bound(&self, draft: &Draft) -> bool {
         let value = draft.credential.as_ref().map(|carried| carried.value.as_str());
         let owns = |index: usize| {
             self.tenant(index)
@@ -285,9 +300,9 @@ impl Engine {
     }
 
     /// Finds what only the other tenant has in an answer to a request that did not name it.
-    fn foreign(&self, request: &Request, response: &Response, findings: &mut Vec<Finding>) {
-        let Some(foreign) = self.foreign.get().filter(|foreign| !foreign.is_empty()) else { return };
-        self.record.checked([Rule::Tenant]);
+    fn check_foreign_values(&self, request: &Request, response: &Response, findings: &mut Vec<Finding>) {
+        let Some(foreign) = self.foreign_values.get().filter(|foreign| !foreign.is_empty()) else { return };
+        self.record.count_checks([Rule::Tenant]);
         let text = String::from_utf8_lossy(&response.body);
         let asked = |id: &str| {
             request.target.contains(id)
@@ -295,7 +310,8 @@ impl Engine {
                 || request.headers.iter().any(|(_, value)| value.contains(id))
         };
         if let Some(id) = foreign.iter().find(|id| text.contains(id.as_str()) && !asked(id)) {
-            let pointer = response.json().and_then(|body| crate::judge::find(&body, id)).unwrap_or_default();
+            let pointer =
+                response.json().and_then(|body| crate::checker::find_text(&body, id)).unwrap_or_default();
             findings.push(Finding::new(Rule::Tenant, pointer, "nothing of another tenant", id));
         }
     }

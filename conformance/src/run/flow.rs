@@ -5,42 +5,42 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::engine::Engine;
-use super::halt::Halt;
-use super::tenant::{Tenant, overlay};
-use crate::contract::{Operation, Place};
+use super::flow_error::FlowError;
+use super::tenant::{Tenant, merge};
+use crate::checker::Finding;
+use crate::contract::{Operation, ParameterLocation};
 use crate::credential::Credential;
-use crate::draft::{Carried, Content, Draft, Payload};
+use crate::draft::{Content, CredentialPlacement, Draft, Payload};
 use crate::flows::{CredentialSource, Scope, Step, Workflow, holds, mentions, resolve};
-use crate::judge::Finding;
-use crate::plan::Spot;
+use crate::plan::IdLocation;
 use crate::report::Rule;
 use crate::values::escape;
 
 /// Roots of expressions whose values the server made.
-const MADE: [&str; 2] = ["$steps.", "$workflows."];
+const SERVER_VALUE_ROOTS: [&str; 2] = ["$steps.", "$workflows."];
 
 /// The places of a step's request that hold what the server made.
-pub fn spots(engine: &Engine, step: &Step) -> Vec<Spot> {
+pub fn id_locations(engine: &Engine, step: &Step) -> Vec<IdLocation> {
     let mut out = Vec::new();
     for parameter in &step.parameters {
-        if mentions(&parameter.value, &MADE)
+        if mentions(&parameter.value, &SERVER_VALUE_ROOTS)
             && let Some(place) = step.place(parameter, &engine.contract)
         {
-            out.push(Spot::Parameter(place, parameter.name.clone()));
+            out.push(IdLocation::Parameter(place, parameter.name.clone()));
         }
     }
     if let Some(body) = &step.request_body {
-        leaves(&body.payload, &mut String::new(), &mut out);
+        collect_id_locations(&body.payload, &mut String::new(), &mut out);
     }
     out
 }
 
-fn leaves(template: &Value, at: &mut String, out: &mut Vec<Spot>) {
+fn collect_id_locations(template: &Value, at: &mut String, out: &mut Vec<IdLocation>) {
     let mut inside = |token: &str, inner: &Value| {
         let length = at.len();
         at.push('/');
         at.push_str(&escape(token));
-        leaves(inner, at, out);
+        collect_id_locations(inner, at, out);
         at.truncate(length);
     };
     match template {
@@ -48,7 +48,7 @@ fn leaves(template: &Value, at: &mut String, out: &mut Vec<Spot>) {
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(index, item)| inside(&index.to_string(), item));
         }
-        Value::String(_) if mentions(template, &MADE) => out.push(Spot::Body(at.clone())),
+        Value::String(_) if mentions(template, &SERVER_VALUE_ROOTS) => out.push(IdLocation::Body(at.clone())),
         _ => {}
     }
 }
@@ -72,10 +72,10 @@ impl Engine {
                 Some((place, None)) => {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     match place {
-                        Place::Cookie => draft.cookies.push((parameter.name.clone(), text)),
-                        Place::Header => draft.headers.push((parameter.name.clone(), text)),
-                        Place::Query => draft.query.push((parameter.name.clone(), text)),
-                        Place::Path => drop(draft.path.insert(parameter.name.clone(), text)),
+                        ParameterLocation::Cookie => draft.cookies.push((parameter.name.clone(), text)),
+                        ParameterLocation::Header => draft.headers.push((parameter.name.clone(), text)),
+                        ParameterLocation::Query => draft.query.push((parameter.name.clone(), text)),
+                        ParameterLocation::Path => drop(draft.path.insert(parameter.name.clone(), text)),
                     }
                 }
                 None => {}
@@ -89,20 +89,27 @@ impl Engine {
             });
         }
         draft.credential = match &step.credential {
-            Some(text) if text.starts_with('$') => Some(self.spelled(operation, text, scope)?),
-            wanted => self.carried(tenant, &draft, wanted.as_deref())?,
+            Some(text) if text.starts_with('$') => {
+                Some(self.credential_from_expression(operation, text, scope)?)
+            }
+            wanted => self.credential_placement(tenant, &draft, wanted.as_deref())?,
         };
         Ok(draft)
     }
 
     /// The credential of a draft's operation, as it usually travels.
-    pub fn carried(&self, tenant: &Tenant, draft: &Draft, wanted: Option<&str>) -> Result<Option<Carried>> {
+    pub fn credential_placement(
+        &self,
+        tenant: &Tenant,
+        draft: &Draft,
+        wanted: Option<&str>,
+    ) -> Result<Option<CredentialPlacement>> {
         let operation = &draft.operation;
         let access = &operation.access;
         match tenant.credential(operation, wanted) {
             Some(credential) => {
-                let carry = self.contract.kinds[&credential.kind].carry[0].clone();
-                Ok(Some(Carried { carry, value: credential.value.clone() }))
+                let location = self.contract.kinds[&credential.kind].locations[0].clone();
+                Ok(Some(CredentialPlacement { location, value: credential.value.clone() }))
             }
             None if wanted == Some("none") || access.anonymous => Ok(None),
             None => Err(anyhow!("there is no credential of kind {}", access.kinds.join(" or "))),
@@ -110,7 +117,12 @@ impl Engine {
     }
 
     /// The credential whose text an expression says, of the first kind that the operation takes.
-    fn spelled(&self, operation: &Operation, expression: &str, scope: &Scope) -> Result<Carried> {
+    fn credential_from_expression(
+        &self,
+        operation: &Operation,
+        expression: &str,
+        scope: &Scope,
+    ) -> Result<CredentialPlacement> {
         let Value::String(value) = resolve(&Value::String(expression.to_owned()), scope)? else {
             bail!("{expression} is not the text of a credential");
         };
@@ -119,29 +131,34 @@ impl Engine {
         };
         let mut masks = self.masks.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         masks.add(expression.trim_start_matches('$'), &value);
-        Ok(Carried { carry: self.contract.kinds[kind].carry[0].clone(), value })
+        Ok(CredentialPlacement { location: self.contract.kinds[kind].locations[0].clone(), value })
     }
 
     /// Executes the first `until` steps of a flow.
-    pub async fn steps(&self, tenant: &Tenant, workflow: &Workflow, until: usize) -> Result<Scope, Halt> {
+    pub async fn run_steps(
+        &self,
+        tenant: &Tenant,
+        workflow: &Workflow,
+        until: usize,
+    ) -> Result<Scope, FlowError> {
         let mut scope = tenant.scope();
         for step in workflow.steps.iter().take(until) {
-            self.step(tenant, workflow, step, &mut scope).await?;
+            self.run_step(tenant, workflow, step, &mut scope).await?;
         }
         Ok(scope)
     }
 
-    async fn step(
+    async fn run_step(
         &self,
         tenant: &Tenant,
         workflow: &Workflow,
         step: &Step,
         scope: &mut Scope,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), FlowError> {
         let name = format!("{}/{}", workflow.workflow_id, step.step_id);
-        let failed = |reason: String| Halt::Failed(format!("flow {name}: {reason}"));
-        if !self.record.built(&step.operation_id) {
-            return Err(Halt::NotBuilt(step.operation_id.clone()));
+        let failed = |reason: String| FlowError::Failed(format!("flow {name}: {reason}"));
+        if !self.record.is_implemented(&step.operation_id) {
+            return Err(FlowError::NotImplemented(step.operation_id.clone()));
         }
         let draft = self.draft(tenant, step, scope).map_err(|error| failed(error.to_string()))?;
         let request = draft.request().map_err(|error| failed(error.to_string()))?;
@@ -150,15 +167,15 @@ impl Engine {
             words => format!("flow {name}: {words}"),
         };
         if let Some(status) = step.status() {
-            self.record.aim(&step.operation_id, status);
+            self.record.expect_status(&step.operation_id, status);
         }
         let mut broken = None;
         let mut after = scope.clone();
         let response = self
             .call(&draft.operation, &tried, &request, |response, findings| {
                 after.exchange = Some((request.clone(), response.clone()));
-                broken = criteria(step, &after).err();
-                self.record.checked([if step.success_criteria.len() > 1 {
+                broken = check_criteria(step, &after).err();
+                self.record.count_checks([if step.success_criteria.len() > 1 {
                     Rule::Effect
                 } else {
                     Rule::Refused
@@ -166,16 +183,16 @@ impl Engine {
                 if let Some((condition, effect)) = &broken {
                     let rule = if *effect { Rule::Effect } else { Rule::Refused };
                     let pointer = format!("{name}#{condition}");
-                    findings.push(Finding::new(rule, pointer, condition, response.says()));
+                    findings.push(Finding::new(rule, pointer, condition, response.summary()));
                 }
             })
             .await;
         let Some(response) = response else { return Err(failed("there was no answer".to_owned())) };
-        if !self.record.built(&step.operation_id) {
-            return Err(Halt::NotBuilt(step.operation_id.clone()));
+        if !self.record.is_implemented(&step.operation_id) {
+            return Err(FlowError::NotImplemented(step.operation_id.clone()));
         }
         if let Some((condition, _)) = broken {
-            return Err(failed(format!("{condition} does not hold: {}", response.says())));
+            return Err(failed(format!("{condition} does not hold: {}", response.summary())));
         }
         let outputs: Result<IndexMap<String, Value>> =
             step.outputs.iter().map(|(name, value)| Ok((name.clone(), resolve(value, &after)?))).collect();
@@ -185,45 +202,45 @@ impl Engine {
     }
 
     /// Executes a whole flow after those that it depends on, and keeps its outputs.
-    async fn flow(&self, tenant: &mut Tenant, workflow: &Workflow) -> Result<(), Halt> {
+    async fn run_flow(&self, tenant: &mut Tenant, workflow: &Workflow) -> Result<(), FlowError> {
         if tenant.workflows.contains_key(&workflow.workflow_id) {
             return Ok(());
         }
         if let Some(lacking) = workflow.lacks(&tenant.inputs) {
             let name = &workflow.workflow_id;
-            return Err(Halt::LeftOut(format!(
+            return Err(FlowError::Skipped(format!(
                 "flow {name} is left out, for the inputs do not fit: {lacking}"
             )));
         }
         for needed in workflow.depends_on.iter().filter_map(|needed| self.flows.workflow(needed)) {
             // This flow is not left out itself: it lacks what the other would have made.
-            Box::pin(self.flow(tenant, needed)).await.map_err(|halt| match halt {
-                Halt::LeftOut(reason) => Halt::Failed(reason),
+            Box::pin(self.run_flow(tenant, needed)).await.map_err(|error| match error {
+                FlowError::Skipped(reason) => FlowError::Failed(reason),
                 other => other,
             })?;
         }
-        let scope = self.steps(tenant, workflow, workflow.steps.len()).await?;
+        let scope = self.run_steps(tenant, workflow, workflow.steps.len()).await?;
         let outputs: Result<IndexMap<String, Value>> = workflow
             .outputs
             .iter()
             .map(|(name, value)| Ok((name.clone(), resolve(value, &scope)?)))
             .collect();
         let outputs =
-            outputs.map_err(|error| Halt::Failed(format!("flow {}: {error}", workflow.workflow_id)))?;
+            outputs.map_err(|error| FlowError::Failed(format!("flow {}: {error}", workflow.workflow_id)))?;
         let left = scope.steps.values().flat_map(|outputs| outputs.values());
-        tenant.made.extend(left.filter_map(Value::as_str).map(str::to_owned));
+        tenant.created_values.extend(left.filter_map(Value::as_str).map(str::to_owned));
         tenant.workflows.insert(workflow.workflow_id.clone(), outputs);
         Ok(())
     }
 
     /// Makes the tenants: their credentials first, then what all flows leave behind.
     /// An error names the input that a credential needs and the inputs lack.
-    pub async fn settle(&self, inputs: &Value) -> Result<Vec<Tenant>> {
+    pub async fn prepare_tenants(&self, inputs: &Value) -> Result<Vec<Tenant>> {
         let mut all = vec![inputs.clone()];
         if let Some(other) = &self.flows.extra.other_tenant {
             let scope = Scope { inputs: inputs.clone(), ..Scope::default() };
             match resolve(other, &scope) {
-                Ok(other) => all.push(overlay(inputs, &other)),
+                Ok(other) => all.push(merge(inputs, &other)),
                 Err(_) => self
                     .record
                     .note("the inputs have no second tenant: whether tenants are kept apart was not tried"),
@@ -232,13 +249,13 @@ impl Engine {
         let mut tenants = Vec::new();
         for (index, inputs) in all.into_iter().enumerate() {
             let mut tenant = Tenant { inputs, ..Tenant::default() };
-            self.credentials(&mut tenant, index == 0, |_| true).await?;
+            self.resolve_credentials(&mut tenant, index == 0, |_| true).await?;
             for workflow in &self.flows.workflows {
-                match self.flow(&mut tenant, workflow).await {
+                match self.run_flow(&mut tenant, workflow).await {
                     Ok(()) => {}
-                    Err(Halt::LeftOut(reason)) => self.record.note(reason),
-                    Err(halt) => {
-                        self.record.note(format!("flow {} could not go on: {halt}", workflow.workflow_id));
+                    Err(FlowError::Skipped(reason)) => self.record.note(reason),
+                    Err(error) => {
+                        self.record.note(format!("flow {} could not go on: {error}", workflow.workflow_id));
                     }
                 }
             }
@@ -248,7 +265,7 @@ impl Engine {
     }
 
     /// Finds or makes the credentials that are `wanted`. Only the `first` tenant's have to be there.
-    pub(super) async fn credentials(
+    pub(super) async fn resolve_credentials(
         &self,
         tenant: &mut Tenant,
         first: bool,
@@ -258,12 +275,12 @@ impl Engine {
             let mut problem = None;
             for workflow in &self.flows.workflows {
                 if mentions(&source.value, &[&format!("$workflows.{}.", workflow.workflow_id)])
-                    && let Err(halt) = self.flow(tenant, workflow).await
+                    && let Err(error) = self.run_flow(tenant, workflow).await
                 {
-                    if let Halt::NotBuilt(operation) = &halt {
-                        tenant.later.insert(source.kind.clone(), operation.clone());
+                    if let FlowError::NotImplemented(operation) = &error {
+                        tenant.unavailable_kinds.insert(source.kind.clone(), operation.clone());
                     }
-                    problem = Some(halt.to_string());
+                    problem = Some(error.to_string());
                 }
             }
             match resolve(&source.value, &tenant.scope()) {
@@ -298,7 +315,7 @@ impl Engine {
 }
 
 /// Whether an answer is what the step waits for; else the condition, and whether it is one about effects.
-fn criteria(step: &Step, scope: &Scope) -> Result<(), (String, bool)> {
+fn check_criteria(step: &Step, scope: &Scope) -> Result<(), (String, bool)> {
     if step.success_criteria.is_empty() {
         let success = scope.exchange.as_ref().is_some_and(|(_, response)| response.is_success());
         return if success { Ok(()) } else { Err(("$statusCode is 2xx".to_owned(), false)) };

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::engine::Engine;
+use crate::checker::Finding;
 use crate::contract::{METHODS, Operation};
 use crate::draft::Draft;
-use crate::judge::Finding;
-use crate::plan::Expect;
+use crate::plan::Expectation;
 use crate::report::Rule;
 
 /// Tries every missing method of every path.
@@ -16,69 +16,69 @@ pub async fn run(engine: &Arc<Engine>) {
     for operation in &engine.contract.operations {
         let paths = engine.contract.operations.iter().filter(|other| other.path == operation.path);
         let known = |method: &str| paths.clone().any(|other| other.method.eq_ignore_ascii_case(method));
-        if !engine.chosen(operation) || !done.insert(operation.path.clone()) {
+        if !engine.is_selected(operation) || !done.insert(operation.path.clone()) {
             continue;
         }
         for method in METHODS.iter().filter(|method| !known(method)) {
-            if engine.stopped().is_some() {
+            if engine.stop_reason().is_some() {
                 return;
             }
-            tried(engine, operation, &method.to_uppercase()).await;
+            try_method(engine, operation, &method.to_uppercase()).await;
         }
     }
 }
 
-async fn tried(engine: &Engine, operation: &Arc<Operation>, method: &str) {
+async fn try_method(engine: &Engine, operation: &Arc<Operation>, method: &str) {
     let Some(tenant) = engine.tenant(0) else { return };
     let mut draft = Draft::new(Arc::clone(operation));
     for parameter in &operation.parameters {
-        if parameter.place == crate::contract::Place::Path {
+        if parameter.location == crate::contract::ParameterLocation::Path {
             let _ = draft.set(parameter, Some(&serde_json::json!("conformance-unknown")));
         }
     }
-    draft.credential = engine.carried(tenant, &draft, None).unwrap_or(None);
+    draft.credential = engine.credential_placement(tenant, &draft, None).unwrap_or(None);
     draft.method = Some(method.to_owned());
     let Ok(request) = draft.request() else { return };
     // A literal path may be served by another operation's variable: then the method is one that is there.
     if engine.contract.route(method, request.path()).is_some() {
         return;
     }
-    let settled = !engine.contract.codes("method").is_empty();
-    let statuses = if settled { vec![405] } else { vec![405, 404, 501] };
-    let expect = Expect::Refused {
+    let has_code = !engine.contract.error_codes("method").is_empty();
+    let statuses = if has_code { vec![405] } else { vec![405, 404, 501] };
+    let expect = Expectation::Rejected {
         rule: Rule::Method,
         statuses,
-        codes: engine.contract.codes("method"),
+        codes: engine.contract.error_codes("method"),
         pointer: operation.pointer.clone(),
     };
     let tried = format!("method {method}, which the path does not have");
     engine
         .call(operation, &tried, &request, |response, findings| {
-            if !operation.answers.iter().any(|answer| answer.status.text() == "4XX")
-                && operation.answer(response.status).is_none()
+            if !operation.responses.iter().any(|answer| answer.status.text() == "4XX")
+                && operation.response(response.status).is_none()
                 && matches!(response.status, 404 | 405 | 501)
             {
                 // No operation documents what is answered where there is no operation.
                 findings.clear();
             }
-            if response.status == 405 && findings.is_empty() && settled {
+            if response.status == 405 && findings.is_empty() && has_code {
                 // The settings say how a problem is told, also where no operation documents it.
-                told(engine, response, findings);
+                check_error_code(engine, response, findings);
             }
-            engine.expected(operation, &expect, response, findings);
+            engine.check_expectation(operation, &expect, response, findings);
             if response.status == 405 {
-                engine.record.checked([Rule::Allow]);
-                allow(engine, operation, response, findings);
+                engine.record.count_checks([Rule::Allow]);
+                check_allow(engine, operation, response, findings);
             }
         })
         .await;
 }
 
 /// Whether a 405 has the code that is for it, in any of the error shapes.
-fn told(engine: &Engine, response: &crate::wire::Response, findings: &mut Vec<Finding>) {
-    engine.record.checked([Rule::Code]);
+fn check_error_code(engine: &Engine, response: &crate::wire::Response, findings: &mut Vec<Finding>) {
+    engine.record.count_checks([Rule::Code]);
     let Some(body) = response.json() else {
-        findings.push(Finding::new(Rule::NotJson, "", "an error in JSON", response.says()));
+        findings.push(Finding::new(Rule::NotJson, "", "an error in JSON", response.summary()));
         return;
     };
     let mut shapes = engine.contract.settings.errors.values();
@@ -89,13 +89,13 @@ fn told(engine: &Engine, response: &crate::wire::Response, findings: &mut Vec<Fi
         findings.push(Finding::new(
             Rule::Code,
             "",
-            engine.contract.codes("method").join(" or "),
-            response.says(),
+            engine.contract.error_codes("method").join(" or "),
+            response.summary(),
         ));
     }
 }
 
-fn allow(
+fn check_allow(
     engine: &Engine,
     operation: &Operation,
     response: &crate::wire::Response,

@@ -12,24 +12,24 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::contract::{Contract, Place};
+use crate::checker::Checker;
+use crate::contract::{Contract, ParameterLocation};
 use crate::flows::Flows;
-use crate::judge::Judge;
-use crate::plan::Seat;
+use crate::plan::BaseRequest;
 use crate::report::{Report, State};
 use crate::wire::{Client, Masks};
 
+mod base_request;
 mod engine;
 mod flow;
-mod halt;
+mod flow_error;
+mod idempotency;
 mod limits;
 mod methods;
 mod pages;
 mod record;
-mod repeat;
-mod seat;
+mod state_snapshot;
 mod tenant;
-mod witness;
 
 pub use engine::Engine;
 pub use tenant::Tenant;
@@ -48,13 +48,13 @@ pub struct Options {
     /// How many operations are tried at once, where that cannot change the verdict.
     pub jobs: usize,
     /// How long an answer may take.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// How long to wait between two looks at the same, which tell what moves by itself: longer than the smallest unit of
     /// time that an answer may show.
     pub pause: Duration,
     /// Whether curl lines have secrets in them.
     pub show_secrets: bool,
-    /// Whether a progress bar is drawn on standard error.
+    /// Whether a progress progress is drawn on standard error.
     pub progress: bool,
 }
 
@@ -66,7 +66,7 @@ impl Default for Options {
             cases: 6,
             max_time: None,
             jobs: 4,
-            patience: Duration::from_secs(20),
+            timeout: Duration::from_secs(20),
             pause: Duration::from_millis(1100),
             show_secrets: false,
             progress: false,
@@ -85,25 +85,25 @@ pub async fn run(
 ) -> Result<Report> {
     let started = Instant::now();
     let began = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let client = Client::new(base, options.patience)?;
+    let client = Client::new(base, options.timeout)?;
     let mut masks = Masks::default();
-    masks.open = options.show_secrets;
+    masks.show_secrets = options.show_secrets;
     flows.reach(inputs);
     let secrets = secrets(inputs, String::new());
     for (name, value) in &secrets {
         masks.add(name, value);
     }
     let engine = Arc::new(Engine {
-        judge: Arc::new(Judge::new(
+        checker: Arc::new(Checker::new(
             Arc::clone(&contract),
             secrets.into_iter().map(|(_, value)| value).collect(),
         )),
         record: Arc::default(),
         masks: Arc::new(RwLock::new(masks)),
-        bar: bar(options.progress),
+        progress: progress_bar(options.progress),
         tenants: OnceLock::new(),
-        foreign: OnceLock::new(),
-        moving: OnceLock::new(),
+        foreign_values: OnceLock::new(),
+        volatile: OnceLock::new(),
         unreachable: false.into(),
         contract,
         flows,
@@ -111,40 +111,40 @@ pub async fn run(
         options,
         started,
     });
-    seat::reachable(&engine).await?;
+    base_request::ensure_reachable(&engine).await?;
     phase(&engine, "flows");
-    let tenants = engine.settle(inputs).await?;
-    let _ = engine.foreign.set(foreign(&tenants));
+    let tenants = engine.prepare_tenants(inputs).await?;
+    let _ = engine.foreign_values.set(foreign_values(&tenants));
     let _ = engine.tenants.set(tenants);
-    phase(&engine, "seats");
-    let seats = Arc::new(seat::all(&engine).await);
+    phase(&engine, "base requests");
+    let base_requests = Arc::new(base_request::find_all(&engine).await);
 
     let mut cut_short = None;
     for stage in [Stage::Refused, Stage::Reads, Stage::Writes, Stage::Rest] {
-        if let Some(reason) = engine.stopped() {
+        if let Some(reason) = engine.stop_reason() {
             cut_short = Some(reason);
             break;
         }
         phase(&engine, stage.name());
-        stage.run(&engine, &seats).await;
+        stage.run(&engine, &base_requests).await;
     }
     if cut_short.is_none() {
         phase(&engine, "what is asked too often");
         limits::run(&engine, inputs).await?;
     }
-    let cut_short = cut_short.or_else(|| engine.stopped());
+    let cut_short = cut_short.or_else(|| engine.stop_reason());
     if cut_short.is_none() {
-        for seat in seats.iter().filter(|seat| seat.flow.is_none()) {
-            unsuccessful(&engine, seat);
+        for base in base_requests.iter().filter(|base| base.flow.is_none()) {
+            unsuccessful(&engine, base);
         }
     }
-    engine.bar.finish_and_clear();
+    engine.progress.finish_and_clear();
     Ok(report(&engine, began, cut_short))
 }
 
 /// Notes why an operation that no flow was run for never succeeded, where it could have.
-fn unsuccessful(engine: &Engine, seat: &Seat) {
-    let operation = &seat.draft.operation;
+fn unsuccessful(engine: &Engine, base: &BaseRequest) {
+    let operation = &base.draft.operation;
     let id = &operation.id;
     let report = engine.record.operation(operation, &engine.flows);
     let mut successes = report.cells.iter().filter(|cell| !cell.status.starts_with(['4', '5']));
@@ -152,7 +152,7 @@ fn unsuccessful(engine: &Engine, seat: &Seat) {
     if !report.built || engine.record.succeeded(id) || !reachable {
         return;
     }
-    let ids = operation.parameters.iter().any(|one| one.place == Place::Path);
+    let ids = operation.parameters.iter().any(|one| one.location == ParameterLocation::Path);
     let why = match engine.flows.seat(id, |_| true) {
         Some((workflow, _)) => format!("flow {}, which would try it, is left out", workflow.workflow_id),
         None if ids => "no flow makes the ids that its path needs".to_owned(),
@@ -180,49 +180,64 @@ impl Stage {
         }
     }
 
-    async fn run(self, engine: &Arc<Engine>, seats: &Arc<Vec<Seat>>) {
+    async fn run(self, engine: &Arc<Engine>, base_requests: &Arc<Vec<BaseRequest>>) {
         match self {
             Self::Refused => {
-                let witnesses = witness::Witnesses::of(engine, seats).await;
-                each(engine, seats, |_| true, |engine, seat| async move { refused(&engine, &seat).await })
-                    .await;
+                let snapshot = state_snapshot::StateSnapshot::capture(engine, base_requests).await;
+                each(
+                    engine,
+                    base_requests,
+                    |_| true,
+                    |engine, base| async move { refused(&engine, &base).await },
+                )
+                .await;
                 methods::run(engine).await;
-                witnesses.compare(engine, seats).await;
+                snapshot.compare(engine, base_requests).await;
             }
             Self::Reads => {
-                let reads = |seat: &Seat| seat.draft.operation.reads();
-                each(engine, seats, reads, |engine, seat| async move { allowed(&engine, &seat).await }).await;
+                let reads = |base: &BaseRequest| base.draft.operation.is_read_only();
+                each(
+                    engine,
+                    base_requests,
+                    reads,
+                    |engine, base| async move { allowed(&engine, &base).await },
+                )
+                .await;
             }
             Self::Writes => {
-                for seat in seats.iter().filter(|seat| !seat.draft.operation.reads()) {
-                    engine.bar.set_message(seat.draft.operation.id.clone());
-                    allowed(engine, seat).await;
+                for base in base_requests.iter().filter(|base| !base.draft.operation.is_read_only()) {
+                    engine.progress.set_message(base.draft.operation.id.clone());
+                    allowed(engine, base).await;
                 }
             }
             Self::Rest => {
-                for seat in seats.iter() {
-                    pages::run(engine, seat).await;
-                    repeat::run(engine, seat).await;
+                for base in base_requests.iter() {
+                    pages::run(engine, base).await;
+                    idempotency::run(engine, base).await;
                 }
             }
         }
     }
 }
 
-/// Does `work` for the seats that `of` picks, several at once.
-async fn each<W, F>(engine: &Arc<Engine>, seats: &Arc<Vec<Seat>>, of: impl Fn(&Seat) -> bool, work: W)
-where
-    W: Fn(Arc<Engine>, Seat) -> F + Clone + Send + 'static,
+/// Does `work` for the base requests that `of` picks, several at once.
+async fn each<W, F>(
+    engine: &Arc<Engine>,
+    base_requests: &Arc<Vec<BaseRequest>>,
+    of: impl Fn(&BaseRequest) -> bool,
+    work: W,
+) where
+    W: Fn(Arc<Engine>, BaseRequest) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let gate = Arc::new(Semaphore::new(engine.options.jobs.max(1)));
     let mut tasks = JoinSet::new();
-    for seat in seats.iter().filter(|seat| of(seat)).cloned() {
+    for base in base_requests.iter().filter(|base| of(base)).cloned() {
         let (engine, gate, work) = (Arc::clone(engine), Arc::clone(&gate), work.clone());
         tasks.spawn(async move {
             let Ok(_permit) = gate.acquire_owned().await else { return };
-            engine.bar.set_message(seat.draft.operation.id.clone());
-            work(engine, seat).await;
+            engine.progress.set_message(base.draft.operation.id.clone());
+            work(engine, base).await;
         });
     }
     while let Some(done) = tasks.join_next().await {
@@ -232,55 +247,55 @@ where
     }
 }
 
-async fn refused(engine: &Engine, seat: &Seat) {
+async fn refused(engine: &Engine, base: &BaseRequest) {
     let Some(tenant) = engine.tenant(0) else { return };
-    let probes = engine.planner(tenant, seat).refused();
-    engine.bar.inc_length(probes.len() as u64);
+    let probes = engine.planner(tenant, base).rejected();
+    engine.progress.inc_length(probes.len() as u64);
     for probe in &probes {
-        if engine.stopped().is_some() || !engine.record.built(&seat.draft.operation.id) {
+        if engine.stop_reason().is_some() || !engine.record.is_implemented(&base.draft.operation.id) {
             return;
         }
-        engine.probe(probe).await;
+        engine.send_probe(probe).await;
     }
 }
 
-async fn allowed(engine: &Engine, seat: &Seat) {
+async fn allowed(engine: &Engine, base: &BaseRequest) {
     let Some(tenant) = engine.tenant(0) else { return };
-    let probes = engine.planner(tenant, seat).allowed();
-    engine.bar.inc_length(probes.len() as u64);
+    let probes = engine.planner(tenant, base).allowed();
+    engine.progress.inc_length(probes.len() as u64);
     for mut probe in probes {
-        if engine.stopped().is_some() || !engine.record.built(&seat.draft.operation.id) {
+        if engine.stop_reason().is_some() || !engine.record.is_implemented(&base.draft.operation.id) {
             return;
         }
         // What one request deletes or closes, the next one must not need.
-        if !seat.draft.operation.reads() {
-            match seat.renewed(engine, &probe.draft).await {
+        if !base.draft.operation.is_read_only() {
+            match base.refresh_draft(engine, &probe.draft).await {
                 Some(draft) => probe.draft = draft,
                 None => return,
             }
         }
-        engine.probe(&probe).await;
+        engine.send_probe(&probe).await;
     }
 }
 
 fn phase(engine: &Engine, name: &str) {
-    engine.bar.set_prefix(name.to_owned());
-    engine.bar.set_message("");
+    engine.progress.set_prefix(name.to_owned());
+    engine.progress.set_message("");
 }
 
-fn bar(shown: bool) -> ProgressBar {
-    let bar = ProgressBar::new(0);
+fn progress_bar(shown: bool) -> ProgressBar {
+    let progress = ProgressBar::new(0);
     let style =
         ProgressStyle::with_template("{elapsed:>4} {bar:30} {pos:>6}/{len} {per_sec:>9}  {prefix}  {msg}");
     if let Ok(style) = style {
-        bar.set_style(style);
+        progress.set_style(style);
     }
-    bar.set_draw_target(if shown {
+    progress.set_draw_target(if shown {
         ProgressDrawTarget::stderr_with_hz(5)
     } else {
         ProgressDrawTarget::hidden()
     });
-    bar
+    progress
 }
 
 /// Texts of the inputs whose names say that they are secret, with the way to each.
@@ -309,18 +324,19 @@ fn secrets(inputs: &Value, at: String) -> Vec<(String, String)> {
 }
 
 /// Texts that flows of the other tenant left and that the first one does not have: ids, mostly.
-fn foreign(tenants: &[Tenant]) -> Vec<String> {
+fn foreign_values(tenants: &[Tenant]) -> Vec<String> {
     let [first, other, ..] = tenants else { return Vec::new() };
     // Short texts may stand in an answer by chance.
-    let theirs = other.made.iter().filter(|text| text.len() >= 8 && !first.made.contains(text));
+    let theirs =
+        other.created_values.iter().filter(|text| text.len() >= 8 && !first.created_values.contains(text));
     theirs.cloned().collect()
 }
 
 fn report(engine: &Engine, started: String, cut_short: Option<String>) -> Report {
-    let chosen: Vec<_> = engine.contract.operations.iter().filter(|one| engine.chosen(one)).collect();
+    let chosen: Vec<_> = engine.contract.operations.iter().filter(|one| engine.is_selected(one)).collect();
     let mut notes = engine.record.notes();
-    let violations = engine.record.violations(&engine.contract, |operation| engine.chosen(operation));
-    let others = engine.record.violations(&engine.contract, |operation| !engine.chosen(operation)).len();
+    let violations = engine.record.violations(&engine.contract, |operation| engine.is_selected(operation));
+    let others = engine.record.violations(&engine.contract, |operation| !engine.is_selected(operation)).len();
     if others > 0 {
         notes.push(format!("{others} violations in operations that were not asked for, seen on the way"));
     }
@@ -328,7 +344,7 @@ fn report(engine: &Engine, started: String, cut_short: Option<String>) -> Report
     let lines: String = violations.iter().map(|violation| violation.curl.as_str()).collect();
     let mut variables: Vec<&str> = masks.used(&lines).collect();
     variables.sort_unstable();
-    if !variables.is_empty() && !masks.open {
+    if !variables.is_empty() && !masks.show_secrets {
         notes.push(format!(
             "the curl lines name secrets by shell variables ({}): set them from the inputs, or run with \
              --show-secrets",

@@ -5,19 +5,19 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::engine::Engine;
-use crate::contract::{Operation, Parameter, Place};
+use crate::checker::Finding;
+use crate::contract::{Operation, Parameter, ParameterLocation};
 use crate::draft::Draft;
-use crate::judge::Finding;
-use crate::plan::{Expect, Probe, Seat};
+use crate::plan::{BaseRequest, Expectation, Probe};
 use crate::report::Rule;
-use crate::wire::{Response, cut};
+use crate::wire::{Response, truncate};
 
 /// Query parameters that say where a page begins, and the member that says where the next one does.
 const CURSORS: [&str; 2] = ["cursor", "before"];
 const NEXT: &str = "nextCursor";
 
 /// So many pages are walked at most.
-const MOST: usize = 60;
+const MAX_PAGES: usize = 60;
 
 /// How an operation pages.
 struct Paging<'o> {
@@ -27,32 +27,32 @@ struct Paging<'o> {
 }
 
 fn paging(operation: &Operation) -> Option<Paging<'_>> {
-    let query = |name: &str| operation.parameter(Place::Query, name);
+    let query = |name: &str| operation.parameter(ParameterLocation::Query, name);
     let paging =
         Paging { limit: query("limit")?, page: query("page"), cursor: CURSORS.into_iter().find_map(query) };
-    (operation.reads() && (paging.page.is_some() || paging.cursor.is_some())).then_some(paging)
+    (operation.is_read_only() && (paging.page.is_some() || paging.cursor.is_some())).then_some(paging)
 }
 
 /// One walk to the end.
-struct Walk {
+struct Listing {
     items: Vec<String>,
     totals: Vec<u64>,
 }
 
-/// Walks the list of a seat, if it is one.
-pub async fn run(engine: &Engine, seat: &Seat) {
-    let operation = &seat.draft.operation;
+/// Walks the list of a base, if it is one.
+pub async fn run(engine: &Engine, base: &BaseRequest) {
+    let operation = &base.draft.operation;
     let Some(paging) = paging(operation) else { return };
-    if !engine.record.built(&operation.id) || engine.stopped().is_some() {
+    if !engine.record.is_implemented(&operation.id) || engine.stop_reason().is_some() {
         return;
     }
     let schema = paging.limit.schema.as_deref().and_then(|pointer| engine.contract.schema(pointer).ok());
     let most = schema
-        .and_then(|schema| schema.said_at("", "maximum").ok()?.first()?.as_u64())
+        .and_then(|schema| schema.keyword_values_at("", "maximum").ok()?.first()?.as_u64())
         .unwrap_or(50)
         .clamp(2, 1000);
-    let Some(whole) = walk(engine, seat, &paging, most).await else { return };
-    engine.record.checked([Rule::Page]);
+    let Some(whole) = read_list(engine, base, &paging, most).await else { return };
+    engine.record.count_checks([Rule::Page]);
     if whole.items.len() < 3 {
         engine
             .record
@@ -64,59 +64,60 @@ pub async fn run(engine: &Engine, seat: &Seat) {
         if limit >= most {
             continue;
         }
-        let Some(small) = walk(engine, seat, &paging, limit).await else { return };
+        let Some(small) = read_list(engine, base, &paging, limit).await else { return };
         if small.items != whole.items {
             let distinct: HashSet<&String> = whole.items.iter().collect();
             let lost = whole.items.iter().find(|item| !small.items.contains(item));
             let extra = small.items.iter().find(|item| !distinct.contains(item));
             let expected = format!("the same {count} items by pages of {limit} as by pages of {most}");
             let seen = match (lost, extra) {
-                (Some(lost), _) => format!("{} items; missing: {}", small.items.len(), cut(lost, 120)),
-                (None, Some(extra)) => format!("{} items; new: {}", small.items.len(), cut(extra, 120)),
+                (Some(lost), _) => format!("{} items; missing: {}", small.items.len(), truncate(lost, 120)),
+                (None, Some(extra)) => format!("{} items; new: {}", small.items.len(), truncate(extra, 120)),
                 (None, None) => format!("{} items, in another order or twice", small.items.len()),
             };
-            accuse(engine, &first(seat, &paging, limit), Finding::new(Rule::Page, "", expected, seen)).await;
+            report(engine, &first_page(base, &paging, limit), Finding::new(Rule::Page, "", expected, seen))
+                .await;
             return;
         }
     }
     if whole.totals.iter().any(|total| *total != count) {
         let seen = format!("{:?}", whole.totals);
         let finding = Finding::new(Rule::Page, "/total", format!("total {count}, as there are"), seen);
-        accuse(engine, &first(seat, &paging, most), finding).await;
+        report(engine, &first_page(base, &paging, most), finding).await;
     }
 }
 
-fn first(seat: &Seat, paging: &Paging<'_>, limit: u64) -> Draft {
-    let mut draft = seat.draft.clone();
+fn first_page(base: &BaseRequest, paging: &Paging<'_>, limit: u64) -> Draft {
+    let mut draft = base.draft.clone();
     let _ = draft.set(paging.limit, Some(&json!(limit)));
     draft
 }
 
-async fn accuse(engine: &Engine, draft: &Draft, finding: Finding) {
+async fn report(engine: &Engine, draft: &Draft, finding: Finding) {
     if let Ok(request) = draft.request() {
         let tried = "the list, to its end";
         engine.call(&draft.operation, tried, &request, |_, findings| findings.push(finding)).await;
     }
 }
 
-async fn walk(engine: &Engine, seat: &Seat, paging: &Paging<'_>, limit: u64) -> Option<Walk> {
-    let mut draft = first(seat, paging, limit);
-    let mut out = Walk { items: Vec::new(), totals: Vec::new() };
+async fn read_list(engine: &Engine, base: &BaseRequest, paging: &Paging<'_>, limit: u64) -> Option<Listing> {
+    let mut draft = first_page(base, paging, limit);
+    let mut out = Listing { items: Vec::new(), totals: Vec::new() };
     let mut seen = HashSet::new();
-    for number in 1..=MOST {
+    for number in 1..=MAX_PAGES {
         if let Some(page) = paging.page {
             draft.set(page, Some(&json!(number))).ok()?;
         }
         let tried = format!("page {number} of {limit} items");
-        let probe = Probe { tried: tried.clone(), draft: draft.clone(), expect: Expect::Valid };
-        let response = engine.probe(&probe).await.filter(Response::is_success)?;
+        let probe = Probe { description: tried.clone(), draft: draft.clone(), expect: Expectation::Valid };
+        let response = engine.send_probe(&probe).await.filter(Response::is_success)?;
         let body = response.json()?;
-        let holder = holder(&body)?;
-        let items: Vec<String> = list(holder)?.iter().map(identity).collect();
+        let owner = list_owner(&body)?;
+        let items: Vec<String> = list(owner)?.iter().map(item_key).collect();
         let count = items.len() as u64;
-        let next = told(holder, NEXT).and_then(Value::as_str).map(str::to_owned);
-        let more = told(holder, "hasMore").and_then(Value::as_bool);
-        if let Some(total) = told(holder, "total").and_then(Value::as_u64) {
+        let next = page_member(owner, NEXT).and_then(Value::as_str).map(str::to_owned);
+        let more = page_member(owner, "hasMore").and_then(Value::as_bool);
+        if let Some(total) = page_member(owner, "total").and_then(Value::as_u64) {
             out.totals.push(total);
         }
         let mut wrong = None;
@@ -124,7 +125,8 @@ async fn walk(engine: &Engine, seat: &Seat, paging: &Paging<'_>, limit: u64) -> 
             wrong = Some((format!("at most {limit} items"), format!("{count} items")));
         }
         if let Some(twice) = items.iter().find(|item| !seen.insert((*item).clone())) {
-            wrong = Some(("every item on one page only".to_owned(), format!("again: {}", cut(twice, 120))));
+            wrong =
+                Some(("every item on one page only".to_owned(), format!("again: {}", truncate(twice, 120))));
         }
         out.items.extend(items);
         let total = out.totals.last().copied();
@@ -142,7 +144,7 @@ async fn walk(engine: &Engine, seat: &Seat, paging: &Paging<'_>, limit: u64) -> 
                 Some(("hasMore where there is a next cursor".to_owned(), format!("{more:?} and {next:?}")));
         }
         if let Some((expected, seen)) = wrong {
-            accuse(engine, &draft, Finding::new(Rule::Page, "", expected, seen)).await;
+            report(engine, &draft, Finding::new(Rule::Page, "", expected, seen)).await;
             return None;
         }
         let ended = match paging.cursor {
@@ -165,7 +167,7 @@ async fn walk(engine: &Engine, seat: &Seat, paging: &Paging<'_>, limit: u64) -> 
         if count == 0 {
             let finding =
                 Finding::new(Rule::Page, "", "an end after the last item", "an empty page, and more");
-            accuse(engine, &draft, finding).await;
+            report(engine, &draft, finding).await;
             return None;
         }
     }
@@ -174,7 +176,7 @@ async fn walk(engine: &Engine, seat: &Seat, paging: &Paging<'_>, limit: u64) -> 
 }
 
 /// The object that holds the list: the body, or what its envelope carries.
-fn holder(body: &Value) -> Option<&Value> {
+fn list_owner(body: &Value) -> Option<&Value> {
     if list(body).is_some() {
         return Some(body);
     }
@@ -182,24 +184,24 @@ fn holder(body: &Value) -> Option<&Value> {
 }
 
 /// What a page says of itself: beside its list, or in an object there.
-fn told<'v>(holder: &'v Value, name: &str) -> Option<&'v Value> {
-    let inner = || holder.as_object()?.values().find_map(|value| value.as_object()?.get(name));
-    holder.get(name).or_else(inner)
+fn page_member<'v>(owner: &'v Value, name: &str) -> Option<&'v Value> {
+    let inner = || owner.as_object()?.values().find_map(|value| value.as_object()?.get(name));
+    owner.get(name).or_else(inner)
 }
 
 /// The list: the first member that is an array of objects, or an empty one.
-fn list(holder: &Value) -> Option<&Vec<Value>> {
-    if let Value::Array(items) = holder {
+fn list(owner: &Value) -> Option<&Vec<Value>> {
+    if let Value::Array(items) = owner {
         return Some(items);
     }
     let lists =
-        || holder.as_object().into_iter().flat_map(|members| members.values()).filter_map(Value::as_array);
+        || owner.as_object().into_iter().flat_map(|members| members.values()).filter_map(Value::as_array);
     lists()
         .find(|items| items.first().is_some_and(Value::is_object))
         .or_else(|| lists().find(|items| items.is_empty()))
 }
 
 /// What tells an item from others: its id, or all of it.
-fn identity(item: &Value) -> String {
+fn item_key(item: &Value) -> String {
     item.get("id").unwrap_or(item).to_string()
 }

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indexmap::{IndexMap, IndexSet};
 
+use crate::checker::{Finding, REQUEST_ID};
 use crate::contract::{Contract, Operation, Status};
 use crate::flows::Flows;
-use crate::judge::{Finding, REQUEST_ID};
 use crate::report::{Cell, OperationReport, Rule, State, Violation};
 use crate::wire::{Masks, Request, Response};
 
@@ -15,20 +15,20 @@ use crate::wire::{Masks, Request, Response};
 type Key = (Rule, String, String, String);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct OperationRecord {
     requests: usize,
-    not_built: Option<String>,
+    not_implemented: Option<String>,
     /// Answers and those with findings, by status, media type and code of the error.
     cells: BTreeMap<(u16, String, String), (usize, usize)>,
-    /// Statuses that some request aimed at.
-    aimed: BTreeSet<u16>,
+    /// Statuses that some request expected_statuses at.
+    expected_statuses: BTreeSet<u16>,
     /// Whether no request could be made at all.
-    untried: bool,
+    untested: bool,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    operations: IndexMap<String, Seen>,
+    operations: IndexMap<String, OperationRecord>,
     violations: IndexMap<Key, Violation>,
     request_ids: HashSet<String>,
     notes: IndexSet<String>,
@@ -52,31 +52,31 @@ impl Record {
     }
 
     /// That the server does not have an operation, and how that is known.
-    pub fn not_built(&self, operation: &str, why: &str) {
+    pub fn mark_not_implemented(&self, operation: &str, why: &str) {
         let mut inner = self.inner();
         inner
             .operations
             .entry(operation.to_owned())
             .or_default()
-            .not_built
+            .not_implemented
             .get_or_insert_with(|| why.to_owned());
     }
 
     /// Whether nobody said that the server does not have an operation.
-    pub fn built(&self, operation: &str) -> bool {
-        self.inner().operations.get(operation).is_none_or(|seen| seen.not_built.is_none())
+    pub fn is_implemented(&self, operation: &str) -> bool {
+        self.inner().operations.get(operation).is_none_or(|seen| seen.not_implemented.is_none())
     }
 
     /// That an operation could not be tried, and why. The server may well have it, so its answers count as
     /// documented and not seen.
-    pub fn untried(&self, operation: &str, why: &str) {
-        self.inner().operations.entry(operation.to_owned()).or_default().untried = true;
+    pub fn mark_untested(&self, operation: &str, why: &str) {
+        self.inner().operations.entry(operation.to_owned()).or_default().untested = true;
         self.note(format!("{operation} was not tried: {why}"));
     }
 
     /// A status that a request to the operation aims at.
-    pub fn aim(&self, operation: &str, status: u16) {
-        self.inner().operations.entry(operation.to_owned()).or_default().aimed.insert(status);
+    pub fn expect_status(&self, operation: &str, status: u16) {
+        self.inner().operations.entry(operation.to_owned()).or_default().expected_statuses.insert(status);
     }
 
     /// Whether an answer of that family was seen without a finding.
@@ -91,7 +91,7 @@ impl Record {
     /// The finding that an answer's request id is one that another answer of the server at `base` had, if so.
     pub fn request_id(&self, base: &str, request: &Request, response: &Response) -> Option<Finding> {
         let id = response.header(REQUEST_ID)?;
-        self.checked([Rule::RequestId]);
+        self.count_checks([Rule::RequestId]);
         if request.header(REQUEST_ID).is_some() || self.inner().request_ids.insert(format!("{base} {id}")) {
             return None;
         }
@@ -138,7 +138,7 @@ impl Record {
     }
 
     /// That rules were looked at.
-    pub fn checked(&self, rules: impl IntoIterator<Item = Rule>) {
+    pub fn count_checks(&self, rules: impl IntoIterator<Item = Rule>) {
         let mut inner = self.inner();
         for rule in rules {
             *inner.checks.entry(rule).or_default() += 1;
@@ -171,21 +171,22 @@ impl Record {
     /// What was found of an operation.
     pub fn operation(&self, operation: &Operation, flows: &Flows) -> OperationReport {
         let inner = self.inner();
-        let empty = Seen::default();
+        let empty = OperationRecord::default();
         let seen = inner.operations.get(&operation.id).unwrap_or(&empty);
-        let built = seen.not_built.is_none();
+        let built = seen.not_implemented.is_none();
         let mut cells = Vec::new();
-        for answer in &operation.answers {
+        for answer in &operation.responses {
             let ours = |status: u16| {
-                operation.answer(status).is_some_and(|other| std::ptr::eq(other, answer)) && status != 501
+                operation.response(status).is_some_and(|other| std::ptr::eq(other, answer)) && status != 501
             };
             let of_answer: Vec<_> = seen.cells.iter().filter(|((status, ..), _)| ours(*status)).collect();
-            let expected = || seen.aimed.union(&operation.refusals).filter(|status| ours(**status));
+            let expected =
+                || seen.expected_statuses.union(&operation.implied_statuses).filter(|status| ours(**status));
             let state = |(answers, wrong): (usize, usize)| {
                 let state = if wrong > 0 { State::Violated } else { State::Covered };
                 (state, answers)
             };
-            let missing = |status: &str| absence(operation, status, seen, flows);
+            let missing = |status: &str| unseen_state(operation, status, seen, flows);
             let cell =
                 |status: &str, content_type: &str, code: &str, (state, answers): (State, usize)| Cell {
                     status: status.to_owned(),
@@ -244,7 +245,7 @@ impl Record {
 }
 
 /// What an answer that was not seen is: missing, or not to be caused from outside.
-fn absence(operation: &Operation, status: &str, seen: &Seen, flows: &Flows) -> State {
+fn unseen_state(operation: &Operation, status: &str, seen: &OperationRecord, flows: &Flows) -> State {
     let stated =
         flows.extra.unreachable.iter().find(|one| one.operation_id == operation.id && one.status == status);
     if let Some(stated) = stated {
@@ -253,7 +254,7 @@ fn absence(operation: &Operation, status: &str, seen: &Seen, flows: &Flows) -> S
     if status.starts_with('5') {
         return State::Unreachable("a server that is well does not answer so".to_owned());
     }
-    if seen.not_built.is_some() || seen.untried {
+    if seen.not_implemented.is_some() || seen.untested {
         return State::Missing;
     }
     if status.ends_with("XX") && status.starts_with('4') {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::halt::Halt;
+use super::flow_error::FlowError;
 use crate::contract::Operation;
 use crate::credential::Credential;
 use crate::flows::Scope;
@@ -20,9 +20,9 @@ pub struct Tenant {
     /// Outputs of the flows that ran.
     pub workflows: IndexMap<String, IndexMap<String, Value>>,
     /// Texts that steps of flows left behind: ids, mostly.
-    pub made: Vec<String>,
+    pub created_values: Vec<String>,
     /// Kinds of which a credential could not be had because the server does not have that operation.
-    pub later: IndexMap<String, String>,
+    pub unavailable_kinds: IndexMap<String, String>,
 }
 
 impl Tenant {
@@ -30,7 +30,7 @@ impl Tenant {
     pub fn scope(&self) -> Scope {
         let mut inputs = self.inputs.clone();
         if let Value::Object(members) = &mut inputs {
-            members.insert("run".to_owned(), json!(unique()));
+            members.insert("run".to_owned(), json!(unique_text()));
         }
         Scope { inputs, workflows: self.workflows.clone(), ..Scope::default() }
     }
@@ -59,11 +59,12 @@ impl Tenant {
 
     /// Why there is no credential of any of these kinds: because the server does not have what makes them, all
     /// of them, or because nobody said where they come from.
-    pub fn without(&self, kinds: &[String]) -> Halt {
-        let needed: Option<Vec<&String>> = kinds.iter().map(|kind| self.later.get(kind)).collect();
+    pub fn missing_credential(&self, kinds: &[String]) -> FlowError {
+        let needed: Option<Vec<&String>> =
+            kinds.iter().map(|kind| self.unavailable_kinds.get(kind)).collect();
         match needed.and_then(|needed| needed.first().copied().cloned()) {
-            Some(needed) => Halt::NotBuilt(needed),
-            None => Halt::NoCredential(kinds.join(" or ")),
+            Some(needed) => FlowError::NotImplemented(needed),
+            None => FlowError::NoCredential(kinds.join(" or ")),
         }
     }
 
@@ -73,7 +74,7 @@ impl Tenant {
 }
 
 /// A text that no other call of this function answers, in this run or another.
-fn unique() -> String {
+fn unique_text() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let micros = chrono::Utc::now().timestamp_micros().unsigned_abs();
     let mut number = (micros << 8) | (COUNT.fetch_add(1, Ordering::Relaxed) & 0xff);
@@ -86,12 +87,12 @@ fn unique() -> String {
 }
 
 /// `over` laid over `under`: members of objects replace their namesakes, at every depth.
-pub fn overlay(under: &Value, over: &Value) -> Value {
+pub fn merge(under: &Value, over: &Value) -> Value {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {
             let mut out = under.clone();
             for (name, value) in over {
-                let merged = under.get(name).map_or_else(|| value.clone(), |known| overlay(known, value));
+                let merged = under.get(name).map_or_else(|| value.clone(), |known| merge(known, value));
                 out.insert(name.clone(), merged);
             }
             Value::Object(out)
@@ -108,12 +109,12 @@ mod tests {
     fn an_overlay_replaces_and_keeps() {
         let under = json!({ "a": { "x": 1, "y": 2 }, "b": [1] });
         let over = json!({ "a": { "y": 3 }, "b": [2] });
-        assert_eq!(overlay(&under, &over), json!({ "a": { "x": 1, "y": 3 }, "b": [2] }));
+        assert_eq!(merge(&under, &over), json!({ "a": { "x": 1, "y": 3 }, "b": [2] }));
     }
 
     #[test]
     fn unique_texts_differ() {
-        let texts: std::collections::HashSet<String> = (0..1000).map(|_| unique()).collect();
+        let texts: std::collections::HashSet<String> = (0..1000).map(|_| unique_text()).collect();
         assert_eq!(texts.len(), 1000);
     }
 }

@@ -3,33 +3,33 @@
 use serde_json::{Map, Value, json};
 
 use super::cases::Cases;
-use super::shape::{Kind, Shape};
-use super::strategy::plain;
+use super::shape::{JsonType, Shape};
+use super::strategy::minimal;
 use super::{Document, text};
 
 /// A text longer than this says nothing that a shorter one would not.
-const LONGEST: usize = 100_000;
+const MAX_BOUNDARY_LENGTH: usize = 100_000;
 
 /// Likewise for a list.
-const MOST_ITEMS: usize = 1_000;
+const MAX_BOUNDARY_ITEMS: usize = 1_000;
 
 /// The cases of `shape`, of which `base` is a value.
 pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cases) {
     let type_pointer = || {
-        let stated = shape.every("type").next().map(|(pointer, _)| pointer);
+        let stated = shape.occurrences("type").next().map(|(pointer, _)| pointer);
         stated
             .or_else(|| shape.parts.first().map(|part| part.pointer.clone()))
             .unwrap_or_else(|| "#".to_owned())
     };
-    if let Some(values) = shape.choices() {
-        let keyword = if shape.every("enum").next().is_some() { "enum" } else { "const" };
-        let pointer = shape.every(keyword).next().map_or_else(type_pointer, |(pointer, _)| pointer);
+    if let Some(values) = shape.listed_values() {
+        let keyword = if shape.occurrences("enum").next().is_some() { "enum" } else { "const" };
+        let pointer = shape.occurrences(keyword).next().map_or_else(type_pointer, |(pointer, _)| pointer);
         for value in values {
             out.add(keyword, pointer.clone(), format!("the value {value}"), value);
         }
         return;
     }
-    if shape.kinds().contains(&Kind::Null) {
+    if shape.types().contains(&JsonType::Null) {
         out.add("type", type_pointer(), "null", Value::Null);
     }
     match base {
@@ -48,25 +48,29 @@ pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cas
 
 /// The pointer of the tightest of `keywords` that there is, with its name.
 fn tightest(shape: &Shape<'_>, keywords: [&'static str; 2]) -> Option<(&'static str, String)> {
-    keywords.into_iter().find_map(|keyword| Some((keyword, shape.every(keyword).next()?.0)))
+    keywords.into_iter().find_map(|keyword| Some((keyword, shape.occurrences(keyword).next()?.0)))
 }
 
 fn texts(shape: &Shape<'_>, out: &mut Cases, type_pointer: String) {
-    if shape.word("pattern").is_some() {
+    if shape.text_of("pattern").is_some() {
         return;
     }
-    let format = shape.word("format");
+    let format = shape.text_of("format");
     let least = shape.at_least("minLength");
-    if let Some((pointer, _)) = shape.every("minLength").next() {
-        if let Some(text) = text::sized(format, least) {
+    if let Some((pointer, _)) = shape.occurrences("minLength").next() {
+        if let Some(text) = text::of_length(format, least) {
             out.add("minLength", pointer, format!("shortest: {least}"), Value::String(text));
         }
-    } else if format.is_none_or(|format| text::wrong(format).is_empty()) {
+    } else if format.is_none_or(|format| text::invalid_samples(format).is_empty()) {
         out.add("type", type_pointer, "empty text", json!(""));
     }
-    if let (Some((pointer, _)), Some(most)) = (shape.every("maxLength").next(), shape.at_most("maxLength")) {
-        match text::sized(format, most) {
-            Some(_) if most > LONGEST => out.skip("maxLength", pointer, "longer than is worth trying"),
+    if let (Some((pointer, _)), Some(most)) =
+        (shape.occurrences("maxLength").next(), shape.at_most("maxLength"))
+    {
+        match text::of_length(format, most) {
+            Some(_) if most > MAX_BOUNDARY_LENGTH => {
+                out.skip("maxLength", pointer, "longer than is worth trying")
+            }
             Some(text) => out.add("maxLength", pointer, format!("longest: {most}"), Value::String(text)),
             None => out.skip("maxLength", pointer, "no text of the format is that long"),
         }
@@ -74,14 +78,14 @@ fn texts(shape: &Shape<'_>, out: &mut Cases, type_pointer: String) {
 }
 
 fn numbers(shape: &Shape<'_>, out: &mut Cases) {
-    let whole = shape.kinds().contains(&Kind::Integer);
+    let whole = shape.types().contains(&JsonType::Integer);
     let ends = match whole {
         true => {
-            let (low, high) = shape.whole();
+            let (low, high) = shape.integer_range();
             (json!(low), json!(high))
         }
         false => {
-            let (low, high) = shape.range();
+            let (low, high) = shape.number_range();
             (json!(low), json!(high))
         }
     };
@@ -90,7 +94,7 @@ fn numbers(shape: &Shape<'_>, out: &mut Cases) {
     }
     if let Some((keyword, pointer)) = tightest(shape, ["maximum", "exclusiveMaximum"]) {
         out.add(keyword, pointer, format!("greatest: {}", ends.1), ends.1);
-    } else if whole && let Some((pointer, _)) = shape.every("format").next() {
+    } else if whole && let Some((pointer, _)) = shape.occurrences("format").next() {
         out.add("format", pointer, format!("greatest: {}", ends.1), ends.1);
     }
 }
@@ -99,18 +103,20 @@ fn lists(document: &Document, shape: &Shape<'_>, items: &[Value], out: &mut Case
     let sized = |count: usize| -> Option<Value> {
         let mut list: Vec<Value> = items.iter().take(count).cloned().collect();
         for index in list.len()..count {
-            list.push(plain::item(document, shape, &list, index, 0).ok()?);
+            list.push(minimal::item(document, shape, &list, index, 0).ok()?);
         }
         Some(Value::Array(list))
     };
     let least = shape.at_least("minItems");
-    match (shape.every("minItems").next(), sized(least)) {
+    match (shape.occurrences("minItems").next(), sized(least)) {
         (Some((pointer, _)), Some(list)) => out.add("minItems", pointer, format!("fewest: {least}"), list),
         (Some((pointer, _)), None) => out.skip("minItems", pointer, "there are not so many different items"),
         (None, _) => out.add("type", type_pointer, "empty list", json!([])),
     }
-    if let (Some((pointer, _)), Some(most)) = (shape.every("maxItems").next(), shape.at_most("maxItems")) {
-        match if most > MOST_ITEMS { None } else { sized(most) } {
+    if let (Some((pointer, _)), Some(most)) =
+        (shape.occurrences("maxItems").next(), shape.at_most("maxItems"))
+    {
+        match if most > MAX_BOUNDARY_ITEMS { None } else { sized(most) } {
             Some(list) => out.add("maxItems", pointer, format!("most: {most}"), list),
             None => out.skip("maxItems", pointer, "more items than are worth trying, or than differ"),
         }
@@ -119,7 +125,7 @@ fn lists(document: &Document, shape: &Shape<'_>, items: &[Value], out: &mut Case
 
 fn objects(document: &Document, shape: &Shape<'_>, object: &Map<String, Value>, out: &mut Cases) {
     let required = shape.required();
-    let Some((pointer, _)) = shape.every("properties").next() else { return };
+    let Some((pointer, _)) = shape.occurrences("properties").next() else { return };
     let mut all = object.clone();
     for (name, pointers) in shape.members() {
         if required.contains(&name) {
@@ -128,7 +134,7 @@ fn objects(document: &Document, shape: &Shape<'_>, object: &Map<String, Value>, 
         let mut changed = object.clone();
         if changed.shift_remove(name).is_some() {
             out.add("properties", pointer.clone(), format!("without {name}"), Value::Object(changed));
-        } else if let Ok(value) = plain::member(document, &pointers, 0) {
+        } else if let Ok(value) = minimal::member(document, &pointers, 0) {
             changed.insert(name.to_owned(), value.clone());
             all.insert(name.to_owned(), value);
             out.add("properties", pointer.clone(), format!("with {name}"), Value::Object(changed));

@@ -12,9 +12,9 @@ pub struct Case {
     /// JSON pointer of the keyword in the document: `#/components/schemas/Contact/properties/name/minLength`.
     pub schema: String,
     /// JSON pointer of the place in the value that the keyword judges: `/name`; empty for the value itself.
-    pub place: String,
+    pub instance_path: String,
     /// In words, what is shown: `too short: 0 of 1`.
-    pub what: String,
+    pub description: String,
 }
 
 /// A keyword for which nothing could be made.
@@ -25,7 +25,7 @@ pub struct Skipped {
     /// JSON pointer of the keyword in the document.
     pub schema: String,
     /// JSON pointer of the place in the value.
-    pub place: String,
+    pub instance_path: String,
     /// Why.
     pub reason: String,
 }
@@ -41,13 +41,19 @@ pub struct Cases {
 
 impl Cases {
     /// Adds a case.
-    pub(super) fn add(&mut self, keyword: &str, schema: String, what: impl Into<String>, value: Value) {
+    pub(super) fn add(
+        &mut self,
+        keyword: &str,
+        schema: String,
+        description: impl Into<String>,
+        value: Value,
+    ) {
         self.cases.push(Case {
             value,
             keyword: keyword.to_owned(),
             schema,
-            place: String::new(),
-            what: what.into(),
+            instance_path: String::new(),
+            description: description.into(),
         });
     }
 
@@ -56,20 +62,21 @@ impl Cases {
         self.skipped.push(Skipped {
             keyword: keyword.to_owned(),
             schema,
-            place: String::new(),
+            instance_path: String::new(),
             reason: reason.into(),
         });
     }
 
     /// Takes over the cases of the part of `base` at `token`, each put into a copy of `base` by `put`.
-    pub(super) fn adopt(&mut self, inner: Self, token: &str, base: &Value, put: impl Fn(&mut Value, Value)) {
+    pub(super) fn nest(&mut self, inner: Self, token: &str, base: &Value, put: impl Fn(&mut Value, Value)) {
         for case in inner.cases {
             let mut value = base.clone();
             put(&mut value, case.value);
-            self.cases.push(Case { value, place: format!("/{token}{}", case.place), ..case });
+            self.cases.push(Case { value, instance_path: format!("/{token}{}", case.instance_path), ..case });
         }
         for skipped in inner.skipped {
-            self.skipped.push(Skipped { place: format!("/{token}{}", skipped.place), ..skipped });
+            self.skipped
+                .push(Skipped { instance_path: format!("/{token}{}", skipped.instance_path), ..skipped });
         }
     }
 }

@@ -162,8 +162,8 @@ impl<'d> Schema<'d> {
     }
 
     /// The plainest valid value: required members only, shortest lists, ordinary texts and numbers.
-    pub fn plain(&self) -> Result<Value, Error> {
-        let value = strategy::plain::of(self.document, &self.pointer)?;
+    pub fn minimal(&self) -> Result<Value, Error> {
+        let value = strategy::minimal::of(self.document, &self.pointer)?;
         if self.validator()?.is_valid(&value) {
             return Ok(value);
         }
@@ -175,18 +175,18 @@ impl<'d> Schema<'d> {
     /// value, null, each optional member absent and present. `base` is a valid value that each case changes in
     /// one place; without it, the plain one.
     pub fn boundaries(&self, base: Option<&Value>) -> Result<Cases, Error> {
-        walk::cases(self, base, walk::Aim::Boundary)
+        walk::cases(self, base, walk::CaseKind::Boundary)
     }
 
     /// What the schema says with one keyword about the value at `place`, a JSON pointer into a value: every
     /// `format` of `/createdAt`, every `default` of `/items/0/kind`. Empty where it says nothing.
-    pub fn said_at(&self, place: &str, keyword: &str) -> Result<Vec<&'d Value>, Error> {
+    pub fn keyword_values_at(&self, place: &str, keyword: &str) -> Result<Vec<&'d Value>, Error> {
         let mut here = vec![vec![self.pointer.clone()]];
         for token in place.split('/').skip(1) {
             let name = token.replace("~1", "/").replace("~0", "~");
             let mut next = Vec::new();
             for pointers in &here {
-                for shape in shape::Place::new(self.document, pointers)?.shapes {
+                for shape in shape::Alternatives::new(self.document, pointers)?.shapes {
                     next.push(shape.member(&name));
                     if name.parse::<usize>().is_ok() {
                         next.push(shape.items());
@@ -199,8 +199,8 @@ impl<'d> Schema<'d> {
         }
         let mut out = Vec::new();
         for pointers in &here {
-            for shape in shape::Place::new(self.document, pointers)?.shapes {
-                out.extend(shape.every(keyword).map(|(_, value)| value));
+            for shape in shape::Alternatives::new(self.document, pointers)?.shapes {
+                out.extend(shape.occurrences(keyword).map(|(_, value)| value));
             }
         }
         out.dedup();
@@ -210,7 +210,7 @@ impl<'d> Schema<'d> {
     /// Values that are valid but for one keyword. Each changes `base`, a valid value, in one place; without it,
     /// the plain value.
     pub fn mutants(&self, base: Option<&Value>) -> Result<Cases, Error> {
-        walk::cases(self, base, walk::Aim::Mutant)
+        walk::cases(self, base, walk::CaseKind::Mutant)
     }
 }
 

@@ -4,18 +4,18 @@
 use serde_json::{Map, Value, json};
 
 use super::cases::Cases;
-use super::shape::{Choice, Kind, Place, Shape, escape};
-use super::strategy::plain;
+use super::shape::{Alternatives, Choice, JsonType, Shape, escape};
+use super::strategy::minimal;
 use super::{Document, text};
 
 /// A text longer than this is not tried.
-const LONGEST: usize = 1_000_000;
+const MAX_MUTANT_LENGTH: usize = 1_000_000;
 
 /// A list longer than this is not tried.
-const MOST_ITEMS: usize = 10_000;
+const MAX_MUTANT_ITEMS: usize = 10_000;
 
 /// Keywords that assert nothing by themselves.
-const SILENT: [&str; 35] = [
+const ANNOTATIONS: [&str; 35] = [
     "$ref",
     "$id",
     "$schema",
@@ -57,10 +57,10 @@ const SILENT: [&str; 35] = [
 pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cases) {
     for part in &shape.parts {
         for (keyword, rule) in part.keywords {
-            if SILENT.contains(&keyword.as_str()) || keyword.starts_with("x-") {
+            if ANNOTATIONS.contains(&keyword.as_str()) || keyword.starts_with("x-") {
                 continue;
             }
-            let rule = Rule {
+            let rule = Keyword {
                 document,
                 shape,
                 base,
@@ -69,7 +69,7 @@ pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cas
                 pointer: format!("{}/{}", part.pointer, escape(keyword)),
             };
             let before = (out.cases.len(), out.skipped.len());
-            rule.break_it(out);
+            rule.add_mutants(out);
             if before == (out.cases.len(), out.skipped.len()) {
                 rule.skip(out, "no way to break this keyword is known here");
             }
@@ -78,7 +78,7 @@ pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cas
 }
 
 /// One keyword at one place.
-struct Rule<'a, 'd> {
+struct Keyword<'a, 'd> {
     document: &'d Document,
     shape: &'a Shape<'d>,
     base: &'a Value,
@@ -87,7 +87,7 @@ struct Rule<'a, 'd> {
     pointer: String,
 }
 
-impl Rule<'_, '_> {
+impl Keyword<'_, '_> {
     fn add(&self, out: &mut Cases, what: impl Into<String>, value: Value) {
         out.add(self.keyword, self.pointer.clone(), what, value);
     }
@@ -96,7 +96,7 @@ impl Rule<'_, '_> {
         out.skip(self.keyword, self.pointer.clone(), reason);
     }
 
-    fn break_it(&self, out: &mut Cases) {
+    fn add_mutants(&self, out: &mut Cases) {
         match self.keyword {
             "type" => self.kind(out),
             "const" => self.constant(out),
@@ -111,7 +111,7 @@ impl Rule<'_, '_> {
             "required" => self.required(out),
             "additionalProperties" | "unevaluatedProperties" => self.extra(out),
             "minProperties" | "maxProperties" | "dependentRequired" | "propertyNames" => self.members(out),
-            "not" => match plain::member(self.document, std::slice::from_ref(&self.pointer), 0) {
+            "not" => match minimal::member(self.document, std::slice::from_ref(&self.pointer), 0) {
                 Ok(value) => self.add(out, "what is ruled out", merged(self.base, value)),
                 Err(error) => self.skip(out, &error.problem),
             },
@@ -120,7 +120,7 @@ impl Rule<'_, '_> {
     }
 
     /// The keyword speaks of another type than the value has.
-    fn elsewhere(&self, out: &mut Cases, holds: bool) -> bool {
+    fn skip_unless(&self, out: &mut Cases, holds: bool) -> bool {
         if !holds {
             self.skip(out, "the value is of a type that this keyword does not speak of");
         }
@@ -135,7 +135,7 @@ impl Rule<'_, '_> {
         let allowed = |value: &Value| {
             let part = Map::from_iter([("type".to_owned(), Value::Array(names.clone()))]);
             let part = super::shape::Part { pointer: String::new(), keywords: &part };
-            part.kinds().unwrap_or_default().iter().any(|kind| kind.holds(value))
+            part.types().unwrap_or_default().iter().any(|kind| kind.holds(value))
         };
         let wrong = match self.base {
             Value::String(_) => [json!(12345), json!(true), json!({}), json!([])],
@@ -146,7 +146,7 @@ impl Rule<'_, '_> {
             Value::Null => [json!("null"), json!(0), json!({}), json!(false)],
         };
         if let Some(value) = wrong.into_iter().find(|value| !allowed(value)) {
-            self.add(out, format!("wrong type: {value} instead of {}", spoken(&names)), value);
+            self.add(out, format!("wrong type: {value} instead of {}", join_names(&names)), value);
         }
         if !allowed(&Value::Null) {
             self.add(out, "null where null is not allowed", Value::Null);
@@ -192,11 +192,11 @@ impl Rule<'_, '_> {
     }
 
     fn format(&self, out: &mut Cases) {
-        if self.elsewhere(out, self.base.is_string() || self.base.is_number()) {
+        if self.skip_unless(out, self.base.is_string() || self.base.is_number()) {
             return;
         }
         let format = self.rule.as_str().unwrap_or_default();
-        let wrong = text::wrong(format);
+        let wrong = text::invalid_samples(format);
         if wrong.is_empty() {
             return self.skip(out, "the format asserts nothing");
         }
@@ -206,27 +206,27 @@ impl Rule<'_, '_> {
     }
 
     fn length(&self, out: &mut Cases) {
-        if self.elsewhere(out, self.base.is_string()) {
+        if self.skip_unless(out, self.base.is_string()) {
             return;
         }
         let limit = self.rule.as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or_default();
         let (length, what) = match (self.keyword, limit) {
             ("minLength", 0) => return self.skip(out, "nothing is shorter"),
             ("minLength", limit) => (limit - 1, "too short"),
-            (_, limit) if limit >= LONGEST => return self.skip(out, "longer than is worth trying"),
+            (_, limit) if limit >= MAX_MUTANT_LENGTH => return self.skip(out, "longer than is worth trying"),
             (_, limit) => (limit + 1, "too long"),
         };
         let what = format!("{what}: {length} where the limit is {limit}");
         // A text that keeps the format, if there is one of that length.
-        for format in [self.shape.word("format"), None] {
-            if let Some(text) = text::sized(format, length) {
+        for format in [self.shape.text_of("format"), None] {
+            if let Some(text) = text::of_length(format, length) {
                 self.add(out, what.clone(), Value::String(text));
             }
         }
     }
 
     fn pattern(&self, out: &mut Cases) {
-        if self.elsewhere(out, self.base.is_string()) {
+        if self.skip_unless(out, self.base.is_string()) {
             return;
         }
         let pattern = self.rule.as_str().unwrap_or_default();
@@ -238,11 +238,11 @@ impl Rule<'_, '_> {
     }
 
     fn number(&self, out: &mut Cases) {
-        if self.elsewhere(out, self.base.is_number()) {
+        if self.skip_unless(out, self.base.is_number()) {
             return;
         }
         let limit = self.rule.as_f64().unwrap_or_default();
-        let whole = self.shape.kinds().contains(&Kind::Integer);
+        let whole = self.shape.types().contains(&JsonType::Integer);
         let step = self.shape.step().unwrap_or(if whole { 1.0 } else { (limit.abs() * 0.01).max(0.01) });
         let (values, what) = match self.keyword {
             "minimum" => ([(limit / step).ceil() * step - step, limit - step], "too small"),
@@ -259,14 +259,14 @@ impl Rule<'_, '_> {
 
     fn list(&self, out: &mut Cases) {
         let Value::Array(items) = self.base else {
-            self.elsewhere(out, false);
+            self.skip_unless(out, false);
             return;
         };
         let limit = self.rule.as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or_default();
         let grown = |count: usize| {
             let mut list = items.clone();
             for index in list.len()..count {
-                list.push(plain::item(self.document, self.shape, &list, index, 0)?);
+                list.push(minimal::item(self.document, self.shape, &list, index, 0)?);
             }
             Ok::<_, super::Error>(list)
         };
@@ -280,7 +280,7 @@ impl Rule<'_, '_> {
                     Value::Array(fewer),
                 );
             }
-            "maxItems" if limit >= MOST_ITEMS => self.skip(out, "more items than are worth trying"),
+            "maxItems" if limit >= MAX_MUTANT_ITEMS => self.skip(out, "more items than are worth trying"),
             "maxItems" => match grown(limit + 1) {
                 Ok(list) => {
                     self.add(
@@ -308,7 +308,7 @@ impl Rule<'_, '_> {
 
     fn required(&self, out: &mut Cases) {
         let Value::Object(object) = self.base else {
-            self.elsewhere(out, false);
+            self.skip_unless(out, false);
             return;
         };
         let names: Vec<&str> = self.rule.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -324,7 +324,7 @@ impl Rule<'_, '_> {
 
     fn extra(&self, out: &mut Cases) {
         let Value::Object(object) = self.base else {
-            self.elsewhere(out, false);
+            self.skip_unless(out, false);
             return;
         };
         if *self.rule != Value::Bool(false) {
@@ -337,7 +337,7 @@ impl Rule<'_, '_> {
 
     fn members(&self, out: &mut Cases) {
         let Value::Object(object) = self.base else {
-            self.elsewhere(out, false);
+            self.skip_unless(out, false);
             return;
         };
         let limit = self.rule.as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or_default();
@@ -365,8 +365,8 @@ impl Rule<'_, '_> {
                     .chain((0..=limit).map(|index| format!("extra{index}")));
                 for name in names {
                     if more.len() <= limit && !more.contains_key(&name) {
-                        let value =
-                            plain::member(self.document, &self.shape.member(&name), 0).unwrap_or(Value::Null);
+                        let value = minimal::member(self.document, &self.shape.member(&name), 0)
+                            .unwrap_or(Value::Null);
                         more.insert(name, value);
                     }
                 }
@@ -376,7 +376,7 @@ impl Rule<'_, '_> {
                 for (name, others) in self.rule.as_object().into_iter().flatten() {
                     for other in others.as_array().into_iter().flatten().filter_map(Value::as_str) {
                         let mut changed = object.clone();
-                        if let Ok(value) = plain::member(self.document, &self.shape.member(name), 0) {
+                        if let Ok(value) = minimal::member(self.document, &self.shape.member(name), 0) {
                             changed.insert(name.clone(), value);
                         }
                         changed.shift_remove(other);
@@ -396,7 +396,12 @@ impl Rule<'_, '_> {
 }
 
 /// A value that none of the branches of a choice takes.
-pub fn of_choice(document: &Document, place: &Place<'_>, choice: &Choice<'_>, out: &mut Cases) {
+pub fn add_choice_mutants(
+    document: &Document,
+    place: &Alternatives<'_>,
+    choice: &Choice<'_>,
+    out: &mut Cases,
+) {
     let what = "none of the alternatives";
     let required: Vec<&str> = choice
         .branches
@@ -404,7 +409,7 @@ pub fn of_choice(document: &Document, place: &Place<'_>, choice: &Choice<'_>, ou
         .flat_map(|branch| branch.get("required").and_then(Value::as_array).into_iter().flatten())
         .filter_map(Value::as_str)
         .collect();
-    let plain = place.shapes.iter().find_map(|shape| plain::of_shape(document, shape, 0).ok());
+    let plain = place.shapes.iter().find_map(|shape| minimal::of_shape(document, shape, 0).ok());
     if let Some(Value::Object(mut object)) = plain {
         for name in required {
             object.shift_remove(name);
@@ -428,6 +433,6 @@ fn merged(base: &Value, value: Value) -> Value {
     }
 }
 
-fn spoken(names: &[Value]) -> String {
+fn join_names(names: &[Value]) -> String {
     names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")
 }

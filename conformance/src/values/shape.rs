@@ -7,17 +7,17 @@ use serde_json::{Map, Value};
 use super::{Document, Error};
 
 /// More ways than this to satisfy one schema are not told apart.
-const MOST_SHAPES: usize = 64;
+const MAX_SHAPES: usize = 64;
 
 /// References and compositions nested deeper than this, without a value between them, lead nowhere.
-const DEEPEST_COMPOSITION: usize = 64;
+const MAX_COMPOSITION_DEPTH: usize = 64;
 
 /// Numbers beyond this lose digits in readers that know only floats.
-const SAFE: f64 = 9_007_199_254_740_991.0;
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// JSON's types, integers apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum JsonType {
     /// A string.
     String,
     /// A number without a fraction.
@@ -34,10 +34,10 @@ pub enum Kind {
     Null,
 }
 
-impl Kind {
+impl JsonType {
     const ALL: [Self; 6] = [Self::Object, Self::String, Self::Number, Self::Boolean, Self::Array, Self::Null];
 
-    fn named(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "string" => Self::String,
             "integer" => Self::Integer,
@@ -76,12 +76,12 @@ pub struct Part<'d> {
 }
 
 impl Part<'_> {
-    /// The kinds that this part alone allows; `None` when it does not say.
-    pub fn kinds(&self) -> Option<Vec<Kind>> {
+    /// The types that this part alone allows; `None` when it does not say.
+    pub fn types(&self) -> Option<Vec<JsonType>> {
         match self.keywords.get("type")? {
-            Value::String(name) => Some(Kind::named(name).into_iter().collect()),
+            Value::String(name) => Some(JsonType::from_name(name).into_iter().collect()),
             Value::Array(names) => {
-                Some(names.iter().filter_map(Value::as_str).filter_map(Kind::named).collect())
+                Some(names.iter().filter_map(Value::as_str).filter_map(JsonType::from_name).collect())
             }
             _ => None,
         }
@@ -108,14 +108,14 @@ pub struct Choice<'d> {
 
 /// All ways to satisfy a schema.
 #[derive(Debug, Clone, Default)]
-pub struct Place<'d> {
+pub struct Alternatives<'d> {
     /// The ways; none when nothing satisfies it.
     pub shapes: Vec<Shape<'d>>,
     /// The choices between them.
     pub choices: Vec<Choice<'d>>,
 }
 
-impl<'d> Place<'d> {
+impl<'d> Alternatives<'d> {
     /// Resolves the schemas at `pointers`, all of which hold of the value.
     pub fn new(document: &'d Document, pointers: &[String]) -> Result<Self, Error> {
         let mut place = Self { shapes: vec![Shape::default()], choices: Vec::new() };
@@ -123,7 +123,7 @@ impl<'d> Place<'d> {
             let more = place.expand(document, pointer, 0)?;
             place.cross(more);
         }
-        place.shapes.retain(|shape| !shape.kinds().is_empty());
+        place.shapes.retain(|shape| !shape.types().is_empty());
         Ok(place)
     }
 
@@ -133,7 +133,7 @@ impl<'d> Place<'d> {
         pointer: &str,
         depth: usize,
     ) -> Result<Vec<Shape<'d>>, Error> {
-        if depth > DEEPEST_COMPOSITION {
+        if depth > MAX_COMPOSITION_DEPTH {
             return Err(Error::new(pointer, "refers to itself without a value between"));
         }
         let keywords = match document.at(pointer)? {
@@ -142,7 +142,7 @@ impl<'d> Place<'d> {
             Value::Object(keywords) => keywords,
             _ => return Err(Error::new(pointer, "is no schema: neither an object nor true or false")),
         };
-        let mut own = Self {
+        let mut expanded = Self {
             shapes: vec![Shape { parts: vec![Part { pointer: pointer.to_owned(), keywords }] }],
             choices: Vec::new(),
         };
@@ -153,11 +153,11 @@ impl<'d> Place<'d> {
                     true => Error::new(format!("{pointer}/$ref"), format!("{reference}: {}", error.problem)),
                     false => error,
                 })?;
-            own.cross(more);
+            expanded.cross(more);
         }
         for index in 0..keywords.get("allOf").and_then(Value::as_array).map_or(0, Vec::len) {
             let more = self.expand(document, &format!("{pointer}/allOf/{index}"), depth + 1)?;
-            own.cross(more);
+            expanded.cross(more);
         }
         for keyword in ["anyOf", "oneOf"] {
             let Some(branches) = keywords.get(keyword).and_then(Value::as_array) else { continue };
@@ -166,36 +166,36 @@ impl<'d> Place<'d> {
             for index in 0..branches.len() {
                 more.extend(self.expand(document, &format!("{pointer}/{index}"), depth + 1)?);
             }
-            own.cross(more);
+            expanded.cross(more);
             if !self.choices.iter().any(|choice| choice.pointer == pointer) {
                 self.choices.push(Choice { keyword, pointer, branches });
             }
         }
-        Ok(own.shapes)
+        Ok(expanded.shapes)
     }
 
     fn cross(&mut self, more: Vec<Shape<'d>>) {
         let mut out = Vec::new();
         for one in &self.shapes {
-            for other in more.iter().take(MOST_SHAPES / self.shapes.len().max(1) + 1) {
+            for other in more.iter().take(MAX_SHAPES / self.shapes.len().max(1) + 1) {
                 let parts = one.parts.iter().chain(&other.parts).cloned().collect();
                 out.push(Shape { parts });
             }
         }
-        out.truncate(MOST_SHAPES);
+        out.truncate(MAX_SHAPES);
         self.shapes = out;
     }
 }
 
 /// What an object says about members that it does not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Extra {
+pub enum AdditionalMembers {
     /// Nothing: they are allowed, nobody asks for them.
-    Silent,
+    Unspecified,
     /// They are welcome, and must satisfy the schemas at these pointers.
-    Welcome(Vec<String>),
+    Allowed(Vec<String>),
     /// They are refused.
-    Refused,
+    Forbidden,
 }
 
 /// A numeric limit.
@@ -214,42 +214,52 @@ impl<'d> Shape<'d> {
     }
 
     /// Every occurrence of a keyword, with its pointer.
-    pub fn every<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = (String, &'d Value)> + 'a {
+    pub fn occurrences<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = (String, &'d Value)> + 'a {
         self.parts.iter().filter_map(move |part| {
             part.keywords.get(keyword).map(|value| (format!("{}/{keyword}", part.pointer), value))
         })
     }
 
-    /// The kinds that all parts allow. A shape that names none is of the kind that its keywords speak of.
-    pub fn kinds(&self) -> Vec<Kind> {
-        let said: Vec<Vec<Kind>> = self.parts.iter().filter_map(Part::kinds).collect();
+    /// The types that all parts allow. A shape that names none is of the kind that its keywords speak of.
+    pub fn types(&self) -> Vec<JsonType> {
+        let said: Vec<Vec<JsonType>> = self.parts.iter().filter_map(Part::types).collect();
         let Some((first, rest)) = said.split_first() else {
-            let hints: [(Kind, &[&str]); 4] = [
+            let hints: [(JsonType, &[&str]); 4] = [
                 (
-                    Kind::Object,
+                    JsonType::Object,
                     &["properties", "required", "additionalProperties", "minProperties", "maxProperties"],
                 ),
-                (Kind::Array, &["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"]),
-                (Kind::String, &["minLength", "maxLength", "pattern", "format"]),
-                (Kind::Number, &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]),
+                (
+                    JsonType::Array,
+                    &["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"],
+                ),
+                (JsonType::String, &["minLength", "maxLength", "pattern", "format"]),
+                (
+                    JsonType::Number,
+                    &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+                ),
             ];
-            let hinted: Vec<Kind> = hints
+            let hinted: Vec<JsonType> = hints
                 .iter()
-                .filter(|(_, keywords)| keywords.iter().any(|keyword| self.every(keyword).next().is_some()))
+                .filter(|(_, keywords)| {
+                    keywords.iter().any(|keyword| self.occurrences(keyword).next().is_some())
+                })
                 .map(|(kind, _)| *kind)
                 .collect();
-            return if hinted.is_empty() { Kind::ALL.to_vec() } else { hinted };
+            return if hinted.is_empty() { JsonType::ALL.to_vec() } else { hinted };
         };
         let mut out = first.clone();
-        for kinds in rest {
+        for types in rest {
             out = out
                 .into_iter()
                 .filter_map(|kind| match kind {
-                    Kind::Number if !kinds.contains(&Kind::Number) && kinds.contains(&Kind::Integer) => {
-                        Some(Kind::Integer)
+                    JsonType::Number
+                        if !types.contains(&JsonType::Number) && types.contains(&JsonType::Integer) =>
+                    {
+                        Some(JsonType::Integer)
                     }
-                    Kind::Integer if kinds.contains(&Kind::Number) => Some(Kind::Integer),
-                    kind => kinds.contains(&kind).then_some(kind),
+                    JsonType::Integer if types.contains(&JsonType::Number) => Some(JsonType::Integer),
+                    kind => types.contains(&kind).then_some(kind),
                 })
                 .collect();
         }
@@ -257,12 +267,12 @@ impl<'d> Shape<'d> {
     }
 
     /// Whether nothing at all is said about the value.
-    pub fn is_silent(&self) -> bool {
-        self.kinds() == Kind::ALL && self.choices().is_none()
+    pub fn is_unconstrained(&self) -> bool {
+        self.types() == JsonType::ALL && self.listed_values().is_none()
     }
 
     /// The values that `enum` and `const` leave; `None` when there is neither.
-    pub fn choices(&self) -> Option<Vec<Value>> {
+    pub fn listed_values(&self) -> Option<Vec<Value>> {
         let mut out: Option<Vec<Value>> = None;
         for part in &self.parts {
             let listed = part.keywords.get("enum").and_then(Value::as_array).cloned();
@@ -275,32 +285,32 @@ impl<'d> Shape<'d> {
                 });
             }
         }
-        let kinds = self.kinds();
+        let types = self.types();
         out.map(|values| {
-            values.into_iter().filter(|value| kinds.iter().any(|kind| kind.holds(value))).collect()
+            values.into_iter().filter(|value| types.iter().any(|kind| kind.holds(value))).collect()
         })
     }
 
     /// The greatest of a lower limit such as `minLength`.
     pub fn at_least(&self, keyword: &str) -> usize {
-        self.every(keyword).filter_map(|(_, value)| count(value)).max().unwrap_or(0)
+        self.occurrences(keyword).filter_map(|(_, value)| count(value)).max().unwrap_or(0)
     }
 
     /// The least of an upper limit such as `maxLength`.
     pub fn at_most(&self, keyword: &str) -> Option<usize> {
-        self.every(keyword).filter_map(|(_, value)| count(value)).min()
+        self.occurrences(keyword).filter_map(|(_, value)| count(value)).min()
     }
 
     /// The text of a keyword such as `format`.
-    pub fn word(&self, keyword: &str) -> Option<&'d str> {
-        self.every(keyword).find_map(|(_, value)| value.as_str())
+    pub fn text_of(&self, keyword: &str) -> Option<&'d str> {
+        self.occurrences(keyword).find_map(|(_, value)| value.as_str())
     }
 
     /// The greatest lower bound of a number.
     pub fn lower(&self) -> Option<Bound> {
         let bounds = [("minimum", false), ("exclusiveMinimum", true)];
         let all = bounds.iter().flat_map(|(keyword, exclusive)| {
-            self.every(keyword)
+            self.occurrences(keyword)
                 .filter_map(|(_, value)| Some(Bound { value: value.as_f64()?, exclusive: *exclusive }))
         });
         all.reduce(|one, other| {
@@ -313,7 +323,7 @@ impl<'d> Shape<'d> {
     pub fn upper(&self) -> Option<Bound> {
         let bounds = [("maximum", false), ("exclusiveMaximum", true)];
         let all = bounds.iter().flat_map(|(keyword, exclusive)| {
-            self.every(keyword)
+            self.occurrences(keyword)
                 .filter_map(|(_, value)| Some(Bound { value: value.as_f64()?, exclusive: *exclusive }))
         });
         all.reduce(|one, other| {
@@ -324,15 +334,15 @@ impl<'d> Shape<'d> {
 
     /// The step of a number.
     pub fn step(&self) -> Option<f64> {
-        self.every("multipleOf").find_map(|(_, value)| value.as_f64())
+        self.occurrences("multipleOf").find_map(|(_, value)| value.as_f64())
     }
 
     /// The range of whole numbers of a self.
-    pub fn whole(&self) -> (i64, i64) {
-        let (low, high) = match self.word("format") {
+    pub fn integer_range(&self) -> (i64, i64) {
+        let (low, high) = match self.text_of("format") {
             Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
             Some("int64") => (i64::MIN, i64::MAX),
-            _ => (-SAFE as i64, SAFE as i64),
+            _ => (-MAX_SAFE_INTEGER as i64, MAX_SAFE_INTEGER as i64),
         };
         // Saturating casts keep a bound that is out of range at the end of it.
         let up = |bound: Bound| {
@@ -348,7 +358,7 @@ impl<'d> Shape<'d> {
     }
 
     /// The range of numbers of a shape, both ends inside it.
-    pub fn range(&self) -> (f64, f64) {
+    pub fn number_range(&self) -> (f64, f64) {
         let nudge = |bound: Bound| if bound.exclusive { (bound.value.abs() * 1e-9).max(1e-9) } else { 0.0 };
         let low = self.lower().map_or(-1e12, |bound| bound.value + nudge(bound));
         let high = self.upper().map_or(1e12_f64.max(low), |bound| bound.value - nudge(bound));
@@ -357,18 +367,18 @@ impl<'d> Shape<'d> {
 
     /// Whether the items of a list must differ.
     pub fn unique(&self) -> bool {
-        self.every("uniqueItems").any(|(_, value)| *value == Value::Bool(true))
+        self.occurrences("uniqueItems").any(|(_, value)| *value == Value::Bool(true))
     }
 
     /// The schemas of the items of a list.
     pub fn items(&self) -> Vec<String> {
-        self.every("items").map(|(pointer, _)| pointer).collect()
+        self.occurrences("items").map(|(pointer, _)| pointer).collect()
     }
 
     /// The members that must be there.
     pub fn required(&self) -> Vec<&'d str> {
         let mut out = Vec::new();
-        for (_, names) in self.every("required") {
+        for (_, names) in self.occurrences("required") {
             for name in names.as_array().into_iter().flatten().filter_map(Value::as_str) {
                 if !out.contains(&name) {
                     out.push(name);
@@ -403,14 +413,14 @@ impl<'d> Shape<'d> {
     }
 
     /// What is said about members that are not named.
-    pub fn extra(&self) -> Extra {
-        let mut out = Extra::Silent;
-        for (pointer, value) in self.every("additionalProperties") {
+    pub fn additional_members(&self) -> AdditionalMembers {
+        let mut out = AdditionalMembers::Unspecified;
+        for (pointer, value) in self.occurrences("additionalProperties") {
             match value {
-                Value::Bool(false) => return Extra::Refused,
+                Value::Bool(false) => return AdditionalMembers::Forbidden,
                 _ => match &mut out {
-                    Extra::Welcome(pointers) => pointers.push(pointer),
-                    _ => out = Extra::Welcome(vec![pointer]),
+                    AdditionalMembers::Allowed(pointers) => pointers.push(pointer),
+                    _ => out = AdditionalMembers::Allowed(vec![pointer]),
                 },
             }
         }

@@ -56,7 +56,7 @@ pub fn sample(format: Option<&str>) -> &'static str {
 }
 
 /// Texts that are not of a format, longest last; none when the format forbids nothing.
-pub fn wrong(format: &str) -> &'static [&'static str] {
+pub fn invalid_samples(format: &str) -> &'static [&'static str] {
     match format {
         "date-time" => &["2024-02-30T12:30:45Z", "2024-02-29 12:30", "2024-02-29"],
         "date" => &["2024-02-30", "29.02.2024"],
@@ -78,7 +78,7 @@ pub fn wrong(format: &str) -> &'static [&'static str] {
 }
 
 /// A text of exactly `length` characters that is of the format; `None` when the format has none.
-pub fn sized(format: Option<&str>, length: usize) -> Option<String> {
+pub fn of_length(format: Option<&str>, length: usize) -> Option<String> {
     let letters = |count: usize| LETTERS.chars().cycle().take(count).collect::<String>();
     match format.unwrap_or_default() {
         "email" | "idn-email" => {
@@ -103,7 +103,7 @@ pub fn sized(format: Option<&str>, length: usize) -> Option<String> {
             let digits: String = "123456789".chars().take(length - 21).collect();
             Some(format!("2024-02-29T12:30:45.{digits}Z"))
         }
-        format if wrong(format).is_empty() && format != "byte" => Some(letters(length)),
+        format if invalid_samples(format).is_empty() && format != "byte" => Some(letters(length)),
         format => Some(sample(Some(format)).to_owned()).filter(|text| text.chars().count() == length),
     }
 }
@@ -176,13 +176,13 @@ pub fn strategy(format: Option<&str>, least: usize, most: Option<usize>) -> Boxe
             })
             .boxed(),
         "byte" => "([A-Za-z0-9+/]{4}){0,6}".boxed(),
-        format if !wrong(format).is_empty() => Just(sample(Some(format)).to_owned()).boxed(),
-        _ => free(least, most).boxed(),
+        format if !invalid_samples(format).is_empty() => Just(sample(Some(format)).to_owned()).boxed(),
+        _ => any_text(least, most).boxed(),
     }
 }
 
 /// Any text: mostly letters and digits, now and then something unusual.
-fn free(least: usize, most: Option<usize>) -> impl Strategy<Value = String> {
+fn any_text(least: usize, most: Option<usize>) -> impl Strategy<Value = String> {
     let character = prop_oneof![
         6 => proptest::char::ranges(vec!['a'..='z', 'A'..='Z', '0'..='9'].into()),
         1 => select(UNUSUAL.to_vec()),
@@ -211,7 +211,7 @@ fn time() -> impl Strategy<Value = String> {
 }
 
 /// Texts that match a pattern; `None` when it is beyond what can be turned round.
-pub fn matching(pattern: &str) -> Option<BoxedStrategy<String>> {
+pub fn from_pattern(pattern: &str) -> Option<BoxedStrategy<String>> {
     let bare = pattern.strip_prefix('^').unwrap_or(pattern);
     let bare = bare.strip_suffix('$').filter(|bare| !bare.ends_with('\\')).unwrap_or(bare);
     // `\d` and `\w` mean ASCII in a JSON Schema, and all scripts in Rust.
@@ -279,7 +279,7 @@ mod tests {
         "password",
     ];
 
-    fn judge(format: &str) -> jsonschema::Validator {
+    fn format_validator(format: &str) -> jsonschema::Validator {
         jsonschema::options()
             .with_draft(jsonschema::Draft::Draft202012)
             .should_validate_formats(true)
@@ -290,15 +290,15 @@ mod tests {
     #[test]
     fn samples_are_of_their_format_and_wrong_ones_are_not() {
         for format in FORMATS {
-            let judge = judge(format);
-            assert!(judge.is_valid(&json!(sample(Some(format)))), "{format}");
-            for text in wrong(format) {
-                assert!(!judge.is_valid(&json!(text)), "{format}: {text}");
+            let validator = format_validator(format);
+            assert!(validator.is_valid(&json!(sample(Some(format)))), "{format}");
+            for text in invalid_samples(format) {
+                assert!(!validator.is_valid(&json!(text)), "{format}: {text}");
             }
             for length in 0..300 {
-                let Some(text) = sized(Some(format), length) else { continue };
+                let Some(text) = of_length(Some(format), length) else { continue };
                 assert_eq!(text.chars().count(), length, "{format}: {text}");
-                assert!(judge.is_valid(&Value::String(text.clone())), "{format}: {text}");
+                assert!(validator.is_valid(&Value::String(text.clone())), "{format}: {text}");
             }
         }
     }
@@ -307,11 +307,11 @@ mod tests {
     fn generated_texts_are_of_their_format() {
         let mut runner = super::super::runner(7);
         for format in FORMATS {
-            let judge = judge(format);
+            let validator = format_validator(format);
             for _ in 0..200 {
                 let tree = strategy(Some(format), 0, None).new_tree(&mut runner).expect("a text");
                 let text = proptest::strategy::ValueTree::current(&tree);
-                assert!(judge.is_valid(&json!(text)), "{format}: {text}");
+                assert!(validator.is_valid(&json!(text)), "{format}: {text}");
             }
         }
     }

@@ -84,7 +84,7 @@ fn the_contract_says_which_statuses_follow_from_its_parts() {
     let contract = contract();
     let of = |id: &str| {
         let operation = contract.operation(id).expect("an operation");
-        operation.refusals.iter().copied().collect::<Vec<_>>()
+        operation.implied_statuses.iter().copied().collect::<Vec<_>>()
     };
     assert_eq!(of("getHealth"), Vec::<u16>::new());
     assert_eq!(of("getOwner"), [401]);

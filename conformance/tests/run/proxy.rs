@@ -5,90 +5,95 @@ use std::time::Duration;
 
 use conformance::contract::Contract;
 use conformance::flows::Flows;
-use conformance::proxy::{Breach, Counts, Proxy, Side};
+use conformance::proxy::{Counts, ExchangeViolation, Proxy, Side};
 use conformance::report::{Rule, Verdict};
 use conformance::run::{Options, run};
 use conformance::wire::Client;
 
 use crate::library::{self, Seed};
 
-struct Between {
+struct ProxiedServer {
     base_url: String,
     proxy: Arc<Proxy>,
-    told: Arc<Mutex<Vec<Breach>>>,
+    violations: Arc<Mutex<Vec<ExchangeViolation>>>,
     contract: Arc<Contract>,
 }
 
-async fn before(upstream: &str) -> Between {
+async fn before(upstream: &str) -> ProxiedServer {
     let settings = toml::from_str(library::SETTINGS).expect("settings");
     let document = serde_json::from_str(library::CONTRACT).expect("JSON");
     let contract = Arc::new(Contract::new(document, None, settings).expect("a contract"));
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&told);
+    let violations = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&violations);
     let client = Client::new(upstream, Duration::from_secs(5)).expect("a client");
-    let proxy = Proxy::new(Arc::clone(&contract), client, move |breach| {
-        sink.lock().expect("unpoisoned").push(breach.clone());
+    let proxy = Proxy::new(Arc::clone(&contract), client, move |violation| {
+        sink.lock().expect("unpoisoned").push(violation.clone());
     });
     let listener =
         conformance::proxy::listen("127.0.0.1:0".parse().expect("an address")).await.expect("listens");
     let base_url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(Arc::clone(&proxy).serve(listener));
-    Between { base_url, proxy, told, contract }
+    ProxiedServer { base_url, proxy, violations, contract }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_passes_is_not_changed() {
     let library = library::start(None);
-    let between = before(&library.base_url).await;
+    let proxied = before(&library.base_url).await;
     let flows = serde_json::from_str(library::FLOWS).expect("JSON");
-    let flows = Flows::new(flows, &between.contract).expect("flows");
+    let flows = Flows::new(flows, &proxied.contract).expect("flows");
     let options = Options { cases: 1, ..Options::default() };
-    let report = run(Arc::clone(&between.contract), flows, &library.inputs, &between.base_url, options);
+    let report = run(Arc::clone(&proxied.contract), flows, &library.inputs, &proxied.base_url, options);
     let report = report.await.expect("a run");
     // Refusals, uploads, downloads and odd methods included: through the proxy all of it is as without.
     assert_eq!(report.verdict(), Verdict::Clean, "{:?}", report.violations);
-    let counts = between.proxy.counts();
+    let counts = proxied.proxy.counts();
     assert!(counts.exchanges > 300 && counts.requests > 50, "{counts:?}");
-    assert_eq!(counts.responses, 0, "{:?}", between.told.lock().expect("unpoisoned"));
+    assert_eq!(counts.responses, 0, "{:?}", proxied.violations.lock().expect("unpoisoned"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_side_is_told_of_its_own_breaches() {
     let library = library::start(Some(Seed::ConstantOther));
-    let between = before(&library.base_url).await;
-    let health = between.contract.operation("getHealth").expect("an operation").path.clone();
-    let books = between.contract.operation("listBooks").expect("an operation").path.clone();
+    let proxied = before(&library.base_url).await;
+    let health = proxied.contract.operation("getHealth").expect("an operation").path.clone();
+    let books = proxied.contract.operation("listBooks").expect("an operation").path.clone();
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let key = library.inputs["serverKey"].as_str().expect("a key");
-    let get = |target: String| http.get(format!("{}{target}", between.base_url)).bearer_auth(key).send();
+    let get = |target: String| http.get(format!("{}{target}", proxied.base_url)).bearer_auth(key).send();
 
     get(health.clone()).await.expect("an answer");
     get(format!("{books}?page=0")).await.expect("an answer");
     get("/nowhere".to_owned()).await.expect("an answer");
     get(books.clone()).await.expect("an answer");
 
-    let told = between.told.lock().expect("unpoisoned").clone();
-    let brief: Vec<(Side, Rule, &str)> =
-        told.iter().map(|breach| (breach.side, breach.rule, breach.operation.as_str())).collect();
+    let violations = proxied.violations.lock().expect("unpoisoned").clone();
+    let brief: Vec<(Side, Rule, &str)> = violations
+        .iter()
+        .map(|violation| (violation.side, violation.rule, violation.operation.as_str()))
+        .collect();
     let expected = [
         (Side::Response, Rule::Body, "getHealth"),
         (Side::Request, Rule::Accepted, "listBooks"),
         (Side::Request, Rule::Method, ""),
     ];
-    assert_eq!(brief, expected, "{told:?}");
-    assert!(told[0].exchange.ends_with("→ 200") && told[1].pointer.ends_with("/schema"), "{told:?}");
-    assert_eq!(between.proxy.counts(), Counts { exchanges: 4, requests: 2, responses: 1 });
+    assert_eq!(brief, expected, "{violations:?}");
+    assert!(
+        violations[0].exchange.ends_with("→ 200") && violations[1].pointer.ends_with("/schema"),
+        "{violations:?}"
+    );
+    assert_eq!(proxied.proxy.counts(), Counts { exchanges: 4, requests: 2, responses: 1 });
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_gone_is_a_bad_gateway() {
     let gone = library::start(None).base_url;
-    let between = before(&gone).await;
+    let proxied = before(&gone).await;
     let answer = reqwest::Client::builder()
         .no_proxy()
         .build()
         .expect("a client")
-        .get(format!("{}/health", between.base_url))
+        .get(format!("{}/health", proxied.base_url))
         .send()
         .await
         .expect("an answer");

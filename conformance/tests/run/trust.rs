@@ -72,7 +72,7 @@ async fn every_seeded_violation_is_found() {
         .map(|seed| {
             // The others may be slow on a busy machine without being taken for dead.
             let seconds = if seed == Seed::AnswerNeverComes { 2 } else { 20 };
-            let options = Options { patience: Duration::from_secs(seconds), ..quick() };
+            let options = Options { timeout: Duration::from_secs(seconds), ..quick() };
             tokio::spawn(async move { (seed, of_library(Some(seed), options).await) })
         })
         .buffer_unordered(AT_ONCE);
@@ -151,7 +151,8 @@ async fn a_contract_that_others_wrote_is_judged_as_well() {
         assert!(violation.seen.starts_with("401 "), "{}", told(&report));
         silent.push(violation.operation.as_str());
     }
-    let secured = contract.operations.iter().filter(|one| !one.access.anonymous && one.answer(401).is_none());
+    let secured =
+        contract.operations.iter().filter(|one| !one.access.anonymous && one.response(401).is_none());
     assert_eq!(silent, secured.map(|operation| operation.id.as_str()).collect::<Vec<_>>());
     let totals = report.totals(|_| true);
     assert_eq!((totals.missing, totals.violated), (0, 0), "{}", told(&report));

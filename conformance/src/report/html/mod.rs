@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use sha2::{Digest as _, Sha256};
 
-use super::words::{cell_name, counted, not_built, number, percent, reachable, seconds, visible};
+use super::words::{cell_name, counted, not_implemented, number, percent, reachable, seconds, visible};
 use super::{Report, Rule, State, Totals, Verdict};
 
 const STYLE: &str = include_str!("report.css");
@@ -43,7 +43,7 @@ pub(super) fn html(report: &Report) -> String {
                     @if !report.operations.is_empty() || !report.violations.is_empty() { (filter()) }
                     (violations::section(report))
                     (matrix::section(report))
-                    (absent(report))
+                    (not_implemented_section(report))
                     (unreachable(report))
                     (notes(report))
                 }
@@ -240,8 +240,8 @@ fn filter() -> Markup {
     }
 }
 
-fn absent(report: &Report) -> Markup {
-    let tags = not_built(report);
+fn not_implemented_section(report: &Report) -> Markup {
+    let tags = not_implemented(report);
     if tags.is_empty() {
         return markup! {};
     }

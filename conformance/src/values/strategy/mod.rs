@@ -9,19 +9,19 @@ use proptest::sample::select;
 use proptest::strategy::{BoxedStrategy, Union};
 use serde_json::{Map, Value, json};
 
-use super::shape::{Extra, Kind, Place, Shape};
+use super::shape::{AdditionalMembers, Alternatives, JsonType, Shape};
 use super::{Document, Error, text};
 
-pub mod plain;
+pub mod minimal;
 
 /// Below this depth only what must be there is made.
-const DEEP: usize = 7;
+const MAX_RANDOM_DEPTH: usize = 7;
 
-/// A document whose schemas contain each other many times over is cut off after so many places.
-const MOST_PLACES: usize = 20_000;
+/// A document whose schemas contain each other many times over is cut off after so many schemas.
+const MAX_SCHEMAS: usize = 20_000;
 
 /// Items beyond the least number of a list.
-const MORE_ITEMS: usize = 3;
+const MAX_EXTRA_ITEMS: usize = 3;
 
 /// Strategy of the schema at `pointer`.
 pub fn of(document: &Document, pointer: &str) -> Result<BoxedStrategy<Value>, Error> {
@@ -30,21 +30,21 @@ pub fn of(document: &Document, pointer: &str) -> Result<BoxedStrategy<Value>, Er
 
 /// Strategy of values of which the schemas at all `pointers` hold.
 pub fn member(document: &Document, pointers: &[String], depth: usize) -> Result<BoxedStrategy<Value>, Error> {
-    Maker { document, places: Cell::new(0) }.member(pointers, depth)
+    StrategyBuilder { document, schemas: Cell::new(0) }.member(pointers, depth)
 }
 
-struct Maker<'d> {
+struct StrategyBuilder<'d> {
     document: &'d Document,
-    places: Cell<usize>,
+    schemas: Cell<usize>,
 }
 
-impl Maker<'_> {
+impl StrategyBuilder<'_> {
     fn member(&self, pointers: &[String], depth: usize) -> Result<BoxedStrategy<Value>, Error> {
-        self.places.set(self.places.get() + 1);
-        if depth > DEEP || self.places.get() > MOST_PLACES {
-            return Ok(Just(plain::member(self.document, pointers, depth)?).boxed());
+        self.schemas.set(self.schemas.get() + 1);
+        if depth > MAX_RANDOM_DEPTH || self.schemas.get() > MAX_SCHEMAS {
+            return Ok(Just(minimal::member(self.document, pointers, depth)?).boxed());
         }
-        let place = Place::new(self.document, pointers)?;
+        let place = Alternatives::new(self.document, pointers)?;
         let mut last = Error::new(
             pointers.first().map_or("#", String::as_str),
             "no value satisfies it: its types, or all its alternatives, exclude each other",
@@ -60,20 +60,20 @@ impl Maker<'_> {
     }
 
     fn shape(&self, shape: &Shape<'_>, depth: usize) -> Result<BoxedStrategy<Value>, Error> {
-        if let Some(values) = shape.choices() {
+        if let Some(values) = shape.listed_values() {
             return match values.is_empty() {
                 true => Err(Error::new(shape.key(), "its enum and const leave no value")),
                 false => Ok(select(values).boxed()),
             };
         }
-        if shape.is_silent() {
+        if shape.is_unconstrained() {
             return Ok(anything().boxed());
         }
         let mut ways = Vec::new();
         let mut last = None;
-        for kind in shape.kinds() {
+        for kind in shape.types() {
             match self.kind(shape, kind, depth) {
-                Ok(strategy) => ways.push((if kind == Kind::Null { 1 } else { 3 }, strategy)),
+                Ok(strategy) => ways.push((if kind == JsonType::Null { 1 } else { 3 }, strategy)),
                 Err(error) => last = Some(error),
             }
         }
@@ -83,16 +83,16 @@ impl Maker<'_> {
         }
     }
 
-    fn kind(&self, shape: &Shape<'_>, kind: Kind, depth: usize) -> Result<BoxedStrategy<Value>, Error> {
+    fn kind(&self, shape: &Shape<'_>, kind: JsonType, depth: usize) -> Result<BoxedStrategy<Value>, Error> {
         Ok(match kind {
-            Kind::Null => Just(Value::Null).boxed(),
-            Kind::Boolean => any::<bool>().prop_map(Value::Bool).boxed(),
-            Kind::Integer => integers(shape)?,
-            Kind::Number => numbers(shape),
-            Kind::String => strings(shape)?,
-            Kind::Array => {
+            JsonType::Null => Just(Value::Null).boxed(),
+            JsonType::Boolean => any::<bool>().prop_map(Value::Bool).boxed(),
+            JsonType::Integer => integers(shape)?,
+            JsonType::Number => numbers(shape),
+            JsonType::String => strings(shape)?,
+            JsonType::Array => {
                 let least = shape.at_least("minItems");
-                let most = shape.at_most("maxItems").unwrap_or(usize::MAX).min(least + MORE_ITEMS);
+                let most = shape.at_most("maxItems").unwrap_or(usize::MAX).min(least + MAX_EXTRA_ITEMS);
                 let items = if most == 0 {
                     Just(Value::Null).boxed()
                 } else {
@@ -113,7 +113,7 @@ impl Maker<'_> {
                     .prop_map(Value::Array)
                     .boxed()
             }
-            Kind::Object => self.object(shape, depth)?,
+            JsonType::Object => self.object(shape, depth)?,
         })
     }
 
@@ -141,9 +141,9 @@ impl Maker<'_> {
             pairs.filter_map(|(name, value)| Some((name, value?))).collect::<Map<_, _>>()
         });
         let missing = shape.at_least("minProperties");
-        let pointers = match shape.extra() {
-            Extra::Welcome(pointers) => pointers,
-            Extra::Silent if missing > shape.members().len() => Vec::new(),
+        let pointers = match shape.additional_members() {
+            AdditionalMembers::Allowed(pointers) => pointers,
+            AdditionalMembers::Unspecified if missing > shape.members().len() => Vec::new(),
             _ => return Ok(named.prop_map(Value::Object).boxed()),
         };
         let extra = vec(("x-[a-z]{3,8}", self.member(&pointers, depth + 1)?), missing..=missing + 2);
@@ -159,7 +159,7 @@ impl Maker<'_> {
 }
 
 fn integers(shape: &Shape<'_>) -> Result<BoxedStrategy<Value>, Error> {
-    let (low, high) = shape.whole();
+    let (low, high) = shape.integer_range();
     if low > high {
         return Err(Error::new(shape.key(), "no whole number is within its limits"));
     }
@@ -175,7 +175,7 @@ fn integers(shape: &Shape<'_>) -> Result<BoxedStrategy<Value>, Error> {
 }
 
 fn numbers(shape: &Shape<'_>) -> BoxedStrategy<Value> {
-    let (low, high) = shape.range();
+    let (low, high) = shape.number_range();
     if let Some(step) = shape.step() {
         let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
         return (first..=last.max(first)).prop_map(move |count| json!(count as f64 * step)).boxed();
@@ -194,13 +194,13 @@ fn numbers(shape: &Shape<'_>) -> BoxedStrategy<Value> {
 
 fn strings(shape: &Shape<'_>) -> Result<BoxedStrategy<Value>, Error> {
     let (least, most) = (shape.at_least("minLength"), shape.at_most("maxLength"));
-    let texts = match shape.every("pattern").next() {
+    let texts = match shape.occurrences("pattern").next() {
         Some((pointer, pattern)) => {
             let pattern = pattern.as_str().unwrap_or_default();
-            text::matching(pattern)
+            text::from_pattern(pattern)
                 .ok_or_else(|| Error::new(pointer, format!("pattern {pattern} cannot be turned round")))?
         }
-        None => text::strategy(shape.word("format"), least, most),
+        None => text::strategy(shape.text_of("format"), least, most),
     };
     Ok(texts
         .prop_filter("too short or too long", move |text| {

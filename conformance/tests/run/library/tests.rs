@@ -175,7 +175,7 @@ async fn a_library_without_a_seed_takes_what_the_contract_allows_and_refuses_wha
         }
         for case in schema.mutants(None).expect("mutants").cases {
             let said = walk.send(method, path, &key, Some(case.value.clone())).await;
-            assert_eq!(said.status, 400, "{id}: {}: {said:?}", case.what);
+            assert_eq!(said.status, 400, "{id}: {}: {said:?}", case.description);
             assert_eq!(said.body["code"], "REQUEST_INVALID");
         }
     }

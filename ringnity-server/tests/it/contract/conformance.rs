@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use conformance::own::{self, Google};
 use conformance::report::{Coverage, Format, State, Verdict};
+use conformance::ringnity::{self, GoogleStub};
 use conformance::run::{Options, run};
 use ringnity_server::config::{RateLimit, ServeConfig};
 
@@ -14,18 +14,19 @@ const COVERAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/cove
 
 #[test]
 fn the_server_keeps_its_contract() {
-    let google = Google::start().expect("keys");
+    let google = GoogleStub::start().expect("keys");
     let known_to_google = |config: &mut ServeConfig| {
-        config.google_client_id = Some(Google::CLIENT_ID.to_owned());
-        config.google_jwks_url = google.keys().to_owned();
+        config.google_client_id = Some(GoogleStub::CLIENT_ID.to_owned());
+        config.google_jwks_url = google.jwks_url().to_owned();
     };
     on_each_engine_with(known_to_google, async |server| {
-        let contract = own::contract().expect("a contract");
-        let flows = own::flows(&contract).expect("flows");
-        let limited =
-            server.beside(|config| config.rate_limit = Some(RateLimit::PerMinute(own::TIGHT))).await;
+        let contract = ringnity::contract().expect("a contract");
+        let flows = ringnity::flows(&contract).expect("flows");
+        let limited = server
+            .beside(|config| config.rate_limit = Some(RateLimit::PerMinute(ringnity::LOW_RATE_LIMIT)))
+            .await;
         let mut inputs = serde_json::to_value(&server.demo).expect("JSON");
-        google.vouch(&mut inputs, server.clock.now()).expect("tokens");
+        google.add_tokens(&mut inputs, server.clock.now()).expect("tokens");
         inputs["limited"] = serde_json::to_value(&limited.demo).expect("JSON");
         let options = Options { cases: 3, ..Options::default() };
         let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");
@@ -52,8 +53,8 @@ fn the_server_keeps_its_contract() {
 #[test]
 fn a_server_without_google_is_judged_and_what_only_google_could_cause_is_said() {
     on_each_engine(async |server| {
-        let contract = own::contract().expect("a contract");
-        let flows = own::flows(&contract).expect("flows");
+        let contract = ringnity::contract().expect("a contract");
+        let flows = ringnity::flows(&contract).expect("flows");
         let inputs = serde_json::to_value(&server.demo).expect("JSON");
         let only = vec!["loginOwnerWithGoogle".to_owned()];
         let options = Options { cases: 1, only, ..Options::default() };

@@ -6,7 +6,7 @@ use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_store::{TenantId, owners};
 use serde_json::{Value, json};
 
-use crate::support::fake_google::{CLIENT_ID, FakeGoogle, Key, message, with_secret};
+use crate::support::fake_google::{CLIENT_ID, FakeGoogle, Key, signing_input, with_secret};
 use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
 
 const PATH: &str = "/api/auth/owner-google-login";
@@ -157,11 +157,11 @@ fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
         let hs = header("alg", json!("HS256"));
         let signed = key.token(&good);
         let (body, signature) = signed.rsplit_once('.').expect("a signature");
-        let swapped = message(&key.header(), &claims(&server, "9", "eve@example.com"));
+        let swapped = signing_input(&key.header(), &claims(&server, "9", "eve@example.com"));
         let tokens = [
-            ("no signature", format!("{}.", message(&none, &good))),
+            ("no signature", format!("{}.", signing_input(&none, &good))),
             ("no signature, as before", format!("{body}.")),
-            ("none, with the signature", format!("{}.{signature}", message(&none, &good))),
+            ("none, with the signature", format!("{}.{signature}", signing_input(&none, &good))),
             ("the public key as a secret", with_secret(&hs, &good, key.public())),
             (
                 "the modulus as a secret",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use conformance::contract::Contract;
-use conformance::own;
+use conformance::ringnity;
 use reqwest::RequestBuilder;
 use ringnity_api::Operation;
 use ringnity_api::runtime::{Access, CredentialKind, Fill, Source};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::TestServer;
 
-static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| own::contract().expect("a contract"));
+static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| ringnity::contract().expect("a contract"));
 
 /// The contract as the checker reads it.
 pub fn contract() -> &'static Contract {
@@ -127,7 +127,7 @@ pub fn body_schema(operation: &Operation) -> Option<&'static str> {
 /// The plainest body that the contract allows.
 pub fn plain_body(operation: &Operation) -> Option<Value> {
     let schema = contract().schema(body_schema(operation)?).expect("a schema");
-    Some(schema.plain().expect("a value"))
+    Some(schema.minimal().expect("a value"))
 }
 
 /// Members that a body of the operation may have.

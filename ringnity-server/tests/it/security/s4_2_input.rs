@@ -92,7 +92,7 @@ fn unknown_words(operation: &Operation) -> Vec<(String, Value)> {
         for (place, word) in
             [(format!("/{member}"), json!("no such word")), (format!("/{member}/0"), json!(["no such word"]))]
         {
-            if schema.said_at(&place, "enum").expect("a place").is_empty() {
+            if schema.keyword_values_at(&place, "enum").expect("a place").is_empty() {
                 continue;
             }
             let mut body = plain.clone();

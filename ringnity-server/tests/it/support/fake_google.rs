@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use conformance::issuer;
-pub use conformance::issuer::message;
+pub use conformance::issuer::signing_input;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use ringnity_server::config::ServeConfig;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ impl Key {
     }
 
     pub fn public(&self) -> &[u8] {
-        self.0.public()
+        self.0.public_key_der()
     }
 
     /// The key as a key set has it.
@@ -48,7 +48,7 @@ impl Key {
 
 /// A token signed with a secret that both sides know.
 pub fn with_secret(header: &Value, claims: &Value, secret: &[u8]) -> String {
-    let message = message(header, claims);
+    let message = signing_input(header, claims);
     let key = EncodingKey::from_secret(secret);
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("signs");
     format!("{message}.{signature}")

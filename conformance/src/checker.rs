@@ -8,10 +8,10 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::contract::settings::ErrorShape;
-use crate::contract::{Contract, Operation, Place};
+use crate::contract::{Contract, Operation, ParameterLocation};
 use crate::report::Rule;
 use crate::values::escape;
-use crate::wire::{Request, Response, cut, essence, is_json};
+use crate::wire::{Request, Response, essence, is_json, truncate};
 
 /// Something that is not as the contract says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,20 +39,21 @@ impl Finding {
 }
 
 /// What looks like the hash of a secret.
-const HASHES: [&str; 8] = ["$argon2", "$2a$", "$2b$", "$2y$", "$scrypt$", "$pbkdf2", "$6$rounds=", "{SSHA}"];
+const HASH_MARKERS: [&str; 8] =
+    ["$argon2", "$2a$", "$2b$", "$2y$", "$scrypt$", "$pbkdf2", "$6$rounds=", "{SSHA}"];
 
 /// The header that names a request.
 pub const REQUEST_ID: &str = "x-request-id";
 
 /// Judges by one contract.
 #[derive(Debug)]
-pub struct Judge {
+pub struct Checker {
     contract: Arc<Contract>,
     /// Texts that no answer may hold.
     secrets: Vec<String>,
 }
 
-impl Judge {
+impl Checker {
     /// A judge that knows of these secrets.
     pub fn new(contract: Arc<Contract>, secrets: Vec<String>) -> Self {
         let secrets = secrets.into_iter().filter(|secret| secret.len() >= 8).collect();
@@ -60,12 +61,13 @@ impl Judge {
     }
 
     /// Whether the server says that it does not have the operation yet: 501 with the code that is for that.
-    pub fn not_built(&self, operation: &Operation, response: &Response) -> bool {
+    pub fn is_not_implemented(&self, operation: &Operation, response: &Response) -> bool {
         if response.status != 501 {
             return false;
         }
-        let wanted =
-            self.shape(operation, response).and_then(|shape| Some((shape, shape.codes.get("not_built")?)));
+        let wanted = self
+            .error_shape(operation, response)
+            .and_then(|shape| Some((shape, shape.codes.get("not_built")?)));
         match wanted {
             Some((shape, code)) => {
                 response.json().is_some_and(|body| body[&shape.code].as_str() == Some(code.as_str()))
@@ -75,21 +77,21 @@ impl Judge {
     }
 
     /// The shape of an error answer.
-    pub fn shape(&self, operation: &Operation, response: &Response) -> Option<&ErrorShape> {
-        let media = operation.answer(response.status)?.media.get(&response.media_type())?;
+    pub fn error_shape(&self, operation: &Operation, response: &Response) -> Option<&ErrorShape> {
+        let media = operation.response(response.status)?.media.get(&response.media_type())?;
         self.contract.error_shape(media.schema.as_ref()?)
     }
 
     /// The code of an error answer.
-    pub fn code(&self, operation: &Operation, response: &Response) -> Option<String> {
-        let shape = self.shape(operation, response)?;
+    pub fn error_code(&self, operation: &Operation, response: &Response) -> Option<String> {
+        let shape = self.error_shape(operation, response)?;
         response.json()?[&shape.code].as_str().map(str::to_owned)
     }
 
     /// The rules that an answer can be judged by.
-    pub fn rules(&self, operation: &Operation, response: &Response) -> Vec<Rule> {
+    pub fn applicable_rules(&self, operation: &Operation, response: &Response) -> Vec<Rule> {
         let mut out = vec![Rule::ServerError, Rule::TimeOut, Rule::Status];
-        let Some(answer) = operation.answer(response.status) else { return out };
+        let Some(answer) = operation.response(response.status) else { return out };
         out.push(Rule::ContentType);
         if !self.secrets.is_empty() {
             out.push(Rule::Secret);
@@ -101,7 +103,7 @@ impl Judge {
             out.extend([Rule::NotJson, Rule::Body]);
             let published = self.contract.published.as_ref();
             if published
-                .and_then(|published| published.operation(&operation.id)?.answer(response.status))
+                .and_then(|published| published.operation(&operation.id)?.response(response.status))
                 .is_some()
             {
                 out.push(Rule::Published);
@@ -111,42 +113,42 @@ impl Judge {
     }
 
     /// What is wrong with an answer.
-    pub fn response(&self, operation: &Operation, response: &Response) -> Vec<Finding> {
+    pub fn check_response(&self, operation: &Operation, response: &Response) -> Vec<Finding> {
         let mut out = Vec::new();
-        if self.not_built(operation, response) {
+        if self.is_not_implemented(operation, response) {
             return out;
         }
         if response.status >= 500 {
             let pointer = format!("{}/responses", operation.pointer);
-            out.push(Finding::new(Rule::ServerError, pointer, "an answer below 500", response.says()));
+            out.push(Finding::new(Rule::ServerError, pointer, "an answer below 500", response.summary()));
         }
-        self.leaks(response, &mut out);
+        self.check_secrets(response, &mut out);
         let media_type = response.media_type();
-        let Some(answer) = operation.answer(response.status) else {
+        let Some(answer) = operation.response(response.status) else {
             let documented: Vec<String> =
-                operation.answers.iter().map(|answer| answer.status.text()).collect();
+                operation.responses.iter().map(|answer| answer.status.text()).collect();
             out.push(Finding::new(
                 Rule::Status,
                 format!("{}/responses", operation.pointer),
                 documented.join(", "),
-                response.says(),
+                response.summary(),
             ));
             return out;
         };
         for header in &answer.headers {
-            self.header(header, response, &mut out);
+            self.check_header(header, response, &mut out);
         }
         if answer.media.is_empty() {
             if !response.body.is_empty() {
                 let expected = "no body";
-                out.push(Finding::new(Rule::ContentType, &answer.pointer, expected, response.says()));
+                out.push(Finding::new(Rule::ContentType, &answer.pointer, expected, response.summary()));
             }
             return out;
         }
-        let Some((name, media)) = pick(&answer.media, &media_type) else {
+        let Some((name, media)) = select_media(&answer.media, &media_type) else {
             let documented: Vec<&str> = answer.media.keys().map(String::as_str).collect();
             let pointer = format!("{}/content", answer.pointer);
-            out.push(Finding::new(Rule::ContentType, pointer, documented.join(", "), response.says()));
+            out.push(Finding::new(Rule::ContentType, pointer, documented.join(", "), response.summary()));
             return out;
         };
         if !is_json(&essence(name)) {
@@ -155,30 +157,30 @@ impl Judge {
         let body: Value = match serde_json::from_slice(&response.body) {
             Ok(body) => body,
             Err(error) => {
-                let seen = format!("{error}: {}", response.says());
+                let seen = format!("{error}: {}", response.summary());
                 out.push(Finding::new(Rule::NotJson, &answer.pointer, "JSON", seen));
                 return out;
             }
         };
         if let Some(schema) = &media.schema {
-            out.extend(self.body(&self.contract, Rule::Body, schema, &body, None));
+            out.extend(self.check_body(&self.contract, Rule::Body, schema, &body, None));
         }
         if let Some(published) = &self.contract.published {
             let schema = published
                 .operation(&operation.id)
-                .and_then(|operation| operation.answer(response.status))
-                .and_then(|answer| pick(&answer.media, &media_type))
+                .and_then(|operation| operation.response(response.status))
+                .and_then(|answer| select_media(&answer.media, &media_type))
                 .and_then(|(_, media)| media.schema.as_ref());
             // The corrected contract may have codes that the published one lacks.
-            let code = self.shape(operation, response).map(|shape| format!("/{}", shape.code));
+            let code = self.error_shape(operation, response).map(|shape| format!("/{}", shape.code));
             if let Some(schema) = schema {
-                out.extend(self.body(published, Rule::Published, schema, &body, code.as_deref()));
+                out.extend(self.check_body(published, Rule::Published, schema, &body, code.as_deref()));
             }
         }
         out
     }
 
-    fn header(&self, header: &crate::contract::Header, response: &Response, out: &mut Vec<Finding>) {
+    fn check_header(&self, header: &crate::contract::Header, response: &Response, out: &mut Vec<Finding>) {
         let Some(text) = response.header(&header.name) else {
             if header.required {
                 let expected = format!("the header {}", header.name);
@@ -190,14 +192,14 @@ impl Judge {
         else {
             return;
         };
-        if !readings(text).iter().any(|value| validator.is_valid(value)) {
+        if !possible_values(text).iter().any(|value| validator.is_valid(value)) {
             let pointer = header.schema.clone().unwrap_or_default();
             let expected = format!("the header {} as its schema says", header.name);
             out.push(Finding::new(Rule::Header, pointer, expected, text));
         }
     }
 
-    fn body(
+    fn check_body(
         &self,
         contract: &Contract,
         rule: Rule,
@@ -219,7 +221,7 @@ impl Judge {
                 !(error.kind().keyword() == "enum" && Some(error.instance_path().as_str()) == open_enum)
             })
             .map(|error| {
-                let seen = cut(&error.instance().to_string(), 300);
+                let seen = truncate(&error.instance().to_string(), 300);
                 let expected = format!("{} ({}{})", error.masked(), schema, error.schema_path());
                 Finding::new(rule, error.instance_path().as_str(), expected, seen)
             })
@@ -227,37 +229,39 @@ impl Judge {
         findings
     }
 
-    fn leaks(&self, response: &Response, out: &mut Vec<Finding>) {
+    fn check_secrets(&self, response: &Response, out: &mut Vec<Finding>) {
         let text = String::from_utf8_lossy(&response.body);
         let secret = self.secrets.iter().find(|secret| text.contains(secret.as_str()));
-        let hash = HASHES.iter().find(|hash| text.contains(**hash));
+        let hash = HASH_MARKERS.iter().find(|hash| text.contains(**hash));
         let (marker, what) = match (secret, hash) {
             (Some(secret), _) => (secret.as_str(), "a secret of the inputs"),
             (None, Some(hash)) => (*hash, "the hash of a secret"),
             (None, None) => return,
         };
-        let pointer = response.json().and_then(|body| find(&body, marker)).unwrap_or_default();
+        let pointer = response.json().and_then(|body| find_text(&body, marker)).unwrap_or_default();
         out.push(Finding::new(Rule::Secret, pointer, "no secret", what));
     }
 
     /// What is wrong with a request, for who judges clients. `values` are those of the path's variables.
-    pub fn request(&self, operation: &Operation, request: &Request) -> Result<Vec<Finding>> {
+    pub fn check_request(&self, operation: &Operation, request: &Request) -> Result<Vec<Finding>> {
         let mut out = Vec::new();
-        let path = operation.matches(request.path()).unwrap_or_default();
+        let path = operation.match_path(request.path()).unwrap_or_default();
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
         let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         for parameter in &operation.parameters {
-            let given: Vec<String> = match parameter.place {
-                Place::Path => path.get(&parameter.name).cloned().into_iter().collect(),
-                Place::Query => {
+            let given: Vec<String> = match parameter.location {
+                ParameterLocation::Path => path.get(&parameter.name).cloned().into_iter().collect(),
+                ParameterLocation::Query => {
                     query.iter().filter(|(name, _)| *name == parameter.name).map(|(_, v)| v.clone()).collect()
                 }
-                Place::Header => request.header(&parameter.name).map(str::to_owned).into_iter().collect(),
-                Place::Cookie => continue,
+                ParameterLocation::Header => {
+                    request.header(&parameter.name).map(str::to_owned).into_iter().collect()
+                }
+                ParameterLocation::Cookie => continue,
             };
             if given.is_empty() {
                 if parameter.required {
-                    let expected = format!("the {} parameter {}", parameter.place.name(), parameter.name);
+                    let expected = format!("the {} parameter {}", parameter.location.name(), parameter.name);
                     out.push(Finding::new(Rule::Accepted, &parameter.pointer, expected, "none"));
                 }
                 continue;
@@ -270,15 +274,16 @@ impl Judge {
             };
             let list = || {
                 let items: Vec<Value> =
-                    texts.iter().filter_map(|text| readings(text).into_iter().next()).collect();
+                    texts.iter().filter_map(|text| possible_values(text).into_iter().next()).collect();
                 let plain: Vec<Value> = texts.iter().cloned().map(Value::String).collect();
                 [Value::Array(items), Value::Array(plain)]
             };
-            let fits = given.first().is_some_and(|text| readings(text).iter().any(|v| validator.is_valid(v)))
-                || list().iter().any(|value| validator.is_valid(value));
+            let fits =
+                given.first().is_some_and(|text| possible_values(text).iter().any(|v| validator.is_valid(v)))
+                    || list().iter().any(|value| validator.is_valid(value));
             if !fits {
-                let expected = format!("the {} parameter {}", parameter.place.name(), parameter.name);
-                out.push(Finding::new(Rule::Accepted, schema, expected, cut(&given.join(", "), 300)));
+                let expected = format!("the {} parameter {}", parameter.location.name(), parameter.name);
+                out.push(Finding::new(Rule::Accepted, schema, expected, truncate(&given.join(", "), 300)));
             }
         }
         let Some(body) = &operation.body else { return Ok(out) };
@@ -290,7 +295,7 @@ impl Judge {
             }
             return Ok(out);
         }
-        match pick(&body.media, &content_type) {
+        match select_media(&body.media, &content_type) {
             None => {
                 let documented: Vec<&str> = body.media.keys().map(String::as_str).collect();
                 out.push(Finding::new(Rule::MediaType, &body.pointer, documented.join(", "), content_type));
@@ -301,7 +306,7 @@ impl Judge {
                 }
                 Ok(value) => {
                     if let Some(schema) = &media.schema {
-                        out.extend(self.body(&self.contract, Rule::Accepted, schema, &value, None));
+                        out.extend(self.check_body(&self.contract, Rule::Accepted, schema, &value, None));
                     }
                 }
             },
@@ -312,7 +317,7 @@ impl Judge {
 }
 
 /// The values that a text in a header, path or query may mean.
-pub fn readings(text: &str) -> Vec<Value> {
+pub fn possible_values(text: &str) -> Vec<Value> {
     let mut out = Vec::new();
     if let Ok(value @ (Value::Number(_) | Value::Bool(_) | Value::Null)) = serde_json::from_str(text) {
         out.push(value);
@@ -322,7 +327,10 @@ pub fn readings(text: &str) -> Vec<Value> {
 }
 
 /// The documented body for a media type: by name, else by `type/*`, else by `*/*`.
-fn pick<'m, T>(media: &'m indexmap::IndexMap<String, T>, media_type: &str) -> Option<(&'m str, &'m T)> {
+fn select_media<'m, T>(
+    media: &'m indexmap::IndexMap<String, T>,
+    media_type: &str,
+) -> Option<(&'m str, &'m T)> {
     let family = media_type.split('/').next().unwrap_or_default();
     let wild = format!("{family}/*");
     let find = |wanted: &str| media.iter().find(|(name, _)| essence(name) == wanted);
@@ -333,16 +341,16 @@ fn pick<'m, T>(media: &'m indexmap::IndexMap<String, T>, media_type: &str) -> Op
 }
 
 /// Pointer of the first text in `body` that holds `marker`.
-pub fn find(body: &Value, marker: &str) -> Option<String> {
+pub fn find_text(body: &Value, marker: &str) -> Option<String> {
     match body {
         Value::String(text) => text.contains(marker).then(String::new),
         Value::Array(items) => items
             .iter()
             .enumerate()
-            .find_map(|(index, item)| Some(format!("/{index}{}", find(item, marker)?))),
+            .find_map(|(index, item)| Some(format!("/{index}{}", find_text(item, marker)?))),
         Value::Object(members) => members.iter().find_map(|(name, member)| {
             let name = escape(name);
-            Some(format!("/{name}{}", find(member, marker)?))
+            Some(format!("/{name}{}", find_text(member, marker)?))
         }),
         _ => None,
     }

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{Extra, Kind, Place, Shape};
+use super::super::shape::{AdditionalMembers, Alternatives, JsonType, Shape};
 use super::super::{Document, Error, runner, text};
 
 /// Values nested deeper than this are asked for by schemas that never end.
-const DEEPEST: usize = 24;
+const MAX_DEPTH: usize = 24;
 
 /// The plainest value of the schema at `pointer`.
 pub fn of(document: &Document, pointer: &str) -> Result<Value, Error> {
@@ -16,10 +16,10 @@ pub fn of(document: &Document, pointer: &str) -> Result<Value, Error> {
 /// The plainest value of which the schemas at all `pointers` hold.
 pub fn member(document: &Document, pointers: &[String], depth: usize) -> Result<Value, Error> {
     let name = || pointers.first().cloned().unwrap_or_else(|| "#".to_owned());
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Err(Error::new(name(), "demands values inside values without end"));
     }
-    let place = Place::new(document, pointers)?;
+    let place = Alternatives::new(document, pointers)?;
     let mut last = Error::new(name(), "no value satisfies it");
     for shape in &place.shapes {
         match of_shape(document, shape, depth) {
@@ -33,7 +33,7 @@ pub fn member(document: &Document, pointers: &[String], depth: usize) -> Result<
 /// The plainest value of one shape.
 pub fn of_shape(document: &Document, shape: &Shape<'_>, depth: usize) -> Result<Value, Error> {
     let pointer = || shape.parts.first().map_or_else(|| "#".to_owned(), |part| part.pointer.clone());
-    if let Some(values) = shape.choices() {
+    if let Some(values) = shape.listed_values() {
         return values
             .iter()
             .find(|value| !value.is_null())
@@ -41,23 +41,23 @@ pub fn of_shape(document: &Document, shape: &Shape<'_>, depth: usize) -> Result<
             .cloned()
             .ok_or_else(|| Error::new(pointer(), "its enum and const leave no value"));
     }
-    let kinds = shape.kinds();
-    let kind = kinds.iter().find(|kind| **kind != Kind::Null).or(kinds.first());
+    let types = shape.types();
+    let kind = types.iter().find(|kind| **kind != JsonType::Null).or(types.first());
     let Some(kind) = kind else { return Err(Error::new(pointer(), "its types leave no value")) };
     let value = of_kind(document, shape, *kind, depth);
     // A shape that never ends may still be null.
-    if value.is_err() && kinds.contains(&Kind::Null) { Ok(Value::Null) } else { value }
+    if value.is_err() && types.contains(&JsonType::Null) { Ok(Value::Null) } else { value }
 }
 
 /// The plainest value of one shape that is of `kind`.
-pub fn of_kind(document: &Document, shape: &Shape<'_>, kind: Kind, depth: usize) -> Result<Value, Error> {
+pub fn of_kind(document: &Document, shape: &Shape<'_>, kind: JsonType, depth: usize) -> Result<Value, Error> {
     Ok(match kind {
-        Kind::Null => Value::Null,
-        Kind::Boolean => json!(false),
-        Kind::Integer => json!(integer(shape)),
-        Kind::Number => number(shape),
-        Kind::String => Value::String(string(shape)?),
-        Kind::Array => {
+        JsonType::Null => Value::Null,
+        JsonType::Boolean => json!(false),
+        JsonType::Integer => json!(integer(shape)),
+        JsonType::Number => number(shape),
+        JsonType::String => Value::String(string(shape)?),
+        JsonType::Array => {
             let least = shape.at_least("minItems");
             let mut items: Vec<Value> = Vec::new();
             for index in 0..least {
@@ -65,7 +65,7 @@ pub fn of_kind(document: &Document, shape: &Shape<'_>, kind: Kind, depth: usize)
             }
             Value::Array(items)
         }
-        Kind::Object => {
+        JsonType::Object => {
             let mut out = Map::new();
             for name in shape.required() {
                 out.insert(name.to_owned(), member(document, &shape.member(name), depth + 1)?);
@@ -76,11 +76,11 @@ pub fn of_kind(document: &Document, shape: &Shape<'_>, kind: Kind, depth: usize)
                 }
                 let named = shape.members();
                 let next = named.iter().find(|(name, _)| !out.contains_key(**name));
-                let (name, pointers) = match (next, shape.extra()) {
+                let (name, pointers) = match (next, shape.additional_members()) {
                     (Some((name, pointers)), _) => ((*name).to_owned(), pointers.clone()),
-                    (None, Extra::Welcome(pointers)) => (format!("extra{index}"), pointers),
-                    (None, Extra::Silent) => (format!("extra{index}"), Vec::new()),
-                    (None, Extra::Refused) => break,
+                    (None, AdditionalMembers::Allowed(pointers)) => (format!("extra{index}"), pointers),
+                    (None, AdditionalMembers::Unspecified) => (format!("extra{index}"), Vec::new()),
+                    (None, AdditionalMembers::Forbidden) => break,
                 };
                 out.insert(name, member(document, &pointers, depth + 1)?);
             }
@@ -103,10 +103,10 @@ pub fn item(
         return Ok(plain);
     }
     let pointer = pointers.first().cloned().unwrap_or_else(|| "#".to_owned());
-    let listed: Option<Vec<Value>> = Place::new(document, &pointers)?
+    let listed: Option<Vec<Value>> = Alternatives::new(document, &pointers)?
         .shapes
         .iter()
-        .map(Shape::choices)
+        .map(Shape::listed_values)
         .collect::<Option<Vec<_>>>()
         .map(|all| all.concat());
     if let Some(values) = listed {
@@ -127,7 +127,7 @@ pub fn item(
 }
 
 fn integer(shape: &Shape<'_>) -> i64 {
-    let (low, high) = shape.whole();
+    let (low, high) = shape.integer_range();
     let near = 1.clamp(low, high.max(low));
     match shape.step() {
         Some(step) if step >= 1.0 => {
@@ -140,7 +140,7 @@ fn integer(shape: &Shape<'_>) -> i64 {
 }
 
 fn number(shape: &Shape<'_>) -> Value {
-    let (low, high) = shape.range();
+    let (low, high) = shape.number_range();
     match shape.step() {
         Some(step) => json!((1.0_f64.clamp(low, high) / step).ceil() * step),
         None => json!(1.5_f64.clamp(low, high)),
@@ -153,12 +153,14 @@ fn string(shape: &Shape<'_>) -> Result<String, Error> {
         let length = text.chars().count();
         length >= least && most.is_none_or(|most| length <= most)
     };
-    let patterns: Vec<(String, &str)> =
-        shape.every("pattern").filter_map(|(pointer, value)| Some((pointer, value.as_str()?))).collect();
-    let format = shape.word("format");
+    let patterns: Vec<(String, &str)> = shape
+        .occurrences("pattern")
+        .filter_map(|(pointer, value)| Some((pointer, value.as_str()?)))
+        .collect();
+    let format = shape.text_of("format");
     if let Some((pointer, pattern)) = patterns.first() {
         let beyond = || Error::new(pointer, format!("no text was found that matches {pattern}"));
-        let strategy = text::matching(pattern).ok_or_else(beyond)?;
+        let strategy = text::from_pattern(pattern).ok_or_else(beyond)?;
         let mut runner = runner(0);
         for _ in 0..256 {
             let tree =
@@ -176,7 +178,7 @@ fn string(shape: &Shape<'_>) -> Result<String, Error> {
     }
     let length = sample.chars().count().clamp(least, most.unwrap_or(usize::MAX).max(least));
     let near = [length, least, most.unwrap_or(length)];
-    near.into_iter().find_map(|length| text::sized(format, length)).ok_or_else(|| {
+    near.into_iter().find_map(|length| text::of_length(format, length)).ok_or_else(|| {
         let pointer = shape.parts.first().map_or("#", |part| part.pointer.as_str());
         Error::new(
             pointer,

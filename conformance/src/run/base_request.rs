@@ -1,84 +1,96 @@
-//! Finds the seat of each operation: the request that works, with the steps before it done.
+//! Finds the base of each operation: the request that works, with the steps before it done.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::engine::Engine;
-use super::flow::spots;
-use super::halt::Halt;
+use super::flow::id_locations;
+use super::flow_error::FlowError;
 use super::tenant::Tenant;
 use crate::contract::{Operation, Parameter};
 use crate::draft::{Content, Draft, Payload};
 use crate::flows::Scope;
-use crate::plan::Seat;
-use crate::wire::{Failure, Request};
+use crate::plan::BaseRequest;
+use crate::wire::{Request, SendError};
 
 /// Whether there is a server at all.
-pub async fn reachable(engine: &Engine) -> Result<()> {
+pub async fn ensure_reachable(engine: &Engine) -> Result<()> {
     let request = Request { method: "GET".to_owned(), target: "/".to_owned(), ..Request::default() };
     match engine.client.send(&request).await {
         Ok(_) => Ok(()),
-        Err(Failure::TimeOut) => bail!("{} does not answer", engine.client.base),
-        Err(Failure::Broken(problem) | Failure::Unsendable(problem)) => {
+        Err(SendError::Timeout) => bail!("{} does not answer", engine.client.base),
+        Err(SendError::Connection(problem) | SendError::InvalidRequest(problem)) => {
             bail!("no server answers at {}: {problem}", engine.client.base)
         }
     }
 }
 
-/// The seats of all operations that the server has and the run looks at.
-pub async fn all(engine: &Engine) -> Vec<Seat> {
-    let mut seats = Vec::new();
-    for operation in engine.contract.operations.iter().filter(|operation| engine.chosen(operation)) {
-        if !engine.record.built(&operation.id) {
+/// The base requests of all operations that the server has and the run looks at.
+pub async fn find_all(engine: &Engine) -> Vec<BaseRequest> {
+    let mut base_requests = Vec::new();
+    for operation in engine.contract.operations.iter().filter(|operation| engine.is_selected(operation)) {
+        if !engine.record.is_implemented(&operation.id) {
             continue;
         }
-        match seat(engine, operation).await {
-            Ok(seat) => seats.push(seat),
-            Err(Halt::NotBuilt(needed)) => {
+        match find(engine, operation).await {
+            Ok(base) => base_requests.push(base),
+            Err(FlowError::NotImplemented(needed)) => {
                 let why = format!("it needs {needed}, which the server does not have yet");
-                engine.record.not_built(&operation.id, &why);
+                engine.record.mark_not_implemented(&operation.id, &why);
             }
-            Err(halt) => engine.record.untried(&operation.id, &halt.to_string()),
+            Err(error) => engine.record.mark_untested(&operation.id, &error.to_string()),
         }
     }
-    seats
+    base_requests
 }
 
-async fn seat(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<Seat, Halt> {
-    let failed = |error: anyhow::Error| Halt::Failed(format!("{error:#}"));
-    let Some(tenant) = engine.tenant(0) else { return Err(Halt::Failed("there is no tenant".to_owned())) };
+async fn find(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<BaseRequest, FlowError> {
+    let failed = |error: anyhow::Error| FlowError::Failed(format!("{error:#}"));
+    let Some(tenant) = engine.tenant(0) else {
+        return Err(FlowError::Failed("there is no tenant".to_owned()));
+    };
     let access = &operation.access;
     if !access.anonymous && tenant.credential(operation, None).is_none() {
-        return Err(tenant.without(&access.kinds));
+        return Err(tenant.missing_credential(&access.kinds));
     }
     let Some((workflow, index)) =
         engine.flows.seat(&operation.id, |workflow| workflow.lacks(&tenant.inputs).is_none())
     else {
-        let draft = plain(engine, tenant, operation).map_err(failed)?;
-        return Ok(Seat { flow: None, draft, scope: Scope::default(), other: None, spots: Vec::new() });
+        let draft = request_from_examples(engine, tenant, operation).map_err(failed)?;
+        return Ok(BaseRequest {
+            flow: None,
+            draft,
+            scope: Scope::default(),
+            other_tenant: None,
+            id_locations: Vec::new(),
+        });
     };
     let step = &workflow.steps[index];
-    let scope = engine.steps(tenant, workflow, index).await?;
+    let scope = engine.run_steps(tenant, workflow, index).await?;
     let draft = engine.draft(tenant, step, &scope).map_err(failed)?;
-    let mut other = None;
+    let mut other_tenant = None;
     if let Some(second) = engine.tenant(1)
-        && let Ok(scope) = engine.steps(second, workflow, index).await
+        && let Ok(scope) = engine.run_steps(second, workflow, index).await
     {
-        other = engine.draft(second, step, &scope).ok();
+        other_tenant = engine.draft(second, step, &scope).ok();
     }
     let flow = Some((workflow.workflow_id.clone(), index));
-    Ok(Seat { flow, draft, scope, other, spots: spots(engine, step) })
+    Ok(BaseRequest { flow, draft, scope, other_tenant, id_locations: id_locations(engine, step) })
 }
 
 /// A request made of the contract's examples and, where there are none, of plain values.
-fn plain(engine: &Engine, tenant: &Tenant, operation: &std::sync::Arc<Operation>) -> Result<Draft> {
+fn request_from_examples(
+    engine: &Engine,
+    tenant: &Tenant,
+    operation: &std::sync::Arc<Operation>,
+) -> Result<Draft> {
     let mut draft = Draft::new(operation.clone());
     let value = |examples: &[Value], schema: Option<&String>| -> Result<Value> {
         if let Some(example) = examples.first() {
             return Ok(example.clone());
         }
         match schema {
-            Some(pointer) => Ok(engine.contract.schema(pointer)?.plain()?),
+            Some(pointer) => Ok(engine.contract.schema(pointer)?.minimal()?),
             None => Ok(Value::String("text".to_owned())),
         }
     };
@@ -94,29 +106,29 @@ fn plain(engine: &Engine, tenant: &Tenant, operation: &std::sync::Arc<Operation>
         let content = Content::Value(value(&media.examples, media.schema.as_ref())?);
         draft.body = Some(Payload { media: Some(name.clone()), content });
     }
-    draft.credential = engine.carried(tenant, &draft, None)?;
+    draft.credential = engine.credential_placement(tenant, &draft, None)?;
     Ok(draft)
 }
 
-impl Seat {
+impl BaseRequest {
     /// `draft` as if the steps before had been done for it anew.
-    pub async fn renewed(&self, engine: &Engine, draft: &Draft) -> Option<Draft> {
-        let fresh = self.anew(engine).await?;
-        Some(exchanged(draft, &self.draft, &fresh.draft))
+    pub async fn refresh_draft(&self, engine: &Engine, draft: &Draft) -> Option<Draft> {
+        let fresh = self.refresh(engine).await?;
+        Some(replace_stale_parts(draft, &self.draft, &fresh.draft))
     }
 
-    /// The same seat with the steps before done anew.
-    pub async fn anew(&self, engine: &Engine) -> Option<Self> {
+    /// The same base with the steps before done anew.
+    pub async fn refresh(&self, engine: &Engine) -> Option<Self> {
         let Some((workflow, index)) = &self.flow else { return Some(self.clone()) };
         let (tenant, workflow) = (engine.tenant(0)?, engine.flows.workflow(workflow)?);
-        let scope = engine.steps(tenant, workflow, *index).await.ok()?;
+        let scope = engine.run_steps(tenant, workflow, *index).await.ok()?;
         let draft = engine.draft(tenant, &workflow.steps[*index], &scope).ok()?;
         Some(Self { draft, scope, ..self.clone() })
     }
 }
 
 /// `draft`, a variation of `old`, as a variation of `new`: what it has of `old` it gets of `new`.
-fn exchanged(draft: &Draft, old: &Draft, new: &Draft) -> Draft {
+fn replace_stale_parts(draft: &Draft, old: &Draft, new: &Draft) -> Draft {
     let mut out = draft.clone();
     for (name, value) in &mut out.path {
         if old.path.get(name) == Some(value)
@@ -146,23 +158,23 @@ fn exchanged(draft: &Draft, old: &Draft, new: &Draft) -> Draft {
     } else if let (Some(body), Some(old), Some(new)) = (&mut out.body, old.value(), new.value())
         && let Content::Value(value) = &mut body.content
     {
-        leaves(value, old, new);
+        replace_stale_values(value, old, new);
     }
     out
 }
 
-fn leaves(value: &mut Value, old: &Value, new: &Value) {
+fn replace_stale_values(value: &mut Value, old: &Value, new: &Value) {
     match (value, old, new) {
         (Value::Object(members), Value::Object(old), Value::Object(new)) => {
             for (name, member) in members {
                 if let (Some(old), Some(new)) = (old.get(name), new.get(name)) {
-                    leaves(member, old, new);
+                    replace_stale_values(member, old, new);
                 }
             }
         }
         (Value::Array(items), Value::Array(old), Value::Array(new)) => {
             for ((item, old), new) in items.iter_mut().zip(old).zip(new) {
-                leaves(item, old, new);
+                replace_stale_values(item, old, new);
             }
         }
         (value, old, new) => {
@@ -184,7 +196,7 @@ mod tests {
         let old = json!({ "email": "a@x", "tags": ["t1"], "name": "Ada" });
         let new = json!({ "email": "b@x", "tags": ["t2"], "name": "Ada" });
         let mut value = json!({ "email": "a@x", "tags": ["t1"], "name": "", "more": 1 });
-        leaves(&mut value, &old, &new);
+        replace_stale_values(&mut value, &old, &new);
         assert_eq!(value, json!({ "email": "b@x", "tags": ["t2"], "name": "", "more": 1 }));
     }
 }

@@ -3,22 +3,22 @@
 use serde_json::{Value, json};
 
 use super::engine::Engine;
-use super::witness::Witnesses;
-use crate::contract::{IDEMPOTENCY_KEY, Place};
+use super::state_snapshot::StateSnapshot;
+use crate::checker::Finding;
+use crate::contract::{IDEMPOTENCY_KEY, ParameterLocation};
 use crate::draft::Draft;
-use crate::judge::Finding;
-use crate::plan::Seat;
+use crate::plan::BaseRequest;
 use crate::report::Rule;
-use crate::wire::{Response, cut};
+use crate::wire::{Response, truncate};
 
 /// Tries repeats, where the operation takes a key.
-pub async fn run(engine: &Engine, seat: &Seat) {
-    let operation = &seat.draft.operation;
-    let Some(parameter) = operation.parameter(Place::Header, IDEMPOTENCY_KEY) else { return };
-    if !engine.record.built(&operation.id) || engine.stopped().is_some() {
+pub async fn run(engine: &Engine, base: &BaseRequest) {
+    let operation = &base.draft.operation;
+    let Some(parameter) = operation.parameter(ParameterLocation::Header, IDEMPOTENCY_KEY) else { return };
+    if !engine.record.is_implemented(&operation.id) || engine.stop_reason().is_some() {
         return;
     }
-    let Some(mut draft) = seat.renewed(engine, &seat.draft).await else { return };
+    let Some(mut draft) = base.refresh_draft(engine, &base.draft).await else { return };
     let key = format!("conformance-{}-{}", engine.options.seed, operation.id);
     let unique = chrono::Utc::now().timestamp_micros();
     if draft.set(parameter, Some(&json!(format!("{key}-{unique}")))).is_err() {
@@ -30,23 +30,25 @@ pub async fn run(engine: &Engine, seat: &Seat) {
     if !first.is_success() {
         return;
     }
-    engine.record.checked([Rule::Idempotency]);
-    let mut witnesses = Witnesses::of(engine, std::slice::from_ref(seat)).await;
+    engine.record.count_checks([Rule::Idempotency]);
+    let mut snapshot = StateSnapshot::capture(engine, std::slice::from_ref(base)).await;
     let same = |second: &Response| {
         let equal = second.status == first.status && second.body == first.body;
-        (!equal).then(|| (format!("the first answer again: {}", cut(&first.says(), 200)), second.says()))
+        (!equal).then(|| {
+            (format!("the first answer again: {}", truncate(&first.summary(), 200)), second.summary())
+        })
     };
     if send(engine, &draft, "the same request with the same idempotency key", same).await.is_none() {
         return;
     }
-    if let Some(pointer) = witnesses.difference(engine).await {
+    if let Some(pointer) = snapshot.first_difference(engine).await {
         let seen = || Some(("no second effect".to_owned(), format!("{pointer} changed")));
         send(engine, &draft, "the same request with the same idempotency key", |_| seen()).await;
     }
-    if let Some(other) = other(engine, seat, &draft).await {
-        engine.record.aim(&operation.id, 422);
+    if let Some(other) = different_request(engine, base, &draft).await {
+        engine.record.expect_status(&operation.id, 422);
         let refused = |answer: &Response| {
-            (answer.status != 422).then(|| ("refused with 422".to_owned(), answer.says()))
+            (answer.status != 422).then(|| ("refused with 422".to_owned(), answer.summary()))
         };
         send(engine, &other, "another request with the same idempotency key", refused).await;
     }
@@ -71,9 +73,9 @@ async fn send(
 }
 
 /// A request that is valid and another one: with another body or, where there is none, for something else.
-async fn other(engine: &Engine, seat: &Seat, draft: &Draft) -> Option<Draft> {
+async fn different_request(engine: &Engine, base: &BaseRequest, draft: &Draft) -> Option<Draft> {
     let Some(body) = draft.value() else {
-        let other = seat.renewed(engine, &seat.draft).await?;
+        let other = base.refresh_draft(engine, &base.draft).await?;
         return (other.path != draft.path).then(|| Draft { path: other.path, ..draft.clone() });
     };
     let payload = draft.body.as_ref()?;

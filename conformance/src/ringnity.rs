@@ -34,7 +34,7 @@ pub fn flows(contract: &Contract) -> Result<Flows> {
 
 /// Requests a minute that a server lets each credential send whose limits are to be reached: more than the flows need
 /// that make credentials, and few to be sent in vain.
-pub const TIGHT: u32 = 20;
+pub const LOW_RATE_LIMIT: u32 = 20;
 
 /// Fresh servers with demo tenants, which end with this value.
 #[derive(Debug)]
@@ -46,14 +46,14 @@ pub struct Demo {
 
 /// A fresh server with demo tenants, started from the program `server`, to whose owners Google is this program; and
 /// one beside it whose limits are tight.
-pub fn demo(server: &Path) -> Result<Demo> {
-    let google = Google::start()?;
-    let arguments =
-        ["--google-client-id", Google::CLIENT_ID, "--google-jwks-url", google.keys()].map(str::to_owned);
+pub fn start_demo(server: &Path) -> Result<Demo> {
+    let google = GoogleStub::start()?;
+    let arguments = ["--google-client-id", GoogleStub::CLIENT_ID, "--google-jwks-url", google.jwks_url()]
+        .map(str::to_owned);
     let started = DemoServer::start(server, &arguments)?;
-    let limited = DemoServer::start(server, &["--rate-limit".to_owned(), TIGHT.to_string()])?;
+    let limited = DemoServer::start(server, &["--rate-limit".to_owned(), LOW_RATE_LIMIT.to_string()])?;
     let mut inputs = started.inputs.clone();
-    google.vouch(&mut inputs, Utc::now())?;
+    google.add_tokens(&mut inputs, Utc::now())?;
     inputs["limited"] = limited.inputs.clone();
     Ok(Demo { inputs, _servers: [started, limited] })
 }
@@ -61,14 +61,14 @@ pub fn demo(server: &Path) -> Result<Demo> {
 /// Google as far as a server sees it that was told the address of its keys. The real one signs for nobody else, so
 /// that without this no run could sign in.
 #[derive(Debug)]
-pub struct Google(Issuer);
+pub struct GoogleStub(Issuer);
 
-impl Google {
+impl GoogleStub {
     /// What the server is called at it.
     pub const CLIENT_ID: &str = "conformance.apps.googleusercontent.com";
 
     /// How long its tokens are good: longer than any run. Those of the real one are good for an hour.
-    const LIFE: Duration = Duration::days(7);
+    const TOKEN_LIFETIME: Duration = Duration::days(7);
 
     /// Has its keys ready.
     pub fn start() -> Result<Self> {
@@ -76,18 +76,18 @@ impl Google {
     }
 
     /// Where its keys are.
-    pub fn keys(&self) -> &str {
+    pub fn jwks_url(&self) -> &str {
         &self.0.url
     }
 
     /// Puts its ID tokens into the inputs of both tenants: for their owners, and ones that must not let them in.
-    pub fn vouch(&self, inputs: &mut Value, now: DateTime<Utc>) -> Result<()> {
+    pub fn add_tokens(&self, inputs: &mut Value, now: DateTime<Utc>) -> Result<()> {
         inputs["google"] = self.tokens(&inputs["owner"]["email"], 1, now)?;
         let other = &mut inputs["otherTenant"];
         other["google"] = self.tokens(&other["owner"]["email"], 2, now)?;
         if let Some(refused) = inputs.get_mut("refused") {
             let token = |email: &Value, number| {
-                self.0.key.token(&Self::claims("owner", number, email, now + Self::LIFE))
+                self.0.key.token(&Self::claims("owner", number, email, now + Self::TOKEN_LIFETIME))
             };
             refused["closedOwnersToken"] = token(&refused["closed"]["owner"]["email"], 3)?.into();
             refused["formerOwnersToken"] = token(&refused["owner"]["email"], 4)?.into();
@@ -100,7 +100,7 @@ impl Google {
             "iss": "https://accounts.google.com", "aud": Self::CLIENT_ID, "azp": Self::CLIENT_ID,
             "sub": format!("{account}-{number}"), "email": email, "email_verified": true,
             "name": "Ada Lovelace", "picture": "https://lh3.googleusercontent.com/a/ada",
-            "iat": (end - Self::LIFE).timestamp(), "exp": end.timestamp(),
+            "iat": (end - Self::TOKEN_LIFETIME).timestamp(), "exp": end.timestamp(),
         })
     }
 
@@ -108,7 +108,7 @@ impl Google {
         let claims =
             |account: &str, email: &Value, end: DateTime<Utc>| Self::claims(account, number, email, end);
         let key = &self.0.key;
-        let good = claims("owner", owner, now + Self::LIFE);
+        let good = claims("owner", owner, now + Self::TOKEN_LIFETIME);
         let with = |name: &str, value: Value| {
             let mut changed = good.clone();
             changed[name] = value;
@@ -116,8 +116,8 @@ impl Google {
         };
         Ok(json!({
             "idToken": key.token(&good)?,
-            "newcomersToken": key.token(&claims("newcomer", &json!("newcomer@google.example"), now + Self::LIFE))?,
-            "otherAccountsToken": key.token(&claims("namesake", owner, now + Self::LIFE))?,
+            "newcomersToken": key.token(&claims("newcomer", &json!("newcomer@google.example"), now + Self::TOKEN_LIFETIME))?,
+            "otherAccountsToken": key.token(&claims("namesake", owner, now + Self::TOKEN_LIFETIME))?,
             "unverifiedToken": with("email_verified", json!(false))?,
             "otherClientsToken": with("aud", json!("somebody-elses.apps.googleusercontent.com"))?,
             "expiredToken": key.token(&claims("owner", owner, now - Duration::hours(1)))?,
