@@ -13,11 +13,11 @@ use diesel::{
 };
 
 use crate::{
+    changes::set_if_some,
     engine::{Conn, Stamp, StoreResult, TextList, on_engine, to_stored_precision},
     ids::{ContactId, TenantId},
     page::{Page, PageRequest},
     schema::{contact_tags, contact_totals, contacts},
-    tenants::set,
 };
 
 /// Rows over which a tenant's number of contacts is spread: so many that writers who come at once seldom meet in one.
@@ -299,12 +299,12 @@ fn contact_change(
     now: DateTime<Utc>,
 ) -> StoreResult<Contact> {
     let changes = changes.clone();
-    set(&mut contact.external_id, changes.external_id);
-    set(&mut contact.name, changes.name);
-    set(&mut contact.phone, changes.phone);
-    set(&mut contact.email, changes.email);
-    set(&mut contact.company, changes.company);
-    set(&mut contact.notes, changes.notes);
+    set_if_some(&mut contact.external_id, changes.external_id);
+    set_if_some(&mut contact.name, changes.name);
+    set_if_some(&mut contact.phone, changes.phone);
+    set_if_some(&mut contact.email, changes.email);
+    set_if_some(&mut contact.company, changes.company);
+    set_if_some(&mut contact.notes, changes.notes);
     if let Some(tags) = changes.tags.map(each_once) {
         let gone: Vec<&String> = contact.tags.iter().filter(|tag| !tags.contains(tag)).collect();
         let new: Vec<String> = tags.iter().filter(|tag| !contact.tags.contains(tag)).cloned().collect();

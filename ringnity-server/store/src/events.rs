@@ -8,10 +8,11 @@
 use chrono::{DateTime, Utc};
 use diesel::{dsl::sql, insert_into, prelude::*, select, sql_types::BigInt, update};
 
+pub use crate::engine::EventPosition;
 use crate::{
-    engine::{Conn, Stamp, StoreError, StoreResult},
-    ids::{EventId, JobId, TenantId},
-    schema::{events, jobs},
+    engine::{Conn, Stamp, StoreResult},
+    ids::{EventId, TenantId},
+    schema::events,
 };
 
 /// What can happen, by the names that are stored. They stay, so one is never given another meaning. Whoever tells others
@@ -94,76 +95,6 @@ pub fn event_forget(c: &mut Conn, tenant: &TenantId, subject: &str, payload: &st
         .filter(events::subject.eq(subject))
         .set(events::payload.eq(payload))
         .execute(c)?)
-}
-
-/// How far a reader of the outbox has come.
-///
-/// Transactions come first, then sequences: a transaction may take a low sequence and commit late, but once all
-/// transactions up to one have ended, nothing can appear below it any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EventPosition {
-    transaction_id: i64,
-    sequence: i64,
-}
-
-/// What a position is kept under.
-const TRANSACTION: &str = "transaction";
-const SEQUENCE: &str = "sequence";
-
-impl EventPosition {
-    /// Before the first event.
-    pub const START: EventPosition = EventPosition { transaction_id: i64::MIN, sequence: 0 };
-
-    /// As it is kept in a job: JSON text.
-    pub fn to_payload(self) -> String {
-        serde_json::json!({ TRANSACTION: self.transaction_id, SEQUENCE: self.sequence }).to_string()
-    }
-
-    /// As it was kept in a job; nothing kept is before the first event.
-    pub fn from_payload(payload: &str) -> StoreResult<EventPosition> {
-        let kept: serde_json::Value =
-            serde_json::from_str(payload).map_err(|error| StoreError::Corrupt(Box::new(error)))?;
-        if kept.as_object().is_some_and(serde_json::Map::is_empty) {
-            return Ok(EventPosition::START);
-        }
-        let number = |name: &str| kept.get(name).and_then(serde_json::Value::as_i64);
-        match (number(TRANSACTION), number(SEQUENCE)) {
-            (Some(transaction_id), Some(sequence)) => Ok(EventPosition { transaction_id, sequence }),
-            _ => Err(StoreError::Corrupt(format!("a place in the outbox is kept as {payload}").into())),
-        }
-    }
-}
-
-/// Makes the events of a database fit for the PostgreSQL that it is on, and with them the places of their readers.
-///
-/// A database that was dumped and restored elsewhere brings numbers of transactions that its new server has not come
-/// to: its events would not be read until then, and new ones would come before places that readers have reached.
-/// They all move below zero, in the same order. Called when a store opens, under the lock of migrations.
-pub(crate) fn settle_restored(c: &mut PgConnection) -> StoreResult<()> {
-    // In one statement, so of one snapshot: what is seen in it was written before whatever is to come.
-    let foreign: Option<i64> = events::table
-        .filter(
-            events::transaction_id.ge(sql::<BigInt>("pg_snapshot_xmax(pg_current_snapshot())::text::bigint")),
-        )
-        .order(events::transaction_id.desc())
-        .select(events::transaction_id)
-        .first(c)
-        .optional()?;
-    let Some(newest) = foreign else { return Ok(()) };
-    let by = newest + 1;
-    update(events::table).set(events::transaction_id.eq(events::transaction_id - by)).execute(c)?;
-    let places: Vec<(JobId, String)> = jobs::table
-        .filter(jobs::payload.like(format!("%\"{TRANSACTION}\":%")))
-        .select((jobs::id, jobs::payload))
-        .load(c)?;
-    for (id, payload) in places {
-        // Another job's payload may have such a member, too.
-        let Ok(place) = EventPosition::from_payload(&payload) else { continue };
-        let place = EventPosition { transaction_id: place.transaction_id.saturating_sub(by), ..place };
-        update(jobs::table.find(id)).set(jobs::payload.eq(place.to_payload())).execute(c)?;
-    }
-    tracing::info!("the database comes from another PostgreSQL: its events were numbered anew");
-    Ok(())
 }
 
 /// The events of all tenants after that position, in order, at most `limit` of them, each with its position.

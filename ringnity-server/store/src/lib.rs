@@ -15,6 +15,7 @@
 //! # Ok(()) }
 //! ```
 
+mod changes;
 pub mod contacts;
 mod engine;
 pub mod events;

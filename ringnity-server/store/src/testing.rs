@@ -367,7 +367,7 @@ fn template() -> String {
             .batch_execute(&format!("CREATE DATABASE {making} TEMPLATE template0"))
             .expect("a new template");
         let mut conn = connect(&url_of(&making));
-        migrate::postgres(&mut conn).expect("migrations");
+        migrate::migrate_postgres(&mut conn).expect("migrations");
         drop(conn);
         // Whoever finds the name finds a finished template.
         server

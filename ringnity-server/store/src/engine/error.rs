@@ -5,7 +5,8 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 
-use crate::engine::postgres::STANDBY;
+/// Part of PostgreSQL's message when a write is begun on a standby.
+pub(crate) const HOT_STANDBY: &str = "in a hot standby";
 
 /// Boxed cause of an error.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -208,7 +209,7 @@ fn by_message(error: DieselError) -> StoreError {
         || has("system is shutting down")
         || has("system is starting up")
         || has("in recovery mode")
-        || has(STANDBY)
+        || has(HOT_STANDBY)
     {
         StoreError::Unavailable(Box::new(error))
     } else if has("disk image is malformed") || has("file is not a database") {

@@ -12,9 +12,12 @@ use diesel::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::{
-    engine::error::{Cause, StoreError},
-    events,
+use crate::engine::{
+    config::{Place, StoreConfig},
+    error::{Cause, StoreError},
+    event_position::renumber_restored_events,
+    postgres,
+    sqlite::{self, Use},
 };
 
 pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -39,7 +42,7 @@ pub struct MigrationState {
 impl MigrationState {
     /// What a database has that has recorded these versions.
     pub fn of_versions(versions: &[String]) -> Result<MigrationState, StoreError> {
-        Ok(state_of(&names::<Sqlite>(&SQLITE)?, versions))
+        Ok(state_from(&names::<Sqlite>(&SQLITE)?, versions))
     }
 
     /// The newest migration that it has, if any.
@@ -56,19 +59,32 @@ impl MigrationState {
     }
 }
 
+/// Which migrations the database has and lacks. An SQLite file that is missing is [`StoreError::Missing`].
+pub(crate) fn state_of(config: &StoreConfig) -> Result<MigrationState, StoreError> {
+    match &config.place {
+        Place::Sqlite(path) => {
+            if !path.exists() {
+                return Err(StoreError::Missing(config.describe()));
+            }
+            sqlite_state(sqlite::open(path, Use::Write)?.sqlite()?)
+        }
+        Place::Postgres(url) => postgres_state(postgres::open(url)?.postgres()?),
+    }
+}
+
 /// What the database has and lacks. Leaves no trace in one that was never migrated: the table of migrations is made by
 /// whoever asks for its rows, so its rows are asked for only where it is.
 pub(crate) fn postgres_state(conn: &mut PgConnection) -> Result<MigrationState, StoreError> {
     let has = "SELECT count(*) AS count FROM pg_tables WHERE schemaname = current_schema() \
                AND tablename = '__diesel_schema_migrations'";
     let there = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
-    state(conn, POSTGRES, there)
+    state_on(conn, POSTGRES, there)
 }
 
 pub(crate) fn sqlite_state(conn: &mut SqliteConnection) -> Result<MigrationState, StoreError> {
     let has = "SELECT count(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
     let there = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
-    state(conn, SQLITE, there)
+    state_on(conn, SQLITE, there)
 }
 
 #[derive(QueryableByName)]
@@ -77,7 +93,11 @@ struct Count {
     count: i64,
 }
 
-fn state<C, DB>(conn: &mut C, source: EmbeddedMigrations, there: bool) -> Result<MigrationState, StoreError>
+fn state_on<C, DB>(
+    conn: &mut C,
+    source: EmbeddedMigrations,
+    there: bool,
+) -> Result<MigrationState, StoreError>
 where
     C: MigrationHarness<DB>,
     DB: Backend,
@@ -85,7 +105,7 @@ where
 {
     let applied = if there { conn.applied_migrations().map_err(failed)? } else { Vec::new() };
     let versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
-    Ok(state_of(&names::<DB>(&source)?, &versions))
+    Ok(state_from(&names::<DB>(&source)?, &versions))
 }
 
 /// Brings an empty database to where a version of this program left it that knew only the first migrations.
@@ -121,7 +141,7 @@ where
     Ok(names)
 }
 
-fn state_of(ours: &[(String, String)], versions: &[String]) -> MigrationState {
+fn state_from(ours: &[(String, String)], versions: &[String]) -> MigrationState {
     let (applied, pending) =
         ours.iter().cloned().partition::<Vec<_>, _>(|(version, _)| versions.contains(version));
     let mut unknown: Vec<String> =
@@ -133,7 +153,7 @@ fn state_of(ours: &[(String, String)], versions: &[String]) -> MigrationState {
 
 /// Readers of running nodes may hold tables in another order than a migration takes them. PostgreSQL then ends one of
 /// the two, and if that is the migration it has changed nothing and begins anew.
-pub(crate) fn postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
+pub(crate) fn migrate_postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
     let mut tries = 0;
     loop {
         let migrated = locked(conn, POSTGRES_LOCK, |conn| {
@@ -143,7 +163,7 @@ pub(crate) fn postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreErro
                 conn.batch_execute("LOCK TABLE ONLY __diesel_schema_migrations IN ACCESS EXCLUSIVE MODE")?;
             }
             let applied = pending(conn, POSTGRES)?;
-            events::settle_restored(conn)?;
+            renumber_restored_events(conn)?;
             Ok(applied)
         });
         match migrated {
@@ -157,7 +177,7 @@ pub(crate) fn postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreErro
 
 /// Foreign keys are off on this connection, for SQLite changes a table by making a new one; so they are checked
 /// by hand before the commit.
-pub(crate) fn sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+pub(crate) fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
     locked(conn, SQLITE_LOCK, |conn| {
         let applied = pending(conn, SQLITE)?;
         if !applied.is_empty() {
@@ -208,7 +228,7 @@ where
 {
     let applied = conn.applied_migrations().map_err(failed)?;
     let versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
-    let state = state_of(&names::<DB>(&source)?, &versions);
+    let state = state_from(&names::<DB>(&source)?, &versions);
     state.refuse_newer()?;
     conn.run_pending_migrations(source).map_err(failed)?;
     Ok(state.pending)

@@ -3,6 +3,7 @@
 mod config;
 mod conn;
 mod error;
+mod event_position;
 pub(crate) mod file_owner;
 mod load;
 pub(crate) mod migrate;
@@ -23,6 +24,7 @@ pub use self::{
     config::{Engine, StoreConfig},
     conn::Conn,
     error::{StoreError, StoreResult, constraint},
+    event_position::EventPosition,
     load::Load,
     migrate::MigrationState,
     types::to_stored_precision,
@@ -32,7 +34,6 @@ use self::{
     sqlite::{InUse, Use},
     writer::Writer,
 };
-use crate::maintenance;
 
 /// How long what is wanted soon waits for its turn.
 const SOON: Duration = Duration::from_secs(1);
@@ -83,8 +84,8 @@ impl Store {
     pub async fn migrate(config: &StoreConfig) -> Result<Vec<String>, StoreError> {
         let config = config.clone();
         off_the_async_threads(move || match &config.place {
-            Place::Sqlite(path) => migrate::sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?),
-            Place::Postgres(url) => migrate::postgres(postgres::open(url)?.postgres()?),
+            Place::Sqlite(path) => migrate::migrate_sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?),
+            Place::Postgres(url) => migrate::migrate_postgres(postgres::open(url)?.postgres()?),
         })
         .await
     }
@@ -224,13 +225,13 @@ where
 fn open(config: StoreConfig) -> Result<Inner, StoreError> {
     let link = match &config.place {
         Place::Sqlite(path) => {
-            let applied = migrate::sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?)?;
+            let applied = migrate::migrate_sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?)?;
             log_migrations(&config, &applied);
             None
         }
         Place::Postgres(url) => {
             let mut link = postgres::open(url)?;
-            let applied = migrate::postgres(link.postgres()?)?;
+            let applied = migrate::migrate_postgres(link.postgres()?)?;
             log_migrations(&config, &applied);
             postgres::limit(&mut link)?;
             Some(link)
@@ -240,7 +241,7 @@ fn open(config: StoreConfig) -> Result<Inner, StoreError> {
 }
 
 fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
-    let state = maintenance::state(&config)?;
+    let state = migrate::state_of(&config)?;
     state.refuse_newer()?;
     if state.pending.is_empty() {
         connect(config, None)

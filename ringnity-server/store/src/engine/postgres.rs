@@ -19,12 +19,9 @@ use diesel::{
 use crate::engine::{
     config::without_password,
     conn::{Conn, Failure, Link, failure_of, panic_words, went_on_after},
-    error::StoreError,
+    error::{HOT_STANDBY, StoreError},
     pool::Pool,
 };
-
-/// What a standby says to whoever begins a write.
-pub(crate) const STANDBY: &str = "in a hot standby";
 
 /// Attempts that run beside other writers, before one that runs alone.
 const TOGETHER: u32 = 5;
@@ -202,7 +199,7 @@ where
         link.postgres().and_then(|conn| Ok(AnsiTransactionManager::begin_transaction_sql(conn, begin)?));
     if let Err(error) = begun {
         // Nothing has happened yet, so a new connection is the cure of most illnesses.
-        let refused = matches!(error, StoreError::Busy(_)) || error.to_string().contains(STANDBY);
+        let refused = matches!(error, StoreError::Busy(_)) || error.to_string().contains(HOT_STANDBY);
         return if refused { Outcome::Refused(error) } else { Outcome::Lost(error) };
     }
     let result = match catch_unwind(AssertUnwindSafe(|| work(&mut link.conn))) {

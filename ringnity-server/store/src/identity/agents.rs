@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
+    changes::set_if_some,
     engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
     ids::{AgentId, DepartmentId, TenantId},
     schema::{agents, departments},
-    tenants::set,
 };
 
 /// A member of a tenant's staff.
@@ -172,13 +172,13 @@ pub fn agent_update(
 ) -> StoreResult<Option<Agent>> {
     let Some(mut agent) = agent_get(c, tenant, id)? else { return Ok(None) };
     let changes = changes.clone();
-    set(&mut agent.username, changes.username);
-    set(&mut agent.password_hash, changes.password_hash);
-    set(&mut agent.name, changes.name);
-    set(&mut agent.email, changes.email);
-    set(&mut agent.role, changes.role);
-    set(&mut agent.department_id, changes.department_id);
-    set(&mut agent.is_active, changes.is_active);
+    set_if_some(&mut agent.username, changes.username);
+    set_if_some(&mut agent.password_hash, changes.password_hash);
+    set_if_some(&mut agent.name, changes.name);
+    set_if_some(&mut agent.email, changes.email);
+    set_if_some(&mut agent.role, changes.role);
+    set_if_some(&mut agent.department_id, changes.department_id);
+    set_if_some(&mut agent.is_active, changes.is_active);
     agent.updated_at = to_stored_precision(now);
     update(agents::table.find((tenant, id))).set(agent.clone()).execute(c)?;
     Ok(Some(agent))

@@ -5,10 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
+    changes::set_if_some,
     engine::{Conn, MaybeStamp, Stamp, StoreResult, TextList, to_stored_precision},
     ids::{OauthClientId, TenantId},
     schema::oauth_clients,
-    tenants::set,
 };
 
 /// `last_used_at` is this exact and no more, so that using a client is not a write for each request.
@@ -172,13 +172,13 @@ pub fn oauth_client_update(
 ) -> StoreResult<Option<OauthClient>> {
     let Some(mut client) = oauth_client_get(c, tenant, id)? else { return Ok(None) };
     let changes = changes.clone();
-    set(&mut client.name, changes.name);
-    set(&mut client.client_type, changes.client_type);
-    set(&mut client.secret_hash, changes.secret_hash);
-    set(&mut client.redirect_uris, changes.redirect_uris);
-    set(&mut client.allowed_scopes, changes.allowed_scopes);
-    set(&mut client.require_pkce, changes.require_pkce);
-    set(&mut client.revoked_at, changes.revoked_at.map(|at| at.map(to_stored_precision)));
+    set_if_some(&mut client.name, changes.name);
+    set_if_some(&mut client.client_type, changes.client_type);
+    set_if_some(&mut client.secret_hash, changes.secret_hash);
+    set_if_some(&mut client.redirect_uris, changes.redirect_uris);
+    set_if_some(&mut client.allowed_scopes, changes.allowed_scopes);
+    set_if_some(&mut client.require_pkce, changes.require_pkce);
+    set_if_some(&mut client.revoked_at, changes.revoked_at.map(|at| at.map(to_stored_precision)));
     client.updated_at = to_stored_precision(now);
     update(oauth_clients::table.find((tenant, id))).set(client.clone()).execute(c)?;
     Ok(Some(client))

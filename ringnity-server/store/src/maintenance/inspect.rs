@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    QueryableByName, RunQueryDsl,
-    sql_types::{BigInt, Text},
-};
+use diesel::{QueryableByName, RunQueryDsl};
 
-use super::{postgres, state};
+use super::{
+    postgres,
+    scalars::{Counts, counts, number, text},
+    sqlite::{sqlite_damage, sqlite_orphans},
+};
 use crate::{
     engine::{
         Conn, Place, Stamp, StoreConfig, StoreResult,
-        migrate::MigrationState,
+        migrate::{self, MigrationState},
         off_the_async_threads, postgres as pg,
         sqlite::{self, Use},
     },
@@ -42,17 +43,6 @@ pub struct Inspection {
     pub backlog: Option<Backlog>,
 }
 
-/// How many of something a database holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Counts {
-    pub tenants: i64,
-    pub platform_admins: i64,
-    pub agents: i64,
-    pub contacts: i64,
-    pub events: i64,
-}
-
 /// Looks at the whole database; `now` is the caller's clock.
 pub async fn inspect(
     config: &StoreConfig,
@@ -60,7 +50,7 @@ pub async fn inspect(
 ) -> StoreResult<Inspection> {
     let config = config.clone();
     off_the_async_threads(move || {
-        let migrations = state(&config)?;
+        let migrations = migrate::state_of(&config)?;
         let mut link = match &config.place {
             Place::Sqlite(path) => sqlite::open(path, Use::Read)?,
             Place::Postgres(url) => pg::open(url)?,
@@ -102,27 +92,6 @@ pub async fn inspect(
     .await
 }
 
-/// What `PRAGMA quick_check` or `integrity_check` finds.
-pub(super) fn sqlite_damage(c: &mut Conn, check: &str) -> StoreResult<Vec<String>> {
-    let found = words(c, &format!("SELECT {check} AS word FROM pragma_{check}()"))?;
-    Ok(found.into_iter().filter(|word| word != "ok").collect())
-}
-
-/// Tables with rows that refer to nothing.
-pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
-    words(c, "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()")
-}
-
-pub(super) fn counts(c: &mut Conn) -> StoreResult<Counts> {
-    Ok(Counts {
-        tenants: number(c, "SELECT count(*) AS n FROM tenants")?,
-        platform_admins: number(c, "SELECT count(*) AS n FROM platform_admins")?,
-        agents: number(c, "SELECT count(*) AS n FROM agents")?,
-        contacts: number(c, "SELECT count(*) AS n FROM contacts")?,
-        events: number(c, "SELECT count(*) AS n FROM events")?,
-    })
-}
-
 fn clock(c: &mut Conn) -> StoreResult<DateTime<Utc>> {
     #[derive(QueryableByName)]
     struct Row {
@@ -136,29 +105,4 @@ fn clock(c: &mut Conn) -> StoreResult<DateTime<Utc>> {
         Conn::Postgres(c) => diesel::sql_query("SELECT clock_timestamp() AS at").get_result(c)?,
     };
     Ok(row.at.into())
-}
-
-#[derive(QueryableByName)]
-struct Word {
-    #[diesel(sql_type = Text)]
-    word: String,
-}
-
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-}
-
-pub(super) fn words(c: &mut Conn, sql: &str) -> StoreResult<Vec<String>> {
-    let found: Vec<Word> = diesel::sql_query(sql).load(c)?;
-    Ok(found.into_iter().map(|row| row.word).collect())
-}
-
-pub(super) fn text(c: &mut Conn, sql: &str) -> StoreResult<String> {
-    Ok(diesel::sql_query(sql).get_result::<Word>(c)?.word)
-}
-
-pub(super) fn number(c: &mut Conn, sql: &str) -> StoreResult<i64> {
-    Ok(diesel::sql_query(sql).get_result::<Number>(c)?.n)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
-use super::inspect::{Counts, counts, number, text, words};
+use super::scalars::{Counts, counts, number, text, words};
 use crate::engine::{
     Conn, Link, Place, StoreConfig, StoreError, StoreResult,
     migrate::{self, MigrationState},

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
+    changes::set_if_some,
     engine::{Conn, MaybeStamp, Stamp, StoreResult, on_engine, to_stored_precision},
     ids::{PlanId, TenantId},
     page::{Page, PageRequest},
@@ -201,28 +202,21 @@ pub fn tenant_update(
 ) -> StoreResult<Option<Tenant>> {
     let Some(mut tenant) = tenant_get(c, id)? else { return Ok(None) };
     let changes = changes.clone();
-    set(&mut tenant.slug, changes.slug);
-    set(&mut tenant.public_key, changes.public_key);
-    set(&mut tenant.name, changes.name);
-    set(&mut tenant.company_name, changes.company_name);
-    set(&mut tenant.email, changes.email);
-    set(&mut tenant.phone, changes.phone);
-    set(&mut tenant.industry, changes.industry);
-    set(&mut tenant.logo_url, changes.logo_url);
-    set(&mut tenant.timezone, changes.timezone);
-    set(&mut tenant.is_active, changes.is_active);
-    set(&mut tenant.onboarding_completed, changes.onboarding_completed);
-    set(&mut tenant.plan_id, changes.plan_id);
+    set_if_some(&mut tenant.slug, changes.slug);
+    set_if_some(&mut tenant.public_key, changes.public_key);
+    set_if_some(&mut tenant.name, changes.name);
+    set_if_some(&mut tenant.company_name, changes.company_name);
+    set_if_some(&mut tenant.email, changes.email);
+    set_if_some(&mut tenant.phone, changes.phone);
+    set_if_some(&mut tenant.industry, changes.industry);
+    set_if_some(&mut tenant.logo_url, changes.logo_url);
+    set_if_some(&mut tenant.timezone, changes.timezone);
+    set_if_some(&mut tenant.is_active, changes.is_active);
+    set_if_some(&mut tenant.onboarding_completed, changes.onboarding_completed);
+    set_if_some(&mut tenant.plan_id, changes.plan_id);
     tenant.updated_at = to_stored_precision(now);
     update(tenants::table.find(id)).set(tenant.clone()).execute(c)?;
     Ok(Some(tenant))
-}
-
-/// Puts a new value in place, where there is one.
-pub(crate) fn set<T>(field: &mut T, change: Option<T>) {
-    if let Some(value) = change {
-        *field = value;
-    }
 }
 
 /// The domains that may carry the tenant's widget, in alphabetical order.

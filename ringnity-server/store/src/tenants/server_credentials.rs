@@ -4,10 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
+    changes::set_if_some,
     engine::{Conn, MaybeStamp, Stamp, StoreResult, TextList, to_stored_precision},
     ids::{ServerCredentialId, TenantId},
     schema::server_credentials,
-    tenants::set,
 };
 
 /// `last_used_at` is this exact and no more, so that using a key is not a write for each request.
@@ -162,10 +162,10 @@ pub fn server_credential_update(
 ) -> StoreResult<Option<ServerCredential>> {
     let Some(mut credential) = server_credential_get(c, tenant, id)? else { return Ok(None) };
     let changes = changes.clone();
-    set(&mut credential.name, changes.name);
-    set(&mut credential.environment, changes.environment);
-    set(&mut credential.scopes, changes.scopes);
-    set(&mut credential.is_active, changes.is_active);
+    set_if_some(&mut credential.name, changes.name);
+    set_if_some(&mut credential.environment, changes.environment);
+    set_if_some(&mut credential.scopes, changes.scopes);
+    set_if_some(&mut credential.is_active, changes.is_active);
     server_credential_put(c, credential, now).map(Some)
 }
 

@@ -7,9 +7,9 @@ use std::{
 
 use diesel::{QueryableByName, RunQueryDsl, connection::AnsiTransactionManager, sql_types::Text};
 
-use super::inspect::{Counts, counts, sqlite_damage, sqlite_orphans};
+use super::scalars::{Counts, counts, number, words};
 use crate::engine::{
-    Link, StoreError, StoreResult,
+    Conn, Link, StoreError, StoreResult,
     migrate::{self, MigrationState},
     off_the_async_threads,
     sqlite::{self, Use},
@@ -59,7 +59,7 @@ pub async fn sqlite_check(file: &Path) -> StoreResult<FileFacts> {
         }
         let marked =
             "SELECT count(*) AS n FROM sqlite_master WHERE name IN ('__diesel_schema_migrations', 'tenants')";
-        if super::inspect::number(&mut link.conn, marked)? < 2 {
+        if number(&mut link.conn, marked)? < 2 {
             return Err(StoreError::Missing(file.display().to_string()));
         }
         let migrations = migrate::sqlite_state(link.sqlite()?)?;
@@ -68,6 +68,17 @@ pub async fn sqlite_check(file: &Path) -> StoreResult<FileFacts> {
         Ok(FileFacts { migrations, counts })
     })
     .await
+}
+
+/// What `PRAGMA quick_check` or `integrity_check` finds.
+pub(super) fn sqlite_damage(c: &mut Conn, check: &str) -> StoreResult<Vec<String>> {
+    let found = words(c, &format!("SELECT {check} AS word FROM pragma_{check}()"))?;
+    Ok(found.into_iter().filter(|word| word != "ok").collect())
+}
+
+/// Tables with rows that refer to nothing.
+pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
+    words(c, "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()")
 }
 
 /// An SQLite file that nobody else can read or write until this is dropped.
