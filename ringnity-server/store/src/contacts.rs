@@ -14,7 +14,7 @@ use diesel::{
 
 use crate::{
     changes::set_if_some,
-    engine::{Conn, Stamp, StoreResult, TextList, on_engine, to_stored_precision},
+    engine::{Conn, DbTimestamp, StoreResult, TextList, on_engine, to_stored_precision},
     ids::{ContactId, TenantId},
     page::{Page, PageRequest},
     schema::{contact_tags, contact_totals, contacts},
@@ -55,10 +55,10 @@ pub struct Contact {
     /// Where it came from.
     pub source: Option<String>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -349,8 +349,8 @@ struct Values<'a> {
     notes: Option<&'a str>,
     source: Option<&'a str>,
     search_text: String,
-    created_at: Stamp,
-    updated_at: Stamp,
+    created_at: DbTimestamp,
+    updated_at: DbTimestamp,
 }
 
 fn values(contact: &Contact) -> Values<'_> {

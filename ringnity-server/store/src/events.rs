@@ -10,7 +10,7 @@ use diesel::{dsl::sql, insert_into, prelude::*, select, sql_types::BigInt, updat
 
 pub use crate::engine::EventPosition;
 use crate::{
-    engine::{Conn, Stamp, StoreResult},
+    engine::{Conn, DbTimestamp, StoreResult},
     ids::{EventId, TenantId},
     schema::events,
 };
@@ -59,7 +59,7 @@ pub struct Event {
     /// What happened, as JSON text; of a subject that was deleted since, no more than its id.
     pub payload: String,
     /// When it happened.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
 }
 
@@ -80,7 +80,7 @@ pub fn event_append(
             events::name.eq(name.as_str()),
             events::subject.eq(subject),
             events::payload.eq(payload),
-            events::created_at.eq(Stamp::from(now)),
+            events::created_at.eq(DbTimestamp::from(now)),
         ))
         .execute(c)?;
     Ok(())
@@ -131,7 +131,7 @@ pub fn event_list_ready(
 
 /// When the tenant's newest event was.
 pub fn event_last_at(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<DateTime<Utc>>> {
-    let last: Option<Stamp> = events::table
+    let last: Option<DbTimestamp> = events::table
         .filter(events::tenant_id.eq(tenant))
         .order(events::created_at.desc())
         .select(events::created_at)

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, MaybeStamp, Stamp, StoreError, StoreResult, on_engine, to_stored_precision},
+    engine::{
+        Conn, DbTimestamp, NullableDbTimestamp, StoreError, StoreResult, on_engine, to_stored_precision,
+    },
     schema::idempotency_keys,
 };
 
@@ -19,10 +21,10 @@ pub struct Earlier {
     /// Its answer, encrypted; `None` while it runs.
     pub answer: Option<String>,
     /// Until when it counts as running, where it runs outside a transaction.
-    #[diesel(deserialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp)]
     pub lapses_at: Option<DateTime<Utc>>,
     /// Until when it is remembered.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub expires_at: DateTime<Utc>,
 }
 
@@ -51,9 +53,9 @@ pub fn idempotency_claim(
     let row = (
         idempotency_keys::id.eq(id),
         idempotency_keys::request_hash.eq(request_hash),
-        idempotency_keys::lapses_at.eq(MaybeStamp::from(lapses_at)),
-        idempotency_keys::created_at.eq(Stamp::from(now)),
-        idempotency_keys::expires_at.eq(Stamp::from(expires_at)),
+        idempotency_keys::lapses_at.eq(NullableDbTimestamp::from(lapses_at)),
+        idempotency_keys::created_at.eq(DbTimestamp::from(now)),
+        idempotency_keys::expires_at.eq(DbTimestamp::from(expires_at)),
     );
     // Not a plain insert: PostgreSQL answers a row that came in between with "run it again" here, as often as it
     // takes, and with a conflict there.
@@ -76,7 +78,7 @@ pub fn idempotency_answer(
     lapses_at: Option<DateTime<Utc>>,
     answer: &str,
 ) -> StoreResult<bool> {
-    let held: Option<MaybeStamp> = idempotency_keys::table
+    let held: Option<NullableDbTimestamp> = idempotency_keys::table
         .filter(idempotency_keys::id.eq(id))
         .filter(idempotency_keys::answer.is_null())
         .select(idempotency_keys::lapses_at)
@@ -94,7 +96,7 @@ pub fn idempotency_answer(
 pub fn idempotency_release(c: &mut Conn, id: &str, lapses_at: DateTime<Utc>) -> StoreResult<()> {
     delete(idempotency_keys::table.filter(idempotency_keys::id.eq(id)))
         .filter(idempotency_keys::answer.is_null())
-        .filter(idempotency_keys::lapses_at.eq(MaybeStamp::from(Some(lapses_at))))
+        .filter(idempotency_keys::lapses_at.eq(NullableDbTimestamp::from(Some(lapses_at))))
         .execute(c)?;
     Ok(())
 }
@@ -102,7 +104,7 @@ pub fn idempotency_release(c: &mut Conn, id: &str, lapses_at: DateTime<Utc>) -> 
 /// Forgets requests whose time is over, at most `limit` of them; says how many.
 pub fn idempotency_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let old: Vec<String> = idempotency_keys::table
-        .filter(idempotency_keys::expires_at.le(Stamp::from(now)))
+        .filter(idempotency_keys::expires_at.le(DbTimestamp::from(now)))
         .order(idempotency_keys::expires_at.asc())
         .limit(limit.max(0))
         .select(idempotency_keys::id)

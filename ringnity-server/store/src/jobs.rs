@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, dsl::update, insert_into, prelude::*};
 
 use crate::{
-    engine::{Conn, Stamp, StoreError, StoreResult, on_engine},
+    engine::{Conn, DbTimestamp, StoreError, StoreResult, on_engine},
     ids::{JobId, LeaseId},
     schema::jobs,
 };
@@ -34,17 +34,17 @@ pub struct Job {
     /// What else the job knows, as JSON text.
     pub payload: String,
     /// When it may next be taken: when it is due, or, while it is leased, when the lease lapses.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub run_at: DateTime<Utc>,
     /// How often it was claimed since it last went well.
     pub attempts: i64,
     /// Why it last failed.
     pub last_error: Option<String>,
     /// When it was put here.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When anything about it last changed.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -82,10 +82,10 @@ pub fn job_put(
         jobs::kind.eq(kind),
         jobs::subject.eq(subject),
         jobs::payload.eq(payload),
-        jobs::run_at.eq(Stamp::from(run_at)),
+        jobs::run_at.eq(DbTimestamp::from(run_at)),
         jobs::attempts.eq(0_i64),
-        jobs::created_at.eq(Stamp::from(now)),
-        jobs::updated_at.eq(Stamp::from(now)),
+        jobs::created_at.eq(DbTimestamp::from(now)),
+        jobs::updated_at.eq(DbTimestamp::from(now)),
     );
     let put = on_engine!(c, c => insert_into(jobs::table)
         .values(row)
@@ -107,7 +107,7 @@ pub fn job_get(c: &mut Conn, kind: &str, subject: &str) -> StoreResult<Option<Jo
 
 /// When the next job of that kind may be taken; `None` where there is none.
 pub fn job_next_at(c: &mut Conn, kind: &str) -> StoreResult<Option<DateTime<Utc>>> {
-    let next: Option<Stamp> = jobs::table
+    let next: Option<DbTimestamp> = jobs::table
         .filter(jobs::kind.eq(kind))
         .order(jobs::run_at.asc())
         .select(jobs::run_at)
@@ -119,7 +119,7 @@ pub fn job_next_at(c: &mut Conn, kind: &str) -> StoreResult<Option<DateTime<Utc>
 /// What there is to worry about, at that time.
 pub fn job_backlog(c: &mut Conn, now: DateTime<Utc>) -> StoreResult<Backlog> {
     let failed = jobs::table.filter(jobs::last_error.is_not_null());
-    let late = jobs::table.filter(jobs::run_at.lt(Stamp::from(now - LATE))).count().get_result(c)?;
+    let late = jobs::table.filter(jobs::run_at.lt(DbTimestamp::from(now - LATE))).count().get_result(c)?;
     let failing = failed.filter(jobs::attempts.gt(0)).count().get_result(c)?;
     let last: Option<Option<String>> =
         failed.order(jobs::updated_at.desc()).select(jobs::last_error).first(c).optional()?;
@@ -130,10 +130,10 @@ pub fn job_backlog(c: &mut Conn, now: DateTime<Utc>) -> StoreResult<Backlog> {
 pub fn job_hasten(c: &mut Conn, kind: &str, now: DateTime<Utc>) -> StoreResult<usize> {
     Ok(update(jobs::table)
         .filter(jobs::kind.eq(kind))
-        .filter(jobs::run_at.gt(Stamp::from(now)))
+        .filter(jobs::run_at.gt(DbTimestamp::from(now)))
         .filter(jobs::lease.is_null())
         .filter(jobs::attempts.eq(0))
-        .set((jobs::run_at.eq(Stamp::from(now)), jobs::updated_at.eq(Stamp::from(now))))
+        .set((jobs::run_at.eq(DbTimestamp::from(now)), jobs::updated_at.eq(DbTimestamp::from(now))))
         .execute(c)?)
 }
 
@@ -148,7 +148,7 @@ pub fn job_claim(
 ) -> StoreResult<Vec<(Job, Lease)>> {
     let due = jobs::table
         .filter(jobs::kind.eq(kind))
-        .filter(jobs::run_at.le(Stamp::from(now)))
+        .filter(jobs::run_at.le(DbTimestamp::from(now)))
         .order((jobs::run_at.asc(), jobs::id.asc()))
         .limit(limit.max(0))
         .select(jobs::id);
@@ -159,10 +159,10 @@ pub fn job_claim(
     let token = LeaseId::generate();
     let mut claimed: Vec<Job> = on_engine!(c, c => update(jobs::table.filter(jobs::id.eq_any(&ids)))
         .set((
-            jobs::run_at.eq(Stamp::from(lease_ends_at)),
+            jobs::run_at.eq(DbTimestamp::from(lease_ends_at)),
             jobs::attempts.eq(jobs::attempts + 1),
             jobs::lease.eq(&token),
-            jobs::updated_at.eq(Stamp::from(now)),
+            jobs::updated_at.eq(DbTimestamp::from(now)),
         ))
         .returning(Job::as_returning())
         .get_results(c))?;
@@ -185,7 +185,10 @@ pub fn job_extend(
     still_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
-            .set((jobs::run_at.eq(Stamp::from(lease_ends_at)), jobs::updated_at.eq(Stamp::from(now))))
+            .set((
+                jobs::run_at.eq(DbTimestamp::from(lease_ends_at)),
+                jobs::updated_at.eq(DbTimestamp::from(now)),
+            ))
             .execute(c)?,
     )
 }
@@ -195,7 +198,7 @@ pub fn job_save(c: &mut Conn, lease: &Lease, payload: &str, now: DateTime<Utc>) 
     still_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
-            .set((jobs::payload.eq(payload), jobs::updated_at.eq(Stamp::from(now))))
+            .set((jobs::payload.eq(payload), jobs::updated_at.eq(DbTimestamp::from(now))))
             .execute(c)?,
     )
 }
@@ -224,11 +227,11 @@ pub fn job_reschedule(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((
-                jobs::run_at.eq(Stamp::from(run_at)),
+                jobs::run_at.eq(DbTimestamp::from(run_at)),
                 jobs::attempts.eq(0),
                 jobs::lease.eq(None::<LeaseId>),
                 jobs::last_error.eq(None::<String>),
-                jobs::updated_at.eq(Stamp::from(now)),
+                jobs::updated_at.eq(DbTimestamp::from(now)),
             ))
             .execute(c)?,
     )
@@ -248,10 +251,10 @@ pub fn job_fail(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((
-                jobs::run_at.eq(Stamp::from(again_at)),
+                jobs::run_at.eq(DbTimestamp::from(again_at)),
                 jobs::lease.eq(None::<LeaseId>),
                 jobs::last_error.eq(error),
-                jobs::updated_at.eq(Stamp::from(now)),
+                jobs::updated_at.eq(DbTimestamp::from(now)),
             ))
             .execute(c)?,
     )
@@ -263,10 +266,10 @@ pub fn job_release(c: &mut Conn, lease: &Lease, now: DateTime<Utc>) -> StoreResu
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((
-                jobs::run_at.eq(Stamp::from(now)),
+                jobs::run_at.eq(DbTimestamp::from(now)),
                 jobs::attempts.eq(jobs::attempts - 1),
                 jobs::lease.eq(None::<LeaseId>),
-                jobs::updated_at.eq(Stamp::from(now)),
+                jobs::updated_at.eq(DbTimestamp::from(now)),
             ))
             .execute(c)?,
     )

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, insert_into, prelude::*, update, upsert::excluded};
 
 use crate::{
-    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
+    engine::{Conn, DbTimestamp, StoreResult, on_engine, to_stored_precision},
     schema::{rate_buckets, sign_in_places},
 };
 
@@ -113,7 +113,7 @@ pub fn rate_look_each(
 pub fn rate_give_back(c: &mut Conn, id: &str, rate: Rate) -> StoreResult<()> {
     if let Some(full_at) = rate_full_at(c, id)? {
         update(rate_buckets::table.find(id))
-            .set(rate_buckets::full_at.eq(Stamp::from(full_at - rate.time(1))))
+            .set(rate_buckets::full_at.eq(DbTimestamp::from(full_at - rate.time(1))))
             .execute(c)?;
     }
     Ok(())
@@ -128,13 +128,13 @@ pub fn rate_refill(c: &mut Conn, id: &str) -> StoreResult<()> {
 
 /// When the bucket is full again; `None` where it is.
 pub fn rate_full_at(c: &mut Conn, id: &str) -> StoreResult<Option<DateTime<Utc>>> {
-    let found: Option<Stamp> =
+    let found: Option<DbTimestamp> =
         rate_buckets::table.find(id).select(rate_buckets::full_at).first(c).optional()?;
     Ok(found.map(|stamp| stamp.0))
 }
 
 fn bucket_put(c: &mut Conn, id: &str, full_at: DateTime<Utc>) -> StoreResult<()> {
-    let row = (rate_buckets::id.eq(id), rate_buckets::full_at.eq(Stamp::from(full_at)));
+    let row = (rate_buckets::id.eq(id), rate_buckets::full_at.eq(DbTimestamp::from(full_at)));
     on_engine!(c, c => insert_into(rate_buckets::table)
         .values(row)
         .on_conflict(rate_buckets::id)
@@ -147,7 +147,7 @@ fn bucket_put(c: &mut Conn, id: &str, full_at: DateTime<Utc>) -> StoreResult<()>
 /// Forgets buckets that are full, at most `limit` of them; says how many.
 pub fn rate_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let full: Vec<String> = rate_buckets::table
-        .filter(rate_buckets::full_at.le(Stamp::from(now)))
+        .filter(rate_buckets::full_at.le(DbTimestamp::from(now)))
         .order(rate_buckets::full_at.asc())
         .limit(limit.max(0))
         .select(rate_buckets::id)
@@ -157,7 +157,7 @@ pub fn rate_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<
 
 /// Remembers from where an account was signed in to.
 pub fn sign_in_place_put(c: &mut Conn, id: &str, expires_at: DateTime<Utc>) -> StoreResult<()> {
-    let expires_at = Stamp(to_stored_precision(expires_at));
+    let expires_at = DbTimestamp(to_stored_precision(expires_at));
     let row = (sign_in_places::id.eq(id), sign_in_places::expires_at.eq(expires_at));
     on_engine!(c, c => insert_into(sign_in_places::table)
         .values(row)
@@ -170,7 +170,7 @@ pub fn sign_in_place_put(c: &mut Conn, id: &str, expires_at: DateTime<Utc>) -> S
 
 /// Whether an account was signed in to from there.
 pub fn sign_in_place_is_known(c: &mut Conn, id: &str, now: DateTime<Utc>) -> StoreResult<bool> {
-    let found: Option<Stamp> =
+    let found: Option<DbTimestamp> =
         sign_in_places::table.find(id).select(sign_in_places::expires_at).first(c).optional()?;
     Ok(found.is_some_and(|expires_at| expires_at.0 > now))
 }
@@ -178,7 +178,7 @@ pub fn sign_in_place_is_known(c: &mut Conn, id: &str, now: DateTime<Utc>) -> Sto
 /// Forgets places whose time is over, at most `limit` of them; says how many.
 pub fn sign_in_place_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let old: Vec<String> = sign_in_places::table
-        .filter(sign_in_places::expires_at.le(Stamp::from(now)))
+        .filter(sign_in_places::expires_at.le(DbTimestamp::from(now)))
         .order(sign_in_places::expires_at.asc())
         .limit(limit.max(0))
         .select(sign_in_places::id)

@@ -2,7 +2,7 @@
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     plans (id) {
         id -> Text,
@@ -10,8 +10,8 @@ diesel::table! {
         name -> Text,
         sort_order -> BigInt,
         is_active -> Bool,
-        created_at -> Moment,
-        updated_at -> Moment,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
@@ -59,7 +59,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     tenants (id) {
         id -> Text,
@@ -75,39 +75,39 @@ diesel::table! {
         is_active -> Bool,
         onboarding_completed -> Bool,
         plan_id -> Text,
-        created_at -> Moment,
-        updated_at -> Moment,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     tenant_domains (tenant_id, domain) {
         tenant_id -> Text,
         domain -> Text,
-        created_at -> Moment,
+        created_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     subscriptions (tenant_id) {
         tenant_id -> Text,
         status -> Text,
-        current_period_start -> Nullable<Moment>,
-        current_period_end -> Nullable<Moment>,
-        created_at -> Moment,
-        updated_at -> Moment,
+        current_period_start -> Nullable<UtcTimestamp>,
+        current_period_end -> Nullable<UtcTimestamp>,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     owners (tenant_id, id) {
         tenant_id -> Text,
@@ -116,28 +116,28 @@ diesel::table! {
         password_hash -> Nullable<Text>,
         name -> Nullable<Text>,
         is_active -> Bool,
-        last_login_at -> Nullable<Moment>,
-        created_at -> Moment,
-        updated_at -> Moment,
+        last_login_at -> Nullable<UtcTimestamp>,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     departments (tenant_id, id) {
         tenant_id -> Text,
         id -> Text,
         name -> Text,
-        created_at -> Moment,
-        updated_at -> Moment,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     agents (tenant_id, id) {
         tenant_id -> Text,
@@ -149,15 +149,15 @@ diesel::table! {
         role -> Text,
         department_id -> Nullable<Text>,
         is_active -> Bool,
-        last_login_at -> Nullable<Moment>,
-        created_at -> Moment,
-        updated_at -> Moment,
+        last_login_at -> Nullable<UtcTimestamp>,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     platform_admins (id) {
         id -> Text,
@@ -166,15 +166,15 @@ diesel::table! {
         name -> Text,
         role -> Text,
         is_active -> Bool,
-        last_login_at -> Nullable<Moment>,
-        created_at -> Moment,
-        updated_at -> Moment,
+        last_login_at -> Nullable<UtcTimestamp>,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     server_credentials (tenant_id, id) {
         tenant_id -> Text,
@@ -185,24 +185,24 @@ diesel::table! {
         secret_hash -> Text,
         secret_preview -> Text,
         is_active -> Bool,
-        last_used_at -> Nullable<Moment>,
-        created_at -> Moment,
-        updated_at -> Moment,
+        last_used_at -> Nullable<UtcTimestamp>,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     session_families (id) {
         id -> Text,
         tenant_id -> Nullable<Text>,
         subject_kind -> Text,
         subject_id -> Text,
-        created_at -> Moment,
-        expires_at -> Moment,
-        revoked_at -> Nullable<Moment>,
+        created_at -> UtcTimestamp,
+        expires_at -> UtcTimestamp,
+        revoked_at -> Nullable<UtcTimestamp>,
         revoked_reason -> Nullable<Text>,
         credential_id -> Nullable<Text>,
     }
@@ -210,20 +210,20 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     refresh_tokens (token_hash) {
         token_hash -> Text,
         family_id -> Text,
-        issued_at -> Moment,
-        expires_at -> Moment,
-        used_at -> Nullable<Moment>,
+        issued_at -> UtcTimestamp,
+        expires_at -> UtcTimestamp,
+        used_at -> Nullable<UtcTimestamp>,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     signing_keys (kid) {
         kid -> Text,
@@ -232,14 +232,14 @@ diesel::table! {
         private_key -> Text,
         public_key -> Nullable<Text>,
         active -> Nullable<Text>,
-        created_at -> Moment,
-        retired_at -> Nullable<Moment>,
+        created_at -> UtcTimestamp,
+        retired_at -> Nullable<UtcTimestamp>,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     contacts (tenant_id, id) {
         tenant_id -> Text,
@@ -253,8 +253,8 @@ diesel::table! {
         notes -> Nullable<Text>,
         source -> Nullable<Text>,
         search_text -> Text,
-        created_at -> Moment,
-        updated_at -> Moment,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
@@ -276,7 +276,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     events (sequence) {
         sequence -> BigInt,
@@ -284,7 +284,7 @@ diesel::table! {
         tenant_id -> Text,
         name -> Text,
         payload -> Text,
-        created_at -> Moment,
+        created_at -> UtcTimestamp,
         transaction_id -> BigInt,
         subject -> Nullable<Text>,
     }
@@ -292,22 +292,22 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     workspace_entry_tokens (token_hash) {
         token_hash -> Text,
         tenant_id -> Text,
         owner_id -> Text,
         session_id -> Text,
-        created_at -> Moment,
-        expires_at -> Moment,
-        used_at -> Nullable<Moment>,
+        created_at -> UtcTimestamp,
+        expires_at -> UtcTimestamp,
+        used_at -> Nullable<UtcTimestamp>,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     owner_identities (issuer, subject) {
         issuer -> Text,
@@ -315,8 +315,8 @@ diesel::table! {
         tenant_id -> Text,
         owner_id -> Text,
         email -> Text,
-        created_at -> Moment,
-        last_login_at -> Nullable<Moment>,
+        created_at -> UtcTimestamp,
+        last_login_at -> Nullable<UtcTimestamp>,
     }
 }
 
@@ -330,7 +330,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     visitors (tenant_id, id) {
         tenant_id -> Text,
@@ -341,9 +341,9 @@ diesel::table! {
         email -> Nullable<Text>,
         phone -> Nullable<Text>,
         metadata -> Text,
-        created_at -> Moment,
-        updated_at -> Moment,
-        last_seen_at -> Moment,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
+        last_seen_at -> UtcTimestamp,
     }
 }
 
@@ -361,7 +361,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     device_push_tokens (tenant_id, id) {
         tenant_id -> Text,
@@ -380,49 +380,49 @@ diesel::table! {
         call_mode -> Text,
         metadata -> Text,
         enabled -> Bool,
-        created_at -> Moment,
-        updated_at -> Moment,
-        last_seen_at -> Moment,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
+        last_seen_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     idempotency_keys (id) {
         id -> Text,
         request_hash -> Text,
         answer -> Nullable<Text>,
-        lapses_at -> Nullable<Moment>,
-        created_at -> Moment,
-        expires_at -> Moment,
+        lapses_at -> Nullable<UtcTimestamp>,
+        created_at -> UtcTimestamp,
+        expires_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     rate_buckets (id) {
         id -> Text,
-        full_at -> Moment,
+        full_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     sign_in_places (id) {
         id -> Text,
-        expires_at -> Moment,
+        expires_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     oauth_clients (tenant_id, id) {
         tenant_id -> Text,
@@ -434,28 +434,28 @@ diesel::table! {
         redirect_uris -> Text,
         allowed_scopes -> Text,
         require_pkce -> Bool,
-        last_used_at -> Nullable<Moment>,
-        revoked_at -> Nullable<Moment>,
-        created_at -> Moment,
-        updated_at -> Moment,
+        last_used_at -> Nullable<UtcTimestamp>,
+        revoked_at -> Nullable<UtcTimestamp>,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::engine::Moment;
+    use crate::engine::UtcTimestamp;
 
     jobs (id) {
         id -> Text,
         kind -> Text,
         subject -> Text,
         payload -> Text,
-        run_at -> Moment,
+        run_at -> UtcTimestamp,
         attempts -> BigInt,
         lease -> Nullable<Text>,
         last_error -> Nullable<Text>,
-        created_at -> Moment,
-        updated_at -> Moment,
+        created_at -> UtcTimestamp,
+        updated_at -> UtcTimestamp,
     }
 }
 

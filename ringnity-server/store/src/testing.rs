@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 use crate::engine::{
     self, Engine, StoreConfig, migrate,
-    sqlite::{self, Use},
+    sqlite::{self, OpenMode},
 };
 
 /// Names the PostgreSQL server that tests may make databases on, such as
@@ -69,11 +69,11 @@ fn server_url() -> Option<String> {
 pub struct TestDatabase {
     config: StoreConfig,
     url: String,
-    place: Place,
+    location: TestLocation,
 }
 
 #[derive(Debug)]
-enum Place {
+enum TestLocation {
     /// Removed with its contents when dropped.
     Folder {
         _folder: TempDir,
@@ -133,16 +133,16 @@ impl TestDatabase {
                  VALUES ('evt_{n}', 'ten_old', 'contact.{what}', '{payload}', {at})"
             );
         }
-        match &database.config.place {
-            engine::Place::Sqlite(path) => {
-                let mut link = sqlite::open(path, Use::Migrate).expect("opens");
-                let conn = link.sqlite().expect("SQLite");
-                migrate::first_of(conn, &migrate::SQLITE, FIRST).expect("the first migrations");
+        match &database.config.location {
+            engine::DatabaseLocation::Sqlite(path) => {
+                let mut connection = sqlite::open(path, OpenMode::Migrate).expect("opens");
+                let conn = connection.sqlite().expect("SQLite");
+                migrate::apply_first(conn, &migrate::SQLITE, FIRST).expect("the first migrations");
                 conn.batch_execute(&rows).expect("rows");
             }
-            engine::Place::Postgres(url) => {
+            engine::DatabaseLocation::Postgres(url) => {
                 let mut conn = connect(url);
-                migrate::first_of(&mut conn, &migrate::POSTGRES, FIRST).expect("the first migrations");
+                migrate::apply_first(&mut conn, &migrate::POSTGRES, FIRST).expect("the first migrations");
                 conn.batch_execute(&rows).expect("rows");
             }
         }
@@ -182,34 +182,34 @@ impl TestDatabase {
 
     /// Runs what is said in the words of its engine.
     fn run(&self, sqlite: &str, postgres: &str) {
-        match &self.config.place {
-            engine::Place::Sqlite(path) => {
-                let mut link = sqlite::open(path, Use::Write).expect("opens");
-                link.sqlite().expect("SQLite").batch_execute(sqlite).expect("is done");
+        match &self.config.location {
+            engine::DatabaseLocation::Sqlite(path) => {
+                let mut connection = sqlite::open(path, OpenMode::Write).expect("opens");
+                connection.sqlite().expect("SQLite").batch_execute(sqlite).expect("is done");
             }
-            engine::Place::Postgres(url) => connect(url).batch_execute(postgres).expect("is done"),
+            engine::DatabaseLocation::Postgres(url) => connect(url).batch_execute(postgres).expect("is done"),
         }
     }
 
     fn make(engine: Engine, migrated: bool) -> TestDatabase {
-        let (url, place) = match engine {
+        let (url, location) = match engine {
             Engine::Sqlite => {
                 let folder =
                     tempfile::Builder::new().prefix("ringnity-").tempdir().expect("a temporary folder");
                 let url = format!("sqlite://{}", folder.path().join("test.db").display());
-                (url, Place::Folder { _folder: folder })
+                (url, TestLocation::Folder { _folder: folder })
             }
             Engine::Postgres => {
                 let name = fresh_name();
                 let template = if migrated { template() } else { "template0".to_owned() };
                 admin(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
-                (url_of(&name), Place::Server { name })
+                (url_of(&name), TestLocation::Server { name })
             }
         };
         let mut config = StoreConfig::new(&url).expect("a database URL");
         // Many tests run at once on one server.
         config.connections = config.connections.min(8);
-        TestDatabase { config, url, place }
+        TestDatabase { config, url, location }
     }
 
     /// What to open the store with.
@@ -232,9 +232,9 @@ impl TestDatabase {
     /// # Panics
     /// Where it cannot be read: this is for tests.
     pub fn dump(&self) -> BTreeMap<String, Vec<serde_json::Value>> {
-        match &self.place {
-            Place::Folder { .. } => dump::sqlite(self.config.sqlite_path().expect("a file")),
-            Place::Server { .. } => dump::postgres(&mut connect(&self.url)),
+        match &self.location {
+            TestLocation::Folder { .. } => dump::sqlite(self.config.sqlite_path().expect("a file")),
+            TestLocation::Server { .. } => dump::postgres(&mut connect(&self.url)),
         }
     }
 
@@ -253,9 +253,9 @@ impl TestDatabase {
     /// # Panics
     /// Where it cannot be read: this is for tests.
     pub fn schema(&self) -> BTreeSet<String> {
-        match &self.place {
-            Place::Folder { .. } => schema::sqlite(self.config.sqlite_path().expect("a file")),
-            Place::Server { .. } => schema::postgres(&mut connect(&self.url)),
+        match &self.location {
+            TestLocation::Folder { .. } => schema::sqlite(self.config.sqlite_path().expect("a file")),
+            TestLocation::Server { .. } => schema::postgres(&mut connect(&self.url)),
         }
     }
 
@@ -265,7 +265,7 @@ impl TestDatabase {
     /// # Panics
     /// Where it cannot be done: this is for tests.
     pub fn set_reachable(&self, reachable: bool) {
-        if let Place::Server { name } = &self.place {
+        if let TestLocation::Server { name } = &self.location {
             admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {reachable}"));
             if !reachable {
                 self.cut();
@@ -278,7 +278,7 @@ impl TestDatabase {
     /// # Panics
     /// Where it cannot be done: this is for tests.
     pub fn set_writable(&self, writable: bool) {
-        if let Place::Server { name } = &self.place {
+        if let TestLocation::Server { name } = &self.location {
             admin(&format!("ALTER DATABASE {name} SET default_transaction_read_only = {}", !writable));
             self.cut();
         }
@@ -300,7 +300,7 @@ impl TestDatabase {
     /// # Panics
     /// Where it cannot be done: this is for tests.
     pub fn cut(&self) {
-        if let Place::Server { name } = &self.place {
+        if let TestLocation::Server { name } = &self.location {
             admin(&format!(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
             ));
@@ -315,7 +315,7 @@ pub struct HeldGate {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if let Place::Server { name } = &self.place {
+        if let TestLocation::Server { name } = &self.location {
             admin(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
     }

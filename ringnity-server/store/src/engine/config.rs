@@ -27,7 +27,7 @@ impl fmt::Display for Engine {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum DatabaseLocation {
     Sqlite(PathBuf),
     Postgres(String),
 }
@@ -36,7 +36,7 @@ pub(crate) enum Place {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreConfig {
-    pub(crate) place: Place,
+    pub(crate) location: DatabaseLocation,
     /// Connections at most: on SQLite the readers (the writer has its own), on PostgreSQL readers and writers. Fewer than
     /// two are two.
     pub connections: usize,
@@ -49,14 +49,14 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// Takes `postgres://…`, `postgresql://…`, `sqlite:///absolute/path`, `sqlite://relative/path`, or a path.
     pub fn new(url: &str) -> Result<StoreConfig, StoreError> {
-        let place = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        let location = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             if let Some(mode) = tls_mode(url).filter(|_| !cfg!(feature = "postgres-tls")) {
                 return Err(StoreError::Config(format!(
                     "sslmode={mode} asks for TLS to the database, which this program was built without: build it \
                      with `--features postgres-tls`, or leave sslmode out where the way to the database is private"
                 )));
             }
-            Place::Postgres(url.to_owned())
+            DatabaseLocation::Postgres(url.to_owned())
         } else {
             let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
             if path.is_empty() || path.contains(":memory:") || path.contains("://") {
@@ -65,45 +65,45 @@ impl StoreConfig {
                         .into(),
                 ));
             }
-            Place::Sqlite(PathBuf::from(path))
+            DatabaseLocation::Sqlite(PathBuf::from(path))
         };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        let connections = match place {
-            Place::Sqlite(_) => processors.clamp(2, 16),
-            Place::Postgres(_) => 16,
+        let connections = match location {
+            DatabaseLocation::Sqlite(_) => processors.clamp(2, 16),
+            DatabaseLocation::Postgres(_) => 16,
         };
-        Ok(StoreConfig { place, connections, patience: Duration::from_secs(30), group_limit: 256 })
+        Ok(StoreConfig { location, connections, patience: Duration::from_secs(30), group_limit: 256 })
     }
 
     /// Which of the two databases the URL names.
     pub fn engine(&self) -> Engine {
-        match self.place {
-            Place::Sqlite(_) => Engine::Sqlite,
-            Place::Postgres(_) => Engine::Postgres,
+        match self.location {
+            DatabaseLocation::Sqlite(_) => Engine::Sqlite,
+            DatabaseLocation::Postgres(_) => Engine::Postgres,
         }
     }
 
     /// The database file, on SQLite.
     pub fn sqlite_path(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Sqlite(path) => Some(path),
-            Place::Postgres(_) => None,
+        match &self.location {
+            DatabaseLocation::Sqlite(path) => Some(path),
+            DatabaseLocation::Postgres(_) => None,
         }
     }
 
     /// The database's URL with its password, on PostgreSQL: for its own programs, not for people and logs.
     pub fn postgres_url(&self) -> Option<&str> {
-        match &self.place {
-            Place::Postgres(url) => Some(url),
-            Place::Sqlite(_) => None,
+        match &self.location {
+            DatabaseLocation::Postgres(url) => Some(url),
+            DatabaseLocation::Sqlite(_) => None,
         }
     }
 
     /// The database for people and logs: a PostgreSQL URL without its password and parameters.
     pub fn describe(&self) -> String {
-        match &self.place {
-            Place::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Place::Postgres(url) => without_secrets(url),
+        match &self.location {
+            DatabaseLocation::Sqlite(path) => format!("sqlite://{}", path.display()),
+            DatabaseLocation::Postgres(url) => without_secrets(url),
         }
     }
 }
@@ -120,9 +120,9 @@ fn without_secrets(url: &str) -> String {
     let (head, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     // Everything before the last `@` of the authority may hold a password; parameters may too.
     match head.rsplit_once('@') {
-        Some((user, place)) => {
+        Some((user, host)) => {
             let user = user.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}@{place}")
+            format!("{scheme}://{user}@{host}")
         }
         // What stands before the question mark may be half of a password.
         None if parameters.contains('@') => format!("{scheme}://…"),
@@ -132,19 +132,20 @@ fn without_secrets(url: &str) -> String {
 
 /// Why a database could not be connected to, without its password: libpq repeats the part of a URL that it does not
 /// understand, and where a password has characters that mean something in URLs, that is a part of the password.
-pub(crate) fn without_password(url: &str, words: &str) -> Option<String> {
+pub(crate) fn without_password(url: &str, message: &str) -> Option<String> {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    let of_user =
+    let user_password =
         rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
-    let of_parameters = rest.split(['?', '&']).filter_map(|pair| pair.strip_prefix("password="));
+    let parameter_passwords = rest.split(['?', '&']).filter_map(|pair| pair.strip_prefix("password="));
     // What the server itself says is about somebody that it knows, and never holds a password.
-    let from_server = words.contains("FATAL") || words.starts_with("connection to server");
-    let told = |part: &str| part.len() > 2 && words.contains(part) || words.contains(&format!("\"{part}\""));
-    let mut parts = of_user
+    let from_server = message.contains("FATAL") || message.starts_with("connection to server");
+    let shown =
+        |part: &str| part.len() > 2 && message.contains(part) || message.contains(&format!("\"{part}\""));
+    let mut parts = user_password
         .into_iter()
-        .chain(of_parameters)
+        .chain(parameter_passwords)
         .flat_map(|password| password.split(['/', '@', '?', '#', ':', '&']));
-    let leaks = !from_server && parts.any(|part| !part.is_empty() && told(part));
+    let leaks = !from_server && parts.any(|part| !part.is_empty() && shown(part));
     leaks.then(|| {
         "the URL of the database is not understood: where its password holds one of : / ? # @ & and %, write them as \
          %3A %2F %3F %23 %40 %26 and %25"
@@ -175,8 +176,8 @@ mod tests {
         assert_eq!(path("sqlite://data/a.db"), Path::new("data/a.db"));
         assert_eq!(path("data/a.db"), Path::new("data/a.db"));
         for bad in ["", "mysql://h/d", "sqlite::memory:", ":memory:"] {
-            let words = StoreConfig::new(bad).unwrap_err().to_string();
-            assert!(words.contains("sqlite:///path"), "{bad}: {words}");
+            let message = StoreConfig::new(bad).unwrap_err().to_string();
+            assert!(message.contains("sqlite:///path"), "{bad}: {message}");
         }
     }
 
@@ -185,8 +186,8 @@ mod tests {
     fn tls_that_was_not_built_in_is_refused_with_what_to_do() {
         for mode in ["require", "verify-ca", "verify-full"] {
             let url = format!("postgres://u@h/d?application_name=x&sslmode={mode}");
-            let words = StoreConfig::new(&url).unwrap_err().to_string();
-            assert!(words.contains(mode) && words.contains("--features postgres-tls"), "{words}");
+            let message = StoreConfig::new(&url).unwrap_err().to_string();
+            assert!(message.contains(mode) && message.contains("--features postgres-tls"), "{message}");
         }
         for mode in ["disable", "allow", "prefer"] {
             assert!(StoreConfig::new(&format!("postgres://u@h/d?sslmode={mode}")).is_ok(), "{mode}");
@@ -202,23 +203,26 @@ mod tests {
         for odd in
             ["ann:one?s3cret@db/x", "ann:s3/cret@db/x", "ann:one@s3cret@db/x", "db/x?password=s3cret@2"]
         {
-            let told = StoreConfig::new(&format!("postgres://{odd}")).unwrap().describe();
-            assert!(!told.contains("one") && !told.contains("s3") && !told.contains('2'), "{odd}: {told}");
+            let shown = StoreConfig::new(&format!("postgres://{odd}")).unwrap().describe();
+            assert!(
+                !shown.contains("one") && !shown.contains("s3") && !shown.contains('2'),
+                "{odd}: {shown}"
+            );
         }
     }
 
     #[test]
     fn passwords_stay_out_of_errors() {
-        for (url, words) in [
+        for (url, message) in [
             ("postgres://a:s3cret@[::1/x", "end of string reached in URI: \"postgres://a:s3cret@[::1/x\""),
             ("postgres://a:s3/cret@h/x", "invalid integer value \"s3\" for connection option \"port\""),
             ("postgres://a:one@s3cret@h/x", "could not translate host name \"s3cret@h\" to address"),
             ("postgres://h/x?password=s3cret", "no idea what s3cret is"),
         ] {
-            let told = without_password(url, words).expect("it is told otherwise");
-            assert!(!told.contains("s3") && told.contains("%2F"), "{told}");
+            let shown = without_password(url, message).expect("it is told otherwise");
+            assert!(!shown.contains("s3") && shown.contains("%2F"), "{shown}");
         }
-        for (url, words) in [
+        for (url, message) in [
             (
                 "postgres://a:postgres@h/x",
                 "connection to server at \"h\" failed: FATAL: no such user \"postgres\"",
@@ -226,7 +230,7 @@ mod tests {
             ("postgres://a:s3cret@h/x", "could not translate host name \"h\" to address"),
             ("postgres://a@h/x", "could not translate host name \"h\" to address"),
         ] {
-            assert_eq!(without_password(url, words), None, "{words}");
+            assert_eq!(without_password(url, message), None, "{message}");
         }
     }
 }

@@ -44,22 +44,22 @@ pub(crate) use on_engine;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// Nothing is wrong with the work; another transaction came in between. Run it again.
-    Collision,
+    Serialization,
     /// A unique index refused. Worth one more look at the database, for another transaction may just have
     /// inserted what this one looked for.
     Unique,
     /// The connection is gone.
-    Lost,
+    ConnectionLost,
     /// The work itself is wrong.
-    Fault,
+    Other,
 }
 
 /// Notes failed statements on a connection. It sees them whatever the closure makes of the error: turns it into
 /// its own kind, or swallows it.
 #[derive(Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<Option<(Failure, String)>>>);
+pub(crate) struct ErrorRecorder(Arc<Mutex<Option<(Failure, String)>>>);
 
-impl Watch {
+impl ErrorRecorder {
     /// Forgets the past: a transaction begins.
     pub(crate) fn reset(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -70,20 +70,20 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn note(&self, error: &DieselError) {
+    pub(crate) fn record(&self, error: &DieselError) {
         let failure = failure_of(error);
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A lost connection outranks what came before it; otherwise the first failure is the cause of the rest.
-        if seen.is_none() || failure == Failure::Lost {
-            *seen = Some((failure, error.to_string()));
+        if first.is_none() || failure == Failure::ConnectionLost {
+            *first = Some((failure, error.to_string()));
         }
     }
 }
 
-impl Instrumentation for Watch {
+impl Instrumentation for ErrorRecorder {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         if let InstrumentationEvent::FinishQuery { error: Some(error), .. } = event {
-            self.note(error);
+            self.record(error);
         }
     }
 }
@@ -91,29 +91,31 @@ impl Instrumentation for Watch {
 pub(crate) fn failure_of(error: &DieselError) -> Failure {
     match error {
         DieselError::DatabaseError(kind, info) => match kind {
-            DatabaseErrorKind::SerializationFailure => Failure::Collision,
+            DatabaseErrorKind::SerializationFailure => Failure::Serialization,
             DatabaseErrorKind::UniqueViolation => Failure::Unique,
-            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Failure::Lost,
-            _ if info.message().contains("deadlock detected") => Failure::Collision,
-            _ => Failure::Fault,
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+                Failure::ConnectionLost
+            }
+            _ if info.message().contains("deadlock detected") => Failure::Serialization,
+            _ => Failure::Other,
         },
-        DieselError::BrokenTransactionManager => Failure::Lost,
+        DieselError::BrokenTransactionManager => Failure::ConnectionLost,
         DieselError::RollbackErrorOnCommit { commit_error, .. } => failure_of(commit_error),
-        _ => Failure::Fault,
+        _ => Failure::Other,
     }
 }
 
 /// A connection with its watch.
-pub(crate) struct Link {
+pub(crate) struct InstrumentedConnection {
     pub(crate) conn: Conn,
-    pub(crate) watch: Watch,
+    pub(crate) errors: ErrorRecorder,
 }
 
-impl Link {
-    pub(crate) fn new(mut conn: Conn) -> Link {
-        let watch = Watch::default();
-        conn.set_instrumentation(watch.clone());
-        Link { conn, watch }
+impl InstrumentedConnection {
+    pub(crate) fn new(mut conn: Conn) -> InstrumentedConnection {
+        let errors = ErrorRecorder::default();
+        conn.set_instrumentation(errors.clone());
+        InstrumentedConnection { conn, errors }
     }
 
     pub(crate) fn postgres(&mut self) -> Result<&mut PgConnection, StoreError> {
@@ -132,16 +134,16 @@ impl Link {
 }
 
 /// The words of a panic.
-pub(crate) fn panic_words(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
-        .map(|words| (*words).to_owned())
+        .map(|message| (*message).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())
 }
 
 /// What a closure gets to hear that swallowed the error of a statement and went on: PostgreSQL has given up the
 /// transaction by then and would "commit" nothing at all. The same on SQLite, so that tests there find it too.
-pub(crate) fn went_on_after(words: &str) -> StoreError {
-    StoreError::Other(format!("a statement failed and the write went on, nothing was kept: {words}").into())
+pub(crate) fn aborted_transaction(cause: &str) -> StoreError {
+    StoreError::Other(format!("a statement failed and the write went on, nothing was kept: {cause}").into())
 }

@@ -137,7 +137,7 @@ impl StoreError {
         matches!(self, StoreError::Conflict { constraint } if constraint == name)
     }
 
-    pub(crate) fn stopped() -> StoreError {
+    pub(crate) fn closed() -> StoreError {
         StoreError::Unavailable("the store was closed".into())
     }
 }
@@ -163,7 +163,7 @@ impl From<DieselError> for StoreError {
                     StoreError::Unavailable(info.message().trim().into())
                 }
                 DatabaseErrorKind::SerializationFailure => StoreError::Busy(info.message().to_owned()),
-                _ => by_message(DieselError::DatabaseError(kind, info)),
+                _ => classify_by_message(DieselError::DatabaseError(kind, info)),
             },
             // SQLite binds text as it is; libpq wants it without NUL.
             DieselError::InvalidCString(_) => StoreError::Text,
@@ -179,7 +179,7 @@ impl From<ConnectionError> for StoreError {
     fn from(error: ConnectionError) -> StoreError {
         match error {
             ConnectionError::CouldntSetupConfiguration(error) => StoreError::from(error),
-            ConnectionError::InvalidConnectionUrl(words) => StoreError::Config(words),
+            ConnectionError::InvalidConnectionUrl(message) => StoreError::Config(message),
             other => StoreError::Unavailable(other.to_string().trim().into()),
         }
     }
@@ -187,34 +187,34 @@ impl From<ConnectionError> for StoreError {
 
 /// The kinds that diesel does not tell apart. SQLite's messages are fixed English; PostgreSQL's are English
 /// unless lc_messages says otherwise, and then these fall back to `Other`, which is honest if less helpful.
-fn by_message(error: DieselError) -> StoreError {
+fn classify_by_message(error: DieselError) -> StoreError {
     let message = error.to_string();
-    let has = |part: &str| message.contains(part);
-    if has("database is locked")
-        || has("database table is locked")
-        || has("due to lock timeout")
-        || has("due to statement timeout")
+    let contains = |part: &str| message.contains(part);
+    if contains("database is locked")
+        || contains("database table is locked")
+        || contains("due to lock timeout")
+        || contains("due to statement timeout")
     {
         StoreError::Busy(message)
-    } else if has("unable to open database file")
-        || has("disk I/O error")
-        || has("database or disk is full")
-        || has("No space left on device")
-        || has("Disk quota exceeded")
-        || has("could not extend file")
-        || has("readonly database")
-        || has("remaining connection slots")
-        || has("too many clients")
-        || has("terminating connection")
-        || has("system is shutting down")
-        || has("system is starting up")
-        || has("in recovery mode")
-        || has(HOT_STANDBY)
+    } else if contains("unable to open database file")
+        || contains("disk I/O error")
+        || contains("database or disk is full")
+        || contains("No space left on device")
+        || contains("Disk quota exceeded")
+        || contains("could not extend file")
+        || contains("readonly database")
+        || contains("remaining connection slots")
+        || contains("too many clients")
+        || contains("terminating connection")
+        || contains("system is shutting down")
+        || contains("system is starting up")
+        || contains("in recovery mode")
+        || contains(HOT_STANDBY)
     {
         StoreError::Unavailable(Box::new(error))
-    } else if has("disk image is malformed") || has("file is not a database") {
+    } else if contains("disk image is malformed") || contains("file is not a database") {
         StoreError::Corrupt(Box::new(error))
-    } else if has("invalid byte sequence for encoding") {
+    } else if contains("invalid byte sequence for encoding") {
         StoreError::Text
     } else {
         StoreError::Other(Box::new(error))
@@ -243,24 +243,24 @@ mod tests {
 
     #[test]
     fn a_standby_is_no_fault_of_ours() {
-        let words = Box::new("cannot use serializable mode in a hot standby".to_owned());
-        let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, words));
+        let message = Box::new("cannot use serializable mode in a hot standby".to_owned());
+        let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, message));
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     }
 
     /// SQLSTATE 53100, which diesel does not tell apart, in the words of PostgreSQL's md.c, fd.c and xlog.c.
     #[test]
     fn a_disk_of_postgresql_that_is_full_is_one_that_cannot_write() {
-        for words in [
+        for text in [
             "could not extend file \"base/16384/16397\": No space left on device",
             "could not extend file \"base/16384/16397\": wrote only 4096 of 8192 bytes at block 7",
             "could not extend file \"base/16384/16397\" with FileFallocate(): No space left on device",
             "could not write to file \"pg_wal/xlogtemp.4711\": No space left on device",
             "could not write to file \"base/pgsql_tmp/pgsql_tmp4711.0\": Disk quota exceeded",
         ] {
-            let told = Box::new(words.to_owned());
-            let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, told));
-            assert!(matches!(error, StoreError::Unavailable(_)), "{words}: {error:?}");
+            let message = Box::new(text.to_owned());
+            let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, message));
+            assert!(matches!(error, StoreError::Unavailable(_)), "{text}: {error:?}");
         }
     }
 

@@ -13,11 +13,11 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::engine::{
-    config::{Place, StoreConfig},
+    config::{DatabaseLocation, StoreConfig},
     error::{Cause, StoreError},
     event_position::renumber_restored_events,
     postgres,
-    sqlite::{self, Use},
+    sqlite::{self, OpenMode},
 };
 
 pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -42,7 +42,7 @@ pub struct MigrationState {
 impl MigrationState {
     /// What a database has that has recorded these versions.
     pub fn of_versions(versions: &[String]) -> Result<MigrationState, StoreError> {
-        Ok(state_from(&names::<Sqlite>(&SQLITE)?, versions))
+        Ok(state_from(&embedded_names::<Sqlite>(&SQLITE)?, versions))
     }
 
     /// The newest migration that it has, if any.
@@ -61,14 +61,14 @@ impl MigrationState {
 
 /// Which migrations the database has and lacks. An SQLite file that is missing is [`StoreError::Missing`].
 pub(crate) fn state_of(config: &StoreConfig) -> Result<MigrationState, StoreError> {
-    match &config.place {
-        Place::Sqlite(path) => {
+    match &config.location {
+        DatabaseLocation::Sqlite(path) => {
             if !path.exists() {
                 return Err(StoreError::Missing(config.describe()));
             }
-            sqlite_state(sqlite::open(path, Use::Write)?.sqlite()?)
+            sqlite_state(sqlite::open(path, OpenMode::Write)?.sqlite()?)
         }
-        Place::Postgres(url) => postgres_state(postgres::open(url)?.postgres()?),
+        DatabaseLocation::Postgres(url) => postgres_state(postgres::open(url)?.postgres()?),
     }
 }
 
@@ -77,14 +77,14 @@ pub(crate) fn state_of(config: &StoreConfig) -> Result<MigrationState, StoreErro
 pub(crate) fn postgres_state(conn: &mut PgConnection) -> Result<MigrationState, StoreError> {
     let has = "SELECT count(*) AS count FROM pg_tables WHERE schemaname = current_schema() \
                AND tablename = '__diesel_schema_migrations'";
-    let there = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
-    state_on(conn, POSTGRES, there)
+    let table_exists = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
+    state_on(conn, POSTGRES, table_exists)
 }
 
 pub(crate) fn sqlite_state(conn: &mut SqliteConnection) -> Result<MigrationState, StoreError> {
     let has = "SELECT count(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
-    let there = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
-    state_on(conn, SQLITE, there)
+    let table_exists = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
+    state_on(conn, SQLITE, table_exists)
 }
 
 #[derive(QueryableByName)]
@@ -96,21 +96,21 @@ struct Count {
 fn state_on<C, DB>(
     conn: &mut C,
     source: EmbeddedMigrations,
-    there: bool,
+    table_exists: bool,
 ) -> Result<MigrationState, StoreError>
 where
     C: MigrationHarness<DB>,
     DB: Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let applied = if there { conn.applied_migrations().map_err(failed)? } else { Vec::new() };
+    let applied = if table_exists { conn.applied_migrations().map_err(migration_error)? } else { Vec::new() };
     let versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
-    Ok(state_from(&names::<DB>(&source)?, &versions))
+    Ok(state_from(&embedded_names::<DB>(&source)?, &versions))
 }
 
 /// Brings an empty database to where a version of this program left it that knew only the first migrations.
 #[cfg(feature = "test-util")]
-pub(crate) fn first_of<C, DB>(
+pub(crate) fn apply_first<C, DB>(
     conn: &mut C,
     source: &EmbeddedMigrations,
     count: usize,
@@ -120,20 +120,24 @@ where
     DB: Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let mut ours: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
-    ours.sort_by_key(|migration| migration.name().version().to_string());
-    conn.applied_migrations().map_err(failed)?;
-    ours.iter().take(count).try_for_each(|migration| conn.run_migration(migration).map(drop)).map_err(failed)
+    let mut embedded: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(migration_error)?;
+    embedded.sort_by_key(|migration| migration.name().version().to_string());
+    conn.applied_migrations().map_err(migration_error)?;
+    embedded
+        .iter()
+        .take(count)
+        .try_for_each(|migration| conn.run_migration(migration).map(drop))
+        .map_err(migration_error)
 }
 
 /// Versions and names of the migrations of this program, oldest first.
-fn names<DB>(source: &EmbeddedMigrations) -> Result<Vec<(String, String)>, StoreError>
+fn embedded_names<DB>(source: &EmbeddedMigrations) -> Result<Vec<(String, String)>, StoreError>
 where
     DB: Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let ours: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(failed)?;
-    let mut names: Vec<_> = ours
+    let embedded: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(migration_error)?;
+    let mut names: Vec<_> = embedded
         .iter()
         .map(|migration| (migration.name().version().to_string(), migration.name().to_string()))
         .collect();
@@ -141,11 +145,14 @@ where
     Ok(names)
 }
 
-fn state_from(ours: &[(String, String)], versions: &[String]) -> MigrationState {
+fn state_from(embedded: &[(String, String)], versions: &[String]) -> MigrationState {
     let (applied, pending) =
-        ours.iter().cloned().partition::<Vec<_>, _>(|(version, _)| versions.contains(version));
-    let mut unknown: Vec<String> =
-        versions.iter().filter(|version| !ours.iter().any(|(known, _)| known == *version)).cloned().collect();
+        embedded.iter().cloned().partition::<Vec<_>, _>(|(version, _)| versions.contains(version));
+    let mut unknown: Vec<String> = versions
+        .iter()
+        .filter(|version| !embedded.iter().any(|(known, _)| known == *version))
+        .cloned()
+        .collect();
     unknown.sort();
     let names = |list: Vec<(String, String)>| list.into_iter().map(|(_, name)| name).collect();
     MigrationState { applied: names(applied), pending: names(pending), unknown }
@@ -154,21 +161,23 @@ fn state_from(ours: &[(String, String)], versions: &[String]) -> MigrationState 
 /// Readers of running nodes may hold tables in another order than a migration takes them. PostgreSQL then ends one of
 /// the two, and if that is the migration it has changed nothing and begins anew.
 pub(crate) fn migrate_postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
-    let mut tries = 0;
+    let mut attempts = 0;
     loop {
-        let migrated = locked(conn, POSTGRES_LOCK, |conn| {
+        let migrated = in_locked_transaction(conn, POSTGRES_LOCK, |conn| {
             let state = postgres_state(conn)?;
             if !state.pending.is_empty() && !state.applied.is_empty() {
                 // The gate of `postgres::write`: writers under way are waited for, and no new one comes in.
                 conn.batch_execute("LOCK TABLE ONLY __diesel_schema_migrations IN ACCESS EXCLUSIVE MODE")?;
             }
-            let applied = pending(conn, POSTGRES)?;
+            let applied = apply_pending(conn, POSTGRES)?;
             renumber_restored_events(conn)?;
             Ok(applied)
         });
         match migrated {
-            Err(StoreError::Other(error)) if tries < 5 && error.to_string().contains("deadlock detected") => {
-                tries += 1;
+            Err(StoreError::Other(error))
+                if attempts < 5 && error.to_string().contains("deadlock detected") =>
+            {
+                attempts += 1;
             }
             done => return done,
         }
@@ -178,8 +187,8 @@ pub(crate) fn migrate_postgres(conn: &mut PgConnection) -> Result<Vec<String>, S
 /// Foreign keys are off on this connection, for SQLite changes a table by making a new one; so they are checked
 /// by hand before the commit.
 pub(crate) fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
-    locked(conn, SQLITE_LOCK, |conn| {
-        let applied = pending(conn, SQLITE)?;
+    in_locked_transaction(conn, SQLITE_LOCK, |conn| {
+        let applied = apply_pending(conn, SQLITE)?;
         if !applied.is_empty() {
             #[derive(QueryableByName)]
             struct Orphan {
@@ -197,7 +206,7 @@ pub(crate) fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>,
     })
 }
 
-fn locked<C, T>(
+fn in_locked_transaction<C, T>(
     conn: &mut C,
     begin: &str,
     work: impl FnOnce(&mut C) -> Result<T, StoreError>,
@@ -220,21 +229,21 @@ where
 }
 
 /// Applies what the database lacks, and answers the names; refuses one that has what this program lacks.
-fn pending<C, DB>(conn: &mut C, source: EmbeddedMigrations) -> Result<Vec<String>, StoreError>
+fn apply_pending<C, DB>(conn: &mut C, source: EmbeddedMigrations) -> Result<Vec<String>, StoreError>
 where
     C: MigrationHarness<DB>,
     DB: Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let applied = conn.applied_migrations().map_err(failed)?;
+    let applied = conn.applied_migrations().map_err(migration_error)?;
     let versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
-    let state = state_from(&names::<DB>(&source)?, &versions);
+    let state = state_from(&embedded_names::<DB>(&source)?, &versions);
     state.refuse_newer()?;
-    conn.run_pending_migrations(source).map_err(failed)?;
+    conn.run_pending_migrations(source).map_err(migration_error)?;
     Ok(state.pending)
 }
 
-fn failed(cause: Cause) -> StoreError {
+fn migration_error(cause: Cause) -> StoreError {
     match cause.downcast::<diesel::result::Error>() {
         Ok(error) => StoreError::from(*error),
         Err(cause) => StoreError::Other(format!("a migration failed: {cause}").into()),

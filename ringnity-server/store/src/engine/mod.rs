@@ -16,9 +16,9 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
-    config::Place,
-    conn::{Link, on_engine},
-    types::{MaybeStamp, Moment, Stamp, TextList},
+    config::DatabaseLocation,
+    conn::{InstrumentedConnection, on_engine},
+    types::{DbTimestamp, NullableDbTimestamp, TextList, UtcTimestamp},
 };
 pub use self::{
     config::{Engine, StoreConfig},
@@ -31,12 +31,12 @@ pub use self::{
 };
 use self::{
     pool::Pool,
-    sqlite::{InUse, Use},
+    sqlite::{OpenMode, OpenedFile},
     writer::Writer,
 };
 
 /// How long what is wanted soon waits for its turn.
-const SOON: Duration = Duration::from_secs(1);
+const TRY_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A database, open and migrated. Cheap to clone; all clones are one store.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ struct Inner {
     config: StoreConfig,
     pool: Pool,
     /// Where the database is a file.
-    file: Option<InUse>,
+    file: Option<OpenedFile>,
     /// Only SQLite has a writer of its own.
     writer: Option<Writer>,
 }
@@ -66,7 +66,7 @@ impl Store {
     /// refused with [`StoreError::NewerSchema`].
     pub async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
         let config = config.clone();
-        let inner = off_the_async_threads(move || open(config)).await?;
+        let inner = run_blocking(move || open(config)).await?;
         tracing::debug!(database = %inner.config.describe(), "store opened");
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -76,16 +76,18 @@ impl Store {
     /// [`StoreError::Missing`] or [`StoreError::NotMigrated`].
     pub async fn attach(config: &StoreConfig) -> Result<Store, StoreError> {
         let config = config.clone();
-        let inner = off_the_async_threads(move || attach(config)).await?;
+        let inner = run_blocking(move || attach(config)).await?;
         Ok(Store { inner: Arc::new(inner) })
     }
 
     /// Opens the database like [`Store::open`], and tells which migrations that took.
     pub async fn migrate(config: &StoreConfig) -> Result<Vec<String>, StoreError> {
         let config = config.clone();
-        off_the_async_threads(move || match &config.place {
-            Place::Sqlite(path) => migrate::migrate_sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?),
-            Place::Postgres(url) => migrate::migrate_postgres(postgres::open(url)?.postgres()?),
+        run_blocking(move || match &config.location {
+            DatabaseLocation::Sqlite(path) => {
+                migrate::migrate_sqlite(sqlite::open(path, OpenMode::Migrate)?.sqlite()?)
+            }
+            DatabaseLocation::Postgres(url) => migrate::migrate_postgres(postgres::open(url)?.postgres()?),
         })
         .await
     }
@@ -104,8 +106,8 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
     {
-        let turn = self.inner.pool.turn().await?;
-        self.read_with(turn, work).await
+        let permit = self.inner.pool.acquire().await?;
+        self.read_with(permit, work).await
     }
 
     /// The same for what may take long where there is much to read, such as a search: at most half of the connections
@@ -116,19 +118,19 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
     {
-        let turns = self.inner.pool.turn_to_read_patiently().await?;
-        self.read_with(turns, work).await
+        let permits = self.inner.pool.acquire_slow_read().await?;
+        self.read_with(permits, work).await
     }
 
-    async fn read_with<T, E, F>(&self, turn: impl Send + 'static, work: F) -> Result<T, E>
+    async fn read_with<T, E, F>(&self, permit: impl Send + 'static, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
     {
         let inner = self.inner.clone();
-        off_the_async_threads(move || {
-            let _turn = turn;
+        run_blocking(move || {
+            let _permit = permit;
             match &inner.file {
                 Some(file) => sqlite::read(&inner.pool, file, &work),
                 None => postgres::read(&inner.pool, &work),
@@ -153,7 +155,7 @@ impl Store {
         if let Some(writer) = &self.inner.writer {
             return writer.write(work).await;
         }
-        self.write_to_postgres(work, None).await
+        self.write_postgres(work, None).await
     }
 
     /// The same for what is better left undone than waited for: [`StoreError::Busy`] after a second or so. On SQLite
@@ -165,23 +167,26 @@ impl Store {
         F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
     {
         if let Some(writer) = &self.inner.writer {
-            let late = |_| Err(StoreError::Busy(format!("it was not written within {SOON:?}")).into());
-            return tokio::time::timeout(SOON, writer.write(work)).await.unwrap_or_else(late);
+            let timed_out =
+                |_| Err(StoreError::Busy(format!("it was not written within {TRY_WRITE_TIMEOUT:?}")).into());
+            return tokio::time::timeout(TRY_WRITE_TIMEOUT, writer.write(work))
+                .await
+                .unwrap_or_else(timed_out);
         }
-        self.write_to_postgres(work, Some(SOON)).await
+        self.write_postgres(work, Some(TRY_WRITE_TIMEOUT)).await
     }
 
-    async fn write_to_postgres<T, E, F>(&self, work: F, patience: Option<Duration>) -> Result<T, E>
+    async fn write_postgres<T, E, F>(&self, work: F, timeout: Option<Duration>) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
     {
-        let turns = self.inner.pool.turn_to_write(patience.unwrap_or(Duration::MAX)).await?;
+        let permits = self.inner.pool.acquire_write(timeout.unwrap_or(Duration::MAX)).await?;
         let inner = self.inner.clone();
-        off_the_async_threads(move || {
-            let _turns = turns;
-            postgres::write(&inner.pool, &work, patience.is_some())
+        run_blocking(move || {
+            let _permits = permits;
+            postgres::write(&inner.pool, &work, timeout.is_some())
         })
         .await
     }
@@ -189,11 +194,11 @@ impl Store {
     /// How busy this store is right now.
     pub fn load(&self) -> Load {
         let connections = self.inner.config.connections;
-        let free = self.inner.pool.free();
+        let available = self.inner.pool.available();
         let waiting = self.inner.writer.as_ref().map_or(0, Writer::waiting);
         Load {
             connections: connections as u64,
-            in_use: connections.saturating_sub(free) as u64,
+            in_use: connections.saturating_sub(available) as u64,
             writes_waiting: waiting as u64,
         }
     }
@@ -208,36 +213,34 @@ impl Store {
     }
 }
 
-pub(crate) async fn off_the_async_threads<T, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E>
+pub(crate) async fn run_blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) if error.is_cancelled() => Err(StoreError::stopped().into()),
+        Err(error) if error.is_cancelled() => Err(StoreError::closed().into()),
         Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
     }
 }
 
 fn open(config: StoreConfig) -> Result<Inner, StoreError> {
-    let link = match &config.place {
-        Place::Sqlite(path) => {
-            let applied = migrate::migrate_sqlite(sqlite::open(path, Use::Migrate)?.sqlite()?)?;
+    let connection = match &config.location {
+        DatabaseLocation::Sqlite(path) => {
+            let applied = migrate::migrate_sqlite(sqlite::open(path, OpenMode::Migrate)?.sqlite()?)?;
             log_migrations(&config, &applied);
             None
         }
-        Place::Postgres(url) => {
-            let mut link = postgres::open(url)?;
-            let applied = migrate::migrate_postgres(link.postgres()?)?;
+        DatabaseLocation::Postgres(url) => {
+            let mut connection = postgres::open(url)?;
+            let applied = migrate::migrate_postgres(connection.postgres()?)?;
             log_migrations(&config, &applied);
-            postgres::limit(&mut link)?;
-            Some(link)
+            postgres::apply_session_limits(&mut connection)?;
+            Some(connection)
         }
     };
-    connect(config, link)
+    connect(config, connection)
 }
 
 fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
@@ -251,24 +254,28 @@ fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
 }
 
 /// Makes ready what reads and writes a database that is migrated.
-fn connect(mut config: StoreConfig, open: Option<Link>) -> Result<Inner, StoreError> {
+fn connect(mut config: StoreConfig, open: Option<InstrumentedConnection>) -> Result<Inner, StoreError> {
     // With one, whoever reads for long would keep everybody waiting.
     config.connections = config.connections.max(2);
-    let (pool, file, writer) = match &config.place {
-        Place::Sqlite(path) => {
-            let file = InUse::at(path)?;
+    let (pool, file, writer) = match &config.location {
+        DatabaseLocation::Sqlite(path) => {
+            let file = OpenedFile::new(path)?;
             let writer = Writer::start(file.clone(), config.group_limit, config.patience)?;
             let read = file.clone();
-            let open = move || read.open(Use::Read);
+            let open = move || read.open(OpenMode::Read);
             (Pool::new(config.connections, config.patience, open), Some(file), Some(writer))
         }
-        Place::Postgres(url) => {
+        DatabaseLocation::Postgres(url) => {
             let url = url.clone();
-            (Pool::new(config.connections, config.patience, move || postgres::open_limited(&url)), None, None)
+            (
+                Pool::new(config.connections, config.patience, move || postgres::open_for_requests(&url)),
+                None,
+                None,
+            )
         }
     };
-    if let Some(link) = open {
-        pool.put_back(link);
+    if let Some(connection) = open {
+        pool.put_back(connection);
     }
     Ok(Inner { config, pool, file, writer })
 }

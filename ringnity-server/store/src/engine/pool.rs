@@ -11,89 +11,89 @@ use std::{
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::{conn::Link, error::StoreError};
+use crate::engine::{conn::InstrumentedConnection, error::StoreError};
 
-type Opener = dyn Fn() -> Result<Link, StoreError> + Send + Sync;
+type Opener = dyn Fn() -> Result<InstrumentedConnection, StoreError> + Send + Sync;
 
 pub(crate) struct Pool {
     open: Box<Opener>,
-    idle: Mutex<Vec<Link>>,
-    turns: Arc<Semaphore>,
+    idle: Mutex<Vec<InstrumentedConnection>>,
+    permits: Arc<Semaphore>,
     /// Writers may wait for each other, and must not keep readers waiting with them: a quarter of the turns is never
     /// theirs.
     writers: Arc<Semaphore>,
     /// Nor must reads that take long: half of the turns is never theirs.
-    patient: Arc<Semaphore>,
-    patience: Duration,
+    slow_reads: Arc<Semaphore>,
+    acquire_timeout: Duration,
 }
 
 impl Pool {
     pub(crate) fn new(
         size: usize,
-        patience: Duration,
-        open: impl Fn() -> Result<Link, StoreError> + Send + Sync + 'static,
+        acquire_timeout: Duration,
+        open: impl Fn() -> Result<InstrumentedConnection, StoreError> + Send + Sync + 'static,
     ) -> Pool {
         Pool {
             open: Box::new(open),
             idle: Mutex::new(Vec::new()),
-            turns: Arc::new(Semaphore::new(size.max(1))),
+            permits: Arc::new(Semaphore::new(size.max(1))),
             writers: Arc::new(Semaphore::new((size - size / 4).max(1))),
-            patient: Arc::new(Semaphore::new((size / 2).max(1))),
-            patience,
+            slow_reads: Arc::new(Semaphore::new((size / 2).max(1))),
+            acquire_timeout,
         }
     }
 
     /// Waits for the right to use one connection.
-    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        in_time(self.patience, self.turns.clone().acquire_owned()).await
+    pub(crate) async fn acquire(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        with_timeout(self.acquire_timeout, self.permits.clone().acquire_owned()).await
     }
 
     /// The same for one who is going to write.
-    pub(crate) async fn turn_to_write(
+    pub(crate) async fn acquire_write(
         &self,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
-        self.turn_as(&self.writers, patience.min(self.patience)).await
+        self.acquire_class(&self.writers, timeout.min(self.acquire_timeout)).await
     }
 
     /// The same for one who is going to read for long.
-    pub(crate) async fn turn_to_read_patiently(&self) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
-        self.turn_as(&self.patient, self.patience).await
+    pub(crate) async fn acquire_slow_read(&self) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
+        self.acquire_class(&self.slow_reads, self.acquire_timeout).await
     }
 
     /// A turn for one of those who may not have all of them. They wait for each other first, and have none meanwhile.
-    async fn turn_as(
+    async fn acquire_class(
         &self,
-        kind: &Arc<Semaphore>,
-        patience: Duration,
+        class: &Arc<Semaphore>,
+        timeout: Duration,
     ) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
         let both =
-            async { Ok([kind.clone().acquire_owned().await?, self.turns.clone().acquire_owned().await?]) };
-        in_time(patience, both).await
+            async { Ok([class.clone().acquire_owned().await?, self.permits.clone().acquire_owned().await?]) };
+        with_timeout(timeout, both).await
     }
 
     /// Turns that nobody has.
-    pub(crate) fn free(&self) -> usize {
-        self.turns.available_permits()
+    pub(crate) fn available(&self) -> usize {
+        self.permits.available_permits()
     }
 
     /// A connection, for one who has a turn. Blocks while connecting.
-    pub(crate) fn take(&self) -> Result<Link, StoreError> {
+    pub(crate) fn take(&self) -> Result<InstrumentedConnection, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
-            Some(link) => Ok(link),
+            Some(connection) => Ok(connection),
             None => (self.open)(),
         }
     }
 
-    pub(crate) fn put_back(&self, link: Link) {
-        if !self.turns.is_closed() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(link);
+    pub(crate) fn put_back(&self, connection: InstrumentedConnection) {
+        if !self.permits.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
 
     /// One connection was found dead: the others of its age are too.
-    pub(crate) fn forget_idle(&self) {
+    pub(crate) fn discard_idle(&self) {
         let dead = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         drop(dead);
     }
@@ -101,20 +101,20 @@ impl Pool {
     /// Lets nobody in any more, waits for those who are, and closes the connections.
     pub(crate) async fn close(&self, size: usize) {
         let all = u32::try_from(size.max(1)).unwrap_or(u32::MAX);
-        let turns = self.turns.acquire_many(all).await;
-        self.turns.close();
-        drop(turns);
-        self.forget_idle();
+        let permits = self.permits.acquire_many(all).await;
+        self.permits.close();
+        drop(permits);
+        self.discard_idle();
     }
 }
 
-async fn in_time<T>(
-    patience: Duration,
-    turn: impl Future<Output = Result<T, AcquireError>>,
+async fn with_timeout<T>(
+    timeout: Duration,
+    acquire: impl Future<Output = Result<T, AcquireError>>,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(patience, turn).await {
-        Ok(Ok(turn)) => Ok(turn),
-        Ok(Err(_)) => Err(StoreError::stopped()),
-        Err(_) => Err(StoreError::Busy(format!("no connection was free for {patience:?}"))),
+    match tokio::time::timeout(timeout, acquire).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) => Err(StoreError::closed()),
+        Err(_) => Err(StoreError::Busy(format!("no connection was free for {timeout:?}"))),
     }
 }

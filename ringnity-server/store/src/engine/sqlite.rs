@@ -12,7 +12,7 @@ use diesel::{
 };
 
 use crate::engine::{
-    conn::{Conn, Link, panic_words},
+    conn::{Conn, InstrumentedConnection, panic_message},
     error::StoreError,
     file_owner,
     pool::Pool,
@@ -22,53 +22,55 @@ use crate::engine::{
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
+pub(crate) enum OpenMode {
     /// Creates the file when there is none.
     Migrate,
     Write,
     Read,
     /// A file that nobody else uses, such as a backup: it is looked at, and stays as it is.
-    Look,
+    Inspect,
 }
 
-pub(crate) fn open(path: &Path, purpose: Use) -> Result<Link, StoreError> {
-    if purpose == Use::Migrate
+pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<InstrumentedConnection, StoreError> {
+    if mode == OpenMode::Migrate
         && let Some(folder) = path.parent()
     {
         std::fs::create_dir_all(folder).map_err(|error| {
             StoreError::Unavailable(format!("cannot create the folder {}: {error}", folder.display()).into())
         })?;
     }
-    if purpose == Use::Migrate {
-        database_file(path);
+    if mode == OpenMode::Migrate {
+        create_database_file(path);
     }
     // A file that vanished under a running server must not come back empty.
-    let mode = match purpose {
-        Use::Migrate => "rwc",
-        Use::Write | Use::Read => "rw",
-        Use::Look => "ro",
+    let uri_mode = match mode {
+        OpenMode::Migrate => "rwc",
+        OpenMode::Write | OpenMode::Read => "rw",
+        OpenMode::Inspect => "ro",
     };
-    let mut conn = SqliteConnection::establish(&uri(path, mode)?)?;
+    let mut conn = SqliteConnection::establish(&uri(path, uri_mode)?)?;
     let timeout = BUSY_TIMEOUT.as_millis();
     conn.batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))?;
-    conn.batch_execute(match purpose {
+    conn.batch_execute(match mode {
         // The journal mode is a property of the file: set once, before anybody else uses it. Foreign keys are
         // off because a table is changed by making a new one; `migrate` checks them itself.
-        Use::Migrate => "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF",
-        Use::Write => {
+        OpenMode::Migrate => {
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF"
+        }
+        OpenMode::Write => {
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864"
         }
-        Use::Look => "PRAGMA query_only = ON",
-        Use::Read => "PRAGMA foreign_keys = ON; PRAGMA query_only = ON",
+        OpenMode::Inspect => "PRAGMA query_only = ON",
+        OpenMode::Read => "PRAGMA foreign_keys = ON; PRAGMA query_only = ON",
     })?;
-    Ok(Link::new(Conn::Sqlite(conn)))
+    Ok(InstrumentedConnection::new(Conn::Sqlite(conn)))
 }
 
 /// The file that a store has open, by its path. Who has a file open goes on with it wherever it is moved, and who opens
 /// its path gets what stands there now, with a log that belongs to the other: what is written then is lost, and both
 /// files are ruined. So nothing is read or written while the path leads elsewhere.
 #[derive(Clone, Debug)]
-pub(crate) struct InUse {
+pub(crate) struct OpenedFile {
     path: PathBuf,
     file: FileId,
 }
@@ -76,31 +78,31 @@ pub(crate) struct InUse {
 /// Device and number of a file.
 type FileId = (u64, u64);
 
-impl InUse {
+impl OpenedFile {
     /// The file that is there now.
-    pub(crate) fn at(path: &Path) -> Result<InUse, StoreError> {
-        Ok(InUse { path: path.to_owned(), file: file_at(path)? })
+    pub(crate) fn new(path: &Path) -> Result<OpenedFile, StoreError> {
+        Ok(OpenedFile { path: path.to_owned(), file: file_id(path)? })
     }
 
-    pub(crate) fn open(&self, purpose: Use) -> Result<Link, StoreError> {
-        self.must_be_there()?;
-        open(&self.path, purpose)
+    pub(crate) fn open(&self, mode: OpenMode) -> Result<InstrumentedConnection, StoreError> {
+        self.ensure_same_inode()?;
+        open(&self.path, mode)
     }
 
-    pub(crate) fn must_be_there(&self) -> Result<(), StoreError> {
-        if file_at(&self.path)? == self.file {
+    pub(crate) fn ensure_same_inode(&self) -> Result<(), StoreError> {
+        if file_id(&self.path)? == self.file {
             return Ok(());
         }
-        let words = format!(
+        let message = format!(
             "another file was put in the place of {} while it was in use: put back the one that was there, or stop the \
              server and use `ringnity-server restore`",
             self.path.display()
         );
-        Err(StoreError::Unavailable(words.into()))
+        Err(StoreError::Unavailable(message.into()))
     }
 }
 
-fn file_at(path: &Path) -> Result<FileId, StoreError> {
+fn file_id(path: &Path) -> Result<FileId, StoreError> {
     let found = std::fs::metadata(path).map_err(|error| {
         StoreError::Unavailable(format!("the database {} cannot be found: {error}", path.display()).into())
     })?;
@@ -116,7 +118,7 @@ fn file_at(path: &Path) -> Result<FileId, StoreError> {
 
 /// Makes the file of a database, if there is none, for this user only: it holds signing keys. SQLite sees to
 /// it that its log files take after it, in their owner too. One that is there is the database; where none can be made, SQLite says why.
-fn database_file(path: &Path) {
+fn create_database_file(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -148,22 +150,22 @@ pub(crate) fn uri(path: &Path, mode: &str) -> Result<String, StoreError> {
 }
 
 /// One read: a snapshot, so that a page and its total agree.
-pub(crate) fn read<T, E, F>(pool: &Pool, file: &InUse, work: &F) -> Result<T, E>
+pub(crate) fn read<T, E, F>(pool: &Pool, file: &OpenedFile, work: &F) -> Result<T, E>
 where
     F: Fn(&mut Conn) -> Result<T, E>,
     E: From<StoreError>,
 {
-    file.must_be_there()?;
-    let mut link = pool.take()?;
-    let begun = link.sqlite().and_then(|conn| Ok(AnsiTransactionManager::begin_transaction(conn)?));
-    if let Err(error) = begun {
-        pool.forget_idle();
+    file.ensure_same_inode()?;
+    let mut connection = pool.take()?;
+    let began = connection.sqlite().and_then(|conn| Ok(AnsiTransactionManager::begin_transaction(conn)?));
+    if let Err(error) = began {
+        pool.discard_idle();
         return Err(error.into());
     }
-    let result = catch_unwind(AssertUnwindSafe(|| work(&mut link.conn)));
-    let ended = link.sqlite().and_then(|conn| Ok(AnsiTransactionManager::rollback_transaction(conn)?));
-    if ended.is_ok() && result.is_ok() {
-        pool.put_back(link);
+    let result = catch_unwind(AssertUnwindSafe(|| work(&mut connection.conn)));
+    let end = connection.sqlite().and_then(|conn| Ok(AnsiTransactionManager::rollback_transaction(conn)?));
+    if end.is_ok() && result.is_ok() {
+        pool.put_back(connection);
     }
-    result.unwrap_or_else(|panic| Err(StoreError::Panicked(panic_words(&*panic)).into()))
+    result.unwrap_or_else(|panic| Err(StoreError::Panicked(panic_message(&*panic)).into()))
 }

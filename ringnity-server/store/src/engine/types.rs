@@ -26,103 +26,103 @@ pub fn to_stored_precision(time: DateTime<Utc>) -> DateTime<Utc> {
 /// A point in time with microseconds, as a column.
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
 #[diesel(postgres_type(name = "timestamptz"), sqlite_type(name = "Text"))]
-pub struct Moment;
+pub struct UtcTimestamp;
 
 /// A time on its way to or from a column. Rows hold a plain `DateTime<Utc>`, which no crate but diesel may teach
 /// a column type.
 #[derive(Debug, Clone, Copy, AsExpression, FromSqlRow)]
-#[diesel(sql_type = Moment)]
-pub struct Stamp(pub(crate) DateTime<Utc>);
+#[diesel(sql_type = UtcTimestamp)]
+pub struct DbTimestamp(pub(crate) DateTime<Utc>);
 
 /// The same where a column may be empty: a plain `Option<DateTime<Utc>>` in rows.
 #[derive(Debug, Clone, Copy, FromSqlRow)]
-pub struct MaybeStamp(pub(crate) Option<DateTime<Utc>>);
+pub struct NullableDbTimestamp(pub(crate) Option<DateTime<Utc>>);
 
-impl From<DateTime<Utc>> for Stamp {
-    fn from(time: DateTime<Utc>) -> Stamp {
-        Stamp(to_stored_precision(time))
+impl From<DateTime<Utc>> for DbTimestamp {
+    fn from(time: DateTime<Utc>) -> DbTimestamp {
+        DbTimestamp(to_stored_precision(time))
     }
 }
 
-impl From<Stamp> for DateTime<Utc> {
-    fn from(stamp: Stamp) -> DateTime<Utc> {
+impl From<DbTimestamp> for DateTime<Utc> {
+    fn from(stamp: DbTimestamp) -> DateTime<Utc> {
         stamp.0
     }
 }
 
-impl From<Option<DateTime<Utc>>> for MaybeStamp {
-    fn from(time: Option<DateTime<Utc>>) -> MaybeStamp {
-        MaybeStamp(time.map(to_stored_precision))
+impl From<Option<DateTime<Utc>>> for NullableDbTimestamp {
+    fn from(time: Option<DateTime<Utc>>) -> NullableDbTimestamp {
+        NullableDbTimestamp(time.map(to_stored_precision))
     }
 }
 
-impl From<MaybeStamp> for Option<DateTime<Utc>> {
-    fn from(stamp: MaybeStamp) -> Option<DateTime<Utc>> {
+impl From<NullableDbTimestamp> for Option<DateTime<Utc>> {
+    fn from(stamp: NullableDbTimestamp) -> Option<DateTime<Utc>> {
         stamp.0
     }
 }
 
-impl AsExpression<Nullable<Moment>> for MaybeStamp {
-    type Expression = <Option<Stamp> as AsExpression<Nullable<Moment>>>::Expression;
+impl AsExpression<Nullable<UtcTimestamp>> for NullableDbTimestamp {
+    type Expression = <Option<DbTimestamp> as AsExpression<Nullable<UtcTimestamp>>>::Expression;
 
     fn as_expression(self) -> Self::Expression {
-        self.0.map(Stamp).as_expression()
+        self.0.map(DbTimestamp).as_expression()
     }
 }
 
-impl<DB> FromSql<Nullable<Moment>, DB> for MaybeStamp
+impl<DB> FromSql<Nullable<UtcTimestamp>, DB> for NullableDbTimestamp
 where
     DB: Backend,
-    Stamp: FromSql<Moment, DB>,
+    DbTimestamp: FromSql<UtcTimestamp, DB>,
 {
     fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        Stamp::from_sql(value).map(|stamp| MaybeStamp(Some(stamp.0)))
+        DbTimestamp::from_sql(value).map(|stamp| NullableDbTimestamp(Some(stamp.0)))
     }
 
     fn from_nullable_sql(value: Option<DB::RawValue<'_>>) -> deserialize::Result<Self> {
-        value.map_or(Ok(MaybeStamp(None)), Self::from_sql)
+        value.map_or(Ok(NullableDbTimestamp(None)), Self::from_sql)
     }
 }
 
-impl HasSqlType<Moment> for MultiBackend {
+impl HasSqlType<UtcTimestamp> for MultiBackend {
     fn metadata(lookup: &mut Self::MetadataLookup) -> Self::TypeMetadata {
-        MultiBackend::lookup_sql_type::<Moment>(lookup)
+        MultiBackend::lookup_sql_type::<UtcTimestamp>(lookup)
     }
 }
 
-impl FromSql<Moment, MultiBackend> for Stamp {
+impl FromSql<UtcTimestamp, MultiBackend> for DbTimestamp {
     fn from_sql(value: <MultiBackend as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        value.from_sql::<Stamp, Moment>()
+        value.from_sql::<DbTimestamp, UtcTimestamp>()
     }
 }
 
-impl ToSql<Moment, MultiBackend> for Stamp {
+impl ToSql<UtcTimestamp, MultiBackend> for DbTimestamp {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, MultiBackend>) -> serialize::Result {
-        out.set_value((Moment, self));
+        out.set_value((UtcTimestamp, self));
         Ok(IsNull::No)
     }
 }
 
-impl FromSql<Moment, Pg> for Stamp {
+impl FromSql<UtcTimestamp, Pg> for DbTimestamp {
     fn from_sql(value: <Pg as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        <DateTime<Utc> as FromSql<Timestamptz, Pg>>::from_sql(value).map(Stamp)
+        <DateTime<Utc> as FromSql<Timestamptz, Pg>>::from_sql(value).map(DbTimestamp)
     }
 }
 
-impl ToSql<Moment, Pg> for Stamp {
+impl ToSql<UtcTimestamp, Pg> for DbTimestamp {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         ToSql::<Timestamptz, Pg>::to_sql(&self.0, out)
     }
 }
 
-impl FromSql<Moment, Sqlite> for Stamp {
+impl FromSql<UtcTimestamp, Sqlite> for DbTimestamp {
     fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
         let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
-        Ok(Stamp(NaiveDateTime::parse_from_str(&text, SQLITE_FORMAT)?.and_utc()))
+        Ok(DbTimestamp(NaiveDateTime::parse_from_str(&text, SQLITE_FORMAT)?.and_utc()))
     }
 }
 
-impl ToSql<Moment, Sqlite> for Stamp {
+impl ToSql<UtcTimestamp, Sqlite> for DbTimestamp {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(self.0.format(SQLITE_FORMAT).to_string());
         Ok(IsNull::No)

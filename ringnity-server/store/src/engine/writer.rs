@@ -20,59 +20,59 @@ use tokio::sync::{
 };
 
 use crate::engine::{
-    conn::{Conn, Link, panic_words, went_on_after},
+    conn::{Conn, InstrumentedConnection, aborted_transaction, panic_message},
     error::StoreError,
-    sqlite::{InUse, Use},
+    sqlite::{OpenMode, OpenedFile},
 };
 
 /// Writes that may wait in the queue before callers wait in front of it.
-const QUEUE: usize = 1024;
+const QUEUE_CAPACITY: usize = 1024;
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
-enum Order {
-    Write(Box<dyn Job>),
+enum Command {
+    Write(Box<dyn QueuedWrite>),
     Stop,
 }
 
 /// A piece of work with its caller, whatever their types.
-trait Job: Send {
+trait QueuedWrite: Send {
     /// Does the work (again) and keeps the result; says whether its changes are to be kept.
-    fn run(&mut self, link: &mut Link) -> bool;
+    fn run(&mut self, connection: &mut InstrumentedConnection) -> bool;
     /// Tells the caller: the result if the transaction ended well, else why it did not.
-    fn answer(self: Box<Self>, end: Result<(), StoreError>);
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
-struct Work<T, E, F> {
+struct WriteRequest<T, E, F> {
     work: F,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
 
-impl<T, E, F> Job for Work<T, E, F>
+impl<T, E, F> QueuedWrite for WriteRequest<T, E, F>
 where
     T: Send,
     E: From<StoreError> + Send,
     F: Fn(&mut Conn) -> Result<T, E> + Send,
 {
-    fn run(&mut self, link: &mut Link) -> bool {
-        link.watch.reset();
-        let mut result = match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut link.conn))) {
+    fn run(&mut self, connection: &mut InstrumentedConnection) -> bool {
+        connection.errors.reset();
+        let mut result = match catch_unwind(AssertUnwindSafe(|| (self.work)(&mut connection.conn))) {
             Ok(result) => result,
-            Err(panic) => Err(StoreError::Panicked(panic_words(&*panic)).into()),
+            Err(panic) => Err(StoreError::Panicked(panic_message(&*panic)).into()),
         };
         if result.is_ok()
-            && let Some((_, words)) = link.watch.failure()
+            && let Some((_, message)) = connection.errors.failure()
         {
-            result = Err(went_on_after(&words).into());
+            result = Err(aborted_transaction(&message).into());
         }
         let keep = result.is_ok();
         self.result = Some(result);
         keep
     }
 
-    fn answer(self: Box<Self>, end: Result<(), StoreError>) {
-        let answer = match (end, self.result) {
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let answer = match (outcome, self.result) {
             (Ok(()), Some(result)) => result,
             (Ok(()), None) => Err(StoreError::Other("a write was answered before it ran".into()).into()),
             (Err(error), _) => Err(error.into()),
@@ -84,20 +84,26 @@ where
 
 /// The queue in front of the writing thread.
 pub(crate) struct Writer {
-    orders: mpsc::Sender<Order>,
-    patience: Duration,
+    commands: mpsc::Sender<Command>,
+    acquire_timeout: Duration,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 impl Writer {
-    pub(crate) fn start(file: InUse, group_limit: usize, patience: Duration) -> Result<Writer, StoreError> {
-        let link = file.open(Use::Write)?;
-        let (orders, queue) = mpsc::channel(QUEUE);
+    pub(crate) fn start(
+        file: OpenedFile,
+        group_limit: usize,
+        acquire_timeout: Duration,
+    ) -> Result<Writer, StoreError> {
+        let connection = file.open(OpenMode::Write)?;
+        let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
         let thread = thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || Hand { file, link: Some(link), limit: group_limit.max(1) }.work_off(queue))
+            .spawn(move || {
+                WriterThread { file, connection: Some(connection), limit: group_limit.max(1) }.run(queue)
+            })
             .map_err(|error| StoreError::Other(Box::new(error)))?;
-        Ok(Writer { orders, patience, thread: Mutex::new(Some(thread)) })
+        Ok(Writer { commands, acquire_timeout, thread: Mutex::new(Some(thread)) })
     }
 
     pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
@@ -107,29 +113,31 @@ impl Writer {
         F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let order = Order::Write(Box::new(Work { work, result: None, caller }));
-        match self.orders.send_timeout(order, self.patience).await {
+        let command = Command::Write(Box::new(WriteRequest { work, result: None, caller }));
+        match self.commands.send_timeout(command, self.acquire_timeout).await {
             Ok(()) => {}
             Err(SendTimeoutError::Timeout(_)) => {
-                return Err(
-                    StoreError::Busy(format!("the write queue was full for {:?}", self.patience)).into()
-                );
+                return Err(StoreError::Busy(format!(
+                    "the write queue was full for {:?}",
+                    self.acquire_timeout
+                ))
+                .into());
             }
-            Err(SendTimeoutError::Closed(_)) => return Err(StoreError::stopped().into()),
+            Err(SendTimeoutError::Closed(_)) => return Err(StoreError::closed().into()),
         }
-        answer.await.unwrap_or_else(|_| Err(StoreError::stopped().into()))
+        answer.await.unwrap_or_else(|_| Err(StoreError::closed().into()))
     }
 
     /// Writes in the queue.
     pub(crate) fn waiting(&self) -> usize {
-        self.orders.max_capacity() - self.orders.capacity()
+        self.commands.max_capacity() - self.commands.capacity()
     }
 
     /// Works off what is queued, takes no more, and closes the connection.
     pub(crate) async fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         // An error means that the thread has ended already.
-        let _ = self.orders.send(Order::Stop).await;
+        let _ = self.commands.send(Command::Stop).await;
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
@@ -137,76 +145,81 @@ impl Writer {
 }
 
 /// What the writing thread works with.
-struct Hand {
-    file: InUse,
-    link: Option<Link>,
+struct WriterThread {
+    file: OpenedFile,
+    connection: Option<InstrumentedConnection>,
     limit: usize,
 }
 
-impl Hand {
-    fn work_off(mut self, mut queue: mpsc::Receiver<Order>) {
-        while let Some(order) = queue.blocking_recv() {
-            match order {
-                Order::Write(first) => {
-                    if self.group(first, &mut queue).is_break() {
+impl WriterThread {
+    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        while let Some(command) = queue.blocking_recv() {
+            match command {
+                Command::Write(first) => {
+                    if self.run_group(first, &mut queue).is_break() {
                         queue.close();
                     }
                 }
-                Order::Stop => queue.close(),
+                Command::Stop => queue.close(),
             }
         }
     }
 
     /// Runs and answers one group. Breaks when told to stop in the middle of it.
-    fn group(&mut self, first: Box<dyn Job>, queue: &mut mpsc::Receiver<Order>) -> ControlFlow<()> {
-        let mut link = match self.begin() {
-            Ok(link) => link,
+    fn run_group(
+        &mut self,
+        first: Box<dyn QueuedWrite>,
+        queue: &mut mpsc::Receiver<Command>,
+    ) -> ControlFlow<()> {
+        let mut connection = match self.begin() {
+            Ok(connection) => connection,
             Err(error) => {
-                first.answer(Err(error));
+                first.finish(Err(error));
                 return ControlFlow::Continue(());
             }
         };
         let mut flow = ControlFlow::Continue(());
-        let mut jobs = vec![first];
-        let mut sound = run_in_savepoint(&mut link, &mut jobs[0]);
-        while sound.is_ok() && jobs.len() < self.limit {
+        let mut writes = vec![first];
+        let mut result = run_in_savepoint(&mut connection, &mut writes[0]);
+        while result.is_ok() && writes.len() < self.limit {
             match queue.try_recv() {
-                Ok(Order::Write(mut job)) => {
-                    sound = run_in_savepoint(&mut link, &mut job);
-                    jobs.push(job);
+                Ok(Command::Write(mut write)) => {
+                    result = run_in_savepoint(&mut connection, &mut write);
+                    writes.push(write);
                 }
-                Ok(Order::Stop) => {
+                Ok(Command::Stop) => {
                     flow = ControlFlow::Break(());
                     break;
                 }
                 Err(_) => break,
             }
         }
-        let end = sound
-            .and_then(|()| link.sqlite().and_then(|c| Ok(AnsiTransactionManager::commit_transaction(c)?)));
-        match end {
+        let outcome = result.and_then(|()| {
+            connection.sqlite().and_then(|c| Ok(AnsiTransactionManager::commit_transaction(c)?))
+        });
+        match outcome {
             Ok(()) => {
-                self.link = Some(link);
-                jobs.into_iter().for_each(|job| job.answer(Ok(())));
+                self.connection = Some(connection);
+                writes.into_iter().for_each(|write| write.finish(Ok(())));
             }
             Err(error) => {
                 // Closing the connection rolls back whatever is left of the transaction.
-                drop(link);
-                tracing::warn!(%error, writes = jobs.len(), "a group of writes failed, each is tried by itself");
-                jobs.into_iter().for_each(|job| self.single(job));
+                drop(connection);
+                tracing::warn!(%error, writes = writes.len(), "a group of writes failed, each is tried by itself");
+                writes.into_iter().for_each(|write| self.run_single(write));
             }
         }
         flow
     }
 
     /// Runs and answers one write in a transaction of its own.
-    fn single(&mut self, mut job: Box<dyn Job>) {
-        let mut link = match self.begin() {
-            Ok(link) => link,
-            Err(error) => return job.answer(Err(error)),
+    fn run_single(&mut self, mut write: Box<dyn QueuedWrite>) {
+        let mut connection = match self.begin() {
+            Ok(connection) => connection,
+            Err(error) => return write.finish(Err(error)),
         };
-        let keep = job.run(&mut link);
-        let end = link.sqlite().and_then(|conn| {
+        let keep = write.run(&mut connection);
+        let outcome = connection.sqlite().and_then(|conn| {
             if keep {
                 AnsiTransactionManager::commit_transaction(conn)?;
             } else {
@@ -214,35 +227,38 @@ impl Hand {
             }
             Ok(())
         });
-        match end {
+        match outcome {
             Ok(()) => {
-                self.link = Some(link);
-                job.answer(Ok(()));
+                self.connection = Some(connection);
+                write.finish(Ok(()));
             }
             // Nothing was kept, as the work itself wanted; SQLite had only been faster to roll back.
-            Err(_) if !keep => job.answer(Ok(())),
-            Err(error) => job.answer(Err(error)),
+            Err(_) if !keep => write.finish(Ok(())),
+            Err(error) => write.finish(Err(error)),
         }
     }
 
     /// The connection, in a transaction that may write. Opened anew if the last one was given up.
-    fn begin(&mut self) -> Result<Link, StoreError> {
-        self.file.must_be_there()?;
-        let mut link = match self.link.take() {
-            Some(link) => link,
-            None => self.file.open(Use::Write)?,
+    fn begin(&mut self) -> Result<InstrumentedConnection, StoreError> {
+        self.file.ensure_same_inode()?;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.file.open(OpenMode::Write)?,
         };
-        AnsiTransactionManager::begin_transaction_sql(link.sqlite()?, BEGIN)?;
-        Ok(link)
+        AnsiTransactionManager::begin_transaction_sql(connection.sqlite()?, BEGIN)?;
+        Ok(connection)
     }
 }
 
 /// An error means that the transaction around it cannot be trusted any more; what the job made of its own work
 /// it keeps to itself.
-fn run_in_savepoint(link: &mut Link, job: &mut Box<dyn Job>) -> Result<(), StoreError> {
-    AnsiTransactionManager::begin_transaction(link.sqlite()?)?;
-    let keep = job.run(link);
-    let conn = link.sqlite()?;
+fn run_in_savepoint(
+    connection: &mut InstrumentedConnection,
+    write: &mut Box<dyn QueuedWrite>,
+) -> Result<(), StoreError> {
+    AnsiTransactionManager::begin_transaction(connection.sqlite()?)?;
+    let keep = write.run(connection);
+    let conn = connection.sqlite()?;
     if keep {
         AnsiTransactionManager::commit_transaction(conn)?;
     } else {

@@ -6,7 +6,7 @@ use diesel::{insert_into, prelude::*, update};
 
 use crate::{
     changes::set_if_some,
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, to_stored_precision},
     ids::{AgentId, DepartmentId, TenantId},
     schema::{agents, departments},
 };
@@ -34,13 +34,13 @@ pub struct Agent {
     /// Whether it may sign in and get tokens.
     pub is_active: bool,
     /// When it last signed in.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -92,10 +92,10 @@ pub struct Department {
     /// Unique within the tenant.
     pub name: String,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -186,7 +186,9 @@ pub fn agent_update(
 
 /// Notes that the agent has signed in.
 pub fn agent_signed_in(c: &mut Conn, tenant: &TenantId, id: &AgentId, now: DateTime<Utc>) -> StoreResult<()> {
-    update(agents::table.find((tenant, id))).set(agents::last_login_at.eq(Stamp::from(now))).execute(c)?;
+    update(agents::table.find((tenant, id)))
+        .set(agents::last_login_at.eq(DbTimestamp::from(now)))
+        .execute(c)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
+    engine::{Conn, DbTimestamp, StoreResult, on_engine, to_stored_precision},
     ids::{OwnerId, SessionFamilyId, TenantId},
     schema::workspace_entry_tokens,
 };
@@ -20,7 +20,7 @@ pub struct EntryToken {
     /// The owner's session that asked for it.
     pub session_id: SessionFamilyId,
     /// Until when it was good.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub expires_at: DateTime<Utc>,
 }
 
@@ -41,8 +41,8 @@ pub fn entry_token_insert(
             workspace_entry_tokens::tenant_id.eq(tenant),
             workspace_entry_tokens::owner_id.eq(owner),
             workspace_entry_tokens::session_id.eq(session),
-            workspace_entry_tokens::created_at.eq(Stamp::from(now)),
-            workspace_entry_tokens::expires_at.eq(Stamp(expires_at)),
+            workspace_entry_tokens::created_at.eq(DbTimestamp::from(now)),
+            workspace_entry_tokens::expires_at.eq(DbTimestamp(expires_at)),
         ))
         .execute(c)?;
     Ok(EntryToken {
@@ -62,8 +62,8 @@ pub fn entry_token_use(
 ) -> StoreResult<Option<EntryToken>> {
     let used = update(workspace_entry_tokens::table.find(token_hash))
         .filter(workspace_entry_tokens::used_at.is_null())
-        .filter(workspace_entry_tokens::expires_at.gt(Stamp::from(now)))
-        .set(workspace_entry_tokens::used_at.eq(Stamp::from(now)))
+        .filter(workspace_entry_tokens::expires_at.gt(DbTimestamp::from(now)))
+        .set(workspace_entry_tokens::used_at.eq(DbTimestamp::from(now)))
         .execute(c)?;
     if used == 0 {
         return Ok(None);
@@ -74,7 +74,7 @@ pub fn entry_token_use(
 /// Forgets tokens whose time is over, at most `limit` of them; says how many.
 pub fn entry_token_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let old: Vec<String> = workspace_entry_tokens::table
-        .filter(workspace_entry_tokens::expires_at.le(Stamp::from(now)))
+        .filter(workspace_entry_tokens::expires_at.le(DbTimestamp::from(now)))
         .order(workspace_entry_tokens::expires_at.asc())
         .limit(limit.max(0))
         .select(workspace_entry_tokens::token_hash)

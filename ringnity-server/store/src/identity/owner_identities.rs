@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, to_stored_precision},
     identity::owners::Owner,
     ids::{AgentId, OwnerId, TenantId},
     schema::{owner_agents, owner_identities, owners},
@@ -26,10 +26,10 @@ pub struct OwnerIdentity {
     /// The account's email when it was linked, for people to recognise it by.
     pub email: String,
     /// When it was linked.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it last signed the owner in.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
 }
 
@@ -88,7 +88,7 @@ pub fn owner_identity_signed_in(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     update(owner_identities::table.find((issuer, subject)))
-        .set(owner_identities::last_login_at.eq(Stamp::from(now)))
+        .set(owner_identities::last_login_at.eq(DbTimestamp::from(now)))
         .execute(c)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, to_stored_precision},
     ids::{OwnerId, TenantId},
     schema::owners,
 };
@@ -26,13 +26,13 @@ pub struct Owner {
     /// Whether it may sign in.
     pub is_active: bool,
     /// When it last signed in.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -109,7 +109,7 @@ pub fn owner_set_password(
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let changed = update(owners::table.find((tenant, id)))
-        .set((owners::password_hash.eq(password_hash), owners::updated_at.eq(Stamp::from(now))))
+        .set((owners::password_hash.eq(password_hash), owners::updated_at.eq(DbTimestamp::from(now))))
         .execute(c)?;
     Ok(changed > 0)
 }
@@ -123,13 +123,15 @@ pub fn owner_set_active(
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let changed = update(owners::table.find((tenant, id)))
-        .set((owners::is_active.eq(is_active), owners::updated_at.eq(Stamp::from(now))))
+        .set((owners::is_active.eq(is_active), owners::updated_at.eq(DbTimestamp::from(now))))
         .execute(c)?;
     Ok(changed > 0)
 }
 
 /// Notes that the account has signed in.
 pub fn owner_signed_in(c: &mut Conn, tenant: &TenantId, id: &OwnerId, now: DateTime<Utc>) -> StoreResult<()> {
-    update(owners::table.find((tenant, id))).set(owners::last_login_at.eq(Stamp::from(now))).execute(c)?;
+    update(owners::table.find((tenant, id)))
+        .set(owners::last_login_at.eq(DbTimestamp::from(now)))
+        .execute(c)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, to_stored_precision},
     identity::owners::sign_in_email,
     ids::PlatformAdminId,
     schema::platform_admins,
@@ -27,13 +27,13 @@ pub struct PlatformAdmin {
     /// Whether it may sign in.
     pub is_active: bool,
     /// When it last signed in.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -105,7 +105,7 @@ pub fn platform_admin_set_password(
     let changed = update(platform_admins::table.find(id))
         .set((
             platform_admins::password_hash.eq(password_hash),
-            platform_admins::updated_at.eq(Stamp::from(now)),
+            platform_admins::updated_at.eq(DbTimestamp::from(now)),
         ))
         .execute(c)?;
     Ok(changed > 0)
@@ -119,7 +119,10 @@ pub fn platform_admin_set_active(
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let changed = update(platform_admins::table.find(id))
-        .set((platform_admins::is_active.eq(is_active), platform_admins::updated_at.eq(Stamp::from(now))))
+        .set((
+            platform_admins::is_active.eq(is_active),
+            platform_admins::updated_at.eq(DbTimestamp::from(now)),
+        ))
         .execute(c)?;
     Ok(changed > 0)
 }
@@ -127,7 +130,7 @@ pub fn platform_admin_set_active(
 /// Notes that the administrator has signed in.
 pub fn platform_admin_signed_in(c: &mut Conn, id: &PlatformAdminId, now: DateTime<Utc>) -> StoreResult<()> {
     update(platform_admins::table.find(id))
-        .set(platform_admins::last_login_at.eq(Stamp::from(now)))
+        .set(platform_admins::last_login_at.eq(DbTimestamp::from(now)))
         .execute(c)?;
     Ok(())
 }

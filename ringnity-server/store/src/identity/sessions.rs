@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, on_engine, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, on_engine, to_stored_precision},
     ids::{SessionFamilyId, TenantId},
     schema::{refresh_tokens, session_families},
 };
@@ -29,13 +29,13 @@ pub struct SessionFamily {
     /// Who signed in: an id of that kind.
     pub subject_id: String,
     /// When.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When its last refresh token expires.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub expires_at: DateTime<Utc>,
     /// When it was ended early.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub revoked_at: Option<DateTime<Utc>>,
     /// Why it was ended early.
     pub revoked_reason: Option<String>,
@@ -111,7 +111,7 @@ pub fn session_rotate(
     next_expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> StoreResult<Rotation> {
-    let found: Option<(MaybeStamp, Stamp, SessionFamily)> = refresh_tokens::table
+    let found: Option<(NullableDbTimestamp, DbTimestamp, SessionFamily)> = refresh_tokens::table
         .inner_join(session_families::table)
         .filter(refresh_tokens::token_hash.eq(token_hash))
         .select((refresh_tokens::used_at, refresh_tokens::expires_at, SessionFamily::as_select()))
@@ -129,12 +129,12 @@ pub fn session_rotate(
         return Ok(Rotation::Ended(family));
     }
     update(refresh_tokens::table.find(token_hash))
-        .set(refresh_tokens::used_at.eq(Stamp::from(now)))
+        .set(refresh_tokens::used_at.eq(DbTimestamp::from(now)))
         .execute(c)?;
     token_insert(c, &family.id, next_hash, next_expires_at, now)?;
     family.expires_at = family.expires_at.max(to_stored_precision(next_expires_at));
     update(session_families::table.find(&family.id))
-        .set(session_families::expires_at.eq(Stamp(family.expires_at)))
+        .set(session_families::expires_at.eq(DbTimestamp(family.expires_at)))
         .execute(c)?;
     Ok(Rotation::Rotated(family))
 }
@@ -150,8 +150,8 @@ fn token_insert(
         .values((
             refresh_tokens::token_hash.eq(token_hash),
             refresh_tokens::family_id.eq(family),
-            refresh_tokens::issued_at.eq(Stamp::from(now)),
-            refresh_tokens::expires_at.eq(Stamp::from(expires_at)),
+            refresh_tokens::issued_at.eq(DbTimestamp::from(now)),
+            refresh_tokens::expires_at.eq(DbTimestamp::from(expires_at)),
         ))
         .execute(c)?;
     Ok(())
@@ -181,7 +181,10 @@ pub fn session_revoke(
 ) -> StoreResult<bool> {
     let ended = update(session_families::table.find(id))
         .filter(session_families::revoked_at.is_null())
-        .set((session_families::revoked_at.eq(Stamp::from(now)), session_families::revoked_reason.eq(reason)))
+        .set((
+            session_families::revoked_at.eq(DbTimestamp::from(now)),
+            session_families::revoked_reason.eq(reason),
+        ))
         .execute(c)?;
     Ok(ended > 0)
 }
@@ -196,7 +199,10 @@ pub fn session_revoke_subject(
     now: DateTime<Utc>,
 ) -> StoreResult<usize> {
     let ending = update(session_families::table)
-        .set((session_families::revoked_at.eq(Stamp::from(now)), session_families::revoked_reason.eq(reason)))
+        .set((
+            session_families::revoked_at.eq(DbTimestamp::from(now)),
+            session_families::revoked_reason.eq(reason),
+        ))
         .filter(session_families::subject_kind.eq(subject_kind))
         .filter(session_families::subject_id.eq(subject_id))
         .filter(session_families::revoked_at.is_null())
@@ -219,7 +225,7 @@ pub fn session_revoke_by_credential(
         .filter(session_families::credential_id.eq(credential_id))
         .filter(session_families::revoked_at.is_null())
         .set((
-            session_families::revoked_at.eq(Stamp::from(now)),
+            session_families::revoked_at.eq(DbTimestamp::from(now)),
             session_families::revoked_reason.eq(REASON_CREDENTIAL_ENDED),
         ))
         .execute(c)?)
@@ -232,7 +238,7 @@ pub fn session_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResu
     let limit = limit.max(0);
     let tokens: Vec<String> = refresh_tokens::table
         .inner_join(session_families::table)
-        .filter(session_families::expires_at.le(Stamp::from(now)))
+        .filter(session_families::expires_at.le(DbTimestamp::from(now)))
         .limit(limit)
         .select(refresh_tokens::token_hash)
         .load(c)?;
@@ -244,7 +250,7 @@ pub fn session_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResu
     if left > 0 {
         // Fewer tokens were found than were asked for, so the sessions that are over have none any more.
         let families: Vec<SessionFamilyId> = session_families::table
-            .filter(session_families::expires_at.le(Stamp::from(now)))
+            .filter(session_families::expires_at.le(DbTimestamp::from(now)))
             .order(session_families::expires_at.asc())
             .limit(left)
             .select(session_families::id)

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, MaybeStamp, Stamp, StoreResult},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult},
     ids::SigningKeyId,
     schema::signing_keys,
 };
@@ -28,10 +28,10 @@ pub struct SigningKey {
     /// Public key as text, where the algorithm has one.
     pub public_key: Option<String>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// Since when it signs no more. What it has signed stays valid as long as the key is kept.
-    #[diesel(deserialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp)]
     pub retired_at: Option<DateTime<Utc>>,
 }
 
@@ -98,7 +98,7 @@ pub fn signing_key_rotate(
     update(signing_keys::table)
         .filter(signing_keys::purpose.eq(purpose))
         .filter(signing_keys::active.eq(ACTIVE))
-        .set((signing_keys::active.eq(None::<String>), signing_keys::retired_at.eq(Stamp::from(now))))
+        .set((signing_keys::active.eq(None::<String>), signing_keys::retired_at.eq(DbTimestamp::from(now))))
         .execute(c)?;
     signing_key_insert(c, purpose, new, now)
 }
@@ -118,7 +118,7 @@ fn signing_key_insert(
             signing_keys::private_key.eq(&new.private_key),
             signing_keys::public_key.eq(new.public_key.as_deref()),
             signing_keys::active.eq(ACTIVE),
-            signing_keys::created_at.eq(Stamp::from(now)),
+            signing_keys::created_at.eq(DbTimestamp::from(now)),
         ))
         .execute(c)?;
     Ok(signing_keys::table.find(&kid).select(SigningKey::as_select()).first(c)?)
@@ -126,5 +126,6 @@ fn signing_key_insert(
 
 /// Deletes keys that were retired before that time, when nothing they signed can still be valid; says how many.
 pub fn signing_key_delete_retired(c: &mut Conn, before: DateTime<Utc>) -> StoreResult<usize> {
-    Ok(delete(signing_keys::table.filter(signing_keys::retired_at.lt(Stamp::from(before)))).execute(c)?)
+    Ok(delete(signing_keys::table.filter(signing_keys::retired_at.lt(DbTimestamp::from(before))))
+        .execute(c)?)
 }

@@ -6,7 +6,7 @@ use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
     changes::set_if_some,
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, TextList, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, TextList, to_stored_precision},
     ids::{OauthClientId, TenantId},
     schema::oauth_clients,
 };
@@ -39,16 +39,16 @@ pub struct OauthClient {
     /// Whether it must prove that it began what it finishes.
     pub require_pkce: bool,
     /// When it was last used, to the minute.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_used_at: Option<DateTime<Utc>>,
     /// When it was revoked: it opens nothing from then on.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed (being used is no change).
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -202,9 +202,9 @@ pub fn oauth_client_touch(
         .filter(
             oauth_clients::last_used_at
                 .is_null()
-                .or(oauth_clients::last_used_at.le(Stamp(now - TOUCH_EVERY))),
+                .or(oauth_clients::last_used_at.le(DbTimestamp(now - TOUCH_EVERY))),
         )
-        .set(oauth_clients::last_used_at.eq(Stamp(now)))
+        .set(oauth_clients::last_used_at.eq(DbTimestamp(now)))
         .execute(c)?;
     Ok(noted > 0)
 }

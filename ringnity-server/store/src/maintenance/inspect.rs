@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     engine::{
-        Conn, Place, Stamp, StoreConfig, StoreResult,
+        Conn, DatabaseLocation, DbTimestamp, StoreConfig, StoreResult,
         migrate::{self, MigrationState},
-        off_the_async_threads, postgres as pg,
-        sqlite::{self, Use},
+        postgres as pg, run_blocking,
+        sqlite::{self, OpenMode},
     },
     jobs::{Backlog, job_backlog},
 };
@@ -49,22 +49,22 @@ pub async fn inspect(
     now: impl Fn() -> DateTime<Utc> + Send + 'static,
 ) -> StoreResult<Inspection> {
     let config = config.clone();
-    off_the_async_threads(move || {
+    run_blocking(move || {
         let migrations = migrate::state_of(&config)?;
-        let mut link = match &config.place {
-            Place::Sqlite(path) => sqlite::open(path, Use::Read)?,
-            Place::Postgres(url) => pg::open(url)?,
+        let mut connection = match &config.location {
+            DatabaseLocation::Sqlite(path) => sqlite::open(path, OpenMode::Read)?,
+            DatabaseLocation::Postgres(url) => pg::open(url)?,
         };
-        let c = &mut link.conn;
-        let (damage, orphans, kept, engine, bytes) = match &config.place {
-            Place::Sqlite(_) => (
+        let c = &mut connection.conn;
+        let (damage, orphans, kept, engine, bytes) = match &config.location {
+            DatabaseLocation::Sqlite(_) => (
                 sqlite_damage(c, "quick_check")?,
                 sqlite_orphans(c)?,
                 Vec::new(),
                 format!("SQLite {}", text(c, "SELECT sqlite_version() AS word")?),
                 number(c, "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()")?,
             ),
-            Place::Postgres(_) => (
+            DatabaseLocation::Postgres(_) => (
                 Vec::new(),
                 Vec::new(),
                 postgres::kept(c)?,
@@ -95,8 +95,8 @@ pub async fn inspect(
 fn clock(c: &mut Conn) -> StoreResult<DateTime<Utc>> {
     #[derive(QueryableByName)]
     struct Row {
-        #[diesel(sql_type = crate::engine::Moment)]
-        at: Stamp,
+        #[diesel(sql_type = crate::engine::UtcTimestamp)]
+        at: DbTimestamp,
     }
     let row: Row = match c {
         Conn::Sqlite(c) => {

@@ -15,10 +15,10 @@ pub use postgres::{KEPT, Schema, postgres_dump, postgres_must_be_alone, postgres
 pub use scalars::Counts;
 pub use sqlite::{FileFacts, SqliteAlone, sqlite_alone, sqlite_backup, sqlite_check};
 
-use crate::engine::{MigrationState, StoreConfig, StoreError, migrate, off_the_async_threads};
+use crate::engine::{MigrationState, StoreConfig, StoreError, migrate, run_blocking};
 
 /// Which migrations the database has and lacks. An SQLite file that is missing is [`StoreError::Missing`].
 pub async fn migration_state(config: &StoreConfig) -> Result<MigrationState, StoreError> {
     let config = config.clone();
-    off_the_async_threads(move || migrate::state_of(&config)).await
+    run_blocking(move || migrate::state_of(&config)).await
 }

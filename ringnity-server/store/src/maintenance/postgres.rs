@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
-use super::scalars::{Counts, counts, number, text, words};
+use super::scalars::{Counts, counts, number, text, texts};
 use crate::engine::{
-    Conn, Link, Place, StoreConfig, StoreError, StoreResult,
+    Conn, DatabaseLocation, InstrumentedConnection, StoreConfig, StoreError, StoreResult,
     migrate::{self, MigrationState},
-    off_the_async_threads, postgres as pg,
+    postgres as pg, run_blocking,
 };
 
 /// What schemas are called in which replaced databases are kept; backups leave them out.
@@ -31,9 +31,9 @@ pub struct Schema {
 /// What the database holds already.
 pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<Schema> {
     let config = config.clone();
-    off_the_async_threads(move || {
-        let mut link = open(&config)?;
-        let c = &mut link.conn;
+    run_blocking(move || {
+        let mut connection = open(&config)?;
+        let c = &mut connection.conn;
         let name = text(c, "SELECT current_schema()::text AS word")?;
         let tables = number(c, "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema()")?;
         let mut rows = |table: &str| {
@@ -60,15 +60,15 @@ where
     F: FnOnce(&str) -> Result<T, E> + Send + 'static,
 {
     let config = config.clone();
-    off_the_async_threads(move || {
-        let mut link = open(&config)?;
-        let migrations = migrate::postgres_state(link.postgres()?)?;
-        begin(&mut link)?;
-        let facts = counts(&mut link.conn)?;
-        let snapshot = text(&mut link.conn, "SELECT pg_export_snapshot() AS word")?;
+    run_blocking(move || {
+        let mut connection = open(&config)?;
+        let migrations = migrate::postgres_state(connection.postgres()?)?;
+        begin(&mut connection)?;
+        let facts = counts(&mut connection.conn)?;
+        let snapshot = text(&mut connection.conn, "SELECT pg_export_snapshot() AS word")?;
         // The snapshot lives as long as this transaction.
         let done = work(&snapshot)?;
-        rollback(&mut link)?;
+        rollback(&mut connection)?;
         Ok((done, migrations, facts))
     })
     .await
@@ -77,18 +77,18 @@ where
 /// Refuses a database that others are connected to.
 pub async fn postgres_must_be_alone(config: &StoreConfig) -> StoreResult<()> {
     let config = config.clone();
-    off_the_async_threads(move || {
-        let mut link = open(&config)?;
+    run_blocking(move || {
+        let mut connection = open(&config)?;
         let others = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
                       AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-        let mut connected = number(&mut link.conn, others)?;
+        let mut connected = number(&mut connection.conn, others)?;
         // Whoever has just left may still be listed.
         for _ in 0..20 {
             if connected == 0 {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
-            connected = number(&mut link.conn, others)?;
+            connected = number(&mut connection.conn, others)?;
         }
         Err(StoreError::Busy(format!(
             "{connected} other connections use it; stop every server that uses this database first"
@@ -108,7 +108,7 @@ impl Schema {
 
 /// The schemas in which replaced databases are kept.
 pub(super) fn kept(c: &mut Conn) -> StoreResult<Vec<String>> {
-    words(
+    texts(
         c,
         &format!(
             "SELECT nspname::text AS word FROM pg_namespace WHERE starts_with(nspname, '{KEPT}') ORDER BY 1"
@@ -116,19 +116,19 @@ pub(super) fn kept(c: &mut Conn) -> StoreResult<Vec<String>> {
     )
 }
 
-fn begin(link: &mut Link) -> StoreResult<()> {
+fn begin(connection: &mut InstrumentedConnection) -> StoreResult<()> {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    Ok(AnsiTransactionManager::begin_transaction_sql(link.postgres()?, begin)?)
+    Ok(AnsiTransactionManager::begin_transaction_sql(connection.postgres()?, begin)?)
 }
 
-fn rollback(link: &mut Link) -> StoreResult<()> {
-    Ok(AnsiTransactionManager::rollback_transaction(link.postgres()?)?)
+fn rollback(connection: &mut InstrumentedConnection) -> StoreResult<()> {
+    Ok(AnsiTransactionManager::rollback_transaction(connection.postgres()?)?)
 }
 
-fn open(config: &StoreConfig) -> StoreResult<Link> {
-    match &config.place {
-        Place::Postgres(url) => pg::open(url),
-        Place::Sqlite(_) => Err(StoreError::Other("expected a PostgreSQL database".into())),
+fn open(config: &StoreConfig) -> StoreResult<InstrumentedConnection> {
+    match &config.location {
+        DatabaseLocation::Postgres(url) => pg::open(url),
+        DatabaseLocation::Sqlite(_) => Err(StoreError::Other("expected a PostgreSQL database".into())),
     }
 }
 

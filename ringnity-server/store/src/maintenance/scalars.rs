@@ -40,7 +40,7 @@ struct Number {
     n: i64,
 }
 
-pub(super) fn words(c: &mut Conn, sql: &str) -> StoreResult<Vec<String>> {
+pub(super) fn texts(c: &mut Conn, sql: &str) -> StoreResult<Vec<String>> {
     let found: Vec<Word> = diesel::sql_query(sql).load(c)?;
     Ok(found.into_iter().map(|row| row.word).collect())
 }

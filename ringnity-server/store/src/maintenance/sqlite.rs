@@ -7,12 +7,12 @@ use std::{
 
 use diesel::{QueryableByName, RunQueryDsl, connection::AnsiTransactionManager, sql_types::Text};
 
-use super::scalars::{Counts, counts, number, words};
+use super::scalars::{Counts, counts, number, texts};
 use crate::engine::{
-    Conn, Link, StoreError, StoreResult,
+    Conn, InstrumentedConnection, StoreError, StoreResult,
     migrate::{self, MigrationState},
-    off_the_async_threads,
-    sqlite::{self, Use},
+    run_blocking,
+    sqlite::{self, OpenMode},
 };
 
 /// How long a file may be open elsewhere before that is told.
@@ -33,11 +33,11 @@ pub struct FileFacts {
 /// is on disk. Those who write meanwhile go on; what they commit after that moment is not in the copy.
 pub async fn sqlite_backup(database: &Path, to: &Path) -> StoreResult<()> {
     let (database, to) = (database.to_owned(), to.to_owned());
-    off_the_async_threads(move || {
+    run_blocking(move || {
         // SQLite would make a file that others can read; it takes one that is there as long as it is empty.
         let target = sqlite::uri(&to, "rw")?;
-        let mut link = sqlite::open(&database, Use::Write)?;
-        diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(target).execute(link.sqlite()?)?;
+        let mut connection = sqlite::open(&database, OpenMode::Write)?;
+        diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(target).execute(connection.sqlite()?)?;
         let synced = std::fs::File::open(&to).and_then(|file| file.sync_all());
         synced.map_err(|error| {
             StoreError::Unavailable(format!("cannot write {} to disk: {error}", to.display()).into())
@@ -50,21 +50,23 @@ pub async fn sqlite_backup(database: &Path, to: &Path) -> StoreResult<()> {
 /// something else [`StoreError::Missing`].
 pub async fn sqlite_check(file: &Path) -> StoreResult<FileFacts> {
     let file = file.to_owned();
-    off_the_async_threads(move || {
-        let mut link = sqlite::open(&file, Use::Look)?;
-        let mut faults = sqlite_damage(&mut link.conn, "integrity_check")?;
-        faults.extend(sqlite_orphans(&mut link.conn)?.into_iter().map(|table| format!("orphans in {table}")));
+    run_blocking(move || {
+        let mut connection = sqlite::open(&file, OpenMode::Inspect)?;
+        let mut faults = sqlite_damage(&mut connection.conn, "integrity_check")?;
+        faults.extend(
+            sqlite_orphans(&mut connection.conn)?.into_iter().map(|table| format!("orphans in {table}")),
+        );
         if !faults.is_empty() {
             return Err(StoreError::Corrupt(faults.join("; ").into()));
         }
         let marked =
             "SELECT count(*) AS n FROM sqlite_master WHERE name IN ('__diesel_schema_migrations', 'tenants')";
-        if number(&mut link.conn, marked)? < 2 {
+        if number(&mut connection.conn, marked)? < 2 {
             return Err(StoreError::Missing(file.display().to_string()));
         }
-        let migrations = migrate::sqlite_state(link.sqlite()?)?;
+        let migrations = migrate::sqlite_state(connection.sqlite()?)?;
         let readable = migrations.unknown.is_empty();
-        let counts = if readable { Some(counts(&mut link.conn)?) } else { None };
+        let counts = if readable { Some(counts(&mut connection.conn)?) } else { None };
         Ok(FileFacts { migrations, counts })
     })
     .await
@@ -72,18 +74,18 @@ pub async fn sqlite_check(file: &Path) -> StoreResult<FileFacts> {
 
 /// What `PRAGMA quick_check` or `integrity_check` finds.
 pub(super) fn sqlite_damage(c: &mut Conn, check: &str) -> StoreResult<Vec<String>> {
-    let found = words(c, &format!("SELECT {check} AS word FROM pragma_{check}()"))?;
+    let found = texts(c, &format!("SELECT {check} AS word FROM pragma_{check}()"))?;
     Ok(found.into_iter().filter(|word| word != "ok").collect())
 }
 
 /// Tables with rows that refer to nothing.
 pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
-    words(c, "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()")
+    texts(c, "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()")
 }
 
 /// An SQLite file that nobody else can read or write until this is dropped.
 pub struct SqliteAlone {
-    _link: Link,
+    _link: InstrumentedConnection,
 }
 
 impl std::fmt::Debug for SqliteAlone {
@@ -102,7 +104,7 @@ impl std::fmt::Debug for SqliteAlone {
 /// the new database for theirs. Whoever opens the file as a server does brings it back to WAL mode.
 pub async fn sqlite_alone(database: &Path) -> StoreResult<SqliteAlone> {
     let database = database.to_owned();
-    off_the_async_threads(move || {
+    run_blocking(move || {
         let begun = Instant::now();
         loop {
             match alone(&database) {
@@ -122,22 +124,22 @@ pub async fn sqlite_alone(database: &Path) -> StoreResult<SqliteAlone> {
 }
 
 fn alone(database: &Path) -> StoreResult<SqliteAlone> {
-    let mut link = sqlite::open(database, Use::Write)?;
-    journal_mode(&mut link, "PRAGMA journal_mode = DELETE")?;
-    AnsiTransactionManager::begin_transaction_sql(link.sqlite()?, "BEGIN EXCLUSIVE")?;
+    let mut connection = sqlite::open(database, OpenMode::Write)?;
+    journal_mode(&mut connection, "PRAGMA journal_mode = DELETE")?;
+    AnsiTransactionManager::begin_transaction_sql(connection.sqlite()?, "BEGIN EXCLUSIVE")?;
     // Somebody may have come in between the two.
-    let mode = journal_mode(&mut link, "PRAGMA journal_mode")?;
+    let mode = journal_mode(&mut connection, "PRAGMA journal_mode")?;
     if mode != "delete" {
         return Err(StoreError::Busy(format!("its journal mode is {mode}")));
     }
-    Ok(SqliteAlone { _link: link })
+    Ok(SqliteAlone { _link: connection })
 }
 
-fn journal_mode(link: &mut Link, pragma: &str) -> StoreResult<String> {
+fn journal_mode(connection: &mut InstrumentedConnection, pragma: &str) -> StoreResult<String> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Text)]
         journal_mode: String,
     }
-    Ok(diesel::sql_query(pragma).get_result::<Row>(link.sqlite()?)?.journal_mode)
+    Ok(diesel::sql_query(pragma).get_result::<Row>(connection.sqlite()?)?.journal_mode)
 }

@@ -10,7 +10,7 @@ use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
     changes::set_if_some,
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, on_engine, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, on_engine, to_stored_precision},
     ids::{PlanId, TenantId},
     page::{Page, PageRequest},
     schema::{subscriptions, tenant_domains, tenants},
@@ -50,10 +50,10 @@ pub struct Tenant {
     /// The plan in force.
     pub plan_id: PlanId,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -127,16 +127,16 @@ pub struct Subscription {
     /// `trialing`, `active`, `past_due`, `canceled` …: the rules that read it decide.
     pub status: String,
     /// Begin of the period that is paid.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub current_period_start: Option<DateTime<Utc>>,
     /// End of the period that is paid.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub current_period_end: Option<DateTime<Utc>>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -248,7 +248,7 @@ pub fn tenant_domain_replace(
             (
                 tenant_domains::tenant_id.eq(tenant),
                 tenant_domains::domain.eq(domain),
-                tenant_domains::created_at.eq(Stamp::from(now)),
+                tenant_domains::created_at.eq(DbTimestamp::from(now)),
             )
         })
         .collect();

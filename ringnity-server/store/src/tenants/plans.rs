@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use crate::{
-    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
+    engine::{Conn, DbTimestamp, StoreResult, on_engine, to_stored_precision},
     ids::{PlanId, TenantId},
     schema::{plan_feature_keys, plan_features, plan_quota_keys, plan_quotas, plans, tenants},
 };
@@ -119,10 +119,10 @@ pub struct Plan {
     /// Whether it can be chosen.
     pub is_active: bool,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 

@@ -5,7 +5,7 @@ use diesel::{insert_into, prelude::*, update};
 
 use crate::{
     changes::set_if_some,
-    engine::{Conn, MaybeStamp, Stamp, StoreResult, TextList, to_stored_precision},
+    engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, TextList, to_stored_precision},
     ids::{ServerCredentialId, TenantId},
     schema::server_credentials,
 };
@@ -35,13 +35,13 @@ pub struct ServerCredential {
     /// Whether it opens anything at all.
     pub is_active: bool,
     /// When it was last used, to the minute.
-    #[diesel(deserialize_as = MaybeStamp, serialize_as = MaybeStamp)]
+    #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_used_at: Option<DateTime<Utc>>,
     /// When it was made.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it was last changed (being used is no change).
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -210,9 +210,9 @@ pub fn server_credential_touch(
         .filter(
             server_credentials::last_used_at
                 .is_null()
-                .or(server_credentials::last_used_at.le(Stamp(now - TOUCH_EVERY))),
+                .or(server_credentials::last_used_at.le(DbTimestamp(now - TOUCH_EVERY))),
         )
-        .set(server_credentials::last_used_at.eq(Stamp(now)))
+        .set(server_credentials::last_used_at.eq(DbTimestamp(now)))
         .execute(c)?;
     Ok(noted > 0)
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
 
 use crate::{
-    engine::{Conn, Stamp, StoreResult, to_stored_precision},
+    engine::{Conn, DbTimestamp, StoreResult, to_stored_precision},
     ids::{DevicePushTokenId, TenantId},
     schema::device_push_tokens,
 };
@@ -48,13 +48,13 @@ pub struct DevicePushToken {
     /// Whether anything may be sent to it.
     pub enabled: bool,
     /// When it was first registered.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When it last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
     /// When it was last registered.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub last_seen_at: DateTime<Utc>,
 }
 
@@ -181,7 +181,7 @@ pub fn device_disable(
         .set((
             device_push_tokens::enabled.eq(false),
             device_push_tokens::token.eq(None::<String>),
-            device_push_tokens::updated_at.eq(Stamp::from(now)),
+            device_push_tokens::updated_at.eq(DbTimestamp::from(now)),
         ))
         .execute(c)?;
     Ok(disabled > 0)

@@ -15,7 +15,7 @@ use diesel::{
 };
 
 use crate::{
-    engine::{Conn, Stamp, StoreResult, on_engine, to_stored_precision},
+    engine::{Conn, DbTimestamp, StoreResult, on_engine, to_stored_precision},
     ids::{SessionFamilyId, TenantId, VisitorId},
     schema::{device_push_tokens, visitor_contexts, visitors},
 };
@@ -43,13 +43,13 @@ pub struct Visitor {
     /// Free members of the latest session, as JSON text.
     pub metadata: String,
     /// When it first came.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
     /// When what is known of it last changed.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
     /// When it last began a session.
-    #[diesel(deserialize_as = Stamp, serialize_as = Stamp)]
+    #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub last_seen_at: DateTime<Utc>,
 }
 
@@ -240,18 +240,18 @@ pub fn visitor_list_ended(
     limit: i64,
 ) -> StoreResult<EndedVisitors> {
     let mut ended = visitors::table
-        .filter(visitors::last_seen_at.le(Stamp::from(last_seen)))
+        .filter(visitors::last_seen_at.le(DbTimestamp::from(last_seen)))
         .filter(visitors::external_id.is_null())
         .into_boxed();
     if let Some(place) = after {
-        let at = Stamp(place.last_seen_at);
+        let at = DbTimestamp(place.last_seen_at);
         let further = visitors::tenant_id.eq(&place.tenant).and(visitors::id.gt(&place.id));
         let further = visitors::tenant_id.gt(&place.tenant).or(further);
         // Said twice, so that the index is entered at the place.
         ended = ended.filter(visitors::last_seen_at.ge(at)).filter(visitors::last_seen_at.gt(at).or(further));
     }
     let limit = limit.max(0);
-    let seen: Vec<(TenantId, VisitorId, Stamp, bool)> = ended
+    let seen: Vec<(TenantId, VisitorId, DbTimestamp, bool)> = ended
         .order((visitors::last_seen_at.asc(), visitors::tenant_id.asc(), visitors::id.asc()))
         .limit(limit)
         .select((visitors::tenant_id, visitors::id, visitors::last_seen_at, has_device!()))
@@ -280,7 +280,7 @@ pub fn visitor_expire(
     for (tenant, ids) in by_tenant {
         let ended = visitors::table
             .filter(visitors::tenant_id.eq(tenant))
-            .filter(visitors::last_seen_at.le(Stamp::from(last_seen)))
+            .filter(visitors::last_seen_at.le(DbTimestamp::from(last_seen)))
             .filter(visitors::external_id.is_null())
             .filter(not(has_device!()));
         gone += on_engine!(c, c => delete(ended.filter(visitors::id.eq_any(&ids))).execute(c))?;
