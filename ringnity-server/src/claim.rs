@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ringnity_store::upkeep;
+use ringnity_store::maintenance;
 
 /// An SQLite file taken for this process, until this is dropped.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn is_taken(database: &Path) -> bool {
 fn lock_file(path: &Path, database: &Path) -> io::Result<File> {
     match File::options().write(true).create_new(true).open(path) {
         Ok(new) => {
-            upkeep::give_away(&new, path, upkeep::owner_for(database));
+            maintenance::chown_like(&new, path, maintenance::owner_reference(database));
             Ok(new)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => File::options().write(true).open(path),

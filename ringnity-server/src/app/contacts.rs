@@ -1,8 +1,8 @@
 //! Contacts of a tenant's customers: synced in, searched, changed, deleted. Every change writes its event.
 
 use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as Known};
-use ringnity_store::events::{EventName, event_append, event_forget};
-use ringnity_store::plans::{Feature, Quota};
+use ringnity_store::events::{EventName, event_append, event_redact};
+use ringnity_store::tenants::{Feature, Quota};
 use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
 use ringnity_types::{
     ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput,
@@ -39,12 +39,12 @@ pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> 
             .filter(|tag| !tag.is_empty())
             .collect(),
     };
-    let takes_long = filter.takes_long(request);
+    let is_expensive = filter.is_expensive(request);
     let list = move |c: &mut Conn| {
         plans::must_include(c, &tenant, Feature::Contacts)?;
         Ok::<_, AppError>(contacts::contact_list(c, &tenant, &filter, request)?)
     };
-    let page = if takes_long { app.store.read_patiently(list).await? } else { app.store.read(list).await? };
+    let page = if is_expensive { app.store.read_slow(list).await? } else { app.store.read(list).await? };
     let has_more = page.has_more(request);
     Ok(ContactList {
         pagination: Some(Pagination {
@@ -159,7 +159,7 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
                 return Err(unknown());
             }
             let payload = json!({ "contactId": id.as_str() }).to_string();
-            event_forget(c, &tenant, id.as_str(), &payload)?;
+            event_redact(c, &tenant, id.as_str(), &payload)?;
             event_append(c, &tenant, EventName::ContactDeleted, Some(id.as_str()), &payload, now)?;
             Ok(())
         })

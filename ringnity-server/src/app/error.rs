@@ -110,7 +110,7 @@ impl From<StoreError> for AppError {
                 error,
                 "The database has too much to do right now. Try again in a few seconds.",
             ),
-            StoreError::Text => Self::new(
+            StoreError::InvalidText => Self::new(
                 Kind::Invalid,
                 ErrorCode::RequestInvalid,
                 "Text must not hold a NUL character. Remove it and send the request again.",

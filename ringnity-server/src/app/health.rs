@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ringnity_store::credentials;
-use ringnity_store::{ServerCredentialId, TenantId};
+use ringnity_store::{ServerCredentialId, TenantId, tenants};
 use ringnity_types::{
     HealthStatus, RuntimeHealth, ServerApiCredentialEnvironment, ServerApiHealth, ServerApiScope,
 };
@@ -40,7 +39,7 @@ pub async fn get_server_api_health(
     let stored = app
         .store
         .read(move |c| {
-            let found = credentials::server_credential_get(c, &tenant, &credential)?;
+            let found = tenants::server_credential_get(c, &tenant, &credential)?;
             found.ok_or_else(|| AppError::internal("a credential vanished while it was used"))
         })
         .await?;

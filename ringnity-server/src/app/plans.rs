@@ -1,6 +1,6 @@
 //! What a tenant's plan allows, asked where it bites: features that it contains, and how many of something.
 
-use ringnity_store::plans::{self, Feature, Quota};
+use ringnity_store::tenants::{self, Feature, Quota};
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::ErrorCode;
 
@@ -8,7 +8,7 @@ use super::{AppError, AppResult, Kind};
 
 /// Refuses what the tenant's plan does not contain.
 pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: Feature) -> AppResult<()> {
-    if plans::plan_of_tenant_includes(c, tenant, feature)? {
+    if tenants::plan_of_tenant_includes(c, tenant, feature)? {
         return Ok(());
     }
     Err(AppError::new(
@@ -20,7 +20,7 @@ pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: Feature) -> AppRes
 
 /// How many of something the tenant's plan allows; `None` for any number.
 pub fn limit_of(c: &mut Conn, tenant: &TenantId, quota: Quota) -> AppResult<Option<i64>> {
-    Ok(plans::plan_quota_of_tenant(c, tenant, quota)?.and_then(|quota| quota.limit()))
+    Ok(tenants::plan_quota_of_tenant(c, tenant, quota)?.and_then(|quota| quota.limit()))
 }
 
 /// Refuses to go beyond what the tenant's plan allows: `count` is how many there would be, and `message` gets

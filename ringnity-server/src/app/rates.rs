@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
-use ringnity_store::plans::{self, Quota};
-use ringnity_store::rates::{Rate, rate_full_at, rate_take};
+use ringnity_store::rate_limits::{Gcra, rate_bucket_take, rate_bucket_tat};
+use ringnity_store::tenants::{self, Quota};
 use ringnity_store::{Engine, Store, StoreError, TenantId};
 
 use super::AppResult;
@@ -111,7 +111,7 @@ impl Rates {
             RateLimit::Plan => self.limit_of(store, tenant, now).await?,
         };
         let Some(limit) = limit else { return Ok(None) };
-        let rate = Rate::new(limit, Duration::minutes(1));
+        let rate = Gcra::new(limit, Duration::minutes(1));
         let bucket = self.bucket(caller, now);
         // Requests of one credential wait here for each other only while the first of them leases tokens.
         let mut bucket = bucket.lock().await;
@@ -129,13 +129,13 @@ impl Rates {
             RateLimit::PerMinute(limit) => limit.max(STRANGERS),
             RateLimit::Plan => STRANGERS,
         };
-        let rate = Rate::new(limit, Duration::minutes(1));
+        let rate = Gcra::new(limit, Duration::minutes(1));
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         strangers.sweep(|full_at| *full_at > now);
         let full_at = strangers.known.entry(network(address)).or_insert(now);
         let taken = rate.take(Some(*full_at), 1, now);
-        *full_at = taken.full_at;
-        (taken.tokens == 0).then(|| rate.wait(Some(taken.full_at), now))
+        *full_at = taken.tat;
+        (taken.tokens == 0).then(|| rate.retry_after(Some(taken.tat), now))
     }
 
     /// What the tenant's plan says; whoever has no tenant has what is usual.
@@ -153,8 +153,9 @@ impl Rates {
             return Ok(limit);
         }
         let asked = tenant.clone();
-        let quota =
-            store.read(move |c| plans::plan_quota_of_tenant(c, &asked, Quota::ApiRequestsPerMinute)).await?;
+        let quota = store
+            .read(move |c| tenants::plan_quota_of_tenant(c, &asked, Quota::ApiRequestsPerMinute))
+            .await?;
         let limit = match quota {
             None => Some(USUAL),
             // A plan without any would lock its people out of the dashboard as well.
@@ -179,13 +180,13 @@ impl Bucket {
         self.full_at.is_none_or(|full_at| full_at <= now) && self.lease_ends.is_none_or(|ends| ends <= now)
     }
 
-    fn take(&mut self, rate: Rate, now: DateTime<Utc>) -> Standing {
+    fn take(&mut self, rate: Gcra, now: DateTime<Utc>) -> Standing {
         let taken = rate.take(self.full_at, 1, now);
-        self.full_at = Some(taken.full_at);
+        self.full_at = Some(taken.tat);
         self.standing(rate, taken.tokens > 0, now)
     }
 
-    async fn take_leased(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) -> Standing {
+    async fn take_leased(&mut self, store: &Store, caller: &str, rate: Gcra, now: DateTime<Utc>) -> Standing {
         // One that ends later than a lease can was taken before the clock was set back.
         if self.lease_ends.is_none_or(|ends| ends <= now || ends > now + LEASE) {
             self.leased = 0;
@@ -202,38 +203,38 @@ impl Bucket {
         self.standing(rate, allowed, now)
     }
 
-    async fn lease(&mut self, store: &Store, caller: &str, rate: Rate, now: DateTime<Utc>) {
+    async fn lease(&mut self, store: &Store, caller: &str, rate: Gcra, now: DateTime<Utc>) {
         let id = secrets::hash(&format!("requests of {caller}"));
         let taken = store
-            .write_soon(move |c| {
-                let left = rate.left(rate_full_at(c, &id)?, now);
-                rate_take(c, &id, rate, share(rate, left), now)
+            .try_write(move |c| {
+                let left = rate.available(rate_bucket_tat(c, &id)?, now);
+                rate_bucket_take(c, &id, rate, share(rate, left), now)
             })
             .await
             .unwrap_or_else(|error: StoreError| {
                 // A database that takes no writes may still be read, and this node can count for itself meanwhile.
                 tracing::warn!(%error, "nodes cannot share a limit; each counts alone");
-                let left = rate.left(self.full_at, now);
+                let left = rate.available(self.full_at, now);
                 rate.take(self.full_at, share(rate, left), now)
             });
-        self.full_at = Some(taken.full_at);
+        self.full_at = Some(taken.tat);
         self.leased = taken.tokens;
         // Without tokens there is nothing to ask for before one has come back.
-        let pause = if taken.tokens > 0 { LEASE } else { rate.wait(self.full_at, now).min(LEASE) };
+        let pause = if taken.tokens > 0 { LEASE } else { rate.retry_after(self.full_at, now).min(LEASE) };
         self.lease_ends = Some(now + pause);
     }
 
-    fn standing(&self, rate: Rate, allowed: bool, now: DateTime<Utc>) -> Standing {
+    fn standing(&self, rate: Gcra, allowed: bool, now: DateTime<Utc>) -> Standing {
         Standing {
             limit: rate.capacity(),
-            remaining: self.leased + rate.left(self.full_at, now),
+            remaining: self.leased + rate.available(self.full_at, now),
             full_at: self.full_at.unwrap_or(now).max(now),
-            wait: (!allowed).then(|| rate.wait(self.full_at, now)),
+            wait: (!allowed).then(|| rate.retry_after(self.full_at, now)),
         }
     }
 }
 
 /// How many of the tokens that are left a node leases.
-fn share(rate: Rate, left: i64) -> i64 {
+fn share(rate: Gcra, left: i64) -> i64 {
     (left / 4).clamp(1, (rate.capacity() / 10).max(1))
 }

@@ -8,7 +8,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Duration, Utc};
-use ringnity_store::idempotency::{self, Earlier};
+use ringnity_store::idempotency::{self, IdempotencyRecord};
 use ringnity_store::{Conn, Store, StoreError};
 use ringnity_types::ErrorCode;
 use serde::Serialize;
@@ -97,7 +97,7 @@ impl Key {
     }
 
     /// Refuses a request that is no repeat of the earlier one under this key.
-    fn must_repeat(&self, earlier: &Earlier) -> AppResult<()> {
+    fn must_repeat(&self, earlier: &IdempotencyRecord) -> AppResult<()> {
         if earlier.request_hash == self.request_hash {
             return Ok(());
         }
@@ -109,7 +109,7 @@ impl Key {
     }
 
     /// What an earlier request under this key means for this one.
-    fn answer_of<T: DeserializeOwned>(&self, earlier: &Earlier) -> AppResult<T> {
+    fn answer_of<T: DeserializeOwned>(&self, earlier: &IdempotencyRecord) -> AppResult<T> {
         self.must_repeat(earlier)?;
         match &earlier.answer {
             Some(sealed) => self.open(sealed),
@@ -129,7 +129,7 @@ impl Key {
         output: &T,
     ) -> AppResult<T> {
         let sealed = self.seal(output)?;
-        if !idempotency::idempotency_answer(c, &self.id, lapses_at, &sealed)? {
+        if !idempotency::idempotency_complete(c, &self.id, lapses_at, &sealed)? {
             return Err(AppError::new(
                 Kind::Conflict,
                 ErrorCode::IdempotencyRequestInProgress,

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
-use ringnity_store::rates::{self, Rate};
-use ringnity_store::{Conn, StoreError};
+use ringnity_store::rate_limits::{self, Gcra};
+use ringnity_store::{Conn, StoreError, identity};
 use ringnity_types::ErrorCode;
 
 use super::rates::Crowd;
@@ -27,9 +27,9 @@ const REMEMBERED: Duration = Duration::days(90);
 /// How many attempts may fail.
 #[derive(Debug, Clone, Copy)]
 pub struct SignInLimits {
-    pair: Rate,
-    account: Rate,
-    address: Rate,
+    pair: Gcra,
+    account: Gcra,
+    address: Gcra,
 }
 
 impl SignInLimits {
@@ -37,9 +37,9 @@ impl SignInLimits {
     pub fn of(setting: RateLimit, demo: bool) -> Option<Self> {
         let times = if demo { 1000 } else { 1 };
         (setting != RateLimit::Off).then(|| Self {
-            pair: Rate::new(10 * times, Duration::minutes(15)),
-            account: Rate::new(100 * times, Duration::hours(1)),
-            address: Rate::new(300 * times, Duration::minutes(15)),
+            pair: Gcra::new(10 * times, Duration::minutes(15)),
+            account: Gcra::new(100 * times, Duration::hours(1)),
+            address: Gcra::new(300 * times, Duration::minutes(15)),
         })
     }
 }
@@ -71,7 +71,7 @@ impl Turns {
 #[derive(Debug)]
 #[must_use = "an attempt that nobody calls succeeded counts as failed"]
 pub struct Attempt {
-    counted: Vec<(String, Rate)>,
+    counted: Vec<(String, Gcra)>,
     /// Account and address together, where the account is known.
     place: Option<String>,
     _turn: Option<Turn>,
@@ -96,7 +96,7 @@ pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> 
 /// Forgets what failed at an account, from everywhere: its password is another now. What failed from an address,
 /// whatever the account, still counts.
 pub fn forget(c: &mut Conn, surface: &str, account: &str) -> Result<(), StoreError> {
-    rates::rate_refill(c, &bucket(&format!("to {}", name_of(surface, account))))
+    rate_limits::rate_bucket_reset(c, &bucket(&format!("to {}", name_of(surface, account))))
 }
 
 /// An account is one, however it is written.
@@ -137,20 +137,20 @@ async fn attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult
         .read(move |c| {
             let mut buckets = narrow.clone();
             if let (Some(known), Some(wide)) = (&known, &wide)
-                && !rates::sign_in_place_is_known(c, known, now)?
+                && !identity::sign_in_address_is_known(c, known, now)?
             {
                 buckets.push(wide.clone());
             }
             // In the same order for everybody, so that nobody waits for one who waits for them.
             buckets.sort_by(|(one, _), (other, _)| one.cmp(other));
-            let looked = rates::rate_look_each(c, &buckets, now)?;
+            let looked = rate_limits::rate_bucket_check_each(c, &buckets, now)?;
             Ok::<_, StoreError>((buckets, looked))
         })
         .await?;
     looked.map_err(too_many)?;
     let counted = buckets.clone();
     app.store
-        .write(move |c| rates::rate_take_each(c, &buckets, now).map_err(AppError::from))
+        .write(move |c| rate_limits::rate_bucket_take_each(c, &buckets, now).map_err(AppError::from))
         .await?
         .map_err(too_many)?;
     Ok(Attempt { counted, place, _turn: turn })
@@ -211,10 +211,10 @@ impl Attempt {
         app.store
             .write(move |c| {
                 for (id, rate) in &self.counted {
-                    rates::rate_give_back(c, id, *rate)?;
+                    rate_limits::rate_bucket_refund(c, id, *rate)?;
                 }
                 match &self.place {
-                    Some(place) => rates::sign_in_place_put(c, place, until),
+                    Some(place) => identity::sign_in_address_put(c, place, until),
                     None => Ok(()),
                 }
             })

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
-use ringnity_store::upkeep::{self, Inspection};
+use ringnity_store::maintenance::{self, Inspection};
 use ringnity_store::{Engine, Store, StoreConfig, StoreError};
 use serde::Serialize;
 
@@ -198,7 +198,7 @@ async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findi
         None => {}
     }
     let clock = Clock::default();
-    let seen = match upkeep::inspect(config, move || clock.now()).await {
+    let seen = match maintenance::inspect(config, move || clock.now()).await {
         Ok(seen) => seen,
         Err(error @ StoreError::Missing(_)) => {
             return found.warn("database", error.to_string(), "ringnity-server migrate");
@@ -214,8 +214,9 @@ async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findi
     found.ok("database", format!("{}: {}, {}{holds}", config.describe(), seen.engine, copies::size(bytes)));
     integrity(config, &seen, found);
     migrations(&seen, found);
-    if !seen.kept.is_empty() {
-        let words = format!("the database keeps {}, which restores replaced", seen.kept.join(", "));
+    if !seen.previous_schemas.is_empty() {
+        let words =
+            format!("the database keeps {}, which restores replaced", seen.previous_schemas.join(", "));
         found.warn("leftovers", words, "drop the schemas that nobody needs, each with CASCADE");
     }
     clocks(seen.clocks, seen.migrations.applied.last().map(String::as_str), found);
@@ -255,7 +256,7 @@ fn integrity(config: &StoreConfig, seen: &Inspection, found: &mut Findings) {
 
 fn migrations(seen: &Inspection, found: &mut Findings) {
     let state = &seen.migrations;
-    if let Err(error) = state.refuse_newer() {
+    if let Err(error) = state.ensure_not_newer() {
         found.fail("migrations", error.to_string(), "start the version that wrote it, or a later one");
     } else if state.pending.is_empty() {
         found.ok("migrations", format!("all {} are applied", state.applied.len()));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use ringnity_store::{Engine, MigrationState, Store, StoreConfig, StoreError, upkeep};
+use ringnity_store::{Engine, MigrationState, Store, StoreConfig, StoreError, maintenance};
 use serde::Serialize;
 
 use crate::claim::{self, Refusal};
@@ -40,7 +40,7 @@ struct Report {
 pub(super) async fn run(arguments: MigrateArgs) -> Result<Outcome> {
     let config = arguments.desk.store_config()?;
     let before = state(&config).await?;
-    before.refuse_newer()?;
+    before.ensure_not_newer()?;
     let (applied, after) = if arguments.check || before.pending.is_empty() {
         (Vec::new(), before)
     } else {
@@ -59,8 +59,8 @@ pub(super) async fn run(arguments: MigrateArgs) -> Result<Outcome> {
 
 /// What the database has; one that is not there yet has nothing.
 async fn state(config: &StoreConfig) -> Result<MigrationState> {
-    match upkeep::migration_state(config).await {
-        Err(StoreError::Missing(_)) => Ok(MigrationState::of_versions(&[])?),
+    match maintenance::migration_state(config).await {
+        Err(StoreError::Missing(_)) => Ok(MigrationState::from_versions(&[])?),
         other => Ok(other?),
     }
 }

@@ -42,7 +42,7 @@ pub(super) async fn run(command: SigningKeysCommand) -> Result<Outcome> {
     if rotate {
         tokens::rotate_signing_key(&store, Clock::default().now()).await?;
     }
-    let view = |key: ringnity_store::signing_keys::SigningKey| View {
+    let view = |key: ringnity_store::identity::SigningKey| View {
         kid: key.kid.into_string(),
         algorithm: key.algorithm,
         created_at: key.created_at,

@@ -11,11 +11,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use ringnity_store::credentials::{self, NewServerCredential};
-use ringnity_store::plans::{self, Plan, PlanFeature, PlanQuota, Quota};
-use ringnity_store::platform;
-use ringnity_store::tenants;
-use ringnity_store::{Conn, Store, StoreError};
+use ringnity_store::tenants::{self, NewServerCredential, Plan, PlanFeature, PlanQuota, Quota};
+use ringnity_store::{Conn, Store, StoreError, identity};
 use ringnity_types::{PlatformRole, ServerApiCredentialEnvironment, ServerApiScope, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
@@ -170,9 +167,9 @@ pub async fn seed(
     let admin_email = admin.0.clone();
     let (first, other, refused) = store
         .write(move |c| {
-            if platform::platform_admin_by_email(c, &admin_email)?.is_none() {
+            if identity::platform_admin_by_email(c, &admin_email)?.is_none() {
                 let role = PlatformRole::PlatformOwner.to_string();
-                platform::platform_admin_insert(
+                identity::platform_admin_insert(
                     c,
                     &admin_email,
                     &admin_hash,
@@ -257,24 +254,24 @@ fn model_plan(
     counted: impl Fn(PlanQuota) -> PlanQuota,
     now: DateTime<Utc>,
 ) -> Result<Plan, StoreError> {
-    if let Some(found) = plans::plan_by_slug(c, slug)? {
+    if let Some(found) = tenants::plan_by_slug(c, slug)? {
         return Ok(found);
     }
-    let catalog = plans::plan_catalog(c)?;
+    let catalog = tenants::plan_catalog(c)?;
     let Some(model) = catalog.plans.iter().find(|plan| plan.slug == MODEL_PLAN) else {
         return Err(StoreError::Config(format!("the plan catalog has no plan called {MODEL_PLAN}")));
     };
     let last = catalog.plans.iter().map(|plan| plan.sort_order).max().unwrap_or_default();
-    let plan = plans::plan_insert(c, slug, "Demo", last + 10, false, now)?;
+    let plan = tenants::plan_insert(c, slug, "Demo", last + 10, false, now)?;
     for feature in catalog.features.iter().filter(|feature| feature.plan_id == model.id) {
         let enabled = feature.enabled && featured;
         let feature = PlanFeature { plan_id: plan.id.clone(), enabled, ..feature.clone() };
-        plans::plan_feature_put(c, &feature)?;
+        tenants::plan_feature_put(c, &feature)?;
     }
     for quota in catalog.quotas.iter().filter(|quota| quota.plan_id == model.id) {
         let grows = UNCOUNTED.iter().any(|one| one.as_str() == quota.quota_key);
         let quota = PlanQuota { plan_id: plan.id.clone(), ..quota.clone() };
-        plans::plan_quota_put(c, &if grows { counted(quota) } else { quota })?;
+        tenants::plan_quota_put(c, &if grows { counted(quota) } else { quota })?;
     }
     Ok(plan)
 }
@@ -291,7 +288,7 @@ fn tenant(c: &mut Conn, plan: &Plan, from: &Blueprint, now: DateTime<Utc>) -> Ap
             role: agent.role,
         });
     }
-    credentials::server_credential_insert(c, &stored.id, &key("Demo key", &from.key), now)?;
+    tenants::server_credential_insert(c, &stored.id, &key("Demo key", &from.key), now)?;
     Ok(DemoTenant {
         tenant: DemoIdentity {
             slug: stored.slug,

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
-use ringnity_store::agents::{self, AgentChanges};
-use ringnity_store::credentials::{self, ServerCredentialChanges};
-use ringnity_store::oauth_clients::{self, NewOauthClient};
-use ringnity_store::plans::PlanQuota;
-use ringnity_store::tenants::{self, TenantChanges};
-use ringnity_store::{AgentId, Conn, TenantId, owners, platform};
+use ringnity_store::identity::{self, AgentChanges};
+use ringnity_store::login::{self, NewOauthClient};
+use ringnity_store::tenants::{self, PlanQuota, ServerCredentialChanges, TenantChanges};
+use ringnity_store::{AgentId, Conn, TenantId};
 use ringnity_types::{OAuthClientType, PlatformRole, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
@@ -108,22 +106,22 @@ impl Blueprints {
         }
         let id = TenantId::from(full.tenant.client_id.as_str());
         let (owner, admin) = (self.person("former@full.example"), self.person("former@platform.example"));
-        let stored_owner = owners::owner_insert(c, &id, &owner.email, Some(&self.hash), None, now)?;
-        let stored_admin = match platform::platform_admin_by_email(c, &admin.email)? {
+        let stored_owner = identity::owner_insert(c, &id, &owner.email, Some(&self.hash), None, now)?;
+        let stored_admin = match identity::platform_admin_by_email(c, &admin.email)? {
             Some(known) => known,
             None => {
                 let role = PlatformRole::PlatformSupport.to_string();
                 let name = "Former administrator";
-                platform::platform_admin_insert(c, &admin.email, &self.hash, name, &role, now)?
+                identity::platform_admin_insert(c, &admin.email, &self.hash, name, &role, now)?
             }
         };
         let supervisor = full.agents.first().map(|agent| AgentId::from(agent.agent_id.as_str()));
         let supervisor = supervisor.ok_or_else(crate::app::tenants::unknown)?;
         let former_sessions = sessions::former(c, &stored_owner, &supervisor, &stored_admin.id, now)?;
         let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
-        agents::agent_update(c, &id, &supervisor, &off, now)?;
-        owners::owner_set_active(c, &id, &stored_owner.id, false, now)?;
-        platform::platform_admin_set_active(c, &stored_admin.id, false, now)?;
+        identity::agent_update(c, &id, &supervisor, &off, now)?;
+        identity::owner_set_active(c, &id, &stored_owner.id, false, now)?;
+        identity::platform_admin_set_active(c, &stored_admin.id, false, now)?;
         let closed_sessions = sessions::closed(c, &self.signer, &closed, now)?;
         let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
         tenants::tenant_update(c, &TenantId::from(closed.tenant.client_id.as_str()), &off, now)?;
@@ -147,9 +145,9 @@ impl Blueprints {
 fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()> {
     let before = now - Duration::days(1);
     let spare = key("Former key", &new_key()?);
-    let spare = credentials::server_credential_insert(c, tenant, &spare, before)?;
+    let spare = tenants::server_credential_insert(c, tenant, &spare, before)?;
     let off = ServerCredentialChanges { is_active: Some(false), ..ServerCredentialChanges::default() };
-    credentials::server_credential_update(c, tenant, &spare.id, &off, before)?;
+    tenants::server_credential_update(c, tenant, &spare.id, &off, before)?;
     let client = NewOauthClient {
         client_id: new_client_id()?,
         name: "Former client".to_owned(),
@@ -159,7 +157,7 @@ fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()>
         allowed_scopes: vec!["openid".to_owned()],
         require_pkce: true,
     };
-    oauth_clients::oauth_client_insert(c, tenant, &client, now)?;
+    login::oauth_client_insert(c, tenant, &client, now)?;
     Ok(())
 }
 

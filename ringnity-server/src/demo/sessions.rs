@@ -2,10 +2,9 @@
 //! tokens whose time is over.
 
 use chrono::{DateTime, Utc};
-use ringnity_store::owners::Owner;
-use ringnity_store::sessions::NewSession;
+use ringnity_store::identity::{self, NewSession, Owner};
 use ringnity_store::visitors::{self, VisitorProfile};
-use ringnity_store::{AgentId, Conn, PlatformAdminId, TenantId, entry_tokens, owners, sessions as stored};
+use ringnity_store::{AgentId, Conn, PlatformAdminId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use super::DemoTenant;
@@ -92,14 +91,14 @@ pub(super) fn closed(
     now: DateTime<Utc>,
 ) -> AppResult<DemoClosed> {
     let id = TenantId::from(tenant.tenant.client_id.as_str());
-    let owner = owners::owner_list(c, &id)?.into_iter().next().ok_or_else(tenants::unknown)?;
+    let owner = identity::owner_list(c, &id)?.into_iter().next().ok_or_else(tenants::unknown)?;
     let agent = tenant.agents.first().ok_or_else(tenants::unknown)?;
     let ends = sdk_tokens::end(now, REFRESH_TOKEN_LIFE.num_seconds());
     let (owner_session, owner_refresh_token) =
         begin(c, TokenScope::Owner, Some(&id), owner.id.as_str(), now)?;
     let (staff_session, workspace_refresh_token) =
         begin(c, TokenScope::Workspace, Some(&id), &agent.agent_id, now)?;
-    let signed = |scope, session: &stored::SessionFamily| {
+    let signed = |scope, session: &identity::SessionFamily| {
         // As if it were made when the session is about to end.
         let at = ends - ACCESS_TOKEN_LIFE;
         signer
@@ -109,7 +108,7 @@ pub(super) fn closed(
     let owner_token = signed(TokenScope::Owner, &owner_session)?;
     let workspace_token = signed(TokenScope::Workspace, &staff_session)?;
     let profile = VisitorProfile { metadata: "{}".to_owned(), ..VisitorProfile::default() };
-    let visitor = visitors::visitor_seen(c, &id, &profile, now)?;
+    let visitor = visitors::visitor_begin_session(c, &id, &profile, now)?;
     let mut sdk = |scope: TokenScope, subject: &str, claims: SdkClaims| {
         let new = NewSession {
             subject_kind: scope.as_str(),
@@ -118,7 +117,7 @@ pub(super) fn closed(
             refresh_hash: None,
             expires_at: ends,
         };
-        let session = stored::session_insert(c, Some(&id), &new, now)?;
+        let session = identity::session_insert(c, Some(&id), &new, now)?;
         sdk_tokens::sign(signer, &session, scope, claims, now)
     };
     let visitor_token = sdk(TokenScope::Visitor, visitor.id.as_str(), SdkClaims::default())?;
@@ -181,7 +180,7 @@ fn begin(
     tenant: Option<&TenantId>,
     subject: &str,
     now: DateTime<Utc>,
-) -> AppResult<(stored::SessionFamily, String)> {
+) -> AppResult<(identity::SessionFamily, String)> {
     let refresh = sessions::new_refresh_token()?;
     Ok((sessions::begin(c, scope, tenant, subject, &refresh.hash, now)?, refresh.text))
 }
@@ -190,11 +189,11 @@ fn begin(
 fn entry(
     c: &mut Conn,
     owner: &Owner,
-    session: &stored::SessionFamily,
+    session: &identity::SessionFamily,
     now: DateTime<Utc>,
 ) -> AppResult<String> {
     let token = workspace::new_entry_token()?;
     let (tenant, ends) = (&owner.tenant_id, session.expires_at);
-    entry_tokens::entry_token_insert(c, tenant, &owner.id, &session.id, &token.hash, ends, now)?;
+    identity::entry_token_insert(c, tenant, &owner.id, &session.id, &token.hash, ends, now)?;
     Ok(token.text)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use ringnity_store::{Conn, StoreResult, entry_tokens, idempotency, rates, sessions, signing_keys, visitors};
+use ringnity_store::{Conn, StoreResult, idempotency, identity, rate_limits, visitors};
 
 use super::{Job, Next, Run, Schedule};
 use crate::secrets::tokens::LONGEST_TOKEN_LIFE;
@@ -43,12 +43,12 @@ struct Expiry {
 /// Everything in the database that ends.
 pub(super) fn all() -> Vec<Arc<dyn Job>> {
     let kinds: [(&'static str, TimeDelta, Delete); 6] = [
-        ("expire-idempotency-keys", MARGIN, idempotency::idempotency_expire),
-        ("expire-rate-buckets", MARGIN, rates::rate_expire),
-        ("expire-sign-in-places", MARGIN, rates::sign_in_place_expire),
-        ("expire-entry-tokens", MARGIN, entry_tokens::entry_token_expire),
+        ("expire-idempotency-keys", MARGIN, idempotency::idempotency_delete_expired),
+        ("expire-rate-buckets", MARGIN, rate_limits::rate_bucket_delete_full),
+        ("expire-sign-in-places", MARGIN, identity::sign_in_address_delete_expired),
+        ("expire-entry-tokens", MARGIN, identity::entry_token_delete_expired),
         // With their refresh tokens, and with what visitors' tokens vouch for.
-        ("expire-sessions", MARGIN, sessions::session_expire),
+        ("expire-sessions", MARGIN, identity::session_delete_expired),
         ("expire-signing-keys", KEY_MARGIN + LONGEST_TOKEN_LIFE, retired_keys),
     ];
     let expiry = |(name, kept, delete)| Arc::new(Expiry { name, kept, delete }) as Arc<dyn Job>;
@@ -57,7 +57,7 @@ pub(super) fn all() -> Vec<Arc<dyn Job>> {
 
 /// There are never many. The one that signs has no end, so it stays.
 fn retired_keys(c: &mut Conn, ended: DateTime<Utc>, _: i64) -> StoreResult<usize> {
-    signing_keys::signing_key_delete_retired(c, ended)
+    identity::signing_key_delete_retired(c, ended)
 }
 
 #[async_trait]
@@ -107,11 +107,11 @@ impl Job for Strangers {
         let (mut gone, mut place) = (0, None);
         loop {
             let from = place.clone();
-            let look = move |c: &mut Conn| visitors::visitor_list_ended(c, ended, from.as_ref(), LOOK);
+            let look = move |c: &mut Conn| visitors::visitor_list_expired(c, ended, from.as_ref(), LOOK);
             let seen = store.read(look).await?;
             for batch in seen.found.chunks(BATCH) {
                 let batch = batch.to_vec();
-                gone += store.write(move |c| visitors::visitor_expire(c, ended, &batch)).await?;
+                gone += store.write(move |c| visitors::visitor_delete_expired(c, ended, &batch)).await?;
                 if run.is_stopping() {
                     return Ok(Next::GoOn);
                 }

@@ -67,7 +67,7 @@ impl<C: Consumer> Job for Outbox<C> {
                 .store
                 .write(move |c| {
                     consumer.keep(c, &events, now)?;
-                    jobs::job_save(c, &lease, &after.to_payload(), now)
+                    jobs::job_save_progress(c, &lease, &after.to_payload(), now)
                 })
                 .await?;
             if run.is_stopping() {

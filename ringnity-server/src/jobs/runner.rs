@@ -232,7 +232,7 @@ fn claim_each(c: &mut Conn, due: &[Open], now: DateTime<Utc>) -> StoreResult<Vec
     let mut claimed = Vec::new();
     for open in due {
         if open.for_events {
-            jobs::job_hasten(c, open.name, now)?;
+            jobs::job_run_now(c, open.name, now)?;
         }
         for (row, lease) in jobs::job_claim(c, open.name, open.places, now + LEASE, now)? {
             claimed.push((open.index, row, lease));

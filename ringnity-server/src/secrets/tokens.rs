@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use ringnity_store::signing_keys::{self, NewSigningKey, SigningKey};
+use ringnity_store::identity::{self, NewSigningKey, SigningKey};
 use ringnity_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -182,12 +182,12 @@ impl Keys {
 /// servers sign with the new one within [`FOLLOW_EVERY`], and know its tokens at once.
 pub async fn rotate_signing_key(store: &Store, now: DateTime<Utc>) -> Result<SigningKey, SignError> {
     let new = new_key()?;
-    Ok(store.write(move |c| signing_keys::signing_key_rotate(c, PURPOSE, &new, now)).await?)
+    Ok(store.write(move |c| identity::signing_key_rotate(c, PURPOSE, &new, now)).await?)
 }
 
 /// The keys of access tokens that are still kept, newest first.
 pub async fn signing_keys(store: &Store) -> Result<Vec<SigningKey>, StoreError> {
-    store.read(|c| signing_keys::signing_key_list(c, PURPOSE)).await
+    store.read(|c| identity::signing_key_list(c, PURPOSE)).await
 }
 
 fn new_key() -> Result<NewSigningKey, secrets::NoRandomness> {
@@ -213,8 +213,8 @@ impl Signer {
                 let new = new_key()?;
                 store
                     .write(move |c| {
-                        let current = signing_keys::signing_key_ensure(c, PURPOSE, &new, now)?;
-                        Ok::<_, StoreError>((current, signing_keys::signing_key_list(c, PURPOSE)?))
+                        let current = identity::signing_key_ensure(c, PURPOSE, &new, now)?;
+                        Ok::<_, StoreError>((current, identity::signing_key_list(c, PURPOSE)?))
                     })
                     .await?
             }

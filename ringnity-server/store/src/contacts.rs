@@ -108,8 +108,8 @@ impl ContactFilter {
     }
 
     /// Whether to list that page of it takes long where a tenant has very many contacts: a search reads them all, and a
-    /// page far down all that come before it. Such a list is for [`Store::read_patiently`](crate::Store::read_patiently).
-    pub fn takes_long(&self, page: PageRequest) -> bool {
+    /// page far down all that come before it. Such a list is for [`Store::read_slow`](crate::Store::read_slow).
+    pub fn is_expensive(&self, page: PageRequest) -> bool {
         !self.lists_all() || page.offset() > NEAR
     }
 }

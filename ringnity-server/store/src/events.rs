@@ -64,7 +64,7 @@ pub struct Event {
 }
 
 /// Notes what happened. `subject` is the id of what it is about; `payload`, JSON text, may only tell of that, so that
-/// [`event_forget`] finds it.
+/// [`event_redact`] finds it.
 pub fn event_append(
     c: &mut Conn,
     tenant: &TenantId,
@@ -89,7 +89,7 @@ pub fn event_append(
 /// Forgets what the tenant's events tell of a subject that is deleted in this transaction: `payload` takes the place of
 /// what they told. The events stay, with names, times and order, for readers that have not come to them and for reports.
 /// Says how many they were.
-pub fn event_forget(c: &mut Conn, tenant: &TenantId, subject: &str, payload: &str) -> StoreResult<usize> {
+pub fn event_redact(c: &mut Conn, tenant: &TenantId, subject: &str, payload: &str) -> StoreResult<usize> {
     Ok(update(events::table)
         .filter(events::tenant_id.eq(tenant))
         .filter(events::subject.eq(subject))

@@ -15,7 +15,7 @@ use crate::{
 /// A request that was made before under the same key.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = idempotency_keys)]
-pub struct Earlier {
+pub struct IdempotencyRecord {
     /// Hash of what it asked for.
     pub request_hash: String,
     /// Its answer, encrypted; `None` while it runs.
@@ -40,9 +40,9 @@ pub fn idempotency_claim(
     lapses_at: Option<DateTime<Utc>>,
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> StoreResult<Option<Earlier>> {
-    let found: Option<Earlier> =
-        idempotency_keys::table.find(id).select(Earlier::as_select()).first(c).optional()?;
+) -> StoreResult<Option<IdempotencyRecord>> {
+    let found: Option<IdempotencyRecord> =
+        idempotency_keys::table.find(id).select(IdempotencyRecord::as_select()).first(c).optional()?;
     if let Some(found) = found {
         let lapsed = found.answer.is_none() && found.lapses_at.is_none_or(|lapses_at| lapses_at <= now);
         if found.expires_at > now && !lapsed {
@@ -72,7 +72,7 @@ pub fn idempotency_claim(
 
 /// Keeps the answer to a request that has claimed its key. Says whether the claim still held: `lapses_at` must be
 /// the one that it was made with.
-pub fn idempotency_answer(
+pub fn idempotency_complete(
     c: &mut Conn,
     id: &str,
     lapses_at: Option<DateTime<Utc>>,
@@ -102,7 +102,7 @@ pub fn idempotency_release(c: &mut Conn, id: &str, lapses_at: DateTime<Utc>) -> 
 }
 
 /// Forgets requests whose time is over, at most `limit` of them; says how many.
-pub fn idempotency_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
+pub fn idempotency_delete_expired(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let old: Vec<String> = idempotency_keys::table
         .filter(idempotency_keys::expires_at.le(DbTimestamp::from(now)))
         .order(idempotency_keys::expires_at.asc())

@@ -127,7 +127,7 @@ pub fn job_backlog(c: &mut Conn, now: DateTime<Utc>) -> StoreResult<Backlog> {
 }
 
 /// Makes jobs of that kind due that are waiting for their time, but not those that failed and wait to be tried again.
-pub fn job_hasten(c: &mut Conn, kind: &str, now: DateTime<Utc>) -> StoreResult<usize> {
+pub fn job_run_now(c: &mut Conn, kind: &str, now: DateTime<Utc>) -> StoreResult<usize> {
     Ok(update(jobs::table)
         .filter(jobs::kind.eq(kind))
         .filter(jobs::run_at.gt(DbTimestamp::from(now)))
@@ -194,7 +194,7 @@ pub fn job_extend(
 }
 
 /// Keeps how far a job has come; it stays the caller's.
-pub fn job_save(c: &mut Conn, lease: &Lease, payload: &str, now: DateTime<Utc>) -> StoreResult<()> {
+pub fn job_save_progress(c: &mut Conn, lease: &Lease, payload: &str, now: DateTime<Utc>) -> StoreResult<()> {
     still_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
@@ -221,7 +221,7 @@ pub fn job_reschedule(
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
     if let Some(payload) = payload {
-        job_save(c, lease, payload, now)?;
+        job_save_progress(c, lease, payload, now)?;
     }
     still_held(
         update(jobs::table.find(&lease.job))

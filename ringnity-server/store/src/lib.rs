@@ -26,7 +26,7 @@ pub mod jobs;
 pub mod login;
 pub mod maintenance;
 mod page;
-pub mod rates;
+pub mod rate_limits;
 mod schema;
 pub mod tenants;
 #[cfg(feature = "test-util")]
@@ -39,17 +39,3 @@ pub use engine::{
 };
 pub use ids::*;
 pub use page::{Page, PageRequest};
-
-// Former paths, until their callers name the area.
-pub use identity as agents;
-pub use identity as entry_tokens;
-pub use identity as identities;
-pub use identity as owners;
-pub use identity as platform;
-pub use identity as sessions;
-pub use identity as signing_keys;
-pub use login as oauth_clients;
-pub use maintenance as upkeep;
-pub use tenants as credentials;
-pub use tenants as plans;
-pub use visitors as devices;

@@ -32,36 +32,36 @@ use crate::engine::{
 
 /// Names the PostgreSQL server that tests may make databases on, such as
 /// `postgres://postgres@127.0.0.1:5432/postgres`.
-pub const SERVER_URL: &str = "RINGNITY_TEST_DATABASE_URL";
+pub const SERVER_URL_ENV: &str = "RINGNITY_TEST_DATABASE_URL";
 
-/// Says what a test did, also when it passes: what is printed by `println!` the harness then keeps to itself.
+/// Prints a line even if the test passes: the test harness captures only the output of `println!`.
 #[macro_export]
-macro_rules! tell {
-    ($($words:tt)*) => {
-        $crate::testing::say(&::std::format!($($words)*))
+macro_rules! print_always {
+    ($($arguments:tt)*) => {
+        $crate::testing::write_line(&::std::format!($($arguments)*))
     };
 }
 
-/// What [`tell!`] does with its words.
-pub fn say(words: &str) {
+/// Writes a line for [`print_always!`].
+pub fn write_line(line: &str) {
     use std::io::Write as _;
-    // Nobody has to hear it.
-    let _ = writeln!(std::io::stdout().lock(), "{words}");
+    // Standard output may be closed.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// The engines to test on: SQLite always, PostgreSQL where [`SERVER_URL`] is set. Says so when one is skipped.
+/// The engines to test on: SQLite always, PostgreSQL where [`SERVER_URL_ENV`] is set. Says so when one is skipped.
 pub fn engines() -> Vec<Engine> {
     let mut engines = vec![Engine::Sqlite];
     if server_url().is_some() {
         engines.push(Engine::Postgres);
     } else {
-        eprintln!("skipped on PostgreSQL: {SERVER_URL} is not set");
+        eprintln!("skipped on PostgreSQL: {SERVER_URL_ENV} is not set");
     }
     engines
 }
 
 fn server_url() -> Option<String> {
-    std::env::var(SERVER_URL).ok().filter(|url| !url.is_empty())
+    std::env::var(SERVER_URL_ENV).ok().filter(|url| !url.is_empty())
 }
 
 /// A database of one's own, gone when dropped.
@@ -105,7 +105,7 @@ impl TestDatabase {
     ///
     /// # Panics
     /// Where it cannot be made: this is for tests.
-    pub fn of_the_first_version(engine: Engine, secret_hash: &str) -> TestDatabase {
+    pub fn with_first_schema(engine: Engine, secret_hash: &str) -> TestDatabase {
         /// The tables and the plans.
         const FIRST: usize = 2;
         let database = TestDatabase::empty(engine);
@@ -259,7 +259,7 @@ impl TestDatabase {
         }
     }
 
-    /// Makes a PostgreSQL database go away (every connection is cut and none is let in) or come back. SQLite has
+    /// Makes a PostgreSQL database go away (every connection is drop_connections and none is let in) or come back. SQLite has
     /// nobody to do that.
     ///
     /// # Panics
@@ -268,7 +268,7 @@ impl TestDatabase {
         if let TestLocation::Server { name } = &self.location {
             admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {reachable}"));
             if !reachable {
-                self.cut();
+                self.drop_connections();
             }
         }
     }
@@ -280,7 +280,7 @@ impl TestDatabase {
     pub fn set_writable(&self, writable: bool) {
         if let TestLocation::Server { name } = &self.location {
             admin(&format!("ALTER DATABASE {name} SET default_transaction_read_only = {}", !writable));
-            self.cut();
+            self.drop_connections();
         }
     }
 
@@ -288,18 +288,18 @@ impl TestDatabase {
     ///
     /// # Panics
     /// Where it cannot be done: this is for tests.
-    pub fn hold_gate(&self) -> HeldGate {
+    pub fn hold_writer_lock(&self) -> WriterLock {
         let mut conn = connect(self.url());
         let take = "BEGIN; LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE";
         conn.batch_execute(take).unwrap_or_else(|error| panic!("{error}"));
-        HeldGate { _conn: conn }
+        WriterLock { _conn: conn }
     }
 
     /// Cuts every connection to a PostgreSQL database.
     ///
     /// # Panics
     /// Where it cannot be done: this is for tests.
-    pub fn cut(&self) {
+    pub fn drop_connections(&self) {
         if let TestLocation::Server { name } = &self.location {
             admin(&format!(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
@@ -309,7 +309,7 @@ impl TestDatabase {
 }
 
 /// The gate, held by a connection of its own.
-pub struct HeldGate {
+pub struct WriterLock {
     _conn: PgConnection,
 }
 
@@ -329,7 +329,7 @@ fn fresh_name() -> String {
 
 /// The URL of another database on the same server.
 fn url_of(name: &str) -> String {
-    let url = server_url().unwrap_or_else(|| panic!("{SERVER_URL} is not set"));
+    let url = server_url().unwrap_or_else(|| panic!("{SERVER_URL_ENV} is not set"));
     let (url, parameters) = url.split_once('?').map_or((url.as_str(), ""), |(url, rest)| (url, rest));
     let start = url.find("://").map_or(0, |at| at + 3);
     let authority = url[start..].find('/').map_or(url.len(), |at| start + at);
@@ -338,11 +338,11 @@ fn url_of(name: &str) -> String {
 }
 
 fn connect(url: &str) -> PgConnection {
-    PgConnection::establish(url).unwrap_or_else(|error| panic!("{SERVER_URL}: {error}"))
+    PgConnection::establish(url).unwrap_or_else(|error| panic!("{SERVER_URL_ENV}: {error}"))
 }
 
 fn admin(sql: &str) {
-    let url = server_url().unwrap_or_else(|| panic!("{SERVER_URL} is not set"));
+    let url = server_url().unwrap_or_else(|| panic!("{SERVER_URL_ENV} is not set"));
     connect(&url).batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
@@ -355,7 +355,7 @@ fn template() -> String {
         return name.clone();
     }
     let name = concat!("ringnity_template_", env!("RINGNITY_MIGRATIONS")).to_owned();
-    let mut server = connect(&server_url().unwrap_or_else(|| panic!("{SERVER_URL} is not set")));
+    let mut server = connect(&server_url().unwrap_or_else(|| panic!("{SERVER_URL_ENV} is not set")));
     // The lock lasts as long as the connection: one process makes the template, the others wait for it.
     server.batch_execute("SELECT pg_advisory_lock(722811730043)").expect("the template lock");
     if !exists(&mut server, &name) {

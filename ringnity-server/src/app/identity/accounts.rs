@@ -2,12 +2,9 @@
 //! given another password. No operation of the contract does this.
 
 use chrono::{DateTime, Utc};
-use ringnity_store::agents::{self, Agent, AgentChanges};
-use ringnity_store::owners::{self, Owner};
-use ringnity_store::platform::{self, PlatformAdmin};
-use ringnity_store::sessions::session_revoke_subject;
+use ringnity_store::identity::{self, Agent, AgentChanges, Owner, PlatformAdmin, session_revoke_subject};
 use ringnity_store::tenants::{self, Tenant};
-use ringnity_store::{AgentId, Conn, Store, StoreError, TenantId, identities};
+use ringnity_store::{AgentId, Conn, Store, StoreError, TenantId};
 use ringnity_types::{ErrorCode, WorkspaceRole};
 
 use crate::app::identity::provisioning::{self, NewPassword};
@@ -58,11 +55,11 @@ pub async fn list_accounts(store: &Store, of: AccountsOf) -> AppResult<Vec<Accou
                 }
                 AccountsOf::Owners(slug) => {
                     let tenant = provisioning::tenant_named(c, slug)?;
-                    let owners = owners::owner_list(c, &tenant.id)?.into_iter();
+                    let owners = identity::owner_list(c, &tenant.id)?.into_iter();
                     owners.map(|owner| Account::Owner(tenant.clone(), owner)).collect()
                 }
                 AccountsOf::Platform => {
-                    platform::platform_admin_list(c)?.into_iter().map(Account::PlatformAdmin).collect()
+                    identity::platform_admin_list(c)?.into_iter().map(Account::PlatformAdmin).collect()
                 }
             })
         })
@@ -95,10 +92,10 @@ pub async fn switch_account(
             let on = match &account {
                 Account::Agent(..) => None,
                 Account::Owner(tenant, _) => {
-                    Some(owners::owner_list(c, &tenant.id)?.iter().filter(|owner| owner.is_active).count())
+                    Some(identity::owner_list(c, &tenant.id)?.iter().filter(|owner| owner.is_active).count())
                 }
                 Account::PlatformAdmin(_) => {
-                    Some(platform::platform_admin_list(c)?.iter().filter(|admin| admin.is_active).count())
+                    Some(identity::platform_admin_list(c)?.iter().filter(|admin| admin.is_active).count())
                 }
             };
             Ok((account_named(c, &name)?, on))
@@ -131,7 +128,7 @@ fn account_named(c: &mut Conn, name: &AccountName) -> AppResult<Account> {
     match name {
         AccountName::Agent(slug, username) => {
             let tenant = provisioning::tenant_named(c, slug)?;
-            let agent = agents::agent_by_username(c, &tenant.id, username)?.ok_or_else(|| {
+            let agent = identity::agent_by_username(c, &tenant.id, username)?.ok_or_else(|| {
                 AppError::not_found(
                     ErrorCode::ServerAgentNotFound,
                     format!("There is no agent {username} in {slug}. `ringnity-server agent list` tells those there are."),
@@ -146,12 +143,12 @@ fn account_named(c: &mut Conn, name: &AccountName) -> AppResult<Account> {
             Ok(Account::Agent(tenant, agent))
         }
         AccountName::Owner(email) => {
-            let owner = owners::owner_by_email(c, email)?.ok_or_else(|| unknown("owner", email))?;
+            let owner = identity::owner_by_email(c, email)?.ok_or_else(|| unknown("owner", email))?;
             let tenant =
                 tenants::tenant_get(c, &owner.tenant_id)?.ok_or_else(crate::app::tenants::unknown)?;
             Ok(Account::Owner(tenant, owner))
         }
-        AccountName::PlatformAdmin(email) => platform::platform_admin_by_email(c, email)?
+        AccountName::PlatformAdmin(email) => identity::platform_admin_by_email(c, email)?
             .map(Account::PlatformAdmin)
             .ok_or_else(|| unknown("platform-admin", email)),
     }
@@ -191,13 +188,13 @@ impl Account {
         match self {
             Self::Agent(tenant, agent) => {
                 let changes = AgentChanges { is_active: Some(on), ..AgentChanges::default() };
-                agents::agent_update(c, &tenant.id, &agent.id, &changes, now).map(drop)
+                identity::agent_update(c, &tenant.id, &agent.id, &changes, now).map(drop)
             }
             Self::Owner(tenant, owner) => {
-                owners::owner_set_active(c, &tenant.id, &owner.id, on, now).map(drop)
+                identity::owner_set_active(c, &tenant.id, &owner.id, on, now).map(drop)
             }
             Self::PlatformAdmin(admin) => {
-                platform::platform_admin_set_active(c, &admin.id, on, now).map(drop)
+                identity::platform_admin_set_active(c, &admin.id, on, now).map(drop)
             }
         }
     }
@@ -207,13 +204,13 @@ impl Account {
             Self::Agent(tenant, agent) => {
                 let password_hash = Some(Some(hash.to_owned()));
                 let changes = AgentChanges { password_hash, ..AgentChanges::default() };
-                agents::agent_update(c, &tenant.id, &agent.id, &changes, now).map(drop)
+                identity::agent_update(c, &tenant.id, &agent.id, &changes, now).map(drop)
             }
             Self::Owner(tenant, owner) => {
-                owners::owner_set_password(c, &tenant.id, &owner.id, Some(hash), now).map(drop)
+                identity::owner_set_password(c, &tenant.id, &owner.id, Some(hash), now).map(drop)
             }
             Self::PlatformAdmin(admin) => {
-                platform::platform_admin_set_password(c, &admin.id, hash, now).map(drop)
+                identity::platform_admin_set_password(c, &admin.id, hash, now).map(drop)
             }
         }
     }
@@ -224,7 +221,7 @@ impl Account {
             Self::Owner(tenant, owner) => {
                 let kind = TokenScope::Owner.as_str();
                 session_revoke_subject(c, Some(&tenant.id), kind, owner.id.as_str(), reason, now)?;
-                match identities::owner_agent_get(c, &tenant.id, &owner.id)? {
+                match identity::owner_agent_get(c, &tenant.id, &owner.id)? {
                     Some(agent) => end_staff_sessions(c, &tenant.id, &agent, reason, now),
                     None => Ok(()),
                 }

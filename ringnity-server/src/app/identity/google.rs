@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use ringnity_store::{Conn, OwnerId, TenantId, identities, owners};
+use ringnity_store::{Conn, OwnerId, TenantId, identity};
 use ringnity_types::{ErrorCode, GoogleProfile, OwnerGoogleLogin};
 
 use crate::app::identity::owners::Begun;
@@ -34,7 +34,7 @@ pub async fn login_owner_with_google(
         .store
         .write(move |c| {
             let Some((tenant, owner)) = owner_of(c, &who, now)? else { return Ok(None) };
-            identities::owner_identity_signed_in(c, ISSUER, &who.subject, now)?;
+            identity::owner_identity_record_login(c, ISSUER, &who.subject, now)?;
             crate::app::identity::owners::begin(c, &tenant, &owner, &hash, now).map(Some)
         })
         .await?;
@@ -52,11 +52,11 @@ fn owner_of(
     account: &GoogleAccount,
     now: DateTime<Utc>,
 ) -> AppResult<Option<(TenantId, OwnerId)>> {
-    if let Some(known) = identities::owner_identity_get(c, ISSUER, &account.subject)? {
+    if let Some(known) = identity::owner_identity_get(c, ISSUER, &account.subject)? {
         return Ok(Some((known.tenant_id, known.owner_id)));
     }
-    let Some(owner) = owners::owner_by_email(c, &account.email)? else { return Ok(None) };
-    let linked = identities::owner_identity_list(c, &owner.tenant_id, &owner.id)?;
+    let Some(owner) = identity::owner_by_email(c, &account.email)? else { return Ok(None) };
+    let linked = identity::owner_identity_list(c, &owner.tenant_id, &owner.id)?;
     if linked.iter().any(|identity| identity.issuer == ISSUER) {
         // The address may have changed hands at Google: whoever has it now is not who was linked.
         return Err(AppError::new(
@@ -66,7 +66,7 @@ fn owner_of(
         ));
     }
     let (tenant, id) = (&owner.tenant_id, &owner.id);
-    identities::owner_identity_insert(c, tenant, id, ISSUER, &account.subject, &account.email, now)?;
+    identity::owner_identity_insert(c, tenant, id, ISSUER, &account.subject, &account.email, now)?;
     Ok(Some((owner.tenant_id, owner.id)))
 }
 

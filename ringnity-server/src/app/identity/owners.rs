@@ -3,11 +3,9 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use ringnity_store::agents::{self, Agent};
-use ringnity_store::owners::{self, Owner};
-use ringnity_store::sessions::SessionFamily;
+use ringnity_store::identity::{self, Agent, Owner, SessionFamily};
 use ringnity_store::tenants::{self, Tenant};
-use ringnity_store::{Conn, OwnerId, TenantId, identities, plans};
+use ringnity_store::{Conn, OwnerId, TenantId};
 use ringnity_types::{
     Field, Logout, OwnerAdmin, OwnerClient, OwnerLoginRequest, OwnerMe, OwnerRefresh, OwnerSession,
     OwnerSubscription, SubscriptionStatus,
@@ -22,7 +20,7 @@ use crate::secrets::tokens::TokenScope;
 pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest) -> AppResult<OwnerSession> {
     let attempt = sign_ins::begin(app, TokenScope::Owner.as_str(), &request.email, address).await?;
     let email = request.email;
-    let owner = app.store.read(move |c| owners::owner_by_email(c, &email).map_err(AppError::from)).await?;
+    let owner = app.store.read(move |c| identity::owner_by_email(c, &email).map_err(AppError::from)).await?;
     let known = owner.map(|owner| ((owner.tenant_id, owner.id), owner.password_hash));
     let signed_in = attempt
         .sign_in(app, "Email", request.password, known, |c, (tenant, owner), hash, now| {
@@ -72,7 +70,7 @@ pub(crate) fn begin(
     let facts = facts(c, tenant, owner)?;
     facts.must_be_active()?;
     let session = sessions::begin(c, TokenScope::Owner, Some(tenant), owner.as_str(), refresh_hash, now)?;
-    owners::owner_signed_in(c, tenant, owner, now)?;
+    identity::owner_record_login(c, tenant, owner, now)?;
     Ok(Begun { facts, session })
 }
 
@@ -114,13 +112,13 @@ struct Facts {
 }
 
 fn facts(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> AppResult<Facts> {
-    let owner = owners::owner_get(c, tenant, owner)?.ok_or_else(tenants_gone)?;
+    let owner = identity::owner_get(c, tenant, owner)?.ok_or_else(tenants_gone)?;
     let stored = tenants::tenant_get(c, tenant)?.ok_or_else(tenants_gone)?;
-    let plan = plans::plan_of_tenant(c, tenant)?.ok_or_else(tenants_gone)?;
+    let plan = tenants::plan_of_tenant(c, tenant)?.ok_or_else(tenants_gone)?;
     let status = tenants::subscription_get(c, tenant)?
         .map_or(SubscriptionStatus::Active, |subscription| SubscriptionStatus::from(subscription.status));
-    let agent = match identities::owner_agent_get(c, tenant, &owner.id)? {
-        Some(agent) => agents::agent_get(c, tenant, &agent)?,
+    let agent = match identity::owner_agent_get(c, tenant, &owner.id)? {
+        Some(agent) => identity::agent_get(c, tenant, &agent)?,
         None => None,
     };
     Ok(Facts {

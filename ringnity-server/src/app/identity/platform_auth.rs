@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ringnity_store::platform::{self, PlatformAdmin};
+use ringnity_store::identity::{self, PlatformAdmin};
 use ringnity_store::{Conn, PlatformAdminId};
 use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
 
@@ -19,13 +19,13 @@ pub async fn login_platform_admin(
     let attempt = sign_ins::begin(app, TokenScope::Platform.as_str(), &request.email, address).await?;
     let email = request.email;
     let admin =
-        app.store.read(move |c| platform::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
+        app.store.read(move |c| identity::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
     let known = admin.map(|admin| (admin.id, Some(admin.password_hash)));
     let signed_in = attempt
         .sign_in(app, "Email", request.password, known, |c, id, hash, now| {
             let admin = active(c, id)?;
             let session = sessions::begin(c, TokenScope::Platform, None, id.as_str(), hash, now)?;
-            platform::platform_admin_signed_in(c, id, now)?;
+            identity::platform_admin_record_login(c, id, now)?;
             let current = admin.password_hash.clone();
             Ok(((session, admin), Some(current)))
         })
@@ -45,7 +45,7 @@ pub async fn refresh_platform_admin_session(app: &App, presented: &str) -> AppRe
 }
 
 fn active(c: &mut Conn, id: &PlatformAdminId) -> AppResult<PlatformAdmin> {
-    platform::platform_admin_get(c, id)?
+    identity::platform_admin_get(c, id)?
         .filter(|admin| admin.is_active)
         .ok_or_else(|| sessions::account_disabled("an owner of the platform"))
 }

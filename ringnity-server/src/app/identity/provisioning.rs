@@ -2,11 +2,8 @@
 //! and for the demo; no operation of the contract does this.
 
 use chrono::{DateTime, Utc};
-use ringnity_store::agents::{self, Agent, NewAgent};
-use ringnity_store::owners::{self, Owner};
-use ringnity_store::plans::{self as catalog, Plan, Quota};
-use ringnity_store::platform::{self, PlatformAdmin};
-use ringnity_store::tenants::{self, NewTenant, Tenant, TenantChanges};
+use ringnity_store::identity::{self, Agent, NewAgent, Owner, PlatformAdmin};
+use ringnity_store::tenants::{self, NewTenant, Plan, Quota, Tenant, TenantChanges};
 use ringnity_store::{Conn, DepartmentId, PageRequest, Store, StoreError, TenantId, constraint};
 use ringnity_types::{ErrorCode, PlatformRole, SubscriptionStatus, WorkspaceRole};
 
@@ -93,10 +90,10 @@ pub fn tenant_named(c: &mut Conn, slug: &str) -> AppResult<Tenant> {
 
 /// The plan of that slug, if new tenants may have it.
 pub fn plan_on_offer(c: &mut Conn, slug: &str) -> AppResult<Plan> {
-    if let Some(plan) = catalog::plan_by_slug(c, slug)?.filter(|plan| plan.is_active) {
+    if let Some(plan) = tenants::plan_by_slug(c, slug)?.filter(|plan| plan.is_active) {
         return Ok(plan);
     }
-    let offered: Vec<String> = catalog::plan_catalog(c)?
+    let offered: Vec<String> = tenants::plan_catalog(c)?
         .plans
         .into_iter()
         .filter(|plan| plan.is_active)
@@ -143,7 +140,7 @@ fn owner_create(
     if let Some(name) = name {
         must_say_something("owner's name", name)?;
     }
-    owners::owner_insert(c, tenant, email, Some(&password.hash), name, now)
+    identity::owner_insert(c, tenant, email, Some(&password.hash), name, now)
         .map_err(|error| taken(error, constraint::OWNER_EMAIL, "an owner with this email"))
 }
 
@@ -175,7 +172,7 @@ pub fn agent_create(
         role: request.role.to_string(),
         department_id: department,
     };
-    agents::agent_insert(c, tenant, &new, now).map_err(|error| {
+    identity::agent_insert(c, tenant, &new, now).map_err(|error| {
         taken(error, constraint::AGENT_USERNAME, "an agent of this tenant with this username")
     })
 }
@@ -183,7 +180,7 @@ pub fn agent_create(
 /// Refuses one more agent who works than the plan allows.
 pub(crate) fn must_have_room_for_agent(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     // Those that owners enter as are not counted: they come with the tenant.
-    let count = agents::agent_count_active(c, tenant, WorkspaceRole::Owner.as_str())? + 1;
+    let count = identity::agent_count_active(c, tenant, WorkspaceRole::Owner.as_str())? + 1;
     plans::must_have_room(c, tenant, Quota::Agents, count, ErrorCode::FeatureNotAvailable, |limit| {
         format!("The plan allows {limit} agents, and there are as many. Switch one off, or change the plan.")
     })
@@ -192,13 +189,13 @@ pub(crate) fn must_have_room_for_agent(c: &mut Conn, tenant: &TenantId) -> AppRe
 /// The tenant's staff, oldest first, without those that owners enter as: they come with the tenant, and are what
 /// their owners are.
 pub fn staff(c: &mut Conn, tenant: &TenantId) -> AppResult<Vec<Agent>> {
-    let mut all = agents::agent_list(c, tenant)?;
+    let mut all = identity::agent_list(c, tenant)?;
     all.retain(|agent| agent.role != WorkspaceRole::Owner.as_str());
     Ok(all)
 }
 
 fn department(c: &mut Conn, tenant: &TenantId, name: &str, now: DateTime<Utc>) -> AppResult<DepartmentId> {
-    let known = agents::department_list(c, tenant)?;
+    let known = identity::department_list(c, tenant)?;
     if let Some(known) = known.iter().find(|department| department.name.eq_ignore_ascii_case(name)) {
         return Ok(known.id.clone());
     }
@@ -208,7 +205,7 @@ fn department(c: &mut Conn, tenant: &TenantId, name: &str, now: DateTime<Utc>) -
             "The plan allows {limit} departments, and there are as many. Name one of them, or change the plan."
         )
     })?;
-    Ok(agents::department_insert(c, tenant, name, now)?.id)
+    Ok(identity::department_insert(c, tenant, name, now)?.id)
 }
 
 /// Makes a member of the staff of the tenant with that slug.
@@ -258,7 +255,7 @@ pub async fn create_platform_admin(
     let known = constraint::PLATFORM_ADMIN_EMAIL;
     store
         .write(move |c| {
-            platform::platform_admin_insert(c, &email, &password.hash, &name, role.as_str(), now)
+            identity::platform_admin_insert(c, &email, &password.hash, &name, role.as_str(), now)
                 .map_err(|error| taken(error, known, "an administrator with this email"))
         })
         .await
@@ -284,7 +281,7 @@ pub async fn create_tenant(
 pub async fn list_tenants(store: &Store) -> AppResult<Vec<(Tenant, String)>> {
     store
         .read(|c| {
-            let plans = catalog::plan_catalog(c)?.plans;
+            let plans = tenants::plan_catalog(c)?.plans;
             let all = tenants::tenant_list(c, PageRequest::new(1, i64::MAX))?.rows;
             let with_plan = |tenant: Tenant| {
                 let plan = plans.iter().find(|plan| plan.id == tenant.plan_id);

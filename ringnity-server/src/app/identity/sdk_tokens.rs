@@ -4,11 +4,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use ringnity_store::agents::{self, Agent};
-use ringnity_store::credentials;
-use ringnity_store::sessions::{self, NewSession, SessionFamily};
+use ringnity_store::identity::{self, Agent, NewSession, SessionFamily};
 use ringnity_store::visitors::{self, VisitorProfile};
-use ringnity_store::{AgentId, Conn, DepartmentId, ServerCredentialId, TenantId};
+use ringnity_store::{AgentId, Conn, DepartmentId, ServerCredentialId, TenantId, tenants};
 use ringnity_types::{
     AdminRole, AdminScope, AgentScope, CreateAdminTokenRequest, CreateAgentTokenRequest,
     CreateVisitorContextTokenRequest, ErrorCode, SdkToken, VisitorIdentity,
@@ -62,8 +60,8 @@ pub async fn create_agent_token(
     let signer = Arc::clone(&app.signer);
     app.once(repeat, move |c| {
         let agent = match (&id, &username) {
-            (Some(id), _) => agents::agent_get(c, &tenant, id)?,
-            (None, Some(username)) => agents::agent_by_username(c, &tenant, username)?,
+            (Some(id), _) => identity::agent_get(c, &tenant, id)?,
+            (None, Some(username)) => identity::agent_by_username(c, &tenant, username)?,
             (None, None) => None,
         };
         // Both names are of one agent, or of none.
@@ -71,7 +69,7 @@ pub async fn create_agent_token(
             .filter(|agent| username.as_ref().is_none_or(|name| *name == agent.username))
             .ok_or_else(no_agent)?;
         if let Some(department) = &department {
-            agents::department_get(c, &tenant, department)?.ok_or_else(no_department)?;
+            identity::department_get(c, &tenant, department)?.ok_or_else(no_department)?;
             if agent.department_id.as_ref() != Some(department) {
                 return Err(no_agent());
             }
@@ -113,7 +111,7 @@ pub async fn create_admin_token(
     app.once(repeat, move |c| {
             let (subject, role, department) = match &username {
                 Some(username) => {
-                    let agent = agents::agent_by_username(c, &tenant, username)?
+                    let agent = identity::agent_by_username(c, &tenant, username)?
                         .filter(|agent| rank(&agent.role) > 0)
                         .ok_or_else(no_admin)?;
                     must_not_be_disabled(c, &tenant, &agent)?;
@@ -207,7 +205,7 @@ fn begin(
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> AppResult<SessionFamily> {
-    let key = credentials::server_credential_get(c, tenant, credential)?;
+    let key = tenants::server_credential_get(c, tenant, credential)?;
     if !key.is_some_and(|key| key.is_active) {
         return Err(AppError::new(
             Kind::Unauthenticated,
@@ -222,7 +220,7 @@ fn begin(
         refresh_hash: None,
         expires_at,
     };
-    Ok(sessions::session_insert(c, Some(tenant), &new, now)?)
+    Ok(identity::session_insert(c, Some(tenant), &new, now)?)
 }
 
 fn token(

@@ -2,7 +2,7 @@
 //! and whether they still may, is asked of the area that calls.
 
 use chrono::{DateTime, Utc};
-use ringnity_store::sessions::{self, NewSession, Rotation, SessionFamily};
+use ringnity_store::identity::{self, NewSession, Rotation, SessionFamily};
 use ringnity_store::{Conn, SessionFamilyId, StoreError, TenantId};
 use ringnity_types::{ErrorCode, Logout};
 
@@ -44,7 +44,7 @@ pub fn begin(
         refresh_hash: Some(refresh_hash),
         expires_at: now + REFRESH_TOKEN_LIFE,
     };
-    Ok(sessions::session_insert(c, tenant, &new, now)?)
+    Ok(identity::session_insert(c, tenant, &new, now)?)
 }
 
 /// The tokens of a session, once its write is durable.
@@ -84,12 +84,12 @@ where
         .store
         .write(move |c| {
             // A token of another dashboard is not known here, and is not used up by trying.
-            let ours = sessions::session_by_token(c, &hash)?
+            let ours = identity::session_by_token(c, &hash)?
                 .is_some_and(|session| session.subject_kind == scope.as_str());
             if !ours {
                 return Ok(Traded::Refused);
             }
-            match sessions::session_rotate(c, &hash, &next_hash, now + REFRESH_TOKEN_LIFE, now)? {
+            match identity::session_rotate(c, &hash, &next_hash, now + REFRESH_TOKEN_LIFE, now)? {
                 Rotation::Rotated(session) => {
                     let told = still(c, &session)?;
                     Ok(Traded::Good(session, told))
@@ -120,10 +120,10 @@ pub async fn end(app: &App, scope: TokenScope, presented: Vec<String>) -> AppRes
             let mut ended = false;
             for hash in &hashes {
                 // One that is over may be forgotten already: it counts as that before it is, too.
-                let session = sessions::session_by_token(c, hash)?
+                let session = identity::session_by_token(c, hash)?
                     .filter(|session| session.subject_kind == scope.as_str() && session.expires_at > now);
                 if let Some(session) = session {
-                    ended |= sessions::session_revoke(c, &session.id, "signed out", now)?;
+                    ended |= identity::session_revoke(c, &session.id, "signed out", now)?;
                 }
             }
             Ok::<_, StoreError>(ended)

@@ -3,14 +3,9 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Duration, Utc};
-use ringnity_store::agents::{self, Agent, Department, NewAgent};
-use ringnity_store::owners::{self, Owner};
-use ringnity_store::sessions::SessionFamily;
+use ringnity_store::identity::{self, Agent, Department, NewAgent, Owner, SessionFamily};
 use ringnity_store::tenants::{self, Tenant};
-use ringnity_store::{
-    AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId, entry_tokens, identities,
-    sessions as stored,
-};
+use ringnity_store::{AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId};
 use ringnity_types::{
     ErrorCode, Logout, WorkspaceAgent, WorkspaceAutoLogin, WorkspaceDepartment, WorkspaceEntryToken,
     WorkspaceLoginRequest, WorkspaceRefresh, WorkspaceRole, WorkspaceSession,
@@ -47,7 +42,7 @@ pub async fn login_workspace(
         .store
         .read(move |c| {
             let tenant = crate::app::tenants::tenant_of_hints(c, &hints)?;
-            let agent = agents::agent_by_username(c, &tenant.id, &username)?;
+            let agent = identity::agent_by_username(c, &tenant.id, &username)?;
             Ok::<_, AppError>((tenant.id, agent))
         })
         .await?;
@@ -99,7 +94,7 @@ pub async fn create_workspace_entry_token(
     app.once(repeat, move |c| {
         let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(crate::app::tenants::unknown)?;
         let expires_at = now + ENTRY_TOKEN_LIFE;
-        entry_tokens::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;
+        identity::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;
         Ok(WorkspaceEntryToken {
             auto_login_token: token.text.clone(),
             dashboard_url: crate::app::identity::owners::dashboard_url(&urls, &stored),
@@ -122,9 +117,9 @@ pub async fn auto_login_workspace(
     let (session, staff) = app
         .store
         .write(move |c| {
-            let entry = entry_tokens::entry_token_use(c, &entry_hash, now)?.ok_or_else(entry_refused)?;
+            let entry = identity::entry_token_use(c, &entry_hash, now)?.ok_or_else(entry_refused)?;
             // Whoever signed out in between does not come in by an older token.
-            let asked_from = stored::session_get(c, &entry.session_id)?;
+            let asked_from = identity::session_get(c, &entry.session_id)?;
             if !asked_from.is_some_and(|session| session.is_live(now)) {
                 return Err(entry_refused());
             }
@@ -132,7 +127,7 @@ pub async fn auto_login_workspace(
             if host_slug.as_ref().is_some_and(|slug| *slug != tenant.slug) {
                 return Err(entry_refused());
             }
-            let owner = owners::owner_get(c, &tenant.id, &entry.owner_id)?.ok_or_else(entry_refused)?;
+            let owner = identity::owner_get(c, &tenant.id, &entry.owner_id)?.ok_or_else(entry_refused)?;
             let agent = agent_of_owner(c, &owner, now)?;
             begin(c, &tenant.id, &agent, &hash, now)
         })
@@ -167,10 +162,10 @@ pub async fn logout_workspace(app: &App, presented: Vec<String>) -> AppResult<Lo
 /// The agent behind a session, as of now: `None` where the account, or the owner that it belongs to, is gone or
 /// switched off.
 pub fn working_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
-    let Some(agent) = agents::agent_get(c, tenant, agent)?.filter(|agent| agent.is_active) else {
+    let Some(agent) = identity::agent_get(c, tenant, agent)?.filter(|agent| agent.is_active) else {
         return Ok(None);
     };
-    let owner = identities::owner_of_agent(c, tenant, &agent.id)?;
+    let owner = identity::owner_by_agent(c, tenant, &agent.id)?;
     Ok(owner.is_none_or(|owner| owner.is_active).then_some(agent))
 }
 
@@ -188,7 +183,7 @@ fn staff(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> AppResult<Staff> {
     let tenant = tenants::tenant_get(c, tenant)?.ok_or_else(crate::app::tenants::unknown)?;
     crate::app::tenants::must_be_active(&tenant)?;
     let department = match &agent.department_id {
-        Some(id) => agents::department_get(c, &tenant.id, id)?,
+        Some(id) => identity::department_get(c, &tenant.id, id)?,
         None => None,
     };
     Ok(Staff { tenant, agent, department })
@@ -203,7 +198,7 @@ fn begin(
 ) -> AppResult<(SessionFamily, Staff)> {
     let staff = staff(c, tenant, agent)?;
     let session = sessions::begin(c, TokenScope::Workspace, Some(tenant), agent.as_str(), refresh_hash, now)?;
-    agents::agent_signed_in(c, tenant, agent, now)?;
+    identity::agent_record_login(c, tenant, agent, now)?;
     Ok((session, staff))
 }
 
@@ -211,11 +206,11 @@ fn begin(
 /// only way in is by the owner's own account.
 fn agent_of_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<AgentId> {
     let tenant = &owner.tenant_id;
-    if let Some(agent) = identities::owner_agent_get(c, tenant, &owner.id)? {
+    if let Some(agent) = identity::owner_agent_get(c, tenant, &owner.id)? {
         return Ok(agent);
     }
     // Somebody of the staff may be called by the owner's address already.
-    let taken = agents::agent_by_username(c, tenant, &owner.email)?.is_some();
+    let taken = identity::agent_by_username(c, tenant, &owner.email)?.is_some();
     let new = NewAgent {
         username: if taken { owner.id.to_string() } else { owner.email.clone() },
         password_hash: None,
@@ -224,8 +219,8 @@ fn agent_of_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<
         role: WorkspaceRole::Owner.to_string(),
         department_id: None,
     };
-    let agent = agents::agent_insert(c, tenant, &new, now)?;
-    identities::owner_agent_insert(c, tenant, &owner.id, &agent.id)?;
+    let agent = identity::agent_insert(c, tenant, &new, now)?;
+    identity::owner_agent_insert(c, tenant, &owner.id, &agent.id)?;
     Ok(agent.id)
 }
 

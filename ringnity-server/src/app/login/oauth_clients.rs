@@ -1,9 +1,9 @@
 //! OAuth clients of a tenant: registered, changed, given another secret, revoked, and after that deleted. What
 //! they may then do is Login with Ringnity's.
 
-use ringnity_store::oauth_clients::{self, NewOauthClient, OauthClient, OauthClientChanges};
-use ringnity_store::plans::{Feature, Quota};
-use ringnity_store::{Conn, OauthClientId, TenantId, sessions};
+use ringnity_store::login::{self, NewOauthClient, OauthClient, OauthClientChanges};
+use ringnity_store::tenants::{Feature, Quota};
+use ringnity_store::{Conn, OauthClientId, TenantId, identity};
 use ringnity_types::{
     ConstTrue, CreateOAuthClientRequest, ErrorCode, Field, OAuthClient, OAuthClientData, OAuthClientDeleted,
     OAuthClientList, OAuthClientSecret, OAuthClientStatus, OAuthClientType, OAuthScope,
@@ -29,7 +29,7 @@ pub async fn list_oauth_clients(
     discovery_url: String,
 ) -> AppResult<OAuthClientList> {
     let stored =
-        app.store.read(move |c| oauth_clients::oauth_client_list(c, &tenant).map_err(AppError::from)).await?;
+        app.store.read(move |c| login::oauth_client_list(c, &tenant).map_err(AppError::from)).await?;
     Ok(OAuthClientList {
         oauth_clients: stored.into_iter().map(client).collect(),
         available_scopes: app.oauth_scopes.available(),
@@ -68,12 +68,12 @@ pub async fn create_oauth_client(
     let now = app.now();
     app.once(repeat, move |c| {
         plans::must_include(c, &tenant, Feature::Oauth)?;
-        let count = oauth_clients::oauth_client_count(c, &tenant)? + 1;
+        let count = login::oauth_client_count(c, &tenant)? + 1;
         let code = ErrorCode::DeveloperOauthClientLimitReached;
         plans::must_have_room(c, &tenant, Quota::OauthClients, count, code, |limit| {
             format!("The plan allows {limit} OAuth clients. Revoke and delete one, or change the plan.")
         })?;
-        let stored = oauth_clients::oauth_client_insert(c, &tenant, &new, now)?;
+        let stored = login::oauth_client_insert(c, &tenant, &new, now)?;
         Ok(told_once(stored, secret.as_ref()))
     })
     .await
@@ -132,8 +132,7 @@ pub async fn update_oauth_client(
                 require_pkce: Some(require_pkce),
                 revoked_at: reviving.then_some(None),
             };
-            let changed =
-                oauth_clients::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
+            let changed = login::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
             if revoking { revoke(c, &tenant, changed, now) } else { Ok(changed) }
         })
         .await?;
@@ -185,8 +184,7 @@ pub async fn rotate_oauth_client_secret(
         plans::must_include(c, &tenant, Feature::Oauth)?;
         let hash = Some(Some(secret.hash.clone()));
         let changes = OauthClientChanges { secret_hash: hash, ..OauthClientChanges::default() };
-        let stored =
-            oauth_clients::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
+        let stored = login::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
         Ok(told_once(stored, Some(&secret)))
     })
     .await
@@ -208,7 +206,7 @@ pub async fn delete_revoked_oauth_client(
                     "This OAuth client is active. Revoke it first, so that nobody stays signed in through it.",
                 ));
             }
-            oauth_clients::oauth_client_delete(c, &tenant, &id)?;
+            login::oauth_client_delete(c, &tenant, &id)?;
             Ok(())
         })
         .await?;
@@ -216,7 +214,7 @@ pub async fn delete_revoked_oauth_client(
 }
 
 fn get(c: &mut Conn, tenant: &TenantId, id: &OauthClientId) -> AppResult<OauthClient> {
-    oauth_clients::oauth_client_get(c, tenant, id)?.ok_or_else(unknown)
+    login::oauth_client_get(c, tenant, id)?.ok_or_else(unknown)
 }
 
 /// Ends a client and the sessions that people have through it.
@@ -229,9 +227,9 @@ fn revoke(
     if before.revoked_at.is_some() {
         return Ok(before);
     }
-    sessions::session_revoke_by_credential(c, tenant, before.id.as_str(), now)?;
+    identity::session_revoke_by_credential(c, tenant, before.id.as_str(), now)?;
     let changes = OauthClientChanges { revoked_at: Some(Some(now)), ..OauthClientChanges::default() };
-    oauth_clients::oauth_client_update(c, tenant, &before.id, &changes, now)?.ok_or_else(unknown)
+    login::oauth_client_update(c, tenant, &before.id, &changes, now)?.ok_or_else(unknown)
 }
 
 fn is_public(stored: &OauthClient) -> bool {

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use ringnity_store::credentials::{self, NewServerCredential, ServerCredential, ServerCredentialChanges};
-use ringnity_store::plans::{Feature, Quota};
-use ringnity_store::{Conn, ServerCredentialId, TenantId, sessions};
+use ringnity_store::tenants::{
+    self, Feature, NewServerCredential, Quota, ServerCredential, ServerCredentialChanges,
+};
+use ringnity_store::{Conn, ServerCredentialId, TenantId, identity};
 use ringnity_types::{
     CreateServerApiCredentialRequest, ErrorCode, ServerApiCredential, ServerApiCredentialData,
     ServerApiCredentialEnvironment, ServerApiCredentialList, ServerApiCredentialSecret, ServerApiScope,
@@ -28,7 +29,8 @@ impl Uses {
     fn begins(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
         let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // One that was tried later than now was tried before the clock was set back.
-        let due = tried.get(key).is_none_or(|last| *last > now || now - *last >= credentials::TOUCH_EVERY);
+        let due =
+            tried.get(key).is_none_or(|last| *last > now || now - *last >= tenants::LAST_USED_PRECISION);
         if due {
             tried.insert(key.clone(), now);
         }
@@ -43,8 +45,8 @@ pub async fn note_use(app: &App, key: &ServerCredential, now: DateTime<Utc>) {
         return;
     }
     let (tenant, id) = (key.tenant_id.clone(), key.id.clone());
-    let touch = move |c: &mut Conn| credentials::server_credential_touch(c, &tenant, &id, now);
-    if let Err(error) = app.store.write_soon(touch).await {
+    let touch = move |c: &mut Conn| tenants::server_credential_touch(c, &tenant, &id, now);
+    if let Err(error) = app.store.try_write(touch).await {
         tracing::warn!(%error, "cannot note that a key was used");
     }
 }
@@ -69,7 +71,7 @@ pub async fn create_server_api_credential(
     app.once(repeat, move |c| {
         plans::must_include(c, &tenant, Feature::ServerApi)?;
         must_have_room(c, &tenant)?;
-        let stored = credentials::server_credential_insert(c, &tenant, &new, now)?;
+        let stored = tenants::server_credential_insert(c, &tenant, &new, now)?;
         Ok(ServerApiCredentialSecret {
             credential: Some(credential(stored)),
             secret: Some(secret.text.clone()),
@@ -80,10 +82,8 @@ pub async fn create_server_api_credential(
 
 /// Every credential of the tenant, disabled ones too.
 pub async fn list_server_api_credentials(app: &App, tenant: TenantId) -> AppResult<ServerApiCredentialList> {
-    let stored = app
-        .store
-        .read(move |c| credentials::server_credential_list(c, &tenant).map_err(AppError::from))
-        .await?;
+    let stored =
+        app.store.read(move |c| tenants::server_credential_list(c, &tenant).map_err(AppError::from)).await?;
     Ok(ServerApiCredentialList { credentials: Some(stored.into_iter().map(credential).collect()) })
 }
 
@@ -105,7 +105,7 @@ pub async fn update_server_api_credential(
     let stored = app
         .store
         .write(move |c| {
-            let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+            let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
             if changes == ServerCredentialChanges::default() {
                 return Ok(before);
             }
@@ -130,7 +130,7 @@ pub async fn disable_server_api_credential(
     let stored = app
         .store
         .write(move |c| {
-            let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+            let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
             if before.is_active { change(c, &tenant, &id, &changes, now) } else { Ok(before) }
         })
         .await?;
@@ -150,7 +150,7 @@ pub async fn rotate_server_api_credential(
     let test = new_secret(&ServerApiCredentialEnvironment::Test)?;
     let now = app.now();
     app.once(repeat, move |c| {
-        let before = credentials::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+        let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
         plans::must_include(c, &tenant, Feature::ServerApi)?;
         if !before.is_active {
             return Err(AppError::new(
@@ -160,9 +160,8 @@ pub async fn rotate_server_api_credential(
             ));
         }
         let secret = if is_test(&before) { &test } else { &live };
-        let stored =
-            credentials::server_credential_rotate(c, &tenant, &id, &secret.hash, &secret.preview, now)?
-                .ok_or_else(unknown)?;
+        let stored = tenants::server_credential_rotate(c, &tenant, &id, &secret.hash, &secret.preview, now)?
+            .ok_or_else(unknown)?;
         Ok(ServerApiCredentialSecret {
             credential: Some(credential(stored)),
             secret: Some(secret.text.clone()),
@@ -179,9 +178,9 @@ fn change(
     now: DateTime<Utc>,
 ) -> AppResult<ServerCredential> {
     if changes.is_active == Some(false) {
-        sessions::session_revoke_by_credential(c, tenant, id.as_str(), now)?;
+        identity::session_revoke_by_credential(c, tenant, id.as_str(), now)?;
     }
-    credentials::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(unknown)
+    tenants::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(unknown)
 }
 
 /// The secret of a new credential.
@@ -195,7 +194,7 @@ fn is_test(stored: &ServerCredential) -> bool {
 
 /// Refuses one more active credential than the plan allows.
 fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
-    let count = credentials::server_credential_count_active(c, tenant)? + 1;
+    let count = tenants::server_credential_count_active(c, tenant)? + 1;
     let code = ErrorCode::ServerCredentialLimitReached;
     plans::must_have_room(c, tenant, Quota::ServerApiKeys, count, code, |limit| {
         format!("The plan allows {limit} active Server API keys. Disable one, or change the plan.")

@@ -7,8 +7,7 @@ pub mod readiness;
 pub mod services;
 
 use chrono::{DateTime, Utc};
-use ringnity_store::plans::Quota;
-use ringnity_store::tenants::{self, Tenant as Stored};
+use ringnity_store::tenants::{self, Quota, Tenant as Stored};
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::{ErrorCode, Tenant, TenantData};
 
@@ -96,7 +95,7 @@ pub fn replace_domains(
 pub fn must_be_allowed_origin(c: &mut Conn, tenant: &TenantId, origin: Option<&str>) -> AppResult<()> {
     let Some(origin) = origin else { return Ok(()) };
     // Each page asks with each request: only what could let it in is read.
-    let listed = tenants::tenant_domain_find(c, tenant, &domains::entries_for(origin))?;
+    let listed = tenants::tenant_domain_matching(c, tenant, &domains::entries_for(origin))?;
     if domains::origin_allowed(origin, &listed) {
         return Ok(());
     }
@@ -119,7 +118,7 @@ pub fn tenant_of_page(c: &mut Conn, hints: &TenantHints, origin: Option<&str>) -
 /// Whether any tenant that is served lists `origin`: all that can be asked before a request says which tenant it
 /// is about.
 pub fn is_on_some_domain(c: &mut Conn, origin: &str) -> AppResult<bool> {
-    let listed = tenants::tenant_domain_listed(c, &domains::entries_for(origin))?;
+    let listed = tenants::tenant_domain_matching_any(c, &domains::entries_for(origin))?;
     Ok(domains::origin_allowed(origin, &listed))
 }
 

@@ -2,9 +2,8 @@
 //! look for the dashboard, the customer's backend and its administration, so that they cannot disagree.
 
 use chrono::{DateTime, Utc};
-use ringnity_store::plans::{self, Feature};
-use ringnity_store::tenants::{self, Subscription, Tenant};
-use ringnity_store::{Conn, TenantId, credentials, events};
+use ringnity_store::tenants::{self, Feature, Subscription, Tenant};
+use ringnity_store::{Conn, TenantId, events};
 use ringnity_types::{
     AiStatus, Readiness, ReadinessCheck, ReadinessCheckKey, ReportStatus, ServiceKey, ServiceStatus,
 };
@@ -41,10 +40,10 @@ pub fn readiness(
 ) -> AppResult<Readiness> {
     let facts = Facts {
         tenant: tenants::tenant_get(c, tenant)?.ok_or_else(rules::unknown)?,
-        features: plans::plan_features_of_tenant(c, tenant)?,
+        features: tenants::plan_features_of_tenant(c, tenant)?,
         subscription: tenants::subscription_get(c, tenant)?,
         domains: tenants::tenant_domain_list(c, tenant)?,
-        active_keys: credentials::server_credential_count_active(c, tenant)?,
+        active_keys: tenants::server_credential_count_active(c, tenant)?,
         last_event_at: events::event_last_at(c, tenant)?,
     };
     Ok(judge(&facts, question, now))

@@ -2,8 +2,7 @@
 //! a widget is told, what the dashboard shows and what a rule allows cannot differ.
 
 use chrono::{DateTime, Utc};
-use ringnity_store::plans::Feature;
-use ringnity_store::tenants::Subscription;
+use ringnity_store::tenants::{Feature, Subscription};
 use ringnity_types::{ServiceCapability, ServiceKey, ServiceStatus, SubscriptionStatus};
 
 /// Why AI is not ready.

@@ -1,8 +1,8 @@
 //! Devices that get push notifications: registered by whoever is signed in on them, and switched off again.
 
-use ringnity_store::devices::{self, DevicePushToken as Stored, NewDevice};
-use ringnity_store::plans::Feature;
-use ringnity_store::{AgentId, Conn, TenantId, VisitorId, agents, visitors};
+use ringnity_store::tenants::Feature;
+use ringnity_store::visitors::{self, DevicePushToken as Stored, NewDevice};
+use ringnity_store::{AgentId, Conn, TenantId, VisitorId, identity};
 use ringnity_types::{
     DevicePushAudience, DevicePushPlatform, DevicePushProvider, DevicePushToken, DevicePushTokenData,
     DevicePushTokenDisabled, ErrorCode, Field, RegisterDevicePushTokenRequest, SdkCallMode,
@@ -97,7 +97,7 @@ impl Holder {
             (Self::Agent { id }, Some(named)) if named == id => Ok(Some(id.clone())),
             (_, None) => Ok(None),
             (Self::Admin { .. }, Some(named)) => {
-                let agent = agents::agent_get(c, tenant, &AgentId::from(named))?.ok_or_else(no_agent)?;
+                let agent = identity::agent_get(c, tenant, &AgentId::from(named))?.ok_or_else(no_agent)?;
                 Ok(Some(agent.id.into_string()))
             }
             (_, Some(_)) => Err(no_agent()),
@@ -144,7 +144,7 @@ pub async fn register_device_push_token(
             plans::must_include(c, &tenant, Feature::MobileSdk)?;
             let agent_id = holder.agent(c, &tenant, named.as_deref())?;
             let device_id = new.device_id.as_deref();
-            for known in devices::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {
+            for known in visitors::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {
                 // Whoever has the token has the device. Knowing what a device is called is less: with another token
                 // it is the holder's only where nobody else is known to hold it. An app that was installed again,
                 // and has another token in a session that nobody vouches for, cannot be told from a stranger who has
@@ -159,7 +159,7 @@ pub async fn register_device_push_token(
                 }
             }
             let new = NewDevice { agent_id, ..new.clone() };
-            let stored = devices::device_put(c, &tenant, &new, now)?;
+            let stored = visitors::device_put(c, &tenant, &new, now)?;
             Ok(DevicePushTokenData { device: device(stored) })
         })
         .await
@@ -178,7 +178,7 @@ pub async fn unregister_device_push_token(
     app.store
         .write(move |c| {
             let found =
-                devices::device_find(c, &tenant, &provider, device_id.as_deref(), token_hash.as_deref())?;
+                visitors::device_find(c, &tenant, &provider, device_id.as_deref(), token_hash.as_deref())?;
             let known = found
                 .into_iter()
                 .find(|known| {
@@ -188,7 +188,7 @@ pub async fn unregister_device_push_token(
                 .ok_or_else(unknown)?;
             // Whoever has the token has the device.
             let may = token_hash.is_some() || holder.has(c, &tenant, &known)?;
-            if !may || !devices::device_disable(c, &tenant, &known.id, now)? {
+            if !may || !visitors::device_disable(c, &tenant, &known.id, now)? {
                 return Err(unknown());
             }
             Ok::<_, AppError>(())

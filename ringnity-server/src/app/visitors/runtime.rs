@@ -1,7 +1,6 @@
 //! What a widget or an app learns before anybody is known to it: the tenant, its looks, its services.
 
-use ringnity_store::plans;
-use ringnity_store::tenants::subscription_get;
+use ringnity_store::tenants::{plan_features_of_tenant, subscription_get};
 use ringnity_types::{RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceStatus};
 
 use crate::app::tenants::services::{hold, lapse, services};
@@ -20,7 +19,7 @@ pub async fn bootstrap_runtime(
         .store
         .read(move |c| {
             let tenant = tenants::tenant_of_page(c, &hints, origin.as_deref())?;
-            let mut services = services(&plans::plan_features_of_tenant(c, &tenant.id)?);
+            let mut services = services(&plan_features_of_tenant(c, &tenant.id)?);
             if let Some(reason) = lapse(subscription_get(c, &tenant.id)?.as_ref(), now) {
                 services.iter_mut().for_each(|service| hold(service, &ServiceStatus::NotInPlan, reason));
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ringnity_store::sessions::{self, NewSession};
+use ringnity_store::identity::{self, NewSession};
 use ringnity_store::visitors::{self, VisitorContext, VisitorProfile};
 use ringnity_store::{Conn, SessionFamilyId, TenantId};
 use ringnity_types::{CreateRuntimeSessionRequest, ErrorCode, RuntimeSession, VisitorIdentity};
@@ -59,7 +59,7 @@ pub async fn create_runtime_session(
     };
     app.once_guarded(repeat, guard, move |c, (tenant, vouched)| {
         let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
-        let visitor = visitors::visitor_seen(c, &tenant.id, &profile, now)?;
+        let visitor = visitors::visitor_begin_session(c, &tenant.id, &profile, now)?;
         let key = vouched.and_then(|vouched| vouched.credential);
         let new = NewSession {
             subject_kind: TokenScope::Visitor.as_str(),
@@ -68,7 +68,7 @@ pub async fn create_runtime_session(
             refresh_hash: None,
             expires_at,
         };
-        let session = sessions::session_insert(c, Some(&tenant.id), &new, now)?;
+        let session = identity::session_insert(c, Some(&tenant.id), &new, now)?;
         let token = sign(&signs, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
         Ok(RuntimeSession { expires_at: Some(session.expires_at), ..RuntimeSession::new(token, LIFE) })
     })
@@ -101,7 +101,7 @@ fn vouched(c: &mut Conn, claims: &Claims, hints: &TenantHints, now: DateTime<Utc
         return Err(bad_context());
     }
     let id = SessionFamilyId::from(claims.sid.as_str());
-    let session = sessions::session_get(c, &id)?
+    let session = identity::session_get(c, &id)?
         .filter(|session| session.is_live(now) && session.subject_kind == claims.scope.as_str())
         .ok_or_else(bad_context)?;
     let context = visitors::visitor_context_get(c, &tenant, &session.id)?.ok_or_else(bad_context)?;

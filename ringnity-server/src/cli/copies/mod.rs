@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
-use ringnity_store::upkeep::{self, Counts};
+use ringnity_store::maintenance::{self, RowCounts};
 use ringnity_store::{Engine, MigrationState, StoreConfig};
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ pub(super) struct RestoreArgs {
 /// What a copy holds.
 struct Facts {
     migrations: MigrationState,
-    counts: Option<Counts>,
+    counts: Option<RowCounts>,
 }
 
 /// What was done to put a copy in place.
@@ -97,9 +97,9 @@ struct CountsView {
     events: i64,
 }
 
-impl From<Counts> for CountsView {
-    fn from(counts: Counts) -> Self {
-        let Counts { tenants, platform_admins, agents, contacts, events } = counts;
+impl From<RowCounts> for CountsView {
+    fn from(counts: RowCounts) -> Self {
+        let RowCounts { tenants, platform_admins, agents, contacts, events } = counts;
         Self { tenants, platform_admins, agents, contacts, events }
     }
 }
@@ -160,7 +160,7 @@ pub(super) async fn restore(arguments: RestoreArgs) -> Result<Outcome> {
         Engine::Sqlite => sqlite::restore(&config, file, arguments.replace).await?,
         Engine::Postgres => postgres::restore(&config, file, arguments.replace).await?,
     };
-    let now = upkeep::inspect(&config, || Clock::default().now()).await?;
+    let now = maintenance::inspect(&config, || Clock::default().now()).await?;
     let report = RestoreReport {
         file: file.display().to_string(),
         database: config.describe(),
@@ -301,7 +301,7 @@ fn private_file(path: &Path) -> std::io::Result<File> {
 fn sync_folder(file: &Path) -> Result<()> {
     #[cfg(unix)]
     {
-        let folder = upkeep::folder_of(file);
+        let folder = maintenance::parent_folder(file);
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .with_context(|| format!("cannot write the folder {} to disk", folder.display()))?;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use percent_encoding::percent_decode_str;
-use ringnity_store::upkeep::{self, KEPT};
+use ringnity_store::maintenance::{self, PREVIOUS_SCHEMA_PREFIX};
 use ringnity_store::{MigrationState, StoreConfig, StoreError};
 use url::Url;
 
@@ -28,16 +28,17 @@ enum DumpError {
 
 /// Copies the database into `part`, which is there and empty; pg_dump leaves it to its owner.
 pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
-    let state = upkeep::migration_state(config).await?;
-    state.refuse_newer()?;
+    let state = maintenance::migration_state(config).await?;
+    state.ensure_not_newer()?;
     if state.applied.is_empty() {
         return Err(StoreError::Missing(config.describe()).into());
     }
     let place = Place::of(config)?;
     let file = part.to_owned();
-    let ((), migrations, counts) = upkeep::postgres_dump(config, move |snapshot| {
+    let ((), migrations, counts) = maintenance::postgres_with_snapshot(config, move |snapshot| {
         let mut dump = place.tool("pg_dump");
-        dump.args(["--format=custom", "--snapshot", snapshot, "--exclude-schema"]).arg(format!("{KEPT}*"));
+        dump.args(["--format=custom", "--snapshot", snapshot, "--exclude-schema"])
+            .arg(format!("{PREVIOUS_SCHEMA_PREFIX}*"));
         dump.arg("--file").arg(&file);
         run(dump).map(drop).map_err(DumpError::Tool)
     })
@@ -52,17 +53,17 @@ pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
 /// Puts what is in `file` in place of what is in the database.
 pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) -> Result<(Facts, Placed)> {
     let migrations = migrations_in(file).with_context(|| format!("{} cannot be restored", file.display()))?;
-    migrations.refuse_newer()?;
+    migrations.ensure_not_newer()?;
     if migrations.applied.is_empty() {
         bail!("{} is a dump of PostgreSQL, and none of Ringnity", file.display());
     }
-    let there = upkeep::postgres_schema(config).await?;
+    let there = maintenance::postgres_schema(config).await?;
     if let Some(words) = inhabitants(there.tenants, there.platform_admins).filter(|_| !replace) {
         return Err(occupied(config, &words));
     }
-    upkeep::postgres_must_be_alone(config).await?;
-    let kept_as = (there.tables > 0).then(|| format!("{KEPT}{}", stamp()));
-    let make_room = kept_as.as_deref().map(|kept_as| there.make_room(kept_as));
+    maintenance::postgres_ensure_unused(config).await?;
+    let kept_as = (there.tables > 0).then(|| format!("{PREVIOUS_SCHEMA_PREFIX}{}", stamp()));
+    let make_room = kept_as.as_deref().map(|kept_as| there.replace_statements(kept_as));
     let (place, from) = (Place::of(config)?, file.to_owned());
     tokio::task::spawn_blocking(move || fill(&place, &from, make_room.as_deref()))
         .await?
@@ -116,7 +117,7 @@ fn migrations_in(file: &Path) -> Result<MigrationState> {
         .filter_map(|row| row.split('\t').next())
         .map(str::to_owned)
         .collect();
-    Ok(MigrationState::of_versions(&versions)?)
+    Ok(MigrationState::from_versions(&versions)?)
 }
 
 /// A database as PostgreSQL's programs are told of it.

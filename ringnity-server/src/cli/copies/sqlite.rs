@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ringnity_store::upkeep::{self, FileFacts, SqliteAlone};
+use ringnity_store::maintenance::{self, SqliteExclusiveLock, SqliteFileInfo};
 use ringnity_store::{StoreConfig, StoreError};
 
 use crate::claim;
@@ -20,9 +20,9 @@ const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// Copies the database into `part`, which is there and empty, and looks at every page of the copy.
 pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
     let database = path_of(config)?;
-    upkeep::migration_state(config).await?.refuse_newer()?;
-    upkeep::sqlite_backup(database, part).await.context("cannot copy the database")?;
-    let facts = upkeep::sqlite_check(part).await.context("the copy is not sound, so it is not kept")?;
+    maintenance::migration_state(config).await?.ensure_not_newer()?;
+    maintenance::sqlite_backup(database, part).await.context("cannot copy the database")?;
+    let facts = maintenance::sqlite_check(part).await.context("the copy is not sound, so it is not kept")?;
     Ok(Facts { migrations: facts.migrations, counts: facts.counts })
 }
 
@@ -32,14 +32,14 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
     let _claim = claim::take(database)?;
     // The backup itself is never opened as a database: it may lie where nothing can be written.
     let (part, opened) = Part::beside(database)?;
-    upkeep::give_away(&opened, database, upkeep::owner_for(database));
+    maintenance::chown_like(&opened, database, maintenance::owner_reference(database));
     copy(file, opened)
         .with_context(|| format!("cannot copy {} to {}", file.display(), database.display()))?;
-    let facts = upkeep::sqlite_check(part.path()).await.map_err(|error| match error {
+    let facts = maintenance::sqlite_check(part.path()).await.map_err(|error| match error {
         StoreError::Missing(_) => anyhow::anyhow!("{} is a database, and none of Ringnity", file.display()),
         other => anyhow::Error::from(other).context(format!("{} cannot be restored", file.display())),
     })?;
-    facts.migrations.refuse_newer()?;
+    facts.migrations.ensure_not_newer()?;
     let aside =
         if database.exists() { set_aside(config, database, replace).await? } else { Aside::default() };
     for end in LOGS {
@@ -72,7 +72,7 @@ struct Aside {
     /// Where it stays.
     kept_as: Option<PathBuf>,
     /// What keeps others from it until the other is in its place.
-    alone: Option<SqliteAlone>,
+    alone: Option<SqliteExclusiveLock>,
     /// Where it had to be copied, what it was read from: that lock would end if this process closed the file.
     source: Option<File>,
 }
@@ -81,15 +81,17 @@ struct Aside {
 /// say. Only an empty file needs none.
 async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Result<Aside> {
     let is_empty = || std::fs::metadata(database).is_ok_and(|found| found.len() == 0);
-    let found = match upkeep::sqlite_check(database).await {
-        Ok(FileFacts { counts: Some(counts), .. }) => inhabitants(counts.tenants, counts.platform_admins),
+    let found = match maintenance::sqlite_check(database).await {
+        Ok(SqliteFileInfo { counts: Some(counts), .. }) => {
+            inhabitants(counts.tenants, counts.platform_admins)
+        }
         _ if is_empty() => None,
         _ => Some("cannot be read, so it may hold something".to_owned()),
     };
     if let Some(words) = found.filter(|_| !replace) {
         return Err(occupied(config, &words));
     }
-    let alone = match upkeep::sqlite_alone(database).await {
+    let alone = match maintenance::sqlite_lock_exclusively(database).await {
         Ok(alone) => Some(alone),
         // What is in its log cannot be brought into it.
         Err(StoreError::Corrupt(_)) => None,
@@ -107,7 +109,7 @@ async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Resu
         Ok(()) => None,
         Err(_) => {
             let copied = private_file(&kept).and_then(|to| {
-                upkeep::give_away(&to, &kept, database);
+                maintenance::chown_like(&to, &kept, database);
                 copy(database, to)
             });
             Some(copied.context("cannot keep the database that is there")?)

@@ -7,12 +7,9 @@ use ringnity_api::principal::{
     VisitorPrincipal, WorkspacePrincipal,
 };
 use ringnity_api::{AuthFailure, Authenticate, Call, Credential, Fault, Principal};
-use ringnity_store::plans::Feature;
-use ringnity_store::sessions::{self, SessionFamily};
-use ringnity_store::tenants::{self, Tenant};
-use ringnity_store::{
-    AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId, credentials, owners, platform,
-};
+use ringnity_store::identity::{self, SessionFamily};
+use ringnity_store::tenants::{self, Feature, Tenant};
+use ringnity_store::{AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId};
 
 use crate::app::identity::workspace;
 use crate::app::tenants::must_be_active;
@@ -34,7 +31,7 @@ impl Authenticate for State {
             .app
             .store
             .read(move |c| {
-                let Some(found) = credentials::server_credential_by_secret_hash(c, &hash)? else {
+                let Some(found) = tenants::server_credential_by_secret_hash(c, &hash)? else {
                     return Ok(None);
                 };
                 let Some(tenant) = tenants::tenant_get(c, &found.tenant_id)? else { return Ok(None) };
@@ -58,7 +55,7 @@ impl Authenticate for State {
         let (session, (tenant, owner)) = self
             .signed_in(credential, TokenScope::Owner, |c, session| {
                 let Some(tenant) = tenant_of(c, session)? else { return Ok(None) };
-                let owner = owners::owner_get(c, &tenant.id, &OwnerId::from(session.subject_id.as_str()))?;
+                let owner = identity::owner_get(c, &tenant.id, &OwnerId::from(session.subject_id.as_str()))?;
                 Ok(owner.filter(|owner| owner.is_active).map(|owner| (tenant, owner)))
             })
             .await?;
@@ -97,7 +94,7 @@ impl Authenticate for State {
     async fn platform(&self, _: &Call, credential: &Credential) -> Result<PlatformPrincipal, AuthFailure> {
         let (session, admin) = self
             .signed_in(credential, TokenScope::Platform, |c, session| {
-                let admin = platform::platform_admin_get(c, &session.subject_id.as_str().into())?;
+                let admin = identity::platform_admin_get(c, &session.subject_id.as_str().into())?;
                 Ok(admin.filter(|admin| admin.is_active))
             })
             .await?;
@@ -185,7 +182,7 @@ pub(super) fn session_of(
     claims: &Claims,
     now: DateTime<Utc>,
 ) -> Result<Option<SessionFamily>, StoreError> {
-    let session = sessions::session_get(c, &SessionFamilyId::from(claims.sid.as_str()))?;
+    let session = identity::session_get(c, &SessionFamilyId::from(claims.sid.as_str()))?;
     Ok(session.filter(|session| {
         session.is_live(now)
             && session.subject_kind == claims.scope.as_str()

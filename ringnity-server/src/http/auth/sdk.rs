@@ -4,7 +4,7 @@
 
 use ringnity_api::principal::{AdminPrincipal, AgentPrincipal, VisitorPrincipal};
 use ringnity_api::{AuthFailure, Call, Credential};
-use ringnity_store::sessions::SessionFamily;
+use ringnity_store::identity::SessionFamily;
 use ringnity_store::{AgentId, Conn, DepartmentId, StoreError, TenantId, VisitorId, visitors};
 
 use crate::app::identity::{sdk_tokens, workspace};

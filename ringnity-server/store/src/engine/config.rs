@@ -41,7 +41,7 @@ pub struct StoreConfig {
     /// two are two.
     pub connections: usize,
     /// How long a caller waits for its turn before it is told [`StoreError::Busy`].
-    pub patience: Duration,
+    pub acquire_timeout: Duration,
     /// SQLite: how many queued writes one commit may carry. 1 switches group commit off.
     pub group_limit: usize,
 }
@@ -72,7 +72,7 @@ impl StoreConfig {
             DatabaseLocation::Sqlite(_) => processors.clamp(2, 16),
             DatabaseLocation::Postgres(_) => 16,
         };
-        Ok(StoreConfig { location, connections, patience: Duration::from_secs(30), group_limit: 256 })
+        Ok(StoreConfig { location, connections, acquire_timeout: Duration::from_secs(30), group_limit: 256 })
     }
 
     /// Which of the two databases the URL names.
@@ -158,7 +158,7 @@ impl fmt::Debug for StoreConfig {
         f.debug_struct("StoreConfig")
             .field("database", &self.describe())
             .field("connections", &self.connections)
-            .field("patience", &self.patience)
+            .field("acquire_timeout", &self.acquire_timeout)
             .field("group_limit", &self.group_limit)
             .finish()
     }

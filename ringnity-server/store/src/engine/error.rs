@@ -83,7 +83,7 @@ pub enum StoreError {
     Reference(#[source] Cause),
     /// The text holds what the database cannot store: a NUL byte.
     #[error("text with a NUL byte cannot be stored")]
-    Text,
+    InvalidText,
     /// The turn of this call did not come in time.
     #[error("the database is too busy: {0}")]
     Busy(String),
@@ -166,7 +166,7 @@ impl From<DieselError> for StoreError {
                 _ => classify_by_message(DieselError::DatabaseError(kind, info)),
             },
             // SQLite binds text as it is; libpq wants it without NUL.
-            DieselError::InvalidCString(_) => StoreError::Text,
+            DieselError::InvalidCString(_) => StoreError::InvalidText,
             DieselError::DeserializationError(cause) => StoreError::Corrupt(cause),
             DieselError::RollbackErrorOnCommit { commit_error, .. } => StoreError::from(*commit_error),
             DieselError::BrokenTransactionManager => StoreError::Unavailable(Box::new(error)),
@@ -215,7 +215,7 @@ fn classify_by_message(error: DieselError) -> StoreError {
     } else if contains("disk image is malformed") || contains("file is not a database") {
         StoreError::Corrupt(Box::new(error))
     } else if contains("invalid byte sequence for encoding") {
-        StoreError::Text
+        StoreError::InvalidText
     } else {
         StoreError::Other(Box::new(error))
     }

@@ -4,17 +4,17 @@
 use std::{fs::File, path::Path};
 
 /// What a file that is made for this database takes its owner from: the database, or the folder where there is none yet.
-pub fn owner_for(database: &Path) -> &Path {
-    if database.exists() { database } else { folder_of(database) }
+pub fn owner_reference(database: &Path) -> &Path {
+    if database.exists() { database } else { parent_folder(database) }
 }
 
 /// The folder that a file is in.
-pub fn folder_of(file: &Path) -> &Path {
+pub fn parent_folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Gives a new file that root has made to whom `like` belongs. Where that fails, a warning says so.
-pub fn give_away(file: &File, name: &Path, like: &Path) {
+pub fn chown_like(file: &File, name: &Path, like: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt as _, fchown};

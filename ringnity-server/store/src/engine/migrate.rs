@@ -41,7 +41,7 @@ pub struct MigrationState {
 
 impl MigrationState {
     /// What a database has that has recorded these versions.
-    pub fn of_versions(versions: &[String]) -> Result<MigrationState, StoreError> {
+    pub fn from_versions(versions: &[String]) -> Result<MigrationState, StoreError> {
         Ok(state_from(&embedded_names::<Sqlite>(&SQLITE)?, versions))
     }
 
@@ -51,7 +51,7 @@ impl MigrationState {
     }
 
     /// Refuses a database that a newer version of this program has written.
-    pub fn refuse_newer(&self) -> Result<(), StoreError> {
+    pub fn ensure_not_newer(&self) -> Result<(), StoreError> {
         let known = self.pending.last().or(self.applied.last()).cloned().unwrap_or_default();
         self.unknown
             .last()
@@ -238,7 +238,7 @@ where
     let applied = conn.applied_migrations().map_err(migration_error)?;
     let versions: Vec<String> = applied.iter().map(ToString::to_string).collect();
     let state = state_from(&embedded_names::<DB>(&source)?, &versions);
-    state.refuse_newer()?;
+    state.ensure_not_newer()?;
     conn.run_pending_migrations(source).map_err(migration_error)?;
     Ok(state.pending)
 }

@@ -112,7 +112,7 @@ impl Store {
 
     /// The same for what may take long where there is much to read, such as a search: at most half of the connections
     /// do such reads at one time, so that those who want something small, be it whose key this is, find one free.
-    pub async fn read_patiently<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn read_slow<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -160,7 +160,7 @@ impl Store {
 
     /// The same for what is better left undone than waited for: [`StoreError::Busy`] after a second or so. On SQLite
     /// it may be done all the same, later.
-    pub async fn write_soon<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn try_write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -245,7 +245,7 @@ fn open(config: StoreConfig) -> Result<Inner, StoreError> {
 
 fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
     let state = migrate::state_of(&config)?;
-    state.refuse_newer()?;
+    state.ensure_not_newer()?;
     if state.pending.is_empty() {
         connect(config, None)
     } else {
@@ -260,15 +260,17 @@ fn connect(mut config: StoreConfig, open: Option<InstrumentedConnection>) -> Res
     let (pool, file, writer) = match &config.location {
         DatabaseLocation::Sqlite(path) => {
             let file = OpenedFile::new(path)?;
-            let writer = Writer::start(file.clone(), config.group_limit, config.patience)?;
+            let writer = Writer::start(file.clone(), config.group_limit, config.acquire_timeout)?;
             let read = file.clone();
             let open = move || read.open(OpenMode::Read);
-            (Pool::new(config.connections, config.patience, open), Some(file), Some(writer))
+            (Pool::new(config.connections, config.acquire_timeout, open), Some(file), Some(writer))
         }
         DatabaseLocation::Postgres(url) => {
             let url = url.clone();
             (
-                Pool::new(config.connections, config.patience, move || postgres::open_for_requests(&url)),
+                Pool::new(config.connections, config.acquire_timeout, move || {
+                    postgres::open_for_requests(&url)
+                }),
                 None,
                 None,
             )

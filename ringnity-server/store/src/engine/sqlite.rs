@@ -125,7 +125,7 @@ fn create_database_file(path: &Path) {
         // Only a file that is new is ever opened here: closing one that SQLite has open would end its locks.
         let new = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         if let Ok(new) = new {
-            file_owner::give_away(&new, path, file_owner::folder_of(path));
+            file_owner::chown_like(&new, path, file_owner::parent_folder(path));
         }
     }
     #[cfg(not(unix))]

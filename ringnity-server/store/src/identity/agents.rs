@@ -185,7 +185,12 @@ pub fn agent_update(
 }
 
 /// Notes that the agent has signed in.
-pub fn agent_signed_in(c: &mut Conn, tenant: &TenantId, id: &AgentId, now: DateTime<Utc>) -> StoreResult<()> {
+pub fn agent_record_login(
+    c: &mut Conn,
+    tenant: &TenantId,
+    id: &AgentId,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
     update(agents::table.find((tenant, id)))
         .set(agents::last_login_at.eq(DbTimestamp::from(now)))
         .execute(c)?;

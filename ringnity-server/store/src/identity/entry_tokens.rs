@@ -72,7 +72,7 @@ pub fn entry_token_use(
 }
 
 /// Forgets tokens whose time is over, at most `limit` of them; says how many.
-pub fn entry_token_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
+pub fn entry_token_delete_expired(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let old: Vec<String> = workspace_entry_tokens::table
         .filter(workspace_entry_tokens::expires_at.le(DbTimestamp::from(now)))
         .order(workspace_entry_tokens::expires_at.asc())

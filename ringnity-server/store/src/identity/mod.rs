@@ -7,6 +7,7 @@ mod owner_identities;
 mod owners;
 mod platform_admins;
 mod sessions;
+mod sign_in_addresses;
 mod signing_keys;
 
 pub use agents::*;
@@ -15,4 +16,5 @@ pub use owner_identities::*;
 pub use owners::*;
 pub use platform_admins::*;
 pub use sessions::*;
+pub use sign_in_addresses::*;
 pub use signing_keys::*;

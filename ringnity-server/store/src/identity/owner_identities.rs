@@ -81,7 +81,7 @@ pub fn owner_identity_list(
 }
 
 /// Notes that the account has signed its owner in.
-pub fn owner_identity_signed_in(
+pub fn owner_identity_record_login(
     c: &mut Conn,
     issuer: &str,
     subject: &str,
@@ -116,7 +116,7 @@ pub fn owner_agent_get(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> Stor
 }
 
 /// The owner that the agent is, if it is one.
-pub fn owner_of_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> StoreResult<Option<Owner>> {
+pub fn owner_by_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> StoreResult<Option<Owner>> {
     Ok(owners::table
         .inner_join(
             owner_agents::table

@@ -129,7 +129,12 @@ pub fn owner_set_active(
 }
 
 /// Notes that the account has signed in.
-pub fn owner_signed_in(c: &mut Conn, tenant: &TenantId, id: &OwnerId, now: DateTime<Utc>) -> StoreResult<()> {
+pub fn owner_record_login(
+    c: &mut Conn,
+    tenant: &TenantId,
+    id: &OwnerId,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
     update(owners::table.find((tenant, id)))
         .set(owners::last_login_at.eq(DbTimestamp::from(now)))
         .execute(c)?;

@@ -128,7 +128,11 @@ pub fn platform_admin_set_active(
 }
 
 /// Notes that the administrator has signed in.
-pub fn platform_admin_signed_in(c: &mut Conn, id: &PlatformAdminId, now: DateTime<Utc>) -> StoreResult<()> {
+pub fn platform_admin_record_login(
+    c: &mut Conn,
+    id: &PlatformAdminId,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
     update(platform_admins::table.find(id))
         .set(platform_admins::last_login_at.eq(DbTimestamp::from(now)))
         .execute(c)?;

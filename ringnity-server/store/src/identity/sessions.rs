@@ -234,7 +234,7 @@ pub fn session_revoke_by_credential(
 /// Forgets sessions whose time is over, with their tokens, at most `limit` rows; says how many. Tokens stay as long as
 /// their session, used ones too, or nobody would notice that one comes again. They go before it, in as many calls as
 /// it takes: a session that was refreshed for a year has tens of thousands.
-pub fn session_expire(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
+pub fn session_delete_expired(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let limit = limit.max(0);
     let tokens: Vec<String> = refresh_tokens::table
         .inner_join(session_families::table)

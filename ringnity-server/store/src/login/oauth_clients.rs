@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// `last_used_at` is this exact and no more, so that using a client is not a write for each request.
-const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
+const LAST_USED_PRECISION: TimeDelta = TimeDelta::seconds(60);
 
 /// An OAuth client.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -55,7 +55,7 @@ pub struct OauthClient {
 impl OauthClient {
     /// Whether its use should be noted with [`oauth_client_touch`]: only then is a write worth it.
     pub fn touch_due(&self, now: DateTime<Utc>) -> bool {
-        self.last_used_at.is_none_or(|last| now - last >= TOUCH_EVERY)
+        self.last_used_at.is_none_or(|last| now - last >= LAST_USED_PRECISION)
     }
 }
 
@@ -202,7 +202,7 @@ pub fn oauth_client_touch(
         .filter(
             oauth_clients::last_used_at
                 .is_null()
-                .or(oauth_clients::last_used_at.le(DbTimestamp(now - TOUCH_EVERY))),
+                .or(oauth_clients::last_used_at.le(DbTimestamp(now - LAST_USED_PRECISION))),
         )
         .set(oauth_clients::last_used_at.eq(DbTimestamp(now)))
         .execute(c)?;

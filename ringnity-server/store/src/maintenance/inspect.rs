@@ -7,7 +7,7 @@ use diesel::{QueryableByName, RunQueryDsl};
 
 use super::{
     postgres,
-    scalars::{Counts, counts, number, text},
+    scalars::{RowCounts, counts, number, text},
     sqlite::{sqlite_damage, sqlite_orphans},
 };
 use crate::{
@@ -32,13 +32,13 @@ pub struct Inspection {
     /// Tables with rows that refer to nothing.
     pub orphans: Vec<String>,
     /// Schemas in which databases are kept that were replaced; on SQLite these are files.
-    pub kept: Vec<String>,
+    pub previous_schemas: Vec<String>,
     /// Its clock, and ours at the same moment.
     pub clocks: (DateTime<Utc>, DateTime<Utc>),
     /// How large it is.
     pub bytes: i64,
     /// What is in it; nothing where it was never migrated.
-    pub counts: Option<Counts>,
+    pub counts: Option<RowCounts>,
     /// Work that waits; nothing where it was never migrated.
     pub backlog: Option<Backlog>,
 }
@@ -56,7 +56,7 @@ pub async fn inspect(
             DatabaseLocation::Postgres(url) => pg::open(url)?,
         };
         let c = &mut connection.conn;
-        let (damage, orphans, kept, engine, bytes) = match &config.location {
+        let (damage, orphans, previous_schemas, engine, bytes) = match &config.location {
             DatabaseLocation::Sqlite(_) => (
                 sqlite_damage(c, "quick_check")?,
                 sqlite_orphans(c)?,
@@ -67,7 +67,7 @@ pub async fn inspect(
             DatabaseLocation::Postgres(_) => (
                 Vec::new(),
                 Vec::new(),
-                postgres::kept(c)?,
+                postgres::previous_schemas(c)?,
                 format!("PostgreSQL {}", text(c, "SELECT current_setting('server_version') AS word")?),
                 number(c, "SELECT pg_database_size(current_database()) AS n")?,
             ),
@@ -81,7 +81,7 @@ pub async fn inspect(
             engine,
             damage,
             orphans,
-            kept,
+            previous_schemas,
             clocks: (theirs, now() - half),
             bytes,
             counts: if migrated { Some(counts(c)?) } else { None },

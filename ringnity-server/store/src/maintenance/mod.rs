@@ -9,11 +9,13 @@ mod postgres;
 mod scalars;
 mod sqlite;
 
-pub use crate::engine::file_owner::{folder_of, give_away, owner_for};
+pub use crate::engine::file_owner::{chown_like, owner_reference, parent_folder};
 pub use inspect::{Inspection, inspect};
-pub use postgres::{KEPT, Schema, postgres_dump, postgres_must_be_alone, postgres_schema};
-pub use scalars::Counts;
-pub use sqlite::{FileFacts, SqliteAlone, sqlite_alone, sqlite_backup, sqlite_check};
+pub use postgres::{
+    PREVIOUS_SCHEMA_PREFIX, PostgresSchema, postgres_ensure_unused, postgres_schema, postgres_with_snapshot,
+};
+pub use scalars::RowCounts;
+pub use sqlite::{SqliteExclusiveLock, SqliteFileInfo, sqlite_backup, sqlite_check, sqlite_lock_exclusively};
 
 use crate::engine::{MigrationState, StoreConfig, StoreError, migrate, run_blocking};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
-use super::scalars::{Counts, counts, number, text, texts};
+use super::scalars::{RowCounts, counts, number, text, texts};
 use crate::engine::{
     Conn, DatabaseLocation, InstrumentedConnection, StoreConfig, StoreError, StoreResult,
     migrate::{self, MigrationState},
@@ -13,11 +13,11 @@ use crate::engine::{
 };
 
 /// What schemas are called in which replaced databases are kept; backups leave them out.
-pub const KEPT: &str = "ringnity_before_";
+pub const PREVIOUS_SCHEMA_PREFIX: &str = "ringnity_before_";
 
 /// What is in the schema that the database's tables belong in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schema {
+pub struct PostgresSchema {
     /// What it is called.
     pub name: String,
     /// How many tables it has, whoever's.
@@ -29,7 +29,7 @@ pub struct Schema {
 }
 
 /// What the database holds already.
-pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<Schema> {
+pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<PostgresSchema> {
     let config = config.clone();
     run_blocking(move || {
         let mut connection = open(&config)?;
@@ -46,14 +46,17 @@ pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<Schema> {
             }
         };
         let (tenants, platform_admins) = (rows("tenants")?, rows("platform_admins")?);
-        Ok(Schema { name, tables, tenants, platform_admins })
+        Ok(PostgresSchema { name, tables, tenants, platform_admins })
     })
     .await
 }
 
 /// Runs `work` with the name of a snapshot that other connections can take up, and answers beside its result what is
 /// in that snapshot.
-pub async fn postgres_dump<T, E, F>(config: &StoreConfig, work: F) -> Result<(T, MigrationState, Counts), E>
+pub async fn postgres_with_snapshot<T, E, F>(
+    config: &StoreConfig,
+    work: F,
+) -> Result<(T, MigrationState, RowCounts), E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
@@ -75,7 +78,7 @@ where
 }
 
 /// Refuses a database that others are connected to.
-pub async fn postgres_must_be_alone(config: &StoreConfig) -> StoreResult<()> {
+pub async fn postgres_ensure_unused(config: &StoreConfig) -> StoreResult<()> {
     let config = config.clone();
     run_blocking(move || {
         let mut connection = open(&config)?;
@@ -97,21 +100,21 @@ pub async fn postgres_must_be_alone(config: &StoreConfig) -> StoreResult<()> {
     .await
 }
 
-impl Schema {
-    /// The statements that move all of it into a schema called `kept_as` and make an empty one in its place. They are
+impl PostgresSchema {
+    /// The statements that move all of it into a schema called `new_name` and make an empty one in its place. They are
     /// for the transaction that fills the empty one: so there is never a moment without a database.
-    pub fn make_room(&self, kept_as: &str) -> String {
-        let (from, to) = (quoted(&self.name), quoted(kept_as));
+    pub fn replace_statements(&self, new_name: &str) -> String {
+        let (from, to) = (quoted(&self.name), quoted(new_name));
         format!("ALTER SCHEMA {from} RENAME TO {to}; CREATE SCHEMA {from};")
     }
 }
 
 /// The schemas in which replaced databases are kept.
-pub(super) fn kept(c: &mut Conn) -> StoreResult<Vec<String>> {
+pub(super) fn previous_schemas(c: &mut Conn) -> StoreResult<Vec<String>> {
     texts(
         c,
         &format!(
-            "SELECT nspname::text AS word FROM pg_namespace WHERE starts_with(nspname, '{KEPT}') ORDER BY 1"
+            "SELECT nspname::text AS word FROM pg_namespace WHERE starts_with(nspname, '{PREVIOUS_SCHEMA_PREFIX}') ORDER BY 1"
         ),
     )
 }

@@ -10,7 +10,7 @@ use crate::engine::{Conn, StoreResult};
 /// How many of something a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Counts {
+pub struct RowCounts {
     pub tenants: i64,
     pub platform_admins: i64,
     pub agents: i64,
@@ -18,8 +18,8 @@ pub struct Counts {
     pub events: i64,
 }
 
-pub(super) fn counts(c: &mut Conn) -> StoreResult<Counts> {
-    Ok(Counts {
+pub(super) fn counts(c: &mut Conn) -> StoreResult<RowCounts> {
+    Ok(RowCounts {
         tenants: number(c, "SELECT count(*) AS n FROM tenants")?,
         platform_admins: number(c, "SELECT count(*) AS n FROM platform_admins")?,
         agents: number(c, "SELECT count(*) AS n FROM agents")?,

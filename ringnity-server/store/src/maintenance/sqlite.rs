@@ -7,7 +7,7 @@ use std::{
 
 use diesel::{QueryableByName, RunQueryDsl, connection::AnsiTransactionManager, sql_types::Text};
 
-use super::scalars::{Counts, counts, number, texts};
+use super::scalars::{RowCounts, counts, number, texts};
 use crate::engine::{
     Conn, InstrumentedConnection, StoreError, StoreResult,
     migrate::{self, MigrationState},
@@ -22,11 +22,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What is known of an SQLite file that nobody uses.
 #[derive(Clone, Debug)]
-pub struct FileFacts {
+pub struct SqliteFileInfo {
     /// Its migrations.
     pub migrations: MigrationState,
     /// What is in it, where this program can read it.
-    pub counts: Option<Counts>,
+    pub counts: Option<RowCounts>,
 }
 
 /// Copies the database as of one moment into `to`, an empty file that the caller has made for this, and waits until it
@@ -48,7 +48,7 @@ pub async fn sqlite_backup(database: &Path, to: &Path) -> StoreResult<()> {
 
 /// Looks at every page and reference of a file that nobody uses: damage is [`StoreError::Corrupt`], and a database of
 /// something else [`StoreError::Missing`].
-pub async fn sqlite_check(file: &Path) -> StoreResult<FileFacts> {
+pub async fn sqlite_check(file: &Path) -> StoreResult<SqliteFileInfo> {
     let file = file.to_owned();
     run_blocking(move || {
         let mut connection = sqlite::open(&file, OpenMode::Inspect)?;
@@ -67,7 +67,7 @@ pub async fn sqlite_check(file: &Path) -> StoreResult<FileFacts> {
         let migrations = migrate::sqlite_state(connection.sqlite()?)?;
         let readable = migrations.unknown.is_empty();
         let counts = if readable { Some(counts(&mut connection.conn)?) } else { None };
-        Ok(FileFacts { migrations, counts })
+        Ok(SqliteFileInfo { migrations, counts })
     })
     .await
 }
@@ -84,13 +84,13 @@ pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
 }
 
 /// An SQLite file that nobody else can read or write until this is dropped.
-pub struct SqliteAlone {
+pub struct SqliteExclusiveLock {
     _link: InstrumentedConnection,
 }
 
-impl std::fmt::Debug for SqliteAlone {
+impl std::fmt::Debug for SqliteExclusiveLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteAlone").finish_non_exhaustive()
+        f.debug_struct("SqliteExclusiveLock").finish_non_exhaustive()
     }
 }
 
@@ -102,7 +102,7 @@ impl std::fmt::Debug for SqliteAlone {
 /// one, and SQLite calls neither an error. Leaving WAL mode takes the whole file or nothing; and those who opened the
 /// file before and write to it after it was replaced are then refused by SQLite, which would otherwise take the log of
 /// the new database for theirs. Whoever opens the file as a server does brings it back to WAL mode.
-pub async fn sqlite_alone(database: &Path) -> StoreResult<SqliteAlone> {
+pub async fn sqlite_lock_exclusively(database: &Path) -> StoreResult<SqliteExclusiveLock> {
     let database = database.to_owned();
     run_blocking(move || {
         let begun = Instant::now();
@@ -123,7 +123,7 @@ pub async fn sqlite_alone(database: &Path) -> StoreResult<SqliteAlone> {
     .await
 }
 
-fn alone(database: &Path) -> StoreResult<SqliteAlone> {
+fn alone(database: &Path) -> StoreResult<SqliteExclusiveLock> {
     let mut connection = sqlite::open(database, OpenMode::Write)?;
     journal_mode(&mut connection, "PRAGMA journal_mode = DELETE")?;
     AnsiTransactionManager::begin_transaction_sql(connection.sqlite()?, "BEGIN EXCLUSIVE")?;
@@ -132,7 +132,7 @@ fn alone(database: &Path) -> StoreResult<SqliteAlone> {
     if mode != "delete" {
         return Err(StoreError::Busy(format!("its journal mode is {mode}")));
     }
-    Ok(SqliteAlone { _link: connection })
+    Ok(SqliteExclusiveLock { _link: connection })
 }
 
 fn journal_mode(connection: &mut InstrumentedConnection, pragma: &str) -> StoreResult<String> {

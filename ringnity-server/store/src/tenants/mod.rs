@@ -259,7 +259,11 @@ pub fn tenant_domain_replace(
 }
 
 /// Those of `domains` that the tenant lists.
-pub fn tenant_domain_find(c: &mut Conn, tenant: &TenantId, domains: &[String]) -> StoreResult<Vec<String>> {
+pub fn tenant_domain_matching(
+    c: &mut Conn,
+    tenant: &TenantId,
+    domains: &[String],
+) -> StoreResult<Vec<String>> {
     Ok(tenant_domains::table
         .filter(tenant_domains::tenant_id.eq(tenant))
         .filter(tenant_domains::domain.eq_any(domains.to_vec()))
@@ -269,7 +273,7 @@ pub fn tenant_domain_find(c: &mut Conn, tenant: &TenantId, domains: &[String]) -
 
 /// Those of `domains` that some active tenant lists. Has no tenant: it is for a browser that asks whether a page
 /// may ask at all, before it says what about.
-pub fn tenant_domain_listed(c: &mut Conn, domains: &[String]) -> StoreResult<Vec<String>> {
+pub fn tenant_domain_matching_any(c: &mut Conn, domains: &[String]) -> StoreResult<Vec<String>> {
     Ok(tenant_domains::table
         .inner_join(tenants::table)
         .filter(tenants::is_active.eq(true))

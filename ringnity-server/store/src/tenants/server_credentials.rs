@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// `last_used_at` is this exact and no more, so that using a key is not a write for each request.
-pub const TOUCH_EVERY: TimeDelta = TimeDelta::seconds(60);
+pub const LAST_USED_PRECISION: TimeDelta = TimeDelta::seconds(60);
 
 /// A Server API credential.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -48,7 +48,7 @@ pub struct ServerCredential {
 impl ServerCredential {
     /// Whether its use should be noted with [`server_credential_touch`]: only then is a write worth it.
     pub fn touch_due(&self, now: DateTime<Utc>) -> bool {
-        self.last_used_at.is_none_or(|last| now - last >= TOUCH_EVERY)
+        self.last_used_at.is_none_or(|last| now - last >= LAST_USED_PRECISION)
     }
 }
 
@@ -210,7 +210,7 @@ pub fn server_credential_touch(
         .filter(
             server_credentials::last_used_at
                 .is_null()
-                .or(server_credentials::last_used_at.le(DbTimestamp(now - TOUCH_EVERY))),
+                .or(server_credentials::last_used_at.le(DbTimestamp(now - LAST_USED_PRECISION))),
         )
         .set(server_credentials::last_used_at.eq(DbTimestamp(now)))
         .execute(c)?;

@@ -122,7 +122,7 @@ pub fn visitor_by_external_id(
 
 /// A visitor begins a session: the known one when its identity is vouched for and known, else a new one. What the
 /// profile leaves out stays as it was.
-pub fn visitor_seen(
+pub fn visitor_begin_session(
     c: &mut Conn,
     tenant: &TenantId,
     profile: &VisitorProfile,
@@ -201,7 +201,7 @@ pub fn visitor_context_get(
 
 /// How far a look for visitors whose time is over has come.
 #[derive(Clone, Debug, PartialEq)]
-pub struct VisitorPlace {
+pub struct VisitorCursor {
     last_seen_at: DateTime<Utc>,
     tenant: TenantId,
     id: VisitorId,
@@ -209,11 +209,11 @@ pub struct VisitorPlace {
 
 /// What a look for visitors whose time is over found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EndedVisitors {
+pub struct ExpiredVisitors {
     /// Those who can be forgotten.
     pub found: Vec<(TenantId, VisitorId)>,
     /// Where the next look begins; `None` where there is nobody left to look at.
-    pub next: Option<VisitorPlace>,
+    pub next: Option<VisitorCursor>,
 }
 
 /// Whether a visitor has a device that is told of anything.
@@ -233,12 +233,12 @@ macro_rules! has_device {
 /// who have no device that is told of anything. Nobody can come back as one of them: their sessions are over.
 ///
 /// Those who have one stay, be they ever so many, so a look begins where the one before ended: each is looked at once.
-pub fn visitor_list_ended(
+pub fn visitor_list_expired(
     c: &mut Conn,
     last_seen: DateTime<Utc>,
-    after: Option<&VisitorPlace>,
+    after: Option<&VisitorCursor>,
     limit: i64,
-) -> StoreResult<EndedVisitors> {
+) -> StoreResult<ExpiredVisitors> {
     let mut ended = visitors::table
         .filter(visitors::last_seen_at.le(DbTimestamp::from(last_seen)))
         .filter(visitors::external_id.is_null())
@@ -257,17 +257,17 @@ pub fn visitor_list_ended(
         .select((visitors::tenant_id, visitors::id, visitors::last_seen_at, has_device!()))
         .load(c)?;
     let full = i64::try_from(seen.len()).unwrap_or(i64::MAX) >= limit;
-    let next = seen.last().filter(|_| full).map(|(tenant, id, at, _)| VisitorPlace {
+    let next = seen.last().filter(|_| full).map(|(tenant, id, at, _)| VisitorCursor {
         last_seen_at: at.0,
         tenant: tenant.clone(),
         id: id.clone(),
     });
     let found = seen.into_iter().filter(|(.., kept)| !kept).map(|(tenant, id, ..)| (tenant, id)).collect();
-    Ok(EndedVisitors { found, next })
+    Ok(ExpiredVisitors { found, next })
 }
 
-/// Forgets those visitors of whom it is still true what [`visitor_list_ended`] found; says how many.
-pub fn visitor_expire(
+/// Forgets those visitors of whom it is still true what [`visitor_list_expired`] found; says how many.
+pub fn visitor_delete_expired(
     c: &mut Conn,
     last_seen: DateTime<Utc>,
     found: &[(TenantId, VisitorId)],

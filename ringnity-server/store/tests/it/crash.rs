@@ -87,7 +87,7 @@ async fn what_was_answered_survives_kill_9() {
             let found = store.read(move |c| number(c, &sql)).await.unwrap();
             lost += part.len() as i64 - found;
         }
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: {} writes answered, {ROUNDS} kills, lost: {lost}, doubled: {}",
             database.engine(),
             answered.len(),

@@ -18,10 +18,7 @@ fn text(c: &mut Conn, sql: &str) -> Result<String, StoreError> {
 
 /// What a write, and one that is wanted soon, runs under.
 async fn told(store: &Store, sql: &'static str) -> [String; 2] {
-    [
-        store.write(move |c| text(c, sql)).await.unwrap(),
-        store.write_soon(move |c| text(c, sql)).await.unwrap(),
-    ]
+    [store.write(move |c| text(c, sql)).await.unwrap(), store.try_write(move |c| text(c, sql)).await.unwrap()]
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,7 @@ async fn a_job_whose_effect_is_not_kept_is_not_put_either() {
         let refused: Result<(), StoreError> = store
             .write(|c| {
                 jobs::job_put(c, "mail", "a", "{}", noon(), noon())?;
-                Err(StoreError::Text)
+                Err(StoreError::InvalidText)
             })
             .await;
         assert!(refused.is_err());
@@ -134,7 +134,7 @@ async fn r5_of_many_that_claim_at_once_each_job_goes_to_one() {
             }
         }
         let doubled = times.values().filter(|times| **times > 1).count();
-        ringnity_store::tell!("{}: jobs done {}, doubled {doubled}", database.engine(), times.len());
+        ringnity_store::print_always!("{}: jobs done {}, doubled {doubled}", database.engine(), times.len());
         assert_eq!((times.len(), doubled), (JOBS, 0));
         assert_eq!(next(&store).await, None);
         second.close().await;
@@ -182,7 +182,7 @@ async fn what_one_does_counts_until_another_has_taken_the_job_and_never_after() 
         let late = noon() + minutes(5);
         // It has lapsed, but nobody wanted the job: why do it twice?
         let lease = slow.clone();
-        store.write(move |c| jobs::job_save(c, &lease, r#"{"step":1}"#, late)).await.unwrap();
+        store.write(move |c| jobs::job_save_progress(c, &lease, r#"{"step":1}"#, late)).await.unwrap();
 
         let (job, quick) = claim_one(&store, late).await.unwrap();
         assert_eq!(job.payload, r#"{"step":1}"#);
@@ -193,7 +193,7 @@ async fn what_one_does_counts_until_another_has_taken_the_job_and_never_after() 
                     run(c, "INSERT INTO effects VALUES (1)")?;
                     match what {
                         0 => jobs::job_extend(c, &lease, late + minutes(9), late),
-                        1 => jobs::job_save(c, &lease, "{}", late),
+                        1 => jobs::job_save_progress(c, &lease, "{}", late),
                         2 => jobs::job_finish(c, &lease),
                         3 => jobs::job_reschedule(c, &lease, late, Some("{}"), late),
                         4 => jobs::job_fail(c, &lease, late, "late", late),
@@ -224,7 +224,7 @@ async fn a_job_that_went_well_starts_anew_and_one_that_failed_remembers_why() {
         assert!(kept.starts_with("no x") && kept.len() == 500, "{kept}");
         assert_eq!((failed.attempts, failed.run_at), (1, noon() + minutes(2)));
         // Whatever wakes other jobs: one that failed has its pause.
-        store.write(|c| jobs::job_hasten(c, "mail", noon() + minutes(1))).await.unwrap();
+        store.write(|c| jobs::job_run_now(c, "mail", noon() + minutes(1))).await.unwrap();
         assert_eq!(claim_one(&store, noon() + minutes(1)).await, None);
 
         let (job, lease) = claim_one(&store, noon() + minutes(2)).await.unwrap();
@@ -243,9 +243,9 @@ async fn a_job_that_went_well_starts_anew_and_one_that_failed_remembers_why() {
         assert_eq!((job.attempts, job.run_at, job.last_error), (0, tomorrow, None));
         assert_eq!(job.payload, r#"{"n":1}"#);
         // Now it may be hastened, but not while somebody has it.
-        store.write(|c| jobs::job_hasten(c, "mail", noon() + minutes(3))).await.unwrap();
+        store.write(|c| jobs::job_run_now(c, "mail", noon() + minutes(3))).await.unwrap();
         assert!(claim_one(&store, noon() + minutes(3)).await.is_some());
-        let hastened = store.write(|c| jobs::job_hasten(c, "mail", noon())).await.unwrap();
+        let hastened = store.write(|c| jobs::job_run_now(c, "mail", noon())).await.unwrap();
         assert_eq!(hastened, 0);
     })
     .await;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ringnity_store::{
-    Conn, Engine, Store, StoreError, devices, plans,
+    Conn, Engine, Store, StoreError, tenants,
     testing::{TestDatabase, engines},
     visitors::{self, VisitorProfile},
 };
@@ -29,7 +29,7 @@ async fn eight_nodes_that_start_at_once_migrate_once() {
         }
         for node in nodes {
             let store = node.await.unwrap();
-            let catalog = store.read(plans::plan_catalog).await.unwrap();
+            let catalog = store.read(tenants::plan_catalog).await.unwrap();
             assert_eq!(catalog.plans.len(), 4);
             store.close().await;
         }
@@ -39,7 +39,7 @@ async fn eight_nodes_that_start_at_once_migrate_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_an_older_version_learn_what_they_are_about_and_forget_who_was_deleted() {
     for engine in engines() {
-        let database = TestDatabase::of_the_first_version(engine, "00");
+        let database = TestDatabase::with_first_schema(engine, "00");
         Store::open(database.config()).await.unwrap().close().await;
         let told: Vec<_> = database
             .events()
@@ -69,11 +69,11 @@ async fn what_an_unknown_visitor_said_of_itself_stays_with_no_device_of_an_older
             .write(|c| {
                 let tenant = tenant_on(c, "mine")?;
                 let profile = VisitorProfile { metadata: "{}".into(), ..VisitorProfile::default() };
-                let visitor = visitors::visitor_seen(c, &tenant, &profile, noon())?;
+                let visitor = visitors::visitor_begin_session(c, &tenant, &profile, noon())?;
                 let mut device = new_device("device", "hash");
                 device.subject_id = visitor.id.to_string();
                 device.external_id = Some("somebody else".into());
-                devices::device_put(c, &tenant, &device, noon())?;
+                visitors::device_put(c, &tenant, &device, noon())?;
                 run(c, "DROP INDEX visitors_last_seen_at_idx")?;
                 run(c, "CREATE INDEX visitors_last_seen_at_idx ON visitors (last_seen_at)")?;
                 run(c, "DELETE FROM __diesel_schema_migrations WHERE version = '20261122000110'")

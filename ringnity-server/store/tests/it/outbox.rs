@@ -10,7 +10,7 @@ use std::{
 
 use ringnity_store::{
     Engine, Store, StoreError, TenantId,
-    events::{EventName, EventPosition, event_append, event_forget, event_list_ready},
+    events::{EventName, EventPosition, event_append, event_list_ready, event_redact},
     jobs,
 };
 
@@ -116,7 +116,7 @@ async fn what_events_told_of_a_subject_is_forgotten_and_nothing_else_of_any_even
         for forgotten in [0, 4] {
             expected[forgotten]["payload"] = "gone".into();
         }
-        assert_eq!(store.write(move |c| event_forget(c, &mine, "x", "gone")).await.unwrap(), 2);
+        assert_eq!(store.write(move |c| event_redact(c, &mine, "x", "gone")).await.unwrap(), 2);
         assert_eq!(database.events(), expected);
         let mut reader = Reader::new(&store);
         reader.read_until(5).await;
@@ -280,7 +280,7 @@ async fn no_event_is_lost_or_doubled_among_many_writers() {
         reader.seen.sort();
         reader.seen.dedup();
         let lost = WRITERS * EACH - reader.seen.len();
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: events read {read}, lost {lost}, doubled {}",
             database.engine(),
             read - reader.seen.len()

@@ -46,7 +46,7 @@ async fn however_many_read_for_long_a_small_read_is_answered_at_once() {
                         let _ = gate.lock().unwrap().recv_timeout(Duration::from_secs(30));
                         Ok::<_, StoreError>(())
                     };
-                    tokio::spawn(async move { store.read_patiently(wait).await })
+                    tokio::spawn(async move { store.read_slow(wait).await })
                 })
                 .collect();
             while inside.load(Ordering::SeqCst) < at_once {
@@ -71,11 +71,11 @@ async fn however_many_read_for_long_a_small_read_is_answered_at_once() {
 fn a_search_and_a_page_far_down_take_long_and_a_first_page_does_not() {
     let page = |page| PageRequest::new(page, 100);
     let search = |text: &str| ContactFilter { search: Some(text.to_owned()), tags: vec![] };
-    assert!(!ContactFilter::default().takes_long(page(1)));
-    assert!(!search(" ").takes_long(page(1)));
-    assert!(search("ann").takes_long(page(1)));
-    assert!(ContactFilter { search: None, tags: vec!["vip".to_owned()] }.takes_long(page(1)));
+    assert!(!ContactFilter::default().is_expensive(page(1)));
+    assert!(!search(" ").is_expensive(page(1)));
+    assert!(search("ann").is_expensive(page(1)));
+    assert!(ContactFilter { search: None, tags: vec!["vip".to_owned()] }.is_expensive(page(1)));
     for far in [1_000, i64::MAX] {
-        assert!(ContactFilter::default().takes_long(page(far)));
+        assert!(ContactFilter::default().is_expensive(page(far)));
     }
 }

@@ -1,11 +1,11 @@
 //! Idempotency keys and buckets: claimed once, answered once, forgotten in time.
 
 use chrono::TimeDelta;
-use ringnity_store::StoreError;
 use ringnity_store::idempotency::{
-    idempotency_answer, idempotency_claim, idempotency_expire, idempotency_release,
+    idempotency_claim, idempotency_complete, idempotency_delete_expired, idempotency_release,
 };
-use ringnity_store::rates::{self, Rate};
+use ringnity_store::rate_limits::{self, Gcra};
+use ringnity_store::{StoreError, identity};
 
 use crate::support::{noon, on_each_engine};
 
@@ -16,16 +16,16 @@ async fn a_key_is_claimed_once_until_it_expires() {
             .write(|c| {
                 let (now, day) = (noon(), noon() + TimeDelta::days(1));
                 assert_eq!(idempotency_claim(c, "a", "h1", None, day, now)?, None);
-                assert!(idempotency_answer(c, "a", None, "sealed")?);
-                assert!(!idempotency_answer(c, "a", None, "other")?, "an answer stays");
+                assert!(idempotency_complete(c, "a", None, "sealed")?);
+                assert!(!idempotency_complete(c, "a", None, "other")?, "an answer stays");
                 let found = idempotency_claim(c, "a", "h2", None, day, now)?.expect("an earlier one");
                 assert_eq!((found.request_hash.as_str(), found.answer.as_deref()), ("h1", Some("sealed")));
                 assert_eq!(idempotency_claim(c, "b", "h2", None, day, now)?, None);
                 // Its time is over: it counts as absent before it is deleted, too.
                 assert_eq!(idempotency_claim(c, "a", "h2", None, day + TimeDelta::days(1), day)?, None);
-                assert_eq!(idempotency_expire(c, day, 10)?, 1);
-                assert_eq!(idempotency_expire(c, day, 10)?, 0);
-                assert_eq!(idempotency_expire(c, day + TimeDelta::days(1), 0)?, 0);
+                assert_eq!(idempotency_delete_expired(c, day, 10)?, 1);
+                assert_eq!(idempotency_delete_expired(c, day, 10)?, 0);
+                assert_eq!(idempotency_delete_expired(c, day + TimeDelta::days(1), 0)?, 0);
 
                 // One that runs outside a transaction.
                 let soon = now + TimeDelta::minutes(2);
@@ -34,9 +34,9 @@ async fn a_key_is_claimed_once_until_it_expires() {
                 assert_eq!((running.answer, running.lapses_at), (None, Some(soon)));
                 let later = soon + TimeDelta::minutes(2);
                 assert_eq!(idempotency_claim(c, "c", "h", Some(later), day, soon)?, None, "it has lapsed");
-                assert!(!idempotency_answer(c, "c", Some(soon), "late")?);
+                assert!(!idempotency_complete(c, "c", Some(soon), "late")?);
                 idempotency_release(c, "c", soon)?;
-                assert!(idempotency_answer(c, "c", Some(later), "sealed")?);
+                assert!(idempotency_complete(c, "c", Some(later), "sealed")?);
                 idempotency_release(c, "c", later)?;
                 assert!(idempotency_claim(c, "c", "h", None, day, later)?.is_some(), "an answer stays");
                 Ok::<_, StoreError>(())
@@ -61,7 +61,7 @@ async fn of_many_that_claim_at_once_one_gets_the_key() {
                             return Ok::<_, StoreError>(earlier.answer);
                         }
                         std::thread::sleep(std::time::Duration::from_millis(20));
-                        idempotency_answer(c, "a", None, &answer)?;
+                        idempotency_complete(c, "a", None, &answer)?;
                         Ok(Some(answer.clone()))
                     })
                     .await
@@ -80,10 +80,12 @@ async fn of_many_that_claim_at_once_one_gets_the_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_taken_once_whoever_takes_them() {
     on_each_engine(async |store, _| {
-        let rate = Rate::new(20, TimeDelta::minutes(1));
+        let rate = Gcra::new(20, TimeDelta::minutes(1));
         let takers = (0..30).map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.write(move |c| rates::rate_take(c, "a", rate, 1, noon())).await })
+            tokio::spawn(async move {
+                store.write(move |c| rate_limits::rate_bucket_take(c, "a", rate, 1, noon())).await
+            })
         });
         let mut taken = 0;
         for taker in takers.collect::<Vec<_>>() {
@@ -93,18 +95,18 @@ async fn tokens_are_taken_once_whoever_takes_them() {
         store
             .write(move |c| {
                 let both = [("a".to_owned(), rate), ("b".to_owned(), rate)];
-                assert_eq!(rates::rate_take_each(c, &both, noon())?, Err(TimeDelta::seconds(3)));
-                assert_eq!(rates::rate_full_at(c, "b")?, None, "of each, or of none");
-                rates::rate_give_back(c, "a", rate)?;
-                assert_eq!(rates::rate_take_each(c, &both, noon())?, Ok(()));
+                assert_eq!(rate_limits::rate_bucket_take_each(c, &both, noon())?, Err(TimeDelta::seconds(3)));
+                assert_eq!(rate_limits::rate_bucket_tat(c, "b")?, None, "of each, or of none");
+                rate_limits::rate_bucket_refund(c, "a", rate)?;
+                assert_eq!(rate_limits::rate_bucket_take_each(c, &both, noon())?, Ok(()));
                 let full = noon() + TimeDelta::minutes(1);
-                assert_eq!(rates::rate_expire(c, full - TimeDelta::seconds(30), 10)?, 1);
-                assert_eq!(rates::rate_expire(c, full, 10)?, 1);
+                assert_eq!(rate_limits::rate_bucket_delete_full(c, full - TimeDelta::seconds(30), 10)?, 1);
+                assert_eq!(rate_limits::rate_bucket_delete_full(c, full, 10)?, 1);
 
-                rates::sign_in_place_put(c, "p", full)?;
-                assert!(rates::sign_in_place_is_known(c, "p", noon())?);
-                assert!(!rates::sign_in_place_is_known(c, "p", full)?);
-                assert_eq!(rates::sign_in_place_expire(c, full, 10)?, 1);
+                identity::sign_in_address_put(c, "p", full)?;
+                assert!(identity::sign_in_address_is_known(c, "p", noon())?);
+                assert!(!identity::sign_in_address_is_known(c, "p", full)?);
+                assert_eq!(identity::sign_in_address_delete_expired(c, full, 10)?, 1);
                 Ok::<_, StoreError>(())
             })
             .await

@@ -4,17 +4,11 @@ use std::collections::BTreeSet;
 
 use chrono::{TimeDelta, Utc};
 use ringnity_store::{
-    PlanId, StoreError,
-    agents::{self, AgentChanges, NewAgent},
-    constraint, credentials,
+    PlanId, StoreError, constraint,
     events::{EventName, event_append, event_last_at},
-    oauth_clients::{self, NewOauthClient, OauthClientChanges},
-    owners,
-    plans::{self, Feature, PlanFeature, PlanQuota, Quota},
-    platform,
-    sessions::{self, NewSession, Rotation},
-    signing_keys::{self, NewSigningKey},
-    tenants::{self, NewTenant, TenantChanges},
+    identity::{self, AgentChanges, NewAgent, NewSession, NewSigningKey, Rotation},
+    login::{self, NewOauthClient, OauthClientChanges},
+    tenants::{self, Feature, NewTenant, PlanFeature, PlanQuota, Quota, TenantChanges},
     to_stored_precision,
 };
 
@@ -89,11 +83,11 @@ async fn sign_in_emails_are_found_in_any_case_and_taken_in_any_case() {
         let t = tenant(&store, "a").await;
         let error = store
             .write(move |c| {
-                owners::owner_insert(c, &t, "Ann@Example.COM", Some("h"), None, noon())?;
-                assert!(owners::owner_by_email(c, " aNN@example.com ")?.is_some());
-                platform::platform_admin_insert(c, "Root@Example.com", "h", "R", "platform_owner", noon())?;
-                assert!(platform::platform_admin_by_email(c, "ROOT@example.com")?.is_some());
-                owners::owner_insert(c, &t, "ANN@example.com", None, None, noon())
+                identity::owner_insert(c, &t, "Ann@Example.COM", Some("h"), None, noon())?;
+                assert!(identity::owner_by_email(c, " aNN@example.com ")?.is_some());
+                identity::platform_admin_insert(c, "Root@Example.com", "h", "R", "platform_owner", noon())?;
+                assert!(identity::platform_admin_by_email(c, "ROOT@example.com")?.is_some());
+                identity::owner_insert(c, &t, "ANN@example.com", None, None, noon())
             })
             .await
             .unwrap_err();
@@ -108,28 +102,27 @@ async fn a_key_is_touched_at_most_once_a_minute_and_found_by_its_newest_secret_o
         let t = tenant(&store, "a").await;
         store
             .write(move |c| {
-                let new = credentials::NewServerCredential {
+                let new = tenants::NewServerCredential {
                     name: "k".into(),
                     environment: "test".into(),
                     scopes: vec!["server:health".into(), "a\"b\\c".into()],
                     secret_hash: "h1".into(),
                     secret_preview: "p1".into(),
                 };
-                let key = credentials::server_credential_insert(c, &t, &new, noon())?;
-                assert_eq!(credentials::server_credential_by_secret_hash(c, "h1")?, Some(key.clone()));
+                let key = tenants::server_credential_insert(c, &t, &new, noon())?;
+                assert_eq!(tenants::server_credential_by_secret_hash(c, "h1")?, Some(key.clone()));
                 let mut noted = Vec::new();
                 for seconds in [0, 1, 59, 60, 61, 120] {
                     let now = noon() + TimeDelta::seconds(seconds);
-                    let key = credentials::server_credential_get(c, &t, &key.id)?.unwrap();
+                    let key = tenants::server_credential_get(c, &t, &key.id)?.unwrap();
                     let due = key.touch_due(now);
-                    assert_eq!(credentials::server_credential_touch(c, &t, &key.id, now)?, due);
+                    assert_eq!(tenants::server_credential_touch(c, &t, &key.id, now)?, due);
                     noted.push(due);
                 }
                 assert_eq!(noted, [true, false, false, true, false, true]);
-                let rotated =
-                    credentials::server_credential_rotate(c, &t, &key.id, "h2", "p2", noon())?.unwrap();
-                assert_eq!(credentials::server_credential_by_secret_hash(c, "h1")?, None);
-                assert_eq!(credentials::server_credential_by_secret_hash(c, "h2")?, Some(rotated));
+                let rotated = tenants::server_credential_rotate(c, &t, &key.id, "h2", "p2", noon())?.unwrap();
+                assert_eq!(tenants::server_credential_by_secret_hash(c, "h1")?, None);
+                assert_eq!(tenants::server_credential_by_secret_hash(c, "h2")?, Some(rotated));
                 Ok::<_, StoreError>(())
             })
             .await
@@ -145,7 +138,7 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
         let day = TimeDelta::days(1);
         let rotate = |from: &'static str, to: String, now| {
             let store = store.clone();
-            async move { store.write(move |c| sessions::session_rotate(c, from, &to, now + day, now)).await }
+            async move { store.write(move |c| identity::session_rotate(c, from, &to, now + day, now)).await }
         };
         let family = store
             .write(move |c| {
@@ -156,7 +149,7 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
                     refresh_hash: Some("t1"),
                     expires_at: noon() + day,
                 };
-                sessions::session_insert(c, Some(&t), &new, noon())
+                identity::session_insert(c, Some(&t), &new, noon())
             })
             .await
             .unwrap();
@@ -175,8 +168,8 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
             }
         }
         assert_eq!((rotated, refused), (1, 99));
-        let after = store.read(move |c| sessions::session_get(c, &family.id)).await.unwrap().unwrap();
-        assert_eq!(after.revoked_reason.as_deref(), Some(sessions::REASON_REUSED));
+        let after = store.read(move |c| identity::session_get(c, &family.id)).await.unwrap().unwrap();
+        assert_eq!(after.revoked_reason.as_deref(), Some(identity::REASON_REUSED));
         assert!(!after.is_live(noon()));
         assert!(matches!(rotate("t1", "t3".into(), noon()).await.unwrap(), Rotation::Ended(_)));
         assert!(matches!(rotate("nobody's", "t4".into(), noon()).await.unwrap(), Rotation::Unknown));
@@ -191,12 +184,13 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
                     refresh_hash: Some("p1"),
                     expires_at: noon() + day,
                 };
-                sessions::session_insert(c, None, &new, noon())
+                identity::session_insert(c, None, &new, noon())
             })
             .await
             .unwrap();
         assert!(matches!(rotate("p1", "p2".into(), noon() + day).await.unwrap(), Rotation::Ended(_)));
-        let deleted = store.write(move |c| sessions::session_expire(c, noon() + day * 3, 500)).await.unwrap();
+        let deleted =
+            store.write(move |c| identity::session_delete_expired(c, noon() + day * 3, 500)).await.unwrap();
         // Two sessions with three tokens.
         assert_eq!(deleted, 5);
     })
@@ -226,23 +220,23 @@ async fn sessions_made_with_a_credential_end_with_it_and_no_others_do() {
                     refresh_hash: Some("t1"),
                     expires_at: later,
                 };
-                let mut made = |new: &NewSession<'_>| sessions::session_insert(c, Some(&t), new, noon());
+                let mut made = |new: &NewSession<'_>| identity::session_insert(c, Some(&t), new, noon());
                 let ending = [made(&first)?, made(&second)?];
                 let (staying, signed_in) = (made(&other)?, made(&owner)?);
-                assert_eq!(sessions::session_revoke_by_credential(c, &t, "scr_1", noon())?, 2);
+                assert_eq!(identity::session_revoke_by_credential(c, &t, "scr_1", noon())?, 2);
                 assert_eq!(
-                    sessions::session_revoke_by_credential(c, &t, "scr_1", noon())?,
+                    identity::session_revoke_by_credential(c, &t, "scr_1", noon())?,
                     0,
                     "once is enough"
                 );
                 for session in ending {
                     assert_eq!(session.credential_id.as_deref(), Some("scr_1"));
-                    let session = sessions::session_get(c, &session.id)?.unwrap();
+                    let session = identity::session_get(c, &session.id)?.unwrap();
                     assert!(!session.is_live(noon()));
-                    assert_eq!(session.revoked_reason.as_deref(), Some(sessions::REASON_CREDENTIAL_ENDED));
+                    assert_eq!(session.revoked_reason.as_deref(), Some(identity::REASON_CREDENTIAL_ENDED));
                 }
                 for session in [staying, signed_in] {
-                    assert_eq!(sessions::session_get(c, &session.id)?, Some(session));
+                    assert_eq!(identity::session_get(c, &session.id)?, Some(session));
                 }
                 Ok::<_, StoreError>(())
             })
@@ -270,40 +264,40 @@ async fn an_oauth_client_is_found_by_what_it_calls_itself_until_it_is_deleted() 
             .write({
                 let (t, one, other) = (t.clone(), one.clone(), other.clone());
                 move |c| {
-                    let made = oauth_clients::oauth_client_insert(c, &t, &one, noon())?;
+                    let made = login::oauth_client_insert(c, &t, &one, noon())?;
                     let later = noon() + TimeDelta::seconds(1);
-                    let second = oauth_clients::oauth_client_insert(c, &t, &other, later)?;
-                    let found = oauth_clients::oauth_client_by_client_id(c, "rn_1")?;
+                    let second = login::oauth_client_insert(c, &t, &other, later)?;
+                    let found = login::oauth_client_by_client_id(c, "rn_1")?;
                     assert_eq!(found.as_ref(), Some(&made));
-                    let listed = oauth_clients::oauth_client_list(c, &t)?;
+                    let listed = login::oauth_client_list(c, &t)?;
                     assert_eq!(listed, [second.clone(), made.clone()], "newest first");
                     let changes = OauthClientChanges {
                         secret_hash: Some(None),
                         revoked_at: Some(Some(later)),
                         ..OauthClientChanges::default()
                     };
-                    let changed = oauth_clients::oauth_client_update(c, &t, &made.id, &changes, later)?;
-                    assert_eq!(oauth_clients::oauth_client_get(c, &t, &made.id)?, changed);
+                    let changed = login::oauth_client_update(c, &t, &made.id, &changes, later)?;
+                    assert_eq!(login::oauth_client_get(c, &t, &made.id)?, changed);
                     assert_eq!(
                         changed.map(|client| (client.secret_hash, client.revoked_at)),
                         Some((None, Some(later)))
                     );
                     for (seconds, due) in [(0, true), (59, false), (60, true)] {
                         let now = noon() + TimeDelta::seconds(seconds);
-                        let client = oauth_clients::oauth_client_get(c, &t, &second.id)?.unwrap();
+                        let client = login::oauth_client_get(c, &t, &second.id)?.unwrap();
                         assert_eq!(client.touch_due(now), due);
-                        assert_eq!(oauth_clients::oauth_client_touch(c, &t, &second.id, now)?, due);
+                        assert_eq!(login::oauth_client_touch(c, &t, &second.id, now)?, due);
                     }
-                    assert_eq!(oauth_clients::oauth_client_count(c, &t)?, 2);
-                    assert!(oauth_clients::oauth_client_delete(c, &t, &made.id)?);
-                    assert!(!oauth_clients::oauth_client_delete(c, &t, &made.id)?);
-                    assert_eq!(oauth_clients::oauth_client_by_client_id(c, "rn_1")?, None);
+                    assert_eq!(login::oauth_client_count(c, &t)?, 2);
+                    assert!(login::oauth_client_delete(c, &t, &made.id)?);
+                    assert!(!login::oauth_client_delete(c, &t, &made.id)?);
+                    assert_eq!(login::oauth_client_by_client_id(c, "rn_1")?, None);
                     Ok::<_, StoreError>(())
                 }
             })
             .await;
         taken.unwrap();
-        let taken = store.write(move |c| oauth_clients::oauth_client_insert(c, &t, &other, noon())).await;
+        let taken = store.write(move |c| login::oauth_client_insert(c, &t, &other, noon())).await;
         assert!(taken.unwrap_err().is_conflict_on(constraint::OAUTH_CLIENT_CLIENT_ID));
     })
     .await;
@@ -321,10 +315,7 @@ async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
         for n in 0..16 {
             let (store, new) = (store.clone(), key(n));
             nodes.push(tokio::spawn(async move {
-                store
-                    .write(move |c| signing_keys::signing_key_ensure(c, "session", &new, noon()))
-                    .await
-                    .unwrap()
+                store.write(move |c| identity::signing_key_ensure(c, "session", &new, noon())).await.unwrap()
             }));
         }
         let mut keys = Vec::new();
@@ -334,15 +325,13 @@ async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
         assert!(keys.iter().all(|key| *key == keys[0]));
 
         let later = noon() + TimeDelta::hours(1);
-        let next = store
-            .write(move |c| signing_keys::signing_key_rotate(c, "session", &key(99), later))
-            .await
-            .unwrap();
+        let next =
+            store.write(move |c| identity::signing_key_rotate(c, "session", &key(99), later)).await.unwrap();
         let (current, all) = store
             .read(|c| {
                 Ok::<_, StoreError>((
-                    signing_keys::signing_key_current(c, "session")?,
-                    signing_keys::signing_key_list(c, "session")?,
+                    identity::signing_key_current(c, "session")?,
+                    identity::signing_key_list(c, "session")?,
                 ))
             })
             .await
@@ -351,7 +340,7 @@ async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
         assert_eq!(all.iter().map(|key| &key.kid).collect::<Vec<_>>(), [&next.kid, &keys[0].kid]);
         assert_eq!(all[1].retired_at, Some(later));
         let deleted = store
-            .write(move |c| signing_keys::signing_key_delete_retired(c, later + TimeDelta::hours(1)))
+            .write(move |c| identity::signing_key_delete_retired(c, later + TimeDelta::hours(1)))
             .await
             .unwrap();
         assert_eq!(deleted, 1);
@@ -362,7 +351,7 @@ async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_rules_ask_plans_for_is_in_the_catalog_and_all_of_the_catalog_can_be_asked_for() {
     on_each_engine(async |store, _| {
-        let catalog = store.read(plans::plan_catalog).await.unwrap();
+        let catalog = store.read(tenants::plan_catalog).await.unwrap();
         let features: BTreeSet<&str> = Feature::ALL.iter().map(|feature| feature.as_str()).collect();
         let rows: BTreeSet<&str> = catalog.feature_keys.iter().map(|row| row.feature_key.as_str()).collect();
         assert_eq!(features, rows);
@@ -376,7 +365,7 @@ async fn what_rules_ask_plans_for_is_in_the_catalog_and_all_of_the_catalog_can_b
 #[tokio::test(flavor = "multi_thread")]
 async fn every_plan_says_something_about_every_feature_and_quota() {
     on_each_engine(async |store, _| {
-        let catalog = store.read(plans::plan_catalog).await.unwrap();
+        let catalog = store.read(tenants::plan_catalog).await.unwrap();
         assert_eq!(catalog.features.len(), catalog.plans.len() * catalog.feature_keys.len());
         assert_eq!(catalog.quotas.len(), catalog.plans.len() * catalog.quota_keys.len());
         assert!(
@@ -386,8 +375,8 @@ async fn every_plan_says_something_about_every_feature_and_quota() {
         let t = tenant(&store, "a").await;
         store
             .write(move |c| {
-                assert_eq!(plans::plan_of_tenant(c, &t)?.unwrap().slug, "free");
-                assert!(!plans::plan_features_of_tenant(c, &t)?.contains(&Feature::Voice));
+                assert_eq!(tenants::plan_of_tenant(c, &t)?.unwrap().slug, "free");
+                assert!(!tenants::plan_features_of_tenant(c, &t)?.contains(&Feature::Voice));
                 let plan_id = PlanId::from("pln_free");
                 let feature = PlanFeature {
                     plan_id: plan_id.clone(),
@@ -395,8 +384,8 @@ async fn every_plan_says_something_about_every_feature_and_quota() {
                     enabled: true,
                     config: "{}".into(),
                 };
-                plans::plan_feature_put(c, &feature)?;
-                assert!(plans::plan_features_of_tenant(c, &t)?.contains(&Feature::Voice));
+                tenants::plan_feature_put(c, &feature)?;
+                assert!(tenants::plan_features_of_tenant(c, &t)?.contains(&Feature::Voice));
                 let quota = PlanQuota {
                     plan_id,
                     quota_key: "agents".into(),
@@ -405,9 +394,9 @@ async fn every_plan_says_something_about_every_feature_and_quota() {
                     reset_period: None,
                     config: "{}".into(),
                 };
-                assert_eq!(plans::plan_quota_of_tenant(c, &t, Quota::Agents)?.unwrap().limit(), Some(2));
-                plans::plan_quota_put(c, &quota)?;
-                assert_eq!(plans::plan_quota_of_tenant(c, &t, Quota::Agents)?.unwrap().limit(), None);
+                assert_eq!(tenants::plan_quota_of_tenant(c, &t, Quota::Agents)?.unwrap().limit(), Some(2));
+                tenants::plan_quota_put(c, &quota)?;
+                assert_eq!(tenants::plan_quota_of_tenant(c, &t, Quota::Agents)?.unwrap().limit(), None);
                 Ok::<_, StoreError>(())
             })
             .await
@@ -430,11 +419,11 @@ async fn agents_that_are_switched_off_or_in_the_role_that_is_left_out_are_not_co
                     role: role.into(),
                     department_id: None,
                 };
-                let made = agents::agent_insert(c, &t, &new, noon())?;
+                let made = identity::agent_insert(c, &t, &new, noon())?;
                 let changes = AgentChanges { is_active: Some(username != "off"), ..AgentChanges::default() };
-                agents::agent_update(c, &t, &made.id, &changes, noon())?;
+                identity::agent_update(c, &t, &made.id, &changes, noon())?;
             }
-            agents::agent_count_active(c, &t, "owner")
+            identity::agent_count_active(c, &t, "owner")
         });
         assert_eq!(count.await.unwrap(), 2);
     })
@@ -476,7 +465,7 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
 async fn text_with_a_nul_byte_is_an_error_of_its_own_or_simply_not_found() {
     on_each_engine(async |store, _| match store.read(|c| tenants::tenant_by_slug(c, "a\0b")).await {
         Ok(found) => assert_eq!(found, None),
-        Err(error) => assert!(matches!(error, StoreError::Text), "{error:?}"),
+        Err(error) => assert!(matches!(error, StoreError::InvalidText), "{error:?}"),
     })
     .await;
 }

@@ -25,7 +25,7 @@ async fn both_engines_have_the_same_schema() {
     let postgres = facts_of(Engine::Postgres).await;
     let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect::<Vec<_>>();
     assert_eq!((only(&sqlite, &postgres), only(&postgres, &sqlite)), (vec![], vec![]));
-    ringnity_store::tell!("{} facts, the same on both engines", sqlite.len());
+    ringnity_store::print_always!("{} facts, the same on both engines", sqlite.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

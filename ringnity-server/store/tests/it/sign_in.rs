@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use ringnity_store::{
-    StoreError, constraint, entry_tokens, identities, owners,
-    sessions::{self, NewSession},
+    StoreError, constraint,
+    identity::{self, NewSession},
 };
 
 use crate::support::{noon, on_each_engine, tenant_on};
@@ -15,7 +15,7 @@ async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
         let made = store
             .write(move |c| {
                 let t = tenant_on(c, "a")?;
-                let owner = owners::owner_insert(c, &t, "a@b.c", None, None, noon())?;
+                let owner = identity::owner_insert(c, &t, "a@b.c", None, None, noon())?;
                 let new = NewSession {
                     subject_kind: "owner",
                     subject_id: owner.id.as_str(),
@@ -23,17 +23,9 @@ async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
                     refresh_hash: Some("t"),
                     expires_at: noon() + minute * 9,
                 };
-                let session = sessions::session_insert(c, Some(&t), &new, noon())?;
+                let session = identity::session_insert(c, Some(&t), &new, noon())?;
                 let insert = |c: &mut _, hash| {
-                    entry_tokens::entry_token_insert(
-                        c,
-                        &t,
-                        &owner.id,
-                        &session.id,
-                        hash,
-                        noon() + minute,
-                        noon(),
-                    )
+                    identity::entry_token_insert(c, &t, &owner.id, &session.id, hash, noon() + minute, noon())
                 };
                 insert(c, "late")?;
                 insert(c, "once")
@@ -44,7 +36,7 @@ async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
         for _ in 0..32 {
             let store = store.clone();
             tries.push(tokio::spawn(async move {
-                store.write(|c| entry_tokens::entry_token_use(c, "once", noon())).await.unwrap()
+                store.write(|c| identity::entry_token_use(c, "once", noon())).await.unwrap()
             }));
         }
         let mut got = Vec::new();
@@ -52,12 +44,12 @@ async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
             got.extend(one.await.unwrap());
         }
         assert_eq!(got, [made]);
-        let late = store.write(move |c| entry_tokens::entry_token_use(c, "late", noon() + minute)).await;
+        let late = store.write(move |c| identity::entry_token_use(c, "late", noon() + minute)).await;
         assert_eq!(late.unwrap(), None);
-        let unknown = store.write(|c| entry_tokens::entry_token_use(c, "nobody's", noon())).await;
+        let unknown = store.write(|c| identity::entry_token_use(c, "nobody's", noon())).await;
         assert_eq!(unknown.unwrap(), None);
         let deleted =
-            store.write(move |c| entry_tokens::entry_token_expire(c, noon() + minute * 2, 500)).await;
+            store.write(move |c| identity::entry_token_delete_expired(c, noon() + minute * 2, 500)).await;
         assert_eq!(deleted.unwrap(), 2);
     })
     .await;
@@ -69,20 +61,20 @@ async fn an_account_elsewhere_is_one_owners_and_an_owner_has_one_of_each_issuer(
         let (t, one) = store
             .write(|c| {
                 let t = tenant_on(c, "a")?;
-                let one = owners::owner_insert(c, &t, "one@b.c", None, None, noon())?;
-                identities::owner_identity_insert(c, &t, &one.id, "google", "1", "one@b.c", noon())?;
-                identities::owner_identity_signed_in(c, "google", "1", noon())?;
+                let one = identity::owner_insert(c, &t, "one@b.c", None, None, noon())?;
+                identity::owner_identity_insert(c, &t, &one.id, "google", "1", "one@b.c", noon())?;
+                identity::owner_identity_record_login(c, "google", "1", noon())?;
                 Ok::<_, StoreError>((t, one.id))
             })
             .await
             .unwrap();
-        let found = store.read(|c| identities::owner_identity_get(c, "google", "1")).await.unwrap().unwrap();
+        let found = store.read(|c| identity::owner_identity_get(c, "google", "1")).await.unwrap().unwrap();
         assert_eq!((&found.owner_id, found.last_login_at), (&one, Some(noon())));
-        let other = store.read(|c| identities::owner_identity_get(c, "elsewhere", "1")).await.unwrap();
+        let other = store.read(|c| identity::owner_identity_get(c, "elsewhere", "1")).await.unwrap();
         assert_eq!(other, None);
         let second = store
             .write(move |c| {
-                identities::owner_identity_insert(c, &t, &one, "google", "2", "one@b.c", noon()).map(drop)
+                identity::owner_identity_insert(c, &t, &one, "google", "2", "one@b.c", noon()).map(drop)
             })
             .await
             .unwrap_err();

@@ -3,16 +3,11 @@
 
 use ringnity_store::{
     Conn, PageRequest, StoreError, TenantId,
-    agents::{self, AgentChanges, NewAgent},
     contacts::{self, ContactChanges, ContactFilter, ContactInput},
-    credentials::{self, NewServerCredential, ServerCredentialChanges},
-    devices, entry_tokens,
     events::{self, EventName},
-    identities,
-    oauth_clients::{self, NewOauthClient, OauthClientChanges},
-    owners, plans,
-    sessions::{self, NewSession},
-    tenants,
+    identity::{self, AgentChanges, NewAgent, NewSession},
+    login::{self, NewOauthClient, OauthClientChanges},
+    tenants::{self, NewServerCredential, ServerCredentialChanges},
     visitors::{self, VisitorProfile},
 };
 
@@ -49,8 +44,8 @@ fn credential(hash: &str) -> NewServerCredential {
     }
 }
 
-pub(crate) fn new_device(device_id: &str, token_hash: &str) -> devices::NewDevice {
-    devices::NewDevice {
+pub(crate) fn new_device(device_id: &str, token_hash: &str) -> visitors::NewDevice {
+    visitors::NewDevice {
         subject_kind: "visitor".into(),
         subject_id: "v".into(),
         platform: "android".into(),
@@ -88,12 +83,12 @@ fn all_of(c: &mut Conn, mine: &TenantId) -> Result<String, StoreError> {
             tenants::tenant_get(c, mine)?,
             tenants::tenant_domain_list(c, mine)?,
             tenants::subscription_get(c, mine)?,
-            plans::plan_of_tenant(c, mine)?,
-            owners::owner_list(c, mine)?,
-            agents::department_list(c, mine)?,
-            agents::agent_list(c, mine)?,
-            credentials::server_credential_list(c, mine)?,
-            oauth_clients::oauth_client_list(c, mine)?,
+            tenants::plan_of_tenant(c, mine)?,
+            identity::owner_list(c, mine)?,
+            identity::department_list(c, mine)?,
+            identity::agent_list(c, mine)?,
+            tenants::server_credential_list(c, mine)?,
+            login::oauth_client_list(c, mine)?,
             events::event_last_at(c, mine)?,
             contacts,
         )
@@ -107,11 +102,11 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
             .write(|c| {
                 let now = noon();
                 let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
-                let owner = owners::owner_insert(c, &mine, "Me@Example.com", Some("hash"), None, now)?;
-                let department = agents::department_insert(c, &mine, "Sales", now)?;
-                let an_agent = agents::agent_insert(c, &mine, &agent("ann"), now)?;
-                let key = credentials::server_credential_insert(c, &mine, &credential("h1"), now)?;
-                let app = oauth_clients::oauth_client_insert(c, &mine, &application("rn_1"), now)?;
+                let owner = identity::owner_insert(c, &mine, "Me@Example.com", Some("hash"), None, now)?;
+                let department = identity::department_insert(c, &mine, "Sales", now)?;
+                let an_agent = identity::agent_insert(c, &mine, &agent("ann"), now)?;
+                let key = tenants::server_credential_insert(c, &mine, &credential("h1"), now)?;
+                let app = login::oauth_client_insert(c, &mine, &application("rn_1"), now)?;
                 let person = contacts::contact_insert(c, &mine, &contact("x"), now)?;
                 tenants::tenant_domain_replace(c, &mine, &["example.com".to_owned()], now)?;
                 tenants::subscription_put(c, &mine, "active", None, now)?;
@@ -123,45 +118,45 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                     refresh_hash: Some("t1"),
                     expires_at: now,
                 };
-                let session = sessions::session_insert(c, Some(&mine), &new, now)?;
-                identities::owner_identity_insert(c, &mine, &owner.id, "google", "1", "me@example.com", now)?;
-                identities::owner_agent_insert(c, &mine, &owner.id, &an_agent.id)?;
+                let session = identity::session_insert(c, Some(&mine), &new, now)?;
+                identity::owner_identity_insert(c, &mine, &owner.id, "google", "1", "me@example.com", now)?;
+                identity::owner_agent_insert(c, &mine, &owner.id, &an_agent.id)?;
                 let before = all_of(c, &mine)?;
 
                 // Owners
-                assert_eq!(owners::owner_get(c, &yours, &owner.id)?, None);
-                assert!(owners::owner_list(c, &yours)?.is_empty());
-                assert!(!owners::owner_set_password(c, &yours, &owner.id, None, now)?);
-                assert!(!owners::owner_set_active(c, &yours, &owner.id, false, now)?);
-                owners::owner_signed_in(c, &yours, &owner.id, now)?;
-                assert!(identities::owner_identity_list(c, &yours, &owner.id)?.is_empty());
-                assert_eq!(identities::owner_agent_get(c, &yours, &owner.id)?, None);
-                assert_eq!(identities::owner_of_agent(c, &yours, &an_agent.id)?, None);
-                assert_eq!(identities::owner_of_agent(c, &mine, &an_agent.id)?, Some(owner.clone()));
+                assert_eq!(identity::owner_get(c, &yours, &owner.id)?, None);
+                assert!(identity::owner_list(c, &yours)?.is_empty());
+                assert!(!identity::owner_set_password(c, &yours, &owner.id, None, now)?);
+                assert!(!identity::owner_set_active(c, &yours, &owner.id, false, now)?);
+                identity::owner_record_login(c, &yours, &owner.id, now)?;
+                assert!(identity::owner_identity_list(c, &yours, &owner.id)?.is_empty());
+                assert_eq!(identity::owner_agent_get(c, &yours, &owner.id)?, None);
+                assert_eq!(identity::owner_by_agent(c, &yours, &an_agent.id)?, None);
+                assert_eq!(identity::owner_by_agent(c, &mine, &an_agent.id)?, Some(owner.clone()));
                 // Agents and departments
-                assert_eq!(agents::agent_get(c, &yours, &an_agent.id)?, None);
-                assert_eq!(agents::agent_by_username(c, &yours, "ann")?, None);
-                assert!(agents::agent_list(c, &yours)?.is_empty());
-                assert_eq!(agents::agent_count_active(c, &yours, "owner")?, 0);
+                assert_eq!(identity::agent_get(c, &yours, &an_agent.id)?, None);
+                assert_eq!(identity::agent_by_username(c, &yours, "ann")?, None);
+                assert!(identity::agent_list(c, &yours)?.is_empty());
+                assert_eq!(identity::agent_count_active(c, &yours, "owner")?, 0);
                 let changes = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
-                assert_eq!(agents::agent_update(c, &yours, &an_agent.id, &changes, now)?, None);
-                agents::agent_signed_in(c, &yours, &an_agent.id, now)?;
-                assert_eq!(agents::department_get(c, &yours, &department.id)?, None);
-                assert!(agents::department_list(c, &yours)?.is_empty());
+                assert_eq!(identity::agent_update(c, &yours, &an_agent.id, &changes, now)?, None);
+                identity::agent_record_login(c, &yours, &an_agent.id, now)?;
+                assert_eq!(identity::department_get(c, &yours, &department.id)?, None);
+                assert!(identity::department_list(c, &yours)?.is_empty());
                 // Credentials
-                assert_eq!(credentials::server_credential_get(c, &yours, &key.id)?, None);
-                assert!(credentials::server_credential_list(c, &yours)?.is_empty());
+                assert_eq!(tenants::server_credential_get(c, &yours, &key.id)?, None);
+                assert!(tenants::server_credential_list(c, &yours)?.is_empty());
                 let changes = ServerCredentialChanges { is_active: Some(false), ..Default::default() };
-                assert_eq!(credentials::server_credential_update(c, &yours, &key.id, &changes, now)?, None);
-                assert_eq!(credentials::server_credential_rotate(c, &yours, &key.id, "h2", "p", now)?, None);
-                assert!(!credentials::server_credential_touch(c, &yours, &key.id, now)?);
+                assert_eq!(tenants::server_credential_update(c, &yours, &key.id, &changes, now)?, None);
+                assert_eq!(tenants::server_credential_rotate(c, &yours, &key.id, "h2", "p", now)?, None);
+                assert!(!tenants::server_credential_touch(c, &yours, &key.id, now)?);
                 // Visitors and their devices
                 let profile = VisitorProfile {
                     external_id: Some("x".into()),
                     metadata: "{}".into(),
                     ..VisitorProfile::default()
                 };
-                let visitor = visitors::visitor_seen(c, &mine, &profile, now)?;
+                let visitor = visitors::visitor_begin_session(c, &mine, &profile, now)?;
                 let new = NewSession {
                     subject_kind: "visitor_context",
                     subject_id: "x",
@@ -169,29 +164,29 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                     refresh_hash: None,
                     expires_at: now,
                 };
-                let context = sessions::session_insert(c, Some(&mine), &new, now)?;
+                let context = identity::session_insert(c, Some(&mine), &new, now)?;
                 visitors::visitor_context_insert(c, &mine, &context.id, &profile)?;
-                let device = devices::device_put(c, &mine, &new_device("d", "h"), now)?;
+                let device = visitors::device_put(c, &mine, &new_device("d", "h"), now)?;
                 assert_eq!(visitors::visitor_get(c, &yours, &visitor.id)?, None);
                 assert_eq!(visitors::visitor_by_external_id(c, &yours, "x")?, None);
-                assert_ne!(visitors::visitor_seen(c, &yours, &profile, now)?.id, visitor.id);
+                assert_ne!(visitors::visitor_begin_session(c, &yours, &profile, now)?.id, visitor.id);
                 assert_eq!(visitors::visitor_context_get(c, &yours, &context.id)?, None);
                 assert!(visitors::visitor_context_get(c, &mine, &context.id)?.is_some());
-                assert!(devices::device_find(c, &yours, "fcm", Some("d"), Some("h"))?.is_empty());
-                assert!(devices::device_list_of(c, &yours, "visitor", "v")?.is_empty());
-                assert!(!devices::device_disable(c, &yours, &device.id, now)?);
-                assert_ne!(devices::device_put(c, &yours, &new_device("d", "h"), now)?.id, device.id);
-                assert_eq!(devices::device_find(c, &mine, "fcm", Some("d"), None)?, vec![device]);
+                assert!(visitors::device_find(c, &yours, "fcm", Some("d"), Some("h"))?.is_empty());
+                assert!(visitors::device_list_of(c, &yours, "visitor", "v")?.is_empty());
+                assert!(!visitors::device_disable(c, &yours, &device.id, now)?);
+                assert_ne!(visitors::device_put(c, &yours, &new_device("d", "h"), now)?.id, device.id);
+                assert_eq!(visitors::device_find(c, &mine, "fcm", Some("d"), None)?, vec![device]);
                 assert_eq!(visitors::visitor_get(c, &mine, &visitor.id)?, Some(visitor));
-                assert_eq!(credentials::server_credential_count_active(c, &yours)?, 0);
+                assert_eq!(tenants::server_credential_count_active(c, &yours)?, 0);
                 // OAuth clients
-                assert_eq!(oauth_clients::oauth_client_get(c, &yours, &app.id)?, None);
-                assert!(oauth_clients::oauth_client_list(c, &yours)?.is_empty());
-                assert_eq!(oauth_clients::oauth_client_count(c, &yours)?, 0);
+                assert_eq!(login::oauth_client_get(c, &yours, &app.id)?, None);
+                assert!(login::oauth_client_list(c, &yours)?.is_empty());
+                assert_eq!(login::oauth_client_count(c, &yours)?, 0);
                 let changes = OauthClientChanges { name: Some("Eve".into()), ..Default::default() };
-                assert_eq!(oauth_clients::oauth_client_update(c, &yours, &app.id, &changes, now)?, None);
-                assert!(!oauth_clients::oauth_client_touch(c, &yours, &app.id, now)?);
-                assert!(!oauth_clients::oauth_client_delete(c, &yours, &app.id)?);
+                assert_eq!(login::oauth_client_update(c, &yours, &app.id, &changes, now)?, None);
+                assert!(!login::oauth_client_touch(c, &yours, &app.id, now)?);
+                assert!(!login::oauth_client_delete(c, &yours, &app.id)?);
                 // Contacts
                 assert_eq!(contacts::contact_get(c, &yours, &person.id)?, None);
                 assert_eq!(contacts::contact_by_external_id(c, &yours, "x")?, None);
@@ -212,21 +207,21 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                 // Tenant, plan, events, sessions
                 assert!(tenants::tenant_domain_list(c, &yours)?.is_empty());
                 let asked = ["example.com".to_owned(), "*.com".to_owned()];
-                assert!(tenants::tenant_domain_find(c, &yours, &asked)?.is_empty());
-                assert_eq!(tenants::tenant_domain_find(c, &mine, &asked)?, ["example.com"]);
+                assert!(tenants::tenant_domain_matching(c, &yours, &asked)?.is_empty());
+                assert_eq!(tenants::tenant_domain_matching(c, &mine, &asked)?, ["example.com"]);
                 tenants::tenant_domain_replace(c, &yours, &[], now)?;
                 assert_eq!(tenants::subscription_get(c, &yours)?, None);
                 tenants::subscription_put(c, &yours, "canceled", None, now)?;
-                plans::plan_features_of_tenant(c, &yours)?;
-                plans::plan_of_tenant_includes(c, &yours, plans::Feature::Contacts)?;
-                plans::plan_quota_of_tenant(c, &yours, plans::Quota::Agents)?;
+                tenants::plan_features_of_tenant(c, &yours)?;
+                tenants::plan_of_tenant_includes(c, &yours, tenants::Feature::Contacts)?;
+                tenants::plan_quota_of_tenant(c, &yours, tenants::Quota::Agents)?;
                 assert_eq!(events::event_last_at(c, &yours)?, None);
-                assert_eq!(events::event_forget(c, &yours, "x", "gone")?, 0);
-                assert_eq!(events::event_forget(c, &mine, "x", "{}")?, 1);
+                assert_eq!(events::event_redact(c, &yours, "x", "gone")?, 0);
+                assert_eq!(events::event_redact(c, &mine, "x", "{}")?, 1);
                 let ended =
-                    sessions::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
+                    identity::session_revoke_subject(c, Some(&yours), "owner", owner.id.as_str(), "x", now)?;
                 assert_eq!(ended, 0);
-                assert_eq!(sessions::session_get(c, &session.id)?, Some(session));
+                assert_eq!(identity::session_get(c, &session.id)?, Some(session));
                 let new = NewSession {
                     subject_kind: "agent",
                     subject_id: an_agent.id.as_str(),
@@ -234,9 +229,9 @@ async fn no_tenant_reaches_anothers_rows_through_any_query() {
                     refresh_hash: None,
                     expires_at: now,
                 };
-                let made = sessions::session_insert(c, Some(&mine), &new, now)?;
-                assert_eq!(sessions::session_revoke_by_credential(c, &yours, key.id.as_str(), now)?, 0);
-                assert_eq!(sessions::session_get(c, &made.id)?, Some(made));
+                let made = identity::session_insert(c, Some(&mine), &new, now)?;
+                assert_eq!(identity::session_revoke_by_credential(c, &yours, key.id.as_str(), now)?, 0);
+                assert_eq!(identity::session_get(c, &made.id)?, Some(made));
 
                 assert_eq!(all_of(c, &mine)?, before);
                 Ok::<_, StoreError>(())
@@ -253,9 +248,9 @@ async fn an_agent_cannot_sit_in_another_tenants_department() {
         let error = store
             .write(|c| {
                 let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
-                let department = agents::department_insert(c, &mine, "Sales", noon())?;
+                let department = identity::department_insert(c, &mine, "Sales", noon())?;
                 let new = NewAgent { department_id: Some(department.id), ..agent("eve") };
-                agents::agent_insert(c, &yours, &new, noon())
+                identity::agent_insert(c, &yours, &new, noon())
             })
             .await
             .unwrap_err();
@@ -270,8 +265,8 @@ async fn nothing_is_linked_to_another_tenants_owner() {
         let (yours, owner, an_agent, session) = store
             .write(|c| {
                 let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
-                let owner = owners::owner_insert(c, &mine, "me@example.com", None, None, noon())?;
-                let an_agent = agents::agent_insert(c, &yours, &agent("eve"), noon())?;
+                let owner = identity::owner_insert(c, &mine, "me@example.com", None, None, noon())?;
+                let an_agent = identity::agent_insert(c, &yours, &agent("eve"), noon())?;
                 let new = NewSession {
                     subject_kind: "owner",
                     subject_id: owner.id.as_str(),
@@ -279,20 +274,20 @@ async fn nothing_is_linked_to_another_tenants_owner() {
                     refresh_hash: Some("t"),
                     expires_at: noon(),
                 };
-                let session = sessions::session_insert(c, Some(&mine), &new, noon())?;
+                let session = identity::session_insert(c, Some(&mine), &new, noon())?;
                 Ok::<_, StoreError>((yours, owner.id, an_agent.id, session.id))
             })
             .await
             .unwrap();
         let (tenant, of) = (yours.clone(), owner.clone());
         let token = store.write(move |c| {
-            entry_tokens::entry_token_insert(c, &tenant, &of, &session, "e", noon(), noon()).map(drop)
+            identity::entry_token_insert(c, &tenant, &of, &session, "e", noon(), noon()).map(drop)
         });
         let (tenant, of) = (yours.clone(), owner.clone());
         let identity = store.write(move |c| {
-            identities::owner_identity_insert(c, &tenant, &of, "google", "1", "e", noon()).map(drop)
+            identity::owner_identity_insert(c, &tenant, &of, "google", "1", "e", noon()).map(drop)
         });
-        let agent = store.write(move |c| identities::owner_agent_insert(c, &yours, &owner, &an_agent));
+        let agent = store.write(move |c| identity::owner_agent_insert(c, &yours, &owner, &an_agent));
         for refused in [token.await, identity.await, agent.await] {
             assert!(matches!(refused, Err(StoreError::Reference(_))), "{refused:?}");
         }

@@ -5,8 +5,8 @@ use std::{path::Path, sync::mpsc};
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use ringnity_store::{
     Engine, Store, StoreError,
+    maintenance::{sqlite_backup, sqlite_lock_exclusively},
     testing::TestDatabase,
-    upkeep::{sqlite_alone, sqlite_backup},
 };
 
 use crate::support::{number, run};
@@ -39,12 +39,12 @@ async fn an_sqlite_file_is_taken_whole_and_only_from_nobody() {
     assert_eq!(begins.recv().unwrap(), 0);
     insert(&store).await.unwrap();
     store.close().await;
-    let refused = sqlite_alone(path).await.unwrap_err();
+    let refused = sqlite_lock_exclusively(path).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Busy(words) if words.contains("open elsewhere")), "{refused}");
     assert!(log.metadata().unwrap().len() > 0, "what is not in the file yet is still in its log");
     enough.send(()).unwrap();
     assert_eq!(reading.await.unwrap().unwrap(), 0, "the reader was not disturbed");
-    let alone = sqlite_alone(path).await.unwrap();
+    let alone = sqlite_lock_exclusively(path).await.unwrap();
     assert!(!log.exists());
     let mut another = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     let locked = another.batch_execute("SELECT * FROM t").unwrap_err();
@@ -64,7 +64,7 @@ async fn whoever_has_an_sqlite_file_open_that_was_replaced_writes_nowhere() {
     store.write(|c| run(c, "CREATE TABLE t (n BIGINT NOT NULL)")).await.unwrap();
     store.close().await;
     let (copy, kept) = (path.with_extension("copy"), path.with_extension("kept"));
-    drop(sqlite_alone(path).await.unwrap());
+    drop(sqlite_lock_exclusively(path).await.unwrap());
     std::fs::copy(path, &copy).unwrap();
     let late = Store::attach(database.config()).await.unwrap();
     insert(&late).await.unwrap();

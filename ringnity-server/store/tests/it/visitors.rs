@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use ringnity_store::{
-    StoreError, devices,
-    sessions::{self, NewSession},
+    StoreError,
+    identity::{self, NewSession},
     tenants,
     visitors::{self, VisitorProfile},
 };
@@ -27,14 +27,16 @@ async fn one_identity_is_one_visitor_and_no_identity_is_always_another() {
             .write(|c| {
                 let mine = tenant_on(c, "mine")?;
                 let later = noon() + TimeDelta::hours(1);
-                let first = visitors::visitor_seen(c, &mine, &profile(Some("x"), Some("Ann")), noon())?;
-                let again = visitors::visitor_seen(c, &mine, &profile(Some("x"), None), later)?;
+                let first =
+                    visitors::visitor_begin_session(c, &mine, &profile(Some("x"), Some("Ann")), noon())?;
+                let again = visitors::visitor_begin_session(c, &mine, &profile(Some("x"), None), later)?;
                 assert_eq!((&again.id, again.name.as_deref()), (&first.id, Some("Ann")));
                 assert_eq!((again.updated_at, again.last_seen_at), (noon(), later));
-                let renamed = visitors::visitor_seen(c, &mine, &profile(Some("x"), Some("Anna")), later)?;
+                let renamed =
+                    visitors::visitor_begin_session(c, &mine, &profile(Some("x"), Some("Anna")), later)?;
                 assert_eq!((renamed.name.as_deref(), renamed.updated_at), (Some("Anna"), later));
-                let one = visitors::visitor_seen(c, &mine, &profile(None, None), noon())?;
-                let other = visitors::visitor_seen(c, &mine, &profile(None, None), noon())?;
+                let one = visitors::visitor_begin_session(c, &mine, &profile(None, None), noon())?;
+                let other = visitors::visitor_begin_session(c, &mine, &profile(None, None), noon())?;
                 assert_ne!(one.id, other.id);
                 assert_eq!(visitors::visitor_get(c, &mine, &first.id)?, Some(renamed));
                 Ok::<_, StoreError>(())
@@ -59,13 +61,13 @@ async fn what_was_vouched_for_goes_away_with_its_session() {
                     refresh_hash: None,
                     expires_at: ends,
                 };
-                let family = sessions::session_insert(c, Some(&mine), &new, noon())?;
+                let family = identity::session_insert(c, Some(&mine), &new, noon())?;
                 assert_eq!(family.credential_id, None);
                 visitors::visitor_context_insert(c, &mine, &family.id, &profile(Some("x"), Some("Ann")))?;
                 let kept = visitors::visitor_context_get(c, &mine, &family.id)?.expect("kept");
                 assert_eq!((kept.external_id.as_deref(), kept.name.as_deref()), (Some("x"), Some("Ann")));
                 assert!(!format!("{kept:?}").contains("Ann"), "debug output names nobody");
-                sessions::session_expire(c, ends + TimeDelta::seconds(1), 500)?;
+                identity::session_delete_expired(c, ends + TimeDelta::seconds(1), 500)?;
                 assert_eq!(visitors::visitor_context_get(c, &mine, &family.id)?, None);
                 Ok::<_, StoreError>(())
             })
@@ -86,18 +88,23 @@ async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_de
                     // Two tenants have one at the same time each, and more than one look is at one time.
                     let seen = noon() + TimeDelta::seconds(n / 4);
                     let tenant = if n % 2 == 0 { &mine } else { &yours };
-                    let visitor = visitors::visitor_seen(c, tenant, &profile(None, None), seen)?;
+                    let visitor = visitors::visitor_begin_session(c, tenant, &profile(None, None), seen)?;
                     if n % 3 == 0 {
                         let mut device = new_device(&format!("d{n}"), &format!("h{n}"));
                         device.subject_id = visitor.id.to_string();
-                        devices::device_put(c, tenant, &device, noon())?;
+                        visitors::device_put(c, tenant, &device, noon())?;
                     } else {
                         over.push((tenant.clone(), visitor.id));
                     }
                 }
                 // Nobody's time is over who is vouched for, or came later.
-                visitors::visitor_seen(c, &mine, &profile(Some("x"), None), noon())?;
-                visitors::visitor_seen(c, &mine, &profile(None, None), noon() + TimeDelta::seconds(4))?;
+                visitors::visitor_begin_session(c, &mine, &profile(Some("x"), None), noon())?;
+                visitors::visitor_begin_session(
+                    c,
+                    &mine,
+                    &profile(None, None),
+                    noon() + TimeDelta::seconds(4),
+                )?;
                 over.sort();
                 Ok::<_, StoreError>(over)
             })
@@ -107,7 +114,7 @@ async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_de
         let (mut seen, mut looks, mut place) = (Vec::new(), 0, None);
         loop {
             let from = place.clone();
-            let look = store.read(move |c| visitors::visitor_list_ended(c, end, from.as_ref(), 3)).await;
+            let look = store.read(move |c| visitors::visitor_list_expired(c, end, from.as_ref(), 3)).await;
             let look = look.unwrap();
             seen.extend(look.found);
             looks += 1;
@@ -125,12 +132,12 @@ async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_de
             .write(move |c| {
                 let mut device = new_device("late", "late");
                 device.subject_id = changed[0].1.to_string();
-                devices::device_put(c, &changed[0].0, &device, noon())?;
-                let gone = visitors::visitor_expire(c, end, &changed)?;
+                visitors::device_put(c, &changed[0].0, &device, noon())?;
+                let gone = visitors::visitor_delete_expired(c, end, &changed)?;
                 assert_eq!(gone, changed.len() - 1);
                 assert!(visitors::visitor_get(c, &changed[0].0, &changed[0].1)?.is_some());
-                assert_eq!(visitors::visitor_expire(c, end, &changed)?, 0);
-                assert_eq!(visitors::visitor_list_ended(c, end, None, 100)?.found, []);
+                assert_eq!(visitors::visitor_delete_expired(c, end, &changed)?, 0);
+                assert_eq!(visitors::visitor_list_expired(c, end, None, 100)?.found, []);
                 Ok::<_, StoreError>(())
             })
             .await
@@ -146,25 +153,25 @@ async fn a_device_has_one_row_and_a_token_has_one_row() {
             .write(|c| {
                 let mine = tenant_on(c, "mine")?;
                 let later = noon() + TimeDelta::hours(1);
-                let first = devices::device_put(c, &mine, &new_device("d1", "h1"), noon())?;
-                let again = devices::device_put(c, &mine, &new_device("d1", "h2"), later)?;
+                let first = visitors::device_put(c, &mine, &new_device("d1", "h1"), noon())?;
+                let again = visitors::device_put(c, &mine, &new_device("d1", "h2"), later)?;
                 assert_eq!((&again.id, again.created_at, again.updated_at), (&first.id, noon(), later));
-                let second = devices::device_put(c, &mine, &new_device("d2", "h3"), noon())?;
+                let second = visitors::device_put(c, &mine, &new_device("d2", "h3"), noon())?;
                 assert_ne!(second.id, first.id);
                 // The second device's token on the first device: one row is left of the two.
-                let merged = devices::device_put(c, &mine, &new_device("d1", "h3"), later)?;
+                let merged = visitors::device_put(c, &mine, &new_device("d1", "h3"), later)?;
                 assert_eq!(merged.id, first.id);
-                assert!(devices::device_find(c, &mine, "fcm", Some("d2"), Some("h2"))?.is_empty());
-                assert_eq!(devices::device_list_of(c, &mine, "visitor", "v")?, vec![merged.clone()]);
+                assert!(visitors::device_find(c, &mine, "fcm", Some("d2"), Some("h2"))?.is_empty());
+                assert_eq!(visitors::device_list_of(c, &mine, "visitor", "v")?, vec![merged.clone()]);
                 // An app that does not say its device keeps it.
                 let mut silent = new_device("d1", "h3");
                 silent.device_id = None;
-                assert_eq!(devices::device_put(c, &mine, &silent, later)?.device_id.as_deref(), Some("d1"));
-                assert!(devices::device_disable(c, &mine, &merged.id, later)?);
-                assert!(!devices::device_disable(c, &mine, &merged.id, later)?);
-                let off = devices::device_find(c, &mine, "fcm", Some("d1"), None)?;
+                assert_eq!(visitors::device_put(c, &mine, &silent, later)?.device_id.as_deref(), Some("d1"));
+                assert!(visitors::device_disable(c, &mine, &merged.id, later)?);
+                assert!(!visitors::device_disable(c, &mine, &merged.id, later)?);
+                let off = visitors::device_find(c, &mine, "fcm", Some("d1"), None)?;
                 assert_eq!((off[0].enabled, off[0].token.as_deref()), (false, None));
-                assert!(devices::device_list_of(c, &mine, "visitor", "v")?.is_empty());
+                assert!(visitors::device_list_of(c, &mine, "visitor", "v")?.is_empty());
                 Ok::<_, StoreError>(())
             })
             .await
@@ -183,13 +190,13 @@ async fn a_domain_is_listed_by_some_tenant_that_is_served() {
                     tenants::tenant_domain_replace(c, tenant, &["example.com".to_owned()], noon())?;
                 }
                 let asked = ["example.com".to_owned(), "*.com".to_owned()];
-                assert_eq!(tenants::tenant_domain_listed(c, &asked)?, ["example.com"]);
+                assert_eq!(tenants::tenant_domain_matching_any(c, &asked)?, ["example.com"]);
                 for tenant in [&mine, &yours] {
                     let off = tenants::TenantChanges { is_active: Some(false), ..Default::default() };
                     tenants::tenant_update(c, tenant, &off, noon())?;
                 }
-                assert!(tenants::tenant_domain_listed(c, &asked)?.is_empty());
-                assert!(tenants::tenant_domain_listed(c, &[])?.is_empty());
+                assert!(tenants::tenant_domain_matching_any(c, &asked)?.is_empty());
+                assert!(tenants::tenant_domain_matching_any(c, &[])?.is_empty());
                 Ok::<_, StoreError>(())
             })
             .await

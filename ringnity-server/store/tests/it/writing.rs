@@ -48,7 +48,7 @@ async fn sixty_four_writers_of_one_row_lose_nothing_and_see_no_error() {
             writer.await.unwrap();
         }
         let n = store.read(|c| number(c, "SELECT n FROM t")).await.unwrap();
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: {} writes answered, {} lost, {:?}",
             database.engine(),
             WRITERS * EACH,

@@ -132,7 +132,7 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
                 holes += there.iter().enumerate().filter(|(place, number)| place != *number).count();
                 (kept, before, open) = (kept + there.len(), before + answered, open + sent - answered);
             }
-            ringnity_store::tell!(
+            ringnity_store::print_always!(
                 "{}: backup {number}: {kept} contacts; answered before it began {before}, under way {open}; lost {lost}, \
                  holes {holes}, from later {later}",
                 desk.engine()
@@ -157,7 +157,7 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
             assert_eq!(sound.json()["ok"], true);
         }
         let total: usize = ledger.iter().map(Vec::len).sum();
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: {WRITERS} writers, {total} writes answered, {BACKUPS} backups meanwhile",
             desk.engine()
         );
@@ -196,7 +196,7 @@ fn r7_a_backup_or_restore_that_is_killed_leaves_all_or_nothing() {
             assert_eq!(desk.run(&["doctor"]).code, Some(0));
         }
         assert!(whole > 0 && replaced > 0, "the last ones had all the time they wanted");
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: of 12 backups and 12 restores {killed} were killed; {whole} backups were there, all whole; after {replaced} \
                    restores the backup was there, else what had been",
             desk.engine()
@@ -265,7 +265,7 @@ fn a_backup_touches_no_file_that_somebody_else_may_have_put_in_its_way() {
 #[test]
 fn a_backup_of_an_older_version_is_migrated_and_one_of_a_newer_is_refused() {
     for engine in engines() {
-        let old = TestDatabase::of_the_first_version(engine, "00");
+        let old = TestDatabase::with_first_schema(engine, "00");
         let desk = Desk::on(TestDatabase::empty(engine));
         let file = desk.folder().join("old");
         copy_as_is(&old, &file);

@@ -37,7 +37,7 @@ fn a_database_in_use_is_well() {
 #[test]
 fn migrations_that_are_pending_are_told_and_who_applies_them() {
     for engine in engines() {
-        let desk = Desk::on(TestDatabase::of_the_first_version(engine, "a hash"));
+        let desk = Desk::on(TestDatabase::with_first_schema(engine, "a hash"));
         let pending = desk.run(&["migrate", "--check", "--json"]).json()["pending"].clone();
         let pending = pending.as_array().expect("names").iter().filter_map(Value::as_str);
         let pending: Vec<&str> = pending.collect();

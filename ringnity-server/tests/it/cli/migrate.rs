@@ -10,7 +10,7 @@ fn r6_an_old_database_upgrades_and_keeps_what_it_holds() {
     for by_hand in [true, false] {
         for engine in engines() {
             let secret = "rn_sk_live_of-the-first-version";
-            let desk = Desk::on(TestDatabase::of_the_first_version(engine, &secrets::hash(secret)));
+            let desk = Desk::on(TestDatabase::with_first_schema(engine, &secrets::hash(secret)));
             let pending = desk.run(&["migrate", "--check", "--json"]);
             assert_eq!(pending.code, Some(1));
             let count = pending.json()["pending"].as_array().map_or(0, Vec::len);

@@ -4,9 +4,8 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use ringnity_store::plans::{PlanFeature, plan_catalog, plan_feature_put};
-use ringnity_store::platform::platform_admin_list;
-use ringnity_store::tenants::tenant_by_slug;
+use ringnity_store::identity::platform_admin_list;
+use ringnity_store::tenants::{PlanFeature, plan_catalog, plan_feature_put, tenant_by_slug};
 use ringnity_store::testing::TestDatabase;
 use ringnity_store::{Conn, Engine, Store, StoreConfig, StoreError};
 use serde_json::{Value, json};
@@ -110,13 +109,13 @@ fn what_root_makes_for_a_database_belongs_to_whom_the_database_or_its_folder_bel
     /// Nobody has to have this number.
     const SERVICE: Option<u32> = Some(64_321);
     let desk = Desk::on(TestDatabase::empty(Engine::Sqlite));
-    let folder_of = |desk: &Desk| {
+    let parent_folder = |desk: &Desk| {
         let database = desk.database().config().sqlite_path().expect("a file");
         database.parent().expect("a folder").to_owned()
     };
-    let folder = folder_of(&desk);
+    let folder = parent_folder(&desk);
     if std::fs::metadata(&folder).expect("the folder").uid() != 0 {
-        ringnity_store::tell!("skipped: only root can give files away");
+        ringnity_store::print_always!("skipped: only root can give files away");
         return;
     }
     // The names of the files, all of which are the service's.
@@ -144,9 +143,9 @@ fn what_root_makes_for_a_database_belongs_to_whom_the_database_or_its_folder_bel
     assert_eq!(names(&folder), ["test.db", kept, "test.db.lock"]);
     // And in a place of its own.
     let elsewhere = Desk::on(TestDatabase::empty(Engine::Sqlite));
-    chown(folder_of(&elsewhere), SERVICE, SERVICE).expect("its new owner");
+    chown(parent_folder(&elsewhere), SERVICE, SERVICE).expect("its new owner");
     elsewhere.run(&["restore", &desk.folder().join("b").to_string_lossy()]).ok();
-    assert_eq!(names(&folder_of(&elsewhere)), ["test.db", "test.db.lock"]);
+    assert_eq!(names(&parent_folder(&elsewhere)), ["test.db", "test.db.lock"]);
     // A backup is its maker's.
     assert_eq!(std::fs::metadata(desk.folder().join("b")).expect("the backup").uid(), 0);
 }

@@ -26,7 +26,7 @@ fn while_others_search_a_search_waits_and_everything_else_is_answered() {
                     let _ = gate.lock().expect("a gate").recv_timeout(Duration::from_secs(30));
                     Ok::<_, StoreError>(())
                 };
-                tokio::spawn(async move { app.store.read_patiently(wait).await })
+                tokio::spawn(async move { app.store.read_slow(wait).await })
             })
             .collect();
         until("all are under way", async || inside.load(Ordering::SeqCst) == most).await;

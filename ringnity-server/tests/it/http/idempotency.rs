@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use reqwest::StatusCode;
-use ringnity_store::agents::{self, NewAgent};
+use ringnity_store::identity::{self, NewAgent};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -107,7 +107,7 @@ fn what_was_refused_may_be_tried_again() {
             role: "agent".into(),
             department_id: None,
         };
-        store.write(move |c| agents::agent_insert(c, &tenant, &new, now)).await.expect("an agent");
+        store.write(move |c| identity::agent_insert(c, &tenant, &new, now)).await.expect("an agent");
         store.close().await;
         let made = token("agent.late").await.status(StatusCode::CREATED);
         assert_eq!(token("agent.late").await.status(StatusCode::CREATED).text, made.text);

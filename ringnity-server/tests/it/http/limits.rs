@@ -11,7 +11,7 @@ use ringnity_server::app::{App, Kind};
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_server::secrets::password::Places;
-use ringnity_store::plans::{self, PlanQuota};
+use ringnity_store::tenants::{self, PlanQuota};
 use ringnity_store::{StoreError, TenantId};
 use serde_json::json;
 
@@ -120,7 +120,7 @@ fn the_plan_decides() {
             let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
             store
                 .write(move |c| {
-                    let plan = plans::plan_of_tenant(c, &tenant)?.expect("a plan");
+                    let plan = tenants::plan_of_tenant(c, &tenant)?.expect("a plan");
                     let quota = PlanQuota {
                         plan_id: plan.id,
                         quota_key: "api_requests_per_minute".into(),
@@ -129,7 +129,7 @@ fn the_plan_decides() {
                         reset_period: None,
                         config: "{}".into(),
                     };
-                    plans::plan_quota_put(c, &quota)?;
+                    tenants::plan_quota_put(c, &quota)?;
                     Ok::<_, StoreError>(())
                 })
                 .await
@@ -150,7 +150,7 @@ fn every_plan_of_a_new_installation_has_its_rate() {
     let plan = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
     on_each_engine_with(plan, async |server| {
         let store = server.store().await;
-        let catalog = store.read(plans::plan_catalog).await.expect("the plans");
+        let catalog = store.read(tenants::plan_catalog).await.expect("the plans");
         store.close().await;
         let slugs = catalog.plans.iter().map(|plan| plan.slug.as_str());
         let slugs: Vec<&str> = slugs.filter(|slug| !slug.starts_with("demo")).collect();

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use futures_util::{StreamExt as _, stream};
 use ringnity_server::config::{RateLimit, ServeConfig};
-use ringnity_store::{TenantId, owners};
+use ringnity_store::{TenantId, identity};
 use serde_json::{Value, json};
 
 use crate::support::fake_google::{CLIENT_ID, FakeGoogle, Key, signing_input, with_secret};
@@ -297,8 +297,8 @@ fn an_owner_who_is_switched_off_is_not_let_in_by_google_either() {
         let switch = async |on: bool| {
             let (tenant, now) = (tenant.clone(), server.clock.now());
             let done = store.write(move |c| {
-                let owner = &owners::owner_list(c, &tenant)?[0];
-                owners::owner_set_active(c, &tenant, &owner.id, on, now)
+                let owner = &identity::owner_list(c, &tenant)?[0];
+                identity::owner_set_active(c, &tenant, &owner.id, on, now)
             });
             assert!(done.await.expect("writes"));
         };

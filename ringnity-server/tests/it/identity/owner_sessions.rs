@@ -1,7 +1,7 @@
 //! Owners' sessions: refreshed by body and by cookie, ended.
 
 use chrono::Duration;
-use ringnity_store::{TenantId, owners};
+use ringnity_store::{TenantId, identity};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
@@ -186,8 +186,8 @@ fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up()
         let switch_owner = async |on: bool| {
             let (tenant, now) = (tenant.clone(), server.clock.now());
             let done = store.write(move |c| {
-                let owner = &owners::owner_list(c, &tenant)?[0];
-                owners::owner_set_active(c, &tenant, &owner.id, on, now)
+                let owner = &identity::owner_list(c, &tenant)?[0];
+                identity::owner_set_active(c, &tenant, &owner.id, on, now)
             });
             assert!(done.await.expect("writes"));
         };

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use ringnity_server::config::RateLimit;
-use ringnity_store::platform;
+use ringnity_store::identity;
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, on_each_engine, on_each_engine_with};
@@ -128,7 +128,7 @@ fn an_administrator_who_is_switched_off_is_out_from_the_next_request_on() {
         let id = session["adminId"].as_str().expect("id").to_owned().into();
         let now = server.clock.now();
         let store = server.store().await;
-        store.write(move |c| platform::platform_admin_set_active(c, &id, false, now)).await.expect("writes");
+        store.write(move |c| identity::platform_admin_set_active(c, &id, false, now)).await.expect("writes");
         server.get(GUARDED).bearer(token).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server.post(REFRESH).json(&refresh(&session)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
         let admin = &server.demo.platform_admin;

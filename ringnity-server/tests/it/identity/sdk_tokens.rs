@@ -4,9 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
-use ringnity_store::agents::{self, AgentChanges};
-use ringnity_store::credentials::{self, ServerCredentialChanges};
-use ringnity_store::{AgentId, StoreError, TenantId, sessions, visitors};
+use ringnity_store::identity::{self, AgentChanges};
+use ringnity_store::tenants::{self, ServerCredentialChanges};
+use ringnity_store::{AgentId, StoreError, TenantId, visitors};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -38,7 +38,7 @@ async fn change_agent(server: &TestServer, changes: AgentChanges) {
     let now = server.clock.now();
     let store = server.store().await;
     let changed = store
-        .write(move |c| agents::agent_update(c, &tenant, &id, &changes, now))
+        .write(move |c| identity::agent_update(c, &tenant, &id, &changes, now))
         .await
         .expect("changes the agent");
     assert!(changed.is_some());
@@ -98,7 +98,7 @@ fn a_token_says_whose_it_is_and_what_it_opens_and_nothing_else() {
             .await;
         let (mine, agent) = (tenant(&server), id.clone());
         let store = server.store().await;
-        let found = store.read(move |c| agents::agent_get(c, &mine, &agent)).await.expect("reads");
+        let found = store.read(move |c| identity::agent_get(c, &mine, &agent)).await.expect("reads");
         let department = found.expect("the agent").department_id.expect("a department");
         let read = ["agent:profile:read", "agent:presence:write"];
         let reports = ["admin:reports:read"];
@@ -160,10 +160,10 @@ fn a_department_that_is_named_must_be_the_agents() {
             let store = server.store().await;
             let found = store
                 .write(move |c| {
-                    let sales = agents::department_insert(c, &mine, "Sales", now)?;
-                    let support = agents::department_list(c, &mine)?;
+                    let sales = identity::department_insert(c, &mine, "Sales", now)?;
+                    let support = identity::department_list(c, &mine)?;
                     let support = support.into_iter().find(|found| found.id != sales.id);
-                    let theirs = agents::department_list(c, &TenantId::from(other.as_str()))?;
+                    let theirs = identity::department_list(c, &TenantId::from(other.as_str()))?;
                     Ok::<_, StoreError>((
                         [support.map(|found| found.id), Some(sales.id)],
                         theirs[0].id.clone(),
@@ -354,10 +354,10 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
         let hash = ringnity_server::secrets::hash(&key);
         let ended = store
             .write(move |c| {
-                let key = credentials::server_credential_by_secret_hash(c, &hash)?.expect("the key");
+                let key = tenants::server_credential_by_secret_hash(c, &hash)?.expect("the key");
                 let changes = ServerCredentialChanges { is_active: Some(false), ..Default::default() };
-                credentials::server_credential_update(c, &tenant, &key.id, &changes, now)?;
-                sessions::session_revoke_by_credential(c, &tenant, key.id.as_str(), now)
+                tenants::server_credential_update(c, &tenant, &key.id, &changes, now)?;
+                identity::session_revoke_by_credential(c, &tenant, key.id.as_str(), now)
             })
             .await
             .expect("ends them");

@@ -2,8 +2,8 @@
 
 use chrono::Duration;
 use ringnity_server::config::RateLimit;
-use ringnity_store::agents::{self, AgentChanges};
-use ringnity_store::{AgentId, TenantId, owners};
+use ringnity_store::identity::{self, AgentChanges};
+use ringnity_store::{AgentId, TenantId};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
@@ -38,7 +38,7 @@ async fn change(server: &TestServer, agent: &str, changes: AgentChanges) {
     let (tenant, id) = (TenantId::from(server.demo.first.tenant.client_id.as_str()), AgentId::from(agent));
     let now = server.clock.now();
     let store = server.store().await;
-    let changed = store.write(move |c| agents::agent_update(c, &tenant, &id, &changes, now)).await;
+    let changed = store.write(move |c| identity::agent_update(c, &tenant, &id, &changes, now)).await;
     assert!(changed.expect("writes").is_some());
     store.close().await;
 }
@@ -341,8 +341,8 @@ fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
         let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
         let (store, now) = (server.store().await, server.clock.now());
         let done = store.write(move |c| {
-            let owner = &owners::owner_list(c, &tenant)?[0];
-            owners::owner_set_active(c, &tenant, &owner.id, false, now)
+            let owner = &identity::owner_list(c, &tenant)?[0];
+            identity::owner_set_active(c, &tenant, &owner.id, false, now)
         });
         assert!(done.await.expect("writes"));
         store.close().await;

@@ -6,11 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use ringnity_server::secrets::hash;
 use ringnity_server::secrets::tokens::LONGEST_TOKEN_LIFE;
+use ringnity_store::identity::{self, NewSession, NewSigningKey};
 use ringnity_store::jobs::job_get;
-use ringnity_store::sessions::{self, NewSession};
-use ringnity_store::signing_keys::{self, NewSigningKey};
 use ringnity_store::visitors::{self, VisitorProfile};
-use ringnity_store::{Conn, Store, StoreError, StoreResult, entry_tokens, idempotency, owners, rates};
+use ringnity_store::{Conn, Store, StoreError, StoreResult, idempotency, rate_limits};
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, on_each_engine};
@@ -19,11 +18,11 @@ type Delete = fn(&mut Conn, DateTime<Utc>, i64) -> StoreResult<usize>;
 
 /// The kinds of rows that end, with the jobs that forget them.
 const KINDS: [(&str, Delete); 5] = [
-    ("expire-idempotency-keys", idempotency::idempotency_expire),
-    ("expire-rate-buckets", rates::rate_expire),
-    ("expire-sign-in-places", rates::sign_in_place_expire),
-    ("expire-entry-tokens", entry_tokens::entry_token_expire),
-    ("expire-sessions", sessions::session_expire),
+    ("expire-idempotency-keys", idempotency::idempotency_delete_expired),
+    ("expire-rate-buckets", rate_limits::rate_bucket_delete_full),
+    ("expire-sign-in-places", identity::sign_in_address_delete_expired),
+    ("expire-entry-tokens", identity::entry_token_delete_expired),
+    ("expire-sessions", identity::session_delete_expired),
 ];
 
 /// How many rows end at that time or before: those that would go if one deleted them, which is taken back.
@@ -68,11 +67,11 @@ async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateT
     let (tenant, now) = (server.tenant_id(), server.clock.now());
     store
         .write(move |c| {
-            let owner = owners::owner_list(c, &tenant)?.remove(0).id;
+            let owner = identity::owner_list(c, &tenant)?.remove(0).id;
             idempotency::idempotency_claim(c, word, "h", None, end, now)?;
             // The one token of a bucket, which is back by then.
-            rates::rate_take(c, word, rates::Rate::new(1, end - now), 1, now)?;
-            rates::sign_in_place_put(c, word, end)?;
+            rate_limits::rate_bucket_take(c, word, rate_limits::Gcra::new(1, end - now), 1, now)?;
+            identity::sign_in_address_put(c, word, end)?;
             let new = NewSession {
                 subject_kind: "owner",
                 subject_id: owner.as_str(),
@@ -80,15 +79,15 @@ async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateT
                 refresh_hash: Some(word),
                 expires_at: end,
             };
-            let family = sessions::session_insert(c, Some(&tenant), &new, now)?;
+            let family = identity::session_insert(c, Some(&tenant), &new, now)?;
             let profile = VisitorProfile { metadata: "{}".into(), ..VisitorProfile::default() };
             visitors::visitor_context_insert(c, &tenant, &family.id, &profile)?;
             // Of a session that outlives it.
             let hash = format!("lasting {word}");
             let expires_at = end + TimeDelta::days(900);
             let lasting = NewSession { refresh_hash: Some(&hash), expires_at, ..new };
-            let session = sessions::session_insert(c, Some(&tenant), &lasting, now)?;
-            entry_tokens::entry_token_insert(c, &tenant, &owner, &session.id, word, end, now)?;
+            let session = identity::session_insert(c, Some(&tenant), &lasting, now)?;
+            identity::entry_token_insert(c, &tenant, &owner, &session.id, word, end, now)?;
             Ok::<_, StoreError>(())
         })
         .await
@@ -122,10 +121,10 @@ fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
 
         pass(&server, &store, TimeDelta::minutes(11)).await;
         let left = count(soon).await;
-        ringnity_store::tell!("{}: rows that ended {kept:?}, left {left:?}", store.engine());
+        ringnity_store::print_always!("{}: rows that ended {kept:?}, left {left:?}", store.engine());
         assert_eq!(left, [0; 5]);
         assert!(count(late).await.iter().all(|count| *count > 0), "what has not ended stays");
-        let lasting = store.read(|c| sessions::session_by_token(c, "lasting soon")).await.expect("read");
+        let lasting = store.read(|c| identity::session_by_token(c, "lasting soon")).await.expect("read");
         assert!(lasting.is_some());
         pass(&server, &store, TimeDelta::hours(21)).await;
         assert_eq!(count(late).await, [0; 5]);
@@ -170,7 +169,7 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
         pass(&server, &store, TimeDelta::days(31)).await;
         let now = server.clock.now();
         let ended =
-            store.read(move |c| visitors::visitor_list_ended(c, now, None, 500)).await.expect("a look");
+            store.read(move |c| visitors::visitor_list_expired(c, now, None, 500)).await.expect("a look");
         assert_eq!(ended.found, []);
     });
 }
@@ -195,19 +194,19 @@ fn more_rows_than_one_transaction_takes_all_go() {
                     refresh_hash: Some("t0"),
                     expires_at: end,
                 };
-                let family = sessions::session_insert(c, Some(&tenant), &new, now)?;
+                let family = identity::session_insert(c, Some(&tenant), &new, now)?;
                 for n in 0..700 {
-                    sessions::session_rotate(c, &format!("t{n}"), &format!("t{}", n + 1), end, now)?;
+                    identity::session_rotate(c, &format!("t{n}"), &format!("t{}", n + 1), end, now)?;
                 }
                 Ok::<_, StoreError>(family)
             })
             .await
             .expect("rows");
-        assert!(ending(&store, idempotency::idempotency_expire, end).await >= 1100);
-        assert!(ending(&store, sessions::session_expire, end).await >= 702);
+        assert!(ending(&store, idempotency::idempotency_delete_expired, end).await >= 1100);
+        assert!(ending(&store, identity::session_delete_expired, end).await >= 702);
         pass(&server, &store, TimeDelta::hours(2)).await;
-        assert_eq!(ending(&store, idempotency::idempotency_expire, end).await, 0);
-        assert_eq!(ending(&store, sessions::session_expire, end).await, 0);
+        assert_eq!(ending(&store, idempotency::idempotency_delete_expired, end).await, 0);
+        assert_eq!(ending(&store, identity::session_delete_expired, end).await, 0);
     });
 }
 
@@ -224,13 +223,13 @@ fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs
         let (one, two) = (key("one"), key("two"));
         let active = store
             .write(move |c| {
-                signing_keys::signing_key_ensure(c, "trial", &one, now)?;
-                signing_keys::signing_key_rotate(c, "trial", &two, now)
+                identity::signing_key_ensure(c, "trial", &one, now)?;
+                identity::signing_key_rotate(c, "trial", &two, now)
             })
             .await
             .expect("keys");
         let kept = async || {
-            let keys = store.read(|c| signing_keys::signing_key_list(c, "trial")).await.expect("keys");
+            let keys = store.read(|c| identity::signing_key_list(c, "trial")).await.expect("keys");
             keys.into_iter().map(|key| key.kid).collect::<Vec<_>>()
         };
         pass(&server, &store, LONGEST_TOKEN_LIFE + TimeDelta::days(7) - TimeDelta::minutes(1)).await;
@@ -265,7 +264,7 @@ fn brings(token: &str) -> Value {
 
 async fn is_known(store: &Store, token: &str) -> bool {
     let hash = hash(token);
-    store.read(move |c| sessions::session_by_token(c, &hash)).await.expect("read").is_some()
+    store.read(move |c| identity::session_by_token(c, &hash)).await.expect("read").is_some()
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn an_extension_that_nobody_answers_keeps_no_job_beyond_its_lease() {
         let store = server.store().await;
         begun(server, &trial).await;
         // Somebody is in the way of every writer.
-        let gate = (store.engine() == Engine::Postgres).then(|| server.database().hold_gate());
+        let gate = (store.engine() == Engine::Postgres).then(|| server.database().hold_writer_lock());
         let (release, held) = std::sync::mpsc::channel::<()>();
         let held = Mutex::new(held);
         let in_the_way = gate.is_none().then(|| {

@@ -146,7 +146,7 @@ fn r5_two_nodes_never_run_one_job_at_the_same_time() {
             }
             let doubled = times.values().filter(|times| **times > 1).count();
             let by = |node| first.diary.read().iter().filter(|(by, _)| *by == node).count();
-            ringnity_store::tell!(
+            ringnity_store::print_always!(
                 "{engine}: jobs done {}, doubled {doubled}; by nodes {} and {}",
                 times.len(),
                 by(1),
@@ -342,7 +342,7 @@ fn an_outbox_job_tells_every_event_and_its_effect_happens_once_also_after_failur
             let all = server.events();
             let counted = all.iter().filter(|event| event["name"] == COUNTED.as_str()).count();
             assert_eq!(counted, 5, "once each");
-            ringnity_store::tell!(
+            ringnity_store::print_always!(
                 "{engine}: events {}, told {}",
                 all.len(),
                 teller.told.lock().expect("a list").len()

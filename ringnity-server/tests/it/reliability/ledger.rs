@@ -44,7 +44,7 @@ impl Verdict {
     /// Says what was done, and insists that nothing is lost or doubled.
     #[track_caller]
     pub fn tell(&self, what: &str, begun: Instant) {
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{what}: {} writes answered, lost: {}, doubled: {} ({} requests cut off and sent again, {} of them had been carried out; {:.0?})",
             self.answered,
             self.lost,

@@ -100,7 +100,7 @@ fn r3_of_a_hundred_who_trade_one_refresh_token_at_once_one_wins_and_the_session_
             // One of them was a thief, so nobody goes on.
             let next = json!({ "refreshToken": good[0]["data"]["refreshToken"] });
             assert_eq!(clients.send(1, refresh, &next).await.0, 401, "{refresh}");
-            ringnity_store::tell!(
+            ringnity_store::print_always!(
                 "{}: {} nodes, {refresh}: 100 tries, {} won",
                 place.database.engine(),
                 clients.bases.len(),
@@ -133,7 +133,7 @@ fn r3_of_a_hundred_who_redeem_one_entry_token_at_once_one_enters() {
         // Who lost has learnt nothing and harmed nobody: the session of the one who won goes on.
         let next = json!({ "refreshToken": good[0]["data"]["refreshToken"] });
         assert_eq!(clients.send(1, "/api/auth/workspace-refresh", &next).await.0, 200);
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: {} nodes: 100 tries, 1 entered",
             place.database.engine(),
             clients.bases.len()
@@ -219,7 +219,7 @@ fn r3_a_request_that_is_repeated_after_a_crash_takes_effect_once() {
             assert_eq!(found.len(), 1, "{name}: {found:?}");
             assert_eq!(found[0]["secret_hash"], hash.as_str(), "{name}");
         }
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: {ROUNDS} kills, {answered} requests answered before and {unanswered} not, all repeated twice, doubled: 0",
             place.database.engine()
         );

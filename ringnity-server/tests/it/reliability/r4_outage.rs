@@ -124,7 +124,7 @@ fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
         let (mut node, demo) = place.node().rate_limit(LIMIT).seed();
         let first = Asker::new(&node, &demo.first.server_api_key);
         assert_eq!(first.contact("before").await, 200);
-        let gate = place.database.hold_gate();
+        let gate = place.database.hold_writer_lock();
         let asked = Instant::now();
         // A key whose use is to be noted, and more requests than this node may count before it asks the others.
         let unused = Asker::new(&node, &demo.other_tenant.members.server_api_key);
@@ -140,7 +140,7 @@ fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
         assert!(node.says(UNNOTED), "nobody noted that a key was used: {}", node.log());
         drop(gate);
         assert_eq!(first.contact("after").await, 200, "{}", node.log());
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "PostgreSQL: 80 reads in {took:.1?} while another node had the gate for itself"
         );
     });
@@ -154,11 +154,11 @@ fn r4_connections_that_are_cut_under_load_lose_nothing_and_do_nothing_twice() {
         let load = Load::start(&demo, vec![node.base.clone()], 16);
         for _ in 0..10 {
             load.more(20).await;
-            place.database.cut();
+            place.database.drop_connections();
         }
         load.more(50).await;
         let verdict = load.finish(|| place.database.dump()).await;
-        ringnity_store::tell!("answers of 503: {}", verdict.unavailable);
+        ringnity_store::print_always!("answers of 503: {}", verdict.unavailable);
         verdict.tell("PostgreSQL: every connection cut 10 times", begun);
         assert_eq!((verdict.cut, verdict.refused), (0, 0), "{verdict:?}");
     });
@@ -215,7 +215,7 @@ fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
         assert_eq!(asker.contact("room").await, 200, "{}", node.log());
         kept.push("room".into());
         assert_eq!(total().await, Some(kept.len() as u64));
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "SQLite: {} writes answered, then a full disk, then one more; lost: 0",
             kept.len() - 1
         );
@@ -290,7 +290,7 @@ fn r4_an_sqlite_file_that_goes_away_is_503_until_it_is_back() {
         there.sort();
         kept.sort();
         assert_eq!(there, kept);
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "SQLite: moved away alone, with its folder, and replaced; back each time, lost: 0"
         );
     });

@@ -207,7 +207,7 @@ fn s2_1_secrets_are_told_once_and_stand_in_no_table_and_in_no_log_line() {
             let row = rows.iter().find(|(_, row)| row.contains(part));
             assert_eq!(row, None, "{secret} is stored");
         }
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: {} secrets ({}) in none of {} rows and {} log lines",
             place.database.engine(),
             secrets.len(),

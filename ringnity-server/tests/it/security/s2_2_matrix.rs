@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use ringnity_api::runtime::Source;
 use ringnity_api::{OPERATIONS, Operation};
-use ringnity_store::{SessionFamilyId, StoreError, sessions};
+use ringnity_store::{SessionFamilyId, StoreError, identity};
 use serde_json::{Value, json};
 
 use super::operations::{client, code, kind, powers, request, scopes, send, with};
@@ -196,7 +196,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
         store
             .write(move |c| {
                 for id in &ids {
-                    sessions::session_revoke(c, &SessionFamilyId::from(id.as_str()), "a test", now)?;
+                    identity::session_revoke(c, &SessionFamilyId::from(id.as_str()), "a test", now)?;
                 }
                 Ok::<_, StoreError>(())
             })
@@ -206,7 +206,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
         let mut gone: Vec<_> = fresh.into_iter().collect();
         gone.push(("server", key));
         let gone = try_all(&server, &ended(gone, "was ended")).await;
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{live} pairs of operation and credential, {late} with expired and {gone} with revoked ones"
         );
         assert!(live > 5000 && late > 500 && gone > 500);

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder};
 use ringnity_api::runtime::{Place, Source};
 use ringnity_api::{OPERATIONS, Operation};
 use ringnity_store::TenantId;
-use ringnity_store::agents::{self, AgentChanges, NewAgent};
+use ringnity_store::identity::{self, AgentChanges, NewAgent};
 use serde_json::{Map, Value, json};
 
 use super::operations::{
@@ -83,12 +83,12 @@ async fn furnish_staff(server: &TestServer) {
     let tenant = TenantId::from(server.demo.other_tenant.identity.client_id.as_str());
     let (store, now) = (server.store().await, server.clock.now());
     let made = store.write(move |c| {
-        for agent in agents::agent_list(c, &tenant)? {
+        for agent in identity::agent_list(c, &tenant)? {
             let changes =
                 AgentChanges { name: Some(format!("{MARK} {}", agent.id)), ..AgentChanges::default() };
-            agents::agent_update(c, &tenant, &agent.id, &changes, now)?;
+            identity::agent_update(c, &tenant, &agent.id, &changes, now)?;
         }
-        let department = agents::department_insert(c, &tenant, MARK, now)?;
+        let department = identity::department_insert(c, &tenant, MARK, now)?;
         let new = NewAgent {
             username: "theirs.one".into(),
             password_hash: None,
@@ -97,7 +97,7 @@ async fn furnish_staff(server: &TestServer) {
             role: "admin".into(),
             department_id: Some(department.id),
         };
-        agents::agent_insert(c, &tenant, &new, now)
+        identity::agent_insert(c, &tenant, &new, now)
     });
     made.await.expect("their staff");
     store.close().await;
@@ -239,7 +239,7 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
         }
         let other = rows_of(&server, &server.demo.other_tenant.identity.client_id);
         assert_eq!(other, theirs, "the other tenant's rows");
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "another tenant's {} ids: {paths} times in paths, {queries} in queries, {bodies} in bodies; {} members name things",
             ids.len(),
             found.len()
@@ -396,7 +396,7 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
             }
         }
         assert_eq!(rows_of(&server, &other), theirs, "the other tenant's rows");
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{tried} operations and credentials with {} claims each",
             claims.as_object().map_or(0, Map::len)
         );
@@ -433,7 +433,9 @@ fn s2_3_a_credential_counts_more_than_the_tenant_that_a_request_names() {
             }
         }
         assert_eq!(rows_of(&server, &other.client_id), theirs, "the other tenant's rows");
-        ringnity_store::tell!("{tried} operations with credentials, and another tenant named beside them");
+        ringnity_store::print_always!(
+            "{tried} operations with credentials, and another tenant named beside them"
+        );
         assert!(tried > 20);
     });
 }

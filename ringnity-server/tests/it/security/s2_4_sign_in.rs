@@ -63,7 +63,7 @@ fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
                     break;
                 }
             }
-            ringnity_store::tell!(
+            ringnity_store::print_always!(
                 "{}: {path}: an unknown account takes {ratio:.2} of a known one",
                 place.database.engine()
             );
@@ -99,7 +99,7 @@ fn s2_4_many_who_guess_at_once_take_no_more_memory_than_there_are_processors_for
             assert!([401, 503].contains(status), "{status}: {text}");
         }
         let grown = most_memory(node.id()) - before;
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{}: {guesses} guesses at once took {grown} MiB and {took:.1?}; {late} of them had no turn",
             place.database.engine()
         );

@@ -12,9 +12,9 @@ use ringnity_server::app::identity::provisioning::NewPassword;
 use ringnity_server::app::identity::workspace::login_workspace;
 use ringnity_server::app::tenants::TenantHints;
 use ringnity_server::secrets::password::Places;
-use ringnity_store::agents::{self, AgentChanges};
+use ringnity_store::identity::{self, AgentChanges};
 use ringnity_store::tenants::{self, TenantChanges};
-use ringnity_store::{AgentId, Engine, owners};
+use ringnity_store::{AgentId, Engine};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -167,14 +167,14 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
         let before = nodes.opens("agent", &tokens[0]).await;
         let (of, id) = (tenant.clone(), AgentId::from(staff.agent_id.as_str()));
         let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
-        store.write(move |c| agents::agent_update(c, &of, &id, &off, now)).await.expect("switches off");
+        store.write(move |c| identity::agent_update(c, &of, &id, &off, now)).await.expect("switches off");
         over("an agent who is switched off", before, nodes.opens("agent", &tokens[0]).await);
 
         let before = nodes.opens("owner", &owner).await;
         let of = tenant.clone();
         let switched = store.write(move |c| {
-            let owner = &owners::owner_list(c, &of)?[0];
-            owners::owner_set_active(c, &of, &owner.id, false, now)
+            let owner = &identity::owner_list(c, &of)?[0];
+            identity::owner_set_active(c, &of, &owner.id, false, now)
         });
         assert!(switched.await.expect("switches off"));
         over("an owner who is switched off", before, nodes.opens("owner", &owner).await);
@@ -190,7 +190,7 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
             over(kind, before, nodes.opens(kind, token).await);
         }
         store.close().await;
-        ringnity_store::tell!("{}: {ended} kinds of ending", server.database().engine());
+        ringnity_store::print_always!("{}: {ended} kinds of ending", server.database().engine());
         if let Some(second) = second {
             second.stop().await.expect("stops");
         }

@@ -183,7 +183,7 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
             .buffer_unordered(8)
             .collect::<Vec<()>>()
             .await;
-        ringnity_store::tell!(
+        ringnity_store::print_always!(
             "{count} bodies at {} operations, {words} with unknown words",
             operations.len()
         );
@@ -261,7 +261,7 @@ fn s4_2_a_path_a_query_and_headers_that_cannot_be_meant_are_no_defect_of_any_ope
             .buffer_unordered(8)
             .collect::<Vec<()>>()
             .await;
-        ringnity_store::tell!("{count} requests at {} operations", OPERATIONS.len());
+        ringnity_store::print_always!("{count} requests at {} operations", OPERATIONS.len());
     });
 }
 

@@ -16,7 +16,6 @@ use ringnity_server::jobs::{self, Job};
 use ringnity_server::secrets::tokens::Signer;
 use ringnity_server::serve::{self, Running};
 use ringnity_store::Store;
-use ringnity_store::plans;
 use ringnity_store::tenants::{self, TenantChanges};
 use ringnity_store::testing::{TestDatabase, engines};
 use serde_json::Value;
@@ -311,7 +310,7 @@ impl TestServer {
         self.store()
             .await
             .write(move |c| {
-                let plan = plans::plan_by_slug(c, slug)?.map(|plan| plan.id);
+                let plan = tenants::plan_by_slug(c, slug)?.map(|plan| plan.id);
                 let changes = TenantChanges { plan_id: plan, ..TenantChanges::default() };
                 tenants::tenant_update(c, &tenant, &changes, now)
             })
@@ -325,14 +324,14 @@ impl TestServer {
         self.store()
             .await
             .write(move |c| {
-                let Some(plan) = plans::plan_of_tenant(c, &tenant)? else { return Ok(()) };
-                let feature = plans::PlanFeature {
+                let Some(plan) = tenants::plan_of_tenant(c, &tenant)? else { return Ok(()) };
+                let feature = tenants::PlanFeature {
                     plan_id: plan.id,
                     feature_key: feature.to_owned(),
                     enabled,
                     config: "{}".to_owned(),
                 };
-                plans::plan_feature_put(c, &feature)
+                tenants::plan_feature_put(c, &feature)
             })
             .await
             .expect("another feature");
@@ -344,8 +343,8 @@ impl TestServer {
         self.store()
             .await
             .write(move |c| {
-                let Some(plan) = plans::plan_of_tenant(c, &tenant)? else { return Ok(()) };
-                let quota = plans::PlanQuota {
+                let Some(plan) = tenants::plan_of_tenant(c, &tenant)? else { return Ok(()) };
+                let quota = tenants::PlanQuota {
                     plan_id: plan.id,
                     quota_key: quota.to_owned(),
                     value_type: "number".to_owned(),
@@ -353,7 +352,7 @@ impl TestServer {
                     reset_period: None,
                     config: "{}".to_owned(),
                 };
-                plans::plan_quota_put(c, &quota)
+                tenants::plan_quota_put(c, &quota)
             })
             .await
             .expect("another quota");

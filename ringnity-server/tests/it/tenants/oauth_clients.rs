@@ -1,8 +1,8 @@
 //! Developer Settings: OAuth clients, from their registration to their deletion.
 
 use reqwest::StatusCode;
-use ringnity_store::oauth_clients;
-use ringnity_store::sessions::{self, NewSession};
+use ringnity_store::identity::{self, NewSession};
+use ringnity_store::login;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -29,7 +29,7 @@ async fn stored_hash(server: &TestServer, id: &str) -> Option<String> {
     let (tenant, id) = (server.tenant_id(), id.into());
     let store = server.store().await;
     store
-        .read(move |c| oauth_clients::oauth_client_get(c, &tenant, &id))
+        .read(move |c| login::oauth_client_get(c, &tenant, &id))
         .await
         .expect("reads")
         .expect("a client")
@@ -230,7 +230,7 @@ fn a_client_is_revoked_with_its_sessions_and_only_then_deleted() {
                     refresh_hash: None,
                     expires_at: end,
                 };
-                sessions::session_insert(c, Some(&tenant), &new, now)
+                identity::session_insert(c, Some(&tenant), &new, now)
             })
             .await
             .expect("a session");
@@ -242,7 +242,7 @@ fn a_client_is_revoked_with_its_sessions_and_only_then_deleted() {
         assert!(revoked.data()["oauthClient"]["revokedAt"].is_string());
         let session_id = session.id.clone();
         let ended =
-            server.store().await.read(move |c| sessions::session_get(c, &session_id)).await.expect("reads");
+            server.store().await.read(move |c| identity::session_get(c, &session_id)).await.expect("reads");
         assert!(!ended.expect("a session").is_live(now));
         server.clock.advance(chrono::Duration::seconds(1));
         let again = server.delete(&path).bearer(&token).send().await.ok();

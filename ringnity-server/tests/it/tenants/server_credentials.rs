@@ -1,7 +1,7 @@
 //! Developer Settings: Server API credentials, from their making to their end.
 
 use reqwest::StatusCode;
-use ringnity_store::sessions::{self, NewSession};
+use ringnity_store::identity::{self, NewSession};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -175,7 +175,7 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
                         refresh_hash: None,
                         expires_at: end,
                     };
-                    sessions::session_insert(c, Some(&tenant), &new, now)
+                    identity::session_insert(c, Some(&tenant), &new, now)
                 };
                 ids.iter().map(issue).collect::<Result<Vec<_>, _>>()
             })
@@ -186,7 +186,7 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
             let store = server.store().await;
             let read = store.read(move |c| {
                 let found =
-                    ids.iter().map(|id| sessions::session_get(c, id)).collect::<Result<Vec<_>, _>>()?;
+                    ids.iter().map(|id| identity::session_get(c, id)).collect::<Result<Vec<_>, _>>()?;
                 Ok::<_, ringnity_store::StoreError>(
                     found.into_iter().flatten().map(|one| one.is_live(now)).collect::<Vec<_>>(),
                 )

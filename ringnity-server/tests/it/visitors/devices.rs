@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 use ringnity_store::tenants::{self, TenantChanges};
-use ringnity_store::{PlanId, TenantId, devices};
+use ringnity_store::{PlanId, TenantId, visitors};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -118,7 +118,7 @@ fn a_token_that_is_off_is_forgotten() {
         let tenant = TenantId::from(made.data()["device"]["clientId"].as_str().expect("tenant"));
         let store = server.store().await;
         let rows = store
-            .read(move |c| devices::device_find(c, &tenant, "fcm", Some("d1"), None))
+            .read(move |c| visitors::device_find(c, &tenant, "fcm", Some("d1"), None))
             .await
             .expect("reads");
         store.close().await;
