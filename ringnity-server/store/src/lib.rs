@@ -1,10 +1,14 @@
-//! Persistence of ringnity-server: the only room that knows SQL.
+//! Persistence of ringnity-server on SQLite and PostgreSQL. All SQL of the project is in this crate.
 //!
-//! What lives here: the [`Store`] with its two doors [`Store::read`] and [`Store::write`], the migrations of both
-//! engines, the id types, and one module of queries for each resource. Functions are called `resource_verb`,
-//! take the connection first and, where a tenant owns the row, a [`TenantId`] second: there is none that could
-//! forget it. What may not live here: HTTP, the contract's types, rules of the business, a clock (queries take
-//! `now` where they need time), and network calls inside a transaction (write an [`events`] row instead).
+//! It contains [`Store`] with [`Store::read`] and [`Store::write`], the migrations of both engines, the id types, and
+//! rows and queries by area: [`identity`], [`tenants`], [`login`], [`contacts`], [`visitors`], and the [`events`],
+//! [`jobs`], [`idempotency`] and [`rate_limits`] that all areas share. [`maintenance`] is for operators.
+//!
+//! Queries are functions called `resource_verb`. They take the connection first and, where a tenant owns the row, a
+//! [`TenantId`] second. A query that finds nothing returns `None`, `false`, `0` or an empty list; it is never an error.
+//!
+//! This crate has no HTTP, none of the contract's types, no business rules and no clock (queries take `now` where they
+//! need the time). No network call is made inside a transaction: write an [`events`] row instead.
 //!
 //! ```no_run
 //! use ringnity_store::{Store, StoreConfig, StoreError, tenants};

@@ -1,5 +1,4 @@
-//! The connection that queries run on, whichever engine is behind it, and the watch kept over its statements.
-//! No queries here.
+//! [`Conn`], the connection of either engine that queries run on, and the recording of failed statements.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +19,7 @@ mod multi {
 
     use diesel::{PgConnection, SqliteConnection};
 
-    /// A connection to either engine, inside a transaction. Made by the store, handed to closures.
+    /// A connection to either engine, inside a transaction. The store passes it to closures.
     #[derive(diesel::MultiConnection)]
     pub enum Conn {
         Postgres(PgConnection),
@@ -28,8 +27,8 @@ mod multi {
     }
 }
 
-/// Runs one expression on the connection of the engine at hand, for what diesel offers on each engine but not on
-/// both together: `on_conflict`, multi-row inserts, `for_update().skip_locked()`.
+/// Evaluates an expression with the engine's own connection type, for what diesel supports on each engine but not on
+/// `MultiConnection`: `on_conflict`, multi-row inserts, `for_update().skip_locked()`.
 macro_rules! on_engine {
     ($conn:expr, $c:ident => $body:expr) => {
         match $conn {
@@ -40,32 +39,30 @@ macro_rules! on_engine {
 }
 pub(crate) use on_engine;
 
-/// What the first failed statement of a transaction means for the transaction.
+/// Kind of the first failed statement of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Nothing is wrong with the work; another transaction came in between. Run it again.
+    /// A conflict with a concurrent transaction. Retry.
     Serialization,
-    /// A unique index refused. Worth one more look at the database, for another transaction may just have
-    /// inserted what this one looked for.
+    /// A unique violation. Retry once: a concurrent transaction may have inserted the row after this one looked for it.
     Unique,
-    /// The connection is gone.
+    /// The connection died.
     ConnectionLost,
-    /// The work itself is wrong.
+    /// Any other error. Do not retry.
     Other,
 }
 
-/// Notes failed statements on a connection. It sees them whatever the closure makes of the error: turns it into
-/// its own kind, or swallows it.
+/// Records failed statements on a connection, even if the closure maps the error to its own type or ignores it.
 #[derive(Clone, Default)]
 pub(crate) struct ErrorRecorder(Arc<Mutex<Option<(Failure, String)>>>);
 
 impl ErrorRecorder {
-    /// Forgets the past: a transaction begins.
+    /// Clears the record at the start of a transaction.
     pub(crate) fn reset(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The failure seen since the last reset, with its words.
+    /// The failure since the last reset, with its message.
     pub(crate) fn failure(&self) -> Option<(Failure, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -73,7 +70,7 @@ impl ErrorRecorder {
     pub(crate) fn record(&self, error: &DieselError) {
         let failure = failure_of(error);
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A lost connection outranks what came before it; otherwise the first failure is the cause of the rest.
+        // A lost connection replaces earlier failures. Otherwise the first failure causes the rest.
         if first.is_none() || failure == Failure::ConnectionLost {
             *first = Some((failure, error.to_string()));
         }
@@ -105,7 +102,7 @@ pub(crate) fn failure_of(error: &DieselError) -> Failure {
     }
 }
 
-/// A connection with its watch.
+/// A connection and the recorder of its failed statements.
 pub(crate) struct InstrumentedConnection {
     pub(crate) conn: Conn,
     pub(crate) errors: ErrorRecorder,
@@ -133,7 +130,7 @@ impl InstrumentedConnection {
     }
 }
 
-/// The words of a panic.
+/// The message of a panic.
 pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
@@ -142,8 +139,13 @@ pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-/// What a closure gets to hear that swallowed the error of a statement and went on: PostgreSQL has given up the
-/// transaction by then and would "commit" nothing at all. The same on SQLite, so that tests there find it too.
+/// The error for a closure that ignored a failed statement and returned `Ok`. PostgreSQL has aborted the transaction by
+/// then, and its commit would do nothing. SQLite behaves the same here, so that tests on SQLite find the mistake.
 pub(crate) fn aborted_transaction(cause: &str) -> StoreError {
-    StoreError::Other(format!("a statement failed and the write went on, nothing was kept: {cause}").into())
+    StoreError::Other(
+        format!(
+            "the transaction was rolled back because the write went on after a failed statement: {cause}"
+        )
+        .into(),
+    )
 }

@@ -1,4 +1,4 @@
-//! The store and its two doors, [`Store::read`] and [`Store::write`]. No queries here.
+//! [`Store`], and everything between the queries and the two databases. No queries here.
 
 mod config;
 mod conn;
@@ -35,10 +35,10 @@ use self::{
     writer::Writer,
 };
 
-/// How long what is wanted soon waits for its turn.
+/// How long [`Store::try_write`] waits for a connection, and on SQLite for the commit.
 const TRY_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A database, open and migrated. Cheap to clone; all clones are one store.
+/// An open, migrated database. Cheap to clone; clones share one connection pool.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -47,9 +47,9 @@ pub struct Store {
 struct Inner {
     config: StoreConfig,
     pool: Pool,
-    /// Where the database is a file.
+    /// SQLite only.
     file: Option<OpenedFile>,
-    /// Only SQLite has a writer of its own.
+    /// SQLite only.
     writer: Option<Writer>,
 }
 
@@ -60,10 +60,10 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database, creating an SQLite file where there is none, and applies pending migrations.
+    /// Opens the database and applies pending migrations. Creates the SQLite file if there is none.
     ///
-    /// Safe when several nodes start at once. A database that a newer version of this program has migrated is
-    /// refused with [`StoreError::NewerSchema`].
+    /// Several nodes may do this at once. Returns [`StoreError::NewerSchema`] if a newer version of this program has
+    /// migrated the database.
     pub async fn open(config: &StoreConfig) -> Result<Store, StoreError> {
         let config = config.clone();
         let inner = run_blocking(move || open(config)).await?;
@@ -71,16 +71,17 @@ impl Store {
         Ok(Store { inner: Arc::new(inner) })
     }
 
-    /// Opens a database that is there and up to date, and changes nothing about it: for commands that work beside a
-    /// running server. One that is missing, or lacks migrations, is refused with
-    /// [`StoreError::Missing`] or [`StoreError::NotMigrated`].
+    /// Opens an existing, fully migrated database without changing it. For commands that run beside a server.
+    ///
+    /// Returns [`StoreError::Missing`] if there is no database, [`StoreError::NotMigrated`] if migrations are pending,
+    /// and [`StoreError::NewerSchema`] as [`Store::open`] does.
     pub async fn attach(config: &StoreConfig) -> Result<Store, StoreError> {
         let config = config.clone();
         let inner = run_blocking(move || attach(config)).await?;
         Ok(Store { inner: Arc::new(inner) })
     }
 
-    /// Opens the database like [`Store::open`], and tells which migrations that took.
+    /// Migrates the database like [`Store::open`]. Returns the names of the migrations it applied, oldest first.
     pub async fn migrate(config: &StoreConfig) -> Result<Vec<String>, StoreError> {
         let config = config.clone();
         run_blocking(move || match &config.location {
@@ -92,14 +93,15 @@ impl Store {
         .await
     }
 
-    /// Which engine is behind this store.
+    /// The engine that this store is on.
     pub fn engine(&self) -> Engine {
         self.inner.config.engine()
     }
 
-    /// Runs queries that only read, all on one snapshot of the database.
+    /// Runs read-only queries on one snapshot of the database. A write in the closure fails.
     ///
-    /// The closure may run a second time when a connection dies under it. A write in it fails.
+    /// The closure may run a second time if its connection dies. Returns [`StoreError::Busy`] if no connection is free
+    /// within [`StoreConfig::acquire_timeout`].
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -110,8 +112,9 @@ impl Store {
         self.read_with(permit, work).await
     }
 
-    /// The same for what may take long where there is much to read, such as a search: at most half of the connections
-    /// do such reads at one time, so that those who want something small, be it whose key this is, find one free.
+    /// Like [`Store::read`], for queries that may read many rows, such as a search.
+    ///
+    /// Slow reads may use at most half the pool, so short queries such as key lookups always find a connection.
     pub async fn read_slow<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -139,13 +142,14 @@ impl Store {
         .await
     }
 
-    /// Runs queries as one transaction that takes place as if no other did at the same time, and answers after
-    /// it is safe on disk. If the closure returns an error (or panics), nothing of it is kept.
+    /// Runs queries in one serializable transaction. Returns after the commit is durable. If the closure returns an
+    /// error or panics, the transaction is rolled back.
     ///
-    /// The closure may run several times, so it must have no effect but on its connection: no network calls (put
-    /// a row into [`events`](crate::events) instead), nothing sent or counted. A statement that fails dooms the
-    /// transaction: do not go on after it, return the error. Once begun it is carried through, also when the
-    /// caller stops waiting.
+    /// The closure may run several times, so its only effects must be on its connection: no network calls (write a row
+    /// to [`events`](crate::events) instead), no messages, no counters. A failed statement aborts the transaction, so
+    /// return its error. A write that has started is completed even if the caller drops the future.
+    ///
+    /// Returns [`StoreError::Busy`] if the queue, the pool or the database is overloaded.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -158,8 +162,8 @@ impl Store {
         self.write_postgres(work, None).await
     }
 
-    /// The same for what is better left undone than waited for: [`StoreError::Busy`] after a second or so. On SQLite
-    /// it may be done all the same, later.
+    /// Like [`Store::write`], but gives up with [`StoreError::Busy`] after about a second. On SQLite the write may still
+    /// take place later.
     pub async fn try_write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -168,7 +172,7 @@ impl Store {
     {
         if let Some(writer) = &self.inner.writer {
             let timed_out =
-                |_| Err(StoreError::Busy(format!("it was not written within {TRY_WRITE_TIMEOUT:?}")).into());
+                |_| Err(StoreError::Busy(format!("the write took longer than {TRY_WRITE_TIMEOUT:?}")).into());
             return tokio::time::timeout(TRY_WRITE_TIMEOUT, writer.write(work))
                 .await
                 .unwrap_or_else(timed_out);
@@ -191,7 +195,7 @@ impl Store {
         .await
     }
 
-    /// How busy this store is right now.
+    /// How busy the store is now.
     pub fn load(&self) -> Load {
         let connections = self.inner.config.connections;
         let available = self.inner.pool.available();
@@ -203,8 +207,8 @@ impl Store {
         }
     }
 
-    /// Finishes the writes that were taken, then closes every connection. Calls made afterwards are refused with
-    /// [`StoreError::Unavailable`]. A store that is merely dropped loses nothing either, but does not wait.
+    /// Completes queued writes, then closes every connection. Later calls return [`StoreError::Unavailable`]. Dropping
+    /// the last clone completes queued writes too, but does not wait for them.
     pub async fn close(&self) {
         if let Some(writer) = &self.inner.writer {
             writer.close().await;
@@ -213,6 +217,7 @@ impl Store {
     }
 }
 
+/// Runs blocking work off the async threads.
 pub(crate) async fn run_blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
 where
     T: Send + 'static,
@@ -253,9 +258,9 @@ fn attach(config: StoreConfig) -> Result<Inner, StoreError> {
     }
 }
 
-/// Makes ready what reads and writes a database that is migrated.
+/// Starts the pool, and on SQLite the writer, for a migrated database.
 fn connect(mut config: StoreConfig, open: Option<InstrumentedConnection>) -> Result<Inner, StoreError> {
-    // With one, whoever reads for long would keep everybody waiting.
+    // With a single connection, one slow read would block everything else.
     config.connections = config.connections.max(2);
     let (pool, file, writer) = match &config.location {
         DatabaseLocation::Sqlite(path) => {

@@ -1,8 +1,9 @@
-//! A pool of connections: opened when first needed, kept, and thrown away together when one turns out to be dead.
+//! The connection pool. Connections are opened on demand and kept. When one turns out to be dead, all idle ones are
+//! dropped.
 //!
-//! Waiting for a turn happens on the async side, so blocked callers hold no threads, and a database that is gone
-//! is reported at once instead of after a pool's own timeout. Nothing is pinged: the `BEGIN` of a transaction
-//! finds a dead connection as well, and is always safe to repeat.
+//! Callers wait for a permit on the async side, so waiting takes no threads, and an unreachable database is reported at
+//! once instead of after a pool timeout. Connections are not pinged before use: the `BEGIN` of a transaction detects a
+//! dead one as well, and is always safe to repeat.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,10 +20,10 @@ pub(crate) struct Pool {
     open: Box<Opener>,
     idle: Mutex<Vec<InstrumentedConnection>>,
     permits: Arc<Semaphore>,
-    /// Writers may wait for each other, and must not keep readers waiting with them: a quarter of the turns is never
-    /// theirs.
+    /// Writers wait for each other's locks. They may use at most three quarters of the pool, so that readers do not wait
+    /// with them.
     writers: Arc<Semaphore>,
-    /// Nor must reads that take long: half of the turns is never theirs.
+    /// Slow reads may use at most half the pool.
     slow_reads: Arc<Semaphore>,
     acquire_timeout: Duration,
 }
@@ -43,12 +44,12 @@ impl Pool {
         }
     }
 
-    /// Waits for the right to use one connection.
+    /// Waits for a permit to use one connection.
     pub(crate) async fn acquire(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         with_timeout(self.acquire_timeout, self.permits.clone().acquire_owned()).await
     }
 
-    /// The same for one who is going to write.
+    /// Waits for permits for a write, for at most `timeout`.
     pub(crate) async fn acquire_write(
         &self,
         timeout: Duration,
@@ -56,12 +57,12 @@ impl Pool {
         self.acquire_class(&self.writers, timeout.min(self.acquire_timeout)).await
     }
 
-    /// The same for one who is going to read for long.
+    /// Waits for permits for a slow read.
     pub(crate) async fn acquire_slow_read(&self) -> Result<[OwnedSemaphorePermit; 2], StoreError> {
         self.acquire_class(&self.slow_reads, self.acquire_timeout).await
     }
 
-    /// A turn for one of those who may not have all of them. They wait for each other first, and have none meanwhile.
+    /// Waits for a permit of the class, then for one of the pool: a caller that waits for its class holds no connection.
     async fn acquire_class(
         &self,
         class: &Arc<Semaphore>,
@@ -72,12 +73,12 @@ impl Pool {
         with_timeout(timeout, both).await
     }
 
-    /// Turns that nobody has.
+    /// Permits that are free.
     pub(crate) fn available(&self) -> usize {
         self.permits.available_permits()
     }
 
-    /// A connection, for one who has a turn. Blocks while connecting.
+    /// Takes an idle connection or opens one. The caller holds a permit. Blocks while connecting.
     pub(crate) fn take(&self) -> Result<InstrumentedConnection, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
@@ -86,19 +87,20 @@ impl Pool {
         }
     }
 
+    /// Returns a usable connection to the pool.
     pub(crate) fn put_back(&self, connection: InstrumentedConnection) {
         if !self.permits.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
 
-    /// One connection was found dead: the others of its age are too.
+    /// Drops all idle connections: if one of them is dead, the others probably are too.
     pub(crate) fn discard_idle(&self) {
         let dead = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         drop(dead);
     }
 
-    /// Lets nobody in any more, waits for those who are, and closes the connections.
+    /// Waits for all permits to come back, refuses new ones, and closes the connections.
     pub(crate) async fn close(&self, size: usize) {
         let all = u32::try_from(size.max(1)).unwrap_or(u32::MAX);
         let permits = self.permits.acquire_many(all).await;

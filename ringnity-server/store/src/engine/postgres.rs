@@ -1,9 +1,12 @@
-//! Opening PostgreSQL connections, reading, and writing with retries.
+//! Opening PostgreSQL connections, reads, and writes with retries.
 //!
-//! Why serializable: a rule reads, decides and writes ("at most ten domains", "this token was not used yet").
-//! On SQLite writes run one after the other and such a rule holds by itself. Repeatable read would keep it only
-//! where two writers meet on one row; serializable keeps it everywhere, so that what is right (and tested) on one
-//! engine is right on the other. Its price is collisions, and they never reach a caller: see [`write`].
+//! Writes are serializable because rules read, decide and write ("at most ten domains", "this token was not used
+//! yet"). On SQLite writes run one after the other, so such a rule holds. Repeatable read would keep it only if two
+//! writers touch the same row. Serializable keeps it always, so that what is correct and tested on one engine is
+//! correct on the other. The price is serialization failures, which callers do not see: [`write`] retries.
+//!
+//! The writer lock is a table lock on the migrations table, because every database has that table and nothing else
+//! locks it. Concurrent writers share it. A write that keeps failing takes it exclusively, as a migration does.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -23,32 +26,31 @@ use crate::engine::{
     pool::Pool,
 };
 
-/// Attempts that run beside other writers, before one that runs alone.
+/// Attempts with the shared writer lock, before the exclusive one is taken.
 const MAX_CONCURRENT_ATTEMPTS: u32 = 5;
-/// Attempts that run alone. One is enough unless someone writes without asking this store.
+/// Attempts with the exclusive writer lock. One is enough unless other programs write to the database.
 const MAX_EXCLUSIVE_ATTEMPTS: u32 = 3;
-/// Connections found dead before the database counts as gone.
+/// Dead connections in one call before the database is reported as unavailable.
 const MAX_DEAD_CONNECTIONS: u32 = 2;
 
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// `LOCK TABLE` takes no snapshot, so the transaction begins when the lock is there. The migrations table serves
-/// as the gate because every database has it and nobody else locks it. Without sequential scans, a statement
-/// marks only the rows and index pages it reads; a scan of a small table would mark all of it, and collide with
-/// every other writer.
+/// Takes the writer lock in shared mode. `LOCK TABLE` takes no snapshot, so the snapshot is taken after the wait.
+/// Sequential scans are off because a scan takes a predicate lock on the whole table, which conflicts with every other
+/// writer of it; an index scan locks only the rows and index pages it reads.
 const BEGIN_CONCURRENT_WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; \
      LOCK TABLE ONLY __diesel_schema_migrations IN ROW SHARE MODE; SET LOCAL enable_seqscan = off";
 
-/// The same for one who would rather not wait.
+/// The same, waiting for any lock for at most half a second.
 const BEGIN_TRY_WRITE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL lock_timeout = '500ms'; \
      LOCK TABLE ONLY __diesel_schema_migrations IN ROW SHARE MODE; SET LOCAL enable_seqscan = off";
 
-/// Alone, a transaction is serial by itself and needs no watching. It must not be watched either: PostgreSQL also
-/// counts writers as overlapping that have just ended, and would find collisions with those.
+/// Takes the writer lock exclusively. With no concurrent writer, repeatable read is serial. Serializable would still
+/// find conflicts with writers that have just committed.
 const BEGIN_EXCLUSIVE_WRITE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; \
      LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE";
 
-/// libpq waits for ever on a server that is not there; these say how long is long, unless the URL does.
+/// Connection timeouts unless the URL sets them. libpq waits forever by default.
 const DEFAULT_TIMEOUTS: &[(&str, &str)] = &[
     ("connect_timeout", "5"),
     ("tcp_user_timeout", "15000"),
@@ -56,31 +58,30 @@ const DEFAULT_TIMEOUTS: &[(&str, &str)] = &[
     ("keepalives_interval", "5"),
 ];
 
-/// How long PostgreSQL bears with a connection of a server. Nothing that a request does takes so long. What matters
-/// are transactions of a node that was frozen or cut off: they hold the gate that writers of all nodes go through,
-/// and PostgreSQL would notice after two hours.
+/// Limits for connections that serve requests; no request takes as long. They end transactions of a node that hangs or
+/// was disconnected. Such a transaction holds the writer lock, and PostgreSQL would notice only after two hours.
 const SESSION_LIMITS: &str = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '20s'; \
      SET statement_timeout = '30s'; SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 5; \
      SET tcp_keepalives_count = 3";
 
-/// A connection for requests.
+/// Opens a connection for requests.
 pub(crate) fn open_for_requests(url: &str) -> Result<InstrumentedConnection, StoreError> {
     let mut connection = open(url)?;
     apply_session_limits(&mut connection)?;
     Ok(connection)
 }
 
-/// From here on it is a connection for requests.
+/// Turns a connection into one for requests.
 pub(crate) fn apply_session_limits(connection: &mut InstrumentedConnection) -> Result<(), StoreError> {
     Ok(connection.postgres()?.batch_execute(SESSION_LIMITS)?)
 }
 
-/// A connection for what may take its time: migrations and copies.
+/// Opens a connection without time limits, for migrations and backups.
 pub(crate) fn open(url: &str) -> Result<InstrumentedConnection, StoreError> {
     let mut conn = PgConnection::establish(&with_default_timeouts(url)).map_err(|error| {
         without_password(url, &error.to_string()).map_or_else(|| error.into(), StoreError::Config)
     })?;
-    // Compiling a statement takes longer than running any of ours.
+    // JIT compilation takes longer than running any of our statements.
     conn.batch_execute("SET synchronous_commit = on; SET jit = off; SET client_min_messages = warning")?;
     Ok(InstrumentedConnection::new(Conn::Postgres(conn)))
 }
@@ -96,7 +97,7 @@ fn with_default_timeouts(url: &str) -> String {
     url
 }
 
-/// One read: a snapshot, so that a page and its total agree. A connection that dies under it is replaced once.
+/// Runs a read on one snapshot, so that a page and its total agree. Replaces a dead connection once.
 pub(crate) fn read<T, E, F>(pool: &Pool, work: &F) -> Result<T, E>
 where
     F: Fn(&mut Conn) -> Result<T, E>,
@@ -118,7 +119,7 @@ where
                 }
             }
             Outcome::BeginRefused(error) => return Err(error.into()),
-            // A read-only snapshot cannot collide; should PostgreSQL think otherwise, the error is the answer.
+            // Does not happen to a read-only snapshot. If it does, return the error.
             Outcome::Retry { last, .. } => {
                 pool.put_back(connection);
                 return Err(last);
@@ -127,9 +128,9 @@ where
     }
 }
 
-/// One write: serializable, tried again as long as it collides with others. After [`TOGETHER`] attempts the next
-/// holds the gate for itself: it waits until writers under way are done, keeps new ones out, and so has nobody
-/// left to collide with. One that is wanted `soon` gives up instead, and waits half a second for any lock.
+/// Runs a serializable write and retries it on serialization failures. After [`MAX_CONCURRENT_ATTEMPTS`] it takes the
+/// writer lock exclusively: it waits for running writers, blocks new ones, and so has no conflicts left. With
+/// `give_up_early` it returns the error instead, and waits for any lock for at most half a second.
 pub(crate) fn write<T, E, F>(pool: &Pool, work: &F, give_up_early: bool) -> Result<T, E>
 where
     F: Fn(&mut Conn) -> Result<T, E>,
@@ -157,7 +158,7 @@ where
                 }
                 connection = pool.take()?;
             }
-            // The connection is in the middle of a transaction that never began.
+            // Drops the connection: its `BEGIN` may have been executed in part.
             Outcome::BeginRefused(error) => return Err(error.into()),
             Outcome::Retry { reason, last } => {
                 let give_up = match reason {
@@ -171,7 +172,7 @@ where
                 }
                 attempts += 1;
                 if attempts < MAX_CONCURRENT_ATTEMPTS {
-                    std::thread::sleep(pause(attempts));
+                    std::thread::sleep(backoff(attempts));
                 }
             }
         }
@@ -179,13 +180,13 @@ where
 }
 
 enum Outcome<T, E> {
-    /// Committed, or rolled back for good.
+    /// Committed, or rolled back with an error that a retry does not change.
     Done(Result<T, E>),
-    /// Rolled back; another attempt may succeed.
+    /// Rolled back. Another attempt may succeed.
     Retry { reason: Failure, last: E },
     /// The connection died before anything was committed.
     ConnectionLost(StoreError),
-    /// The database is there and lets nobody begin: another connection would not be let either.
+    /// The database refused `BEGIN`. It would refuse other connections too.
     BeginRefused(StoreError),
 }
 
@@ -199,7 +200,7 @@ where
         .postgres()
         .and_then(|conn| Ok(AnsiTransactionManager::begin_transaction_sql(conn, begin)?));
     if let Err(error) = began {
-        // Nothing has happened yet, so a new connection is the cure of most illnesses.
+        // Nothing was executed yet, so it is safe to try another connection.
         let refused = matches!(error, StoreError::Busy(_)) || error.to_string().contains(HOT_STANDBY);
         return if refused { Outcome::BeginRefused(error) } else { Outcome::ConnectionLost(error) };
     }
@@ -222,8 +223,8 @@ where
     };
     match (result, failure, end) {
         (result, None, Ok(())) => Outcome::Done(result),
-        // The commit was refused. A collision may be tried again; a connection lost here leaves open whether the
-        // commit took place, so it may not.
+        // The commit failed. A serialization failure can be retried. After a lost connection it is unknown whether the
+        // commit took place, so that is not retried.
         (Ok(_), None, Err(error)) => match failure_of(&error) {
             Failure::Serialization => {
                 Outcome::Retry { reason: Failure::Serialization, last: StoreError::from(error).into() }
@@ -242,13 +243,13 @@ where
         }
         (Ok(_), Some((_, message)), Ok(())) => Outcome::Done(Err(aborted_transaction(&message).into())),
         (Err(error), Some(_), Ok(())) => Outcome::Done(Err(error)),
-        // The rollback failed: the server drops what the connection held.
+        // The rollback failed: the server rolls back when the connection closes.
         (_, _, Err(error)) => Outcome::ConnectionLost(StoreError::from(error)),
     }
 }
 
-/// A random pause that grows with the attempts: writers that collided should not meet again at once.
-fn pause(attempts: u32) -> Duration {
+/// Exponential backoff with full jitter, up to 16 ms.
+fn backoff(attempts: u32) -> Duration {
     let longest = 1000_u64 << attempts.min(4);
     Duration::from_micros(RandomState::new().build_hasher().finish() % longest)
 }

@@ -1,4 +1,4 @@
-//! Opening SQLite connections, and reading on them. The one that writes lives in `writer`.
+//! Opening SQLite connections, and reads. Writes go through [`writer`](super::writer).
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,16 +18,17 @@ use crate::engine::{
     pool::Pool,
 };
 
-/// How long SQLite itself waits for a lock held by another process (a backup tool, a second server by mistake).
+/// How long SQLite waits for a lock that another process holds, such as a backup tool.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What a connection is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenMode {
-    /// Creates the file when there is none.
+    /// Read and write; creates the file and its folder if they are missing.
     Migrate,
     Write,
     Read,
-    /// A file that nobody else uses, such as a backup: it is looked at, and stays as it is.
+    /// Read a file that is not in use, such as a backup, without changing it.
     Inspect,
 }
 
@@ -42,7 +43,7 @@ pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<InstrumentedConnection
     if mode == OpenMode::Migrate {
         create_database_file(path);
     }
-    // A file that vanished under a running server must not come back empty.
+    // If the file disappears under a running server, do not create an empty one.
     let uri_mode = match mode {
         OpenMode::Migrate => "rwc",
         OpenMode::Write | OpenMode::Read => "rw",
@@ -52,8 +53,8 @@ pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<InstrumentedConnection
     let timeout = BUSY_TIMEOUT.as_millis();
     conn.batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))?;
     conn.batch_execute(match mode {
-        // The journal mode is a property of the file: set once, before anybody else uses it. Foreign keys are
-        // off because a table is changed by making a new one; `migrate` checks them itself.
+        // The journal mode is a property of the file and set before any other connection uses it. Foreign keys are off
+        // because SQLite changes a table by replacing it; `migrate` checks them before the commit.
         OpenMode::Migrate => {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF"
         }
@@ -66,20 +67,22 @@ pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<InstrumentedConnection
     Ok(InstrumentedConnection::new(Conn::Sqlite(conn)))
 }
 
-/// The file that a store has open, by its path. Who has a file open goes on with it wherever it is moved, and who opens
-/// its path gets what stands there now, with a log that belongs to the other: what is written then is lost, and both
-/// files are ruined. So nothing is read or written while the path leads elsewhere.
+/// The database file of an open store.
+///
+/// If the file is replaced, open connections keep using the old file, while new ones open the new file with the WAL of
+/// the old: writes are lost and both files are corrupted. So the store checks before each read and write that the path
+/// still leads to the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenedFile {
     path: PathBuf,
     file: FileId,
 }
 
-/// Device and number of a file.
+/// Device and inode number.
 type FileId = (u64, u64);
 
 impl OpenedFile {
-    /// The file that is there now.
+    /// The file that the path leads to now.
     pub(crate) fn new(path: &Path) -> Result<OpenedFile, StoreError> {
         Ok(OpenedFile { path: path.to_owned(), file: file_id(path)? })
     }
@@ -89,13 +92,14 @@ impl OpenedFile {
         open(&self.path, mode)
     }
 
+    /// Returns [`StoreError::Unavailable`] if the file was removed or replaced.
     pub(crate) fn ensure_same_inode(&self) -> Result<(), StoreError> {
         if file_id(&self.path)? == self.file {
             return Ok(());
         }
         let message = format!(
-            "another file was put in the place of {} while it was in use: put back the one that was there, or stop the \
-             server and use `ringnity-server restore`",
+            "the database file {} was replaced while it was in use: put the original file back, or stop the server and use \
+             `ringnity-server restore`",
             self.path.display()
         );
         Err(StoreError::Unavailable(message.into()))
@@ -104,25 +108,25 @@ impl OpenedFile {
 
 fn file_id(path: &Path) -> Result<FileId, StoreError> {
     let found = std::fs::metadata(path).map_err(|error| {
-        StoreError::Unavailable(format!("the database {} cannot be found: {error}", path.display()).into())
+        StoreError::Unavailable(format!("cannot find the database file {}: {error}", path.display()).into())
     })?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
         Ok((found.dev(), found.ino()))
     }
-    // Elsewhere a file that is open can be neither moved nor replaced.
+    // On other systems an open file can be neither moved nor replaced.
     #[cfg(not(unix))]
     Ok((0, u64::from(found.is_file())))
 }
 
-/// Makes the file of a database, if there is none, for this user only: it holds signing keys. SQLite sees to
-/// it that its log files take after it, in their owner too. One that is there is the database; where none can be made, SQLite says why.
+/// Creates the database file with mode 0600, because it contains signing keys. SQLite gives its WAL files the same mode
+/// and owner. Does nothing if the file exists; if it cannot be created, SQLite reports the error when it opens it.
 fn create_database_file(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // Only a file that is new is ever opened here: closing one that SQLite has open would end its locks.
+        // Only ever opens a new file: closing a file that SQLite has open would release its locks.
         let new = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         if let Ok(new) = new {
             file_owner::chown_like(&new, path, file_owner::parent_folder(path));
@@ -132,7 +136,7 @@ fn create_database_file(path: &Path) {
     let _ = path;
 }
 
-/// The path in SQLite's URI form, to be opened in that mode.
+/// The path as an SQLite URI with the given `mode` parameter.
 pub(crate) fn uri(path: &Path, mode: &str) -> Result<String, StoreError> {
     let text = path
         .to_str()
@@ -149,7 +153,7 @@ pub(crate) fn uri(path: &Path, mode: &str) -> Result<String, StoreError> {
     Ok(uri + "?mode=" + mode)
 }
 
-/// One read: a snapshot, so that a page and its total agree.
+/// Runs a read on one snapshot, so that a page and its total agree.
 pub(crate) fn read<T, E, F>(pool: &Pool, file: &OpenedFile, work: &F) -> Result<T, E>
 where
     F: Fn(&mut Conn) -> Result<T, E>,

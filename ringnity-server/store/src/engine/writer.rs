@@ -1,9 +1,9 @@
-//! SQLite's one writer: a thread with the only connection that writes, and group commit.
+//! SQLite's writer: one thread with the only connection that writes, and group commit.
 //!
-//! It takes what is queued, runs each piece of work in a savepoint of its own inside one `BEGIN IMMEDIATE`,
-//! commits once, and only then answers them all: the disk is waited for once per group instead of once per
-//! write. Where the group cannot be committed as a whole, each piece is run again by itself, so that one that
-//! spoils the transaction (a full disk in the middle, a deferred constraint) harms only itself.
+//! The thread takes the queued writes, runs each in its own savepoint inside one `BEGIN IMMEDIATE`, commits once, and
+//! only then replies to all callers. The disk is synced once per group instead of once per write. If the group cannot
+//! be committed, each write runs again in its own transaction, so that a write that breaks the transaction (a full disk
+//! halfway, a deferred constraint) fails alone.
 
 use std::{
     ops::ControlFlow,
@@ -25,7 +25,7 @@ use crate::engine::{
     sqlite::{OpenMode, OpenedFile},
 };
 
-/// Writes that may wait in the queue before callers wait in front of it.
+/// Writes in the queue. When it is full, callers wait for a slot.
 const QUEUE_CAPACITY: usize = 1024;
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
@@ -35,14 +35,15 @@ enum Command {
     Stop,
 }
 
-/// A piece of work with its caller, whatever their types.
+/// A [`WriteRequest`] with its types erased.
 trait QueuedWrite: Send {
-    /// Does the work (again) and keeps the result; says whether its changes are to be kept.
+    /// Runs the closure and stores its result. Returns whether to keep its changes. May be called again.
     fn run(&mut self, connection: &mut InstrumentedConnection) -> bool;
-    /// Tells the caller: the result if the transaction ended well, else why it did not.
+    /// Replies to the caller: with the stored result, or with the error that ended the transaction.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
+/// A closure and the caller that waits for its result.
 struct WriteRequest<T, E, F> {
     work: F,
     result: Option<Result<T, E>>,
@@ -74,15 +75,15 @@ where
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let answer = match (outcome, self.result) {
             (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(StoreError::Other("a write was answered before it ran".into()).into()),
+            (Ok(()), None) => Err(StoreError::Other("a write was completed before it ran".into()).into()),
             (Err(error), _) => Err(error.into()),
         };
-        // A caller that has gone away needs no answer; what it asked for is done all the same.
+        // The caller may have stopped waiting. Its write stands.
         let _ = self.caller.send(answer);
     }
 }
 
-/// The queue in front of the writing thread.
+/// The sending side of the queue.
 pub(crate) struct Writer {
     commands: mpsc::Sender<Command>,
     acquire_timeout: Duration,
@@ -128,15 +129,15 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(StoreError::closed().into()))
     }
 
-    /// Writes in the queue.
+    /// Number of queued writes.
     pub(crate) fn waiting(&self) -> usize {
         self.commands.max_capacity() - self.commands.capacity()
     }
 
-    /// Works off what is queued, takes no more, and closes the connection.
+    /// Completes queued writes, refuses new ones, and closes the connection.
     pub(crate) async fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        // An error means that the thread has ended already.
+        // An error means that the thread has already stopped.
         let _ = self.commands.send(Command::Stop).await;
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -144,10 +145,11 @@ impl Writer {
     }
 }
 
-/// What the writing thread works with.
+/// State of the writer thread.
 struct WriterThread {
     file: OpenedFile,
     connection: Option<InstrumentedConnection>,
+    /// Writes in one commit, at most.
     limit: usize,
 }
 
@@ -165,7 +167,7 @@ impl WriterThread {
         }
     }
 
-    /// Runs and answers one group. Breaks when told to stop in the middle of it.
+    /// Runs one group of writes and replies to their callers. Breaks if it received [`Command::Stop`].
     fn run_group(
         &mut self,
         first: Box<dyn QueuedWrite>,
@@ -205,14 +207,14 @@ impl WriterThread {
             Err(error) => {
                 // Closing the connection rolls back whatever is left of the transaction.
                 drop(connection);
-                tracing::warn!(%error, writes = writes.len(), "a group of writes failed, each is tried by itself");
+                tracing::warn!(%error, writes = writes.len(), "a group of writes failed, running each in its own transaction");
                 writes.into_iter().for_each(|write| self.run_single(write));
             }
         }
         flow
     }
 
-    /// Runs and answers one write in a transaction of its own.
+    /// Runs one write in its own transaction and replies to its caller.
     fn run_single(&mut self, mut write: Box<dyn QueuedWrite>) {
         let mut connection = match self.begin() {
             Ok(connection) => connection,
@@ -232,13 +234,13 @@ impl WriterThread {
                 self.connection = Some(connection);
                 write.finish(Ok(()));
             }
-            // Nothing was kept, as the work itself wanted; SQLite had only been faster to roll back.
+            // The closure failed, and SQLite had already rolled back.
             Err(_) if !keep => write.finish(Ok(())),
             Err(error) => write.finish(Err(error)),
         }
     }
 
-    /// The connection, in a transaction that may write. Opened anew if the last one was given up.
+    /// Begins a write transaction. Opens a new connection if the last one was dropped after an error.
     fn begin(&mut self) -> Result<InstrumentedConnection, StoreError> {
         self.file.ensure_same_inode()?;
         let mut connection = match self.connection.take() {
@@ -250,8 +252,8 @@ impl WriterThread {
     }
 }
 
-/// An error means that the transaction around it cannot be trusted any more; what the job made of its own work
-/// it keeps to itself.
+/// Runs a write in a savepoint. An error means that the enclosing transaction is broken; the result of the closure
+/// itself is stored in the write.
 fn run_in_savepoint(
     connection: &mut InstrumentedConnection,
     write: &mut Box<dyn QueuedWrite>,

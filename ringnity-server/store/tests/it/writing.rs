@@ -276,7 +276,7 @@ async fn a_write_that_goes_on_after_a_failed_statement_is_refused() {
             })
             .await
             .unwrap_err();
-        assert!(error.to_string().contains("the write went on"), "{error}");
+        assert!(error.to_string().contains("went on after a failed statement"), "{error}");
         assert_eq!(count(&store).await, 0);
     })
     .await;
