@@ -14,6 +14,7 @@ pub mod lower;
 pub mod model;
 pub mod name;
 pub mod output;
+mod overlay;
 mod quiet;
 pub mod source;
 pub mod status;

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use indexmap::IndexMap;
-use roas_overlay::apply::{Apply as _, ApplyOptions};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::lock::Input;
+use crate::overlay;
 
 /// The repository's root folder: where the workspace manifest and the contract are.
 pub fn root() -> PathBuf {
@@ -157,10 +157,17 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
     let overlay = default(&inputs.overlay, "openapi.overlay.json");
     let settings = default(&inputs.settings, "openapi.settings.toml");
 
-    let mut files = Vec::new();
-    for path in [Some(&contract), overlay.as_ref(), settings.as_ref()].into_iter().flatten() {
+    let overlays = overlay.iter().cloned().collect::<Vec<_>>();
+    let input = |path: &Path, argument: &Path| -> Result<Input> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        files.push(Input::new(input_name(path, &contract), &bytes));
+        Ok(Input::new(input_name(path, argument, &contract), &bytes))
+    };
+    let mut files = vec![input(&contract, &contract)?];
+    for path in &overlays {
+        files.push(input(path, overlay.as_deref().unwrap_or(path))?);
+    }
+    if let Some(path) = &settings {
+        files.push(input(path, path)?);
     }
     let published = read_document(&contract)?;
     match published.get("openapi").and_then(Value::as_str) {
@@ -170,19 +177,7 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
         }
         None => bail!("{}: #/openapi is missing; this is not an OpenAPI document", contract.display()),
     }
-    let mut effective = published.clone();
-    if let Some(path) = &overlay {
-        apply_overlay(path, &mut effective)?;
-        let loosened = loosened(&published, &effective, "#");
-        if !loosened.is_empty() {
-            bail!(
-                "{} loosens limits of {}, so that an edit of them there would be lost:\n  {}\ntake the limit out of the overlay, or make it as strict",
-                path.display(),
-                contract.display(),
-                loosened.join("\n  ")
-            );
-        }
-    }
+    let effective = overlay::apply(&published, &overlays)?;
     let settings = match &settings {
         Some(path) => {
             let text =
@@ -200,81 +195,9 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
     })
 }
 
-/// Applies an overlay; an action that matches nothing is an error that names its place.
-fn apply_overlay(path: &Path, document: &mut Value) -> Result<()> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let overlay: roas_overlay::v1_0::Overlay = serde_json::from_str(&text)
-        .with_context(|| format!("{} is not an OpenAPI Overlay 1.0 document", path.display()))?;
-    overlay
-        .apply(document, ApplyOptions::ErrorOnZeroMatch.into())
-        .map_err(|error| anyhow!("{}: {error}", path.display()))?;
-    Ok(())
-}
-
-/// Limits of the published document that the effective one widens or drops, with their places. An overlay may
-/// tighten what the contract leaves open; what the contract limits itself, it decides.
-fn loosened(published: &Value, effective: &Value, pointer: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    match (published, effective) {
-        (Value::Object(before), Value::Object(after)) => {
-            for (key, value) in before {
-                let at = format!("{pointer}/{}", crate::name::escape(key));
-                let upper = matches!(key.as_str(), "maxLength" | "maximum" | "maxItems" | "maxProperties");
-                let lower = matches!(key.as_str(), "minLength" | "minimum" | "minItems" | "minProperties");
-                match value.as_f64().filter(|_| upper || lower) {
-                    Some(limit) => match after.get(key).and_then(Value::as_f64) {
-                        Some(now) if upper && now > limit || lower && now < limit => {
-                            out.push(format!("{at}: {value} there, {now} with the overlay"));
-                        }
-                        Some(_) => {}
-                        None => out.push(format!("{at}: {value} there, gone with the overlay")),
-                    },
-                    None => {
-                        if let Some(after) = after.get(key) {
-                            out.extend(loosened(value, after, &at));
-                        }
-                    }
-                }
-            }
-        }
-        (Value::Array(before), Value::Array(after)) => {
-            for (index, (before, after)) in before.iter().zip(after).enumerate() {
-                out.extend(loosened(before, after, &format!("{pointer}/{index}")));
-            }
-        }
-        _ => {}
-    }
-    out
-}
-
-/// The name of an input in `generated.lock`: its path below the folder of the contract, or its file name. Absolute
-/// paths would differ from one machine to another.
-fn input_name(path: &Path, contract: &Path) -> String {
-    let below = contract.parent().and_then(|folder| path.strip_prefix(folder).ok());
-    let name = below.or_else(|| path.file_name().map(Path::new)).unwrap_or(path);
-    name.to_string_lossy().replace('\\', "/")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_overlay_may_tighten_a_limit_and_not_loosen_it() {
-        let published = json!({ "a": [{ "maxLength": 10, "minimum": 1, "maxItems": 5 }], "b": {} });
-        let tightened =
-            json!({ "a": [{ "maxLength": 9, "minimum": 2, "maxItems": 5 }], "b": { "maxLength": 3 } });
-        assert!(loosened(&published, &tightened, "#").is_empty());
-        let wider = json!({ "a": [{ "maxLength": 200, "minimum": 0 }], "b": {} });
-        assert_eq!(
-            loosened(&published, &wider, "#"),
-            [
-                "#/a/0/maxLength: 10 there, 200 with the overlay",
-                "#/a/0/minimum: 1 there, 0 with the overlay",
-                "#/a/0/maxItems: 5 there, gone with the overlay",
-            ]
-        );
-    }
+/// The name of an input in `generated.lock`: its path below the folder of the contract or, when it is elsewhere,
+/// below the folder of the argument that named it. Absolute paths would differ from one machine to another.
+fn input_name(path: &Path, argument: &Path, contract: &Path) -> String {
+    let below = [contract, argument].into_iter().find_map(|of| path.strip_prefix(of.parent()?).ok());
+    below.unwrap_or(path).to_string_lossy().replace('\\', "/")
 }

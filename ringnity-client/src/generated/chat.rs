@@ -1397,6 +1397,40 @@ impl GetAttachmentLink {
         wire.finish(result).await
     }
 }
+/// `rateVisitorConversation` as data.
+pub const RATE_VISITOR_CONVERSATION: Operation = Operation {
+    parameters: &[Parameter::new("conversationId", Place::Path, true)],
+    request_types: &["application/json"],
+    response_types: &["application/json"],
+    credentials: &["visitor"],
+    anonymous: false,
+    ..Operation::new(
+        "rateVisitorConversation",
+        "PUT",
+        "/api/chat/visitor/conversations/{conversationId}/rating",
+        "Chat",
+    )
+};
+/// A call in the making, from [`Client::rate_visitor_conversation`].
+#[must_use = "a call does nothing until it is sent"]
+pub struct RateVisitorConversation {
+    core: Core,
+    conversation_id: String,
+    body: ringnity_types::RateConversationRequest,
+}
+impl RateVisitorConversation {
+    /// Sends the request and reads the answer.
+    pub async fn send(
+        self,
+    ) -> Result<Response<ringnity_types::ConversationRatingEnvelope>, Error> {
+        segment("conversationId", &self.conversation_id)?;
+        let wire = self.core.wire(&RATE_VISITOR_CONVERSATION);
+        let result = wire
+            .rate_visitor_conversation(&self.conversation_id, &self.body)
+            .await;
+        wire.finish(result).await
+    }
+}
 /// `downloadAttachment` as data.
 pub const DOWNLOAD_ATTACHMENT: Operation = Operation {
     parameters: &[
@@ -1437,39 +1471,5 @@ impl DownloadAttachment {
             500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
             _ => Err(answer.unexpected().await),
         }
-    }
-}
-/// `rateVisitorConversation` as data.
-pub const RATE_VISITOR_CONVERSATION: Operation = Operation {
-    parameters: &[Parameter::new("conversationId", Place::Path, true)],
-    request_types: &["application/json"],
-    response_types: &["application/json"],
-    credentials: &["visitor"],
-    anonymous: false,
-    ..Operation::new(
-        "rateVisitorConversation",
-        "PUT",
-        "/api/chat/visitor/conversations/{conversationId}/rating",
-        "Chat",
-    )
-};
-/// A call in the making, from [`Client::rate_visitor_conversation`].
-#[must_use = "a call does nothing until it is sent"]
-pub struct RateVisitorConversation {
-    core: Core,
-    conversation_id: String,
-    body: ringnity_types::RateConversationRequest,
-}
-impl RateVisitorConversation {
-    /// Sends the request and reads the answer.
-    pub async fn send(
-        self,
-    ) -> Result<Response<ringnity_types::ConversationRatingEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        let wire = self.core.wire(&RATE_VISITOR_CONVERSATION);
-        let result = wire
-            .rate_visitor_conversation(&self.conversation_id, &self.body)
-            .await;
-        wire.finish(result).await
     }
 }

@@ -139,71 +139,26 @@ pub struct StaffSummaryEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<StaffSummary>,
 }
-/// How many people work for the tenant, and how many can be reached now.
+/// Who acts by the admin token.
 ///
-/// Part of [`StaffSummaryEnvelope`].
+/// Part of [`AdminTenant`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct StaffSummary {
-    /// Total.
+pub struct AdminActor {
+    /// Admin actor id.
+    #[serde(rename = "adminActorId", skip_serializing_if = "Option::is_none")]
+    pub admin_actor_id: Option<String>,
+    /// Username.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<i64>,
-    /// Active.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub active: Option<i64>,
-    /// Online.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub online: Option<i64>,
-    /// Busy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub busy: Option<i64>,
-    /// By role.
-    #[serde(rename = "byRole", skip_serializing_if = "Option::is_none")]
-    pub by_role: Option<StaffRoleCounts>,
-    /// Departments.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub departments: Option<Vec<StaffDepartmentCount>>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// Staff by role.
-///
-/// Part of [`StaffSummary`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct StaffRoleCounts {
-    /// Owner.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub owner: Option<i64>,
-    /// Admin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub admin: Option<i64>,
-    /// Supervisor.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub supervisor: Option<i64>,
-    /// Agent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<i64>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// Staff of one department.
-///
-/// Part of [`StaffSummary`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct StaffDepartmentCount {
-    /// Department id.
-    #[serde(rename = "departmentId", skip_serializing_if = "Option::is_none")]
-    pub department_id: Option<String>,
+    pub username: Option<String>,
     /// Name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Total.
+    /// Role.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<i64>,
-    /// Online.
+    pub role: Option<AdminRole>,
+    /// Scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub online: Option<i64>,
+    pub scopes: Option<Vec<AdminScope>>,
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
@@ -231,6 +186,75 @@ pub struct ServiceSwitches {
     /// AI video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ai_video: Option<bool>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// Staff of one department.
+///
+/// Part of [`StaffSummary`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct StaffDepartmentCount {
+    /// Department id.
+    #[serde(rename = "departmentId", skip_serializing_if = "Option::is_none")]
+    pub department_id: Option<String>,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Total.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// Online.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<i64>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// Staff by role.
+///
+/// Part of [`StaffSummary`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct StaffRoleCounts {
+    /// Owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<i64>,
+    /// Admin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<i64>,
+    /// Supervisor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<i64>,
+    /// Agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<i64>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// How many people work for the tenant, and how many can be reached now.
+///
+/// Part of [`StaffSummaryEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct StaffSummary {
+    /// Total.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// Active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<i64>,
+    /// Online.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<i64>,
+    /// Busy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy: Option<i64>,
+    /// By role.
+    #[serde(rename = "byRole", skip_serializing_if = "Option::is_none")]
+    pub by_role: Option<StaffRoleCounts>,
+    /// Departments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub departments: Option<Vec<StaffDepartmentCount>>,
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
@@ -264,30 +288,6 @@ pub struct TenantSubscription {
     /// Contracted quotas by key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotas: Option<::std::collections::BTreeMap<String, PlanQuotaContract>>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// Who acts by the admin token.
-///
-/// Part of [`AdminTenant`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct AdminActor {
-    /// Admin actor id.
-    #[serde(rename = "adminActorId", skip_serializing_if = "Option::is_none")]
-    pub admin_actor_id: Option<String>,
-    /// Username.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// Name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Role.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<AdminRole>,
-    /// Scopes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scopes: Option<Vec<AdminScope>>,
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,

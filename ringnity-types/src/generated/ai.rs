@@ -240,26 +240,6 @@ pub struct AiKnowledgeEnvelope {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-crate::support::open_enum! {
-    /// Where the text comes from.
-    ///
-    /// Parameter `type` of `listAdminKnowledge`. Part of [`KnowledgeItem`].
-    pub enum KnowledgeItemType {
-        Document = "document",
-        Url = "url",
-    }
-}
-crate::support::open_enum! {
-    /// Only a `ready` item is searched.
-    ///
-    /// Parameter `status` of `listAdminKnowledge`. Part of [`KnowledgeItem`].
-    pub enum KnowledgeItemStatus {
-        Queued = "queued",
-        Processing = "processing",
-        Ready = "ready",
-        Failed = "failed",
-    }
-}
 /// The knowledge item after the operation.
 ///
 /// Part of [`AiKnowledgeEnvelope`].
@@ -325,6 +305,65 @@ pub struct KnowledgeItem {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
+/// Knowledge item list.
+///
+/// Part of [`KnowledgeItemListEnvelope`].
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct KnowledgeItemList {
+    /// Items.
+    pub items: Vec<KnowledgeItem>,
+    /// Give it as `cursor` to get the next page. Absent on the last one.
+    #[serde(rename = "nextCursor", skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+impl KnowledgeItemList {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(items: Vec<KnowledgeItem>) -> Self {
+        Self {
+            items,
+            next_cursor: Default::default(),
+        }
+    }
+}
+/// Knowledge item list envelope.
+///
+/// Answer of `listAdminKnowledge` (200).
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct KnowledgeItemListEnvelope {
+    /// Success.
+    pub success: crate::support::ConstTrue,
+    /// Data.
+    pub data: KnowledgeItemList,
+}
+impl KnowledgeItemListEnvelope {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(data: KnowledgeItemList) -> Self {
+        Self {
+            success: Default::default(),
+            data,
+        }
+    }
+}
+crate::support::open_enum! {
+    /// Only a `ready` item is searched.
+    ///
+    /// Parameter `status` of `listAdminKnowledge`. Part of [`KnowledgeItem`].
+    pub enum KnowledgeItemStatus {
+        Queued = "queued",
+        Processing = "processing",
+        Ready = "ready",
+        Failed = "failed",
+    }
+}
+crate::support::open_enum! {
+    /// Where the text comes from.
+    ///
+    /// Parameter `type` of `listAdminKnowledge`. Part of [`KnowledgeItem`].
+    pub enum KnowledgeItemType {
+        Document = "document",
+        Url = "url",
+    }
+}
 /// A passage that fits the question.
 ///
 /// Part of [`KnowledgeSearch`].
@@ -350,43 +389,4 @@ pub struct KnowledgeSearchResult {
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// Knowledge item list envelope.
-///
-/// Answer of `listAdminKnowledge` (200).
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct KnowledgeItemListEnvelope {
-    /// Success.
-    pub success: crate::support::ConstTrue,
-    /// Data.
-    pub data: KnowledgeItemList,
-}
-impl KnowledgeItemListEnvelope {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(data: KnowledgeItemList) -> Self {
-        Self {
-            success: Default::default(),
-            data,
-        }
-    }
-}
-/// Knowledge item list.
-///
-/// Part of [`KnowledgeItemListEnvelope`].
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct KnowledgeItemList {
-    /// Items.
-    pub items: Vec<KnowledgeItem>,
-    /// Give it as `cursor` to get the next page. Absent on the last one.
-    #[serde(rename = "nextCursor", skip_serializing_if = "Option::is_none")]
-    pub next_cursor: Option<String>,
-}
-impl KnowledgeItemList {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(items: Vec<KnowledgeItem>) -> Self {
-        Self {
-            items,
-            next_cursor: Default::default(),
-        }
-    }
 }

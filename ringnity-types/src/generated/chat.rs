@@ -223,6 +223,194 @@ pub struct ReceiptEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<ReceiptResult>,
 }
+/// The attachment and the message that owns it.
+///
+/// Part of [`AttachmentEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct AttachmentCreated {
+    /// Attachment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Attachment>,
+    /// Message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// A link that opens one attachment for a few minutes, without further credentials.
+///
+/// Part of [`AttachmentLinkEnvelope`].
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct AttachmentLink {
+    /// URL.
+    ///
+    /// Format: uri.
+    pub url: String,
+    /// Expires at.
+    #[serde(rename = "expiresAt")]
+    pub expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    /// Filename.
+    pub filename: String,
+    /// Content type.
+    #[serde(rename = "contentType")]
+    pub content_type: String,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
+}
+impl AttachmentLink {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(
+        url: impl Into<String>,
+        expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        filename: impl Into<String>,
+        content_type: impl Into<String>,
+    ) -> Self {
+        Self {
+            url: url.into(),
+            expires_at,
+            filename: filename.into(),
+            content_type: content_type.into(),
+            size: Default::default(),
+        }
+    }
+}
+/// Attachment link envelope.
+///
+/// Answer of `getAttachmentLink` (200).
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct AttachmentLinkEnvelope {
+    /// Success.
+    pub success: crate::support::ConstTrue,
+    /// Data.
+    pub data: AttachmentLink,
+}
+impl AttachmentLinkEnvelope {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(data: AttachmentLink) -> Self {
+        Self {
+            success: Default::default(),
+            data,
+        }
+    }
+}
+/// A link by which a visitor joins a call of the conversation.
+///
+/// Part of [`CallLinkCreated`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct CallLink {
+    /// Call link id.
+    #[serde(rename = "callLinkId", skip_serializing_if = "Option::is_none")]
+    pub call_link_id: Option<String>,
+    /// Conversation id.
+    #[serde(rename = "conversationId", skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<String>,
+    /// Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<CallLinkRequestService>,
+    /// URL.
+    ///
+    /// Format: uri.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Expires at.
+    #[serde(rename = "expiresAt", skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<AnyObject>,
+    /// Created at.
+    #[serde(rename = "createdAt", skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// A link by which a visitor joins a call.
+///
+/// Part of [`CallLinkEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct CallLinkCreated {
+    /// Call link.
+    #[serde(rename = "callLink", skip_serializing_if = "Option::is_none")]
+    pub call_link: Option<CallLink>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// The rating of a conversation; there is one at most.
+///
+/// Part of [`ConversationRatingResult`].
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct ConversationRating {
+    /// Conversation id.
+    #[serde(rename = "conversationId")]
+    pub conversation_id: String,
+    /// Score.
+    ///
+    /// From 1 to 5.
+    pub score: i64,
+    /// Comment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Created at.
+    #[serde(rename = "createdAt")]
+    pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    /// Updated at.
+    #[serde(rename = "updatedAt")]
+    pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
+}
+impl ConversationRating {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(
+        conversation_id: impl Into<String>,
+        score: i64,
+        created_at: ::chrono::DateTime<::chrono::offset::Utc>,
+        updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
+    ) -> Self {
+        Self {
+            conversation_id: conversation_id.into(),
+            score,
+            comment: Default::default(),
+            created_at,
+            updated_at,
+        }
+    }
+}
+/// Conversation rating envelope.
+///
+/// Answer of `rateVisitorConversation` (200).
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct ConversationRatingEnvelope {
+    /// Success.
+    pub success: crate::support::ConstTrue,
+    /// Data.
+    pub data: ConversationRatingResult,
+}
+impl ConversationRatingEnvelope {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(data: ConversationRatingResult) -> Self {
+        Self {
+            success: Default::default(),
+            data,
+        }
+    }
+}
+/// Conversation rating result.
+///
+/// Part of [`ConversationRatingEnvelope`].
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct ConversationRatingResult {
+    /// Rating.
+    pub rating: ConversationRating,
+}
+impl ConversationRatingResult {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(rating: ConversationRating) -> Self {
+        Self { rating }
+    }
+}
 /// What deleting a message did. The text is gone for readers, the history keeps it.
 ///
 /// Part of [`MessageDeletionEnvelope`].
@@ -240,6 +428,86 @@ pub struct MessageDeletion {
     /// Deleted at.
     #[serde(rename = "deletedAt", skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// Message deletion envelope.
+///
+/// Answer of `deleteVisitorConversationMessage` (200).
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct MessageDeletionEnvelope {
+    /// Success.
+    pub success: crate::support::ConstTrue,
+    /// Data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<MessageDeletion>,
+}
+/// The visitor's open ticket; empty when there is none.
+///
+/// Part of [`TicketEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct OpenTicket {
+    /// Ticket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Ticket>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// A visitor's verdict.
+///
+/// Body of `rateVisitorConversation`.
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+pub struct RateConversationRequest {
+    /// 4 and 5 count as satisfied in reports.
+    ///
+    /// From 1 to 5.
+    pub score: i64,
+    /// Comment.
+    ///
+    /// At most 1000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+impl RateConversationRequest {
+    /// With the members that must be there; every other one is absent or has its default.
+    pub fn new(score: i64) -> Self {
+        Self {
+            score,
+            comment: Default::default(),
+        }
+    }
+}
+/// A request of a visitor, followed up in a conversation.
+///
+/// Part of [`OpenTicket`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct Ticket {
+    /// Ticket id.
+    #[serde(rename = "ticketId", skip_serializing_if = "Option::is_none")]
+    pub ticket_id: Option<String>,
+    /// Conversation id.
+    #[serde(rename = "conversationId", skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<String>,
+    /// Conversation number.
+    #[serde(rename = "conversationNumber", skip_serializing_if = "Option::is_none")]
+    pub conversation_number: Option<String>,
+    /// Subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ConversationStatus>,
+    /// Priority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<ConversationPriority>,
+    /// Created at.
+    #[serde(rename = "createdAt", skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Updated at.
+    #[serde(rename = "updatedAt", skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
@@ -283,120 +551,20 @@ impl ::std::fmt::Debug for VisitorChatSession {
             .finish()
     }
 }
-/// The visitor's open ticket; empty when there is none.
+/// A conversation as its visitor sees it.
 ///
-/// Part of [`TicketEnvelope`].
+/// Part of [`VisitorConversationEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct OpenTicket {
-    /// Ticket.
+pub struct VisitorConversation {
+    /// Conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ticket: Option<Ticket>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// A request of a visitor, followed up in a conversation.
-///
-/// Part of [`OpenTicket`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct Ticket {
-    /// Ticket id.
-    #[serde(rename = "ticketId", skip_serializing_if = "Option::is_none")]
-    pub ticket_id: Option<String>,
-    /// Conversation id.
-    #[serde(rename = "conversationId", skip_serializing_if = "Option::is_none")]
-    pub conversation_id: Option<String>,
-    /// Conversation number.
-    #[serde(rename = "conversationNumber", skip_serializing_if = "Option::is_none")]
-    pub conversation_number: Option<String>,
-    /// Subject.
+    pub conversation: Option<Conversation>,
+    /// One page, oldest first; the newest page when no `before` is given. Internal notes are never in it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
-    /// Status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<ConversationStatus>,
-    /// Priority.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority: Option<ConversationPriority>,
-    /// Created at.
-    #[serde(rename = "createdAt", skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Updated at.
-    #[serde(rename = "updatedAt", skip_serializing_if = "Option::is_none")]
-    pub updated_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// The attachment and the message that owns it.
-///
-/// Part of [`AttachmentEnvelope`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct AttachmentCreated {
-    /// Attachment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attachment: Option<Attachment>,
-    /// Message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<Message>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// A link by which a visitor joins a call.
-///
-/// Part of [`CallLinkEnvelope`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct CallLinkCreated {
-    /// Call link.
-    #[serde(rename = "callLink", skip_serializing_if = "Option::is_none")]
-    pub call_link: Option<CallLink>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// A link by which a visitor joins a call of the conversation.
-///
-/// Part of [`CallLinkCreated`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct CallLink {
-    /// Call link id.
-    #[serde(rename = "callLinkId", skip_serializing_if = "Option::is_none")]
-    pub call_link_id: Option<String>,
-    /// Conversation id.
-    #[serde(rename = "conversationId", skip_serializing_if = "Option::is_none")]
-    pub conversation_id: Option<String>,
-    /// Service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service: Option<CallLinkRequestService>,
-    /// URL.
-    ///
-    /// Format: uri.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// Expires at.
-    #[serde(rename = "expiresAt", skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Metadata.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<AnyObject>,
-    /// Created at.
-    #[serde(rename = "createdAt", skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// Message deletion envelope.
-///
-/// Answer of `deleteVisitorConversationMessage` (200).
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct MessageDeletionEnvelope {
-    /// Success.
-    pub success: crate::support::ConstTrue,
-    /// Data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<MessageDeletion>,
+    pub messages: Option<Vec<Message>>,
+    /// Give it as `before` to get the page of older messages. Absent when there are none.
+    #[serde(rename = "nextCursor", skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 /// Visitor conversation envelope.
 ///
@@ -414,174 +582,6 @@ impl VisitorConversationEnvelope {
         Self {
             success: Default::default(),
             data,
-        }
-    }
-}
-/// A conversation as its visitor sees it.
-///
-/// Part of [`VisitorConversationEnvelope`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct VisitorConversation {
-    /// Conversation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub conversation: Option<Conversation>,
-    /// One page, oldest first; the newest page when no `before` is given. Internal notes are never in it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub messages: Option<Vec<Message>>,
-    /// Give it as `before` to get the page of older messages. Absent when there are none.
-    #[serde(rename = "nextCursor", skip_serializing_if = "Option::is_none")]
-    pub next_cursor: Option<String>,
-}
-/// Attachment link envelope.
-///
-/// Answer of `getAttachmentLink` (200).
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct AttachmentLinkEnvelope {
-    /// Success.
-    pub success: crate::support::ConstTrue,
-    /// Data.
-    pub data: AttachmentLink,
-}
-impl AttachmentLinkEnvelope {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(data: AttachmentLink) -> Self {
-        Self {
-            success: Default::default(),
-            data,
-        }
-    }
-}
-/// A link that opens one attachment for a few minutes, without further credentials.
-///
-/// Part of [`AttachmentLinkEnvelope`].
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct AttachmentLink {
-    /// URL.
-    ///
-    /// Format: uri.
-    pub url: String,
-    /// Expires at.
-    #[serde(rename = "expiresAt")]
-    pub expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
-    /// Filename.
-    pub filename: String,
-    /// Content type.
-    #[serde(rename = "contentType")]
-    pub content_type: String,
-    /// Bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<i64>,
-}
-impl AttachmentLink {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(
-        url: impl Into<String>,
-        expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        filename: impl Into<String>,
-        content_type: impl Into<String>,
-    ) -> Self {
-        Self {
-            url: url.into(),
-            expires_at,
-            filename: filename.into(),
-            content_type: content_type.into(),
-            size: Default::default(),
-        }
-    }
-}
-/// A visitor's verdict.
-///
-/// Body of `rateVisitorConversation`.
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct RateConversationRequest {
-    /// 4 and 5 count as satisfied in reports.
-    ///
-    /// From 1 to 5.
-    pub score: i64,
-    /// Comment.
-    ///
-    /// At most 1000 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-}
-impl RateConversationRequest {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(score: i64) -> Self {
-        Self {
-            score,
-            comment: Default::default(),
-        }
-    }
-}
-/// Conversation rating envelope.
-///
-/// Answer of `rateVisitorConversation` (200).
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct ConversationRatingEnvelope {
-    /// Success.
-    pub success: crate::support::ConstTrue,
-    /// Data.
-    pub data: ConversationRatingResult,
-}
-impl ConversationRatingEnvelope {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(data: ConversationRatingResult) -> Self {
-        Self {
-            success: Default::default(),
-            data,
-        }
-    }
-}
-/// Conversation rating result.
-///
-/// Part of [`ConversationRatingEnvelope`].
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct ConversationRatingResult {
-    /// Rating.
-    pub rating: ConversationRating,
-}
-impl ConversationRatingResult {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(rating: ConversationRating) -> Self {
-        Self { rating }
-    }
-}
-/// The rating of a conversation; there is one at most.
-///
-/// Part of [`ConversationRatingResult`].
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-pub struct ConversationRating {
-    /// Conversation id.
-    #[serde(rename = "conversationId")]
-    pub conversation_id: String,
-    /// Score.
-    ///
-    /// From 1 to 5.
-    pub score: i64,
-    /// Comment.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// Created at.
-    #[serde(rename = "createdAt")]
-    pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-    /// Updated at.
-    #[serde(rename = "updatedAt")]
-    pub updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
-}
-impl ConversationRating {
-    /// With the members that must be there; every other one is absent or has its default.
-    pub fn new(
-        conversation_id: impl Into<String>,
-        score: i64,
-        created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        updated_at: ::chrono::DateTime<::chrono::offset::Utc>,
-    ) -> Self {
-        Self {
-            conversation_id: conversation_id.into(),
-            score,
-            comment: Default::default(),
-            created_at,
-            updated_at,
         }
     }
 }

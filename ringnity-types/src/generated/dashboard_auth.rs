@@ -891,18 +891,6 @@ crate::support::open_enum! {
         AudioVideo = "audio_video",
     }
 }
-/// What a logout did.
-///
-/// Part of [`LogoutEnvelope`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct Logout {
-    /// Logged out.
-    #[serde(rename = "loggedOut", skip_serializing_if = "Option::is_none")]
-    pub logged_out: Option<bool>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
 /// What Google says of an account that has no tenant yet, to prefill the registration.
 ///
 /// Part of [`OwnerGoogleLogin`].
@@ -930,6 +918,29 @@ pub struct GoogleProfile {
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// What a logout did.
+///
+/// Part of [`LogoutEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct Logout {
+    /// Logged out.
+    #[serde(rename = "loggedOut", skip_serializing_if = "Option::is_none")]
+    pub logged_out: Option<bool>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// Logout envelope.
+///
+/// Answer of `logoutOwner` (200). Answer of `logoutWorkspace` (200).
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct LogoutEnvelope {
+    /// Success.
+    pub success: crate::support::ConstTrue,
+    /// Data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Logout>,
 }
 /// Department of a workspace user.
 ///
@@ -960,17 +971,6 @@ pub struct WorkspacePosition {
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// Logout envelope.
-///
-/// Answer of `logoutOwner` (200). Answer of `logoutWorkspace` (200).
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct LogoutEnvelope {
-    /// Success.
-    pub success: crate::support::ConstTrue,
-    /// Data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<Logout>,
 }
 /// Workspace refresh request.
 ///

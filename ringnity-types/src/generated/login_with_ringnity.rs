@@ -510,6 +510,26 @@ pub struct SuccessEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Acknowledgement>,
 }
+/// What there is to say beyond success; usually nothing.
+///
+/// Part of [`SuccessEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct Acknowledgement {
+    /// Message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+crate::support::open_enum! {
+    /// Signature algorithm (RFC 7518).
+    ///
+    /// Part of [`Jwk`].
+    pub enum JwkAlgorithm {
+        Rs256 = "RS256",
+    }
+}
 crate::support::open_enum! {
     /// Key type (RFC 7517).
     ///
@@ -525,26 +545,6 @@ crate::support::open_enum! {
     pub enum JwkUse {
         Sig = "sig",
     }
-}
-crate::support::open_enum! {
-    /// Signature algorithm (RFC 7518).
-    ///
-    /// Part of [`Jwk`].
-    pub enum JwkAlgorithm {
-        Rs256 = "RS256",
-    }
-}
-/// What there is to say beyond success; usually nothing.
-///
-/// Part of [`SuccessEnvelope`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct Acknowledgement {
-    /// Message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 crate::support::closed_enum! {
     /// Authorize with ringnity response type.

@@ -464,24 +464,6 @@ impl DevicePushTokenDisabledEnvelope {
         }
     }
 }
-/// How the public runtime is.
-///
-/// Part of [`RuntimeHealthEnvelope`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct RuntimeHealth {
-    /// Status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<HealthStatus>,
-    /// Version of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
 /// How the widget presents the tenant.
 ///
 /// Part of [`RuntimeBootstrap`].
@@ -514,6 +496,35 @@ pub struct RuntimeBranding {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
+/// How the public runtime is.
+///
+/// Part of [`RuntimeHealthEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct RuntimeHealth {
+    /// Status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<HealthStatus>,
+    /// Version of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// Runtime health envelope.
+///
+/// Answer of `getRuntimeHealth` (200).
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct RuntimeHealthEnvelope {
+    /// Success.
+    pub success: crate::support::ConstTrue,
+    /// Data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<RuntimeHealth>,
+}
 /// What an SDK has to know of the server.
 ///
 /// Part of [`RuntimeBootstrap`].
@@ -541,15 +552,4 @@ pub struct RuntimeSdk {
     /// Members that the contract does not name.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
-}
-/// Runtime health envelope.
-///
-/// Answer of `getRuntimeHealth` (200).
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct RuntimeHealthEnvelope {
-    /// Success.
-    pub success: crate::support::ConstTrue,
-    /// Data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<RuntimeHealth>,
 }

@@ -1127,69 +1127,6 @@ impl ReadinessEnvelope {
         }
     }
 }
-/// A day in the time zone of the tenant, or an instant.
-///
-/// Parameter `startDate` of `getServerReportSummary`. Parameter `endDate` of `getServerReportSummary`. Parameter `startDate` of `getServerReportTimeseries`. And 9 more.
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-#[serde(untagged)]
-pub enum DateOrDateTime {
-    /// Date.
-    Date(::chrono::naive::NaiveDate),
-    /// DateTime.
-    DateTime(::chrono::DateTime<::chrono::offset::Utc>),
-}
-impl ::std::fmt::Display for DateOrDateTime {
-    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-        match self {
-            Self::Date(x) => x.fmt(f),
-            Self::DateTime(x) => {
-                f.write_str(&x.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true))
-            }
-        }
-    }
-}
-impl From<::chrono::naive::NaiveDate> for DateOrDateTime {
-    fn from(value: ::chrono::naive::NaiveDate) -> Self {
-        Self::Date(value)
-    }
-}
-impl From<::chrono::DateTime<::chrono::offset::Utc>> for DateOrDateTime {
-    fn from(value: ::chrono::DateTime<::chrono::offset::Utc>) -> Self {
-        Self::DateTime(value)
-    }
-}
-crate::support::open_enum! {
-    /// State of a tenant's subscription.
-    ///
-    /// Part of [`OwnerSubscription`]. Part of [`TenantSubscription`].
-    pub enum SubscriptionStatus {
-        Trialing = "trialing",
-        Active = "active",
-        PastDue = "past_due",
-        Canceled = "canceled",
-        Expired = "expired",
-    }
-}
-crate::support::open_enum! {
-    /// How often the use of a quota starts again at zero.
-    ///
-    /// Part of [`PlanQuotaContract`].
-    pub enum QuotaResetPeriod {
-        Minutely = "minutely",
-        Daily = "daily",
-        Weekly = "weekly",
-        Monthly = "monthly",
-        Yearly = "yearly",
-    }
-}
-crate::support::open_enum! {
-    /// How the token travels.
-    ///
-    /// Part of [`OAuthTokenResponse`]. Part of [`SdkToken`].
-    pub enum BearerTokenType {
-        Bearer = "Bearer",
-    }
-}
 crate::support::open_enum! {
     /// Roles that an admin token can act in.
     ///
@@ -1198,23 +1135,6 @@ crate::support::open_enum! {
         Owner = "owner",
         Admin = "admin",
         Supervisor = "supervisor",
-    }
-}
-crate::support::open_enum! {
-    /// What an agent token may do.
-    ///
-    /// Part of [`CreateAgentTokenRequest`]. Part of [`AgentProfile`].
-    pub enum AgentScope {
-        AgentProfileRead = "agent:profile:read",
-        AgentPresenceRead = "agent:presence:read",
-        AgentPresenceWrite = "agent:presence:write",
-        AgentConversationsRead = "agent:conversations:read",
-        AgentConversationsWrite = "agent:conversations:write",
-        AgentMessagesRead = "agent:messages:read",
-        AgentMessagesWrite = "agent:messages:write",
-        AgentMediaDelete = "agent:media:delete",
-        AgentCallsRead = "agent:calls:read",
-        AgentCallsWrite = "agent:calls:write",
     }
 }
 crate::support::open_enum! {
@@ -1235,107 +1155,54 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// `pending`: the AI holds it, or it waits. A visitor's message reopens `resolved`. `closed` is final.
+    /// What an agent token may do.
     ///
-    /// Parameter `status` of `listAgentConversations`. Part of [`Conversation`]. Part of [`Ticket`].
-    pub enum ConversationStatus {
-        Open = "open",
-        Pending = "pending",
-        Resolved = "resolved",
-        Closed = "closed",
+    /// Part of [`CreateAgentTokenRequest`]. Part of [`AgentProfile`].
+    pub enum AgentScope {
+        AgentProfileRead = "agent:profile:read",
+        AgentPresenceRead = "agent:presence:read",
+        AgentPresenceWrite = "agent:presence:write",
+        AgentConversationsRead = "agent:conversations:read",
+        AgentConversationsWrite = "agent:conversations:write",
+        AgentMessagesRead = "agent:messages:read",
+        AgentMessagesWrite = "agent:messages:write",
+        AgentMediaDelete = "agent:media:delete",
+        AgentCallsRead = "agent:calls:read",
+        AgentCallsWrite = "agent:calls:write",
     }
 }
-crate::support::open_enum! {
-    /// What the conversation began with.
-    ///
-    /// Part of [`Conversation`].
-    pub enum ConversationChannel {
-        Chat = "chat",
-        VoiceCall = "voice_call",
-        VideoCall = "video_call",
-        AiChat = "ai_chat",
-        AiVoice = "ai_voice",
-        AiVideo = "ai_video",
-    }
-}
-crate::support::open_enum! {
-    /// How soon a conversation wants an answer.
-    ///
-    /// Part of [`Conversation`]. Part of [`Ticket`].
-    pub enum ConversationPriority {
-        Low = "low",
-        Normal = "normal",
-        High = "high",
-        Urgent = "urgent",
-    }
-}
-crate::support::open_enum! {
-    /// Who wrote a message.
-    ///
-    /// Part of [`Message`]. Part of [`MessageReceipt`].
-    pub enum MessageSenderType {
-        Visitor = "visitor",
-        Agent = "agent",
-        Ai = "ai",
-        System = "system",
-    }
-}
-crate::support::open_enum! {
-    /// What a message holds. A `note` is internal to the tenant; no visitor ever gets one.
-    ///
-    /// Part of [`Message`].
-    pub enum MessageType {
-        Text = "text",
-        Note = "note",
-        Image = "image",
-        Audio = "audio",
-        Video = "video",
-        File = "file",
-        Call = "call",
-        System = "system",
-    }
-}
-crate::support::closed_enum! {
-    /// What a client may send. A `note` is internal to the tenant and can be written by agents only.
-    ///
-    /// Part of [`SendMessageRequest`]. Part of [`VisitorMessageRequest`].
-    pub enum SendableMessageType {
-        Text = "text",
-        Note = "note",
-        Image = "image",
-        Audio = "audio",
-        Video = "video",
-        File = "file",
-    }
-}
-crate::support::open_enum! {
-    /// `degraded`: it answers, but something it needs does not.
-    ///
-    /// Part of [`RuntimeHealth`]. Part of [`ServerApiHealth`].
-    pub enum HealthStatus {
-        Ok = "ok",
-        Degraded = "degraded",
-    }
-}
-crate::support::open_enum! {
-    /// `declared`: announced, without content here. `stored`: its content can be fetched. `deleted`: removed, the record stays.
-    ///
-    /// Part of [`Attachment`].
-    pub enum AttachmentStatus {
-        Declared = "declared",
-        Stored = "stored",
-        Deleted = "deleted",
-    }
-}
-crate::support::open_enum! {
-    /// How far a message got.
-    ///
-    /// Part of [`MessageReceipt`].
-    pub enum MessageReceiptStatus {
-        Sent = "sent",
-        Delivered = "delivered",
-        Read = "read",
-    }
+/// Whether AI can answer, and why not.
+///
+/// Part of [`AiReadiness`]. Part of [`Readiness`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct AiStatus {
+    /// Ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// Provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Chat model.
+    #[serde(rename = "chatModel", skip_serializing_if = "Option::is_none")]
+    pub chat_model: Option<String>,
+    /// Voice model.
+    #[serde(rename = "voiceModel", skip_serializing_if = "Option::is_none")]
+    pub voice_model: Option<String>,
+    /// Knowledge items.
+    #[serde(rename = "knowledgeItems", skip_serializing_if = "Option::is_none")]
+    pub knowledge_items: Option<i64>,
+    /// Balance cents.
+    #[serde(rename = "balanceCents", skip_serializing_if = "Option::is_none")]
+    pub balance_cents: Option<i64>,
+    /// Alert level.
+    #[serde(rename = "alertLevel", skip_serializing_if = "Option::is_none")]
+    pub alert_level: Option<AiBillingAlertLevel>,
+    /// Reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 /// A file in a conversation. Its content comes by a signed link.
 ///
@@ -1379,17 +1246,98 @@ pub struct Attachment {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// The receipt as it stands now.
+crate::support::open_enum! {
+    /// `declared`: announced, without content here. `stored`: its content can be fetched. `deleted`: removed, the record stays.
+    ///
+    /// Part of [`Attachment`].
+    pub enum AttachmentStatus {
+        Declared = "declared",
+        Stored = "stored",
+        Deleted = "deleted",
+    }
+}
+crate::support::open_enum! {
+    /// How the token travels.
+    ///
+    /// Part of [`OAuthTokenResponse`]. Part of [`SdkToken`].
+    pub enum BearerTokenType {
+        Bearer = "Bearer",
+    }
+}
+crate::support::open_enum! {
+    /// What the conversation began with.
+    ///
+    /// Part of [`Conversation`].
+    pub enum ConversationChannel {
+        Chat = "chat",
+        VoiceCall = "voice_call",
+        VideoCall = "video_call",
+        AiChat = "ai_chat",
+        AiVoice = "ai_voice",
+        AiVideo = "ai_video",
+    }
+}
+crate::support::open_enum! {
+    /// How soon a conversation wants an answer.
+    ///
+    /// Part of [`Conversation`]. Part of [`Ticket`].
+    pub enum ConversationPriority {
+        Low = "low",
+        Normal = "normal",
+        High = "high",
+        Urgent = "urgent",
+    }
+}
+crate::support::open_enum! {
+    /// `pending`: the AI holds it, or it waits. A visitor's message reopens `resolved`. `closed` is final.
+    ///
+    /// Parameter `status` of `listAgentConversations`. Part of [`Conversation`]. Part of [`Ticket`].
+    pub enum ConversationStatus {
+        Open = "open",
+        Pending = "pending",
+        Resolved = "resolved",
+        Closed = "closed",
+    }
+}
+/// A day in the time zone of the tenant, or an instant.
 ///
-/// Part of [`ReceiptEnvelope`]. Part of [`MessageReceiptEnvelope`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct ReceiptResult {
-    /// Receipt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<MessageReceipt>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+/// Parameter `startDate` of `getServerReportSummary`. Parameter `endDate` of `getServerReportSummary`. Parameter `startDate` of `getServerReportTimeseries`. And 9 more.
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+#[serde(untagged)]
+pub enum DateOrDateTime {
+    /// Date.
+    Date(::chrono::naive::NaiveDate),
+    /// DateTime.
+    DateTime(::chrono::DateTime<::chrono::offset::Utc>),
+}
+impl ::std::fmt::Display for DateOrDateTime {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match self {
+            Self::Date(x) => x.fmt(f),
+            Self::DateTime(x) => {
+                f.write_str(&x.to_rfc3339_opts(::chrono::SecondsFormat::AutoSi, true))
+            }
+        }
+    }
+}
+impl From<::chrono::naive::NaiveDate> for DateOrDateTime {
+    fn from(value: ::chrono::naive::NaiveDate) -> Self {
+        Self::Date(value)
+    }
+}
+impl From<::chrono::DateTime<::chrono::offset::Utc>> for DateOrDateTime {
+    fn from(value: ::chrono::DateTime<::chrono::offset::Utc>) -> Self {
+        Self::DateTime(value)
+    }
+}
+crate::support::open_enum! {
+    /// `degraded`: it answers, but something it needs does not.
+    ///
+    /// Part of [`RuntimeHealth`]. Part of [`ServerApiHealth`].
+    pub enum HealthStatus {
+        Ok = "ok",
+        Degraded = "degraded",
+    }
 }
 /// How far a message got with one reader. It never goes back.
 ///
@@ -1421,56 +1369,78 @@ pub struct MessageReceipt {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// Whether AI can answer, and why not.
-///
-/// Part of [`AiReadiness`]. Part of [`Readiness`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct AiStatus {
-    /// Ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ready: Option<bool>,
-    /// Provider.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
-    /// Chat model.
-    #[serde(rename = "chatModel", skip_serializing_if = "Option::is_none")]
-    pub chat_model: Option<String>,
-    /// Voice model.
-    #[serde(rename = "voiceModel", skip_serializing_if = "Option::is_none")]
-    pub voice_model: Option<String>,
-    /// Knowledge items.
-    #[serde(rename = "knowledgeItems", skip_serializing_if = "Option::is_none")]
-    pub knowledge_items: Option<i64>,
-    /// Balance cents.
-    #[serde(rename = "balanceCents", skip_serializing_if = "Option::is_none")]
-    pub balance_cents: Option<i64>,
-    /// Alert level.
-    #[serde(rename = "alertLevel", skip_serializing_if = "Option::is_none")]
-    pub alert_level: Option<AiBillingAlertLevel>,
-    /// Reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+crate::support::open_enum! {
+    /// How far a message got.
+    ///
+    /// Part of [`MessageReceipt`].
+    pub enum MessageReceiptStatus {
+        Sent = "sent",
+        Delivered = "delivered",
+        Read = "read",
+    }
 }
-/// Whether reports can be read.
+crate::support::open_enum! {
+    /// Who wrote a message.
+    ///
+    /// Part of [`Message`]. Part of [`MessageReceipt`].
+    pub enum MessageSenderType {
+        Visitor = "visitor",
+        Agent = "agent",
+        Ai = "ai",
+        System = "system",
+    }
+}
+crate::support::open_enum! {
+    /// What a message holds. A `note` is internal to the tenant; no visitor ever gets one.
+    ///
+    /// Part of [`Message`].
+    pub enum MessageType {
+        Text = "text",
+        Note = "note",
+        Image = "image",
+        Audio = "audio",
+        Video = "video",
+        File = "file",
+        Call = "call",
+        System = "system",
+    }
+}
+/// Free members of your own, 16 KiB of JSON at most. Nothing secret belongs here.
 ///
-/// Part of [`Readiness`].
-#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
-pub struct ReportStatus {
-    /// Ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ready: Option<bool>,
-    /// Reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Last event at.
-    #[serde(rename = "lastEventAt", skip_serializing_if = "Option::is_none")]
-    pub last_event_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Members that the contract does not name.
-    #[serde(flatten)]
-    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+/// Part of [`CreateRuntimeSessionRequest`]. Part of [`RegisterDevicePushTokenRequest`]. Part of [`CreateVisitorContextTokenRequest`]. And 10 more.
+#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+#[serde(transparent)]
+pub struct Metadata(
+    /// The value.
+    pub ::serde_json::Map<String, ::serde_json::Value>,
+);
+impl ::std::ops::Deref for Metadata {
+    type Target = ::serde_json::Map<String, ::serde_json::Value>;
+    fn deref(&self) -> &::serde_json::Map<String, ::serde_json::Value> {
+        &self.0
+    }
+}
+impl From<Metadata> for ::serde_json::Map<String, ::serde_json::Value> {
+    fn from(value: Metadata) -> Self {
+        value.0
+    }
+}
+impl From<::serde_json::Map<String, ::serde_json::Value>> for Metadata {
+    fn from(value: ::serde_json::Map<String, ::serde_json::Value>) -> Self {
+        Self(value)
+    }
+}
+crate::support::open_enum! {
+    /// How often the use of a quota starts again at zero.
+    ///
+    /// Part of [`PlanQuotaContract`].
+    pub enum QuotaResetPeriod {
+        Minutely = "minutely",
+        Daily = "daily",
+        Weekly = "weekly",
+        Monthly = "monthly",
+        Yearly = "yearly",
+    }
 }
 crate::support::open_enum! {
     /// What was looked at. `origin` is there when one was given.
@@ -1510,28 +1480,58 @@ impl ReadinessCheck {
         }
     }
 }
-/// Free members of your own, 16 KiB of JSON at most. Nothing secret belongs here.
+/// The receipt as it stands now.
 ///
-/// Part of [`CreateRuntimeSessionRequest`]. Part of [`RegisterDevicePushTokenRequest`]. Part of [`CreateVisitorContextTokenRequest`]. And 10 more.
-#[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
-#[serde(transparent)]
-pub struct Metadata(
-    /// The value.
-    pub ::serde_json::Map<String, ::serde_json::Value>,
-);
-impl ::std::ops::Deref for Metadata {
-    type Target = ::serde_json::Map<String, ::serde_json::Value>;
-    fn deref(&self) -> &::serde_json::Map<String, ::serde_json::Value> {
-        &self.0
+/// Part of [`ReceiptEnvelope`]. Part of [`MessageReceiptEnvelope`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct ReceiptResult {
+    /// Receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<MessageReceipt>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+/// Whether reports can be read.
+///
+/// Part of [`Readiness`].
+#[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
+pub struct ReportStatus {
+    /// Ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// Reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Last event at.
+    #[serde(rename = "lastEventAt", skip_serializing_if = "Option::is_none")]
+    pub last_event_at: Option<::chrono::DateTime<::chrono::offset::Utc>>,
+    /// Members that the contract does not name.
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<String, ::serde_json::Value>,
+}
+crate::support::closed_enum! {
+    /// What a client may send. A `note` is internal to the tenant and can be written by agents only.
+    ///
+    /// Part of [`SendMessageRequest`]. Part of [`VisitorMessageRequest`].
+    pub enum SendableMessageType {
+        Text = "text",
+        Note = "note",
+        Image = "image",
+        Audio = "audio",
+        Video = "video",
+        File = "file",
     }
 }
-impl From<Metadata> for ::serde_json::Map<String, ::serde_json::Value> {
-    fn from(value: Metadata) -> Self {
-        value.0
-    }
-}
-impl From<::serde_json::Map<String, ::serde_json::Value>> for Metadata {
-    fn from(value: ::serde_json::Map<String, ::serde_json::Value>) -> Self {
-        Self(value)
+crate::support::open_enum! {
+    /// State of a tenant's subscription.
+    ///
+    /// Part of [`OwnerSubscription`]. Part of [`TenantSubscription`].
+    pub enum SubscriptionStatus {
+        Trialing = "trialing",
+        Active = "active",
+        PastDue = "past_due",
+        Canceled = "canceled",
+        Expired = "expired",
     }
 }

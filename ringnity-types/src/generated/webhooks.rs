@@ -282,6 +282,17 @@ pub struct WebhookTestEnvelope {
     pub data: Option<WebhookTestResult>,
 }
 crate::support::open_enum! {
+    /// `retrying`: an attempt failed and another one is due. `failed`: none is left.
+    ///
+    /// Part of [`WebhookDelivery`].
+    pub enum WebhookDeliveryStatus {
+        Pending = "pending",
+        Delivered = "delivered",
+        Retrying = "retrying",
+        Failed = "failed",
+    }
+}
+crate::support::open_enum! {
     /// Events a webhook can subscribe to.
     ///
     /// Part of [`WebhookInput`]. Part of [`WebhookPatchRequest`]. Part of [`Webhook`]. And 3 more.
@@ -297,17 +308,6 @@ crate::support::open_enum! {
         AgentPresenceChanged = "agent.presence.changed",
         CallStarted = "call.started",
         CallEnded = "call.ended",
-    }
-}
-crate::support::open_enum! {
-    /// `retrying`: an attempt failed and another one is due. `failed`: none is left.
-    ///
-    /// Part of [`WebhookDelivery`].
-    pub enum WebhookDeliveryStatus {
-        Pending = "pending",
-        Delivered = "delivered",
-        Retrying = "retrying",
-        Failed = "failed",
     }
 }
 /// What came of the test delivery.

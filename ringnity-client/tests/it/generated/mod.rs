@@ -811,18 +811,18 @@ pub static CASES: &[Case] = &[
         body: "{\"success\":true}",
     },
     Case {
+        id: "listAdminKnowledge",
+        kinds: &["admin"],
+        status: 200u16,
+        content_type: "application/json",
+        body: "{\"success\":true,\"data\":{\"items\":[]}}",
+    },
+    Case {
         id: "getAttachmentLink",
         kinds: &["visitor", "agent"],
         status: 200u16,
         content_type: "application/json",
         body: "{\"success\":true,\"data\":{\"url\":\"https://example.com/\",\"expiresAt\":\"2026-01-31T12:00:00Z\",\"filename\":\"text\",\"contentType\":\"text\"}}",
-    },
-    Case {
-        id: "downloadAttachment",
-        kinds: &[""],
-        status: 200u16,
-        content_type: "application/octet-stream",
-        body: "text",
     },
     Case {
         id: "rateVisitorConversation",
@@ -832,11 +832,11 @@ pub static CASES: &[Case] = &[
         body: "{\"success\":true,\"data\":{\"rating\":{\"conversationId\":\"text\",\"score\":1,\"createdAt\":\"2026-01-31T12:00:00Z\",\"updatedAt\":\"2026-01-31T12:00:00Z\"}}}",
     },
     Case {
-        id: "listAdminKnowledge",
-        kinds: &["admin"],
+        id: "downloadAttachment",
+        kinds: &[""],
         status: 200u16,
-        content_type: "application/json",
-        body: "{\"success\":true,\"data\":{\"items\":[]}}",
+        content_type: "application/octet-stream",
+        body: "text",
     },
 ];
 /// Calls an operation with every parameter set, and answers the status that came back.
@@ -1240,17 +1240,17 @@ pub fn call<'c>(
         ("revokeRingnityOAuthToken", "") => {
             Box::pin(revoke_ringnity_oauth_token_as_anonymous(client))
         }
+        ("listAdminKnowledge", "admin") => {
+            Box::pin(list_admin_knowledge_as_admin(client))
+        }
         ("getAttachmentLink", "visitor") => {
             Box::pin(get_attachment_link_as_visitor(client))
         }
         ("getAttachmentLink", "agent") => Box::pin(get_attachment_link_as_agent(client)),
-        ("downloadAttachment", "") => Box::pin(download_attachment_as_anonymous(client)),
         ("rateVisitorConversation", "visitor") => {
             Box::pin(rate_visitor_conversation_as_visitor(client))
         }
-        ("listAdminKnowledge", "admin") => {
-            Box::pin(list_admin_knowledge_as_admin(client))
-        }
+        ("downloadAttachment", "") => Box::pin(download_attachment_as_anonymous(client)),
         _ => panic!("no call of {id} as {kind:?}"),
     }
 }
@@ -3100,6 +3100,18 @@ async fn revoke_ringnity_oauth_token_as_anonymous(
         .await?;
     Ok(answer.status().as_u16())
 }
+async fn list_admin_knowledge_as_admin(client: &Client) -> Result<u16, Error> {
+    let answer = client
+        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+        .list_admin_knowledge()
+        .limit(json("50"))
+        .cursor("text")
+        .status(json("\"queued\""))
+        .r#type(json("\"document\""))
+        .send()
+        .await?;
+    Ok(answer.status().as_u16())
+}
 async fn get_attachment_link_as_visitor(client: &Client) -> Result<u16, Error> {
     let answer = client
         .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
@@ -3116,14 +3128,6 @@ async fn get_attachment_link_as_agent(client: &Client) -> Result<u16, Error> {
         .await?;
     Ok(answer.status().as_u16())
 }
-async fn download_attachment_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
-        .download_attachment("text", json("0"), "text")
-        .send()
-        .await?;
-    Ok(answer.status().as_u16())
-}
 async fn rate_visitor_conversation_as_visitor(client: &Client) -> Result<u16, Error> {
     let answer = client
         .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
@@ -3135,14 +3139,10 @@ async fn rate_visitor_conversation_as_visitor(client: &Client) -> Result<u16, Er
         .await?;
     Ok(answer.status().as_u16())
 }
-async fn list_admin_knowledge_as_admin(client: &Client) -> Result<u16, Error> {
+async fn download_attachment_as_anonymous(client: &Client) -> Result<u16, Error> {
     let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
-        .list_admin_knowledge()
-        .limit(json("50"))
-        .cursor("text")
-        .status(json("\"queued\""))
-        .r#type(json("\"document\""))
+        .with(ringnity_client::Anonymous)
+        .download_attachment("text", json("0"), "text")
         .send()
         .await?;
     Ok(answer.status().as_u16())

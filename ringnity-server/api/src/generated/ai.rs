@@ -937,7 +937,7 @@ impl Described for CreateAiVisitorRealtimeCallInput {
 }
 /// `listAdminKnowledge`: GET /api/admin-sdk/ai/knowledge.
 pub static LIST_ADMIN_KNOWLEDGE: Operation = Operation {
-    index: 116usize,
+    index: 113usize,
     id: "listAdminKnowledge",
     name: "list_admin_knowledge",
     method: "GET",

@@ -179,16 +179,6 @@ pub trait ChatOperations: Operations {
         principal: VisitorOrAgent,
         input: GetAttachmentLinkInput,
     ) -> impl Future<Output = Result<types::AttachmentLinkEnvelope, Fault>> + Send;
-    /// GET /api/media/attachments/{attachmentId}
-    ///
-    /// Download an attachment by its signed link.
-    ///
-    /// Takes no credential: the signature is one, for this attachment and until it expires. Served as a download, never to be shown as a page.
-    fn download_attachment(
-        cx: &Self::Context,
-        call: Call,
-        input: DownloadAttachmentInput,
-    ) -> impl Future<Output = Result<Content, Fault>> + Send;
     /// PUT /api/chat/visitor/conversations/{conversationId}/rating
     ///
     /// Rate a conversation.
@@ -202,6 +192,16 @@ pub trait ChatOperations: Operations {
         principal: VisitorPrincipal,
         input: RateVisitorConversationInput,
     ) -> impl Future<Output = Result<types::ConversationRatingEnvelope, Fault>> + Send;
+    /// GET /api/media/attachments/{attachmentId}
+    ///
+    /// Download an attachment by its signed link.
+    ///
+    /// Takes no credential: the signature is one, for this attachment and until it expires. Served as a download, never to be shown as a page.
+    fn download_attachment(
+        cx: &Self::Context,
+        call: Call,
+        input: DownloadAttachmentInput,
+    ) -> impl Future<Output = Result<Content, Fault>> + Send;
 }
 /// What `createVisitorChatSession` takes in: POST /api/chat/visitor/sessions.
 #[derive(Clone, PartialEq)]
@@ -643,6 +643,22 @@ impl GetAttachmentLinkInput {
         })
     }
 }
+/// What `rateVisitorConversation` takes in: PUT /api/chat/visitor/conversations/{conversationId}/rating.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RateVisitorConversationInput {
+    /// Conversation.
+    pub conversation_id: String,
+    /// The request body.
+    pub body: types::RateConversationRequest,
+}
+impl RateVisitorConversationInput {
+    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+        Ok(Self {
+            conversation_id: parts.param(Place::Path, "conversationId")?,
+            body: parts.body()?,
+        })
+    }
+}
 /// What `downloadAttachment` takes in: GET /api/media/attachments/{attachmentId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DownloadAttachmentInput {
@@ -659,22 +675,6 @@ impl DownloadAttachmentInput {
             attachment_id: parts.param(Place::Path, "attachmentId")?,
             expires: parts.param(Place::Query, "expires")?,
             signature: parts.param(Place::Query, "signature")?,
-        })
-    }
-}
-/// What `rateVisitorConversation` takes in: PUT /api/chat/visitor/conversations/{conversationId}/rating.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RateVisitorConversationInput {
-    /// Conversation.
-    pub conversation_id: String,
-    /// The request body.
-    pub body: types::RateConversationRequest,
-}
-impl RateVisitorConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            body: parts.body()?,
         })
     }
 }
@@ -1606,7 +1606,7 @@ impl Described for MarkChatMessageReadInput {
 }
 /// `getAttachmentLink`: GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link.
 pub static GET_ATTACHMENT_LINK: Operation = Operation {
-    index: 113usize,
+    index: 114usize,
     id: "getAttachmentLink",
     name: "get_attachment_link",
     method: "GET",
@@ -1653,52 +1653,6 @@ pub static GET_ATTACHMENT_LINK: Operation = Operation {
 impl Described for GetAttachmentLinkInput {
     const OPERATION: &'static Operation = &GET_ATTACHMENT_LINK;
 }
-/// `downloadAttachment`: GET /api/media/attachments/{attachmentId}.
-pub static DOWNLOAD_ATTACHMENT: Operation = Operation {
-    index: 114usize,
-    id: "downloadAttachment",
-    name: "download_attachment",
-    method: "GET",
-    path: "/api/media/attachments/{attachmentId}",
-    pointer: "#/paths/~1media~1attachments~1{attachmentId}/get",
-    tag: "Chat",
-    success: 200u16,
-    addition: true,
-    tenant: false,
-    params: &[
-        Param {
-            name: "attachmentId",
-            place: Place::Path,
-            required: true,
-            kind: Kind::Text,
-            default: None,
-            description: "Attachment.",
-        },
-        Param {
-            name: "expires",
-            place: Place::Query,
-            required: true,
-            kind: Kind::Integer,
-            default: None,
-            description: "Unix second after which the link is dead.",
-        },
-        Param {
-            name: "signature",
-            place: Place::Query,
-            required: true,
-            kind: Kind::Text,
-            default: None,
-            description: "Signature over attachment and expiry.",
-        },
-    ],
-    body: None,
-    accepts: &[],
-    anonymous: true,
-    errors: &errors::ERROR_ENVELOPE,
-};
-impl Described for DownloadAttachmentInput {
-    const OPERATION: &'static Operation = &DOWNLOAD_ATTACHMENT;
-}
 /// `rateVisitorConversation`: PUT /api/chat/visitor/conversations/{conversationId}/rating.
 pub static RATE_VISITOR_CONVERSATION: Operation = Operation {
     index: 115usize,
@@ -1743,6 +1697,52 @@ pub static RATE_VISITOR_CONVERSATION: Operation = Operation {
 };
 impl Described for RateVisitorConversationInput {
     const OPERATION: &'static Operation = &RATE_VISITOR_CONVERSATION;
+}
+/// `downloadAttachment`: GET /api/media/attachments/{attachmentId}.
+pub static DOWNLOAD_ATTACHMENT: Operation = Operation {
+    index: 116usize,
+    id: "downloadAttachment",
+    name: "download_attachment",
+    method: "GET",
+    path: "/api/media/attachments/{attachmentId}",
+    pointer: "#/paths/~1media~1attachments~1{attachmentId}/get",
+    tag: "Chat",
+    success: 200u16,
+    addition: true,
+    tenant: false,
+    params: &[
+        Param {
+            name: "attachmentId",
+            place: Place::Path,
+            required: true,
+            kind: Kind::Text,
+            default: None,
+            description: "Attachment.",
+        },
+        Param {
+            name: "expires",
+            place: Place::Query,
+            required: true,
+            kind: Kind::Integer,
+            default: None,
+            description: "Unix second after which the link is dead.",
+        },
+        Param {
+            name: "signature",
+            place: Place::Query,
+            required: true,
+            kind: Kind::Text,
+            default: None,
+            description: "Signature over attachment and expiry.",
+        },
+    ],
+    body: None,
+    accepts: &[],
+    anonymous: true,
+    errors: &errors::ERROR_ENVELOPE,
+};
+impl Described for DownloadAttachmentInput {
+    const OPERATION: &'static Operation = &DOWNLOAD_ATTACHMENT;
 }
 /// From a request to a handler and back, one function per operation.
 pub(super) mod serve {
@@ -2094,22 +2094,6 @@ pub(super) mod serve {
         });
         runtime::finish(cx, &call, handler).await
     }
-    pub async fn download_attachment<T: ChatOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &DOWNLOAD_ATTACHMENT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = DownloadAttachmentInput::read(&mut turn.parts)?;
-            let output = T::download_attachment(cx, call.clone(), input).await?;
-            Encoded::content(200u16, "application/octet-stream", output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
     pub async fn rate_visitor_conversation<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
         raw: Raw,
@@ -2126,6 +2110,22 @@ pub(super) mod serve {
             let output = T::rate_visitor_conversation(cx, call.clone(), principal, input)
                 .await?;
             Encoded::json(200u16, "application/json", &output)
+        });
+        runtime::finish(cx, &call, handler).await
+    }
+    pub async fn download_attachment<T: ChatOperations>(
+        rqctx: &RequestContext<T::Context>,
+        raw: Raw,
+    ) -> Response<Body> {
+        let mut turn = match runtime::begin(rqctx, &DOWNLOAD_ATTACHMENT, raw).await {
+            Ok(turn) => turn,
+            Err(answer) => return *answer,
+        };
+        let (cx, call) = (rqctx.context(), turn.call);
+        let handler = Box::pin(async {
+            let input = DownloadAttachmentInput::read(&mut turn.parts)?;
+            let output = T::download_attachment(cx, call.clone(), input).await?;
+            Encoded::content(200u16, "application/octet-stream", output)
         });
         runtime::finish(cx, &call, handler).await
     }

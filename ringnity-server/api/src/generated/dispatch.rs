@@ -124,13 +124,13 @@ pub static ROUTES: &[(&str, &str)] = &[
     ("POST", "/oauth/tenant/allowed-domains"),
     ("GET", "/oauth/jwks.json"),
     ("POST", "/oauth/revoke"),
+    ("GET", "/api/admin-sdk/ai/knowledge"),
     (
         "GET",
         "/api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link",
     ),
-    ("GET", "/api/media/attachments/{attachmentId}"),
     ("PUT", "/api/chat/visitor/conversations/{conversationId}/rating"),
-    ("GET", "/api/admin-sdk/ai/knowledge"),
+    ("GET", "/api/media/attachments/{attachmentId}"),
 ];
 /// GET /api/server/webhooks/{id}, where only literals stand in the variable's place.
 #[derive(Debug)]
@@ -2220,6 +2220,21 @@ pub trait RingnityApi {
                 .into(),
         )
     }
+    /// List AI knowledge items, newest first.
+    #[endpoint{method = GET,
+    path = "/api/admin-sdk/ai/knowledge",
+    operation_id = "listAdminKnowledge",
+    tags = ["AI"]}]
+    async fn list_admin_knowledge_endpoint(
+        rqctx: RequestContext<Self::Context>,
+        request: Incoming<ai::ListAdminKnowledgeInput>,
+    ) -> Result<Reply<ai::ListAdminKnowledgeInput>, HttpError> {
+        Ok(
+            ai::serve::list_admin_knowledge::<Self::Handlers>(&rqctx, request.into_raw())
+                .await
+                .into(),
+        )
+    }
     /// Get a signed, short-lived download link for an attachment.
     #[endpoint{method = GET,
     path = "/api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link",
@@ -2231,23 +2246,6 @@ pub trait RingnityApi {
     ) -> Result<Reply<chat::GetAttachmentLinkInput>, HttpError> {
         Ok(
             chat::serve::get_attachment_link::<
-                Self::Handlers,
-            >(&rqctx, request.into_raw())
-                .await
-                .into(),
-        )
-    }
-    /// Download an attachment by its signed link.
-    #[endpoint{method = GET,
-    path = "/api/media/attachments/{attachmentId}",
-    operation_id = "downloadAttachment",
-    tags = ["Chat"]}]
-    async fn download_attachment_endpoint(
-        rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::DownloadAttachmentInput>,
-    ) -> Result<Reply<chat::DownloadAttachmentInput>, HttpError> {
-        Ok(
-            chat::serve::download_attachment::<
                 Self::Handlers,
             >(&rqctx, request.into_raw())
                 .await
@@ -2271,17 +2269,19 @@ pub trait RingnityApi {
                 .into(),
         )
     }
-    /// List AI knowledge items, newest first.
+    /// Download an attachment by its signed link.
     #[endpoint{method = GET,
-    path = "/api/admin-sdk/ai/knowledge",
-    operation_id = "listAdminKnowledge",
-    tags = ["AI"]}]
-    async fn list_admin_knowledge_endpoint(
+    path = "/api/media/attachments/{attachmentId}",
+    operation_id = "downloadAttachment",
+    tags = ["Chat"]}]
+    async fn download_attachment_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::ListAdminKnowledgeInput>,
-    ) -> Result<Reply<ai::ListAdminKnowledgeInput>, HttpError> {
+        request: Incoming<chat::DownloadAttachmentInput>,
+    ) -> Result<Reply<chat::DownloadAttachmentInput>, HttpError> {
         Ok(
-            ai::serve::list_admin_knowledge::<Self::Handlers>(&rqctx, request.into_raw())
+            chat::serve::download_attachment::<
+                Self::Handlers,
+            >(&rqctx, request.into_raw())
                 .await
                 .into(),
         )

@@ -149,10 +149,10 @@ pub static OPERATIONS: &[&runtime::Operation] = &[
     &login_with_ringnity::ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN,
     &login_with_ringnity::GET_RINGNITY_OAUTH_JWKS,
     &login_with_ringnity::REVOKE_RINGNITY_OAUTH_TOKEN,
-    &chat::GET_ATTACHMENT_LINK,
-    &chat::DOWNLOAD_ATTACHMENT,
-    &chat::RATE_VISITOR_CONVERSATION,
     &ai::LIST_ADMIN_KNOWLEDGE,
+    &chat::GET_ATTACHMENT_LINK,
+    &chat::RATE_VISITOR_CONVERSATION,
+    &chat::DOWNLOAD_ATTACHMENT,
 ];
 /// Response headers that pages of other origins may read.
 pub const EXPOSED: &str = "Allow, Content-Disposition, Location, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id";
