@@ -34,11 +34,20 @@ pub fn apply(published: &Value, files: &[PathBuf]) -> Result<Value> {
     Ok(effective)
 }
 
-/// Reads an overlay file.
+/// Reads an overlay file and checks the targets of its actions.
 fn read(path: &Path) -> Result<Overlay> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let overlay: Overlay = serde_json::from_str(&text)
         .with_context(|| format!("{} is not an OpenAPI Overlay 1.0 document", path.display()))?;
+    for (index, action) in overlay.actions.iter().enumerate() {
+        if selects_by_index(&action.target) {
+            bail!(
+                "{}: the target selects by index, which changes when another element is added; select by a member, \
+                 as in parameters[?@.name=='limit'] or parameters[?@['$ref']=='#/components/parameters/LimitQuery']",
+                place(path, index, action)
+            );
+        }
+    }
     Ok(overlay)
 }
 
@@ -56,6 +65,27 @@ fn apply_one(path: &Path, overlay: &Overlay, document: &mut Value) -> Result<()>
 /// `openapi.overlay/chat.json: actions[3] ($.paths['/chat'].get)`.
 fn place(path: &Path, index: usize, action: &Action) -> String {
     format!("{}: actions[{index}] ({})", path.display(), action.target)
+}
+
+/// Whether a JSONPath selects an array element by its position: `[0]`, `[-1]`, `[1:3]`.
+fn selects_by_index(target: &str) -> bool {
+    let mut quote = None;
+    let mut after_bracket = false;
+    for letter in target.chars() {
+        match quote {
+            Some(open) => {
+                if letter == open {
+                    quote = None;
+                }
+                continue;
+            }
+            None if matches!(letter, '\'' | '"') => quote = Some(letter),
+            None if after_bracket && (letter.is_ascii_digit() || matches!(letter, '-' | ':')) => return true,
+            None => {}
+        }
+        after_bracket = letter == '[' || letter == ',' || after_bracket && letter.is_whitespace();
+    }
+    false
 }
 
 /// Orders what an overlay adds to `paths` and to the sections of `components`: after what is published, by name.
@@ -201,6 +231,29 @@ mod tests {
             json!([{ "target": "$.info", "update": update }, { "target": "$.nowhere", "update": update }]);
         let error = error(&json!({ "info": {} }), &[("chat.json", actions)]);
         assert!(error.contains("chat.json: actions[1] ($.nowhere): the target matches nothing"), "{error}");
+    }
+
+    #[test]
+    fn refuses_targets_that_select_by_index() {
+        for target in ["$.a[0]", "$.a[ 2 ].b", "$.a[-1]", "$.a[1:2]", "$.a[:1]", "$['a', 0]"] {
+            let error = error(&json!({}), &[("a.json", json!([{ "target": target, "remove": true }]))]);
+            assert!(error.contains("a.json: actions[0]") && error.contains("selects by index"), "{error}");
+        }
+        for target in ["$.paths['/a/{b}[0]'].get", "$.a[?@.name=='0'].b", "$.responses['200']", "$.a.*"] {
+            assert!(!selects_by_index(target), "{target}");
+        }
+    }
+
+    #[test]
+    fn selects_parameters_by_name() {
+        let published = json!({ "parameters": [{ "$ref": "#/a" }, { "name": "limit" }, { "name": "page" }] });
+        let actions = json!([
+            { "target": "$.parameters[?@.name=='page']", "update": { "in": "query" } },
+            { "target": "$.parameters[?@['$ref']=='#/a']", "remove": true },
+        ]);
+        let (_folder, files) = folder(&[("a.json", actions)]);
+        let expected = json!({ "parameters": [{ "name": "limit" }, { "name": "page", "in": "query" }] });
+        assert_eq!(apply(&published, &files).unwrap(), expected);
     }
 
     #[test]
