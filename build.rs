@@ -23,6 +23,7 @@ fn check() -> Result<(), String> {
         println!("cargo::rerun-if-changed={}", path.display());
         std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
+    println!("cargo::rerun-if-changed={}", root.join(lock::OVERLAY).display());
     let mut inputs = Vec::new();
     for name in lock::inputs(root).map_err(|error| format!("cannot list the inputs: {error}"))? {
         inputs.push(lock::Input::new(&*name, &read(&name)?));

@@ -11,6 +11,9 @@ use sha2::{Digest as _, Sha256};
 /// File name of the lock, at the root of a workspace.
 pub const FILE: &str = "generated.lock";
 
+/// Folder of this repository's overlay, below its root.
+pub const OVERLAY: &str = "openapi.overlay";
+
 const HEADER: &str = "\
 # The files that the generated code was made from, each with its SHA-256.
 # Written by `cargo xtask generate`; do not edit. `sha256sum --check generated.lock` compares it with the files.
@@ -39,8 +42,27 @@ impl Input {
 /// # Errors
 ///
 /// When a folder of inputs cannot be listed.
-pub fn inputs(_root: &Path) -> std::io::Result<Vec<String>> {
-    Ok(["openapi.json", "openapi.overlay.json", "openapi.settings.toml"].map(str::to_owned).to_vec())
+pub fn inputs(root: &Path) -> std::io::Result<Vec<String>> {
+    let mut paths = vec!["openapi.json".to_owned(), "openapi.settings.toml".to_owned()];
+    paths.extend(overlay_files(&root.join(OVERLAY))?.into_iter().map(|name| format!("{OVERLAY}/{name}")));
+    Ok(paths)
+}
+
+/// Names of the files of an overlay folder in the order in which they are applied.
+///
+/// # Errors
+///
+/// When the folder cannot be listed.
+pub fn overlay_files(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".json") && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The text of the lock. There is no hash over everything and an empty line between the inputs, so that git

@@ -1,5 +1,5 @@
-//! OpenAPI Overlay 1.0: the contract that results when the actions of overlay files are applied in order. Which
-//! overlay applies is decided in `source`.
+//! OpenAPI Overlay 1.0: the files of an overlay, and the contract that results when their actions are applied in
+//! order. Which overlay applies is decided in `source`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,31 @@ use anyhow::{Context as _, Result, bail};
 use roas_overlay::apply::{Apply as _, ApplyErrorKind, ApplyOptions};
 use roas_overlay::v1_0::{Action, Overlay};
 use serde_json::{Map, Value};
+
+use crate::lock;
+
+/// The files of an overlay in the order in which they are applied: a file by itself, or the `.json` files of a
+/// folder by name.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let cannot_list = || format!("cannot list {}", path.display());
+    for entry in std::fs::read_dir(path).with_context(cannot_list)? {
+        let name = entry.with_context(cannot_list)?.file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".json") && !name.starts_with('.') && name != "README.md" {
+            bail!(
+                "{}/{name} is not applied: an overlay folder has .json files only; move it",
+                path.display()
+            );
+        }
+    }
+    let names = lock::overlay_files(path).with_context(cannot_list)?;
+    if names.is_empty() {
+        bail!("{} is empty; add an OpenAPI Overlay 1.0 document, or remove the folder", path.display());
+    }
+    Ok(names.iter().map(|name| path.join(name)).collect())
+}
 
 /// Applies overlay files to the published document, one action after the other. An error names file and action.
 pub fn apply(published: &Value, files: &[PathBuf]) -> Result<Value> {
@@ -215,13 +240,28 @@ mod tests {
             let overlay = json!({ "overlay": "1.0.0", "info": { "title": "Test", "version": "1" }, "actions": actions });
             std::fs::write(folder.path().join(name), overlay.to_string()).unwrap();
         }
-        let files = overlays.iter().map(|(name, _)| folder.path().join(name)).collect();
+        let files = files(folder.path()).unwrap();
         (folder, files)
     }
 
     fn error(published: &Value, overlays: &[(&str, Value)]) -> String {
         let (_folder, files) = folder(overlays);
         format!("{:#}", apply(published, &files).unwrap_err())
+    }
+
+    #[test]
+    fn applies_the_files_of_a_folder_by_name() {
+        let set = |value: &str| json!([{ "target": "$.info", "update": { "title": value } }]);
+        let (folder, files) =
+            folder(&[("b.json", set("b")), ("a.json", set("a")), ("00-shared.json", set("0"))]);
+        let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_string_lossy()).collect();
+        assert_eq!(names, ["00-shared.json", "a.json", "b.json"]);
+        assert_eq!(apply(&json!({ "info": {} }), &files).unwrap()["info"]["title"], "b");
+
+        std::fs::write(folder.path().join("README.md"), "").unwrap();
+        assert_eq!(super::files(folder.path()).unwrap(), files);
+        std::fs::write(folder.path().join("c.yaml"), "").unwrap();
+        assert!(super::files(folder.path()).unwrap_err().to_string().contains("c.yaml is not applied"));
     }
 
     #[test]

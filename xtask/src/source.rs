@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::lock::Input;
+use crate::lock::{self, Input};
 use crate::overlay;
 
 /// The repository's root folder: where the workspace manifest and the contract are.
@@ -21,8 +21,9 @@ pub struct Inputs {
     /// The OpenAPI 3.0 or 3.1 document to read [default: openapi.json at the repository's root]
     #[arg(long, value_name = "FILE")]
     pub contract: Option<PathBuf>,
-    /// The OpenAPI Overlay 1.0 to apply [default: openapi.overlay.json, for the repository's own contract]
-    #[arg(long, value_name = "FILE")]
+    /// The OpenAPI Overlay 1.0 to apply: a file, or a folder whose .json files are applied in the order of their
+    /// names [default: openapi.overlay, for the repository's own contract]
+    #[arg(long, value_name = "PATH")]
     pub overlay: Option<PathBuf>,
     /// Generator settings [default: openapi.settings.toml, for the repository's own contract]
     #[arg(long, value_name = "FILE")]
@@ -154,10 +155,10 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
         given.clone().or_else(|| own.then(|| root.join(name))).filter(|path| given.is_some() || path.exists())
     };
     let contract = inputs.contract.clone().unwrap_or_else(|| root.join("openapi.json"));
-    let overlay = default(&inputs.overlay, "openapi.overlay.json");
+    let overlay = default(&inputs.overlay, lock::OVERLAY);
     let settings = default(&inputs.settings, "openapi.settings.toml");
 
-    let overlays = overlay.iter().cloned().collect::<Vec<_>>();
+    let overlays = overlay.as_deref().map(overlay::files).transpose()?.unwrap_or_default();
     let input = |path: &Path, argument: &Path| -> Result<Input> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Input::new(input_name(path, argument, &contract), &bytes))

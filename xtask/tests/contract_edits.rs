@@ -36,7 +36,7 @@ fn generated(folder: &Path, contract: &Value) -> (Value, BTreeMap<String, String
     let root = source::root();
     let inputs = Inputs {
         contract: Some(file),
-        overlay: Some(root.join("openapi.overlay.json")),
+        overlay: Some(root.join("openapi.overlay")),
         settings: Some(root.join("openapi.settings.toml")),
     };
     let contract = generate::contract(source::load(&inputs).expect("loads")).expect("is sound");

@@ -12,7 +12,7 @@ use crate::source::{self, Inputs};
 /// What `cargo xtask lint` is asked to look at.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The document to look at, as it stands [default: openapi.json with openapi.overlay.json applied]
+    /// The document to look at, as it stands [default: openapi.json with openapi.overlay applied]
     file: Option<PathBuf>,
     /// Print findings as JSON, notes included
     #[arg(long)]
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(path) => (path.display().to_string(), source::read_document(path)?),
         None => {
             let inputs = Inputs { contract: None, overlay: None, settings: None };
-            ("openapi.json + openapi.overlay.json".to_owned(), source::load(&inputs)?.effective)
+            ("openapi.json + openapi.overlay".to_owned(), source::load(&inputs)?.effective)
         }
     };
     if !document.is_object() {
