@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use xtask::diff::{Direction, Level, Options, Report, diff};
 use xtask::source::{self, Inputs};
-use xtask::{generate, output};
+use xtask::{generate, lock, output};
 
 /// What one edit of the contract does.
 struct Outcome {
@@ -28,16 +28,24 @@ impl Outcome {
     }
 }
 
-/// The contract as it takes effect and what is generated from it, below a folder.
-fn generated(folder: &Path, contract: &Value) -> (Value, BTreeMap<String, String>) {
-    std::fs::create_dir_all(folder).expect("a folder");
-    let file = folder.join("openapi.json");
-    std::fs::write(&file, serde_json::to_string_pretty(contract).expect("writes")).expect("writes");
+/// The effective contract and the generated files, by path.
+type Generated = (Value, BTreeMap<String, String>);
+
+/// Puts copies of the generator's inputs into a folder.
+fn copy_inputs(folder: &Path) {
     let root = source::root();
+    std::fs::create_dir(folder.join(lock::OVERLAY)).expect("a folder");
+    for name in lock::inputs(&root).expect("lists") {
+        std::fs::copy(root.join(&name), folder.join(&name)).expect("copies");
+    }
+}
+
+/// Generates from the inputs in a folder, into the same folder.
+fn generate_in(folder: &Path) -> Generated {
     let inputs = Inputs {
-        contract: Some(file),
-        overlay: Some(root.join("openapi.overlay")),
-        settings: Some(root.join("openapi.settings.toml")),
+        contract: Some(folder.join("openapi.json")),
+        overlay: Some(folder.join(lock::OVERLAY)),
+        settings: Some(folder.join("openapi.settings.toml")),
     };
     let contract = generate::contract(source::load(&inputs).expect("loads")).expect("is sound");
     let generated = generate::own(&contract).expect("generates");
@@ -49,16 +57,26 @@ fn generated(folder: &Path, contract: &Value) -> (Value, BTreeMap<String, String
     (contract.effective.clone(), files.collect())
 }
 
-fn edited(edit: impl FnOnce(&mut Value)) -> Outcome {
-    let published = source::read_document(&source::root().join("openapi.json")).expect("reads");
-    let mut other = published.clone();
-    edit(&mut other);
-    assert_ne!(published, other, "the edit changes something");
-    let folder = || tempfile::tempdir().expect("a folder");
-    // One run for all tests shows what there is without an edit.
-    static BEFORE: OnceLock<(Value, BTreeMap<String, String>)> = OnceLock::new();
-    let (old, before) = BEFORE.get_or_init(|| generated(folder().path(), &published));
-    let (new, after) = generated(folder().path(), &other);
+/// What changes when `edit` changes an input of the generator.
+fn with_edit(input: &str, edit: impl FnOnce(&mut Value)) -> Outcome {
+    let generate_with = |edit: &mut dyn FnMut(&Path)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        copy_inputs(folder.path());
+        edit(folder.path());
+        generate_in(folder.path())
+    };
+    // One run without an edit is enough for all tests.
+    static BEFORE: OnceLock<Generated> = OnceLock::new();
+    let (old, before) = BEFORE.get_or_init(|| generate_with(&mut |_| {}));
+    let mut edit = Some(edit);
+    let (new, after) = generate_with(&mut |folder| {
+        let file = folder.join(input);
+        let unedited = source::read_document(&file).expect("reads");
+        let mut edited = unedited.clone();
+        edit.take().expect("is called once")(&mut edited);
+        assert_ne!(unedited, edited, "the edit changes something");
+        std::fs::write(&file, serde_json::to_string_pretty(&edited).expect("writes")).expect("writes");
+    });
     let mut changed = BTreeMap::new();
     for path in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         let text = |files: &BTreeMap<String, String>| files.get(path).cloned().unwrap_or_default();
@@ -72,6 +90,11 @@ fn edited(edit: impl FnOnce(&mut Value)) -> Outcome {
     }
     println!("{changed:#?}");
     Outcome { changed, report: diff(old, &new, Options::default()) }
+}
+
+/// What an edit of the published document changes.
+fn edited(edit: impl FnOnce(&mut Value)) -> Outcome {
+    with_edit("openapi.json", edit)
 }
 
 fn at<'v>(document: &'v mut Value, pointer: &str) -> &'v mut Value {
@@ -144,6 +167,22 @@ fn a_field_more_is_a_member_more() {
     assert!((5..60).contains(&added) && removed < 10, "{:?}", outcome.changed);
     assert!(!outcome.report.breaks(), "{:#?}", outcome.report);
     assert!(rules(&outcome.report).iter().all(|(level, _)| *level == Level::Compatible));
+}
+
+#[test]
+fn an_optional_member_changes_the_files_of_its_tag() {
+    let outcome = with_edit("openapi.overlay/server_api.json", |overlay| {
+        at(overlay, "/actions").as_array_mut().expect("a list").push(json!({
+            "target": "$.components.schemas.ContactInput.properties",
+            "description": "Addition: how friends call the contact.",
+            "update": { "nickname": { "type": "string", "description": "Nickname.", "x-ringnity-extension": true } },
+        }));
+    });
+    // Besides the types of the tag: the contract, and the ledger that counts its keywords.
+    let types = format!("{TYPES}/server_api.rs");
+    assert_eq!(outcome.files(), BTreeSet::from([LOCK, CONTRACT, LEDGER, &types]), "{:#?}", outcome.changed);
+    assert_eq!(outcome.changed[LOCK], (1, 1), "only the line of the overlay file changes");
+    assert!(!outcome.report.breaks(), "{:#?}", outcome.report);
 }
 
 #[test]
