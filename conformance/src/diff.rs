@@ -232,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn servers_references_and_literals_behind_a_variable_are_no_difference() {
+    fn ignores_servers_references_and_dispatched_paths() {
         let comparison = compare(&contract(), &description(), &[]).unwrap();
         assert_eq!(comparison.differences, []);
         assert_eq!((comparison.compared, comparison.dispatched), (2, vec!["GET /api/notes/all".to_owned()]));
     }
 
     #[test]
-    fn a_route_that_is_not_described_is_reached_all_the_same() {
+    fn undescribed_routes_dispatch() {
         let mut description = description();
         description["paths"]["/api/notes/{id}"].as_object_mut().map(|item| item.remove("get"));
         let comparison = compare(&contract(), &description, &[("GET", "/api/notes/{id}")]).unwrap();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_difference_is_found() {
+    fn finds_every_kind_of_difference() {
         type Change = fn(&mut Value);
         let seeds: [(&str, Change); 11] = [
             ("DELETE /api/notes/{id}: success", |d| {

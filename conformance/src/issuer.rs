@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_set_verifies_what_its_key_signed_and_nothing_else() {
+    fn key_set_verifies_only_its_own_tokens() {
         let issuer = Issuer::start().expect("starts");
         // One who never asks does not keep others waiting for ever.
         let _silent =

@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_curl_line_can_be_pasted_and_shows_no_secret() {
+    fn curl_command_is_quoted_and_masks_secrets() {
         let mut masks = Masks::default();
         masks.add("owner.password", "hunter2!");
         let request = Request {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_a_content_type_stays_without_one() {
+    fn curl_sends_no_content_type_if_there_is_none() {
         let request =
             Request { method: "POST".to_owned(), body: Some(Bytes::from_static(b"{")), ..Request::default() };
         assert!(request.curl("http://h", &Masks::default()).contains("-H 'Content-Type:'"));

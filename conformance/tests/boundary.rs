@@ -49,7 +49,7 @@ fn document() -> Document {
 }
 
 #[test]
-fn every_request_that_the_contract_forbids_is_refused_and_what_it_allows_passes() {
+fn rejects_invalid_and_accepts_valid_requests() {
     let document = document();
     let boundary = ringnity_api::boundary().expect("the contract compiles");
     let (mut passed, mut schemas) = (0, 0);

@@ -12,7 +12,7 @@ fn documents() -> (Value, Value) {
 }
 
 #[test]
-fn the_trait_describes_what_the_contract_says() {
+fn trait_matches_the_contract() {
     let (contract, description) = documents();
     let comparison = compare(&contract, &description, ringnity_api::routes()).expect("two documents");
     println!(
@@ -26,7 +26,7 @@ fn the_trait_describes_what_the_contract_says() {
 }
 
 #[test]
-fn a_seeded_difference_is_found() {
+fn finds_seeded_differences() {
     let (mut contract, description) = documents();
     contract["paths"]["/server/contacts"]["get"]["parameters"]
         .as_array_mut()

@@ -106,22 +106,22 @@ fn last_line(report: &Report) -> String {
 }
 
 #[test]
-fn text_says_what_was_found() {
+fn renders_text() {
     insta::assert_snapshot!(Format::Text.render(&sample(), false));
 }
 
 #[test]
-fn markdown_says_what_was_found() {
+fn renders_markdown() {
     insta::assert_snapshot!(Format::Markdown.render(&sample(), false));
 }
 
 #[test]
-fn junit_says_what_was_found() {
+fn renders_junit() {
     insta::assert_snapshot!(Format::Junit.render(&sample(), false));
 }
 
 #[test]
-fn quiet_parts_are_not_there() {
+fn leaves_out_empty_sections() {
     insta::assert_snapshot!(Format::Text.render(&empty(), false), @r#"
     Lending Library 2.3.0
     http://127.0.0.1:4010, 2026-03-14T09:26:53Z
@@ -140,7 +140,7 @@ fn quiet_parts_are_not_there() {
 }
 
 #[test]
-fn the_last_line_is_the_verdict() {
+fn last_line_is_the_verdict() {
     insta::assert_snapshot!(last_line(&sample()), @"VIOLATED: 6 violations in 5 operations · 82.7 % covered (163 of 197) · 3,317 requests · 41.3 s · seed 20260314");
     insta::assert_snapshot!(last_line(&clean()), @"CLEAN · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
     insta::assert_snapshot!(last_line(&unreachable()), @"CLEAN · nothing to cover · 3,317 requests · 41.3 s · seed 20260314");
@@ -153,7 +153,7 @@ fn the_last_line_is_the_verdict() {
 }
 
 #[test]
-fn a_run_that_asked_nothing_is_not_clean() {
+fn run_without_requests_is_not_clean() {
     assert_eq!(empty().verdict(), Verdict::Unchecked);
     assert_eq!(clean().verdict(), Verdict::Clean);
     assert_eq!(sample().verdict(), Verdict::Violated);
@@ -161,7 +161,7 @@ fn a_run_that_asked_nothing_is_not_clean() {
 }
 
 #[test]
-fn a_percentage_is_a_hundred_only_when_all_is_covered() {
+fn only_full_coverage_is_100_percent() {
     let mut report = clean();
     let holes = report.operations.iter().flat_map(|operation| &operation.cells).count();
     report.operations[0].cells[0].state = State::Missing;
@@ -185,7 +185,7 @@ fn text_fits_into_110_columns() {
 }
 
 #[test]
-fn colours_are_for_those_who_ask() {
+fn colors_only_on_request() {
     assert!(Format::Text.render(&sample(), true).contains("\u{1b}[1;31m✗ body ×3\u{1b}[0m"));
     for format in Format::value_variants() {
         let plain = format.render(&evil(), false);
@@ -200,7 +200,7 @@ fn colours_are_for_those_who_ask() {
 }
 
 #[test]
-fn json_can_be_read_back() {
+fn json_round_trips() {
     for report in [sample(), evil(), empty(), unreachable()] {
         let text = Format::Json.render(&report, false);
         assert_eq!(serde_json::from_str::<Report>(&text).expect("a report"), report);
@@ -212,7 +212,7 @@ fn json_can_be_read_back() {
 }
 
 #[test]
-fn junit_is_well_formed_and_its_sums_are_right() {
+fn junit_is_well_formed_and_its_totals_add_up() {
     for report in [sample(), evil(), empty(), unreachable(), clean()] {
         let (elements, texts) = parsed(&Format::Junit.render(&report, false));
         let count = |name: &str| elements.iter().filter(|(element, _)| element == name).count();
@@ -236,7 +236,7 @@ fn junit_is_well_formed_and_its_sums_are_right() {
 }
 
 #[test]
-fn violations_of_no_known_operation_are_told_everywhere() {
+fn reports_violations_without_an_operation() {
     let lost = vec![violation(Rule::Method, "", "PUT /nowhere")];
     let report = Report { violations: lost, ..sample() };
     for format in Format::value_variants() {
@@ -245,7 +245,7 @@ fn violations_of_no_known_operation_are_told_everywhere() {
 }
 
 #[test]
-fn html_lets_no_markup_through() {
+fn html_escapes_all_text() {
     let harmless = Format::Html.render(&sample(), false);
     let page = Format::Html.render(&evil(), false);
     // The page's own script is the only one, and nothing of the report became an element or an attribute.
@@ -263,7 +263,7 @@ fn html_lets_no_markup_through() {
 }
 
 #[test]
-fn html_asks_the_network_for_nothing() {
+fn html_loads_nothing_from_the_network() {
     let page = Format::Html.render(&sample(), false);
     for word in ["src=", "<link", "<img", "<iframe", "url(", "@import", "fetch(", "style=\""] {
         assert!(!page.contains(word), "{word}");
@@ -278,7 +278,7 @@ fn html_asks_the_network_for_nothing() {
 }
 
 #[test]
-fn html_runs_its_own_script_and_style_only() {
+fn html_allows_only_its_own_script_and_style() {
     let page = Format::Html.render(&sample(), false);
     let between = |open: &str, close: &str| -> String {
         let rest = page.split_once(open).expect("it is there").1;
@@ -295,7 +295,7 @@ fn html_runs_its_own_script_and_style_only() {
 }
 
 #[test]
-fn html_links_lead_somewhere_and_ids_are_given_once() {
+fn html_links_resolve_and_ids_are_unique() {
     let page = Format::Html.render(&sample(), false);
     let mut ids = BTreeSet::new();
     for id in page.split(" id=\"").skip(1) {
@@ -325,7 +325,7 @@ fn without_code(mut line: &str) -> String {
 }
 
 #[test]
-fn markdown_keeps_strangers_from_pinging_people() {
+fn markdown_escapes_mentions_and_html() {
     let page = Format::Markdown.render(&evil(), false);
     let mut fence: Option<String> = None;
     for line in page.lines() {
@@ -363,7 +363,7 @@ fn scratch() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn coverage_is_the_same_after_saving_and_loading() {
+fn coverage_file_round_trips() {
     let (_folder, path) = scratch();
     let coverage = Coverage::of(&sample());
     coverage.save(&path).expect("saved");
@@ -373,7 +373,7 @@ fn coverage_is_the_same_after_saving_and_loading() {
 }
 
 #[test]
-fn coverage_is_sorted_whatever_the_order_of_the_contract() {
+fn coverage_file_is_sorted() {
     let (_folder, path) = scratch();
     let mut report = sample();
     report.operations.truncate(3);
@@ -407,7 +407,7 @@ fn coverage_is_sorted_whatever_the_order_of_the_contract() {
 }
 
 #[test]
-fn losses_and_gains_are_told_in_words() {
+fn describes_lost_and_gained_coverage() {
     let before = sample();
     let mut after = sample();
     after.operations.retain(|operation| operation.id != "getHealth");
@@ -441,7 +441,7 @@ fn losses_and_gains_are_told_in_words() {
 }
 
 #[test]
-fn a_coverage_file_that_is_none_says_what_to_do() {
+fn invalid_coverage_file_error_says_what_to_do() {
     let (_folder, path) = scratch();
     let absent = format!("{:#}", Coverage::load(&path).expect_err("it is not there"));
     assert!(absent.contains("coverage.json"), "{absent}");
@@ -452,7 +452,7 @@ fn a_coverage_file_that_is_none_says_what_to_do() {
 
 /// What it writes stays in `tmp/report` of the target folder, to be looked at.
 #[test]
-fn every_format_tells_every_violation() {
+fn every_format_lists_every_violation() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");
     std::fs::create_dir_all(&folder).expect("a folder");
     for (name, report) in

@@ -45,7 +45,7 @@ fn values(place: &Place<'_>) -> Vec<Value> {
 }
 
 #[test]
-fn the_table_names_every_schema_of_the_contract() {
+fn table_lists_every_schema() {
     let document = document();
     let names: BTreeSet<&str> = SCHEMAS.iter().map(|schema| schema.name).collect();
     let pointers: BTreeSet<&str> = SCHEMAS.iter().map(|schema| schema.pointer).collect();
@@ -64,7 +64,7 @@ fn the_table_names_every_schema_of_the_contract() {
 }
 
 #[test]
-fn valid_values_survive_two_trips_and_lose_nothing() {
+fn valid_values_round_trip() {
     let document = document();
     let mut problems = Vec::new();
     let mut tried = 0;
@@ -148,7 +148,7 @@ fn same(place: &Place<'_>, at: &str, sent: &Value, back: &Value) -> Result<(), S
 }
 
 #[test]
-fn what_a_schema_forbids_is_refused() {
+fn rejects_what_a_schema_forbids() {
     let document = document();
     let mut by_keyword: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut unexplained = Vec::new();
@@ -199,7 +199,7 @@ fn what_a_schema_forbids_is_refused() {
 }
 
 #[test]
-fn unknown_values_survive_where_a_server_sends_the_enum_and_are_refused_elsewhere() {
+fn only_enums_in_responses_keep_unknown_values() {
     let document = document();
     let (mut open, mut closed, mut inside) = (0, 0, 0);
     for schema in SCHEMAS {
@@ -233,7 +233,7 @@ fn unknown_values_survive_where_a_server_sends_the_enum_and_are_refused_elsewher
 }
 
 #[test]
-fn unknown_members_are_kept_where_the_schema_is_open_and_ignored_elsewhere() {
+fn only_open_schemas_keep_unknown_members() {
     let document = document();
     let (mut kept, mut ignored, mut deep) = (0, 0, 0);
     for schema in SCHEMAS {

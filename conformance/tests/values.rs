@@ -28,7 +28,7 @@ fn broken(schema: Value) -> BTreeMap<String, Vec<Value>> {
 }
 
 #[test]
-fn samples_are_valid_and_decided_by_the_seed() {
+fn samples_are_valid_and_reproducible() {
     let schemas = [
         json!({ "type": ["string", "null"], "minLength": 2, "maxLength": 3 }),
         json!({ "type": "string", "pattern": "^[a-z]{2}-\\d+$", "maxLength": 8 }),
@@ -57,7 +57,7 @@ fn samples_are_valid_and_decided_by_the_seed() {
 }
 
 #[test]
-fn optional_members_are_absent_null_and_present() {
+fn optional_members_are_absent_null_or_present() {
     let document =
         document(json!({ "type": "object", "properties": { "a": { "type": ["integer", "null"] } } }));
     let samples = document.schema("#/s").expect("a schema").samples(60, 3).expect("samples");
@@ -67,7 +67,7 @@ fn optional_members_are_absent_null_and_present() {
 }
 
 #[test]
-fn a_schema_that_nothing_satisfies_is_an_error_with_its_pointer() {
+fn unsatisfiable_schema_is_an_error_with_its_pointer() {
     for schema in [
         json!({ "type": "integer", "minimum": 3, "maximum": 2 }),
         json!({ "type": "object", "required": ["a"], "properties": { "a": { "$ref": "#/s" } } }),
@@ -84,7 +84,7 @@ fn a_schema_that_nothing_satisfies_is_an_error_with_its_pointer() {
 }
 
 #[test]
-fn every_keyword_is_broken_once_and_alone() {
+fn every_mutant_breaks_exactly_one_keyword() {
     let broken = broken(json!({
         "type": "object",
         "required": ["name", "tags"],
@@ -126,7 +126,7 @@ fn every_keyword_is_broken_once_and_alone() {
 }
 
 #[test]
-fn choices_and_rules_about_members_are_broken() {
+fn mutants_break_choices_and_member_rules() {
     let broken = broken(json!({
         "type": "object",
         "properties": { "a": { "anyOf": [{ "type": "integer" }, { "type": "null" }] }, "b": { "type": "boolean" }, "c": { "not": { "const": 1 } } },
@@ -143,7 +143,7 @@ fn choices_and_rules_about_members_are_broken() {
 }
 
 #[test]
-fn a_mutant_changes_one_place_of_the_value_it_is_made_from() {
+fn mutant_changes_one_place_of_its_base() {
     let document = document(json!({ "type": "object", "required": ["id"], "properties": {
         "id": { "type": "string", "maxLength": 40 }, "note": { "type": "string", "maxLength": 3 } } }));
     let base = json!({ "id": "a real id", "unnamed": [1] });
@@ -160,7 +160,7 @@ fn a_mutant_changes_one_place_of_the_value_it_is_made_from() {
 }
 
 #[test]
-fn what_cannot_be_broken_is_listed_with_its_reason() {
+fn skipped_keywords_have_a_reason() {
     let cases = mutants(json!({ "type": "object", "properties": {
         "a": { "type": "string", "minLength": 0, "format": "password" },
         "b": { "anyOf": [{ "type": "string" }, true] },
@@ -211,7 +211,7 @@ fn boundaries_are_valid_and_complete() {
 }
 
 #[test]
-fn the_schemas_of_other_documents_are_understood() {
+fn reads_schemas_of_other_documents() {
     for text in [
         include_str!("../../xtask/tests/documents/keeper.json"),
         include_str!("../../xtask/tests/documents/museum.json"),

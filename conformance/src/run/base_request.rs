@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variation_keeps_its_change_and_takes_what_is_fresh() {
+    fn refresh_keeps_the_change_of_a_variation() {
         let old = json!({ "email": "a@x", "tags": ["t1"], "name": "Ada" });
         let new = json!({ "email": "b@x", "tags": ["t2"], "name": "Ada" });
         let mut value = json!({ "email": "a@x", "tags": ["t1"], "name": "", "more": 1 });

@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_are_named_by_their_place() {
+    fn finds_changed_pointers() {
         let before = json!({ "items": [{ "id": 1, "at": 5 }], "total": 1, "gone": true });
         let after = json!({ "items": [{ "id": 1, "at": 6 }], "total": 2 });
         let changed: Vec<String> = changed_pointers(Some(&before), Some(&after)).into_iter().collect();

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_overlay_replaces_and_keeps() {
+    fn merge_replaces_and_keeps() {
         let under = json!({ "a": { "x": 1, "y": 2 }, "b": [1] });
         let over = json!({ "a": { "y": 3 }, "b": [2] });
         assert_eq!(merge(&under, &over), json!({ "a": { "x": 1, "y": 3 }, "b": [2] }));

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_of_their_format_and_wrong_ones_are_not() {
+    fn samples_match_their_format() {
         for format in FORMATS {
             let validator = format_validator(format);
             assert!(validator.is_valid(&json!(sample(Some(format)))), "{format}");
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_texts_are_of_their_format() {
+    fn random_texts_match_their_format() {
         let mut runner = super::super::runner(7);
         for format in FORMATS {
             let validator = format_validator(format);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_goes_into_a_uri_and_back() {
+    fn fragment_round_trips() {
         let pointer = "#/paths/~1api~1contacts~1{id}/get/ä";
         assert_eq!(fragment(pointer), "#/paths/~1api~1contacts~1%7Bid%7D/get/%C3%A4");
         assert_eq!(unfragment(&fragment(pointer)), pointer);

@@ -38,7 +38,7 @@ fn words(output: &Output) -> String {
 }
 
 #[test]
-fn a_clean_run_ends_with_0_and_writes_every_format() {
+fn clean_run_exits_with_0_and_writes_every_format() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = ["r.html", "r.json", "r.xml", "r.md", "r.txt"].map(|name| folder.path().join(name));
     let mut arguments = vec!["--jobs", "1", "--min-coverage", "100"];
@@ -56,7 +56,7 @@ fn a_clean_run_ends_with_0_and_writes_every_format() {
 }
 
 #[test]
-fn a_violation_ends_with_1_and_a_line_that_repeats_it() {
+fn violation_exits_with_1_and_prints_a_curl_command() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(Some(Seed::TypeWrong));
     let done = run(&library, folder.path(), &["--only", "getBook", "--seed", "3"]);
@@ -71,7 +71,7 @@ fn a_violation_ends_with_1_and_a_line_that_repeats_it() {
 }
 
 #[test]
-fn the_line_that_repeats_a_violation_repeats_it() {
+fn curl_command_reproduces_the_violation() {
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("skipped: there is no curl");
         return;
@@ -88,7 +88,7 @@ fn the_line_that_repeats_a_violation_repeats_it() {
 }
 
 #[test]
-fn the_flows_of_the_readme_are_flows() {
+fn flows_of_the_readme_are_valid() {
     let readme = include_str!("../../README.md");
     let (_, rest) = readme.split_once("```json\n").expect("an example");
     let (example, _) = rest.split_once("```").expect("its end");
@@ -110,7 +110,7 @@ fn the_flows_of_the_readme_are_flows() {
 }
 
 #[test]
-fn only_what_is_asked_for_is_reported() {
+fn only_limits_the_report() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(None);
     let done = run(&library, folder.path(), &["--only", "listBooks", "--format", "json"]);
@@ -127,7 +127,7 @@ fn only_what_is_asked_for_is_reported() {
 }
 
 #[test]
-fn coverage_may_rise_and_never_fall() {
+fn lost_coverage_fails_the_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(None);
     let file = folder.path().join("coverage.json");
@@ -149,7 +149,7 @@ fn coverage_may_rise_and_never_fall() {
 }
 
 #[test]
-fn what_was_not_tried_is_no_success() {
+fn incomplete_run_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(None);
     let cut = run(&library, folder.path(), &["--max-time", "0"]);
@@ -158,7 +158,7 @@ fn what_was_not_tried_is_no_success() {
 }
 
 #[test]
-fn what_could_not_be_tried_counts_as_not_covered() {
+fn untested_operations_count_as_not_covered() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(None);
     let text = std::fs::read_to_string(FLOWS).expect("flows");
@@ -173,7 +173,7 @@ fn what_could_not_be_tried_counts_as_not_covered() {
 }
 
 #[test]
-fn what_cannot_be_found_out_ends_with_2() {
+fn impossible_run_exits_with_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut library = library::start(None);
     // A port at which nobody listens any more.

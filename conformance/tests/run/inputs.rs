@@ -51,46 +51,46 @@ fn success<'r>(report: &'r Report, id: &str) -> &'r State {
     &operation.cells.iter().find(|cell| cell.status == "200").expect("a success").state
 }
 
-fn told(report: &Report) -> String {
+fn text(report: &Report) -> String {
     Format::Text.render(report, false)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flow_that_the_inputs_do_not_fit_is_left_out_and_what_it_would_cause_is_not_blamed_on_the_server() {
+async fn flow_without_its_inputs_is_skipped() {
     let report = with_card(None).await;
-    assert_eq!(report.verdict(), Verdict::Clean, "{}", told(&report));
+    assert_eq!(report.verdict(), Verdict::Clean, "{}", text(&report));
     for note in [
         "flow bookIsLent is left out, for the inputs do not fit: \"card\" is a required property",
         "getLoan: flow bookIsLent, which would try it, is left out",
     ] {
-        assert!(report.notes.iter().any(|known| known == note), "{note}\n{}", told(&report));
+        assert!(report.notes.iter().any(|known| known == note), "{note}\n{}", text(&report));
     }
     let dependent = "flow ownerLooks could not go on: flow bookIsLent is left out";
-    assert!(report.notes.iter().any(|note| note.starts_with(dependent)), "{}", told(&report));
+    assert!(report.notes.iter().any(|note| note.starts_with(dependent)), "{}", text(&report));
     // What the flows say about it is said, and what they do not counts as not seen.
     assert_eq!(success(&report, "returnLoan"), &State::Unreachable("it takes a card".to_owned()));
-    assert!(!report.notes.iter().any(|note| note.starts_with("returnLoan")), "{}", told(&report));
+    assert!(!report.notes.iter().any(|note| note.starts_with("returnLoan")), "{}", text(&report));
     assert_eq!(success(&report, "getLoan"), &State::Missing);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_input_the_flow_is_run_and_nothing_is_called_unreachable_for_its_lack() {
+async fn flow_with_its_inputs_is_run() {
     let report = with_card(Some(json!("c-1"))).await;
     assert_eq!((report.verdict(), success(&report, "returnLoan")), (Verdict::Clean, &State::Covered));
-    assert_eq!(report.totals(|_| true).missing, 0, "{}", told(&report));
-    assert!(!told(&report).contains("left out"), "{}", told(&report));
+    assert_eq!(report.totals(|_| true).missing, 0, "{}", text(&report));
+    assert!(!text(&report).contains("left out"), "{}", text(&report));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_input_of_the_wrong_kind_is_told_by_its_place_and_not_by_its_value() {
+async fn invalid_input_is_reported_without_its_value() {
     let report = with_card(Some(json!(471_147))).await;
     let note = report.notes.iter().find(|note| note.contains("bookIsLent is left out")).expect("a note");
     assert!(note.contains("card: ") && note.contains("\"string\"") && !note.contains("471147"), "{note}");
-    assert_eq!(success(&report, "returnLoan"), &State::Missing, "{}", told(&report));
+    assert_eq!(success(&report, "returnLoan"), &State::Missing, "{}", text(&report));
 }
 
 #[test]
-fn flows_whose_words_about_inputs_cannot_be_read_are_refused() {
+fn rejects_flows_with_invalid_input_schemas() {
     let contract = contract();
     let refused = |flows: Value| format!("{:#}", Flows::new(flows, &contract).expect_err("no flows"));
     let mut unreadable = flows();

@@ -37,7 +37,7 @@ async fn before(upstream: &str) -> ProxiedServer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passes_is_not_changed() {
+async fn forwards_traffic_unchanged() {
     let library = library::start(None);
     let proxied = before(&library.base_url).await;
     let flows = serde_json::from_str(library::FLOWS).expect("JSON");
@@ -53,7 +53,7 @@ async fn what_passes_is_not_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_side_is_told_of_its_own_breaches() {
+async fn reports_violations_per_side() {
     let library = library::start(Some(Seed::ConstantOther));
     let proxied = before(&library.base_url).await;
     let health = proxied.contract.operation("getHealth").expect("an operation").path.clone();
@@ -86,7 +86,7 @@ async fn each_side_is_told_of_its_own_breaches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_gone_is_a_bad_gateway() {
+async fn unreachable_server_is_a_bad_gateway() {
     let gone = library::start(None).base_url;
     let proxied = before(&gone).await;
     let answer = reqwest::Client::builder()

@@ -41,7 +41,7 @@ pub fn limit(input: &Input) -> usize {
 
 /// Where the book of the request's path is; in whatever town, if `lost` is the seed.
 fn place(state: &State, input: &Input, lost: Option<Seed>) -> Result<usize, Fault> {
-    let town = if lost.is_some_and(|lost| state.shows(lost)) { None } else { Some(input.town) };
+    let town = if lost.is_some_and(|lost| state.has_seed(lost)) { None } else { Some(input.town) };
     State::find(&state.books, town, input.text("bookId")).ok_or_else(Fault::not_found)
 }
 
@@ -55,8 +55,8 @@ pub fn list(state: &State, input: &Input) -> Answer {
         .map(|row| &row.value)
         .collect();
     let (page, limit) = (input.number("page", 1).max(1), limit(input));
-    let size = if state.shows(Seed::LimitIgnored) { LIMIT } else { limit };
-    let first = if state.shows(Seed::PageIgnored) { 0 } else { (page - 1).saturating_mul(size) };
+    let size = if state.has_seed(Seed::LimitIgnored) { LIMIT } else { limit };
+    let first = if state.has_seed(Seed::PageIgnored) { 0 } else { (page - 1).saturating_mul(size) };
     let items: Vec<&Value> = all.iter().skip(first).take(size).copied().collect();
     let more = page.saturating_mul(size) < all.len();
     let body = json!({ "items": items, "page": page, "limit": limit, "total": all.len(), "hasMore": more });
@@ -156,16 +156,16 @@ pub fn update(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     if let Some(object) = body.as_object_mut() {
         // Only a seed lets a null through for the title: it changes nothing then.
         object.retain(|name, value| name != "title" || !value.is_null());
-        if state.shows(Seed::PatchClears) {
+        if state.has_seed(Seed::PatchClears) {
             object.entry("subtitle").or_insert(Value::Null);
         }
     }
     let answered = changed(state, at, &body, &PATCHED);
     let mut stored = answered.clone();
-    if state.shows(Seed::NullLost) && body.get("subtitle").is_some_and(Value::is_null) {
+    if state.has_seed(Seed::NullLost) && body.get("subtitle").is_some_and(Value::is_null) {
         stored["subtitle"] = state.books[at].value["subtitle"].clone();
     }
-    if !state.shows(Seed::PatchLost) {
+    if !state.has_seed(Seed::PatchLost) {
         state.books[at].value = stored;
     }
     Ok(Answer::json(200, answered))
@@ -178,7 +178,7 @@ pub fn delete(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     if state.loans.iter().any(open) {
         return Err(Fault::new(409, "BOOK_ON_LOAN", "A loan of the book is open; take it back first."));
     }
-    if !state.shows(Seed::DeleteKeeps) {
+    if !state.has_seed(Seed::DeleteKeeps) {
         state.books.remove(at);
     }
     Ok(Answer::nothing(204))
@@ -205,7 +205,7 @@ pub fn export(state: &State, input: &Input) -> Result<Answer, Fault> {
     };
     let wanted = |at: usize, row: &Row| only.map_or_else(|| row.town == input.town, |only| only == at);
     let own = state.books.iter().enumerate().filter(|(at, row)| wanted(*at, row)).map(|(_, row)| &row.value);
-    if input.text("format") == "json" && !state.shows(Seed::ExportFormatIgnored) {
+    if input.text("format") == "json" && !state.has_seed(Seed::ExportFormatIgnored) {
         return Ok(Answer::json(200, json!({ "items": own.collect::<Vec<_>>() })));
     }
     let mut lines = String::from("id,title,genre,year\r\n");

@@ -9,15 +9,15 @@ use super::state::{Row, State};
 
 pub fn create(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     let key = input.params.get("Idempotency-Key").and_then(Value::as_str);
-    let key = key.filter(|_| !state.shows(Seed::RepeatLendsAgain)).map(|key| (input.town, key.to_owned()));
+    let key = key.filter(|_| !state.has_seed(Seed::RepeatLendsAgain)).map(|key| (input.town, key.to_owned()));
     if let Some((body, answer)) = key.as_ref().and_then(|key| state.repeats.get(key)).cloned() {
-        return match body == input.body || state.shows(Seed::OtherBodyTaken) {
+        return match body == input.body || state.has_seed(Seed::OtherBodyTaken) {
             true => Ok(repeated(state, answer)),
             false => Err(Fault::new(422, "IDEMPOTENCY_MISMATCH", "The key belongs to another request.")),
         };
     }
     let book = input.body["bookId"].as_str().unwrap_or_default();
-    let town = if state.shows(Seed::TenantLostInBody) { None } else { Some(input.town) };
+    let town = if state.has_seed(Seed::TenantLostInBody) { None } else { Some(input.town) };
     State::find(&state.books, town, book).ok_or_else(Fault::not_found)?;
     let id = format!("loan_{:016x}", state.number());
     let loan = json!({
@@ -31,7 +31,7 @@ pub fn create(state: &mut State, input: &Input) -> Result<Answer, Fault> {
         "createdAt": state.moment(),
         "returnedAt": null,
     });
-    if !state.shows(Seed::LoanLost) {
+    if !state.has_seed(Seed::LoanLost) {
         state.loans.push(Row { town: input.town, value: loan.clone() });
     }
     let answer = Answer::json(201, loan).header("Location", format!("/loans/{id}"));
@@ -42,7 +42,7 @@ pub fn create(state: &mut State, input: &Input) -> Result<Answer, Fault> {
 }
 
 fn repeated(state: &mut State, mut answer: Answer) -> Answer {
-    if state.shows(Seed::RepeatAnsweredAnew)
+    if state.has_seed(Seed::RepeatAnsweredAnew)
         && let Content::Json(loan) = &mut answer.content
     {
         loan["createdAt"] = json!(state.moment());
@@ -56,11 +56,11 @@ pub fn list(state: &State, input: &Input) -> Result<Answer, Fault> {
         None => state.loans.len(),
         Some(cursor) => match cursor.strip_prefix("c-").and_then(|place| place.parse().ok()) {
             Some(place) => place,
-            None if state.shows(Seed::CursorCrashes) => return Err(Fault::crash()),
+            None if state.has_seed(Seed::CursorCrashes) => return Err(Fault::crash()),
             None => 0,
         },
     };
-    let every_town = state.shows(Seed::ForeignListed);
+    let every_town = state.has_seed(Seed::ForeignListed);
     let own = |(_, row): &(usize, &Row)| row.town == input.town || every_town;
     let mut rest = state.loans.iter().enumerate().take(end).rev().filter(own).peekable();
     let mut page = Vec::new();
@@ -89,7 +89,7 @@ fn place(state: &State, input: &Input) -> Result<usize, Fault> {
 pub fn get(state: &State, input: &Input) -> Result<Answer, Fault> {
     let foreign = || State::find(&state.loans, None, input.text("loanId")).is_some();
     match place(state, input) {
-        Err(_) if state.shows(Seed::ForeignForbidden) && foreign() => {
+        Err(_) if state.has_seed(Seed::ForeignForbidden) && foreign() => {
             Err(Fault::new(403, "SCOPE_DENIED", "The loan is another town's."))
         }
         at => Ok(Answer::json(200, state.loans[at?].value.clone())),
@@ -98,7 +98,7 @@ pub fn get(state: &State, input: &Input) -> Result<Answer, Fault> {
 
 pub fn give_back(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     let at = match place(state, input) {
-        Err(_) if state.shows(Seed::UnknownCrashes) => return Err(Fault::crash()),
+        Err(_) if state.has_seed(Seed::UnknownCrashes) => return Err(Fault::crash()),
         at => at?,
     };
     let now = state.moment();

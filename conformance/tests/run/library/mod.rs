@@ -12,12 +12,12 @@ use crate::serve::{self, Server};
 
 mod answer;
 mod books;
+mod client;
 mod loans;
 mod people;
 mod seed;
 mod state;
 mod tests;
-mod walk;
 
 use answer::{Answer, Fault};
 use books::Input;
@@ -32,10 +32,10 @@ pub const SETTINGS: &str = include_str!("settings.toml");
 pub const FLOWS: &str = include_str!("flows.arazzo.json");
 
 /// So often a credential may ask a server that limits it.
-const OFTEN: usize = 5;
+const RATE_LIMIT: usize = 5;
 
 /// Bodies of more bytes are refused.
-const LARGEST: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
 /// A library that answers until it is dropped.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ async fn answered(shared: Arc<Shared>, request: Request<Bytes>) -> Response<Byte
     let (answer, never) = {
         // A request that panicked is that request's failure; the others go on.
         let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let never = state.shows(Seed::AnswerNeverComes)
+        let never = state.has_seed(Seed::AnswerNeverComes)
             && *request.method() == Method::GET
             && request.uri().path() == "/health";
         (respond(&shared.contract, &mut state, &request), never)
@@ -98,7 +98,7 @@ async fn answered(shared: Arc<Shared>, request: Request<Bytes>) -> Response<Byte
 
 fn respond(contract: &Contract, state: &mut State, request: &Request<Bytes>) -> Answer {
     let (mut method, path) = (request.method().as_str(), request.uri().path());
-    if state.shows(Seed::PutTaken)
+    if state.has_seed(Seed::PutTaken)
         && method == "PUT"
         && let Found::OtherMethods(methods) = contract.find(method, path)
         && methods.contains(&"PATCH")
@@ -119,8 +119,8 @@ fn respond(contract: &Contract, state: &mut State, request: &Request<Bytes>) -> 
     if let Some(seed) = state.seed {
         answer::spoil(seed, id, &mut answer);
     }
-    let number = if state.shows(Seed::RequestIdRepeated) { 1 } else { state.number() };
-    match state.shows(Seed::RequestIdMissing) && answer.status >= 400 {
+    let number = if state.has_seed(Seed::RequestIdRepeated) { 1 } else { state.number() };
+    match state.has_seed(Seed::RequestIdMissing) && answer.status >= 400 {
         true => answer,
         false => answer.header("X-Request-Id", format!("req_{number:016x}")),
     }
@@ -134,9 +134,9 @@ fn run(
     request: &Request<Bytes>,
 ) -> Result<Answer, Fault> {
     let id = operation.id.as_str();
-    hurry(state, id, request)?;
+    check_rate_limit(state, id, request)?;
     let caller = people::admit(state, operation, request.headers(), |state, town| {
-        if state.shows(Seed::DeniedDeleteDeletes)
+        if state.has_seed(Seed::DeniedDeleteDeletes)
             && id == "deleteBook"
             && let Ok(params) = operation.params(filled, request)
         {
@@ -166,11 +166,11 @@ fn run(
 }
 
 /// Refuses whoever has asked often enough, where that is limited.
-fn hurry(state: &mut State, id: &str, request: &Request<Bytes>) -> Result<(), Fault> {
-    let lost = state.shows(Seed::LimitLost) && id == "getLoan";
+fn check_rate_limit(state: &mut State, id: &str, request: &Request<Bytes>) -> Result<(), Fault> {
+    let lost = state.has_seed(Seed::LimitLost) && id == "getLoan";
     let Some(left) = &mut state.left else { return Ok(()) };
     let who = request.headers().get("authorization").map_or("nobody", |value| value.to_str().unwrap_or("?"));
-    let left = left.entry(who.to_owned()).or_insert(OFTEN);
+    let left = left.entry(who.to_owned()).or_insert(RATE_LIMIT);
     if *left == 0 && !lost {
         return Err(Fault::new(429, "TOO_OFTEN", "Come again in an hour."));
     }
@@ -191,7 +191,7 @@ fn read(
     let mut broken = Vec::new();
     if operation.takes_body() {
         let bytes = request.body();
-        if bytes.len() > LARGEST && !state.shows(Seed::TooLargeTaken) {
+        if bytes.len() > MAX_BODY && !state.has_seed(Seed::TooLargeTaken) {
             return Err(Fault::new(413, "REQUEST_TOO_LARGE", "The body is larger than 64 KiB."));
         }
         let content_type = request.headers().get("content-type").map(|value| value.to_str().unwrap_or("?"));
@@ -209,16 +209,20 @@ fn read(
             ));
         }
         match operation.parse(bytes) {
-            _ if bytes.is_empty() && state.shows(Seed::EmptyTaken) && id == "updateBook" => body = json!({}),
+            _ if bytes.is_empty() && state.has_seed(Seed::EmptyTaken) && id == "updateBook" => {
+                body = json!({})
+            }
             _ if bytes.is_empty() => broken.push("/body: is missing".to_owned()),
             Some(value) => body = value,
-            None if state.shows(Seed::BrokenJsonCrashes) && id == "createLoan" => return Err(Fault::crash()),
-            None if state.shows(Seed::BrokenJsonTaken) && id == "updateBook" => body = json!({}),
+            None if state.has_seed(Seed::BrokenJsonCrashes) && id == "createLoan" => {
+                return Err(Fault::crash());
+            }
+            None if state.has_seed(Seed::BrokenJsonTaken) && id == "updateBook" => body = json!({}),
             None => broken.push("/body: cannot be read".to_owned()),
         }
         if broken.is_empty() {
             let title = body.get("title").is_some_and(|title| !title.is_string());
-            if state.shows(Seed::TypeCrashes) && id == "updateBook" && title {
+            if state.has_seed(Seed::TypeCrashes) && id == "updateBook" && title {
                 return Err(Fault::crash());
             }
             broken = operation.faults(&body);

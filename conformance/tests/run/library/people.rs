@@ -52,7 +52,7 @@ pub fn admit(
     for kind in kinds {
         let own = if *kind == SERVER { text("x-library-key") } else { None };
         let Some(secret) = bearer.or(own).filter(|secret| !secret.is_empty()) else { continue };
-        let other_kind = state.shows(Seed::OtherKindTaken) && id == "getOwner";
+        let other_kind = state.has_seed(Seed::OtherKindTaken) && id == "getOwner";
         let caller = match *kind == SERVER {
             true => key(secret),
             false => state
@@ -61,7 +61,7 @@ pub fn admit(
                 .map(|(town, clerk)| Caller { clerk: *clerk, ..Caller::of(*town, "") })
                 .or_else(|| if other_kind { key(secret) } else { None }),
         };
-        let revoked_will_do = state.shows(Seed::RevokedTaken) && id == "listLoans";
+        let revoked_will_do = state.has_seed(Seed::RevokedTaken) && id == "listLoans";
         match caller.filter(|caller| !caller.revoked || revoked_will_do) {
             Some(caller) => {
                 let lacks = operation.raw["x-scopes"]
@@ -69,10 +69,10 @@ pub fn admit(
                     .into_iter()
                     .flatten()
                     .find(|scope| !holds(&caller, scope));
-                let lost = state.shows(Seed::ReadScopeLost) && id == "getBook"
-                    || state.shows(Seed::WriteScopeLost) && id == "updateBook";
+                let lost = state.has_seed(Seed::ReadScopeLost) && id == "getBook"
+                    || state.has_seed(Seed::WriteScopeLost) && id == "updateBook";
                 // A server key acts in no role.
-                let role = operation.raw.get("x-roles").is_some() && !state.shows(Seed::RoleLost);
+                let role = operation.raw.get("x-roles").is_some() && !state.has_seed(Seed::RoleLost);
                 if caller.clerk && role {
                     return Err(Fault::new(403, "ROLE_DENIED", "This is not for clerks."));
                 }
@@ -84,7 +84,9 @@ pub fn admit(
                     _ => Ok(Some(caller)),
                 };
             }
-            None if state.shows(Seed::GarbageTaken) && id == "getLoan" => return Ok(Some(Caller::of(0, ""))),
+            None if state.has_seed(Seed::GarbageTaken) && id == "getLoan" => {
+                return Ok(Some(Caller::of(0, "")));
+            }
             None => {
                 wrong.get_or_insert(kind.1);
             }
@@ -120,11 +122,11 @@ fn holds(caller: &Caller, scope: &Value) -> bool {
 }
 
 fn denied(state: &State, id: &str, scope: &Value, secret: &str) -> Fault {
-    if state.shows(Seed::ScopeAsUnauthenticated) && id == "listLoans" {
+    if state.has_seed(Seed::ScopeAsUnauthenticated) && id == "listLoans" {
         return Fault::new(401, SERVER.1, "The credential is not accepted.");
     }
     let fault = Fault::new(403, "SCOPE_DENIED", format!("The credential lacks the scope {scope}."));
-    match state.shows(Seed::KeyRepeated) {
+    match state.has_seed(Seed::KeyRepeated) {
         true => Fault { message: format!("The key {secret} lacks the scope {scope}."), ..fault },
         false => fault,
     }

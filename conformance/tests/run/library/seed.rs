@@ -16,7 +16,7 @@ macro_rules! seeds {
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// What the broken server does, in one line.
-            pub fn says(self) -> &'static str {
+            pub fn description(self) -> &'static str {
                 match self { $(Self::$name => $says),* }
             }
 

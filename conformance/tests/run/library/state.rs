@@ -55,7 +55,7 @@ impl State {
         Self { left: Some(HashMap::new()), count: 1 << 32, ..Self::new(seed) }
     }
 
-    pub fn shows(&self, seed: Seed) -> bool {
+    pub fn has_seed(&self, seed: Seed) -> bool {
         self.seed == Some(seed)
     }
 

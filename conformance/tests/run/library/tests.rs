@@ -6,7 +6,7 @@ use std::time::Duration;
 use conformance::values::{Document, reference};
 use serde_json::{Value, json};
 
-use super::walk::{Said, Walk};
+use super::client::{Exchange, LibraryClient};
 use super::{CONTRACT, FLOWS, Library, SETTINGS, Seed, start};
 
 /// The rules that a checker has.
@@ -36,48 +36,49 @@ const RULES: [&str; 22] = [
 ];
 
 #[tokio::test]
-async fn a_library_without_a_seed_does_what_its_flows_say() {
+async fn library_without_seed_follows_its_flows() {
     let library = start(None);
-    let walk = Walk::new(&library);
-    let key = walk.key("serverKey");
-    let token = walk.sign_in("").await;
-    let owner = walk.get("/owner", &token).await;
+    let client = LibraryClient::new(&library);
+    let key = client.key("serverKey");
+    let token = client.sign_in("").await;
+    let owner = client.get("/owner", &token).await;
     assert_eq!(owner.body["email"], library.inputs["owner"]["email"]);
 
     let whale =
         json!({ "title": "The Whale", "subtitle": "A voyage", "genre": "novel", "year": 1851, "copies": 3 });
-    let created = walk.send("POST", "/books", &key, Some(whale)).await;
+    let created = client.send("POST", "/books", &key, Some(whale)).await;
     assert_eq!(created.status, 201, "{created:?}");
     let path = created.header("location").to_owned();
-    assert_eq!(walk.get(&path, &key).await.body, created.body);
-    let elsewhere = walk.raw("GET", &path, "", &[("X-Library-Key", &key)], None).await;
+    assert_eq!(client.get(&path, &key).await.body, created.body);
+    let elsewhere = client.raw("GET", &path, "", &[("X-Library-Key", &key)], None).await;
     assert_eq!(elsewhere.body, created.body, "a key may travel in a header of its own");
     for title in ["Second", "Third"] {
         let book = json!({ "title": title, "genre": "essay", "year": 1580 });
-        assert_eq!(walk.send("POST", "/books", &key, Some(book)).await.status, 201);
+        assert_eq!(client.send("POST", "/books", &key, Some(book)).await.status, 201);
     }
-    let page = walk.get("/books?limit=2&page=2", &key).await.body;
+    let page = client.get("/books?limit=2&page=2", &key).await.body;
     assert_eq!(
         (&page["total"], &page["hasMore"], &page["items"][0]),
         (&json!(3), &json!(false), &created.body)
     );
     let changed =
-        walk.send("PATCH", &path, &key, Some(json!({ "subtitle": null, "status": "repair" }))).await;
+        client.send("PATCH", &path, &key, Some(json!({ "subtitle": null, "status": "repair" }))).await;
     assert_eq!((changed.status, &changed.body["subtitle"]), (200, &Value::Null));
-    assert_eq!(walk.get(&path, &key).await.body, changed.body);
-    let foreign = walk.get(&path, library.inputs["otherTenant"]["serverKey"].as_str().expect("a key")).await;
+    assert_eq!(client.get(&path, &key).await.body, changed.body);
+    let foreign =
+        client.get(&path, library.inputs["otherTenant"]["serverKey"].as_str().expect("a key")).await;
     assert_eq!((foreign.status, &foreign.body["code"]), (404, &json!("NOT_FOUND")));
-    assert_eq!(walk.send("DELETE", &path, &key, None).await.status, 204);
-    assert_eq!(walk.get(&path, &key).await.status, 404);
+    assert_eq!(client.send("DELETE", &path, &key, None).await.status, 204);
+    assert_eq!(client.get(&path, &key).await.status, 404);
 }
 
 #[tokio::test]
-async fn every_answer_of_a_library_without_a_seed_is_what_the_contract_says() {
+async fn responses_without_seed_match_the_contract() {
     let root: Value = serde_json::from_str(CONTRACT).expect("the contract is JSON");
     let document = Document::new(root.clone()).expect("a document of schemas");
-    let said = Walk::new(&start(None)).everything().await;
+    let exchange = LibraryClient::new(&start(None)).everything().await;
     let mut called = HashSet::new();
-    for one in said.iter().filter(|one| !one.operation.is_empty()) {
+    for one in exchange.iter().filter(|one| !one.operation.is_empty()) {
         called.insert(one.operation);
         let problems = problems(&root, &document, one);
         assert!(problems.is_empty(), "{}: {problems:?}: {one:?}", one.what);
@@ -97,10 +98,10 @@ async fn every_answer_of_a_library_without_a_seed_is_what_the_contract_says() {
 }
 
 /// What the contract does not say of an answer.
-fn problems(root: &Value, document: &Document, said: &Said) -> Vec<String> {
+fn problems(root: &Value, document: &Document, exchange: &Exchange) -> Vec<String> {
     let mut out = Vec::new();
-    let (pointer, operation) = operation(root, said.operation);
-    let status = said.status.to_string();
+    let (pointer, operation) = operation(root, exchange.operation);
+    let status = exchange.status.to_string();
     let Some(name) =
         [status.as_str(), "4XX"].into_iter().find(|name| operation["responses"].get(name).is_some())
     else {
@@ -115,19 +116,20 @@ fn problems(root: &Value, document: &Document, said: &Said) -> Vec<String> {
         let target = header["$ref"].as_str().map(str::to_owned);
         let at = target.unwrap_or_else(|| format!("{place}/headers/{name}"));
         let schema = document.schema(&format!("{at}/schema")).expect("a header has a schema");
-        if !schema.validator().expect("it compiles").is_valid(&json!(said.header(name))) {
-            out.push(format!("header {name} is {:?}", said.header(name)));
+        if !schema.validator().expect("it compiles").is_valid(&json!(exchange.header(name))) {
+            out.push(format!("header {name} is {:?}", exchange.header(name)));
         }
     }
-    let media = said.header("content-type").split(';').next().unwrap_or_default();
+    let media = exchange.header("content-type").split(';').next().unwrap_or_default();
     match answer.get("content") {
-        None if said.text.is_empty() => {}
+        None if exchange.text.is_empty() => {}
         None => out.push("a body where there is none".to_owned()),
         Some(content) if content.get(media).is_none() => out.push(format!("content type {media:?}")),
         Some(_) => {
             let at = format!("{place}/content/{}/schema", media.replace('/', "~1"));
             let schema = document.schema(&at).expect("the content has a schema");
-            let value = if media == "application/json" { said.body.clone() } else { json!(said.text) };
+            let value =
+                if media == "application/json" { exchange.body.clone() } else { json!(exchange.text) };
             out.extend(
                 schema.validator().expect("it compiles").iter_errors(&value).map(|error| error.to_string()),
             );
@@ -149,14 +151,14 @@ fn operation<'v>(root: &'v Value, id: &str) -> (String, &'v Value) {
 }
 
 #[tokio::test]
-async fn a_library_without_a_seed_takes_what_the_contract_allows_and_refuses_what_it_forbids() {
+async fn library_without_seed_validates_requests() {
     let root: Value = serde_json::from_str(CONTRACT).expect("the contract is JSON");
     let document = Document::new(root.clone()).expect("a document of schemas");
     let library = start(None);
-    let walk = Walk::new(&library);
-    let key = walk.key("serverKey");
+    let client = LibraryClient::new(&library);
+    let key = client.key("serverKey");
     let book = json!({ "title": "One", "genre": "essay", "year": 1580 });
-    let book = walk.send("POST", "/books", &key, Some(book)).await;
+    let book = client.send("POST", "/books", &key, Some(book)).await;
     let path = book.header("location").to_owned();
     let bodies = [
         ("createBook", "POST", "/books"),
@@ -170,13 +172,13 @@ async fn a_library_without_a_seed_takes_what_the_contract_allows_and_refuses_wha
         let mut valid = schema.samples(20, 7).expect("samples");
         valid.extend(schema.boundaries(None).expect("boundaries").cases.into_iter().map(|case| case.value));
         for value in valid {
-            let said = walk.send(method, path, &key, Some(value.clone())).await;
-            assert!(matches!(said.status, 200 | 201 | 401 | 404), "{id}: {value}: {said:?}");
+            let exchange = client.send(method, path, &key, Some(value.clone())).await;
+            assert!(matches!(exchange.status, 200 | 201 | 401 | 404), "{id}: {value}: {exchange:?}");
         }
         for case in schema.mutants(None).expect("mutants").cases {
-            let said = walk.send(method, path, &key, Some(case.value.clone())).await;
-            assert_eq!(said.status, 400, "{id}: {}: {said:?}", case.description);
-            assert_eq!(said.body["code"], "REQUEST_INVALID");
+            let exchange = client.send(method, path, &key, Some(case.value.clone())).await;
+            assert_eq!(exchange.status, 400, "{id}: {}: {exchange:?}", case.description);
+            assert_eq!(exchange.body["code"], "REQUEST_INVALID");
         }
     }
     let params = [
@@ -190,8 +192,8 @@ async fn a_library_without_a_seed_takes_what_the_contract_allows_and_refuses_wha
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let validator = schema.validator().expect("it compiles");
         for case in schema.boundaries(None).expect("boundaries").cases {
-            let said = walk.get(&format!("{path}?{name}={}", text(&case.value)), &key).await;
-            assert_eq!(said.status, 200, "{name}: {}: {said:?}", case.value);
+            let exchange = client.get(&format!("{path}?{name}={}", text(&case.value)), &key).await;
+            assert_eq!(exchange.status, 200, "{name}: {}: {exchange:?}", case.value);
         }
         for case in schema.mutants(None).expect("mutants").cases {
             // Some mutants of a value are good text.
@@ -199,14 +201,14 @@ async fn a_library_without_a_seed_takes_what_the_contract_allows_and_refuses_wha
             if validator.is_valid(&json!(sent)) || case.value == json!("12") {
                 continue;
             }
-            let said = walk.get(&format!("{path}?{name}={sent}"), &key).await;
-            assert_eq!(said.status, 400, "{name}: {}: {said:?}", case.value);
+            let exchange = client.get(&format!("{path}?{name}={sent}"), &key).await;
+            assert_eq!(exchange.status, 400, "{name}: {}: {exchange:?}", case.value);
         }
     }
 }
 
 #[tokio::test]
-async fn every_seed_shows_to_a_client_that_tries_ordinary_things() {
+async fn every_seed_is_observable() {
     let right = shown(&start(None)).await;
     assert_eq!(right, shown(&start(None)).await, "two libraries without a seed differ");
     let mut unseen = Vec::new();
@@ -224,19 +226,19 @@ async fn every_seed_shows_to_a_client_that_tries_ordinary_things() {
 
 /// A line for each answer, without what differs every time; and whether the ids of the answers do differ.
 async fn shown(library: &Library) -> Vec<String> {
-    let said = Walk::new(library).everything().await;
+    let exchange = LibraryClient::new(library).everything().await;
     let ids: Vec<&str> =
-        said.iter().map(|one| one.header("x-request-id")).filter(|id| !id.is_empty()).collect();
+        exchange.iter().map(|one| one.header("x-request-id")).filter(|id| !id.is_empty()).collect();
     let different: HashSet<&&str> = ids.iter().collect();
-    let mut lines: Vec<String> = said.iter().map(Said::line).collect();
+    let mut lines: Vec<String> = exchange.iter().map(Exchange::line).collect();
     lines.push(format!("every X-Request-Id is another: {}", ids.len() == different.len()));
     lines
 }
 
 #[test]
-fn seeds_name_what_they_do_and_rules_that_there_are() {
+fn seeds_name_existing_rules() {
     assert!(Seed::ALL.len() >= 48);
-    let says: HashSet<&str> = Seed::ALL.iter().map(|seed| seed.says()).collect();
+    let says: HashSet<&str> = Seed::ALL.iter().map(|seed| seed.description()).collect();
     assert_eq!(says.len(), Seed::ALL.len(), "two seeds do the same");
     let unknown = |seed: &&Seed| seed.rules().iter().any(|rule| !RULES.contains(rule));
     assert_eq!(Seed::ALL.iter().find(unknown), None);
@@ -246,7 +248,7 @@ fn seeds_name_what_they_do_and_rules_that_there_are() {
 }
 
 #[test]
-fn flows_and_settings_speak_of_the_contract() {
+fn flows_and_settings_match_the_contract() {
     let root: Value = serde_json::from_str(CONTRACT).expect("the contract is JSON");
     let flows: Value = serde_json::from_str(FLOWS).expect("the flows are JSON");
     let settings: toml::Value = toml::from_str(SETTINGS).expect("the settings are TOML");
@@ -261,5 +263,5 @@ fn flows_and_settings_speak_of_the_contract() {
         let scheme = kind["scheme"].as_str().expect("a scheme");
         assert!(root["components"]["securitySchemes"].get(scheme).is_some(), "{scheme}");
     }
-    assert!(Duration::from_secs(1) > super::walk::PATIENCE);
+    assert!(Duration::from_secs(1) > super::client::RESPONSE_TIMEOUT);
 }

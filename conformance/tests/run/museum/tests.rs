@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_museum_holds_events_and_sells_tickets() {
+async fn museum_manages_events_and_tickets() {
     let museum = super::start();
     let http = reqwest::Client::new();
     let send = async |method: &str, path: &str, body: Option<Value>| {

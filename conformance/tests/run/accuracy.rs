@@ -19,7 +19,7 @@ fn json(text: &str) -> Value {
 }
 
 /// So many runs go on at once: more than there are processors, for they wait for each other's servers.
-const AT_ONCE: usize = 12;
+const CONCURRENT_RUNS: usize = 12;
 
 /// The clock of the library moves with every request, so there is nothing to wait for.
 fn quick() -> Options {
@@ -27,7 +27,7 @@ fn quick() -> Options {
 }
 
 /// The contract that runs of the library share: what was compiled for one is there for the next.
-fn of_books() -> Arc<Contract> {
+fn library_contract() -> Arc<Contract> {
     static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| {
         let settings = toml::from_str(library::SETTINGS).expect("settings");
         Arc::new(Contract::new(json(library::CONTRACT), None, settings).expect("a contract"))
@@ -35,24 +35,24 @@ fn of_books() -> Arc<Contract> {
     Arc::clone(&CONTRACT)
 }
 
-async fn of_library(seed: Option<Seed>, options: Options) -> Report {
+async fn run_library(seed: Option<Seed>, options: Options) -> Report {
     let library = library::start(seed);
-    let contract = of_books();
+    let contract = library_contract();
     let flows = Flows::new(json(library::FLOWS), &contract).expect("flows");
     run(contract, flows, &library.inputs, &library.base_url, options).await.expect("a run")
 }
 
-fn told(report: &Report) -> String {
+fn text(report: &Report) -> String {
     Format::Text.render(report, false)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_obeys_is_clean_and_wholly_covered() {
-    let report = of_library(None, Options::default()).await;
-    assert_eq!(report.verdict(), Verdict::Clean, "{}", told(&report));
+async fn conforming_server_is_clean_and_fully_covered() {
+    let report = run_library(None, Options::default()).await;
+    assert_eq!(report.verdict(), Verdict::Clean, "{}", text(&report));
     assert!(report.cut_short.is_none());
     let totals = report.totals(|_| true);
-    assert_eq!((totals.missing, totals.violated), (0, 0), "{}", told(&report));
+    assert_eq!((totals.missing, totals.violated), (0, 0), "{}", text(&report));
     assert_eq!(totals.operations, totals.built);
     let unseen: Vec<_> = Rule::ALL
         .into_iter()
@@ -73,9 +73,9 @@ async fn every_seeded_violation_is_found() {
             // The others may be slow on a busy machine without being taken for dead.
             let seconds = if seed == Seed::AnswerNeverComes { 2 } else { 20 };
             let options = Options { timeout: Duration::from_secs(seconds), ..quick() };
-            tokio::spawn(async move { (seed, of_library(Some(seed), options).await) })
+            tokio::spawn(async move { (seed, run_library(Some(seed), options).await) })
         })
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(CONCURRENT_RUNS);
     let mut runs: Vec<_> = runs.map(|done| done.expect("a run")).collect().await;
     runs.sort_by_key(|(seed, _)| Seed::ALL.iter().position(|one| one == seed));
     let mut missed = Vec::new();
@@ -83,9 +83,9 @@ async fn every_seeded_violation_is_found() {
         let found: Vec<&str> = report.violations.iter().map(|violation| violation.rule.name()).collect();
         let caught = seed.rules().iter().any(|rule| found.contains(rule));
         let word = if caught { "found " } else { "MISSED" };
-        println!("  {word} {:<75} {}", seed.says(), seed.rules().join(" or "));
+        println!("  {word} {:<75} {}", seed.description(), seed.rules().join(" or "));
         if !caught {
-            missed.push(format!("{seed:?} ({}): reported {found:?}", seed.says()));
+            missed.push(format!("{seed:?} ({}): reported {found:?}", seed.description()));
         }
     }
     println!("{} of {} found", Seed::ALL.len() - missed.len(), Seed::ALL.len());
@@ -93,7 +93,7 @@ async fn every_seeded_violation_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_seeds_give_one_verdict() {
+async fn twenty_seeds_give_the_same_verdict() {
     const BUGS: [Seed; 5] = [
         Seed::TypeWrong,
         Seed::RefusedPatchWrites,
@@ -106,16 +106,16 @@ async fn twenty_seeds_give_one_verdict() {
             tokio::spawn(async move {
                 let options = Options { seed, ..quick() };
                 let bug = BUGS[usize::try_from(seed).expect("small") % BUGS.len()];
-                (of_library(None, options.clone()).await, bug, of_library(Some(bug), options).await)
+                (run_library(None, options.clone()).await, bug, run_library(Some(bug), options).await)
             })
         })
-        .buffered(AT_ONCE);
+        .buffered(CONCURRENT_RUNS);
     let runs: Vec<_> = runs.map(|done| done.expect("a run")).collect().await;
     for (seed, (report, bug, broken)) in runs.iter().enumerate() {
-        assert_eq!(report.verdict(), Verdict::Clean, "seed {seed}: {}", told(report));
+        assert_eq!(report.verdict(), Verdict::Clean, "seed {seed}: {}", text(report));
         assert_eq!(cells(report), cells(&runs[0].0), "seed {seed}");
         let found = broken.violations.iter().any(|one| bug.rules().contains(&one.rule.name()));
-        assert!(found, "seed {seed}: {bug:?} was missed: {}", told(broken));
+        assert!(found, "seed {seed}: {bug:?} was missed: {}", text(broken));
     }
 }
 
@@ -133,7 +133,7 @@ fn cells(report: &Report) -> Vec<(&str, &str, &str, &State)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contract_that_others_wrote_is_judged_as_well() {
+async fn checks_a_third_party_contract() {
     let museum = museum::start();
     let mut document = json(museum::CONTRACT);
     // The museum of the tests stands at the root of its server.
@@ -147,21 +147,21 @@ async fn a_contract_that_others_wrote_is_judged_as_well() {
     // That document asks for a password everywhere and nowhere says what is answered without one.
     let mut silent = Vec::new();
     for violation in &report.violations {
-        assert_eq!(violation.rule, Rule::Status, "{}", told(&report));
-        assert!(violation.seen.starts_with("401 "), "{}", told(&report));
+        assert_eq!(violation.rule, Rule::Status, "{}", text(&report));
+        assert!(violation.seen.starts_with("401 "), "{}", text(&report));
         silent.push(violation.operation.as_str());
     }
     let secured =
         contract.operations.iter().filter(|one| !one.access.anonymous && one.response(401).is_none());
     assert_eq!(silent, secured.map(|operation| operation.id.as_str()).collect::<Vec<_>>());
     let totals = report.totals(|_| true);
-    assert_eq!((totals.missing, totals.violated), (0, 0), "{}", told(&report));
+    assert_eq!((totals.missing, totals.violated), (0, 0), "{}", text(&report));
     assert_eq!((totals.operations, totals.built), (8, 8));
 }
 
 #[tokio::test]
-async fn where_no_server_is_there_is_no_verdict() {
-    let contract = of_books();
+async fn missing_server_is_an_error() {
+    let contract = library_contract();
     let flows = Flows::new(json(library::FLOWS), &contract).expect("flows");
     let gone = library::start(None).base_url;
     let error = run(contract, flows, &Value::Null, &gone, quick()).await.expect_err("nobody is there");

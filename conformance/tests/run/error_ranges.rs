@@ -32,25 +32,25 @@ async fn of(operation: &str, change: impl FnOnce(&mut Value)) -> Report {
     let flows = Flows::new(flows, &contract).expect("flows");
     let options = Options { cases: 1, only: vec![operation.to_owned()], ..Options::default() };
     let report = run(contract, flows, &library.inputs, &library.base_url, options).await.expect("a run");
-    assert_eq!(report.verdict(), Verdict::Clean, "{}", told(&report));
+    assert_eq!(report.verdict(), Verdict::Clean, "{}", text(&report));
     report
 }
 
-fn told(report: &Report) -> String {
+fn text(report: &Report) -> String {
     Format::Text.render(report, false)
 }
 
 fn states<'r>(report: &'r Report, status: &str) -> Vec<(&'r str, &'r State)> {
-    let [OperationReport { cells, .. }] = report.operations.as_slice() else { panic!("{}", told(report)) };
+    let [OperationReport { cells, .. }] = report.operations.as_slice() else { panic!("{}", text(report)) };
     let of_status = cells.iter().filter(|cell| cell.status == status);
     of_status.map(|cell| (cell.code.as_str(), &cell.state)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_that_no_flow_causes_any_more_is_lost_by_its_code() {
+async fn lost_error_code_is_lost_coverage() {
     let whole = of("deleteBook", |_| ()).await;
     let conflicts = states(&whole, "409");
-    let [(code, State::Covered)] = conflicts.as_slice() else { panic!("{}", told(&whole)) };
+    let [(code, State::Covered)] = conflicts.as_slice() else { panic!("{}", text(&whole)) };
     let known = Coverage::of(&whole);
     let without = of("deleteBook", |flows| {
         for workflow in flows["workflows"].as_array_mut().expect("flows") {
@@ -67,20 +67,20 @@ async fn an_error_that_no_flow_causes_any_more_is_lost_by_its_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_follows_from_scopes_and_idempotency_keys_is_missing_where_nothing_tried_it() {
+async fn implied_statuses_are_missing_until_seen() {
     let whole = of("createBook", |_| ()).await;
-    assert_eq!(states(&whole, "403"), [("SCOPE_DENIED", &State::Covered)], "{}", told(&whole));
-    assert_eq!(whole.totals(|_| true).missing, 0, "{}", told(&whole));
+    assert_eq!(states(&whole, "403"), [("SCOPE_DENIED", &State::Covered)], "{}", text(&whole));
+    assert_eq!(whole.totals(|_| true).missing, 0, "{}", text(&whole));
     let without = of("createBook", |flows| {
         let credentials = flows["x-conformance"]["credentials"].as_array_mut().expect("credentials");
         credentials.retain(|one| one.get("scopes").is_none());
     })
     .await;
-    assert_eq!(states(&without, "403"), [("", &State::Missing)], "{}", told(&without));
+    assert_eq!(states(&without, "403"), [("", &State::Missing)], "{}", text(&without));
 }
 
 #[test]
-fn the_contract_says_which_statuses_follow_from_its_parts() {
+fn contract_implies_statuses() {
     let contract = contract();
     let of = |id: &str| {
         let operation = contract.operation(id).expect("an operation");

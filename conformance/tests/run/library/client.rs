@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::Library;
 
 /// How long an answer is waited for.
-pub const PATIENCE: Duration = Duration::from_millis(800);
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// An answer, and what was asked.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct Exchange {
     pub what: String,
     /// The operation that was meant; the empty text where there is none.
     pub operation: &'static str,
@@ -23,7 +23,7 @@ pub struct Said {
     pub body: Value,
 }
 
-impl Said {
+impl Exchange {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(&name.to_ascii_lowercase()).map(String::as_str).unwrap_or_default()
     }
@@ -63,14 +63,14 @@ fn stable(value: &Value) -> String {
 
 /// A client of one library.
 #[derive(Debug)]
-pub struct Walk<'l> {
+pub struct LibraryClient<'l> {
     library: &'l Library,
     /// Where it is asked.
     base: &'l str,
     http: reqwest::Client,
 }
 
-impl<'l> Walk<'l> {
+impl<'l> LibraryClient<'l> {
     pub fn new(library: &'l Library) -> Self {
         Self { library, base: &library.base_url, http: reqwest::Client::new() }
     }
@@ -90,15 +90,15 @@ impl<'l> Walk<'l> {
         if !password.is_empty() {
             body["password"] = json!(password);
         }
-        let said = self.send("POST", "/owner/login", "", Some(body)).await;
-        said.body["accessToken"].as_str().unwrap_or_default().to_owned()
+        let exchange = self.send("POST", "/owner/login", "", Some(body)).await;
+        exchange.body["accessToken"].as_str().unwrap_or_default().to_owned()
     }
 
-    pub async fn get(&self, path: &str, key: &str) -> Said {
+    pub async fn get(&self, path: &str, key: &str) -> Exchange {
         self.send("GET", path, key, None).await
     }
 
-    pub async fn send(&self, method: &str, path: &str, key: &str, body: Option<Value>) -> Said {
+    pub async fn send(&self, method: &str, path: &str, key: &str, body: Option<Value>) -> Exchange {
         let headers = if body.is_some() { vec![("content-type", "application/json")] } else { Vec::new() };
         self.raw(method, path, key, &headers, body.map(|body| body.to_string())).await
     }
@@ -110,9 +110,9 @@ impl<'l> Walk<'l> {
         key: &str,
         headers: &[(&str, &str)],
         body: Option<String>,
-    ) -> Said {
+    ) -> Exchange {
         let url = format!("{}{path}", self.base);
-        let mut request = self.http.request(method.parse().expect("a method"), url).timeout(PATIENCE);
+        let mut request = self.http.request(method.parse().expect("a method"), url).timeout(RESPONSE_TIMEOUT);
         if !key.is_empty() {
             request = request.bearer_auth(key);
         }
@@ -123,20 +123,20 @@ impl<'l> Walk<'l> {
             request = request.body(body);
         }
         let what = format!("{method} {path}");
-        let Ok(response) = request.send().await else { return Said { what, ..Said::default() } };
+        let Ok(response) = request.send().await else { return Exchange { what, ..Exchange::default() } };
         let status = response.status().as_u16();
         let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let headers =
             response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let text = response.text().await.unwrap_or_default();
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Said { what, operation: "", status, headers, text, body }
+        Exchange { what, operation: "", status, headers, text, body }
     }
 
     /// Everything that a client of ordinary curiosity would try. The same requests for every library, so that
     /// their answers can be laid side by side.
-    pub async fn everything(&self) -> Vec<Said> {
-        let mut day = Day { walk: self, said: Vec::new() };
+    pub async fn everything(&self) -> Vec<Exchange> {
+        let mut day = Day { client: self, exchange: Vec::new() };
         let token = self.sign_in("").await;
         day.people(&token).await;
         let book = day.books().await;
@@ -144,14 +144,14 @@ impl<'l> Walk<'l> {
         day.loans(&book).await;
         day.refusals(&book).await;
         day.clerk().await;
-        day.hurry().await;
-        day.said
+        day.check_rate_limit().await;
+        day.exchange
     }
 }
 
 struct Day<'w, 'l> {
-    walk: &'w Walk<'l>,
-    said: Vec<Said>,
+    client: &'w LibraryClient<'l>,
+    exchange: Vec<Exchange>,
 }
 
 impl Day<'_, '_> {
@@ -177,17 +177,17 @@ impl Day<'_, '_> {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> String {
-        let key = if who.ends_with("Key") { self.walk.key(who) } else { who.to_owned() };
+        let key = if who.ends_with("Key") { self.client.key(who) } else { who.to_owned() };
         let (method, path) = line.split_once(' ').expect("a method and a path");
-        let mut said = self.walk.raw(method, path, &key, headers, body).await;
-        (said.what, said.operation) = (format!("{id} {what}"), id);
-        let id = said.id();
-        self.said.push(said);
+        let mut exchange = self.client.raw(method, path, &key, headers, body).await;
+        (exchange.what, exchange.operation) = (format!("{id} {what}"), id);
+        let id = exchange.id();
+        self.exchange.push(exchange);
         id
     }
 
     async fn people(&mut self, token: &str) {
-        let owner = self.walk.library.inputs["owner"].clone();
+        let owner = self.client.library.inputs["owner"].clone();
         let stranger = json!({ "email": owner["email"], "password": "something-else" });
         self.try_it("getHealth", "as nobody", "", "GET /health", None).await;
         self.try_it("loginOwner", "as the owner", "", "POST /owner/login", Some(owner)).await;
@@ -200,24 +200,25 @@ impl Day<'_, '_> {
 
     /// Who may less than the owner.
     async fn clerk(&mut self) {
-        let login = self.walk.library.inputs["clerk"].clone();
-        let token = self.walk.send("POST", "/owner/login", "", Some(login)).await.body["accessToken"].clone();
+        let login = self.client.library.inputs["clerk"].clone();
+        let token =
+            self.client.send("POST", "/owner/login", "", Some(login)).await.body["accessToken"].clone();
         let token = token.as_str().unwrap_or_default();
         self.try_it("getOwner", "as a clerk", token, "GET /owner", None).await;
         self.try_it("exportBooks", "as a clerk", token, "GET /exports/books?format=json", None).await;
     }
 
     /// More than the limited library lets anybody ask.
-    async fn hurry(&mut self) {
-        let library = self.walk.library;
+    async fn check_rate_limit(&mut self) {
+        let library = self.client.library;
         let base = library.inputs["limited"]["baseUrl"].as_str().expect("a limited library");
-        let limited = Walk { base, ..Walk::new(library) };
+        let limited = LibraryClient { base, ..LibraryClient::new(library) };
         for count in 1..=7 {
             for (id, path) in [("getHealth", "/health"), ("getLoan", "/loans/none")] {
-                let key = if id == "getLoan" { self.walk.key("serverKey") } else { String::new() };
-                let mut said = limited.get(path, &key).await;
-                (said.what, said.operation) = (format!("{id} for the {count}. time"), id);
-                self.said.push(said);
+                let key = if id == "getLoan" { self.client.key("serverKey") } else { String::new() };
+                let mut exchange = limited.get(path, &key).await;
+                (exchange.what, exchange.operation) = (format!("{id} for the {count}. time"), id);
+                self.exchange.push(exchange);
             }
         }
     }
@@ -362,11 +363,17 @@ impl Day<'_, '_> {
         for (what, body) in [("once", &json), ("again", &json), ("another", &other)] {
             self.try_raw("createLoan", what, "serverKey", lend, &once, Some(body.clone())).await;
         }
-        let said = |what: &str| {
-            self.said.iter().find(|one| one.what == format!("createLoan {what}")).map(|one| one.text.clone())
+        let exchange = |what: &str| {
+            self.exchange
+                .iter()
+                .find(|one| one.what == format!("createLoan {what}"))
+                .map(|one| one.text.clone())
         };
-        let same = said("once") == said("again");
-        self.said.push(Said { what: format!("the repeat is answered as before: {same}"), ..Said::default() });
+        let same = exchange("once") == exchange("again");
+        self.exchange.push(Exchange {
+            what: format!("the repeat is answered as before: {same}"),
+            ..Exchange::default()
+        });
         let short = [("content-type", "application/json"), ("idempotency-key", "!")];
         self.try_raw("createLoan", "with no key", "serverKey", lend, &short, Some(json.clone())).await;
         self.try_raw("createLoan", "malformed", "serverKey", lend, &once[..1], Some("{".into())).await;
@@ -378,12 +385,13 @@ impl Day<'_, '_> {
         for page in 0..4 {
             let line = format!("GET /loans?limit=2{cursor}");
             self.try_it("listLoans", &format!("page {page}"), "serverKey", &line, None).await;
-            let next = self.said.last().and_then(|one| one.body["nextCursor"].as_str());
+            let next = self.exchange.last().and_then(|one| one.body["nextCursor"].as_str());
             let Some(next) = next else { break };
             cursor = format!("&cursor={next}");
         }
-        while self.said.iter().filter(|one| one.what.starts_with("listLoans page")).count() < 4 {
-            self.said.push(Said { what: "listLoans page that is not there".into(), ..Said::default() });
+        while self.exchange.iter().filter(|one| one.what.starts_with("listLoans page")).count() < 4 {
+            self.exchange
+                .push(Exchange { what: "listLoans page that is not there".into(), ..Exchange::default() });
         }
         for (what, who, query) in [
             ("from a cursor that never was", "serverKey", "?cursor=text"),
