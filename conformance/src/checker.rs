@@ -1,5 +1,5 @@
-//! Judges one answer, or one request, by the contract alone. What an answer should have been for what was tried
-//! is decided where it was tried; here is what holds for every answer. Nothing is sent.
+//! Checks one response, or one request, against the contract. These checks hold whatever the request was for; what a
+//! particular request should lead to is an [`Expectation`](crate::plan::Expectation).
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use crate::report::Rule;
 use crate::values::escape;
 use crate::wire::{Request, Response, essence, is_json, truncate};
 
-/// Something that is not as the contract says.
+/// A deviation from the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Which rule.
+    /// The rule that is violated.
     pub rule: Rule,
-    /// JSON pointer of the place: into the body, or with `#` into the contract.
+    /// JSON pointer into the body or, if it starts with `#`, into the contract.
     pub pointer: String,
-    /// What should be.
+    /// What the contract requires.
     pub expected: String,
-    /// What is.
+    /// What was found.
     pub seen: String,
 }
 
 impl Finding {
-    /// A finding.
+    /// Creates a finding.
     pub fn new(
         rule: Rule,
         pointer: impl Into<String>,
@@ -38,29 +38,31 @@ impl Finding {
     }
 }
 
-/// What looks like the hash of a secret.
+/// Prefixes of password hashes.
 const HASH_MARKERS: [&str; 8] =
     ["$argon2", "$2a$", "$2b$", "$2y$", "$scrypt$", "$pbkdf2", "$6$rounds=", "{SSHA}"];
 
-/// The header that names a request.
+/// The header with the request id.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// Judges by one contract.
+/// Checks requests and responses against one contract.
 #[derive(Debug)]
 pub struct Checker {
     contract: Arc<Contract>,
-    /// Texts that no answer may hold.
+    /// Texts that no response may contain.
     secrets: Vec<String>,
 }
 
 impl Checker {
-    /// A judge that knows of these secrets.
+    /// Creates a checker. `secrets` are texts that no response may contain; those shorter than eight bytes are
+    /// ignored.
     pub fn new(contract: Arc<Contract>, secrets: Vec<String>) -> Self {
         let secrets = secrets.into_iter().filter(|secret| secret.len() >= 8).collect();
         Self { contract, secrets }
     }
 
-    /// Whether the server says that it does not have the operation yet: 501 with the code that is for that.
+    /// Whether the response says that the operation is not implemented: 501 with the code that the settings give for
+    /// it.
     pub fn is_not_implemented(&self, operation: &Operation, response: &Response) -> bool {
         if response.status != 501 {
             return false;
@@ -76,19 +78,19 @@ impl Checker {
         }
     }
 
-    /// The shape of an error answer.
+    /// The error shape of a response; `None` when it is not a documented error.
     pub fn error_shape(&self, operation: &Operation, response: &Response) -> Option<&ErrorShape> {
         let media = operation.response(response.status)?.media.get(&response.media_type())?;
         self.contract.error_shape(media.schema.as_ref()?)
     }
 
-    /// The code of an error answer.
+    /// The error code of a response.
     pub fn error_code(&self, operation: &Operation, response: &Response) -> Option<String> {
         let shape = self.error_shape(operation, response)?;
         response.json()?[&shape.code].as_str().map(str::to_owned)
     }
 
-    /// The rules that an answer can be judged by.
+    /// The rules that apply to a response.
     pub fn applicable_rules(&self, operation: &Operation, response: &Response) -> Vec<Rule> {
         let mut out = vec![Rule::ServerError, Rule::TimeOut, Rule::Status];
         let Some(answer) = operation.response(response.status) else { return out };
@@ -112,7 +114,7 @@ impl Checker {
         out
     }
 
-    /// What is wrong with an answer.
+    /// Checks a response and returns what is wrong with it.
     pub fn check_response(&self, operation: &Operation, response: &Response) -> Vec<Finding> {
         let mut out = Vec::new();
         if self.is_not_implemented(operation, response) {
@@ -120,7 +122,7 @@ impl Checker {
         }
         if response.status >= 500 {
             let pointer = format!("{}/responses", operation.pointer);
-            out.push(Finding::new(Rule::ServerError, pointer, "an answer below 500", response.summary()));
+            out.push(Finding::new(Rule::ServerError, pointer, "a status below 500", response.summary()));
         }
         self.check_secrets(response, &mut out);
         let media_type = response.media_type();
@@ -171,7 +173,7 @@ impl Checker {
                 .and_then(|operation| operation.response(response.status))
                 .and_then(|answer| select_media(&answer.media, &media_type))
                 .and_then(|(_, media)| media.schema.as_ref());
-            // The corrected contract may have codes that the published one lacks.
+            // The effective contract may have error codes that the published one lacks.
             let code = self.error_shape(operation, response).map(|shape| format!("/{}", shape.code));
             if let Some(schema) = schema {
                 out.extend(self.check_body(published, Rule::Published, schema, &body, code.as_deref()));
@@ -184,7 +186,7 @@ impl Checker {
         let Some(text) = response.header(&header.name) else {
             if header.required {
                 let expected = format!("the header {}", header.name);
-                out.push(Finding::new(Rule::Header, &header.pointer, expected, "no such header"));
+                out.push(Finding::new(Rule::Header, &header.pointer, expected, "missing"));
             }
             return;
         };
@@ -194,7 +196,7 @@ impl Checker {
         };
         if !possible_values(text).iter().any(|value| validator.is_valid(value)) {
             let pointer = header.schema.clone().unwrap_or_default();
-            let expected = format!("the header {} as its schema says", header.name);
+            let expected = format!("the header {} valid against its schema", header.name);
             out.push(Finding::new(Rule::Header, pointer, expected, text));
         }
     }
@@ -209,9 +211,9 @@ impl Checker {
     ) -> Vec<Finding> {
         let validator = match contract.validator(schema) {
             Ok(validator) => validator,
-            Err(error) => return vec![Finding::new(rule, schema, "a schema", error.to_string())],
+            Err(error) => return vec![Finding::new(rule, schema, "a valid schema", error.to_string())],
         };
-        // Most bodies are valid, and saying so is quicker than listing nothing.
+        // Most bodies are valid, and `is_valid` is faster than an empty list of errors.
         if validator.is_valid(body) {
             return Vec::new();
         }
@@ -242,7 +244,9 @@ impl Checker {
         out.push(Finding::new(Rule::Secret, pointer, "no secret", what));
     }
 
-    /// What is wrong with a request, for who judges clients. `values` are those of the path's variables.
+    /// Checks a request of a client and returns what is wrong with it. Cookies are not checked.
+    ///
+    /// Fails when a schema of the contract does not compile.
     pub fn check_request(&self, operation: &Operation, request: &Request) -> Result<Vec<Finding>> {
         let mut out = Vec::new();
         let path = operation.match_path(request.path()).unwrap_or_default();
@@ -316,7 +320,7 @@ impl Checker {
     }
 }
 
-/// The values that a text in a header, path or query may mean.
+/// The JSON values that a text in a header, path or query can stand for.
 pub fn possible_values(text: &str) -> Vec<Value> {
     let mut out = Vec::new();
     if let Ok(value @ (Value::Number(_) | Value::Bool(_) | Value::Null)) = serde_json::from_str(text) {
@@ -326,7 +330,7 @@ pub fn possible_values(text: &str) -> Vec<Value> {
     out
 }
 
-/// The documented body for a media type: by name, else by `type/*`, else by `*/*`.
+/// Selects the documented body for a media type: by name, else `type/*`, else `*/*`.
 fn select_media<'m, T>(
     media: &'m indexmap::IndexMap<String, T>,
     media_type: &str,
@@ -340,7 +344,7 @@ fn select_media<'m, T>(
         .map(|(name, media)| (name.as_str(), media))
 }
 
-/// Pointer of the first text in `body` that holds `marker`.
+/// JSON pointer of the first text in `body` that contains `marker`.
 pub fn find_text(body: &Value, marker: &str) -> Option<String> {
     match body {
         Value::String(text) => text.contains(marker).then(String::new),

@@ -1,40 +1,40 @@
-//! A credential that a run has: what its holder may do, and how it is refused where it is.
+//! A credential of a run, with its scopes, its role and the way it is rejected.
 
 use crate::contract::Operation;
 use crate::flows::Refusal;
 
-/// A credential that was found or made.
+/// A credential from the inputs or from a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// How reports call it.
+    /// Its name in reports.
     pub name: String,
-    /// Its kind.
+    /// The name of its kind.
     pub kind: String,
-    /// Its text.
+    /// The credential itself.
     pub value: String,
-    /// Its scopes; all when `None`.
+    /// Its scopes; `None` means all.
     pub scopes: Option<Vec<String>>,
-    /// The role in which it acts, when that is known.
+    /// The role in which it acts, if known.
     pub role: Option<String>,
-    /// Why it must be refused.
+    /// Why it is invalid, such as `revoked` or `expired`; `None` when it is valid.
     pub state: Option<String>,
-    /// How it is refused although it is known.
+    /// How it is rejected although it is valid, such as 403 for a disabled tenant.
     pub refused: Option<Refusal>,
 }
 
 impl Credential {
-    /// Whether it opens what it has the scopes for.
+    /// Whether it is accepted where its scopes and its role suffice.
     pub fn is_usable(&self) -> bool {
         self.state.is_none() && self.refused.is_none()
     }
 
-    /// Whether it acts in a role in which the operation may be called. One whose role is not known does.
+    /// Whether its role may call the operation. An unknown role may.
     pub fn acts_for(&self, operation: &Operation) -> bool {
         let roles = &operation.access.roles;
         roles.is_empty() || self.role.as_ref().is_none_or(|role| roles.contains(role))
     }
 
-    /// How an operation refuses it although it is known.
+    /// How the operation rejects it although it is valid.
     pub fn refusal_by(&self, operation: &Operation) -> Option<&Refusal> {
         self.refused.as_ref().filter(|refusal| refusal.is_of(&operation.id))
     }

@@ -1,9 +1,8 @@
-//! The static half: what a server's own description says, against what the contract says.
+//! Compares a server's own OpenAPI description with its contract, without sending requests.
 //!
-//! A dropshot description is OpenAPI 3.0.3 without security and with one media type per body, so it is no oracle
-//! for values; what it can tell is which operations there are, under which method, path, operationId and tag,
-//! with which parameters, whether there is a body (it calls every body required), and the status of success. No
-//! values are looked at and nothing is sent.
+//! A description by dropshot is OpenAPI 3.0.3 without security and with one media type per body, so it cannot tell
+//! whether values are right. It can tell which operations exist, with which method, path, operationId, tag and
+//! parameters, whether there is a body (it marks every body as required), and the status of success.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,16 +13,16 @@ use serde_json::Value;
 
 use crate::contract::{self, Operation, ParameterLocation};
 
-/// Something that the two documents say differently.
+/// A difference between the two documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// `GET /api/server/contacts`.
+    /// Method and path: `GET /api/server/contacts`.
     pub operation: String,
-    /// What differs: `operation`, `operationId`, `tag`, `parameter query page`, `body`.
+    /// What differs: `operation`, `operationId`, `tag`, `parameter query page`, `body`, `success` or `status 409`.
     pub what: String,
-    /// What the contract says; `None` when it says nothing.
+    /// The value in the contract; `None` when it is absent.
     pub contract: Option<String>,
-    /// What the description says.
+    /// The value in the description; `None` when it is absent.
     pub description: Option<String>,
 }
 
@@ -41,50 +40,51 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Comparison {
-    /// Operations that both documents have.
+    /// Number of operations that both documents have.
     pub compared: usize,
-    /// Operations of the contract whose literal path the server reaches through a variable one, because its
+    /// Operations of the contract with a literal path that the server routes through a variable one, because its
     /// router cannot hold both: `GET /webhooks/deliveries` through `GET /webhooks/{id}`.
     pub dispatched: Vec<String>,
     /// The differences, by operation.
     pub differences: Vec<Difference>,
 }
 
-/// What one document says of one operation.
+/// The members of an operation that are compared.
 #[derive(Debug, Default)]
 struct OperationSummary {
     id: String,
     tag: String,
-    /// Whether it is required, by place and name.
+    /// Whether each parameter is required, by location and name.
     parameters: BTreeMap<String, bool>,
     /// Whether there is a body.
     body: bool,
-    /// Statuses of its answers, ranges in capitals.
+    /// Statuses of the responses, ranges in capitals.
     statuses: BTreeSet<String>,
 }
 
 impl OperationSummary {
-    /// The first status of success; a description has only one.
+    /// The first 2xx or 3xx status. A description has only one.
     fn success(&self) -> Option<String> {
         self.statuses.iter().find(|status| status.starts_with(['2', '3'])).cloned()
     }
 
-    /// Whether an answer of `status` is documented, as itself or by a range.
+    /// Whether a response with `status` is documented, by itself or by a range.
     fn documents(&self, status: &str) -> bool {
         let range = status.get(..1).map(|digit| format!("{digit}XX")).unwrap_or_default();
         [status, range.as_str(), "DEFAULT"].iter().any(|known| self.statuses.contains(*known))
     }
 }
 
-/// Method and path, as a client sees them.
+/// Method and path.
 type Key = (String, String);
 
-/// Compares a server's description with its contract. `routes` are methods and paths that the server has and may
-/// not describe: where a variable path only serves the literal ones beside it.
-/// An error says where a document is no OpenAPI.
+/// Compares a server's description with its contract. `routes` are methods and paths that the server has but does not
+/// describe, because a variable path only serves the literal ones next to it.
+///
+/// Fails when a document is not OpenAPI.
 pub fn compare(contract: &Value, description: &Value, routes: &[(&str, &str)]) -> Result<Comparison> {
     let (contract, described) = (operations(contract)?, operations(description)?);
     let routes: Vec<Key> =
@@ -129,7 +129,7 @@ fn differences(key: &Key, wanted: &OperationSummary, found: &OperationSummary) -
     }
     let presence = |body: bool| body.then(|| "a body".to_owned());
     check("body", presence(wanted.body), presence(found.body));
-    // What says nothing of its answers, such as a description of routes alone, is not compared.
+    // A description without responses, such as one of routes only, is not compared in this respect.
     if !found.statuses.is_empty() && !wanted.statuses.is_empty() {
         check("success", wanted.success(), found.success());
         let failures = found.statuses.iter().filter(|status| !status.starts_with(['2', '3']));
@@ -148,7 +148,7 @@ fn display_name((method, path): &Key) -> String {
     format!("{method} {path}")
 }
 
-/// Whether requests for `key` arrive at `dispatcher`, whose variables stand where `key` has literals.
+/// Whether requests for `key` are routed to `dispatcher`, which has variables where `key` has literals.
 fn reaches(dispatcher: &Key, key: &Key) -> bool {
     let (dispatchers, keys): (Vec<&str>, Vec<&str>) =
         (dispatcher.1.split('/').collect(), key.1.split('/').collect());

@@ -1,4 +1,4 @@
-//! A request before it is sent, with its parts still apart, so that one of them can be changed.
+//! A request in parts, so that a probe can change one part and leave the others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,53 +11,53 @@ use serde_json::Value;
 use crate::contract::{CredentialLocation, Operation, Parameter, ParameterLocation};
 use crate::wire::{Request, essence, is_json};
 
-/// What is encoded in paths and queries: all but the unreserved.
+/// Everything that is percent-encoded in paths and queries: all but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The boundary between the parts of a form.
+/// The boundary between the parts of a `multipart/form-data` body.
 const BOUNDARY: &str = "conformance-7c1f0b9e";
 
-/// A credential as it travels.
+/// A credential and where it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialPlacement {
-    /// How.
+    /// Where it is sent.
     pub location: CredentialLocation,
-    /// Its text.
+    /// The credential itself.
     pub value: String,
 }
 
-/// What a body holds.
+/// The content of a body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// A value, written as its media type has it.
+    /// A value, which is serialized according to the media type.
     Value(Value),
-    /// Bytes as they are.
+    /// Bytes that are sent as they are.
     Raw(Bytes),
 }
 
-/// A body with its media type; without one, no `Content-Type` is sent.
+/// A body with its media type. Without a media type, no `Content-Type` is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
     /// The media type.
     pub media: Option<String>,
-    /// What it holds.
+    /// The content.
     pub content: Content,
 }
 
-/// A request before it is sent.
+/// A request in parts.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// What it calls.
+    /// The operation that it calls.
     pub operation: Arc<Operation>,
-    /// Another method than the operation's.
+    /// A method that replaces the operation's.
     pub method: Option<String>,
-    /// Values of the path's variables.
+    /// The path parameters by name, not encoded.
     pub path: BTreeMap<String, String>,
-    /// The query.
+    /// The query parameters in order, not encoded.
     pub query: Vec<(String, String)>,
-    /// Headers, without those of body and credential.
+    /// Headers, without `Content-Type`, `Cookie` and the credential.
     pub headers: Vec<(String, String)>,
-    /// Cookies.
+    /// Cookies in order.
     pub cookies: Vec<(String, String)>,
     /// The body.
     pub body: Option<Payload>,
@@ -66,7 +66,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A request with nothing in it.
+    /// Creates a request without parameters, body and credential.
     pub fn new(operation: Arc<Operation>) -> Self {
         Self {
             operation,
@@ -80,7 +80,9 @@ impl Draft {
         }
     }
 
-    /// Sets a parameter to a value; `None` takes it away.
+    /// Sets a parameter. `None` removes it.
+    ///
+    /// Fails when the value cannot be sent at this location, such as a line break in a header.
     pub fn set(&mut self, parameter: &Parameter, value: Option<&Value>) -> Result<()> {
         let name = &parameter.name;
         let texts = value.map(|value| texts(parameter, value)).transpose()?;
@@ -105,7 +107,7 @@ impl Draft {
         Ok(())
     }
 
-    /// The value of the body.
+    /// Returns the value of the body; `None` when there is no body or it is raw bytes.
     pub fn value(&self) -> Option<&Value> {
         match &self.body.as_ref()?.content {
             Content::Value(value) => Some(value),
@@ -113,7 +115,7 @@ impl Draft {
         }
     }
 
-    /// The same request with another value in its body.
+    /// Returns a copy with another value in its body.
     pub fn with_value(&self, value: Value) -> Self {
         let mut out = self.clone();
         if let Some(body) = &mut out.body {
@@ -122,14 +124,16 @@ impl Draft {
         out
     }
 
-    /// The request.
+    /// Builds the request.
+    ///
+    /// Fails when a path parameter is missing or the body does not fit its media type.
     pub fn request(&self) -> Result<Request> {
         let mut target = String::new();
         for segment in self.operation.path.split('/').skip(1) {
             target.push('/');
             match segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
                 Some(name) => match self.path.get(name).map(String::as_str) {
-                    None | Some("" | "." | "..") => bail!("the path needs {name}"),
+                    None | Some("" | "." | "..") => bail!("the path parameter {name} is missing"),
                     Some(value) => target.extend(utf8_percent_encode(value, ENCODED)),
                 },
                 None => target.push_str(segment),
@@ -175,7 +179,7 @@ impl Payload {
         };
         let name = essence(media.as_deref().unwrap_or("application/json"));
         let fields = || -> Result<Vec<(String, String)>> {
-            let Value::Object(members) = value else { bail!("a form is made of members") };
+            let Value::Object(members) = value else { bail!("a form body must be an object") };
             members.iter().map(|(name, member)| Ok((name.clone(), scalar(member)?))).collect()
         };
         Ok(match name.as_str() {
@@ -183,12 +187,12 @@ impl Payload {
             "application/x-www-form-urlencoded" => (form(&fields()?).into(), media),
             "multipart/form-data" => {
                 let mut text = String::new();
-                let Value::Object(members) = value else { bail!("a form is made of members") };
+                let Value::Object(members) = value else { bail!("a form body must be an object") };
                 for (name, member) in members {
                     text.push_str(&format!(
                         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\""
                     ));
-                    // A file is written as an object with its name, type and content.
+                    // A file is an object with `filename`, `contentType` and `content`.
                     if let (Some(file), Some(content)) =
                         (member["filename"].as_str(), member["content"].as_str())
                     {
@@ -215,11 +219,11 @@ fn scalar(value: &Value) -> Result<String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
-        _ => bail!("{value} cannot be written as text"),
+        _ => bail!("{value} cannot be serialized as text"),
     }
 }
 
-/// The texts of a parameter's value: several where each item of a list is a parameter of its own.
+/// Serializes the value of a parameter. An exploded list gives several texts.
 fn texts(parameter: &Parameter, value: &Value) -> Result<Vec<String>> {
     let texts = match value {
         Value::Array(items) => {
@@ -233,7 +237,7 @@ fn texts(parameter: &Parameter, value: &Value) -> Result<Vec<String>> {
     if matches!(parameter.location, ParameterLocation::Header | ParameterLocation::Cookie)
         && !texts.iter().all(|text| visible(text) && trimmed(text))
     {
-        bail!("a header holds visible ASCII only");
+        bail!("a header or cookie may contain visible ASCII only");
     }
     Ok(texts)
 }

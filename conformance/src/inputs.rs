@@ -1,4 +1,4 @@
-//! What a run is given: the inputs file with credentials, and, where none is there, a server of its own to try.
+//! Inputs of a run: the file with credentials, or a demo server that is started for the run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-/// How long a fresh server may take until it has written its demo file.
+/// How long a demo server may take to write its demo file.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reads a JSON or TOML file.
@@ -19,23 +19,23 @@ pub fn read_file(path: &Path) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
 }
 
-/// A fresh server with demo tenants, which ends with this value.
+/// A running demo server. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct DemoServer {
     child: Child,
     folder: PathBuf,
-    /// What it wrote about itself.
+    /// The content of its demo file.
     pub inputs: Value,
 }
 
 impl DemoServer {
-    /// Starts `server`, a `ringnity-server` program, in a folder of its own, with more arguments.
+    /// Starts `server`, a `ringnity-server` program, in a temporary directory, with additional arguments.
     pub fn start(server: &Path, arguments: &[String]) -> Result<Self> {
         let unique = format!("conformance-{}-{:?}", std::process::id(), Instant::now());
         let plain: String =
             unique.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
         let folder = std::env::temp_dir().join(plain);
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let file = folder.join("demo.json");
         let log =
             std::fs::File::create(folder.join("server.log")).context("cannot write the server's log")?;
@@ -45,7 +45,7 @@ impl DemoServer {
             .arg("--demo-file")
             .arg(&file)
             .args(arguments)
-            // What it asks this program for goes through no proxy.
+            // The server fetches keys from this process, which no proxy can reach.
             .envs([("NO_PROXY", "127.0.0.1"), ("no_proxy", "127.0.0.1")])
             .stdout(Stdio::null())
             .stderr(log)
@@ -54,13 +54,13 @@ impl DemoServer {
         let mut started = Self { child, folder, inputs: Value::Null };
         let since = Instant::now();
         loop {
-            // The file is written in one go, but not at once.
+            // The file appears only when the server is ready.
             if let Ok(inputs) = read_file(&file) {
                 started.inputs = inputs;
                 return Ok(started);
             }
             if let Some(status) = started.child.try_wait()? {
-                bail!("{} ended with {status}: {}", server.display(), started.log());
+                bail!("{} exited with {status}: {}", server.display(), started.log());
             }
             if since.elapsed() > START_TIMEOUT {
                 bail!(
@@ -74,7 +74,7 @@ impl DemoServer {
         }
     }
 
-    /// What the server logged so far.
+    /// Returns the log of the server so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("server.log")).unwrap_or_default()
     }
@@ -88,15 +88,15 @@ impl Drop for DemoServer {
     }
 }
 
-/// The `ringnity-server` beside this program; built first where it is not there.
+/// Returns the path of the `ringnity-server` next to this program. Inside the workspace it is built first.
 pub fn build_server() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("where this program is")?;
-    let folder = own.parent().context("where this program is")?;
+    let own = std::env::current_exe().context("cannot find the path of this program")?;
+    let folder = own.parent().context("cannot find the path of this program")?;
     let name = format!("ringnity-server{}", std::env::consts::EXE_SUFFIX);
     let path = folder.join(name);
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     if Path::new(manifest).exists() {
-        // Also where it is there: it may be older than its source.
+        // Built even if it exists: it may be older than its source.
         eprintln!("building ringnity-server");
         let mut build = Command::new("cargo");
         build.args(["build", "--quiet", "--package", "ringnity-server", "--bin", "ringnity-server"]);
@@ -106,11 +106,11 @@ pub fn build_server() -> Result<PathBuf> {
         }
         let status = build.status().context("cannot run cargo")?;
         if !status.success() {
-            bail!("ringnity-server could not be built");
+            bail!("cannot build ringnity-server");
         }
     }
     if !path.exists() {
-        bail!("there is no {}: name one with --server", path.display());
+        bail!("{} does not exist; pass the program with --server", path.display());
     }
     Ok(path)
 }

@@ -1,5 +1,4 @@
-//! Somebody who signs ID tokens, for a server that lets in whom they vouch for: a key set under an address of this
-//! machine, and tokens that it verifies. Whose part this plays is not known here.
+//! An issuer of ID tokens for tests: serves a key set (JWKS) on localhost and signs tokens that it verifies.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,13 +12,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// How long somebody who connects may take to ask. They are answered one after the other.
+/// Read and write timeout of a connection. Connections are served one at a time.
 const IO_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A request for the key set has no body, and a head of a few lines.
+/// Maximum size of a request. It has no body and only a few headers.
 const MAX_REQUEST_HEAD: u64 = 16 * 1024;
 
-/// A key that signs with RS256.
+/// An RSA key that signs with RS256.
 #[derive(Debug)]
 pub struct Key {
     id: String,
@@ -27,20 +26,21 @@ pub struct Key {
 }
 
 impl Key {
-    /// A new key of that name.
+    /// Generates a key with this key id.
     pub fn new(id: impl Into<String>) -> Result<Self> {
-        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| anyhow!("no RSA key can be made"))?;
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| anyhow!("cannot generate an RSA key"))?;
         Ok(Self { id: id.into(), pair })
     }
 
-    /// Its public half: `SEQUENCE { modulus, exponent }` in DER.
+    /// The public key in DER: `SEQUENCE { modulus, exponent }`.
     pub fn public_key_der(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
-    /// Its public half, as a key set has it.
+    /// The public key as a JWK.
     pub fn jwk(&self) -> Value {
-        // 2048 bits behind the heads of sequence and number, and a zero before them; the exponent is the last.
+        // The modulus (2048 bits) follows the headers of the sequence and of the integer, and a zero byte. The
+        // exponent is last.
         let (modulus, exponent) = (&self.public_key_der()[9..265], &self.public_key_der()[267..]);
         json!({
             "kid": self.id, "kty": "RSA", "alg": "RS256", "use": "sig",
@@ -48,28 +48,28 @@ impl Key {
         })
     }
 
-    /// The header of its tokens.
+    /// The header of a token that this key signs.
     pub fn header(&self) -> Value {
         json!({ "alg": "RS256", "typ": "JWT", "kid": self.id })
     }
 
-    /// A token with those claims.
+    /// Signs a token with these claims.
     pub fn token(&self, claims: &Value) -> Result<String> {
         self.sign(&self.header(), claims)
     }
 
-    /// A token with that header and those claims, signed with this key whatever they say.
+    /// Signs a token with this header and these claims. The header need not name this key.
     pub fn sign(&self, header: &Value, claims: &Value) -> Result<String> {
         let message = signing_input(header, claims);
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature)
-            .map_err(|_| anyhow!("a token cannot be signed"))?;
+            .map_err(|_| anyhow!("cannot sign the token"))?;
         Ok(format!("{message}.{}", base64url(signature)))
     }
 }
 
-/// What of a token is signed.
+/// The signing input of a JWS: header and payload, encoded and joined by a dot.
 pub fn signing_input(header: &Value, claims: &Value) -> String {
     format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()))
 }
@@ -78,20 +78,20 @@ fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A key whose public half is to be had over HTTP.
+/// A key whose public part is served over HTTP.
 #[derive(Debug)]
 pub struct Issuer {
-    /// Where its key set is.
+    /// The URL of the key set.
     pub url: String,
-    /// What it signs with.
+    /// The key that signs.
     pub key: Key,
 }
 
 impl Issuer {
-    /// Serves the key set of a new key on a free port of this machine, until the program ends.
+    /// Generates a key and serves its key set on a free port of localhost until the process ends.
     pub fn start() -> Result<Self> {
         let key = Key::new("conformance")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on localhost")?;
         let url = format!("http://{}/certs", listener.local_addr()?);
         let body = json!({ "keys": [key.jwk()] }).to_string();
         let answer = format!(
@@ -100,7 +100,7 @@ impl Issuer {
         );
         std::thread::spawn(move || {
             for asked in listener.incoming().flatten() {
-                // Whoever goes away, or asks for nothing, gets nothing.
+                // A client that disconnects or sends nothing gets no response.
                 let _ = serve_key_set(&asked, &answer);
             }
         });
@@ -113,7 +113,7 @@ fn serve_key_set(mut asked: &TcpStream, answer: &str) -> std::io::Result<()> {
     asked.set_write_timeout(Some(IO_TIMEOUT))?;
     let mut head = BufReader::new(asked).take(MAX_REQUEST_HEAD);
     let mut line = String::new();
-    // An empty line ends the head.
+    // An empty line ends the headers.
     while head.read_line(&mut line)? > 0 && !line.trim_end().is_empty() {
         line.clear();
     }
@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether the key set under `url` verifies a token.
+    /// Whether the key set verifies the token.
     fn verifies(set: &Value, token: &str) -> bool {
         let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64");
         let key = &set["keys"][0];
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn key_set_verifies_only_its_own_tokens() {
         let issuer = Issuer::start().expect("starts");
-        // One who never asks does not keep others waiting for ever.
+        // A client that sends nothing must not block the others for long.
         let _silent =
             TcpStream::connect(issuer.url.split('/').nth(2).expect("an address")).expect("connects");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

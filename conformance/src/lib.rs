@@ -1,11 +1,15 @@
-//! Black-box conformance: what a server does against what its contract says.
+//! Black-box conformance checks: compares the behavior of a server with its contract.
 //!
-//! [`contract`] reads a contract, [`flows`] what has to be called in which order. [`values`] makes values from any
-//! JSON Schema: valid ones, the ones on its boundaries, and ones that break exactly one keyword. [`plan`] makes
-//! requests of all that, [`run`] sends them, [`judge`] judges the answers, [`report`] tells what was found.
-//! [`proxy`] judges the traffic of others. [`diff`] compares two descriptions of one API. [`issuer`] signs ID tokens.
-//! None of them knows a product: what they know comes from the documents that they are given; [`own`] has those of
-//! ringnity-server.
+//! [`contract`] reads a contract and [`flows`] reads the order in which operations have to be called. [`values`]
+//! makes values from a JSON Schema: valid values, boundary values, and values that break exactly one keyword.
+//! [`plan`] turns these into requests with an expectation each. [`run`] sends the requests, [`checker`] checks the
+//! responses, and [`report`] renders the result.
+//!
+//! [`proxy`] checks the traffic of other clients. [`diff`] compares two OpenAPI documents of one API. [`issuer`]
+//! signs ID tokens.
+//!
+//! These modules know nothing of a particular product; everything comes from the documents that they are given. The
+//! exception is [`ringnity`], which holds the documents of ringnity-server.
 
 pub mod checker;
 pub mod contract;

@@ -1,5 +1,6 @@
-//! The command line of conformance: arguments in, a verdict and an exit code out. What is checked lives in the
-//! library. Exit 0: clean; 1: something is violated, or differs; 2: it could not be found out.
+//! The command line of conformance. The checks live in the library.
+//!
+//! Exit codes: 0 clean; 1 a violation or a difference was found; 2 the check could not run.
 
 use std::process::ExitCode;
 
@@ -10,9 +11,9 @@ mod commands;
 
 use commands::{diff, proxy, run};
 
-/// What a server does, against what its contract says.
+/// Check a server against its OpenAPI contract
 ///
-/// Exit 0: clean. 1: something is violated, or coverage is too low. 2: it could not be found out.
+/// Exit codes: 0 clean; 1 a violation was found or coverage is too low; 2 the check could not run.
 #[derive(Debug, Parser)]
 #[command(name = "conformance", version, max_term_width = 110)]
 struct Cli {
@@ -22,13 +23,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Try a running server: every operation, what must work and what must be refused
+    /// Check a running server: every operation, with requests that must succeed and requests that must be rejected
     #[command(after_help = run::EXAMPLES)]
     Run(Box<run::Run>),
-    /// Sit between a client and a server, and tell what breaks the contract
+    /// Forward traffic between a client and a server, and report contract violations
     #[command(after_help = proxy::EXAMPLES)]
     Proxy(proxy::ProxyCommand),
-    /// Compare the server's description of itself with the contract, without running anything
+    /// Compare the server's own description with the contract, without sending requests
     #[command(after_help = "Example: cargo run -p conformance --features static-diff -- diff --json")]
     Diff(diff::Diff),
 }

@@ -1,5 +1,5 @@
-//! Sits between any client and any server, passes everything on as it is, and judges each exchange by the
-//! contract: requests and answers apart, so that it is clear which side to mend.
+//! A reverse proxy that forwards everything unchanged and checks each exchange against the contract. Requests and
+//! responses are reported separately, so it is clear which side to fix.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::contract::Contract;
 use crate::report::Rule;
 use crate::wire::{Client, Request, Response, SendError};
 
-/// Headers that belong to one connection and are not passed on.
+/// Headers that belong to one connection and are not forwarded.
 const HOP_BY_HOP_HEADERS: [&str; 9] = [
     "connection",
     "host",
@@ -32,7 +32,7 @@ const HOP_BY_HOP_HEADERS: [&str; 9] = [
     "upgrade",
 ];
 
-/// Which side broke the contract.
+/// Which side violated the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -42,7 +42,7 @@ pub enum Side {
     Response,
 }
 
-/// Something that one side did against the contract.
+/// A contract violation in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExchangeViolation {
@@ -54,11 +54,11 @@ pub struct ExchangeViolation {
     pub operation: String,
     /// Method, path and status.
     pub exchange: String,
-    /// JSON pointer of the place: into the body, or with `#` into the contract.
+    /// JSON pointer into the body or, if it starts with `#`, into the contract.
     pub pointer: String,
-    /// What should have been.
+    /// What the contract requires.
     pub expected: String,
-    /// What was.
+    /// What was sent.
     pub seen: String,
 }
 
@@ -77,18 +77,18 @@ impl std::fmt::Display for ExchangeViolation {
     }
 }
 
-/// How many exchanges there were, and how many of them broke the contract on which side.
+/// Number of exchanges, in total and with violations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Exchanges.
+    /// All exchanges.
     pub exchanges: usize,
-    /// Those with a request that breaks the contract.
+    /// Exchanges whose request violates the contract.
     pub requests: usize,
-    /// Those with an answer that breaks it.
+    /// Exchanges whose response violates the contract.
     pub responses: usize,
 }
 
-/// A proxy.
+/// A checking reverse proxy.
 pub struct Proxy {
     contract: Arc<Contract>,
     checker: Checker,
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// A proxy in front of `client`'s server, which tells each breach.
+    /// Creates a proxy in front of the server of `client`. `on_violation` is called for each violation.
     pub fn new(
         contract: Arc<Contract>,
         client: Client,
@@ -120,22 +120,22 @@ impl Proxy {
         })
     }
 
-    /// The numbers so far.
+    /// Returns the numbers so far.
     pub fn counts(&self) -> Counts {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves the connections of `listener` for ever.
+    /// Serves connections from `listener` until it fails.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Result<Infallible> {
         loop {
-            let (stream, _) = listener.accept().await.context("no more connections")?;
+            let (stream, _) = listener.accept().await.context("cannot accept connections")?;
             let proxy = Arc::clone(&self);
             tokio::spawn(async move {
                 let service = hyper::service::service_fn(move |request| {
                     let proxy = Arc::clone(&proxy);
                     async move { Ok::<_, Infallible>(proxy.forward(request).await) }
                 });
-                // A client that leaves in the middle is its own business.
+                // An error of one connection does not matter to the others.
                 let _ = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .await;
@@ -148,7 +148,10 @@ impl Proxy {
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) => {
-                return text_response(StatusCode::BAD_REQUEST, &format!("the body broke off: {error}"));
+                return text_response(
+                    StatusCode::BAD_REQUEST,
+                    &format!("cannot read the request body: {error}"),
+                );
             }
         };
         let request = Request {
@@ -173,7 +176,7 @@ impl Proxy {
                 out
             }
             Err(SendError::Timeout) => {
-                text_response(StatusCode::GATEWAY_TIMEOUT, "the upstream server did not answer")
+                text_response(StatusCode::GATEWAY_TIMEOUT, "the upstream server did not respond in time")
             }
             Err(SendError::Connection(problem) | SendError::InvalidRequest(problem)) => text_response(
                 StatusCode::BAD_GATEWAY,
@@ -182,9 +185,10 @@ impl Proxy {
         }
     }
 
-    /// Judges one exchange.
+    /// Checks one exchange and reports violations.
     fn check_exchange(&self, request: &Request, response: Option<&Response>) {
-        let status = response.map_or_else(|| "no answer".to_owned(), |response| response.status.to_string());
+        let status =
+            response.map_or_else(|| "no response".to_owned(), |response| response.status.to_string());
         let exchange = format!("{} {} → {status}", request.method, request.path());
         let report = |side: Side, operation: &str, findings: Vec<Finding>| -> bool {
             for finding in &findings {
@@ -207,7 +211,7 @@ impl Proxy {
                 let answered = answered.unwrap_or_default();
                 (report(Side::Request, &operation.id, asked), report(Side::Response, &operation.id, answered))
             }
-            // Preflights of browsers belong to no operation.
+            // CORS preflights belong to no operation.
             None if request.method == "OPTIONS" => (false, false),
             None => {
                 let expected = "an operation of the contract";
@@ -223,9 +227,9 @@ impl Proxy {
     }
 }
 
-/// Listens at `address`.
+/// Listens on `address`.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 fn end_to_end_headers(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &http::HeaderValue)> {

@@ -1,5 +1,5 @@
-//! What this crate knows of ringnity-server: the contract, settings and flows that it was built with, and how a
-//! server is started that can be tried wholly. The only place here that does; everything else is given a contract.
+//! What this crate knows of ringnity-server: its contract, settings and flows, and how to start a demo server that
+//! can be checked completely. No other module does; all others are given a contract.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use crate::flows::Flows;
 use crate::inputs::DemoServer;
 use crate::issuer::{Issuer, Key};
 
-/// The contract that ringnity-server is generated from. It is read from its file, so that nothing of the server is compiled.
+/// The contract that ringnity-server is generated from. It is read from its file, so no crate of the server is
+/// compiled.
 pub const CONTRACT: &str = include_str!("../../ringnity-server/api/src/generated/contract.json");
 
-/// The effective contract, the published one behind it, and the settings of both.
+/// Returns the effective contract, with the published contract and the settings.
 pub fn contract() -> Result<Arc<Contract>> {
     let effective = serde_json::from_str(CONTRACT).context("the contract")?;
     let published = serde_json::from_str(include_str!("../../openapi.json")).context("openapi.json")?;
@@ -25,27 +26,27 @@ pub fn contract() -> Result<Arc<Contract>> {
     Ok(Arc::new(Contract::new(effective, Some(published), settings)?))
 }
 
-/// The flows for it.
+/// Returns the flows of that contract.
 pub fn flows(contract: &Contract) -> Result<Flows> {
     let document =
         serde_json::from_str(include_str!("../flows/ringnity.arazzo.json")).context("the flows")?;
     Flows::new(document, contract)
 }
 
-/// Requests a minute that a server lets each credential send whose limits are to be reached: more than the flows need
-/// that make credentials, and few to be sent in vain.
+/// Requests per minute and credential of the demo server on which rate limits are checked. High enough for the flows
+/// that create credentials, low enough to reach quickly.
 pub const LOW_RATE_LIMIT: u32 = 20;
 
-/// Fresh servers with demo tenants, which end with this value.
+/// Running demo servers. They stop when this value is dropped.
 #[derive(Debug)]
 pub struct Demo {
-    /// What they wrote about themselves.
+    /// The inputs that the servers wrote: credentials, base URL, and `limited` for the server with a low rate limit.
     pub inputs: Value,
     _servers: [DemoServer; 2],
 }
 
-/// A fresh server with demo tenants, started from the program `server`, to whose owners Google is this program; and
-/// one beside it whose limits are tight.
+/// Starts two demo servers from the program `server`: one that accepts the ID tokens of a [`GoogleStub`], and one
+/// with a low rate limit.
 pub fn start_demo(server: &Path) -> Result<Demo> {
     let google = GoogleStub::start()?;
     let arguments = ["--google-client-id", GoogleStub::CLIENT_ID, "--google-jwks-url", google.jwks_url()]
@@ -58,29 +59,29 @@ pub fn start_demo(server: &Path) -> Result<Demo> {
     Ok(Demo { inputs, _servers: [started, limited] })
 }
 
-/// Google as far as a server sees it that was told the address of its keys. The real one signs for nobody else, so
-/// that without this no run could sign in.
+/// A stand-in for Google: a key set and the ID tokens that it verifies. Google's own keys sign only for Google, so
+/// without it no run could sign in with Google.
 #[derive(Debug)]
 pub struct GoogleStub(Issuer);
 
 impl GoogleStub {
-    /// What the server is called at it.
+    /// The OAuth client id of the server.
     pub const CLIENT_ID: &str = "conformance.apps.googleusercontent.com";
 
-    /// How long its tokens are good: longer than any run. Those of the real one are good for an hour.
+    /// Lifetime of the tokens: longer than any run. Google's own tokens are valid for an hour.
     const TOKEN_LIFETIME: Duration = Duration::days(7);
 
-    /// Has its keys ready.
+    /// Creates the key and serves its key set.
     pub fn start() -> Result<Self> {
         Ok(Self(Issuer::start()?))
     }
 
-    /// Where its keys are.
+    /// The URL of the key set, for `--google-jwks-url`.
     pub fn jwks_url(&self) -> &str {
         &self.0.url
     }
 
-    /// Puts its ID tokens into the inputs of both tenants: for their owners, and ones that must not let them in.
+    /// Adds ID tokens to the inputs of both tenants: valid ones for the owners, and ones that must be rejected.
     pub fn add_tokens(&self, inputs: &mut Value, now: DateTime<Utc>) -> Result<()> {
         inputs["google"] = self.tokens(&inputs["owner"]["email"], 1, now)?;
         let other = &mut inputs["otherTenant"];

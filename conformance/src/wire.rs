@@ -1,4 +1,4 @@
-//! Requests and answers as they travel, the client that sends them, and the `curl` line that does it again.
+//! HTTP requests and responses, the client that sends them, and the `curl` command that reproduces a request.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,26 +8,26 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-/// A request.
+/// An HTTP request.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// `POST`.
+    /// The method in capitals: `POST`.
     pub method: String,
     /// Path and query, percent-encoded.
     pub target: String,
     /// Headers in order.
     pub headers: Vec<(String, String)>,
-    /// The body, if there is one.
+    /// The body.
     pub body: Option<Bytes>,
 }
 
 impl Request {
-    /// The path, without the query.
+    /// The path without the query.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The first header of that name.
+    /// The first header of that name; names are compared without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -35,7 +35,7 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The line that sends it again. What `masks` holds is replaced by shell variables.
+    /// The `curl` command that sends this request. Secrets in `masks` are replaced by shell variables.
     pub fn curl(&self, base: &str, masks: &Masks) -> String {
         let mut line = "curl -i".to_owned();
         if self.method != "GET" {
@@ -47,7 +47,7 @@ impl Request {
         }
         if let Some(body) = &self.body {
             if self.header("content-type").is_none() {
-                // Otherwise curl says that it is a form.
+                // Otherwise curl sends `application/x-www-form-urlencoded`.
                 line.push_str(" -H 'Content-Type:'");
             }
             match std::str::from_utf8(body) {
@@ -56,7 +56,12 @@ impl Request {
                 }
                 Ok(text) if !text.contains('\0') => {
                     let cut: String = text.chars().take(200).collect();
-                    let _ = write!(line, " --data-binary {} # cut: {} bytes", masks.quote(&cut), body.len());
+                    let _ = write!(
+                        line,
+                        " --data-binary {} # truncated: {} bytes",
+                        masks.quote(&cut),
+                        body.len()
+                    );
                 }
                 _ => {
                     let hex: String = body.iter().take(200).fold(String::new(), |mut hex, byte| {
@@ -71,17 +76,17 @@ impl Request {
     }
 }
 
-/// Secrets that a `curl` line names by shell variables.
+/// Secrets that are replaced by shell variables in `curl` commands and messages.
 #[derive(Debug, Clone, Default)]
 pub struct Masks {
-    /// Variable and value.
+    /// Variable and secret, longest secret first.
     known: Vec<(String, String)>,
-    /// Whether secrets are written out.
+    /// Whether secrets are shown instead.
     pub show_secrets: bool,
 }
 
 impl Masks {
-    /// Adds a secret that `name` describes.
+    /// Adds a secret. The variable is made from `name`. Values shorter than six bytes are ignored.
     pub fn add(&mut self, name: &str, value: &str) {
         if value.len() < 6 || self.known.iter().any(|(_, known)| known == value) {
             return;
@@ -93,11 +98,11 @@ impl Masks {
             variable.push('_');
         }
         self.known.push((variable, value.to_owned()));
-        // One secret may contain another: the longer one goes first.
+        // A secret may contain another one, so the longer one is replaced first.
         self.known.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
     }
 
-    /// `text` with every secret replaced by its variable.
+    /// Returns `text` with every secret replaced by its variable.
     pub fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
         if !self.show_secrets {
@@ -108,7 +113,7 @@ impl Masks {
         text
     }
 
-    /// The variables that `line` uses.
+    /// Returns the variables that `line` uses.
     pub fn used<'m>(&'m self, line: &'m str) -> impl Iterator<Item = &'m str> {
         self.known
             .iter()
@@ -127,24 +132,24 @@ impl Masks {
     }
 }
 
-/// An answer.
+/// An HTTP response with its whole body.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// Its status.
+    /// The status code.
     pub status: u16,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
 }
 
 impl Response {
-    /// The first header of that name.
+    /// The first header of that name; `None` when it is missing or not visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The media type, without its parameters, in lower case; empty when there is none.
+    /// The media type without parameters, in lower case; empty when there is none.
     pub fn media_type(&self) -> String {
         essence(self.header("content-type").unwrap_or_default())
     }
@@ -154,19 +159,19 @@ impl Response {
         self.status / 100 == 2
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// What it was, in a few words: status, content type and the beginning of the body.
+    /// A short summary: status, media type and the beginning of the body.
     pub fn summary(&self) -> String {
         let body = truncate(&String::from_utf8_lossy(&self.body), 300);
         format!("{} {} {body}", self.status, self.media_type()).trim_end().to_owned()
     }
 }
 
-/// A media type without its parameters, in lower case.
+/// Returns a media type without parameters, in lower case.
 pub fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
@@ -176,7 +181,7 @@ pub fn is_json(media_type: &str) -> bool {
     media_type == "application/json" || media_type.ends_with("+json")
 }
 
-/// The first `most` characters of a text.
+/// Truncates a text to `most` characters and appends its length in bytes.
 pub fn truncate(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
@@ -184,48 +189,48 @@ pub fn truncate(text: &str, most: usize) -> String {
     }
 }
 
-/// Why there was no answer.
+/// Why a request got no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendError {
-    /// It took too long.
+    /// No response within the timeout.
     Timeout,
-    /// The connection could not be made, or was cut.
+    /// The connection failed or was closed early.
     Connection(String),
-    /// The request cannot be sent by any client, such as a header with a line break.
+    /// No client can send the request, for example because a header contains a line break.
     InvalidRequest(String),
 }
 
-/// Sends requests to one server.
+/// An HTTP client for one server.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
-    /// Origin of the server, without a slash at the end.
+    /// The base URL without a trailing slash.
     pub base: String,
     sent: AtomicUsize,
 }
 
 impl Client {
-    /// A client of the server at `base`, which waits so long for an answer.
+    /// Creates a client for the server at `base`. `timeout` covers a whole response.
     pub fn new(base: &str, timeout: Duration) -> Result<Self> {
-        // The contract's answers are what is judged, so redirects are not followed.
+        // The server's own responses are checked, so redirects are not followed.
         let mut http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(timeout);
         if base.starts_with("http://") {
-            // Reading the certificates that this system trusts would cost more than many a run.
+            // Loading the system's root certificates takes longer than many runs.
             http = http.tls_certs_only([]);
         }
-        let http = http.build().context("the HTTP client")?;
+        let http = http.build().context("cannot create the HTTP client")?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), sent: AtomicUsize::new(0) })
     }
 
-    /// How many requests were sent.
+    /// The number of requests sent.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     pub async fn send(&self, request: &Request) -> Result<Response, SendError> {
         let invalid = |problem: &dyn std::fmt::Display| SendError::InvalidRequest(problem.to_string());
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|e| invalid(&e))?;

@@ -1,5 +1,5 @@
-//! The server's boundary against every mutant of every request: parameters and bodies that the contract forbids
-//! are refused with a line each, and the ones it allows pass.
+//! The server's request validation against every mutant of every request: invalid parameters and bodies are rejected
+//! with one line each, and valid ones pass.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use conformance::values::{Cases, Document, reference};
 use ringnity_api::OPERATIONS;
 use serde_json::{Map, Value, json};
 
-/// The contract, and beside it one schema for the parameters and one for the body of every operation.
+/// The contract, with one added schema for the parameters and one for the body of each operation.
 fn document() -> Document {
     let mut root: Value = serde_json::from_str(ringnity_api::CONTRACT).expect("the contract is JSON");
     let mut requests = Map::new();
@@ -109,7 +109,7 @@ fn rejects_invalid_and_accepts_valid_requests() {
     assert!(schemas > OPERATIONS.len() / 2 && total > 0);
 }
 
-/// How deep in the value a place is: the groups of parameters themselves are this test's, not the contract's.
+/// The depth of a place in the value. The groups of parameters are part of this test, not of the contract.
 fn depth(place: &str) -> usize {
     place.matches('/').count()
 }

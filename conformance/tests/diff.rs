@@ -1,4 +1,4 @@
-//! The generated trait, described by dropshot, against the contract: clean, and not clean once something is off.
+//! The generated trait as dropshot describes it, compared with the contract.
 
 use conformance::diff::compare;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What a run found, in every format: complete, harmless, and with a verdict one can rely on.
+//! Reports in every format: complete, escaped, and with a correct verdict.
 
 #[path = "report/sample.rs"]
 mod sample;
@@ -16,10 +16,10 @@ use sample::{sample, violation};
 use sha2::{Digest as _, Sha256};
 use xml::{attribute, parsed};
 
-/// Text that would do something, were it not escaped.
+/// Text that is harmful unless it is escaped.
 const EVIL: &str = "</script></pre>\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;]]>|`\u{1b}[31m\u{202e}\u{0}@all";
 
-/// A report with [`EVIL`] wherever a text fits.
+/// A report with [`EVIL`] in every text member.
 fn evil() -> Report {
     let mut report = sample();
     let text = || EVIL.to_owned();
@@ -134,7 +134,7 @@ fn leaves_out_empty_sections() {
     **Lending Library 2.3.0** at `http://127.0.0.1:4010` · nothing to cover · 0 requests · 0.0 s · seed 20260314
     "#);
     let text = Format::Text.render(&clean(), false);
-    for heading in ["MISSING", "NOT BUILT", "NOTES", "✗"] {
+    for heading in ["MISSING", "NOT IMPLEMENTED", "NOTES", "✗"] {
         assert!(!text.contains(heading), "{heading} in\n{text}");
     }
 }
@@ -148,8 +148,8 @@ fn last_line_is_the_verdict() {
     let one = Report { violations: vec![violation(Rule::Body, "getBook", "one")], ..clean() };
     insta::assert_snapshot!(last_line(&one), @"VIOLATED: 1 violation in 1 operation · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
     let cut = |report| Report { cut_short: Some("the time is up".to_owned()), ..report };
-    insta::assert_snapshot!(last_line(&cut(clean())), @"CLEAN SO FAR: cut short, the time is up · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
-    insta::assert_snapshot!(last_line(&cut(one)), @"VIOLATED: 1 violation in 1 operation; cut short, the time is up · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
+    insta::assert_snapshot!(last_line(&cut(clean())), @"CLEAN SO FAR: stopped early, the time is up · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
+    insta::assert_snapshot!(last_line(&cut(one)), @"VIOLATED: 1 violation in 1 operation; stopped early, the time is up · 100.0 % covered (239 of 239) · 3,317 requests · 41.3 s · seed 20260314");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn run_without_requests_is_not_clean() {
     assert_eq!(empty().verdict(), Verdict::Unchecked);
     assert_eq!(clean().verdict(), Verdict::Clean);
     assert_eq!(sample().verdict(), Verdict::Violated);
-    assert!(!Format::Html.render(&empty(), false).contains(" kept."), "nothing was kept");
+    assert!(!Format::Html.render(&empty(), false).contains(" passed."), "nothing was checked");
 }
 
 #[test]
@@ -176,8 +176,8 @@ fn text_fits_into_110_columns() {
     report.notes.push("x".repeat(500));
     report.violations[0].seen = "y".repeat(2000);
     for line in Format::Text.render(&report, false).lines() {
-        // Commands are there to be copied, the verdict to be searched for.
-        if line.trim_start().starts_with("again") || line.contains(" · seed ") {
+        // Commands and the verdict line are never wrapped.
+        if line.trim_start().starts_with("reproduce") || line.contains(" · seed ") {
             continue;
         }
         assert!(line.chars().count() <= 110, "{line}");
@@ -192,7 +192,7 @@ fn colors_only_on_request() {
         let steering = plain.chars().find(|character| {
             (character.is_control() && !matches!(character, '\n' | '\t')) || *character == '\u{202e}'
         });
-        // JSON has escapes of its own, and readers of it want what was there.
+        // JSON has its own escapes, and its readers need the original text.
         if *format != Format::Json {
             assert_eq!(steering, None, "{format:?}");
         }
@@ -248,7 +248,7 @@ fn reports_violations_without_an_operation() {
 fn html_escapes_all_text() {
     let harmless = Format::Html.render(&sample(), false);
     let page = Format::Html.render(&evil(), false);
-    // The page's own script is the only one, and nothing of the report became an element or an attribute.
+    // The only script is that of the page, and no text of the report became an element or an attribute.
     assert_eq!(page.matches("<script>").count(), 1);
     assert_eq!(page.matches("</script>").count(), 1);
     assert!(!page.contains("<img"));
@@ -308,7 +308,7 @@ fn html_links_resolve_and_ids_are_unique() {
     }
 }
 
-/// A line of Markdown without its code spans, in which everything is text anyway.
+/// A line of Markdown without its code spans, which need no escaping.
 fn without_code(mut line: &str) -> String {
     let mut text = String::new();
     while let Some((before, _)) = line.split_once('`') {
@@ -353,7 +353,7 @@ fn markdown_fits_into_a_comment() {
     report.notes = vec!["note ".repeat(2_000); 20];
     let page = Format::Markdown.render(&report, false);
     assert!(page.chars().count() < 65_536, "{}", page.chars().count());
-    assert!(page.contains("more, for which a comment has no room"));
+    assert!(page.contains("more, left out to stay within the size limit"));
 }
 
 fn scratch() -> (tempfile::TempDir, PathBuf) {
@@ -427,15 +427,15 @@ fn describes_lost_and_gained_coverage() {
 
     let file = Coverage::of(&before);
     insta::assert_snapshot!(file.lost(&after, |_| true).join("\n"), @r#"
-    getHealth: 200 application/json was covered, and the contract has no such operation any more
-    getSession: 200 application/json was covered, and the operation is not built any more
-    listBooks: 200 application/json was covered, and was not seen this time
-    listBooks: 200 text/csv was covered, and was not seen this time, or is not documented any more
-    listBooks: 400 application/json was covered, and is violated now
-    listBooks: 401 application/json was covered, and is called unreachable now: no keys
+    getHealth: 200 application/json was covered, but the contract no longer has the operation
+    getSession: 200 application/json was covered, but the operation is no longer implemented
+    listBooks: 200 application/json was covered, but was not seen
+    listBooks: 200 text/csv was covered, but was not seen, or is no longer documented
+    listBooks: 400 application/json was covered, but is violated now
+    listBooks: 401 application/json was covered, but is declared unreachable now: no keys
     "#);
-    insta::assert_snapshot!(file.gained(&after).join("\n"), @"extendLoan: 409 application/json is covered now");
-    // A run that looked at one operation says nothing of the others.
+    insta::assert_snapshot!(file.gained(&after).join("\n"), @"extendLoan: 409 application/json is newly covered");
+    // A run of one operation loses no coverage of the others.
     assert_eq!(file.lost(&after, |id| id == "getSession").len(), 1);
     assert!(file.lost(&after, |_| false).is_empty());
 }
@@ -447,10 +447,10 @@ fn invalid_coverage_file_error_says_what_to_do() {
     assert!(absent.contains("coverage.json"), "{absent}");
     std::fs::write(&path, "{\"getBook\": 3}").expect("written");
     let wrong = format!("{:#}", Coverage::load(&path).expect_err("it is none"));
-    assert!(wrong.contains("write it anew"), "{wrong}");
+    assert!(wrong.contains("write it again"), "{wrong}");
 }
 
-/// What it writes stays in `tmp/report` of the target folder, to be looked at.
+/// The reports are kept in `tmp/report` of the target directory.
 #[test]
 fn every_format_lists_every_violation() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");

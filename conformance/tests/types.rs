@@ -1,5 +1,5 @@
-//! Every type of ringnity-types against the schema it was made from: valid values survive the type, broken ones
-//! are refused by the schema. `CONFORMANCE_CASES` and `CONFORMANCE_SEED` make it try more, or others.
+//! Every type of ringnity-types against its schema: valid values round-trip through the type, and the schema rejects
+//! invalid ones. `CONFORMANCE_CASES` and `CONFORMANCE_SEED` change the number of values and the seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +14,16 @@ use schemas::{SCHEMAS, Schema};
 
 const CONTRACT: &str = include_str!("../../ringnity-server/api/src/generated/contract.json");
 
-/// Reasons for which a keyword may go without a mutant. Anything else is a hole in the test.
+/// Accepted reasons for a keyword without a mutant.
 const ACCEPTED_REASONS: [&str; 4] = [
-    // `password`, `int64` and their like describe; they refuse nothing.
+    // Formats such as `password` and `int64` reject nothing.
     "the format asserts nothing",
     // `additionalProperties: true`.
-    "it welcomes members; their schema is visited on its own",
+    "additional members are allowed",
     // `minLength: 0`.
-    "nothing is shorter",
+    "there is nothing shorter",
     // `maxItems` above the number of enum values of a `uniqueItems` list.
-    "there are no more different items than these",
+    "there are not enough different items",
 ];
 
 fn document() -> Document {
@@ -35,7 +35,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// Generated values, boundary cases and the plain value of a schema.
+/// Random values, boundary cases and the minimal value of a schema.
 fn values(place: &Place<'_>) -> Vec<Value> {
     let count = usize::try_from(number("CONFORMANCE_CASES", 16)).expect("a count");
     let mut out = place.samples(count, number("CONFORMANCE_SEED", 1)).expect("samples");
@@ -105,7 +105,7 @@ fn trips(
     same(place, "", value, &first)
 }
 
-/// Whether `back` says what `sent` said: all of it, and nothing more than defaults.
+/// Whether `back` has everything that `sent` had, and nothing more than defaults.
 fn same(place: &Place<'_>, at: &str, sent: &Value, back: &Value) -> Result<(), String> {
     let said = |keyword: &str| place.keyword_values_at(at, keyword).expect("the schema can be read");
     let equal = match (sent, back) {
@@ -136,7 +136,7 @@ fn same(place: &Place<'_>, at: &str, sent: &Value, back: &Value) -> Result<(), S
                     && chrono::DateTime::parse_from_rfc3339(sent)
                         .is_ok_and(|sent| Ok(sent) == chrono::DateTime::parse_from_rfc3339(back)))
         }
-        // A whole number where any number may stand is read as one with a fraction of nothing.
+        // A `number` without a fraction is read back as a floating-point number.
         (Value::Number(sent), Value::Number(back)) => {
             sent == back
                 || (sent.as_f64() == back.as_f64()

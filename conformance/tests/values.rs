@@ -1,5 +1,4 @@
-//! What `conformance::values` makes from small schemas, and from the documents of others: valid values,
-//! boundaries, mutants. Ringnity's contract is not here.
+//! Values for small schemas and for documents of other projects: valid values, boundaries and mutants.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +79,7 @@ fn unsatisfiable_schema_is_an_error_with_its_pointer() {
     }
     let document = document(json!({ "$ref": "#/nowhere" }));
     let error = document.schema("#/s").expect("a schema").minimal().expect_err("refused").to_string();
-    assert_eq!(error, "#/s/$ref: #/nowhere: nothing stands there in the document");
+    assert_eq!(error, "#/s/$ref: #/nowhere: the document has nothing at this pointer");
 }
 
 #[test]
@@ -171,9 +170,9 @@ fn skipped_keywords_have_a_reason() {
     assert_eq!(
         reasons,
         [
-            ("#/s/properties/a/minLength", "nothing is shorter"),
+            ("#/s/properties/a/minLength", "there is nothing shorter"),
             ("#/s/properties/a/format", "the format asserts nothing"),
-            ("#/s/properties/c/patternProperties", "no way to break this keyword is known here"),
+            ("#/s/properties/c/patternProperties", "breaking this keyword is not supported"),
             ("#/s/properties/b/anyOf/0/type", "the rest of the schema allows it"),
             ("#/s/properties/b/anyOf", "the rest of the schema allows it"),
         ]

@@ -1,4 +1,4 @@
-//! `diff`: the static half, two documents side by side.
+//! The command `diff`.
 
 use std::path::PathBuf;
 
@@ -12,11 +12,11 @@ use serde_json::Value;
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// OpenAPI document in JSON to compare with, instead of the contract that the server was generated from
+    /// OpenAPI document in JSON to compare with [default: the contract of ringnity-server]
     #[arg(long, value_name = "FILE")]
     contract: Option<PathBuf>,
-    /// OpenAPI document in JSON that a server gave. With the feature static-diff it may be left out: the default is what
-    /// the generated trait of ringnity-server describes
+    /// OpenAPI document in JSON that the server serves about itself. Optional with the feature static-diff, which
+    /// compiles in the description of the generated trait of ringnity-server
     #[arg(long, value_name = "FILE", required = !cfg!(feature = "static-diff"))]
     description: Option<PathBuf>,
     /// Print the result as JSON
@@ -25,7 +25,7 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Compares, and answers whether there are no differences.
+    /// Compares the documents. Returns whether they agree.
     pub fn run(&self) -> Result<bool> {
         let contract = match &self.contract {
             Some(path) => read_file(path)?,
@@ -55,11 +55,11 @@ impl Diff {
 
 type Routes = &'static [(&'static str, &'static str)];
 
-/// What dropshot says of the generated trait, and its routes.
+/// Returns dropshot's description of the generated trait, and its routes.
 #[cfg(feature = "static-diff")]
 fn described() -> Result<(Value, Routes)> {
-    let description = ringnity_api::described()
-        .map_err(|error| anyhow::anyhow!("the trait cannot be described: {error}"))?;
+    let description =
+        ringnity_api::described().map_err(|error| anyhow::anyhow!("cannot describe the trait: {error}"))?;
     let version = semver::Version::new(0, 0, 0);
     let document =
         description.openapi("description", version).json().context("the description of the trait")?;
@@ -68,5 +68,5 @@ fn described() -> Result<(Value, Routes)> {
 
 #[cfg(not(feature = "static-diff"))]
 fn described() -> Result<(Value, Routes)> {
-    anyhow::bail!("name a document with --description, or build with --features static-diff")
+    anyhow::bail!("pass --description, or build with --features static-diff")
 }

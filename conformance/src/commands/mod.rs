@@ -1,4 +1,4 @@
-//! The commands: what is read from the command line, and what is printed.
+//! The commands: arguments and output.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ pub mod diff;
 pub mod proxy;
 pub mod run;
 
-/// The contract that is judged by.
+/// The contract to check against.
 #[derive(Debug, Args)]
 pub struct Documents {
-    /// OpenAPI document in JSON, instead of the contract that ringnity-server is built from
+    /// OpenAPI document in JSON [default: the contract of ringnity-server]
     #[arg(long, value_name = "FILE")]
     contract: Option<PathBuf>,
-    /// The same contract before corrections: answers are judged by it, too
+    /// The published edition of --contract, without corrections; responses are checked against it, too
     #[arg(long, value_name = "FILE", requires = "contract")]
     published: Option<PathBuf>,
-    /// Path of the server under which the paths of --contract stand, instead of that of its `servers`
+    /// Base path of the server, instead of the path in the `servers` of --contract
     #[arg(long, value_name = "PATH", requires = "contract")]
     server_path: Option<String>,
-    /// Names of extensions, error shapes and kinds of credential of --contract, as openapi.settings.toml has them
+    /// Extension names, error shapes and credential kinds of --contract, in TOML like openapi.settings.toml
     #[arg(long, value_name = "FILE", requires = "contract")]
     settings: Option<PathBuf>,
 }
 
 impl Documents {
-    /// Whether they are those of ringnity-server.
+    /// Whether the contract is that of ringnity-server.
     pub fn are_built_in(&self) -> bool {
         self.contract.is_none()
     }
 
-    /// Reads them.
+    /// Reads the documents.
     pub fn read(&self) -> Result<Arc<Contract>> {
         let Some(path) = &self.contract else { return ringnity::contract() };
         let mut contract = inputs::read_file(path)?;
@@ -46,7 +46,7 @@ impl Documents {
         let published = self.published.as_ref().map(|path| inputs::read_file(path)).transpose()?;
         let settings = match &self.settings {
             Some(path) => serde_json::from_value(inputs::read_file(path)?)
-                .with_context(|| format!("{} holds no settings", path.display()))?,
+                .with_context(|| format!("{} does not contain settings", path.display()))?,
             None => Settings::default(),
         };
         Ok(Arc::new(Contract::new(contract, published, settings)?))

@@ -1,4 +1,4 @@
-//! `proxy`: judges the traffic between a client and a server.
+//! The command `proxy`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,38 +13,38 @@ use super::Documents;
 /// Shown by `--help`.
 pub const EXAMPLES: &str = "Example:\n  \
     conformance proxy --upstream http://127.0.0.1:8192 --listen 127.0.0.1:8193\n\n\
-    Point the client at http://127.0.0.1:8193. Breaches are printed as they happen; Ctrl-C ends it with a sum.\n\
-    Exit 0: nothing broke the contract. 1: something did. 2: it could not start.";
+    Point the client at http://127.0.0.1:8193. Violations are printed as they occur. Ctrl-C stops the proxy and prints totals.\n\
+    Exit codes: 0 no violation; 1 a violation was found; 2 the proxy could not start.";
 
 /// Arguments of `proxy`.
 #[derive(Debug, Args)]
 pub struct ProxyCommand {
-    /// The server
+    /// Base URL of the server
     #[arg(long, value_name = "URL")]
     upstream: String,
-    /// Address to listen at
+    /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8193")]
     listen: SocketAddr,
     #[command(flatten)]
     documents: Documents,
-    /// How breaches are printed: words, or one JSON object a line
+    /// Output format of violations
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
-    /// Seconds that an answer may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    /// Timeout of a response in seconds
+    #[arg(long, alias = "patience", value_name = "SECONDS", default_value_t = 120)]
     timeout: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OutputFormat {
-    /// Words
+    /// Plain text
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
 impl ProxyCommand {
-    /// Serves until Ctrl-C, and answers whether nothing broke the contract.
+    /// Serves until Ctrl-C. Returns whether there was no violation.
     pub async fn run(&self) -> Result<bool> {
         let contract = self.documents.read()?;
         let client = Client::new(&self.upstream, Duration::from_secs(self.timeout.max(1)))?;
@@ -54,14 +54,18 @@ impl ProxyCommand {
             OutputFormat::Json => println!("{}", serde_json::to_string(breach).unwrap_or_default()),
         });
         let listener = listen(self.listen).await?;
-        eprintln!("http://{} → {}; Ctrl-C ends it", listener.local_addr()?, self.upstream);
+        eprintln!(
+            "listening on http://{}, forwarding to {}; press Ctrl-C to stop",
+            listener.local_addr()?,
+            self.upstream
+        );
         tokio::select! {
             ended = std::sync::Arc::clone(&proxy).serve(listener) => match ended? {},
             stop = tokio::signal::ctrl_c() => stop?,
         }
         let counts = proxy.counts();
         eprintln!(
-            "{} exchanges; {} requests and {} answers break the contract",
+            "{} exchanges; {} requests and {} responses violate the contract",
             counts.exchanges, counts.requests, counts.responses
         );
         Ok(counts.requests + counts.responses == 0)

@@ -1,4 +1,4 @@
-//! `run`: tries a server and tells the verdict.
+//! The command `run`.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -16,72 +16,73 @@ use super::Documents;
 
 /// Shown by `--help`.
 pub const EXAMPLES: &str = "Examples:\n  \
-    conformance run --demo                                    a fresh ringnity-server of its own\n  \
+    conformance run --demo                                    starts a ringnity-server\n  \
     conformance run --base-url http://127.0.0.1:8192 --inputs data/demo.json\n  \
     conformance run --base-url https://api.example.com --inputs mine.toml --report report.html\n  \
     conformance run --demo --only 'Server API' --only loginOwner --seed 7\n\n\
-    README.md says what the inputs of a server of one's own look like.";
+    README.md describes the inputs for other servers.";
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The server [default: `baseUrl` of the inputs]
+    /// Base URL of the server [default: `baseUrl` of the inputs]
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// Credentials and what else the flows need, as JSON or TOML; what `serve --demo-file` writes will do
+    /// Credentials and other inputs of the flows, in JSON or TOML; accepts the output of `ringnity-server serve
+    /// --demo-file`
     #[arg(long, alias = "demo-file", value_name = "FILE", required_unless_present = "demo")]
     inputs: Option<PathBuf>,
-    /// Start a fresh ringnity-server with demo tenants and try that
+    /// Start a ringnity-server with demo tenants and check it
     #[arg(long, conflicts_with_all = ["base_url", "inputs"])]
     demo: bool,
-    /// The program that --demo starts [default: the one beside this program, built anew]
+    /// Program that --demo starts [default: ringnity-server next to this program, rebuilt]
     #[arg(long, value_name = "PROGRAM", requires = "demo")]
     server: Option<PathBuf>,
     #[command(flatten)]
     documents: Documents,
-    /// Arazzo document with the flows that make the ids which operations need
+    /// Flows that create what operations need, as an Arazzo document
     #[arg(long, value_name = "FILE")]
     flows: Option<PathBuf>,
-    /// Look at operations of this tag, or at this operationId, only; may be given several times
+    /// Check only operations with this tag or operationId; may be repeated
     #[arg(long, value_name = "TAG|ID")]
     only: Vec<String>,
-    /// What decides the values that are made by chance
+    /// Seed of the random values
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Values by chance for each body and parameter
+    /// Number of random values per body and parameter
     #[arg(long, value_name = "N", default_value_t = 6)]
     cases: usize,
-    /// Stop after this many seconds; what was not tried counts as missing
+    /// Stop after this many seconds; what was not tested counts as missing
     #[arg(long, value_name = "SECONDS")]
     max_time: Option<u64>,
-    /// Operations that are tried at once, where that cannot change the verdict
+    /// Number of operations to check concurrently, where this cannot change the result
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs: usize,
-    /// Seconds that an answer may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    /// Timeout of a response in seconds
+    #[arg(long, alias = "patience", value_name = "SECONDS", default_value_t = 20)]
     timeout: u64,
-    /// How the verdict is printed
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Write the verdict into a file, too: .html, .json, .xml (JUnit), .md or .txt; may be given several times
+    /// Also write the report to a file: .html, .json, .xml (JUnit), .md or .txt; may be repeated
     #[arg(long, value_name = "FILE", value_parser = report_file)]
     report: Vec<(PathBuf, Format)>,
-    /// Fail when something that this file lists as covered no longer is
+    /// Fail if a response listed in this file is no longer covered
     #[arg(long, value_name = "FILE")]
     coverage: Option<PathBuf>,
-    /// Write what is covered into the --coverage file, where it grew
+    /// Add newly covered responses to the --coverage file
     #[arg(long, requires = "coverage")]
     accept_coverage: bool,
-    /// Fail when less of the documented answers of the operations that the server has was seen
+    /// Fail if less than this share of the documented responses of implemented operations is covered
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     min_coverage: f64,
-    /// Write secrets into the curl lines, instead of shell variables
+    /// Show secrets in curl commands instead of shell variables
     #[arg(long)]
     show_secrets: bool,
 }
 
 impl Run {
-    /// Tries the server, and answers whether all is well.
+    /// Checks the server and writes the reports. Returns whether nothing is violated and coverage suffices.
     pub async fn run(&self) -> Result<bool> {
         let contract = self.documents.read()?;
         let flows = match &self.flows {
@@ -102,7 +103,7 @@ impl Run {
             }
         };
         let Some(base) = self.base_url.as_deref().or_else(|| given["baseUrl"].as_str()) else {
-            bail!("the inputs have no baseUrl: name the server with --base-url");
+            bail!("the inputs have no baseUrl; pass --base-url");
         };
         for only in &self.only {
             if !contract.operations.iter().any(|one| one.id == *only || one.tag == *only) {
@@ -129,12 +130,12 @@ impl Run {
         Ok(self.check_coverage(&report)? && report.verdict() == Verdict::Clean && report.cut_short.is_none())
     }
 
-    /// Whether coverage is as asked; what is too little is said on standard error.
+    /// Whether coverage suffices. Prints what is missing to standard error.
     fn check_coverage(&self, report: &Report) -> Result<bool> {
         let mut enough = true;
         let percent = report.totals(|operation| operation.built).percent();
         if percent < self.min_coverage {
-            eprintln!("coverage is {percent:.1} %, and {} % were asked for", self.min_coverage);
+            eprintln!("coverage is {percent:.1} %, but --min-coverage is {} %", self.min_coverage);
             enough = false;
         }
         let Some(path) = &self.coverage else { return Ok(enough) };
@@ -146,10 +147,10 @@ impl Run {
         let gained = known.gained(report);
         if self.accept_coverage && lost.is_empty() && !gained.is_empty() {
             known.with(report).save(path)?;
-            eprintln!("{} covers {} answers more", path.display(), gained.len());
+            eprintln!("{}: added {} responses", path.display(), gained.len());
         } else if !gained.is_empty() {
             eprintln!(
-                "{} answers more are covered than {} says: keep them with --accept-coverage",
+                "{} responses are newly covered; add them to {} with --accept-coverage",
                 gained.len(),
                 path.display()
             );
@@ -166,7 +167,7 @@ fn report_file(text: &str) -> Result<(PathBuf, Format), String> {
         Some("xml") => Format::Junit,
         Some("md") => Format::Markdown,
         Some("txt") => Format::Text,
-        _ => return Err("name a file that ends in .html, .json, .xml, .md or .txt".to_owned()),
+        _ => return Err("use a file name that ends in .html, .json, .xml, .md or .txt".to_owned()),
     };
     Ok((path, format))
 }

@@ -1,4 +1,4 @@
-//! Who may call an operation: kinds of credential, how each travels, and the scopes and roles that it needs.
+//! Access rules of an operation: credential kinds, where a credential is sent, and the scopes and roles it needs.
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
@@ -7,23 +7,23 @@ use serde_json::Value;
 
 use super::settings::{Principal, Settings};
 
-/// How a credential travels.
+/// Where a credential is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialLocation {
     /// `Authorization: Bearer …`.
     Bearer,
-    /// `Authorization: Basic …`, the credential being `user:password`.
+    /// `Authorization: Basic …`, for a credential of the form `user:password`.
     Basic,
-    /// A header of its own.
+    /// A header with this name.
     Header(String),
-    /// A query parameter.
+    /// A query parameter with this name.
     Query(String),
-    /// A cookie.
+    /// A cookie with this name.
     Cookie(String),
 }
 
 impl CredentialLocation {
-    /// The header that carries `credential`; `None` when it goes into the query.
+    /// The header that carries `credential`; `None` for a query parameter.
     pub fn header(&self, credential: &str) -> Option<(String, String)> {
         match self {
             Self::Bearer => Some(("Authorization".to_owned(), format!("Bearer {credential}"))),
@@ -37,11 +37,11 @@ impl CredentialLocation {
         }
     }
 
-    /// In words.
+    /// A description for reports: `in header X-Key`.
     pub fn describe(&self) -> String {
         match self {
-            Self::Bearer => "as bearer".to_owned(),
-            Self::Basic => "as basic".to_owned(),
+            Self::Bearer => "as bearer token".to_owned(),
+            Self::Basic => "as basic authentication".to_owned(),
             Self::Header(name) => format!("in header {name}"),
             Self::Query(name) => format!("in query {name}"),
             Self::Cookie(name) => format!("in cookie {name}"),
@@ -52,29 +52,29 @@ impl CredentialLocation {
 /// A kind of credential.
 #[derive(Debug, Clone)]
 pub struct CredentialKind {
-    /// Its name.
+    /// The name of the kind.
     pub name: String,
-    /// The ways in which it travels, the usual one first.
+    /// Where it can be sent, the usual location first.
     pub locations: Vec<CredentialLocation>,
-    /// Its codes and scope prefix, where the settings give them.
+    /// Its error codes and its scope prefix, if the settings define them.
     pub principal: Option<Principal>,
 }
 
 /// Who may call an operation.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// Names of the kinds that are accepted.
+    /// Names of the accepted credential kinds.
     pub kinds: Vec<String>,
-    /// Whether it may be called without any.
+    /// Whether it may be called without a credential.
     pub anonymous: bool,
-    /// Of each list one scope is needed.
+    /// The required scopes: one of each list.
     pub scopes: Vec<Vec<String>>,
-    /// The roles in which it may be called, by kinds that act in one. Empty: in any.
+    /// The roles that may call it; empty means any. Applies only to kinds that act in a role.
     pub roles: Vec<String>,
 }
 
 impl Access {
-    /// What a credential of `kind` needs: of each list one.
+    /// The scopes that a credential of `kind` needs: one of each list.
     pub fn required_scopes(&self, kind: &CredentialKind) -> Vec<&[String]> {
         let Some(prefix) = kind.principal.as_ref().map_or(Some(""), |it| it.scopes.as_deref()) else {
             return Vec::new();
@@ -86,13 +86,13 @@ impl Access {
             .collect()
     }
 
-    /// The roles of which a credential of `kind` must act in one; empty where none is asked for.
+    /// The roles of which a credential of `kind` needs one; empty means any.
     pub fn required_roles(&self, kind: &CredentialKind) -> &[String] {
         if kind.principal.as_ref().is_some_and(|it| it.roles) { &self.roles } else { &[] }
     }
 }
 
-/// The kinds of a document: those of the settings, and else one for each security scheme.
+/// The credential kinds of a document: those of the settings, or else one per security scheme.
 pub fn credential_kinds(root: &Value, settings: &Settings) -> Result<IndexMap<String, CredentialKind>> {
     let empty = serde_json::Map::new();
     let schemes = root["components"]["securitySchemes"].as_object().unwrap_or(&empty);
@@ -135,11 +135,11 @@ fn scheme_location(name: &str, scheme: &Value) -> Result<CredentialLocation> {
         ("apikey", _, "header") => CredentialLocation::Header(own()),
         ("apikey", _, "query") => CredentialLocation::Query(own()),
         ("apikey", _, "cookie") => CredentialLocation::Cookie(own()),
-        _ => bail!("#/components/securitySchemes/{name}: a scheme of this type is not known here"),
+        _ => bail!("#/components/securitySchemes/{name}: this type of security scheme is not supported"),
     })
 }
 
-/// Who may call the operation at `item`.
+/// Reads the access rules of `operation`.
 pub fn access(
     root: &Value,
     operation: &Value,

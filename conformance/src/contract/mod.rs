@@ -1,7 +1,7 @@
-//! The contract as a run needs it: operations with their parameters, bodies, answers and who may call them.
+//! The contract: operations with their parameters, bodies, responses and access rules.
 //!
-//! Everything comes from the document and its settings. Schemas stay where they are and are named by pointer, so
-//! that whatever is found can say where it is written. Nothing is sent or judged here.
+//! All of it comes from the OpenAPI document and its settings. A schema stays in the document and is referred to by
+//! its JSON pointer, so that a finding can say where the rule is written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,10 +20,10 @@ pub mod settings;
 pub use access::{Access, CredentialKind, CredentialLocation};
 use settings::Settings;
 
-/// Methods of a path item that are operations of an API.
+/// Methods of a path item that define operations.
 pub const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
-/// The header that makes a repeat safe, as the draft standard calls it.
+/// The header with the idempotency key, named after the IETF draft.
 pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// A contract.
@@ -31,15 +31,15 @@ pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 pub struct Contract {
     /// Title and version.
     pub title: String,
-    /// The document.
+    /// The OpenAPI document.
     pub document: Document,
-    /// The document before corrections, when there is one.
+    /// The published contract, before corrections.
     pub published: Option<Box<Contract>>,
-    /// Its settings.
+    /// The settings.
     pub settings: Settings,
-    /// Its kinds of credential, by name.
+    /// The credential kinds by name.
     pub kinds: IndexMap<String, CredentialKind>,
-    /// Its operations, in order.
+    /// The operations in document order.
     pub operations: Vec<Arc<Operation>>,
     validators: RwLock<HashMap<String, Arc<Validator>>>,
 }
@@ -49,30 +49,30 @@ pub struct Contract {
 pub struct Operation {
     /// The operationId, or method and path where there is none.
     pub id: String,
-    /// Its first tag.
+    /// The first tag.
     pub tag: String,
-    /// `POST`.
+    /// The method in capitals: `POST`.
     pub method: String,
-    /// Path with the server's prefix: `/api/server/contacts/{id}`.
+    /// The path with the prefix of the server: `/api/server/contacts/{id}`.
     pub path: String,
-    /// Where it stands in the document.
+    /// JSON pointer of the operation in the document.
     pub pointer: String,
-    /// Its parameters.
+    /// The parameters.
     pub parameters: Vec<Parameter>,
-    /// Its body.
+    /// The request body.
     pub body: Option<Body>,
-    /// Its answers.
+    /// The documented responses.
     pub responses: Vec<ResponseSpec>,
     /// Who may call it.
     pub access: Access,
-    /// Statuses that some request can cause by what the contract says, although its answers may name no more than
-    /// a range.
+    /// Statuses that follow from other parts of the contract, such as 401 from `security`, even if the responses only
+    /// list a range.
     pub implied_statuses: BTreeSet<u16>,
     /// Whether the published contract lacks it.
     pub addition: bool,
 }
 
-/// Where a parameter travels.
+/// Where a parameter is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ParameterLocation {
     /// In the path.
@@ -86,7 +86,7 @@ pub enum ParameterLocation {
 }
 
 impl ParameterLocation {
-    /// As the contract writes it.
+    /// The value of `in`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Path => "path",
@@ -106,50 +106,50 @@ impl ParameterLocation {
 /// A parameter.
 #[derive(Debug, Clone)]
 pub struct Parameter {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Where it travels.
+    /// Where it is sent.
     pub location: ParameterLocation,
-    /// Whether it has to be there.
+    /// Whether it is required.
     pub required: bool,
-    /// Whether each item of a list is a parameter of its own.
+    /// Whether each item of a list is sent as a parameter of its own.
     pub explode: bool,
-    /// Pointer of its schema.
+    /// JSON pointer of the schema.
     pub schema: Option<String>,
-    /// Where it stands in the document.
+    /// JSON pointer of the parameter in the document.
     pub pointer: String,
-    /// Its examples.
+    /// The examples.
     pub examples: Vec<Value>,
 }
 
-/// A body.
+/// A request body.
 #[derive(Debug, Clone)]
 pub struct Body {
-    /// Whether it has to be there.
+    /// Whether it is required.
     pub required: bool,
-    /// By media type.
+    /// The schemas and examples by media type.
     pub media: IndexMap<String, Media>,
-    /// Where it stands in the document.
+    /// JSON pointer of the body in the document.
     pub pointer: String,
 }
 
 /// A body of one media type.
 #[derive(Debug, Clone, Default)]
 pub struct Media {
-    /// Pointer of its schema.
+    /// JSON pointer of the schema.
     pub schema: Option<String>,
-    /// Its examples.
+    /// The examples.
     pub examples: Vec<Value>,
 }
 
-/// Which statuses an answer is for.
+/// The statuses that a documented response applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// This one.
+    /// This status.
     Exact(u16),
-    /// Those that begin with this digit.
+    /// All statuses that start with this digit.
     Range(u16),
-    /// All that are not documented otherwise.
+    /// All statuses that are not documented otherwise.
     Default,
 }
 
@@ -162,7 +162,7 @@ impl Status {
         }
     }
 
-    /// As the contract writes it.
+    /// The key under `responses`: `404`, `4XX` or `default`.
     pub fn text(self) -> String {
         match self {
             Self::Exact(status) => status.to_string(),
@@ -172,34 +172,34 @@ impl Status {
     }
 }
 
-/// An answer.
+/// A documented response.
 #[derive(Debug, Clone)]
 pub struct ResponseSpec {
     /// Its statuses.
     pub status: Status,
-    /// Its bodies by media type; none when it has no body.
+    /// The bodies by media type; empty when there is no body.
     pub media: IndexMap<String, Media>,
-    /// Its headers.
+    /// The headers.
     pub headers: Vec<Header>,
-    /// Where it stands in the document.
+    /// JSON pointer of the response in the document.
     pub pointer: String,
 }
 
-/// A header of an answer.
+/// A header of a documented response.
 #[derive(Debug, Clone)]
 pub struct Header {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Whether it has to be there.
+    /// Whether it is required.
     pub required: bool,
-    /// Pointer of its schema.
+    /// JSON pointer of the schema.
     pub schema: Option<String>,
-    /// Where it stands in the document.
+    /// JSON pointer of the header in the document.
     pub pointer: String,
 }
 
 impl Operation {
-    /// What the contract says of answers with `status`: the most exact of its words.
+    /// The documented response for `status`: an exact status before a range before `default`.
     pub fn response(&self, status: u16) -> Option<&ResponseSpec> {
         let rank = |response: &&ResponseSpec| match response.status {
             Status::Exact(exact) if exact == status => 3,
@@ -210,12 +210,12 @@ impl Operation {
         self.responses.iter().filter(|response| rank(response) > 0).max_by_key(rank)
     }
 
-    /// Whether it only reads.
+    /// Whether the method is GET or HEAD.
     pub fn is_read_only(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
-    /// The parameter of that name and place; header names are compared without regard to case.
+    /// The parameter with this location and name. Header names are compared without regard to case.
     pub fn parameter(&self, location: ParameterLocation, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| {
             parameter.location == location
@@ -226,7 +226,7 @@ impl Operation {
         })
     }
 
-    /// Values of the path's variables, when `path` is one of this operation's.
+    /// The path parameters of `path`, decoded; `None` when it is not a path of this operation.
     pub fn match_path(&self, path: &str) -> Option<BTreeMap<String, String>> {
         let (wanted, given) = (self.path.split('/'), path.split('/'));
         let mut values = BTreeMap::new();
@@ -248,13 +248,15 @@ impl Operation {
     }
 }
 
-/// The operations that a document describes, of whose credentials nothing is known.
+/// Reads the operations of a document without settings, so without credential kinds.
 pub fn operations_of(document: &Value) -> Result<Vec<Operation>> {
     read::operations(document, &Settings::default(), &IndexMap::new())
 }
 
 impl Contract {
     /// Reads a contract.
+    ///
+    /// Fails when a document is not OpenAPI, has no operations, or lacks a security scheme that the settings name.
     pub fn new(document: Value, published: Option<Value>, settings: Settings) -> Result<Self> {
         let info = |name: &str| document["info"][name].as_str().unwrap_or_default().to_owned();
         let title = format!("{} {}", info("title"), info("version")).trim().to_owned();
@@ -272,12 +274,12 @@ impl Contract {
         Ok(Self { title, document, published, settings, kinds, operations, validators: RwLock::default() })
     }
 
-    /// The operation of that operationId.
+    /// The operation with this operationId.
     pub fn operation(&self, id: &str) -> Option<&Arc<Operation>> {
         self.operations.iter().find(|operation| operation.id == id)
     }
 
-    /// The operation that a request is for: a path without variables goes before one with them.
+    /// The operation that a request is routed to. A literal path takes precedence over one with variables.
     pub fn route(&self, method: &str, path: &str) -> Option<&Arc<Operation>> {
         self.operations
             .iter()
@@ -285,7 +287,7 @@ impl Contract {
             .min_by_key(|operation| operation.path.matches('{').count())
     }
 
-    /// The methods that the contract has for the path of `operation`.
+    /// The methods that the contract has for `path`.
     pub fn methods(&self, path: &str) -> Vec<&str> {
         self.operations
             .iter()
@@ -294,12 +296,12 @@ impl Contract {
             .collect()
     }
 
-    /// The schema at `pointer`.
+    /// The schema at a JSON pointer.
     pub fn schema(&self, pointer: &str) -> Result<Schema<'_>> {
         Ok(self.document.schema(pointer)?)
     }
 
-    /// The judge of the schema at `pointer`, made once.
+    /// The compiled validator of the schema at a JSON pointer. It is cached.
     pub fn validator(&self, pointer: &str) -> Result<Arc<Validator>> {
         if let Some(found) = self.validators.read().unwrap_or_else(PoisonError::into_inner).get(pointer) {
             return Ok(Arc::clone(found));
@@ -309,19 +311,19 @@ impl Contract {
         Ok(Arc::clone(all.entry(pointer.to_owned()).or_insert(made)))
     }
 
-    /// The shape of the errors whose schema stands at `pointer`.
+    /// The error shape of the schema at a JSON pointer.
     pub fn error_shape(&self, pointer: &str) -> Option<&settings::ErrorShape> {
         let at = read::resolve(self.document.root(), pointer);
         let name = at.strip_prefix("#/components/schemas/")?;
         self.settings.errors.get(name)
     }
 
-    /// The codes that the settings give for a problem, over all error shapes.
+    /// The error codes that the settings give for a problem, over all error shapes.
     pub fn error_codes(&self, problem: &str) -> Vec<String> {
         self.settings.errors.values().filter_map(|shape| shape.codes.get(problem)).cloned().collect()
     }
 
-    /// Pointer of what a reference at `pointer` leads to.
+    /// JSON pointer of the target when there is a reference at `pointer`, else `pointer`.
     pub fn resolve(&self, pointer: &str) -> String {
         read::resolve(self.document.root(), pointer)
     }

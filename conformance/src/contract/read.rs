@@ -1,4 +1,4 @@
-//! Reads operations out of an OpenAPI document. References inside the document are followed; others are errors.
+//! Reads the operations of an OpenAPI document. References within the document are followed; others are errors.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::values::{escape, unreference};
 
-/// Pointer of what a chain of references at `pointer` leads to.
+/// Follows a chain of references at `pointer` and returns the pointer of the target.
 pub fn resolve(root: &Value, pointer: &str) -> String {
     let mut at = pointer.to_owned();
-    // A document in which references go round is refused where its schemas are used.
+    // A reference cycle is reported where its schema is used.
     for _ in 0..32 {
         let found = at.strip_prefix('#').and_then(|path| root.pointer(path));
         match found.and_then(|value| value.get("$ref")).and_then(Value::as_str) {
@@ -30,11 +30,11 @@ pub fn resolve(root: &Value, pointer: &str) -> String {
 fn at<'v>(root: &'v Value, pointer: &str) -> Result<&'v Value> {
     match pointer.strip_prefix('#').and_then(|path| root.pointer(path)) {
         Some(value) => Ok(value),
-        None => bail!("{pointer}: nothing stands there in the contract"),
+        None => bail!("{pointer}: the contract has nothing at this pointer"),
     }
 }
 
-/// All operations, in the order of the document.
+/// All operations in document order.
 pub fn operations(
     root: &Value,
     settings: &Settings,
@@ -88,8 +88,7 @@ pub fn operations(
     Ok(out)
 }
 
-/// Statuses that follow from parts of the contract: whoever has no credential, or lacks a scope, or sends another
-/// request with the same idempotency key, is refused.
+/// Statuses that follow from parts of the contract: 401 from credentials, 403 from scopes, 422 from idempotency keys.
 fn implied_statuses(
     parameters: &[Parameter],
     body: Option<&Body>,
@@ -102,13 +101,13 @@ fn implied_statuses(
     let keyed = parameters.iter().any(|one| {
         one.location == ParameterLocation::Header && one.name.eq_ignore_ascii_case(IDEMPOTENCY_KEY)
     });
-    // Nothing else makes a request another one.
+    // Only a body or a path parameter can make a request with the same key a different one.
     let varies = body.is_some() || parameters.iter().any(|one| one.location == ParameterLocation::Path);
     let all = [(credential, 401), (scoped, 403), (keyed && varies, 422)];
     all.into_iter().filter_map(|(holds, status)| holds.then_some(status)).collect()
 }
 
-/// The path of the first server, with its variables at their defaults.
+/// The path of the first server, with the default values of its variables.
 fn prefix(servers: Option<&Value>) -> String {
     let Some(server) = servers.and_then(|servers| servers.get(0)) else { return String::new() };
     let mut url = server["url"].as_str().unwrap_or_default().to_owned();
@@ -136,7 +135,7 @@ fn parameter(root: &Value, pointer: &str) -> Result<Parameter> {
     let pointer = resolve(root, pointer);
     let value = at(root, &pointer)?;
     let Some(location) = value["in"].as_str().and_then(ParameterLocation::parse) else {
-        bail!("{pointer}: a parameter is in path, query, header or cookie");
+        bail!("{pointer}/in: must be path, query, header or cookie");
     };
     let schema = value.get("schema").map(|_| format!("{pointer}/schema"));
     let mut examples = examples(value);
@@ -182,11 +181,9 @@ fn body(root: &Value, pointer: &str) -> Result<Option<Body>> {
 
 fn responses(root: &Value, pointer: &str) -> Result<Vec<ResponseSpec>> {
     let mut out = Vec::new();
-    let Some(documented) = at(root, pointer)?.as_object() else {
-        bail!("{pointer}: an operation documents its answers")
-    };
+    let Some(documented) = at(root, pointer)?.as_object() else { bail!("{pointer}: must be an object") };
     for name in documented.keys().filter(|name| !name.starts_with("x-")) {
-        let Some(status) = Status::parse(name) else { bail!("{pointer}/{name}: this is no status") };
+        let Some(status) = Status::parse(name) else { bail!("{pointer}/{name}: is not a status") };
         let pointer = resolve(root, &format!("{pointer}/{name}"));
         let mut headers = Vec::new();
         for name in at(root, &pointer)?["headers"].as_object().into_iter().flatten().map(|(name, _)| name) {

@@ -1,12 +1,12 @@
-//! What a contract's settings say that the contract itself has no place for: the names of its extensions, the
-//! shapes of its errors, and its kinds of credential. The file is the one that the generator reads.
+//! Settings of a contract that OpenAPI has no place for: names of extensions, error shapes and credential kinds. The
+//! code generator reads the same file.
 
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-/// The settings; everything may be left out.
+/// The settings. Every member is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Settings {
     /// Names of specification extensions.
@@ -15,10 +15,10 @@ pub struct Settings {
     /// Error shapes by the name of their schema.
     #[serde(default)]
     pub errors: IndexMap<String, ErrorShape>,
-    /// Kinds of credential.
+    /// Credential kinds.
     #[serde(default, rename = "principal")]
     pub principals: Vec<Principal>,
-    /// Security schemes that several kinds may use.
+    /// Security schemes that several credential kinds share, with the names of the kinds.
     #[serde(default)]
     pub schemes: IndexMap<String, Vec<String>>,
 }
@@ -26,47 +26,47 @@ pub struct Settings {
 /// Names of specification extensions.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Extensions {
-    /// The scopes that open an operation.
+    /// The extension that lists the required scopes.
     pub scopes: Option<String>,
-    /// The kinds of credential that an operation takes.
+    /// The extension that lists the accepted credential kinds.
     pub principals: Option<String>,
-    /// The roles in which an operation may be called.
+    /// The extension that lists the roles that may call an operation.
     pub roles: Option<String>,
-    /// Marks what the published contract lacks.
+    /// The extension that marks additions to the published contract.
     pub addition: Option<String>,
 }
 
-/// Which member of an error body carries what.
+/// The members of an error body.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ErrorShape {
-    /// Member that holds the code.
+    /// The member with the error code.
     pub code: String,
-    /// The code of each problem that every server of the contract can find.
+    /// The error code of each problem that every server can report: `invalid`, `too_large`, `method` and so on.
     #[serde(default)]
     pub codes: BTreeMap<String, String>,
 }
 
-/// A kind of credential.
+/// A credential kind.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Principal {
-    /// Its name.
+    /// The name.
     pub kind: String,
     /// The security scheme that carries it.
     pub scheme: String,
-    /// Headers that may carry it as well.
+    /// Additional headers that may carry it.
     #[serde(default)]
     pub also: Vec<String>,
-    /// Prefix of the scopes that it can hold; without one it holds none.
+    /// Prefix of the scopes that it can have; `None` when it has no scopes.
     pub scopes: Option<String>,
     /// Whether it acts in a role.
     #[serde(default)]
     pub roles: bool,
-    /// Code when there is none.
+    /// Error code when the credential is missing.
     pub missing: Option<String>,
-    /// Code when it is not accepted.
+    /// Error code when the credential is invalid.
     pub invalid: Option<String>,
-    /// Code when its time is over.
+    /// Error code when the credential has expired.
     pub expired: Option<String>,
-    /// Code when it lacks a scope, or acts in another role.
+    /// Error code when a scope or the role does not suffice.
     pub denied: Option<String>,
 }

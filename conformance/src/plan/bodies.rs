@@ -1,4 +1,4 @@
-//! Bodies: ones that break a keyword of their schema or are no JSON at all, and the ones that are allowed.
+//! Probes of the request body: malformed bodies, bodies that break one keyword of their schema, and valid bodies.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -9,24 +9,24 @@ use crate::draft::{Content, Draft, Payload};
 use crate::report::Rule;
 use crate::wire::{essence, is_json};
 
-/// So many spaces after a body.
+/// Number of spaces appended to make a body too large.
 const PADDING: usize = 2 << 20;
 
-/// Bytes that are no JSON, or none that a server should take in.
+/// Bytes that are not JSON, or that a server should reject before parsing them completely.
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        ("a body that ends too early", b"{\"a\": 1".to_vec()),
-        ("a body of one word that is no JSON", b"nonsense".to_vec()),
-        ("an empty body", Vec::new()),
-        ("two values in one body", b"{} {}".to_vec()),
-        ("a body that is not UTF-8", b"{\"a\": \"\xff\xfe\"}".to_vec()),
-        ("a body of a thousand brackets", vec![b'['; 1000]),
-        ("a number beyond every range", b"{\"a\": 1e999}".to_vec()),
+        ("truncated JSON body", b"{\"a\": 1".to_vec()),
+        ("body that is not JSON", b"nonsense".to_vec()),
+        ("empty body", Vec::new()),
+        ("two JSON values in one body", b"{} {}".to_vec()),
+        ("body that is not UTF-8", b"{\"a\": \"\xff\xfe\"}".to_vec()),
+        ("body of a thousand open brackets", vec![b'['; 1000]),
+        ("number out of range", b"{\"a\": 1e999}".to_vec()),
     ]
 }
 
 impl Planner<'_> {
-    /// The documented body that the base uses, with its media type.
+    /// The documented body that the base request uses, with its media type.
     fn media(&self) -> Option<(&Body, &str, &Media)> {
         let draft = &self.base.draft;
         let body = draft.operation.body.as_ref()?;
@@ -46,7 +46,7 @@ impl Planner<'_> {
         draft
     }
 
-    /// The value that variations start from: the base's, an example, or the plainest one.
+    /// The value that variations start from: that of the base request, an example, or the minimal value.
     fn base_value(&self, media: &Media) -> Option<Value> {
         let schema = media.schema.as_ref()?;
         let validator = self.contract.validator(schema).ok()?;
@@ -61,7 +61,7 @@ impl Planner<'_> {
         draft
     }
 
-    /// Whether there is a word for a body that is too large: a status, or a code of the error that it would be.
+    /// Whether the contract documents a body that is too large, by the status 413 or by an error code.
     fn documents_too_large(&self) -> bool {
         self.base.draft.operation.response(413).is_some_and(|answer| {
             let shapes = answer.media.values().filter_map(|media| media.schema.as_ref());
@@ -72,7 +72,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Bodies that must be refused.
+    /// Bodies that must be rejected.
     pub(super) fn invalid_bodies(&self) -> Vec<Probe> {
         let Some((body, name, media)) = self.media() else { return Vec::new() };
         let mut out = Vec::new();
@@ -101,18 +101,18 @@ impl Planner<'_> {
                         || known == "*/*"
                         || known.ends_with("/*") && other.starts_with(&known[..known.len() - 1])
                 }) {
-                    let tried = format!("a body of media type {other}");
+                    let tried = format!("body with media type {other}");
                     out.push(self.probe(tried, self.with_bytes(Some(other), written.clone()), wrong.clone()));
                 }
             }
             if is_json(&essence(name)) {
-                out.push(self.probe("a body without a media type", self.with_bytes(None, written), wrong));
+                out.push(self.probe("body without a media type", self.with_bytes(None, written), wrong));
             }
         }
         if !is_json(&essence(name)) {
             return out;
         }
-        // How much is too much is in no schema; a server that says what it answers then has its limit below this.
+        // A schema has no size limit. A server that documents the error is expected to have a limit below this size.
         if self.documents_too_large()
             && let Some(value) = self.base_value(media)
         {
@@ -120,7 +120,7 @@ impl Planner<'_> {
             bytes.resize(bytes.len() + PADDING, b' ');
             let expect =
                 refused(Rule::Accepted, &[413], &self.contract.error_codes("too_large"), &body.pointer);
-            let tried = format!("a body of {} MiB", PADDING >> 20);
+            let tried = format!("body of {} MiB", PADDING >> 20);
             out.push(self.probe(tried, self.with_bytes(Some(name), bytes), expect));
         }
         for (what, bytes) in malformed() {
@@ -155,7 +155,7 @@ impl Planner<'_> {
         if !body.required {
             let mut without = self.base.draft.clone();
             without.body = None;
-            out.push(self.probe("no body, as it is optional", without, Expectation::Documented));
+            out.push(self.probe("no body, which is optional", without, Expectation::Documented));
         }
         let Some(schema) = media.schema.as_ref() else { return out };
         let (Ok(validator), Ok(source)) = (self.contract.validator(schema), self.contract.schema(schema))
@@ -164,7 +164,7 @@ impl Planner<'_> {
         };
         for example in media.examples.iter().filter(|example| validator.is_valid(example)) {
             out.push(self.probe(
-                "the example of the contract",
+                "example of the contract",
                 self.with_value(name, example.clone()),
                 Expectation::Valid,
             ));
@@ -186,7 +186,7 @@ impl Planner<'_> {
         }
         if let Ok(samples) = source.samples(self.cases, self.seed) {
             for value in samples {
-                out.push(self.probe("a body by chance", self.with_value(name, value), Expectation::Valid));
+                out.push(self.probe("random body", self.with_value(name, value), Expectation::Valid));
             }
         }
         if !is_json(&essence(name)) {
@@ -200,13 +200,13 @@ impl Planner<'_> {
         if let Value::Object(members) = &base {
             let mut extra = members.clone();
             extra.insert("x-conformance-extra".to_owned(), json!({ "nested": [1, null, "text"] }));
-            add_valid("a member that the contract does not know", Value::Object(extra), Expectation::Valid);
+            add_valid("unknown member", Value::Object(extra), Expectation::Valid);
             for (text, what, expect) in [
-                // A schema cannot well forbid NUL, and many a database cannot hold it: refusing it is fine.
-                ("\u{0}", "with a NUL in it", Expectation::Documented),
+                // A schema can hardly forbid NUL, and many databases cannot store it, so it may be rejected.
+                ("\u{0}", "with NUL", Expectation::Documented),
                 (
                     "Zoë 🎉 \u{202e}\u{200b} 日本語 ' \" \\ <b> -- ; %00",
-                    "with letters of many scripts and quotes",
+                    "with many scripts and quotes",
                     Expectation::Valid,
                 ),
             ] {
@@ -224,7 +224,7 @@ impl Planner<'_> {
         let media_type = format!("{name}; charset=utf-8");
         let bytes = serde_json::to_vec(&base).unwrap_or_default();
         out.push(self.probe(
-            "a media type with a charset",
+            "media type with a charset",
             self.with_bytes(Some(&media_type), bytes),
             Expectation::Valid,
         ));

@@ -1,16 +1,15 @@
-//! Every credential that does not fit: none, nonsense, another kind, one that lacks a scope or acts in another role, one
-//! that is over.
+//! Probes of the credential: missing, unknown, of another kind, without a scope, in another role, revoked or expired.
 
 use super::{Expectation, Planner, Probe};
 use crate::credential::Credential;
 use crate::draft::CredentialPlacement;
 use crate::report::Rule;
 
-/// The state of a credential whose time is over.
+/// The state of an expired credential.
 const EXPIRED: &str = "expired";
 
 impl Planner<'_> {
-    /// The codes of a 401 or 403: those that the settings give for the kinds that the operation takes.
+    /// The error codes that the settings define for the accepted credential kinds: for 403 if `denied`, else for 401.
     fn principal_codes(&self, denied: bool) -> Vec<String> {
         let mut out: Vec<String> = Vec::new();
         for kind in &self.base.draft.operation.access.kinds {
@@ -37,7 +36,8 @@ impl Planner<'_> {
         }
     }
 
-    /// How a credential is refused that is over: one whose time is over in words of its own, where there are any.
+    /// How a credential in this state is rejected. An expired one has an error code of its own if the settings define
+    /// one.
     fn expect_expired(&self, credential: &Credential, state: &str) -> Expectation {
         let principal = self.contract.kinds[&credential.kind].principal.as_ref();
         match (principal.and_then(|kind| kind.expired.as_ref()), self.expect_unauthenticated()) {
@@ -57,7 +57,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Credentials that must be refused.
+    /// Credentials that must be rejected.
     pub(super) fn wrong_credentials(&self) -> Vec<Probe> {
         let draft = &self.base.draft;
         let access = &draft.operation.access;
@@ -77,7 +77,7 @@ impl Planner<'_> {
                     location: location.clone(),
                     value: "conformance:nonsense".to_owned(),
                 };
-                let tried = format!("a credential that nobody gave, {}", location.describe());
+                let tried = format!("unknown credential {}", location.describe());
                 with(tried, Some(nonsense), self.expect_unauthenticated());
             }
             for other in self.contract.kinds.values().filter(|other| !access.kinds.contains(&other.name)) {
@@ -86,7 +86,7 @@ impl Planner<'_> {
                 let mut ways = vec![kind.locations[0].clone()];
                 ways.extend(other.locations.first().filter(|own| **own != ways[0]).cloned());
                 for location in ways {
-                    let tried = format!("a credential of kind {}, {}", other.name, location.describe());
+                    let tried = format!("credential of kind {} {}", other.name, location.describe());
                     let carried = CredentialPlacement { location, value: credential.value.clone() };
                     with(tried, Some(carried), self.expect_unauthenticated());
                 }
@@ -94,7 +94,7 @@ impl Planner<'_> {
         }
         for credential in self.credentials.iter().filter(|one| access.kinds.contains(&one.kind)) {
             if let Some(state) = &credential.state {
-                let tried = format!("a credential of kind {} that is {state}", credential.kind);
+                let tried = format!("{state} credential of kind {}", credential.kind);
                 with(
                     tried,
                     Some(self.credential_placement(credential)),
@@ -114,7 +114,7 @@ impl Planner<'_> {
             }
             if !credential.acts_for(&draft.operation) {
                 let roles = access.required_roles(&self.contract.kinds[&credential.kind]).join(" or ");
-                let tried = format!("{}, whose role is not {roles}", credential.name);
+                let tried = format!("{} without the role {roles}", credential.name);
                 with(tried, Some(self.credential_placement(credential)), self.expect_denied());
                 continue;
             }
@@ -122,14 +122,14 @@ impl Planner<'_> {
             let needs = access.required_scopes(&self.contract.kinds[&credential.kind]);
             let lacking = needs.iter().find(|any| !any.iter().any(|scope| scopes.contains(scope)));
             if let Some(lacking) = lacking {
-                let tried = format!("{}, which lacks {}", credential.name, lacking.join(" or "));
+                let tried = format!("{} without the scope {}", credential.name, lacking.join(" or "));
                 with(tried, Some(self.credential_placement(credential)), self.expect_denied());
             }
         }
         out
     }
 
-    /// Credentials that must be accepted: each kind, by each way, and with no more than the scopes that it needs.
+    /// Credentials that must be accepted: each kind, in each location, with no more scopes than it needs.
     pub(super) fn credential_locations(&self) -> Vec<Probe> {
         let draft = &self.base.draft;
         let mut out = Vec::new();
@@ -154,7 +154,7 @@ impl Planner<'_> {
                         CredentialPlacement { location: location.clone(), value: credential.value.clone() };
                     let mut changed = draft.clone();
                     changed.credential = Some(carried);
-                    let tried = format!("{}, {}", credential.name, location.describe());
+                    let tried = format!("{} {}", credential.name, location.describe());
                     out.push(self.probe(tried, changed, Expectation::Authorized));
                 }
             }

@@ -1,7 +1,6 @@
-//! What is tried: from one request that works, the variations that the contract says something about.
+//! Plans the probes of an operation: variations of a request that succeeds, each with the expected result.
 //!
-//! Everything is read from the operation, its schemas and the credentials at hand; the server is not known here,
-//! and nothing is sent.
+//! Everything is derived from the operation, its schemas and the credentials. Nothing is sent.
 
 use crate::contract::{Contract, ParameterLocation};
 use crate::credential::Credential;
@@ -15,41 +14,42 @@ mod probe;
 
 pub use probe::{Expectation, Probe};
 
-/// The place from which an operation is tried.
+/// A request of an operation that succeeds. Probes vary it.
 #[derive(Debug, Clone)]
 pub struct BaseRequest {
-    /// The flow and how many of its steps go before; `None` where the contract's examples will do.
+    /// The flow that it comes from, and the number of steps before it; `None` if it is made from the contract's
+    /// examples.
     pub flow: Option<(String, usize)>,
-    /// The request that works.
+    /// The request.
     pub draft: Draft,
-    /// What the steps before left.
+    /// The expression context after the steps before it.
     pub scope: Scope,
-    /// The same request as the other tenant would send it.
+    /// The same request of the other tenant.
     pub other_tenant: Option<Draft>,
-    /// Where ids stand in it.
+    /// Where the request contains values that the server created.
     pub id_locations: Vec<IdLocation>,
 }
 
-/// A place of a step's request that holds what the server made, such as an id.
+/// A place in a request with a value that the server created, such as an id.
 #[derive(Debug, Clone)]
 pub enum IdLocation {
     /// A parameter.
     Parameter(ParameterLocation, String),
-    /// A place in the body, by JSON pointer.
+    /// A member of the body, by JSON pointer.
     Body(String),
 }
 
-/// What a plan is made from.
+/// Plans the probes of one operation.
 pub struct Planner<'a> {
     /// The contract.
     pub contract: &'a Contract,
-    /// The credentials of the tenant that is tried.
+    /// The credentials of the tenant under test.
     pub credentials: &'a [Credential],
-    /// The place.
+    /// The request to vary.
     pub base: &'a BaseRequest,
-    /// What decides the values that are made by chance.
+    /// Seed of the random values.
     pub seed: u64,
-    /// How many values by chance each body and parameter gets.
+    /// Number of random values per body and parameter.
     pub cases: usize,
 }
 
@@ -65,7 +65,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Requests that must be refused and change nothing.
+    /// Requests that must be rejected and must not change anything.
     pub fn rejected(&self) -> Vec<Probe> {
         let mut out = self.wrong_credentials();
         out.extend(self.invalid_parameters());
@@ -76,15 +76,14 @@ impl Planner<'_> {
 
     /// Requests that the contract allows.
     pub fn allowed(&self) -> Vec<Probe> {
-        let mut out =
-            vec![self.probe("the request of its flow", self.base.draft.clone(), Expectation::Valid)];
+        let mut out = vec![self.probe("request of the flow", self.base.draft.clone(), Expectation::Valid)];
         out.extend(self.credential_locations());
         out.extend(self.valid_parameters());
         out.extend(self.valid_bodies());
         out
     }
 
-    /// Ids that do not exist, and those of another tenant.
+    /// Requests with ids that do not exist, and with ids of the other tenant.
     fn unknown_and_foreign_ids(&self) -> Vec<Probe> {
         use crate::report::Rule;
         let mut out = Vec::new();
@@ -107,7 +106,7 @@ impl Planner<'_> {
                         let mut changed = draft.clone();
                         changed.path.insert(name.clone(), unknown);
                         let expect = refused(Rule::Effect, vec![404], parameter.pointer.clone());
-                        out.push(self.probe(format!("{name} of nothing that exists"), changed, expect));
+                        out.push(self.probe(format!("{name} that does not exist"), changed, expect));
                     }
                     let theirs =
                         self.base.other_tenant.as_ref().filter(|_| bound).and_then(|other| match place {

@@ -1,4 +1,4 @@
-//! Parameters: missing ones, ones that break a keyword of their schema, and the ones on its boundaries.
+//! Probes of the parameters: missing, breaking one keyword of their schema, and on its boundaries.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::draft::Draft;
 use crate::report::Rule;
 
 impl Planner<'_> {
-    /// The value for a path that is valid and names nothing.
+    /// A valid value of a path parameter that identifies nothing.
     pub(super) fn unknown_id(&self, parameter: &Parameter) -> Option<String> {
         let pointer = parameter.schema.as_ref()?;
         let validator = self.contract.validator(pointer).ok()?;
@@ -27,7 +27,7 @@ impl Planner<'_> {
             .find(|text| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-'))
     }
 
-    /// Parameters that must be refused.
+    /// Parameters that must be rejected.
     pub(super) fn invalid_parameters(&self) -> Vec<Probe> {
         let draft = &self.base.draft;
         let mut out = Vec::new();
@@ -63,7 +63,7 @@ impl Planner<'_> {
                 continue;
             };
             for case in mutants.cases {
-                // What is text on its way may be valid again when it is read.
+                // A mutant may be valid again once it is serialized and parsed.
                 let valid_again = match &case.value {
                     Value::Array(items) => {
                         let texts: Option<Vec<Value>> =
@@ -100,12 +100,12 @@ impl Planner<'_> {
             let Some(pointer) = &parameter.schema else { continue };
             let Ok(schema) = self.contract.schema(pointer) else { continue };
             let mut values: Vec<(String, Value)> =
-                parameter.examples.iter().map(|value| ("its example".to_owned(), value.clone())).collect();
+                parameter.examples.iter().map(|value| ("example".to_owned(), value.clone())).collect();
             if let Ok(cases) = schema.boundaries(None) {
                 values.extend(cases.cases.into_iter().map(|case| (case.description, case.value)));
             }
             if let Ok(samples) = schema.samples(self.cases.min(3), self.seed) {
-                values.extend(samples.into_iter().map(|value| ("a value by chance".to_owned(), value)));
+                values.extend(samples.into_iter().map(|value| ("random value".to_owned(), value)));
             }
             if !parameter.required && self.is_set(draft, parameter) {
                 let mut changed = draft.clone();
@@ -115,7 +115,7 @@ impl Planner<'_> {
                 }
             }
             for (what, value) in values {
-                // An empty header and an empty list do not travel, and null has no text.
+                // Null has no text, and an empty list or an empty header cannot be sent.
                 let travels = match &value {
                     Value::Null | Value::Object(_) => false,
                     Value::Array(items) => !items.is_empty(),
@@ -154,7 +154,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether a text is valid where a list with one item would be.
+/// Whether the text is valid as a list with one item.
 fn is_single_item_list(text: &str, validator: &jsonschema::Validator) -> bool {
     text.split(',').count() < 2
         && possible_values(text).into_iter().any(|item| validator.is_valid(&Value::Array(vec![item])))

@@ -1,37 +1,37 @@
-//! A request, and what it should lead to.
+//! A request with its expected result.
 
 use crate::draft::Draft;
 use crate::report::Rule;
 
-/// What a request should lead to.
+/// The expected result of a request.
 #[derive(Debug, Clone)]
 pub enum Expectation {
-    /// Whatever the contract documents.
+    /// Any documented response.
     Documented,
-    /// It is not refused as invalid; its meaning may be refused.
+    /// Not rejected as invalid. It may be rejected for other reasons, such as a conflict.
     Valid,
-    /// It gets past authentication and scopes.
+    /// Neither 401 nor 403.
     Authorized,
-    /// It is refused.
+    /// Rejected.
     Rejected {
-        /// The rule that is broken when it is not.
+        /// The rule that is violated otherwise.
         rule: Rule,
-        /// The statuses that refuse it rightly; the first is the usual one. Empty: any 4xx.
+        /// The accepted statuses, the usual one first; empty means any 4xx.
         statuses: Vec<u16>,
-        /// The codes that the error may have; empty when the settings do not say.
+        /// The accepted error codes; empty means any.
         codes: Vec<String>,
-        /// Pointer, in the contract, of what refuses it.
+        /// JSON pointer of the rule in the contract.
         pointer: String,
     },
 }
 
-/// A request and what it should lead to.
+/// A request with its expected result.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// What is tried, in words.
+    /// What the request tests, for reports.
     pub description: String,
     /// The request.
     pub draft: Draft,
-    /// What it should lead to.
+    /// The expected result.
     pub expect: Expectation,
 }

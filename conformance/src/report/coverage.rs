@@ -1,5 +1,4 @@
-//! The committed list of what a run covers, and what another run lost or gained against it. Whether a loss
-//! fails a run is not decided here.
+//! The coverage file: the responses that a run covered. Later runs are compared with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use super::words::cell_name;
 use super::{Report, State};
 
-/// Covered cells by operation: `{ "getBook": ["200 application/json", "404 application/json BOOK_NOT_FOUND"] }`.
+/// Covered responses by operation: `{ "getBook": ["200 application/json", "404 application/json BOOK_NOT_FOUND"] }`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Coverage {
-    // Sorted, so that a change of the contract's order is none of the file.
+    // Sorted, so that the order of the contract does not change the file.
     cells: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Coverage {
-    /// What a run covered.
+    /// The coverage of a run.
     pub fn of(report: &Report) -> Self {
         let mut cells: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for operation in &report.operations {
@@ -33,7 +32,7 @@ impl Coverage {
         Self { cells }
     }
 
-    /// This and what a run covered.
+    /// This coverage extended by that of a run.
     #[must_use]
     pub fn with(&self, report: &Report) -> Self {
         let mut cells = self.cells.clone();
@@ -51,13 +50,13 @@ impl Coverage {
         serde_json::from_str(&text).with_context(|| {
             format!(
                 "{} is not a coverage file: an object of lists such as {{\"getBook\": [\"200 application/json\"]}}; \
-                 write it anew from a run",
+                 write it again with --accept-coverage",
                 path.display()
             )
         })
     }
 
-    /// Writes the file: sorted, a line for each cell, so that a difference reads as what was lost and gained.
+    /// Writes the file, sorted and with one line per response, so that diffs are readable.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let mut text = serde_json::to_string_pretty(self)?;
@@ -65,8 +64,8 @@ impl Coverage {
         fs::write(path, text).with_context(|| format!("cannot write the coverage file {}", path.display()))
     }
 
-    /// Cells that the file has and the run does not cover, in words. Only operations that the run looked at
-    /// count; `looked_at` gets their ids.
+    /// Describes responses that the file lists and the run did not cover. Only operations for which `looked_at` is
+    /// true are compared.
     pub fn lost(&self, report: &Report, looked_at: impl Fn(&str) -> bool) -> Vec<String> {
         let now = Self::of(report);
         let mut lost = Vec::new();
@@ -81,12 +80,12 @@ impl Coverage {
         lost
     }
 
-    /// Cells that the run covers and the file does not have, in words.
+    /// Describes responses that the run covered and the file does not list.
     pub fn gained(&self, report: &Report) -> Vec<String> {
         let mut gained = Vec::new();
         for (operation, cells) in &Self::of(report).cells {
             for cell in cells.iter().filter(|cell| !self.has(operation, cell)) {
-                gained.push(format!("{operation}: {cell} is covered now"));
+                gained.push(format!("{operation}: {cell} is newly covered"));
             }
         }
         gained
@@ -97,17 +96,17 @@ impl Coverage {
     }
 }
 
-/// What became of a cell that is not covered.
+/// Why a response is no longer covered.
 fn loss_reason(report: &Report, id: &str, cell: &str) -> String {
     let Some(operation) = report.operations.iter().find(|operation| operation.id == id) else {
-        return "and the contract has no such operation any more".to_owned();
+        return "but the contract no longer has the operation".to_owned();
     };
     match operation.cells.iter().find(|candidate| cell_name(candidate) == cell).map(|cell| &cell.state) {
-        // An error that a range stands for is no cell where nothing aimed at it.
-        None => "and was not seen this time, or is not documented any more".to_owned(),
-        Some(State::Unreachable(reason)) => format!("and is called unreachable now: {reason}"),
-        Some(State::Violated) => "and is violated now".to_owned(),
-        Some(_) if !operation.built => "and the operation is not built any more".to_owned(),
-        Some(_) => "and was not seen this time".to_owned(),
+        // An error within a range such as `4XX` is listed only if a request caused or expected it.
+        None => "but was not seen, or is no longer documented".to_owned(),
+        Some(State::Unreachable(reason)) => format!("but is declared unreachable now: {reason}"),
+        Some(State::Violated) => "but is violated now".to_owned(),
+        Some(_) if !operation.built => "but the operation is no longer implemented".to_owned(),
+        Some(_) => "but was not seen".to_owned(),
     }
 }

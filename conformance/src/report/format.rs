@@ -1,4 +1,4 @@
-//! Which renderings there are, by name. None of them is written here.
+//! The report formats by name.
 
 use clap::ValueEnum;
 
@@ -9,23 +9,23 @@ use super::junit::junit;
 use super::markdown::markdown;
 use super::text::text;
 
-/// How a report is told.
+/// A report format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For a terminal
     Text,
-    /// For programs; can be read back
+    /// For programs; can be parsed back into a report
     Json,
     /// JUnit XML, for CI systems
     Junit,
-    /// One self-contained page, for people
+    /// A self-contained HTML page
     Html,
     /// For a comment on a pull request
     Markdown,
 }
 
 impl Format {
-    /// The report in this format. Colours are for text only.
+    /// Renders the report. Colors apply to text only.
     pub fn render(self, report: &Report, color: bool) -> String {
         match self {
             Self::Text => text(report, color),

@@ -1,4 +1,4 @@
-//! A report as JSON: its own shape with verdict and sums before it. What reads it back gets the report alone.
+//! A report as JSON: the verdict and totals, then the members of the report.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ struct Document<'a> {
     report: &'a Report,
 }
 
-/// The report as JSON, indented.
+/// Renders the report as indented JSON.
 pub(super) fn json(report: &Report) -> String {
     let document = Document { verdict: report.verdict(), totals: report.totals(|_| true), report };
     let mut text = serde_json::to_string_pretty(&document).expect("a report has text keys only");

@@ -1,7 +1,7 @@
-//! A report as JUnit XML: a suite for each tag, a case for each cell, a failure for each violation.
+//! A report as JUnit XML: a suite per tag, a test case per documented response, and a failed one per violation.
 //!
-//! A violated cell is no failure of its own, or the same fault would be counted twice. It is no success either,
-//! so it is skipped and says where to look. The time of a cell is that of its answers, at the run's mean.
+//! A violated response is marked as skipped, because its violations are failures already. The time of a test case is
+//! estimated from its number of responses.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use super::words::{cell_name, not_implemented, one_line, visible};
 use super::{Cell, OperationReport, Report, State, Violation};
 
-/// The report as JUnit XML.
+/// Renders the report as JUnit XML.
 pub(super) fn junit(report: &Report) -> String {
     let xml = document(report).expect("writing to memory does not fail");
     String::from_utf8(xml).expect("what was written is text")
@@ -19,7 +19,7 @@ pub(super) fn junit(report: &Report) -> String {
 
 type Xml = Writer<Vec<u8>>;
 
-/// What becomes one `testsuite`.
+/// A `testsuite`.
 struct Suite<'a> {
     name: String,
     operations: Vec<&'a OperationReport>,
@@ -128,9 +128,9 @@ fn write_cell(
 ) -> io::Result<()> {
     let reason = match &cell.state {
         State::Covered => None,
-        State::Missing if !operation.built => Some("not built yet".to_owned()),
-        State::Missing => Some("missing: documented and not seen".to_owned()),
-        State::Violated => Some("violated: the failures of this operation say what is wrong".to_owned()),
+        State::Missing if !operation.built => Some("not implemented".to_owned()),
+        State::Missing => Some("missing: not seen".to_owned()),
+        State::Violated => Some("violated: see the failures of this operation".to_owned()),
         State::Unreachable(reason) => Some(format!("unreachable: {reason}")),
     };
     let case = xml
@@ -151,7 +151,7 @@ fn write_cell(
 }
 
 fn write_violation(xml: &mut Xml, suite: &Suite<'_>, violation: &Violation) -> io::Result<()> {
-    // The place is part of the name: without it two faults of one request would be one case.
+    // Two violations of one request differ by their pointer.
     let mut name = format!("{}: {}", violation.rule, violation.tried);
     if !violation.pointer.is_empty() {
         name.push_str(&format!(" [{}]", violation.pointer));
@@ -164,7 +164,7 @@ fn write_violation(xml: &mut Xml, suite: &Suite<'_>, violation: &Violation) -> i
             xml.create_element("failure")
                 .with_attribute((
                     "message",
-                    format!("{}: {}", violation.rule, violation.rule.promise()).as_str(),
+                    format!("{}: {}", violation.rule, violation.rule.statement()).as_str(),
                 ))
                 .with_attribute(("type", violation.rule.name()))
                 .write_text_content(BytesText::new(&visible(&body(violation))))?;
@@ -173,7 +173,7 @@ fn write_violation(xml: &mut Xml, suite: &Suite<'_>, violation: &Violation) -> i
     Ok(())
 }
 
-/// All that is known of a violation.
+/// All members of a violation, as text.
 fn body(violation: &Violation) -> String {
     let mut body = format!(
         "rule: {}\noperation: {}\ntried: {}\nat: {}\nexpected: {}\nseen: {}\ntimes: {}\n",
@@ -188,11 +188,11 @@ fn body(violation: &Violation) -> String {
     if let Some(id) = &violation.request_id {
         body.push_str(&format!("request: {id}\n"));
     }
-    body.push_str(&format!("again: {}\n", violation.curl));
+    body.push_str(&format!("reproduce: {}\n", violation.curl));
     body
 }
 
-/// The notes of the run, in its first suite, and the operations of this suite that are not built.
+/// The notes of the run, in its first suite, and the operations of this suite that are not implemented.
 fn notes(report: &Report, suite: &Suite<'_>) -> String {
     let mut notes = String::new();
     if report.tags().first().is_some_and(|tag| one_line(tag) == suite.name) {
@@ -203,13 +203,13 @@ fn notes(report: &Report, suite: &Suite<'_>) -> String {
     for (tag, operations) in not_implemented(report) {
         if one_line(tag) == suite.name {
             let names: Vec<_> = operations.iter().map(|operation| one_line(&operation.id)).collect();
-            notes.push_str(&format!("not built: {}\n", names.join(", ")));
+            notes.push_str(&format!("not implemented: {}\n", names.join(", ")));
         }
     }
     notes
 }
 
-/// CI systems make a tree of the dots in it, so there is one only between tag and operation.
+/// CI systems split class names at dots, so there is only one, between tag and operation.
 fn class(suite: &Suite<'_>, operation: &str) -> String {
     format!("{}.{}", suite.name.replace('.', "_"), one_line(operation).replace('.', "_"))
 }

@@ -1,5 +1,5 @@
-//! A report for a comment on a pull request: what fits there and reads well there. Nothing that a stranger
-//! wrote may become markup, a mention or a reference.
+//! A report as Markdown for a comment on a pull request. Text from a server or a contract never becomes markup, a
+//! mention or a reference.
 
 use super::words::{
     cell_name, counted, coverage, incomplete, missing_count, not_implemented, number, one_line, percent,
@@ -7,14 +7,14 @@ use super::words::{
 };
 use super::{Report, State, Totals, Verdict, Violation};
 
-/// GitHub refuses comments of more than 65,536 characters. What follows the violations needs room, too.
+/// GitHub rejects comments of more than 65,536 characters. The parts after the violations need space, too.
 const ROOM_FOR_VIOLATIONS: usize = 40_000;
 const ROOM: usize = 60_000;
 
-/// How much of one field is told. A whole body belongs into the other formats.
+/// Maximum length of one field.
 const FIELD: usize = 4_000;
 
-/// The report as Markdown, GitHub's dialect.
+/// Renders the report as GitHub Flavored Markdown.
 pub(super) fn markdown(report: &Report) -> String {
     let mut page = Page { text: String::new(), full: false };
     let symbol = match report.verdict() {
@@ -43,7 +43,7 @@ pub(super) fn markdown(report: &Report) -> String {
         }
     }
     if page.full {
-        page.text.push_str("\nSome lines are left out, for which a comment has no room.\n");
+        page.text.push_str("\nSome lines are left out to stay within the size limit of a comment.\n");
     }
     page.text
 }
@@ -54,7 +54,7 @@ struct Page {
 }
 
 impl Page {
-    /// Adds what still fits into a comment.
+    /// Adds text if it still fits.
     fn push(&mut self, text: &str) {
         if self.text.len() + text.len() <= ROOM {
             self.text.push_str(text);
@@ -68,8 +68,9 @@ fn tags(report: &Report, page: &mut Page) {
     if report.operations.is_empty() {
         return;
     }
-    page.text
-        .push_str("\n| tag | operations | built | covered | missing | violated | unreachable | percent |\n");
+    page.text.push_str(
+        "\n| tag | operations | implemented | covered | missing | violated | unreachable | percent |\n",
+    );
     page.text.push_str("|---|--:|--:|--:|--:|--:|--:|--:|\n");
     let tags = report.tags();
     for tag in &tags {
@@ -123,13 +124,15 @@ fn violations(report: &Report, page: &mut Page) {
     }
     if left_out > 0 {
         let left_out = counted(left_out, "violation");
-        page.text.push_str(&format!("\n…and {left_out} more, for which a comment has no room.\n"));
+        page.text.push_str(&format!(
+            "\n…and {left_out} more, left out to stay within the size limit of a comment.\n"
+        ));
     }
 }
 
 fn details(violation: &Violation) -> String {
     let times = if violation.times > 1 { format!(" ×{}", number(violation.times)) } else { String::new() };
-    // A summary is HTML, in which Markdown's backslashes do not count; the blank line begins Markdown again.
+    // A summary is HTML, where Markdown escapes do not work. Markdown starts again after the blank line.
     let mut text = format!(
         "\n<details><summary><code>{}</code>{times} {}</summary>\n\n",
         violation.rule,
@@ -147,7 +150,7 @@ fn details(violation: &Violation) -> String {
     text.push_str("\nseen\n\n");
     text.push_str(&fenced("text", &violation.seen));
     if !violation.curl.is_empty() {
-        text.push_str("\nagain\n\n");
+        text.push_str("\nreproduce\n\n");
         text.push_str(&fenced("sh", &violation.curl));
     }
     text.push_str("\n</details>\n");
@@ -175,7 +178,7 @@ fn not_implemented_section(report: &Report, page: &mut Page) {
     }
     let count = tags.iter().map(|(_, operations)| operations.len()).sum();
     let count = counted(count, "operation");
-    page.push(&format!("\n<details><summary>Not built: {count}</summary>\n\n"));
+    page.push(&format!("\n<details><summary>Not implemented: {count}</summary>\n\n"));
     for (tag, operations) in tags {
         let names: Vec<_> = operations.iter().map(|operation| code(&operation.id)).collect();
         page.push(&format!("- {}: {}\n", inline(tag), names.join(", ")));
@@ -183,8 +186,7 @@ fn not_implemented_section(report: &Report, page: &mut Page) {
     page.text.push_str("\n</details>\n");
 }
 
-/// Text on one line that stays text. A comment in a mention or reference keeps it from being one; a backslash
-/// does not.
+/// Escapes text for one line of Markdown. An HTML comment keeps GitHub from finding a mention or a reference.
 fn inline(text: &str) -> String {
     let mut escaped = String::new();
     for character in one_line(text).chars() {
@@ -204,7 +206,7 @@ fn inline(text: &str) -> String {
     escaped
 }
 
-/// The same inside HTML.
+/// Escapes text for one line of HTML within Markdown.
 fn html(text: &str) -> String {
     let mut escaped = String::new();
     for character in one_line(text).chars() {
@@ -216,7 +218,7 @@ fn html(text: &str) -> String {
                 escaped.push(character);
                 escaped.push_str("<!-- -->");
             }
-            // Markdown between inline tags is read, so its signs are written as references.
+            // GitHub reads Markdown between inline tags, so its characters are written as entities.
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
                 escaped.push_str(&format!("&#{};", u32::from(character)));
             }
@@ -226,7 +228,7 @@ fn html(text: &str) -> String {
     escaped
 }
 
-/// A code span. Not for tables: bars in it would be columns.
+/// A code span. Not for tables, where a `|` in it would end the cell.
 fn code(text: &str) -> String {
     let text = one_line(text);
     if text.trim().is_empty() {

@@ -1,4 +1,4 @@
-//! What a run found, and how it is told: as text, JSON, JUnit, HTML and Markdown. Nothing is judged or sent here.
+//! The report of a run, and its rendering as text, JSON, JUnit, HTML and Markdown.
 
 mod coverage;
 mod format;
@@ -18,60 +18,60 @@ pub use coverage::Coverage;
 pub use format::Format;
 pub use words::Verdict;
 
-/// What is checked. The name is stable: reports, filters and baselines use it.
+/// A rule that is checked. Its name is stable and used in reports, filters and coverage files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// The status is one that the operation documents.
+    /// The status is documented for the operation.
     Status,
-    /// The content type is one that the answer documents, or there is no body where none is documented.
+    /// The content type is documented for the response, or there is no body where none is documented.
     ContentType,
-    /// Documented headers are there when they are required, and valid.
+    /// Documented headers are valid, and present if required.
     Header,
-    /// What calls itself JSON is JSON.
+    /// A response with a JSON content type contains JSON.
     NotJson,
     /// The body is valid against the schema of the effective contract.
     Body,
-    /// The body is valid against the schema of the contract as published, before corrections.
+    /// The body is valid against the schema of the published contract, before corrections.
     Published,
     /// No request causes a 5xx.
     ServerError,
-    /// The error code is the one that the settings give for the problem.
+    /// The error code is the one that the settings define for the problem.
     Code,
-    /// A 405 lists the documented methods of its path, and no others.
+    /// A 405 lists exactly the documented methods of its path in `Allow`.
     Allow,
-    /// No secret and no hash of one stands in an answer.
+    /// No response contains a secret or the hash of one.
     Secret,
-    /// A request that the contract forbids is refused.
+    /// Requests that the contract forbids are rejected.
     Accepted,
-    /// A request that the contract allows is not refused as invalid, and flows go through.
+    /// Requests that the contract allows are not rejected as invalid, and flows succeed.
     Refused,
-    /// A credential that does not fit is refused.
+    /// A missing, unknown, expired or revoked credential is rejected.
     Credential,
-    /// A credential that lacks a scope, or acts in another role, is refused with 403.
+    /// A credential without the scope or role is rejected with 403.
     Scope,
-    /// What belongs to another tenant does not exist.
+    /// The data of another tenant is not found.
     Tenant,
-    /// What was created can be read, what was deleted cannot, and a refused request changes nothing.
+    /// Created data can be read, deleted data cannot, and a rejected request changes nothing.
     Effect,
-    /// Pages hold what was asked, every item stands on one page, and there is an end.
+    /// Pages have the requested size, each item is on one page, and the list ends.
     Page,
-    /// A repeat with the same idempotency key gets the same answer and has no second effect.
+    /// A repeated request with the same idempotency key gets the same response and has no second effect.
     Idempotency,
-    /// A body of another media type is refused.
+    /// A body with an undocumented media type is rejected.
     MediaType,
-    /// A method that the contract does not have is refused.
+    /// An undocumented method is rejected.
     Method,
-    /// Who asks too often is refused with 429.
+    /// Too many requests are rejected with 429.
     Limit,
-    /// Request ids are there and differ.
+    /// Every response has a request id of its own.
     RequestId,
-    /// There is an answer in time.
+    /// Every request gets a response within the timeout.
     TimeOut,
 }
 
 impl Rule {
-    /// Every rule, in the order of the checks.
+    /// All rules, in the order of the checks.
     pub const ALL: [Self; 23] = [
         Self::Status,
         Self::ContentType,
@@ -127,32 +127,32 @@ impl Rule {
         }
     }
 
-    /// What holds where nothing is violated.
-    pub fn promise(self) -> &'static str {
+    /// What is true if the rule holds, as a sentence without a period.
+    pub fn statement(self) -> &'static str {
         match self {
-            Self::Status => "every status is one that the operation documents",
-            Self::ContentType => "every content type is one that the answer documents",
-            Self::Header => "documented headers are there when required, and valid",
-            Self::NotJson => "what calls itself JSON is JSON",
-            Self::Body => "every body is valid against the contract's schema",
-            Self::Published => "every body is valid against the schema as published, too",
+            Self::Status => "every status is documented for its operation",
+            Self::ContentType => "every content type is documented for its response",
+            Self::Header => "documented headers are valid, and present if required",
+            Self::NotJson => "every JSON response can be parsed",
+            Self::Body => "every body is valid against the schema of the contract",
+            Self::Published => "every body is valid against the schema of the published contract",
             Self::ServerError => "no request causes a 5xx",
-            Self::Code => "every problem has the error code that is its own",
-            Self::Allow => "a 405 lists the methods that its path has",
-            Self::Secret => "no secret and no hash of one stands in an answer",
-            Self::Accepted => "what the contract forbids is refused",
-            Self::Refused => "what the contract allows is not refused as invalid",
-            Self::Credential => "a credential that does not fit is refused",
-            Self::Scope => "a missing scope or another role is refused",
-            Self::Tenant => "what belongs to another tenant does not exist",
-            Self::Effect => "answers are true: created is there, deleted is gone, refused changed nothing",
-            Self::Page => "every item stands on exactly one page, and there is an end",
-            Self::Idempotency => "a repeat has no second effect",
-            Self::MediaType => "a body of another media type is refused",
-            Self::Method => "methods that are not documented are not served",
-            Self::Limit => "who asks too often is refused with 429",
-            Self::RequestId => "every answer has a request id of its own",
-            Self::TimeOut => "every request is answered in time",
+            Self::Code => "every error has the code for its problem",
+            Self::Allow => "a 405 lists the methods of its path",
+            Self::Secret => "no response contains a secret or the hash of one",
+            Self::Accepted => "requests that the contract forbids are rejected",
+            Self::Refused => "requests that the contract allows are not rejected as invalid",
+            Self::Credential => "missing, unknown, revoked and expired credentials are rejected",
+            Self::Scope => "credentials without the scope or role are rejected",
+            Self::Tenant => "data of another tenant is not found",
+            Self::Effect => "created data can be read, deleted data cannot, rejected requests change nothing",
+            Self::Page => "every item is on exactly one page, and the list ends",
+            Self::Idempotency => "a repeated request has no second effect",
+            Self::MediaType => "bodies with an undocumented media type are rejected",
+            Self::Method => "undocumented methods are rejected",
+            Self::Limit => "too many requests are rejected with 429",
+            Self::RequestId => "every response has a request id of its own",
+            Self::TimeOut => "every request gets a response in time",
         }
     }
 }
@@ -163,47 +163,47 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A rule that was broken.
+/// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
-    /// Which rule.
+    /// The rule.
     pub rule: Rule,
     /// The operationId.
     pub operation: String,
-    /// What was tried, in words: `body without the required member "name"`.
+    /// What the request tested: `body without the required member "name"`.
     pub tried: String,
-    /// JSON pointer of the place: in the body that was answered or, where that was fine, in the contract.
+    /// JSON pointer into the body of the response or, if it starts with `#`, into the contract.
     pub pointer: String,
-    /// What should have been.
+    /// What the contract requires.
     pub expected: String,
-    /// What was.
+    /// What was found.
     pub seen: String,
-    /// A command that does it again. Credentials are shell variables unless secrets were asked for.
+    /// A command that reproduces the request. Secrets are shell variables unless `--show-secrets` was given.
     pub curl: String,
-    /// The `X-Request-Id` of the answer, for the server's log.
+    /// The `X-Request-Id` of the response, to find it in the server's log.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
-    /// How often the same was seen.
+    /// How often it was found.
     pub times: usize,
 }
 
-/// How a cell of the matrix ended.
+/// The state of a documented response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state", content = "reason")]
 pub enum State {
-    /// It was answered so, and nothing was wrong with it.
+    /// It was seen, and all checks passed.
     Covered,
-    /// It is documented and was not seen.
+    /// It was not seen.
     Missing,
-    /// It was answered so, and something was wrong with it.
+    /// It was seen, and a check failed.
     Violated,
-    /// It cannot be caused from outside, for this reason.
+    /// No request can cause it, for this reason.
     Unreachable(String),
 }
 
 impl State {
-    /// The state without its reason.
+    /// The name of the state.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Covered => "covered",
@@ -214,103 +214,103 @@ impl State {
     }
 }
 
-/// One status and content type of an operation, and of errors one code.
+/// A documented response of an operation: one status and content type, and for errors one code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
-    /// `200`; or `5XX`, where the contract names a range and no request aims at a status in it.
+    /// `200`; or a range such as `5XX` if no request expects a particular status in it.
     pub status: String,
-    /// `application/json`; empty when the answer has no body.
+    /// `application/json`; empty when there is no body.
     pub content_type: String,
-    /// The code of the error; empty where there is none, or where the settings do not say where it stands.
+    /// The error code; empty if there is none or the settings do not say where it is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
-    /// How it ended.
+    /// The state.
     #[serde(flatten)]
     pub state: State,
-    /// How many answers were such.
+    /// Number of responses seen.
     pub answers: usize,
 }
 
-/// What was found of one operation.
+/// The report of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationReport {
     /// The operationId.
     pub id: String,
-    /// Its tag.
+    /// The tag.
     pub tag: String,
-    /// `POST`.
+    /// The method: `POST`.
     pub method: String,
-    /// `/api/server/contacts/{id}`.
+    /// The path: `/api/server/contacts/{id}`.
     pub path: String,
-    /// Whether the server has it: it did not say that it is not built yet.
+    /// Whether the server implements it. It does not if it answers 501 with the code for that.
     pub built: bool,
-    /// Whether an addition to the published contract.
+    /// Whether it is an addition to the published contract.
     pub addition: bool,
-    /// How many requests were sent to it.
+    /// Number of requests sent to it.
     pub requests: usize,
-    /// Its matrix.
+    /// The documented responses.
     pub cells: Vec<Cell>,
 }
 
 impl OperationReport {
-    /// How many cells are in a state, by its name.
+    /// Number of responses in the state with this name.
     pub fn count(&self, state: &str) -> usize {
         self.cells.iter().filter(|cell| cell.state.name() == state).count()
     }
 }
 
-/// What a run found.
+/// The report of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Title and version of the contract.
     pub contract: String,
-    /// The server.
+    /// Base URL of the server.
     pub base_url: String,
-    /// When it began, RFC 3339.
+    /// Start time, RFC 3339.
     pub started: String,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub milliseconds: u64,
-    /// What decided the chances.
+    /// Seed of the random values.
     pub seed: u64,
-    /// How many requests were sent.
+    /// Number of requests sent.
     pub requests: usize,
-    /// Why it ended early; `None` when everything planned was done.
+    /// Why the run ended early; `None` when it was complete.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cut_short: Option<String>,
-    /// What was found of each operation, in the order of the contract.
+    /// The operations in the order of the contract.
     pub operations: Vec<OperationReport>,
-    /// How often each rule was looked at; a rule that is not here had no occasion.
+    /// Number of checks by rule. A rule without checks is missing.
     #[serde(default)]
     pub checks: BTreeMap<Rule, usize>,
-    /// The rules that were broken.
+    /// The violations.
     pub violations: Vec<Violation>,
-    /// What one should know and what breaks no rule: flows that could not run, credentials that are not there.
+    /// Remarks that are not violations: flows that could not run, missing credentials.
     pub notes: Vec<String>,
 }
 
-/// Sums over operations.
+/// Totals over operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
-    /// Operations of the contract.
+    /// Number of operations.
     pub operations: usize,
-    /// Those that the server has.
+    /// Number of implemented operations.
     pub built: usize,
-    /// Cells by state.
+    /// Responses that were seen and passed all checks.
     pub covered: usize,
-    /// Documented and not seen.
+    /// Responses that were not seen.
     pub missing: usize,
-    /// Seen and wrong.
+    /// Responses that were seen and failed a check.
     pub violated: usize,
-    /// Not to be caused from outside.
+    /// Responses that no request can cause.
     pub unreachable: usize,
 }
 
 impl Totals {
-    /// Covered cells of those that can be reached, in percent; 100 where there are none.
+    /// Covered share of the reachable responses in percent; 100 if there are none.
     pub fn percent(&self) -> f64 {
         let reachable = self.covered + self.missing + self.violated;
         if reachable == 0 {
@@ -323,7 +323,7 @@ impl Totals {
 }
 
 impl Report {
-    /// The sums over the operations that `of` picks.
+    /// The totals of the operations that `of` selects.
     pub fn totals(&self, of: impl Fn(&OperationReport) -> bool) -> Totals {
         let mut totals = Totals::default();
         for operation in self.operations.iter().filter(|operation| of(operation)) {
@@ -337,7 +337,7 @@ impl Report {
         totals
     }
 
-    /// The tags, in the order of the contract.
+    /// The tags in the order of the contract.
     pub fn tags(&self) -> Vec<&str> {
         let mut tags: Vec<&str> = Vec::new();
         for operation in &self.operations {

@@ -1,5 +1,4 @@
-//! A report for a terminal of 110 columns: what is wrong first, the verdict last. Parts that have nothing to
-//! say are not there.
+//! A report for a terminal with 110 columns: violations first, the verdict last. Empty sections are left out.
 
 use unicode_width::UnicodeWidthStr as _;
 
@@ -11,13 +10,16 @@ use super::{Report, Totals, Verdict, Violation};
 
 const WIDTH: usize = 110;
 
+/// Width of the labels of a violation.
+const LABEL: usize = 9;
+
 const RED: &str = "1;31";
 const GREEN: &str = "1;32";
 const YELLOW: &str = "33";
 const BOLD: &str = "1";
 const DIM: &str = "2";
 
-/// The report as text; with ANSI colours when `color`.
+/// Renders the report as text, with ANSI colors if `color` is set.
 pub(super) fn text(report: &Report, color: bool) -> String {
     let mut page = Page { text: String::new(), color };
     page.line(0, &page.paint(BOLD, &one_line(&report.contract)));
@@ -35,7 +37,7 @@ pub(super) fn text(report: &Report, color: bool) -> String {
         Verdict::Violated => RED,
         Verdict::Unchecked => YELLOW,
     };
-    // Never wrapped: it is what one greps for.
+    // Never wrapped, so that it can be found with grep.
     let verdict = report.verdict_line();
     page.line(0, &page.paint(style, &verdict));
     page.text
@@ -67,7 +69,7 @@ impl Page {
         self.line(0, &format!("{title}: {more}"));
     }
 
-    /// A label and its text, which goes on under itself.
+    /// Writes a label and its text, with a hanging indent.
     fn entry(&mut self, indent: usize, label: &str, width: usize, text: &str) {
         let column = indent + width + 2;
         let label = format!("{label}{:pad$}", "", pad = width.saturating_sub(label.width()));
@@ -107,15 +109,15 @@ impl Page {
             [("at", &violation.pointer), ("expected", &violation.expected), ("seen", &violation.seen)]
         {
             if !text.is_empty() {
-                self.entry(4, label, 8, text);
+                self.entry(4, label, LABEL, text);
             }
         }
         if let Some(id) = &violation.request_id {
-            self.entry(4, "request", 8, id);
+            self.entry(4, "request", LABEL, id);
         }
         if !violation.curl.is_empty() {
-            // Neither wrapped nor indented after its first line: it is there to be copied.
-            let label = self.paint(DIM, "again   ");
+            // Not wrapped, so that it can be copied.
+            let label = self.paint(DIM, "reproduce");
             self.line(4, &format!("{label}  {}", visible(&violation.curl)));
         }
     }
@@ -125,7 +127,7 @@ impl Page {
             return;
         }
         const HEADS: [&str; 7] =
-            ["operations", "built", "covered", "missing", "violated", "unreachable", "percent"];
+            ["operations", "implemented", "covered", "missing", "violated", "unreachable", "percent"];
         let mut rows: Vec<(String, Totals)> = Vec::new();
         for tag in report.tags() {
             rows.push((shortened(&one_line(tag), 32), report.totals(|operation| operation.tag == tag)));
@@ -182,7 +184,7 @@ impl Page {
             return;
         }
         let count = tags.iter().map(|(_, operations)| operations.len()).sum();
-        self.heading(YELLOW, "NOT BUILT", &counted(count, "operation"));
+        self.heading(YELLOW, "NOT IMPLEMENTED", &counted(count, "operation"));
         let width = tags.iter().map(|(tag, _)| one_line(tag).width()).max().unwrap_or(0).min(32);
         for (tag, operations) in tags {
             let names: Vec<&str> = operations.iter().map(|operation| operation.id.as_str()).collect();
@@ -223,8 +225,7 @@ fn shortened(text: &str, width: usize) -> String {
     short
 }
 
-/// Lines of at most `width` columns, broken at spaces where there are any. Spaces within a line stay: they may
-/// be what is wrong.
+/// Wraps text at spaces to lines of at most `width` columns. Spaces within a line are kept.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in visible(text).split('\n') {

@@ -1,29 +1,28 @@
-//! Words and sums that several renderings share: verdict, numbers, groupings, harmless text. No rendering of a
-//! whole report.
+//! Text helpers of the report formats: verdict, numbers, grouping and escaping.
 
 use std::borrow::Cow;
 
 use super::{Cell, OperationReport, Report, State, Totals, Violation};
 
-/// What a run comes to.
+/// The overall result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Nothing was violated.
+    /// No violation.
     Clean,
-    /// Something was.
+    /// At least one violation.
     Violated,
-    /// No request was sent, so nothing is known.
+    /// No request was sent.
     Unchecked,
 }
 
 impl Report {
-    /// What the run comes to.
+    /// The overall result.
     pub fn verdict(&self) -> Verdict {
         if !self.violations.is_empty() {
             Verdict::Violated
         } else if self.requests == 0 {
-            // A run that asked nothing must not look like one that found nothing.
+            // A run without requests must not look like one without violations.
             Verdict::Unchecked
         } else {
             Verdict::Clean
@@ -35,21 +34,21 @@ impl Report {
         let cut = self.cut_short.as_deref().map(one_line);
         match (self.verdict(), cut) {
             (Verdict::Clean, None) => "CLEAN".to_owned(),
-            (Verdict::Clean, Some(reason)) => format!("CLEAN SO FAR: cut short, {reason}"),
+            (Verdict::Clean, Some(reason)) => format!("CLEAN SO FAR: stopped early, {reason}"),
             (Verdict::Unchecked, None) => "NOT CHECKED: no request was sent".to_owned(),
             (Verdict::Unchecked, Some(reason)) => {
-                format!("NOT CHECKED: no request was sent, cut short, {reason}")
+                format!("NOT CHECKED: no request was sent, stopped early, {reason}")
             }
             (Verdict::Violated, cut) => {
                 let violations = counted(self.violations.len(), "violation");
                 let operations = counted(violated(self).len(), "operation");
-                let cut = cut.map(|reason| format!("; cut short, {reason}")).unwrap_or_default();
+                let cut = cut.map(|reason| format!("; stopped early, {reason}")).unwrap_or_default();
                 format!("VIOLATED: {violations} in {operations}{cut}")
             }
         }
     }
 
-    /// The verdict in a line: headline, coverage, requests, seconds, seed.
+    /// The verdict in one line: headline, coverage, requests, duration, seed.
     pub fn verdict_line(&self) -> String {
         [
             self.headline(),
@@ -65,13 +64,13 @@ impl Report {
 /// The violations of one operation.
 pub(super) struct Group<'a> {
     pub id: &'a str,
-    /// `None` when the report has no such operation: the violation is of a whole path or of the server.
+    /// `None` when the report has no such operation, such as for a violation of a whole path.
     pub operation: Option<&'a OperationReport>,
-    /// With their places in the report.
+    /// The violations with their index in the report.
     pub violations: Vec<(usize, &'a Violation)>,
 }
 
-/// Violations by operation, in the order of the contract; those of no known operation come last.
+/// Violations by operation in the order of the contract; those without an operation come last.
 pub(super) fn violated(report: &Report) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (place, violation) in report.violations.iter().enumerate() {
@@ -91,25 +90,28 @@ pub(super) fn violated(report: &Report) -> Vec<Group<'_>> {
     groups
 }
 
-/// Operations that the server has and whose matrix has holes.
+/// Implemented operations with missing responses.
 pub(super) fn incomplete(report: &Report) -> Vec<&OperationReport> {
     report.operations.iter().filter(|operation| operation.built && operation.count("missing") > 0).collect()
 }
 
-/// The heading over what [`incomplete`] gives. Cells of operations that are not built are counted apart, so
-/// that the sum is the one in the tables.
+/// The heading for [`incomplete`]. Responses of operations that are not implemented are counted separately, so that
+/// the sum is that of the tables.
 pub(super) fn missing_count(report: &Report) -> String {
     let incomplete = incomplete(report);
     let cells = report.totals(|operation| operation.built).missing;
     let elsewhere = report.totals(|operation| !operation.built).missing;
-    let mut words = format!("{} in {}", counted(cells, "cell"), counted(incomplete.len(), "operation"));
+    let mut words = format!("{} in {}", counted(cells, "response"), counted(incomplete.len(), "operation"));
     if elsewhere > 0 {
-        words.push_str(&format!(", and {} of operations that are not built", counted(elsewhere, "cell")));
+        words.push_str(&format!(
+            ", and {} of operations that are not implemented",
+            counted(elsewhere, "response")
+        ));
     }
     words
 }
 
-/// What is missing of one operation, statuses by content type: `400, 404 application/json; 204`.
+/// The missing statuses of an operation by content type: `400, 404 application/json; 204`.
 pub(super) fn missing_cells(operation: &OperationReport) -> String {
     let mut types: Vec<(&str, Vec<&str>)> = Vec::new();
     for cell in operation.cells.iter().filter(|cell| cell.state == State::Missing) {
@@ -125,7 +127,7 @@ pub(super) fn missing_cells(operation: &OperationReport) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// Operations that the server does not have yet, by tag.
+/// Operations that are not implemented, by tag.
 pub(super) fn not_implemented(report: &Report) -> Vec<(&str, Vec<&OperationReport>)> {
     let tags = report.tags().into_iter().map(|tag| {
         let absent = report.operations.iter().filter(|operation| operation.tag == tag && !operation.built);
@@ -134,7 +136,7 @@ pub(super) fn not_implemented(report: &Report) -> Vec<(&str, Vec<&OperationRepor
     tags.filter(|(_, operations)| !operations.is_empty()).collect()
 }
 
-/// `200 application/json`; `204` where there is no body; `404 application/json BOOK_NOT_FOUND` of an error.
+/// `200 application/json`; `204` without a body; `404 application/json BOOK_NOT_FOUND` for an error.
 pub(super) fn cell_name(cell: &Cell) -> String {
     let parts = [&cell.status, &cell.content_type, &cell.code];
     parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
@@ -164,7 +166,7 @@ pub(super) fn seconds(milliseconds: u64) -> String {
     format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
 }
 
-/// `87.4 %`, rounded down, so that only what is complete says 100; a dash where there is nothing to cover.
+/// `87.4 %`, rounded down, so that only full coverage is 100; a dash when there is nothing to cover.
 pub(super) fn percent(totals: &Totals) -> String {
     let reachable = reachable(totals);
     if reachable == 0 {
@@ -184,13 +186,13 @@ pub(super) fn coverage(totals: &Totals) -> String {
     }
 }
 
-/// Cells that requests can reach.
+/// Number of responses that requests can cause.
 pub(super) fn reachable(totals: &Totals) -> usize {
     totals.covered + totals.missing + totals.violated
 }
 
-/// Text of a stranger, with what could steer a terminal, break XML or turn the line around made visible.
-/// Line ends and tabs stay.
+/// Escapes characters that could control a terminal, break XML or change the text direction. Line breaks and tabs are
+/// kept.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);

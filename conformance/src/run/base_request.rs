@@ -1,4 +1,4 @@
-//! Finds the base of each operation: the request that works, with the steps before it done.
+//! Finds the base request of each operation, after executing the steps before it.
 
 use anyhow::{Result, bail};
 use serde_json::Value;
@@ -13,19 +13,19 @@ use crate::flows::Scope;
 use crate::plan::BaseRequest;
 use crate::wire::{Request, SendError};
 
-/// Whether there is a server at all.
+/// Fails when no server responds.
 pub async fn ensure_reachable(engine: &Engine) -> Result<()> {
     let request = Request { method: "GET".to_owned(), target: "/".to_owned(), ..Request::default() };
     match engine.client.send(&request).await {
         Ok(_) => Ok(()),
-        Err(SendError::Timeout) => bail!("{} does not answer", engine.client.base),
+        Err(SendError::Timeout) => bail!("{} does not respond", engine.client.base),
         Err(SendError::Connection(problem) | SendError::InvalidRequest(problem)) => {
-            bail!("no server answers at {}: {problem}", engine.client.base)
+            bail!("cannot connect to {}: {problem}", engine.client.base)
         }
     }
 }
 
-/// The base requests of all operations that the server has and the run looks at.
+/// Returns the base requests of all selected operations that are implemented.
 pub async fn find_all(engine: &Engine) -> Vec<BaseRequest> {
     let mut base_requests = Vec::new();
     for operation in engine.contract.operations.iter().filter(|operation| engine.is_selected(operation)) {
@@ -35,7 +35,7 @@ pub async fn find_all(engine: &Engine) -> Vec<BaseRequest> {
         match find(engine, operation).await {
             Ok(base) => base_requests.push(base),
             Err(FlowError::NotImplemented(needed)) => {
-                let why = format!("it needs {needed}, which the server does not have yet");
+                let why = format!("it needs {needed}, which the server does not implement");
                 engine.record.mark_not_implemented(&operation.id, &why);
             }
             Err(error) => engine.record.mark_untested(&operation.id, &error.to_string()),
@@ -78,7 +78,7 @@ async fn find(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<
     Ok(BaseRequest { flow, draft, scope, other_tenant, id_locations: id_locations(engine, step) })
 }
 
-/// A request made of the contract's examples and, where there are none, of plain values.
+/// Builds a request from the contract's examples or, without examples, from minimal values.
 fn request_from_examples(
     engine: &Engine,
     tenant: &Tenant,
@@ -111,13 +111,13 @@ fn request_from_examples(
 }
 
 impl BaseRequest {
-    /// `draft` as if the steps before had been done for it anew.
+    /// Executes the steps before this request again, and returns `draft` with the ids that they created.
     pub async fn refresh_draft(&self, engine: &Engine, draft: &Draft) -> Option<Draft> {
         let fresh = self.refresh(engine).await?;
         Some(replace_stale_parts(draft, &self.draft, &fresh.draft))
     }
 
-    /// The same base with the steps before done anew.
+    /// Executes the steps before this request again.
     pub async fn refresh(&self, engine: &Engine) -> Option<Self> {
         let Some((workflow, index)) = &self.flow else { return Some(self.clone()) };
         let (tenant, workflow) = (engine.tenant(0)?, engine.flows.workflow(workflow)?);
@@ -127,7 +127,8 @@ impl BaseRequest {
     }
 }
 
-/// `draft`, a variation of `old`, as a variation of `new`: what it has of `old` it gets of `new`.
+/// Returns `draft`, which is a variation of `old`, as the same variation of `new`: parts equal to those of `old` are
+/// taken from `new`.
 fn replace_stale_parts(draft: &Draft, old: &Draft, new: &Draft) -> Draft {
     let mut out = draft.clone();
     for (name, value) in &mut out.path {

@@ -1,4 +1,5 @@
-//! Sends, judges and records: the one road that every request of a run takes.
+//! Sends requests, checks the responses and records the result. Every request of a run goes through
+//! [`Engine::check_response`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,7 @@ use crate::plan::{BaseRequest, Expectation, Planner, Probe};
 use crate::report::Rule;
 use crate::wire::{Client, Masks, Request, Response, SendError};
 
-/// What everything in a run shares.
+/// The state that all parts of a run share.
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) contract: Arc<Contract>,
@@ -29,18 +30,18 @@ pub struct Engine {
     pub(crate) record: Arc<Record>,
     pub(crate) masks: Arc<RwLock<Masks>>,
     pub(crate) progress: ProgressBar,
-    /// The tenants: the first is the one that is tried, the other must not be touched. Set once they are known.
+    /// The tenant under test, then the other tenant. Set once their flows have run.
     pub(crate) tenants: OnceLock<Vec<Tenant>>,
-    /// Texts that only the other tenant has.
+    /// Values that only the other tenant has.
     pub(crate) foreign_values: OnceLock<Vec<String>>,
-    /// Places in answers that change by themselves, by operation; known after the first looks.
+    /// JSON pointers of members that change by themselves, by operationId. Set by the first snapshot.
     pub(crate) volatile: OnceLock<HashMap<String, BTreeSet<String>>>,
     pub(crate) started: Instant,
     pub(crate) unreachable: AtomicBool,
 }
 
 impl Engine {
-    /// The same run, of another server of the same contract: what is found there is recorded here.
+    /// An engine for another server of the same contract that writes to the same record.
     pub fn for_server(&self, client: Client) -> Self {
         Self {
             contract: Arc::clone(&self.contract),
@@ -59,7 +60,7 @@ impl Engine {
         }
     }
 
-    /// Whether the time is over or the server is gone.
+    /// Why the run has to stop: the time limit is reached or the server is gone.
     pub fn stop_reason(&self) -> Option<String> {
         if self.unreachable.load(Ordering::Relaxed) {
             return Some("the server no longer accepts connections".to_owned());
@@ -69,18 +70,18 @@ impl Engine {
             .then(|| format!("the time limit of {} s was reached", limit.as_secs()))
     }
 
-    /// Whether the run looks at an operation.
+    /// Whether the operation is selected by `only`.
     pub fn is_selected(&self, operation: &Operation) -> bool {
         self.options.only.is_empty()
             || self.options.only.iter().any(|only| *only == operation.id || *only == operation.tag)
     }
 
-    /// A tenant; the first is the one that is tried.
+    /// A tenant; index 0 is the tenant under test.
     pub fn tenant(&self, index: usize) -> Option<&Tenant> {
         self.tenants.get().and_then(|tenants| tenants.get(index))
     }
 
-    /// Plans the requests that vary a base's, with a tenant's credentials.
+    /// A planner of variations of `base` with the credentials of `tenant`.
     pub fn planner<'e>(&'e self, tenant: &'e Tenant, base: &'e BaseRequest) -> Planner<'e> {
         Planner {
             contract: &self.contract,
@@ -91,11 +92,11 @@ impl Engine {
         }
     }
 
-    /// Sends a probe and judges its answer.
+    /// Sends a probe and checks the response against its expectation.
     pub async fn send_probe(&self, probe: &Probe) -> Option<Response> {
         let request = match probe.draft.request() {
             Ok(request) => request,
-            // What cannot be written down as a request is not tried.
+            // A value that cannot be written as a request is skipped.
             Err(_) => return None,
         };
         if let Expectation::Rejected { statuses, .. } = &probe.expect
@@ -112,7 +113,7 @@ impl Engine {
         .await
     }
 
-    /// Sends a request, judges its answer, and records what `more` finds as well.
+    /// Sends a request, checks the response, and records the findings, including those that `more` adds.
     pub async fn call(
         &self,
         operation: &Operation,
@@ -124,7 +125,7 @@ impl Engine {
         self.check_response(operation, tried, request, answer, more).await
     }
 
-    /// Judges what came back for a request, and records what `more` finds as well.
+    /// Checks the response of a request, and records the findings, including those that `more` adds.
     pub async fn check_response(
         &self,
         operation: &Operation,
@@ -141,14 +142,14 @@ impl Engine {
             Err(failure) => {
                 let finding = match failure {
                     SendError::Timeout => {
-                        let expected = format!("an answer within {} s", self.options.timeout.as_secs());
+                        let expected = format!("a response within {} s", self.options.timeout.as_secs());
                         Finding::new(Rule::TimeOut, &operation.pointer, expected, "none")
                     }
                     SendError::Connection(problem) | SendError::InvalidRequest(problem) => {
                         if tokio::net::TcpStream::connect(self.address()).await.is_err() {
                             self.unreachable.store(true, Ordering::Relaxed);
                         }
-                        Finding::new(Rule::ServerError, &operation.pointer, "an answer", problem)
+                        Finding::new(Rule::ServerError, &operation.pointer, "a response", problem)
                     }
                 };
                 self.record_exchange(operation, tried, request, None, vec![finding]);
@@ -156,7 +157,7 @@ impl Engine {
             }
         };
         if self.checker.is_not_implemented(operation, &response) {
-            self.record.mark_not_implemented(&operation.id, "it answers 501");
+            self.record.mark_not_implemented(&operation.id, "it responds with 501");
             self.record_exchange(operation, tried, request, Some(&response), Vec::new());
             return Some(response);
         }
@@ -168,7 +169,7 @@ impl Engine {
         Some(response)
     }
 
-    /// Records an exchange and what was found of it.
+    /// Records an exchange with its findings.
     pub(crate) fn record_exchange(
         &self,
         operation: &Operation,
@@ -193,7 +194,7 @@ impl Engine {
         }
     }
 
-    /// Sends, and waits where the server says that this was too fast.
+    /// Sends a request. After a 429 it waits as `Retry-After` says and retries, three times at most.
     async fn send_with_retry_after(&self, request: &Request) -> Result<Response, SendError> {
         for _ in 0..3 {
             let response = self.client.send(request).await?;
@@ -212,7 +213,7 @@ impl Engine {
         self.client.send(request).await
     }
 
-    /// Compares an answer with what the request should lead to.
+    /// Compares a response with the expected result of its request.
     pub fn check_expectation(
         &self,
         operation: &Operation,
@@ -220,7 +221,7 @@ impl Engine {
         response: &Response,
         findings: &mut Vec<Finding>,
     ) {
-        // A 5xx was found already, whatever should have been.
+        // A 5xx has been reported already.
         if response.status >= 500 {
             return;
         }
@@ -233,7 +234,7 @@ impl Engine {
                 self.record.count_checks([Rule::Refused]);
                 let invalid = matches!(response.status, 400 | 422);
                 if invalid && (documented("invalid").is_none() || documented("invalid") == code()) {
-                    let expected = "not refused as invalid: the contract allows it";
+                    let expected = "not rejected as invalid: the contract allows it";
                     findings.push(Finding::new(
                         Rule::Refused,
                         &operation.pointer,
@@ -242,7 +243,7 @@ impl Engine {
                     ));
                 }
                 if matches!(response.status, 415 | 405) {
-                    let expected = "not refused: the contract documents method and media type";
+                    let expected = "not rejected: the contract documents the method and the media type";
                     findings.push(Finding::new(
                         Rule::Refused,
                         &operation.pointer,
@@ -253,7 +254,7 @@ impl Engine {
             }
             Expectation::Authorized => {
                 if matches!(response.status, 401 | 403) {
-                    let expected = "a credential of this kind is accepted here";
+                    let expected = "not rejected: the contract allows this credential kind";
                     findings.push(Finding::new(
                         Rule::Refused,
                         &operation.pointer,
@@ -274,8 +275,8 @@ impl Engine {
                 if !right {
                     let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
                     let expected = match statuses.as_slice() {
-                        [] => "refused with a 4xx".to_owned(),
-                        some => format!("refused with {}", some.join(" or ")),
+                        [] => "rejected with a 4xx".to_owned(),
+                        some => format!("rejected with {}", some.join(" or ")),
                     };
                     findings.push(Finding::new(*rule, pointer, expected, response.summary()));
                 } else if let (Some(shape), Some(code)) = (shape, code())
@@ -289,7 +290,7 @@ impl Engine {
         }
     }
 
-    /// Whether a draft's credential belongs to the first tenant alone.
+    /// Whether the credential belongs to the tenant under test and not to the other one.
     fn is_tenant_bound(&self, draft: &Draft) -> bool {
         let value = draft.credential.as_ref().map(|carried| carried.value.as_str());
         let owns = |index: usize| {
@@ -299,7 +300,7 @@ impl Engine {
         owns(0) && !owns(1)
     }
 
-    /// Finds what only the other tenant has in an answer to a request that did not name it.
+    /// Reports values of the other tenant in a response, unless the request contained them.
     fn check_foreign_values(&self, request: &Request, response: &Response, findings: &mut Vec<Finding>) {
         let Some(foreign) = self.foreign_values.get().filter(|foreign| !foreign.is_empty()) else { return };
         self.record.count_checks([Rule::Tenant]);
@@ -312,7 +313,7 @@ impl Engine {
         if let Some(id) = foreign.iter().find(|id| text.contains(id.as_str()) && !asked(id)) {
             let pointer =
                 response.json().and_then(|body| crate::checker::find_text(&body, id)).unwrap_or_default();
-            findings.push(Finding::new(Rule::Tenant, pointer, "nothing of another tenant", id));
+            findings.push(Finding::new(Rule::Tenant, pointer, "no data of another tenant", id));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Executes flows: fills steps in, sends them, checks their criteria, keeps their outputs.
+//! Executes flows: builds the request of each step, sends it, checks its criteria and stores its outputs.
 
 use anyhow::{Result, anyhow, bail};
 use indexmap::IndexMap;
@@ -16,10 +16,10 @@ use crate::plan::IdLocation;
 use crate::report::Rule;
 use crate::values::escape;
 
-/// Roots of expressions whose values the server made.
+/// Prefixes of expressions whose values the server created.
 const SERVER_VALUE_ROOTS: [&str; 2] = ["$steps.", "$workflows."];
 
-/// The places of a step's request that hold what the server made.
+/// Where the request of a step contains values that the server created.
 pub fn id_locations(engine: &Engine, step: &Step) -> Vec<IdLocation> {
     let mut out = Vec::new();
     for parameter in &step.parameters {
@@ -54,7 +54,7 @@ fn collect_id_locations(template: &Value, at: &mut String, out: &mut Vec<IdLocat
 }
 
 impl Engine {
-    /// The request of a step.
+    /// Builds the request of a step.
     pub fn draft(&self, tenant: &Tenant, step: &Step, scope: &Scope) -> Result<Draft> {
         let operation = self
             .contract
@@ -68,7 +68,7 @@ impl Engine {
                 .map(|place| (place, operation.parameter(place, &parameter.name)));
             match known {
                 Some((_, Some(declared))) => draft.set(declared, Some(&value))?,
-                // Cookies and headers that the contract does not declare may be sent all the same.
+                // Cookies and headers that the contract does not declare are sent, too.
                 Some((place, None)) => {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     match place {
@@ -97,7 +97,7 @@ impl Engine {
         Ok(draft)
     }
 
-    /// The credential of a draft's operation, as it usually travels.
+    /// The credential for the operation of `draft`, in its usual location.
     pub fn credential_placement(
         &self,
         tenant: &Tenant,
@@ -116,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// The credential whose text an expression says, of the first kind that the operation takes.
+    /// The credential that an expression evaluates to, sent as the first kind that the operation accepts.
     fn credential_from_expression(
         &self,
         operation: &Operation,
@@ -124,10 +124,10 @@ impl Engine {
         scope: &Scope,
     ) -> Result<CredentialPlacement> {
         let Value::String(value) = resolve(&Value::String(expression.to_owned()), scope)? else {
-            bail!("{expression} is not the text of a credential");
+            bail!("{expression} does not evaluate to a credential");
         };
         let Some(kind) = operation.access.kinds.first() else {
-            bail!("{} takes no credential", operation.id);
+            bail!("{} accepts no credential", operation.id);
         };
         let mut masks = self.masks.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         masks.add(expression.trim_start_matches('$'), &value);
@@ -187,12 +187,12 @@ impl Engine {
                 }
             })
             .await;
-        let Some(response) = response else { return Err(failed("there was no answer".to_owned())) };
+        let Some(response) = response else { return Err(failed("no response".to_owned())) };
         if !self.record.is_implemented(&step.operation_id) {
             return Err(FlowError::NotImplemented(step.operation_id.clone()));
         }
         if let Some((condition, _)) = broken {
-            return Err(failed(format!("{condition} does not hold: {}", response.summary())));
+            return Err(failed(format!("{condition} is false: {}", response.summary())));
         }
         let outputs: Result<IndexMap<String, Value>> =
             step.outputs.iter().map(|(name, value)| Ok((name.clone(), resolve(value, &after)?))).collect();
@@ -201,7 +201,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Executes a whole flow after those that it depends on, and keeps its outputs.
+    /// Executes a flow after those that it depends on, and stores its outputs.
     async fn run_flow(&self, tenant: &mut Tenant, workflow: &Workflow) -> Result<(), FlowError> {
         if tenant.workflows.contains_key(&workflow.workflow_id) {
             return Ok(());
@@ -209,11 +209,11 @@ impl Engine {
         if let Some(lacking) = workflow.lacks(&tenant.inputs) {
             let name = &workflow.workflow_id;
             return Err(FlowError::Skipped(format!(
-                "flow {name} is left out, for the inputs do not fit: {lacking}"
+                "flow {name} is skipped, because the inputs do not satisfy its schema: {lacking}"
             )));
         }
         for needed in workflow.depends_on.iter().filter_map(|needed| self.flows.workflow(needed)) {
-            // This flow is not left out itself: it lacks what the other would have made.
+            // This flow is not skipped itself; it lacks the outputs of a skipped one.
             Box::pin(self.run_flow(tenant, needed)).await.map_err(|error| match error {
                 FlowError::Skipped(reason) => FlowError::Failed(reason),
                 other => other,
@@ -233,17 +233,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes the tenants: their credentials first, then what all flows leave behind.
-    /// An error names the input that a credential needs and the inputs lack.
+    /// Prepares the tenants: resolves their credentials, then executes all flows.
+    ///
+    /// Fails when a required credential is missing from the inputs.
     pub async fn prepare_tenants(&self, inputs: &Value) -> Result<Vec<Tenant>> {
         let mut all = vec![inputs.clone()];
         if let Some(other) = &self.flows.extra.other_tenant {
             let scope = Scope { inputs: inputs.clone(), ..Scope::default() };
             match resolve(other, &scope) {
                 Ok(other) => all.push(merge(inputs, &other)),
-                Err(_) => self
-                    .record
-                    .note("the inputs have no second tenant: whether tenants are kept apart was not tried"),
+                Err(_) => {
+                    self.record.note("the inputs have no second tenant, so tenant isolation was not checked")
+                }
             }
         }
         let mut tenants = Vec::new();
@@ -255,7 +256,7 @@ impl Engine {
                     Ok(()) => {}
                     Err(FlowError::Skipped(reason)) => self.record.note(reason),
                     Err(error) => {
-                        self.record.note(format!("flow {} could not go on: {error}", workflow.workflow_id));
+                        self.record.note(format!("flow {} stopped: {error}", workflow.workflow_id));
                     }
                 }
             }
@@ -264,7 +265,8 @@ impl Engine {
         Ok(tenants)
     }
 
-    /// Finds or makes the credentials that are `wanted`. Only the `first` tenant's have to be there.
+    /// Resolves the credentials for which `wanted` is true. Missing ones are an error or a note for the `first`
+    /// tenant only.
     pub(super) async fn resolve_credentials(
         &self,
         tenant: &mut Tenant,
@@ -298,14 +300,14 @@ impl Engine {
                         refused: source.refused.clone(),
                     });
                 }
-                Ok(other) => self.record.note(format!("credential {:?} is not a text: {other}", source.name)),
-                // Those that open something are needed; the others are tried where they are there.
+                Ok(other) => self.record.note(format!("credential {:?} is not text: {other}", source.name)),
+                // Credentials that must be accepted are required. The others are tested if they exist.
                 Err(error) if first && source.opens() && mentions(&source.value, &["$inputs."]) => {
-                    bail!("there is no credential {:?}: {error}; give it with --inputs", source.name)
+                    bail!("credential {:?} is missing: {error}; add it to the file of --inputs", source.name)
                 }
                 Err(error) if first => {
                     let why = problem.unwrap_or_else(|| error.to_string());
-                    self.record.note(format!("there is no credential {:?}: {why}", source.name));
+                    self.record.note(format!("credential {:?} is missing: {why}", source.name));
                 }
                 Err(_) => {}
             }
@@ -314,7 +316,7 @@ impl Engine {
     }
 }
 
-/// Whether an answer is what the step waits for; else the condition, and whether it is one about effects.
+/// Checks the criteria of a step. The error is the failed condition, and whether it is about effects.
 fn check_criteria(step: &Step, scope: &Scope) -> Result<(), (String, bool)> {
     if step.success_criteria.is_empty() {
         let success = scope.exchange.as_ref().is_some_and(|(_, response)| response.is_success());
@@ -324,7 +326,7 @@ fn check_criteria(step: &Step, scope: &Scope) -> Result<(), (String, bool)> {
         match holds(&criterion.condition, scope) {
             Ok(true) => {}
             Ok(false) => {
-                // A step that fails because a success was refused says nothing of effects.
+                // A success that was rejected is not a wrong effect.
                 let plain = criterion.condition.trim_start().starts_with("$statusCode == 2");
                 return Err((criterion.condition.clone(), !plain));
             }

@@ -1,4 +1,5 @@
-//! Repeats with an idempotency key: the same answer, one effect; with another request, a refusal.
+//! Checks idempotency keys: a repeated request gets the same response and has no second effect, and a different
+//! request with the same key is rejected.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::plan::BaseRequest;
 use crate::report::Rule;
 use crate::wire::{Response, truncate};
 
-/// Tries repeats, where the operation takes a key.
+/// Checks an operation that has an idempotency key.
 pub async fn run(engine: &Engine, base: &BaseRequest) {
     let operation = &base.draft.operation;
     let Some(parameter) = operation.parameter(ParameterLocation::Header, IDEMPOTENCY_KEY) else { return };
@@ -35,7 +36,7 @@ pub async fn run(engine: &Engine, base: &BaseRequest) {
     let same = |second: &Response| {
         let equal = second.status == first.status && second.body == first.body;
         (!equal).then(|| {
-            (format!("the first answer again: {}", truncate(&first.summary(), 200)), second.summary())
+            (format!("the first response again: {}", truncate(&first.summary(), 200)), second.summary())
         })
     };
     if send(engine, &draft, "the same request with the same idempotency key", same).await.is_none() {
@@ -48,7 +49,7 @@ pub async fn run(engine: &Engine, base: &BaseRequest) {
     if let Some(other) = different_request(engine, base, &draft).await {
         engine.record.expect_status(&operation.id, 422);
         let refused = |answer: &Response| {
-            (answer.status != 422).then(|| ("refused with 422".to_owned(), answer.summary()))
+            (answer.status != 422).then(|| ("rejected with 422".to_owned(), answer.summary()))
         };
         send(engine, &other, "another request with the same idempotency key", refused).await;
     }
@@ -72,7 +73,7 @@ async fn send(
         .await
 }
 
-/// A request that is valid and another one: with another body or, where there is none, for something else.
+/// A valid request that differs from `draft`: in its body or, without a body, in its path.
 async fn different_request(engine: &Engine, base: &BaseRequest, draft: &Draft) -> Option<Draft> {
     let Some(body) = draft.value() else {
         let other = base.refresh_draft(engine, &base.draft).await?;

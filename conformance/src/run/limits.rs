@@ -1,7 +1,8 @@
-//! What is asked too often: a server whose limits are tight is asked by everybody whom it counts, until it refuses.
+//! Checks rate limits: sends requests with each credential kind, and without a credential, until the server answers
+//! 429.
 //!
-//! The rest of a run wants limits that it does not reach. So this is another server of the same contract; what it
-//! answers goes into the same record.
+//! The other checks must not reach a limit. So this uses another server of the same contract with a low limit, and
+//! writes to the same record.
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -16,17 +17,17 @@ use crate::plan::Expectation;
 use crate::report::Rule;
 use crate::wire::Client;
 
-/// Who may ask so often has no limit that is tight.
+/// A server that allows more requests than this has no low limit.
 const MAX_REQUESTS: usize = 2000;
 
-/// The answer of a limit.
+/// The status of a rate limit.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// Asks the limited server of `inputs`, where they have one, for each operation that documents 429.
+/// Checks each operation that documents 429 on the limited server of `inputs`, if there is one.
 pub async fn run(engine: &Engine, inputs: &Value) -> Result<()> {
     let Some(limited) = &engine.flows.extra.limited else { return Ok(()) };
     let Ok(limited) = resolve(limited, &Scope { inputs: inputs.clone(), ..Scope::default() }) else {
-        engine.record.note("the inputs have no server whose limits are tight: 429 was not tried");
+        engine.record.note("the inputs have no server with a low rate limit, so 429 was not checked");
         return Ok(());
     };
     let base = limited["baseUrl"].as_str().context("the limited server of the inputs has no baseUrl")?;
@@ -41,11 +42,11 @@ pub async fn run(engine: &Engine, inputs: &Value) -> Result<()> {
         engine.progress.set_message(operation.id.clone());
         let mut draft = Draft::new(operation.clone());
         for parameter in operation.parameters.iter().filter(|one| one.location == ParameterLocation::Path) {
-            // Nobody looks at it: whoever asks too often is not let in so far.
+            // The value does not matter: the limit is checked before the path.
             draft.path.insert(parameter.name.clone(), "nothing".to_owned());
         }
         if operation.access.anonymous {
-            send_until_limited(&engine, &draft, "nobody in particular").await;
+            send_until_limited(&engine, &draft, "without a credential").await;
         }
         for kind in operation.access.kinds.iter().filter_map(|kind| engine.contract.kinds.get(kind)) {
             let holder = tenant.credentials.iter().find(|one| one.kind == kind.name);
@@ -54,17 +55,17 @@ pub async fn run(engine: &Engine, inputs: &Value) -> Result<()> {
                 location: kind.locations[0].clone(),
                 value: holder.value.clone(),
             });
-            send_until_limited(&engine, &draft, &holder.name).await;
+            send_until_limited(&engine, &draft, &format!("with {}", holder.name)).await;
         }
     }
     Ok(())
 }
 
-/// Sends the same request until it is refused for that.
+/// Sends the same request until it is limited.
 async fn send_until_limited(engine: &Engine, draft: &Draft, who: &str) {
     let operation = &draft.operation;
     let Ok(request) = draft.request() else { return };
-    let tried = format!("too often, by {who}");
+    let tried = format!("too many requests, {who}");
     let expect = Expectation::Rejected {
         rule: Rule::Limit,
         statuses: vec![TOO_MANY_REQUESTS],
@@ -90,14 +91,14 @@ async fn send_until_limited(engine: &Engine, draft: &Draft, who: &str) {
     }
 }
 
-/// That nobody is told when to come again, although the contract has a place for it.
+/// A finding if `Retry-After` is documented and missing.
 fn missing_retry_after(operation: &Operation, response: &crate::wire::Response) -> Option<Finding> {
     const RETRY_AFTER: &str = "Retry-After";
     let answer = operation.response(response.status).filter(|_| response.status == TOO_MANY_REQUESTS)?;
     let header = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case(RETRY_AFTER))?;
-    // Where it is required, that it is missing was found already.
+    // A missing required header has been reported already.
     if header.required || response.header(RETRY_AFTER).is_some() {
         return None;
     }
-    Some(Finding::new(Rule::Header, &answer.pointer, format!("{RETRY_AFTER}: when to come again"), "none"))
+    Some(Finding::new(Rule::Header, &answer.pointer, format!("the documented header {RETRY_AFTER}"), "none"))
 }

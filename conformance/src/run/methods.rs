@@ -1,4 +1,4 @@
-//! Methods that the contract does not have for a path: each is refused, and a 405 says which there are.
+//! Checks methods that a path does not have: each is rejected, and a 405 lists the methods that exist.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ async fn try_method(engine: &Engine, operation: &Arc<Operation>, method: &str) {
     draft.credential = engine.credential_placement(tenant, &draft, None).unwrap_or(None);
     draft.method = Some(method.to_owned());
     let Ok(request) = draft.request() else { return };
-    // A literal path may be served by another operation's variable: then the method is one that is there.
+    // Another operation with a variable path may match this literal path and have the method.
     if engine.contract.route(method, request.path()).is_some() {
         return;
     }
@@ -51,18 +51,18 @@ async fn try_method(engine: &Engine, operation: &Arc<Operation>, method: &str) {
         codes: engine.contract.error_codes("method"),
         pointer: operation.pointer.clone(),
     };
-    let tried = format!("method {method}, which the path does not have");
+    let tried = format!("undocumented method {method}");
     engine
         .call(operation, &tried, &request, |response, findings| {
             if !operation.responses.iter().any(|answer| answer.status.text() == "4XX")
                 && operation.response(response.status).is_none()
                 && matches!(response.status, 404 | 405 | 501)
             {
-                // No operation documents what is answered where there is no operation.
+                // No operation documents this response, because there is no operation.
                 findings.clear();
             }
             if response.status == 405 && findings.is_empty() && has_code {
-                // The settings say how a problem is told, also where no operation documents it.
+                // The settings define the error code even if no operation documents it.
                 check_error_code(engine, response, findings);
             }
             engine.check_expectation(operation, &expect, response, findings);
@@ -74,7 +74,7 @@ async fn try_method(engine: &Engine, operation: &Arc<Operation>, method: &str) {
         .await;
 }
 
-/// Whether a 405 has the code that is for it, in any of the error shapes.
+/// Checks that a 405 has its error code, in any error shape.
 fn check_error_code(engine: &Engine, response: &crate::wire::Response, findings: &mut Vec<Finding>) {
     engine.record.count_checks([Rule::Code]);
     let Some(body) = response.json() else {
@@ -105,7 +105,7 @@ fn check_allow(
         engine.contract.methods(&operation.path).into_iter().map(str::to_owned).collect();
     let header = response.header("allow").unwrap_or_default();
     let mut given: BTreeSet<String> = header.split(',').map(|one| one.trim().to_uppercase()).collect();
-    // These two are there without an operation.
+    // Servers answer these two without an operation.
     given.retain(|method| !method.is_empty() && method != "OPTIONS" && method != "HEAD");
     if wanted != given {
         let expected: Vec<String> = wanted.into_iter().collect();

@@ -1,7 +1,9 @@
-//! A run: flows first, then what must be refused, then what is allowed, then pages and repeats.
+//! A run: flows, then requests that must be rejected, then requests that are allowed, then pages, idempotency keys
+//! and rate limits.
 //!
-//! The order makes verdicts the same every time. What must be refused goes while nothing else changes the server,
-//! so that a look before and a look after must be equal; what changes something goes one after the other.
+//! The order makes the result reproducible. While requests that must be rejected are sent, nothing else changes the
+//! server, so the snapshots before and after must be equal. Requests that change something are sent one after the
+//! other.
 
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
@@ -34,27 +36,27 @@ mod tenant;
 pub use engine::Engine;
 pub use tenant::Tenant;
 
-/// How a run is done.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Tags and operationIds to look at; empty for all.
+    /// Tags and operationIds to check; empty means all.
     pub only: Vec<String>,
-    /// What decides the chances.
+    /// Seed of the random values.
     pub seed: u64,
-    /// How many values by chance each body and parameter gets.
+    /// Number of random values per body and parameter.
     pub cases: usize,
-    /// How long the run may take.
+    /// Time limit of the run.
     pub max_time: Option<Duration>,
-    /// How many operations are tried at once, where that cannot change the verdict.
+    /// Number of operations to check concurrently, where this cannot change the result.
     pub jobs: usize,
-    /// How long an answer may take.
+    /// Timeout of a response.
     pub timeout: Duration,
-    /// How long to wait between two looks at the same, which tell what moves by itself: longer than the smallest unit of
-    /// time that an answer may show.
+    /// Pause between the two snapshots that find members which change by themselves. Longer than the smallest unit of
+    /// time in a response.
     pub pause: Duration,
-    /// Whether curl lines have secrets in them.
+    /// Whether curl commands contain secrets.
     pub show_secrets: bool,
-    /// Whether a progress progress is drawn on standard error.
+    /// Whether to draw a progress bar on standard error.
     pub progress: bool,
 }
 
@@ -74,8 +76,9 @@ impl Default for Options {
     }
 }
 
-/// Runs everything against the server at `base` and reports what was found. An error says why nothing could be
-/// found out; a server that breaks its contract is not an error.
+/// Checks the server at `base` and returns a report. Violations are part of the report.
+///
+/// Fails when the check cannot run: no server, no inputs.
 pub async fn run(
     contract: Arc<Contract>,
     mut flows: Flows,
@@ -129,7 +132,7 @@ pub async fn run(
         stage.run(&engine, &base_requests).await;
     }
     if cut_short.is_none() {
-        phase(&engine, "what is asked too often");
+        phase(&engine, "rate limits");
         limits::run(&engine, inputs).await?;
     }
     let cut_short = cut_short.or_else(|| engine.stop_reason());
@@ -142,7 +145,7 @@ pub async fn run(
     Ok(report(&engine, began, cut_short))
 }
 
-/// Notes why an operation that no flow was run for never succeeded, where it could have.
+/// Notes why an operation without a flow never succeeded, if it could have.
 fn unsuccessful(engine: &Engine, base: &BaseRequest) {
     let operation = &base.draft.operation;
     let id = &operation.id;
@@ -154,14 +157,14 @@ fn unsuccessful(engine: &Engine, base: &BaseRequest) {
     }
     let ids = operation.parameters.iter().any(|one| one.location == ParameterLocation::Path);
     let why = match engine.flows.seat(id, |_| true) {
-        Some((workflow, _)) => format!("flow {}, which would try it, is left out", workflow.workflow_id),
-        None if ids => "no flow makes the ids that its path needs".to_owned(),
-        None => "its examples do not lead to success, and no flow waits for it".to_owned(),
+        Some((workflow, _)) => format!("flow {}, which would test it, is skipped", workflow.workflow_id),
+        None if ids => "no flow creates the ids in its path".to_owned(),
+        None => "the request made from its examples does not succeed, and no flow covers it".to_owned(),
     };
     engine.record.note(format!("{id}: {why}"));
 }
 
-/// A part of a run.
+/// A stage of a run.
 #[derive(Clone, Copy)]
 enum Stage {
     Refused,
@@ -173,10 +176,10 @@ enum Stage {
 impl Stage {
     fn name(self) -> &'static str {
         match self {
-            Self::Refused => "what must be refused",
-            Self::Reads => "what is allowed: reading",
-            Self::Writes => "what is allowed: changing",
-            Self::Rest => "pages and repeats",
+            Self::Refused => "requests that must be rejected",
+            Self::Reads => "allowed reads",
+            Self::Writes => "allowed writes",
+            Self::Rest => "pages and idempotency keys",
         }
     }
 
@@ -220,7 +223,7 @@ impl Stage {
     }
 }
 
-/// Does `work` for the base requests that `of` picks, several at once.
+/// Runs `work` for the base requests that `of` selects, several at once.
 async fn each<W, F>(
     engine: &Arc<Engine>,
     base_requests: &Arc<Vec<BaseRequest>>,
@@ -242,7 +245,7 @@ async fn each<W, F>(
     }
     while let Some(done) = tasks.join_next().await {
         if let Err(error) = done {
-            engine.record.note(format!("a part of the run ended early: {error}"));
+            engine.record.note(format!("a task of the run failed: {error}"));
         }
     }
 }
@@ -267,7 +270,7 @@ async fn allowed(engine: &Engine, base: &BaseRequest) {
         if engine.stop_reason().is_some() || !engine.record.is_implemented(&base.draft.operation.id) {
             return;
         }
-        // What one request deletes or closes, the next one must not need.
+        // A request may delete or close what the next one needs.
         if !base.draft.operation.is_read_only() {
             match base.refresh_draft(engine, &probe.draft).await {
                 Some(draft) => probe.draft = draft,
@@ -298,7 +301,7 @@ fn progress_bar(shown: bool) -> ProgressBar {
     progress
 }
 
-/// Texts of the inputs whose names say that they are secret, with the way to each.
+/// The texts of the inputs whose names mark them as secrets, with their paths.
 fn secrets(inputs: &Value, at: String) -> Vec<(String, String)> {
     match inputs {
         Value::Object(members) => members
@@ -323,10 +326,10 @@ fn secrets(inputs: &Value, at: String) -> Vec<(String, String)> {
     }
 }
 
-/// Texts that flows of the other tenant left and that the first one does not have: ids, mostly.
+/// Values, mostly ids, that flows of the other tenant created and the tenant under test does not have.
 fn foreign_values(tenants: &[Tenant]) -> Vec<String> {
     let [first, other, ..] = tenants else { return Vec::new() };
-    // Short texts may stand in an answer by chance.
+    // A short text may occur in a response by coincidence.
     let theirs =
         other.created_values.iter().filter(|text| text.len() >= 8 && !first.created_values.contains(text));
     theirs.cloned().collect()
@@ -338,7 +341,7 @@ fn report(engine: &Engine, started: String, cut_short: Option<String>) -> Report
     let violations = engine.record.violations(&engine.contract, |operation| engine.is_selected(operation));
     let others = engine.record.violations(&engine.contract, |operation| !engine.is_selected(operation)).len();
     if others > 0 {
-        notes.push(format!("{others} violations in operations that were not asked for, seen on the way"));
+        notes.push(format!("{others} violations in operations that --only leaves out"));
     }
     let masks = engine.masks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
     let lines: String = violations.iter().map(|violation| violation.curl.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Walks lists to their end, by pages of several sizes: the same items each time, each once.
+//! Checks pagination: reads lists to the end with several page sizes. Each must give the same items, each item once.
 
 use std::collections::HashSet;
 
@@ -12,14 +12,14 @@ use crate::plan::{BaseRequest, Expectation, Probe};
 use crate::report::Rule;
 use crate::wire::{Response, truncate};
 
-/// Query parameters that say where a page begins, and the member that says where the next one does.
+/// Query parameters with a cursor, and the response member with the next one.
 const CURSORS: [&str; 2] = ["cursor", "before"];
 const NEXT: &str = "nextCursor";
 
-/// So many pages are walked at most.
+/// Longer lists are not read to the end.
 const MAX_PAGES: usize = 60;
 
-/// How an operation pages.
+/// The pagination parameters of an operation.
 struct Paging<'o> {
     limit: &'o Parameter,
     page: Option<&'o Parameter>,
@@ -33,13 +33,13 @@ fn paging(operation: &Operation) -> Option<Paging<'_>> {
     (operation.is_read_only() && (paging.page.is_some() || paging.cursor.is_some())).then_some(paging)
 }
 
-/// One walk to the end.
+/// A list that was read to the end.
 struct Listing {
     items: Vec<String>,
     totals: Vec<u64>,
 }
 
-/// Walks the list of a base, if it is one.
+/// Checks the pagination of a base request, if its operation has any.
 pub async fn run(engine: &Engine, base: &BaseRequest) {
     let operation = &base.draft.operation;
     let Some(paging) = paging(operation) else { return };
@@ -54,12 +54,13 @@ pub async fn run(engine: &Engine, base: &BaseRequest) {
     let Some(whole) = read_list(engine, base, &paging, most).await else { return };
     engine.record.count_checks([Rule::Page]);
     if whole.items.len() < 3 {
-        engine
-            .record
-            .note(format!("{}: its list has fewer than three items, so pages say little", operation.id));
+        engine.record.note(format!(
+            "{}: the list has fewer than three items, so pagination is hardly tested",
+            operation.id
+        ));
     }
     let count = whole.items.len() as u64;
-    // A page size that makes some pages, and one that makes many.
+    // One page size for a few pages, and one for many.
     for limit in [count / 2 + 1, (count / 40).max(2), (count / 40).max(1)] {
         if limit >= most {
             continue;
@@ -69,10 +70,12 @@ pub async fn run(engine: &Engine, base: &BaseRequest) {
             let distinct: HashSet<&String> = whole.items.iter().collect();
             let lost = whole.items.iter().find(|item| !small.items.contains(item));
             let extra = small.items.iter().find(|item| !distinct.contains(item));
-            let expected = format!("the same {count} items by pages of {limit} as by pages of {most}");
+            let expected = format!("the same {count} items with page size {limit} as with {most}");
             let seen = match (lost, extra) {
                 (Some(lost), _) => format!("{} items; missing: {}", small.items.len(), truncate(lost, 120)),
-                (None, Some(extra)) => format!("{} items; new: {}", small.items.len(), truncate(extra, 120)),
+                (None, Some(extra)) => {
+                    format!("{} items; additional: {}", small.items.len(), truncate(extra, 120))
+                }
                 (None, None) => format!("{} items, in another order or twice", small.items.len()),
             };
             report(engine, &first_page(base, &paging, limit), Finding::new(Rule::Page, "", expected, seen))
@@ -82,7 +85,7 @@ pub async fn run(engine: &Engine, base: &BaseRequest) {
     }
     if whole.totals.iter().any(|total| *total != count) {
         let seen = format!("{:?}", whole.totals);
-        let finding = Finding::new(Rule::Page, "/total", format!("total {count}, as there are"), seen);
+        let finding = Finding::new(Rule::Page, "/total", format!("total {count}"), seen);
         report(engine, &first_page(base, &paging, most), finding).await;
     }
 }
@@ -95,7 +98,7 @@ fn first_page(base: &BaseRequest, paging: &Paging<'_>, limit: u64) -> Draft {
 
 async fn report(engine: &Engine, draft: &Draft, finding: Finding) {
     if let Ok(request) = draft.request() {
-        let tried = "the list, to its end";
+        let tried = "the whole list";
         engine.call(&draft.operation, tried, &request, |_, findings| findings.push(finding)).await;
     }
 }
@@ -125,8 +128,10 @@ async fn read_list(engine: &Engine, base: &BaseRequest, paging: &Paging<'_>, lim
             wrong = Some((format!("at most {limit} items"), format!("{count} items")));
         }
         if let Some(twice) = items.iter().find(|item| !seen.insert((*item).clone())) {
-            wrong =
-                Some(("every item on one page only".to_owned(), format!("again: {}", truncate(twice, 120))));
+            wrong = Some((
+                "every item on one page only".to_owned(),
+                format!("repeated: {}", truncate(twice, 120)),
+            ));
         }
         out.items.extend(items);
         let total = out.totals.last().copied();
@@ -140,8 +145,10 @@ async fn read_list(engine: &Engine, base: &BaseRequest, paging: &Paging<'_>, lim
             ));
         }
         if paging.page.is_none() && more.is_some_and(|more| more != next.is_some()) {
-            wrong =
-                Some(("hasMore where there is a next cursor".to_owned(), format!("{more:?} and {next:?}")));
+            wrong = Some((
+                "hasMore if there is a next cursor, and only then".to_owned(),
+                format!("{more:?} and {next:?}"),
+            ));
         }
         if let Some((expected, seen)) = wrong {
             report(engine, &draft, Finding::new(Rule::Page, "", expected, seen)).await;
@@ -165,17 +172,21 @@ async fn read_list(engine: &Engine, base: &BaseRequest, paging: &Paging<'_>, lim
             return Some(out);
         }
         if count == 0 {
-            let finding =
-                Finding::new(Rule::Page, "", "an end after the last item", "an empty page, and more");
+            let finding = Finding::new(
+                Rule::Page,
+                "",
+                "no page after the last item",
+                "an empty page and more to follow",
+            );
             report(engine, &draft, finding).await;
             return None;
         }
     }
-    // So long a list is not walked to its end; nothing is known of it then.
+    // The list is too long to read to the end, so nothing is known of it.
     None
 }
 
-/// The object that holds the list: the body, or what its envelope carries.
+/// The object with the list: the body, or a member of its envelope.
 fn list_owner(body: &Value) -> Option<&Value> {
     if list(body).is_some() {
         return Some(body);
@@ -183,13 +194,13 @@ fn list_owner(body: &Value) -> Option<&Value> {
     body.as_object()?.values().find(|value| value.is_object() && list(value).is_some())
 }
 
-/// What a page says of itself: beside its list, or in an object there.
+/// A member of the page, next to the list or in an object there.
 fn page_member<'v>(owner: &'v Value, name: &str) -> Option<&'v Value> {
     let inner = || owner.as_object()?.values().find_map(|value| value.as_object()?.get(name));
     owner.get(name).or_else(inner)
 }
 
-/// The list: the first member that is an array of objects, or an empty one.
+/// The list: the first array of objects, or an empty array.
 fn list(owner: &Value) -> Option<&Vec<Value>> {
     if let Value::Array(items) = owner {
         return Some(items);
@@ -201,7 +212,7 @@ fn list(owner: &Value) -> Option<&Vec<Value>> {
         .or_else(|| lists().find(|items| items.is_empty()))
 }
 
-/// What tells an item from others: its id, or all of it.
+/// What identifies an item: its id, or the whole item.
 fn item_key(item: &Value) -> String {
     item.get("id").unwrap_or(item).to_string()
 }

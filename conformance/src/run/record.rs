@@ -1,4 +1,5 @@
-//! What was sent and found so far. Many tasks write here; a report is made of it at the end.
+//! The record of a run: requests, responses and findings. Tasks write to it concurrently, and the report is made from
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,18 +12,18 @@ use crate::flows::Flows;
 use crate::report::{Cell, OperationReport, Rule, State, Violation};
 use crate::wire::{Masks, Request, Response};
 
-/// Several findings of one kind at one place say no more than one.
+/// Findings with the same key are counted as one violation.
 type Key = (Rule, String, String, String);
 
 #[derive(Debug, Default)]
 struct OperationRecord {
     requests: usize,
     not_implemented: Option<String>,
-    /// Answers and those with findings, by status, media type and code of the error.
+    /// Number of responses, and of those with findings, by status, media type and error code.
     cells: BTreeMap<(u16, String, String), (usize, usize)>,
-    /// Statuses that some request expected_statuses at.
+    /// Statuses that some request expects.
     expected_statuses: BTreeSet<u16>,
-    /// Whether no request could be made at all.
+    /// Whether no request could be made.
     untested: bool,
 }
 
@@ -35,7 +36,7 @@ struct Inner {
     checks: BTreeMap<Rule, usize>,
 }
 
-/// What was sent and found so far.
+/// The record of a run.
 #[derive(Debug, Default)]
 pub struct Record {
     inner: Mutex<Inner>,
@@ -46,12 +47,12 @@ impl Record {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something that one should know.
+    /// Adds a note to the report.
     pub fn note(&self, text: impl Into<String>) {
         self.inner().notes.insert(text.into());
     }
 
-    /// That the server does not have an operation, and how that is known.
+    /// Marks an operation as not implemented by the server.
     pub fn mark_not_implemented(&self, operation: &str, why: &str) {
         let mut inner = self.inner();
         inner
@@ -62,24 +63,23 @@ impl Record {
             .get_or_insert_with(|| why.to_owned());
     }
 
-    /// Whether nobody said that the server does not have an operation.
+    /// Whether the operation has not been marked as not implemented.
     pub fn is_implemented(&self, operation: &str) -> bool {
         self.inner().operations.get(operation).is_none_or(|seen| seen.not_implemented.is_none())
     }
 
-    /// That an operation could not be tried, and why. The server may well have it, so its answers count as
-    /// documented and not seen.
+    /// Marks an operation that could not be tested. The server may implement it, so its responses count as missing.
     pub fn mark_untested(&self, operation: &str, why: &str) {
         self.inner().operations.entry(operation.to_owned()).or_default().untested = true;
-        self.note(format!("{operation} was not tried: {why}"));
+        self.note(format!("{operation} was not tested: {why}"));
     }
 
-    /// A status that a request to the operation aims at.
+    /// Records that a request of the operation expects this status.
     pub fn expect_status(&self, operation: &str, status: u16) {
         self.inner().operations.entry(operation.to_owned()).or_default().expected_statuses.insert(status);
     }
 
-    /// Whether an answer of that family was seen without a finding.
+    /// Whether a 2xx or 3xx response without findings was seen.
     pub fn succeeded(&self, operation: &str) -> bool {
         self.inner().operations.get(operation).is_some_and(|seen| {
             seen.cells
@@ -88,18 +88,18 @@ impl Record {
         })
     }
 
-    /// The finding that an answer's request id is one that another answer of the server at `base` had, if so.
+    /// A finding if another response of the server at `base` had the same request id.
     pub fn request_id(&self, base: &str, request: &Request, response: &Response) -> Option<Finding> {
         let id = response.header(REQUEST_ID)?;
         self.count_checks([Rule::RequestId]);
         if request.header(REQUEST_ID).is_some() || self.inner().request_ids.insert(format!("{base} {id}")) {
             return None;
         }
-        Some(Finding::new(Rule::RequestId, "", "an id that no other answer has", id))
+        Some(Finding::new(Rule::RequestId, "", "an id that no other response has", id))
     }
 
-    /// An exchange and what was found of it. `curl` is the line that repeats it, `code` that of its error.
-    #[expect(clippy::too_many_arguments, reason = "all that is known of it")]
+    /// Records an exchange and its findings. `curl` reproduces the request, `code` is the error code of the response.
+    #[expect(clippy::too_many_arguments, reason = "one argument per column of the record")]
     pub fn exchange(
         &self,
         operation: &Operation,
@@ -137,7 +137,7 @@ impl Record {
         }
     }
 
-    /// That rules were looked at.
+    /// Counts checks by rule.
     pub fn count_checks(&self, rules: impl IntoIterator<Item = Rule>) {
         let mut inner = self.inner();
         for rule in rules {
@@ -145,7 +145,7 @@ impl Record {
         }
     }
 
-    /// How often each rule was looked at.
+    /// Number of checks by rule.
     pub fn checks(&self) -> BTreeMap<Rule, usize> {
         self.inner().checks.clone()
     }
@@ -155,7 +155,7 @@ impl Record {
         self.inner().notes.iter().cloned().collect()
     }
 
-    /// The violations of the operations that `of` picks, by operation in the order of the contract.
+    /// The violations of the operations that `of` selects, in the order of the contract.
     pub fn violations(&self, contract: &Contract, of: impl Fn(&Operation) -> bool) -> Vec<Violation> {
         let inner = self.inner();
         let mut out: Vec<Violation> = Vec::new();
@@ -168,7 +168,7 @@ impl Record {
         out
     }
 
-    /// What was found of an operation.
+    /// The report of an operation.
     pub fn operation(&self, operation: &Operation, flows: &Flows) -> OperationReport {
         let inner = self.inner();
         let empty = OperationRecord::default();
@@ -244,7 +244,7 @@ impl Record {
     }
 }
 
-/// What an answer that was not seen is: missing, or not to be caused from outside.
+/// The state of a response that was not seen: missing or unreachable.
 fn unseen_state(operation: &Operation, status: &str, seen: &OperationRecord, flows: &Flows) -> State {
     let stated =
         flows.extra.unreachable.iter().find(|one| one.operation_id == operation.id && one.status == status);
@@ -252,13 +252,13 @@ fn unseen_state(operation: &Operation, status: &str, seen: &OperationRecord, flo
         return State::Unreachable(stated.reason.clone());
     }
     if status.starts_with('5') {
-        return State::Unreachable("a server that is well does not answer so".to_owned());
+        return State::Unreachable("a healthy server does not respond with it".to_owned());
     }
     if seen.not_implemented.is_some() || seen.untested {
         return State::Missing;
     }
     if status.ends_with("XX") && status.starts_with('4') {
-        return State::Unreachable("nothing that a request can say is wrong here".to_owned());
+        return State::Unreachable("no request to this operation can be invalid".to_owned());
     }
     State::Missing
 }

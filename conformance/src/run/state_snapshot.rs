@@ -1,4 +1,4 @@
-//! Looks at what the server holds, before and after requests that it had to refuse: both looks must be equal.
+//! Snapshots of the server's state. The state before and after requests that must be rejected has to be equal.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,14 +12,14 @@ use crate::report::Rule;
 use crate::values::escape;
 use crate::wire::{Response, truncate};
 
-/// Reading requests, and what they answered.
+/// Read requests and their responses.
 pub struct StateSnapshot {
     drafts: Vec<Draft>,
     before: Vec<Option<Value>>,
 }
 
 impl StateSnapshot {
-    /// All reads that the base requests know of, on both tenants, and a first look.
+    /// Captures the responses of all reads that the base requests know, for both tenants.
     pub async fn capture(engine: &Engine, base_requests: &[BaseRequest]) -> Self {
         let mut drafts: Vec<Draft> = Vec::new();
         let mut known = BTreeSet::new();
@@ -32,7 +32,7 @@ impl StateSnapshot {
         for base in base_requests {
             add(&base.draft);
             base.other_tenant.iter().for_each(&mut add);
-            // The other reads of the flow, as far as what the steps before left lets them be made.
+            // The other reads of the flow, as far as the outputs of the steps before allow.
             let Some((workflow, tenant)) =
                 base.flow.as_ref().and_then(|(id, _)| Some((engine.flows.workflow(id)?, engine.tenant(0)?)))
             else {
@@ -49,7 +49,8 @@ impl StateSnapshot {
         drafts.retain(|draft| engine.record.is_implemented(&draft.operation.id));
         let mut before = read_all(engine, &drafts).await;
         if engine.volatile.get().is_none() {
-            // What counts seconds moves by itself, and when a credential was last used moves by looking.
+            // Some members change by themselves, such as an uptime, and some by reading, such as the last use of a
+            // credential. They are ignored.
             use_all_credentials(engine, &drafts).await;
             tokio::time::sleep(engine.options.pause).await;
             let after = read_all(engine, &drafts).await;
@@ -64,7 +65,7 @@ impl StateSnapshot {
         Self { drafts, before }
     }
 
-    /// The first place at which a read says another thing than before, apart from what moves by itself.
+    /// The first place where a response changed, apart from members that change by themselves.
     fn first_change(
         &self,
         engine: &Engine,
@@ -79,8 +80,8 @@ impl StateSnapshot {
             .find(|pointer| volatile.is_none_or(|volatile| !volatile.contains(pointer)))
     }
 
-    /// Looks again. Where something changed, the requests that must be refused are made once more, on what is made
-    /// anew for each, to find the one that did it.
+    /// Compares the current state with the snapshot. After a change, the requests that must be rejected are sent
+    /// again, each on new data, to find the one that caused it.
     pub async fn compare(mut self, engine: &Engine, base_requests: &[BaseRequest]) {
         engine.record.count_checks(self.drafts.iter().map(|_| Rule::Effect));
         if !self.has_changed(engine).await {
@@ -90,8 +91,8 @@ impl StateSnapshot {
             let Some(fresh) = base.refresh(engine).await else { continue };
             let mut snapshot = Self::capture(engine, std::slice::from_ref(&fresh)).await;
             snapshot.add(engine, &self.drafts).await;
-            // What is taken although it had to be refused may change what it will: that was found already. So only what
-            // is refused is made once more, first all of it, then one by one.
+            // A request that was wrongly accepted may change the state, and has been reported. So only those that
+            // were rejected are sent again, first all of them, then one by one.
             let mut refused = Vec::new();
             let probes = rejected_probes(engine, &fresh);
             for (index, probe) in probes.iter().enumerate() {
@@ -128,13 +129,13 @@ impl StateSnapshot {
         }
     }
 
-    /// Takes in more snapshot.
+    /// Adds reads to the snapshot.
     async fn add(&mut self, engine: &Engine, drafts: &[Draft]) {
         self.before.extend(read_all(engine, drafts).await);
         self.drafts.extend(drafts.iter().cloned());
     }
 
-    /// Makes one request, and records it when something changed by it although it was refused.
+    /// Sends one request, and reports it if it was rejected and the state changed all the same.
     async fn attribute_change(&mut self, engine: &Engine, probe: &Probe) {
         let Ok(request) = probe.draft.request() else { return };
         let before = self.before.clone();
@@ -151,18 +152,18 @@ impl StateSnapshot {
             let text = value.as_ref().map(ToString::to_string).unwrap_or_default();
             truncate(&text, 150)
         };
-        let expected = format!("a refused request changes nothing: {read} answers as before");
-        let seen = format!("{} and now {}", shown(&before[index]), shown(&self.before[index]));
+        let expected = format!("a rejected request changes nothing: {read} responds as before");
+        let seen = format!("{}, then {}", shown(&before[index]), shown(&self.before[index]));
         let finding = Finding::new(Rule::Effect, pointer, expected, seen);
         engine.record_exchange(operation, &probe.description, &request, answer.as_ref(), vec![finding]);
     }
 
-    /// Whether something is different than at the last look.
+    /// Whether the state differs from the snapshot. Updates the snapshot.
     async fn has_changed(&mut self, engine: &Engine) -> bool {
         self.first_difference(engine).await.is_some()
     }
 
-    /// A place that is different than at the last look; this look is the last one from now on.
+    /// The first place that differs from the snapshot. Updates the snapshot.
     pub async fn first_difference(&mut self, engine: &Engine) -> Option<String> {
         let after = read_all(engine, &self.drafts).await;
         let changed = (0..after.len()).find_map(|index| {
@@ -178,7 +179,7 @@ fn rejected_probes(engine: &Engine, base: &BaseRequest) -> Vec<Probe> {
     engine.tenant(0).map(|tenant| engine.planner(tenant, base).rejected()).unwrap_or_default()
 }
 
-/// Uses every credential once.
+/// Sends one read with every credential.
 async fn use_all_credentials(engine: &Engine, drafts: &[Draft]) {
     for tenant in engine.tenants.get().into_iter().flatten() {
         for credential in tenant.credentials.iter().filter(|credential| credential.is_usable()) {
@@ -187,7 +188,7 @@ async fn use_all_credentials(engine: &Engine, drafts: &[Draft]) {
             let location = engine.contract.kinds[&credential.kind].locations[0].clone();
             draft.credential = Some(CredentialPlacement { location, value: credential.value.clone() });
             if let Ok(request) = draft.request() {
-                engine.call(&draft.operation, "a look with each credential", &request, |_, _| {}).await;
+                engine.call(&draft.operation, "read with each credential", &request, |_, _| {}).await;
             }
         }
     }
@@ -198,7 +199,7 @@ async fn read_all(engine: &Engine, drafts: &[Draft]) -> Vec<Option<Value>> {
     for draft in drafts {
         let answer = match draft.request() {
             Ok(request) => {
-                engine.call(&draft.operation, "a look at what is there", &request, |_, _| {}).await
+                engine.call(&draft.operation, "read for a state snapshot", &request, |_, _| {}).await
             }
             Err(_) => None,
         };
@@ -207,7 +208,7 @@ async fn read_all(engine: &Engine, drafts: &[Draft]) -> Vec<Option<Value>> {
     out
 }
 
-/// Pointers at which two values differ, with `*` for indexes.
+/// JSON pointers of the differences between two values, with `*` for array indexes.
 fn changed_pointers(before: Option<&Value>, after: Option<&Value>) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     match (before, after) {

@@ -1,4 +1,4 @@
-//! A tenant of the server as a run knows it: inputs, credentials, and what flows left behind.
+//! A tenant as a run knows it: inputs, credentials, and the outputs of its flows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,18 +15,18 @@ use crate::flows::Scope;
 pub struct Tenant {
     /// Its inputs.
     pub inputs: Value,
-    /// Its credentials.
+    /// Its credentials, in order of preference.
     pub credentials: Vec<Credential>,
     /// Outputs of the flows that ran.
     pub workflows: IndexMap<String, IndexMap<String, Value>>,
-    /// Texts that steps of flows left behind: ids, mostly.
+    /// Text outputs of the steps, mostly ids.
     pub created_values: Vec<String>,
-    /// Kinds of which a credential could not be had because the server does not have that operation.
+    /// Credential kinds without a credential, with the operation that would create one and is not implemented.
     pub unavailable_kinds: IndexMap<String, String>,
 }
 
 impl Tenant {
-    /// What expressions see in a new execution of a flow.
+    /// The expression context of a new execution of a flow.
     pub fn scope(&self) -> Scope {
         let mut inputs = self.inputs.clone();
         if let Value::Object(members) = &mut inputs {
@@ -35,7 +35,7 @@ impl Tenant {
         Scope { inputs, workflows: self.workflows.clone(), ..Scope::default() }
     }
 
-    /// The credential that an operation is called with: the first that fits.
+    /// The credential to call an operation with: the one with the name or kind `wanted`, else the first that fits.
     pub fn credential(&self, operation: &Operation, wanted: Option<&str>) -> Option<&Credential> {
         let usable = |credential: &&Credential| credential.is_usable();
         match wanted {
@@ -57,8 +57,7 @@ impl Tenant {
         }
     }
 
-    /// Why there is no credential of any of these kinds: because the server does not have what makes them, all
-    /// of them, or because nobody said where they come from.
+    /// Why there is no credential of these kinds.
     pub fn missing_credential(&self, kinds: &[String]) -> FlowError {
         let needed: Option<Vec<&String>> =
             kinds.iter().map(|kind| self.unavailable_kinds.get(kind)).collect();
@@ -73,7 +72,7 @@ impl Tenant {
     }
 }
 
-/// A text that no other call of this function answers, in this run or another.
+/// Returns a text that is unique across calls and runs.
 fn unique_text() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let micros = chrono::Utc::now().timestamp_micros().unsigned_abs();
@@ -86,7 +85,7 @@ fn unique_text() -> String {
     text.iter().rev().map(|byte| char::from(*byte)).collect()
 }
 
-/// `over` laid over `under`: members of objects replace their namesakes, at every depth.
+/// Merges two JSON values. Members of `over` replace those of `under`, recursively.
 pub fn merge(under: &Value, over: &Value) -> Value {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {

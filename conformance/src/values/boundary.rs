@@ -1,4 +1,4 @@
-//! Valid cases at the limits of one place. Which of them the rest of the schema forbids is found out later.
+//! Valid cases at the limits of one schema. `walk` drops those that the rest of the schema forbids.
 
 use serde_json::{Map, Value, json};
 
@@ -7,13 +7,13 @@ use super::shape::{JsonType, Shape};
 use super::strategy::minimal;
 use super::{Document, text};
 
-/// A text longer than this says nothing that a shorter one would not.
+/// Longer texts are not generated; they show nothing that a shorter one does not.
 const MAX_BOUNDARY_LENGTH: usize = 100_000;
 
-/// Likewise for a list.
+/// Longer lists are not generated.
 const MAX_BOUNDARY_ITEMS: usize = 1_000;
 
-/// The cases of `shape`, of which `base` is a value.
+/// Adds the boundary cases of `shape`. `base` is a valid value of it.
 pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cases) {
     let type_pointer = || {
         let stated = shape.occurrences("type").next().map(|(pointer, _)| pointer);
@@ -46,7 +46,7 @@ pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cas
     }
 }
 
-/// The pointer of the tightest of `keywords` that there is, with its name.
+/// The first of `keywords` that occurs, with its pointer.
 fn tightest(shape: &Shape<'_>, keywords: [&'static str; 2]) -> Option<(&'static str, String)> {
     keywords.into_iter().find_map(|keyword| Some((keyword, shape.occurrences(keyword).next()?.0)))
 }
@@ -68,11 +68,9 @@ fn texts(shape: &Shape<'_>, out: &mut Cases, type_pointer: String) {
         (shape.occurrences("maxLength").next(), shape.at_most("maxLength"))
     {
         match text::of_length(format, most) {
-            Some(_) if most > MAX_BOUNDARY_LENGTH => {
-                out.skip("maxLength", pointer, "longer than is worth trying")
-            }
+            Some(_) if most > MAX_BOUNDARY_LENGTH => out.skip("maxLength", pointer, "too long to test"),
             Some(text) => out.add("maxLength", pointer, format!("longest: {most}"), Value::String(text)),
-            None => out.skip("maxLength", pointer, "no text of the format is that long"),
+            None => out.skip("maxLength", pointer, "no text with this format has that length"),
         }
     }
 }
@@ -93,9 +91,9 @@ fn numbers(shape: &Shape<'_>, out: &mut Cases) {
         out.add(keyword, pointer, format!("smallest: {}", ends.0), ends.0);
     }
     if let Some((keyword, pointer)) = tightest(shape, ["maximum", "exclusiveMaximum"]) {
-        out.add(keyword, pointer, format!("greatest: {}", ends.1), ends.1);
+        out.add(keyword, pointer, format!("largest: {}", ends.1), ends.1);
     } else if whole && let Some((pointer, _)) = shape.occurrences("format").next() {
-        out.add("format", pointer, format!("greatest: {}", ends.1), ends.1);
+        out.add("format", pointer, format!("largest: {}", ends.1), ends.1);
     }
 }
 
@@ -110,7 +108,7 @@ fn lists(document: &Document, shape: &Shape<'_>, items: &[Value], out: &mut Case
     let least = shape.at_least("minItems");
     match (shape.occurrences("minItems").next(), sized(least)) {
         (Some((pointer, _)), Some(list)) => out.add("minItems", pointer, format!("fewest: {least}"), list),
-        (Some((pointer, _)), None) => out.skip("minItems", pointer, "there are not so many different items"),
+        (Some((pointer, _)), None) => out.skip("minItems", pointer, "there are not enough different items"),
         (None, _) => out.add("type", type_pointer, "empty list", json!([])),
     }
     if let (Some((pointer, _)), Some(most)) =
@@ -118,7 +116,7 @@ fn lists(document: &Document, shape: &Shape<'_>, items: &[Value], out: &mut Case
     {
         match if most > MAX_BOUNDARY_ITEMS { None } else { sized(most) } {
             Some(list) => out.add("maxItems", pointer, format!("most: {most}"), list),
-            None => out.skip("maxItems", pointer, "more items than are worth trying, or than differ"),
+            None => out.skip("maxItems", pointer, "too many items to test, or not enough different ones"),
         }
     }
 }

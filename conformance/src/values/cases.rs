@@ -1,41 +1,41 @@
-//! Values that each show one keyword of a schema, and the keywords for which none could be made.
+//! Test values, each for one keyword of a schema, and the keywords without one.
 
 use serde_json::Value;
 
-/// A value that shows one keyword.
+/// A value that tests one keyword.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// The whole value.
     pub value: Value,
-    /// The keyword that it keeps to the limit, or breaks.
+    /// The keyword that is tested.
     pub keyword: String,
     /// JSON pointer of the keyword in the document: `#/components/schemas/Contact/properties/name/minLength`.
     pub schema: String,
-    /// JSON pointer of the place in the value that the keyword judges: `/name`; empty for the value itself.
+    /// JSON pointer into the value, where the keyword applies: `/name`; empty for the whole value.
     pub instance_path: String,
-    /// In words, what is shown: `too short: 0 of 1`.
+    /// What is tested: `too short: 0 where the limit is 1`.
     pub description: String,
 }
 
-/// A keyword for which nothing could be made.
+/// A keyword without a test value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Skipped {
     /// The keyword.
     pub keyword: String,
     /// JSON pointer of the keyword in the document.
     pub schema: String,
-    /// JSON pointer of the place in the value.
+    /// JSON pointer into the value.
     pub instance_path: String,
-    /// Why.
+    /// Why there is no value.
     pub reason: String,
 }
 
-/// Cases, and what could not be made into one.
+/// Test values and skipped keywords.
 #[derive(Debug, Clone, Default)]
 pub struct Cases {
     /// The cases, in the order of the schema.
     pub cases: Vec<Case>,
-    /// The keywords that have none.
+    /// The keywords without a case.
     pub skipped: Vec<Skipped>,
 }
 
@@ -57,7 +57,7 @@ impl Cases {
         });
     }
 
-    /// Records that there is no case.
+    /// Records a keyword without a case.
     pub(super) fn skip(&mut self, keyword: &str, schema: String, reason: impl Into<String>) {
         self.skipped.push(Skipped {
             keyword: keyword.to_owned(),
@@ -67,7 +67,8 @@ impl Cases {
         });
     }
 
-    /// Takes over the cases of the part of `base` at `token`, each put into a copy of `base` by `put`.
+    /// Adds the cases of a part of `base`, the one at `token`. `put` places a value of the part into a copy of
+    /// `base`.
     pub(super) fn nest(&mut self, inner: Self, token: &str, base: &Value, put: impl Fn(&mut Value, Value)) {
         for case in inner.cases {
             let mut value = base.clone();

@@ -45,15 +45,15 @@ pub use cases::{Case, Cases, Skipped};
 pub use shape::escape;
 pub use text::{fragment as reference, unfragment as unreference};
 
-/// Under this name the document is known to the validator.
+/// The URI under which the validator finds the document.
 const BASE: &str = "urn:document";
 
-/// Why no values can be made.
+/// Why no value can be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// JSON pointer of the schema, as a URI fragment: `#/components/schemas/Contact`.
     pub pointer: String,
-    /// What is the matter with it.
+    /// What is wrong with the schema.
     pub problem: String,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// A document that holds schemas.
+/// A JSON document that contains schemas.
 #[derive(Debug)]
 pub struct Document {
     root: Value,
@@ -79,7 +79,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a document. References inside it are resolved against it; nothing is fetched.
+    /// Creates a document. References within it are resolved; nothing is fetched.
     pub fn new(root: Value) -> Result<Self, Error> {
         let registry = Registry::new()
             .draft(Draft::Draft202012)
@@ -89,7 +89,7 @@ impl Document {
         Ok(Self { root, registry })
     }
 
-    /// The document itself.
+    /// The whole document.
     pub fn root(&self) -> &Value {
         &self.root
     }
@@ -100,12 +100,12 @@ impl Document {
         Ok(Schema { document: self, pointer: pointer.to_owned() })
     }
 
-    /// What stands at a pointer.
+    /// The value at a pointer.
     fn at(&self, pointer: &str) -> Result<&Value, Error> {
         pointer
             .strip_prefix('#')
             .and_then(|path| self.root.pointer(path))
-            .ok_or_else(|| Error::new(pointer, "nothing stands there in the document"))
+            .ok_or_else(|| Error::new(pointer, "the document has nothing at this pointer"))
     }
 }
 
@@ -117,17 +117,17 @@ pub struct Schema<'d> {
 }
 
 impl<'d> Schema<'d> {
-    /// Where it stands.
+    /// JSON pointer of the schema.
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// The schema's own JSON.
+    /// The JSON of the schema.
     pub fn json(&self) -> Result<&'d Value, Error> {
         self.document.at(&self.pointer)
     }
 
-    /// The judge: draft 2020-12, formats asserted, nothing fetched.
+    /// Compiles the schema: draft 2020-12, with format assertions, without fetching.
     pub fn validator(&self) -> Result<Validator, Error> {
         jsonschema::options()
             .with_draft(Draft::Draft202012)
@@ -138,7 +138,7 @@ impl<'d> Schema<'d> {
             .map_err(|error| Error::new(&self.pointer, error.to_string()))
     }
 
-    /// A strategy of valid values, for property tests.
+    /// A proptest strategy of valid values.
     pub fn strategy(&self) -> Result<BoxedStrategy<Value>, Error> {
         let validator = self.validator()?;
         let raw = strategy::of(self.document, &self.pointer)?;
@@ -147,7 +147,7 @@ impl<'d> Schema<'d> {
             .boxed())
     }
 
-    /// `count` valid values, the same ones for the same seed.
+    /// Generates `count` valid values. The same seed gives the same values.
     pub fn samples(&self, count: usize, seed: u64) -> Result<Vec<Value>, Error> {
         let strategy = self.strategy()?;
         let mut runner = runner(seed);
@@ -161,25 +161,25 @@ impl<'d> Schema<'d> {
             .collect()
     }
 
-    /// The plainest valid value: required members only, shortest lists, ordinary texts and numbers.
+    /// The minimal valid value: required members only, shortest lists, ordinary texts and numbers.
     pub fn minimal(&self) -> Result<Value, Error> {
         let value = strategy::minimal::of(self.document, &self.pointer)?;
         if self.validator()?.is_valid(&value) {
             return Ok(value);
         }
-        // A rule between members or alternatives forbids the plain one: the first that chance finds will do.
+        // A rule such as `not` forbids the minimal value, so the first random one is used.
         self.samples(1, 0)?.pop().ok_or_else(|| Error::new(&self.pointer, "no value was found"))
     }
 
-    /// Valid values on the boundaries of the schema: shortest and longest, smallest and greatest, every enum
-    /// value, null, each optional member absent and present. `base` is a valid value that each case changes in
-    /// one place; without it, the plain one.
+    /// Valid values on the boundaries of the schema: shortest and longest, smallest and greatest, every enum value,
+    /// null, each optional member absent and present. Each case changes `base`, a valid value, in one place; the
+    /// default is the minimal value.
     pub fn boundaries(&self, base: Option<&Value>) -> Result<Cases, Error> {
         walk::cases(self, base, walk::CaseKind::Boundary)
     }
 
-    /// What the schema says with one keyword about the value at `place`, a JSON pointer into a value: every
-    /// `format` of `/createdAt`, every `default` of `/items/0/kind`. Empty where it says nothing.
+    /// All values of one keyword for the part of a value at `place`, a JSON pointer: every `format` of `/createdAt`,
+    /// every `default` of `/items/0/kind`.
     pub fn keyword_values_at(&self, place: &str, keyword: &str) -> Result<Vec<&'d Value>, Error> {
         let mut here = vec![vec![self.pointer.clone()]];
         for token in place.split('/').skip(1) {
@@ -207,14 +207,14 @@ impl<'d> Schema<'d> {
         Ok(out)
     }
 
-    /// Values that are valid but for one keyword. Each changes `base`, a valid value, in one place; without it,
-    /// the plain value.
+    /// Values that break exactly one keyword. Each changes `base`, a valid value, in one place; the default is the
+    /// minimal value.
     pub fn mutants(&self, base: Option<&Value>) -> Result<Cases, Error> {
         walk::cases(self, base, walk::CaseKind::Mutant)
     }
 }
 
-/// A runner whose chances are decided by `seed`.
+/// A proptest runner with a fixed seed.
 fn runner(seed: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -1,5 +1,5 @@
-//! Invalid cases of one place: for each keyword, a value that breaks it and, as far as can be, nothing else.
-//! Whether it does is found out later, by the judge; several candidates may be offered for the same break.
+//! Invalid cases of one schema: for each keyword, a value that breaks it and, if possible, nothing else. There may be
+//! several candidates; `walk` keeps the first that does.
 
 use serde_json::{Map, Value, json};
 
@@ -8,10 +8,10 @@ use super::shape::{Alternatives, Choice, JsonType, Shape, escape};
 use super::strategy::minimal;
 use super::{Document, text};
 
-/// A text longer than this is not tried.
+/// Longer texts are not generated.
 const MAX_MUTANT_LENGTH: usize = 1_000_000;
 
-/// A list longer than this is not tried.
+/// Longer lists are not generated.
 const MAX_MUTANT_ITEMS: usize = 10_000;
 
 /// Keywords that assert nothing by themselves.
@@ -53,7 +53,7 @@ const ANNOTATIONS: [&str; 35] = [
     "$recursiveAnchor",
 ];
 
-/// The cases of `shape`, of which `base` is a value.
+/// Adds the mutants of `shape`. `base` is a valid value of it.
 pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cases) {
     for part in &shape.parts {
         for (keyword, rule) in part.keywords {
@@ -71,13 +71,13 @@ pub fn cases(document: &Document, shape: &Shape<'_>, base: &Value, out: &mut Cas
             let before = (out.cases.len(), out.skipped.len());
             rule.add_mutants(out);
             if before == (out.cases.len(), out.skipped.len()) {
-                rule.skip(out, "no way to break this keyword is known here");
+                rule.skip(out, "breaking this keyword is not supported");
             }
         }
     }
 }
 
-/// One keyword at one place.
+/// One keyword of a schema.
 struct Keyword<'a, 'd> {
     document: &'d Document,
     shape: &'a Shape<'d>,
@@ -112,17 +112,17 @@ impl Keyword<'_, '_> {
             "additionalProperties" | "unevaluatedProperties" => self.extra(out),
             "minProperties" | "maxProperties" | "dependentRequired" | "propertyNames" => self.members(out),
             "not" => match minimal::member(self.document, std::slice::from_ref(&self.pointer), 0) {
-                Ok(value) => self.add(out, "what is ruled out", merged(self.base, value)),
+                Ok(value) => self.add(out, "a value that is excluded", merged(self.base, value)),
                 Err(error) => self.skip(out, &error.problem),
             },
             _ => {}
         }
     }
 
-    /// The keyword speaks of another type than the value has.
+    /// Skips the keyword unless the value has the type that it applies to. Returns whether it was skipped.
     fn skip_unless(&self, out: &mut Cases, holds: bool) -> bool {
         if !holds {
-            self.skip(out, "the value is of a type that this keyword does not speak of");
+            self.skip(out, "the keyword does not apply to values of this type");
         }
         !holds
     }
@@ -154,7 +154,7 @@ impl Keyword<'_, '_> {
         if self.base.is_number() && !allowed(&json!(1.5)) {
             let near = self.base.as_f64().unwrap_or_default();
             for value in [near + 0.5, near - 0.5] {
-                self.add(out, "a fraction where a whole number is asked for", json!(value));
+                self.add(out, "a fraction instead of an integer", json!(value));
             }
         }
     }
@@ -179,7 +179,7 @@ impl Keyword<'_, '_> {
                 json!(if upper == text { text.to_lowercase() } else { upper })
             });
             if let Some(value) = shouted.into_iter().find(|value| !listed.contains(value)) {
-                self.add(out, "a listed value in other letters", value);
+                self.add(out, "a listed value in different case", value);
             }
         } else if listed.iter().any(Value::is_number) {
             let most = listed.iter().filter_map(Value::as_f64).fold(f64::MIN, f64::max);
@@ -201,7 +201,7 @@ impl Keyword<'_, '_> {
             return self.skip(out, "the format asserts nothing");
         }
         for text in wrong {
-            self.add(out, format!("no {format}: {text}"), json!(text));
+            self.add(out, format!("invalid {format}: {text}"), json!(text));
         }
     }
 
@@ -211,13 +211,13 @@ impl Keyword<'_, '_> {
         }
         let limit = self.rule.as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or_default();
         let (length, what) = match (self.keyword, limit) {
-            ("minLength", 0) => return self.skip(out, "nothing is shorter"),
+            ("minLength", 0) => return self.skip(out, "there is nothing shorter"),
             ("minLength", limit) => (limit - 1, "too short"),
-            (_, limit) if limit >= MAX_MUTANT_LENGTH => return self.skip(out, "longer than is worth trying"),
+            (_, limit) if limit >= MAX_MUTANT_LENGTH => return self.skip(out, "too long to test"),
             (_, limit) => (limit + 1, "too long"),
         };
         let what = format!("{what}: {length} where the limit is {limit}");
-        // A text that keeps the format, if there is one of that length.
+        // First a text that keeps the format, if one of this length exists.
         for format in [self.shape.text_of("format"), None] {
             if let Some(text) = text::of_length(format, length) {
                 self.add(out, what.clone(), Value::String(text));
@@ -246,9 +246,9 @@ impl Keyword<'_, '_> {
         let step = self.shape.step().unwrap_or(if whole { 1.0 } else { (limit.abs() * 0.01).max(0.01) });
         let (values, what) = match self.keyword {
             "minimum" => ([(limit / step).ceil() * step - step, limit - step], "too small"),
-            "maximum" => ([(limit / step).floor() * step + step, limit + step], "too great"),
+            "maximum" => ([(limit / step).floor() * step + step, limit + step], "too large"),
             "exclusiveMinimum" => ([limit, limit.floor()], "too small"),
-            "exclusiveMaximum" => ([limit, limit.ceil()], "too great"),
+            "exclusiveMaximum" => ([limit, limit.ceil()], "too large"),
             _ => ([limit * 2.0 + if whole { 1.0 } else { limit / 2.0 }, limit / 2.0], "not a multiple"),
         };
         for value in values {
@@ -271,7 +271,7 @@ impl Keyword<'_, '_> {
             Ok::<_, super::Error>(list)
         };
         match self.keyword {
-            "minItems" if limit == 0 => self.skip(out, "nothing is shorter"),
+            "minItems" if limit == 0 => self.skip(out, "there is nothing shorter"),
             "minItems" => {
                 let fewer = items.iter().take(limit - 1).cloned().collect::<Vec<_>>();
                 self.add(
@@ -280,7 +280,7 @@ impl Keyword<'_, '_> {
                     Value::Array(fewer),
                 );
             }
-            "maxItems" if limit >= MAX_MUTANT_ITEMS => self.skip(out, "more items than are worth trying"),
+            "maxItems" if limit >= MAX_MUTANT_ITEMS => self.skip(out, "too many items to test"),
             "maxItems" => match grown(limit + 1) {
                 Ok(list) => {
                     self.add(
@@ -298,11 +298,11 @@ impl Keyword<'_, '_> {
                         list.pop();
                     }
                     list.push(list[0].clone());
-                    self.add(out, "the same item twice", Value::Array(list));
+                    self.add(out, "duplicate item", Value::Array(list));
                 }
                 Err(error) => self.skip(out, &error.problem),
             },
-            _ => self.add(out, "no item of the kind that is asked for", json!([])),
+            _ => self.add(out, "no item that matches", json!([])),
         }
     }
 
@@ -313,7 +313,7 @@ impl Keyword<'_, '_> {
         };
         let names: Vec<&str> = self.rule.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if names.is_empty() {
-            return self.skip(out, "it asks for nothing");
+            return self.skip(out, "it requires nothing");
         }
         for name in names {
             let mut without = object.clone();
@@ -328,11 +328,11 @@ impl Keyword<'_, '_> {
             return;
         };
         if *self.rule != Value::Bool(false) {
-            return self.skip(out, "it welcomes members; their schema is visited on its own");
+            return self.skip(out, "additional members are allowed");
         }
         let mut more = object.clone();
         more.insert("memberThatIsNotNamed".to_owned(), json!(1));
-        self.add(out, "a member that is not named", Value::Object(more));
+        self.add(out, "additional member", Value::Object(more));
     }
 
     fn members(&self, out: &mut Cases) {
@@ -342,7 +342,7 @@ impl Keyword<'_, '_> {
         };
         let limit = self.rule.as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or_default();
         match self.keyword {
-            "minProperties" if limit == 0 => self.skip(out, "nothing has fewer"),
+            "minProperties" if limit == 0 => self.skip(out, "there is nothing with fewer members"),
             "minProperties" => {
                 let required = self.shape.required();
                 let mut fewer = object.clone();
@@ -388,14 +388,14 @@ impl Keyword<'_, '_> {
                 for name in ["", "A", "a", "0", "!", &"n".repeat(300)] {
                     let mut more = object.clone();
                     more.insert(name.to_owned(), Value::Null);
-                    self.add(out, "a member with a name that is ruled out", Value::Object(more));
+                    self.add(out, "a member with a forbidden name", Value::Object(more));
                 }
             }
         }
     }
 }
 
-/// A value that none of the branches of a choice takes.
+/// Adds values that match no branch of an `anyOf` or `oneOf`.
 pub fn add_choice_mutants(
     document: &Document,
     place: &Alternatives<'_>,
@@ -421,7 +421,7 @@ pub fn add_choice_mutants(
     }
 }
 
-/// `value` over `base` where both are objects, so that what `base` needs stays.
+/// Merges `value` into `base` if both are objects, so that required members stay.
 fn merged(base: &Value, value: Value) -> Value {
     match (base, value) {
         (Value::Object(base), Value::Object(value)) => {

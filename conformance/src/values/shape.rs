@@ -1,21 +1,21 @@
-//! What a schema demands of one value, with references and compositions resolved: the form that everything
-//! else here reads. No values are made here.
+//! The constraints of a schema on one value, with references and compositions resolved. All other modules here read
+//! schemas in this form.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::{Document, Error};
 
-/// More ways than this to satisfy one schema are not told apart.
+/// Maximum number of alternatives per schema. Further ones are dropped.
 const MAX_SHAPES: usize = 64;
 
-/// References and compositions nested deeper than this, without a value between them, lead nowhere.
+/// Maximum depth of references and compositions that apply to the same value.
 const MAX_COMPOSITION_DEPTH: usize = 64;
 
-/// Numbers beyond this lose digits in readers that know only floats.
+/// Larger integers lose digits in readers that use floating-point numbers.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
-/// JSON's types, integers apart.
+/// The types of JSON Schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JsonType {
     /// A string.
@@ -26,7 +26,7 @@ pub enum JsonType {
     Number,
     /// True or false.
     Boolean,
-    /// A list.
+    /// An array.
     Array,
     /// An object.
     Object,
@@ -50,7 +50,7 @@ impl JsonType {
         })
     }
 
-    /// Whether `value` is of this kind.
+    /// Whether `value` has this type.
     pub fn holds(self, value: &Value) -> bool {
         match self {
             Self::String => value.is_string(),
@@ -66,17 +66,17 @@ impl JsonType {
     }
 }
 
-/// One schema object that a value must satisfy.
+/// A schema object that applies to a value.
 #[derive(Debug, Clone)]
 pub struct Part<'d> {
-    /// Where it stands.
+    /// JSON pointer of the schema object.
     pub pointer: String,
-    /// Its keywords; the ones that lead to other schemas of the same value are followed already.
+    /// Its keywords. References and compositions have been followed.
     pub keywords: &'d Map<String, Value>,
 }
 
 impl Part<'_> {
-    /// The types that this part alone allows; `None` when it does not say.
+    /// The types that this part allows; `None` when it has no `type`.
     pub fn types(&self) -> Option<Vec<JsonType>> {
         match self.keywords.get("type")? {
             Value::String(name) => Some(JsonType::from_name(name).into_iter().collect()),
@@ -88,7 +88,7 @@ impl Part<'_> {
     }
 }
 
-/// What must hold of a value all at once: one way through all alternatives.
+/// One way to satisfy a schema: schema objects that all apply to the value.
 #[derive(Debug, Clone, Default)]
 pub struct Shape<'d> {
     /// The schema objects, outermost first.
@@ -100,23 +100,23 @@ pub struct Shape<'d> {
 pub struct Choice<'d> {
     /// Which of the two.
     pub keyword: &'static str,
-    /// Where it stands.
+    /// JSON pointer of the keyword.
     pub pointer: String,
-    /// Its branches.
+    /// The branches.
     pub branches: &'d [Value],
 }
 
 /// All ways to satisfy a schema.
 #[derive(Debug, Clone, Default)]
 pub struct Alternatives<'d> {
-    /// The ways; none when nothing satisfies it.
+    /// The ways; empty when nothing satisfies the schema.
     pub shapes: Vec<Shape<'d>>,
-    /// The choices between them.
+    /// The `anyOf` and `oneOf` keywords between them.
     pub choices: Vec<Choice<'d>>,
 }
 
 impl<'d> Alternatives<'d> {
-    /// Resolves the schemas at `pointers`, all of which hold of the value.
+    /// Resolves the schemas at `pointers`, all of which apply to the value.
     pub fn new(document: &'d Document, pointers: &[String]) -> Result<Self, Error> {
         let mut place = Self { shapes: vec![Shape::default()], choices: Vec::new() };
         for pointer in pointers {
@@ -134,13 +134,13 @@ impl<'d> Alternatives<'d> {
         depth: usize,
     ) -> Result<Vec<Shape<'d>>, Error> {
         if depth > MAX_COMPOSITION_DEPTH {
-            return Err(Error::new(pointer, "refers to itself without a value between"));
+            return Err(Error::new(pointer, "refers to itself"));
         }
         let keywords = match document.at(pointer)? {
             Value::Bool(true) => return Ok(vec![Shape::default()]),
             Value::Bool(false) => return Ok(Vec::new()),
             Value::Object(keywords) => keywords,
-            _ => return Err(Error::new(pointer, "is no schema: neither an object nor true or false")),
+            _ => return Err(Error::new(pointer, "is not a schema: neither an object nor a boolean")),
         };
         let mut expanded = Self {
             shapes: vec![Shape { parts: vec![Part { pointer: pointer.to_owned(), keywords }] }],
@@ -187,28 +187,28 @@ impl<'d> Alternatives<'d> {
     }
 }
 
-/// What an object says about members that it does not name.
+/// The constraint on members that `properties` does not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdditionalMembers {
-    /// Nothing: they are allowed, nobody asks for them.
+    /// No `additionalProperties`: they are allowed, and none are generated.
     Unspecified,
-    /// They are welcome, and must satisfy the schemas at these pointers.
+    /// They are allowed, and must satisfy the schemas at these pointers.
     Allowed(Vec<String>),
-    /// They are refused.
+    /// They are forbidden.
     Forbidden,
 }
 
-/// A numeric limit.
+/// A numeric bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bound {
-    /// The limit.
+    /// The bound.
     pub value: f64,
-    /// Whether the limit itself is outside.
+    /// Whether the bound itself is excluded.
     pub exclusive: bool,
 }
 
 impl<'d> Shape<'d> {
-    /// Tells two shapes apart.
+    /// Identifies the shape.
     pub fn key(&self) -> String {
         self.parts.iter().map(|part| part.pointer.as_str()).collect::<Vec<_>>().join(" ")
     }
@@ -220,7 +220,7 @@ impl<'d> Shape<'d> {
         })
     }
 
-    /// The types that all parts allow. A shape that names none is of the kind that its keywords speak of.
+    /// The types that all parts allow. Without `type`, the types to which the keywords apply.
     pub fn types(&self) -> Vec<JsonType> {
         let said: Vec<Vec<JsonType>> = self.parts.iter().filter_map(Part::types).collect();
         let Some((first, rest)) = said.split_first() else {
@@ -266,12 +266,12 @@ impl<'d> Shape<'d> {
         out
     }
 
-    /// Whether nothing at all is said about the value.
+    /// Whether any JSON value satisfies it.
     pub fn is_unconstrained(&self) -> bool {
         self.types() == JsonType::ALL && self.listed_values().is_none()
     }
 
-    /// The values that `enum` and `const` leave; `None` when there is neither.
+    /// The values that `enum` and `const` allow; `None` without these keywords.
     pub fn listed_values(&self) -> Option<Vec<Value>> {
         let mut out: Option<Vec<Value>> = None;
         for part in &self.parts {
@@ -291,17 +291,17 @@ impl<'d> Shape<'d> {
         })
     }
 
-    /// The greatest of a lower limit such as `minLength`.
+    /// The largest value of a lower limit such as `minLength`; 0 without one.
     pub fn at_least(&self, keyword: &str) -> usize {
         self.occurrences(keyword).filter_map(|(_, value)| count(value)).max().unwrap_or(0)
     }
 
-    /// The least of an upper limit such as `maxLength`.
+    /// The smallest value of an upper limit such as `maxLength`.
     pub fn at_most(&self, keyword: &str) -> Option<usize> {
         self.occurrences(keyword).filter_map(|(_, value)| count(value)).min()
     }
 
-    /// The text of a keyword such as `format`.
+    /// The first text value of a keyword such as `format`.
     pub fn text_of(&self, keyword: &str) -> Option<&'d str> {
         self.occurrences(keyword).find_map(|(_, value)| value.as_str())
     }
@@ -332,19 +332,19 @@ impl<'d> Shape<'d> {
         })
     }
 
-    /// The step of a number.
+    /// The value of `multipleOf`.
     pub fn step(&self) -> Option<f64> {
         self.occurrences("multipleOf").find_map(|(_, value)| value.as_f64())
     }
 
-    /// The range of whole numbers of a self.
+    /// The inclusive range of integers.
     pub fn integer_range(&self) -> (i64, i64) {
         let (low, high) = match self.text_of("format") {
             Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
             Some("int64") => (i64::MIN, i64::MAX),
             _ => (-MAX_SAFE_INTEGER as i64, MAX_SAFE_INTEGER as i64),
         };
-        // Saturating casts keep a bound that is out of range at the end of it.
+        // Saturating casts keep a bound that is out of range at the end of the range.
         let up = |bound: Bound| {
             if bound.exclusive { bound.value.floor() as i64 + 1 } else { bound.value.ceil() as i64 }
         };
@@ -357,7 +357,7 @@ impl<'d> Shape<'d> {
         )
     }
 
-    /// The range of numbers of a shape, both ends inside it.
+    /// The inclusive range of numbers.
     pub fn number_range(&self) -> (f64, f64) {
         let nudge = |bound: Bound| if bound.exclusive { (bound.value.abs() * 1e-9).max(1e-9) } else { 0.0 };
         let low = self.lower().map_or(-1e12, |bound| bound.value + nudge(bound));
@@ -365,17 +365,17 @@ impl<'d> Shape<'d> {
         (low.min(high), high)
     }
 
-    /// Whether the items of a list must differ.
+    /// Whether the items of an array must be unique.
     pub fn unique(&self) -> bool {
         self.occurrences("uniqueItems").any(|(_, value)| *value == Value::Bool(true))
     }
 
-    /// The schemas of the items of a list.
+    /// Pointers of the schemas of array items.
     pub fn items(&self) -> Vec<String> {
         self.occurrences("items").map(|(pointer, _)| pointer).collect()
     }
 
-    /// The members that must be there.
+    /// The names of required members.
     pub fn required(&self) -> Vec<&'d str> {
         let mut out = Vec::new();
         for (_, names) in self.occurrences("required") {
@@ -388,7 +388,7 @@ impl<'d> Shape<'d> {
         out
     }
 
-    /// The members that are named, with the schemas of each.
+    /// The names of known members, with the pointers of their schemas.
     pub fn members(&self) -> IndexMap<&'d str, Vec<String>> {
         let named = self.parts.iter().filter_map(|part| part.keywords.get("properties")?.as_object());
         let names: Vec<&'d str> = named.flat_map(Map::keys).map(String::as_str).collect();
@@ -399,7 +399,7 @@ impl<'d> Shape<'d> {
         out
     }
 
-    /// The schemas of the member called `name`.
+    /// Pointers of the schemas of the member `name`.
     pub fn member(&self, name: &str) -> Vec<String> {
         let of_part = |part: &Part<'d>| {
             if part.keywords.get("properties").is_some_and(|all| all.get(name).is_some()) {
@@ -412,7 +412,7 @@ impl<'d> Shape<'d> {
         self.parts.iter().filter_map(of_part).collect()
     }
 
-    /// What is said about members that are not named.
+    /// The constraint on members that `properties` does not name.
     pub fn additional_members(&self) -> AdditionalMembers {
         let mut out = AdditionalMembers::Unspecified;
         for (pointer, value) in self.occurrences("additionalProperties") {
@@ -435,7 +435,7 @@ fn count(value: &Value) -> Option<usize> {
         .and_then(|n| usize::try_from(n).ok())
 }
 
-/// Escapes one JSON pointer token.
+/// Escapes a token of a JSON pointer.
 pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }

@@ -1,14 +1,14 @@
-//! Texts: of a format, of a length, of a pattern, and such as are none. No schema is read here.
+//! Texts with a format, a length or a pattern, and texts that violate a format.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
 
-/// Letters that ordinary texts are made of.
+/// Letters of ordinary texts.
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 
-/// Characters that break careless code: quotes, escapes, markup, line ends, several bytes, several planes.
+/// Characters that often break code: quotes, escapes, markup, line breaks, multi-byte characters.
 const UNUSUAL: [char; 20] = [
     ' ',
     '"',
@@ -32,7 +32,7 @@ const UNUSUAL: [char; 20] = [
     '\u{10fffd}',
 ];
 
-/// An ordinary text of a format.
+/// An ordinary text with this format.
 pub fn sample(format: Option<&str>) -> &'static str {
     match format.unwrap_or_default() {
         "date-time" => "2024-02-29T12:30:45Z",
@@ -55,7 +55,7 @@ pub fn sample(format: Option<&str>) -> &'static str {
     }
 }
 
-/// Texts that are not of a format, longest last; none when the format forbids nothing.
+/// Texts that violate a format; empty when the format asserts nothing.
 pub fn invalid_samples(format: &str) -> &'static [&'static str] {
     match format {
         "date-time" => &["2024-02-30T12:30:45Z", "2024-02-29 12:30", "2024-02-29"],
@@ -77,7 +77,7 @@ pub fn invalid_samples(format: &str) -> &'static [&'static str] {
     }
 }
 
-/// A text of exactly `length` characters that is of the format; `None` when the format has none.
+/// A text with this format and exactly `length` characters; `None` if there is none.
 pub fn of_length(format: Option<&str>, length: usize) -> Option<String> {
     let letters = |count: usize| LETTERS.chars().cycle().take(count).collect::<String>();
     match format.unwrap_or_default() {
@@ -108,12 +108,12 @@ pub fn of_length(format: Option<&str>, length: usize) -> Option<String> {
     }
 }
 
-/// Labels and dots that are `length` characters long and end in a dot.
+/// Domain labels of `length` characters in total, each followed by a dot.
 fn domain(length: usize) -> Option<String> {
     let mut out = String::new();
     while out.len() < length {
         let rest = length - out.len();
-        // A label has 1 to 63 letters and a dot; a rest of one character would be a dot without a label.
+        // A label has 1 to 63 letters and a dot. A rest of one character would be a dot without a label.
         let label = if rest <= 64 {
             rest - 1
         } else if rest == 65 {
@@ -130,7 +130,7 @@ fn domain(length: usize) -> Option<String> {
     Some(out)
 }
 
-/// Texts of a format, and of a length where the format leaves it open.
+/// Random texts with a format. The length applies to formats that leave it open.
 pub fn strategy(format: Option<&str>, least: usize, most: Option<usize>) -> BoxedStrategy<String> {
     let number = |from: u32, to: u32| from..=to;
     match format.unwrap_or_default() {
@@ -181,7 +181,7 @@ pub fn strategy(format: Option<&str>, least: usize, most: Option<usize>) -> Boxe
     }
 }
 
-/// Any text: mostly letters and digits, now and then something unusual.
+/// Random texts, mostly letters and digits with some unusual characters.
 fn any_text(least: usize, most: Option<usize>) -> impl Strategy<Value = String> {
     let character = prop_oneof![
         6 => proptest::char::ranges(vec!['a'..='z', 'A'..='Z', '0'..='9'].into()),
@@ -210,16 +210,16 @@ fn time() -> impl Strategy<Value = String> {
         .prop_map(|(hour, minute, second)| format!("{hour:02}:{minute:02}:{second:02}"))
 }
 
-/// Texts that match a pattern; `None` when it is beyond what can be turned round.
+/// Random texts that match a pattern; `None` if the pattern cannot be turned into a generator.
 pub fn from_pattern(pattern: &str) -> Option<BoxedStrategy<String>> {
     let bare = pattern.strip_prefix('^').unwrap_or(pattern);
     let bare = bare.strip_suffix('$').filter(|bare| !bare.ends_with('\\')).unwrap_or(bare);
-    // `\d` and `\w` mean ASCII in a JSON Schema, and all scripts in Rust.
+    // `\d` and `\w` are ASCII in JSON Schema and Unicode in Rust.
     let bare = bare.replace("\\d", "[0-9]").replace("\\w", "[A-Za-z0-9_]");
     proptest::string::string_regex(&bare).ok().map(Strategy::boxed)
 }
 
-/// Whether `text` matches a pattern as a validator reads it.
+/// Whether `text` matches a pattern, as the JSON Schema validator reads it.
 pub fn matches(pattern: &str, text: &str) -> bool {
     jsonschema::options()
         .offline()
@@ -227,7 +227,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         .is_ok_and(|validator| validator.is_valid(&serde_json::Value::String(text.to_owned())))
 }
 
-/// Everything that RFC 3986 does not allow in a fragment.
+/// Characters that RFC 3986 does not allow in a fragment.
 const NOT_IN_FRAGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -243,7 +243,7 @@ const NOT_IN_FRAGMENT: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Encodes a JSON pointer in fragment form (`#/a~1b/{id}`) for a `$ref`, which is a URI.
+/// Percent-encodes a JSON pointer in fragment form (`#/a~1b/{id}`) for a `$ref`, which is a URI.
 pub fn fragment(pointer: &str) -> String {
     utf8_percent_encode(pointer, NOT_IN_FRAGMENT).to_string()
 }

@@ -1,5 +1,5 @@
-//! Visits every place of a schema together with a value for it, has cases made there, and puts each back into
-//! the whole value. Which cases a place has is decided in `boundary` and `mutant`.
+//! Walks through a schema and a value, collects the cases of each place, and inserts each into the whole value.
+//! `boundary` and `mutant` make the cases.
 
 use std::collections::HashSet;
 
@@ -11,20 +11,20 @@ use super::shape::{AdditionalMembers, Alternatives, JsonType, Shape, escape};
 use super::strategy::minimal;
 use super::{BASE, Document, Error, Schema, boundary, mutant, text};
 
-/// Which side of a limit the cases are on.
+/// The kind of cases to collect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaseKind {
-    /// Valid, just so.
+    /// Valid values on a boundary.
     Boundary,
-    /// Invalid, just so.
+    /// Values that break one keyword.
     Mutant,
 }
 
-/// All cases of `schema`, each checked.
+/// Collects the cases of `schema` and keeps those that pass verification.
 pub fn cases(schema: &Schema<'_>, base: Option<&Value>, case_kind: CaseKind) -> Result<Cases, Error> {
     let validator = schema.validator()?;
     if let Some(error) = base.and_then(|base| validator.iter_errors(base).next()) {
-        let problem = format!("the value to start from is not valid: {}: {error}", error.instance_path());
+        let problem = format!("the base value is not valid: {}: {error}", error.instance_path());
         return Err(Error::new(&schema.pointer, problem));
     }
     let mut walker = Walker { document: schema.document, case_kind, path: Vec::new() };
@@ -32,7 +32,7 @@ pub fn cases(schema: &Schema<'_>, base: Option<&Value>, case_kind: CaseKind) -> 
     Ok(verified(drafts, &validator, case_kind))
 }
 
-/// Keeps the cases that show what they say; the first of several candidates for the same is enough.
+/// Keeps the cases that show what they claim. Of several candidates for the same claim the first is kept.
 fn verified(drafts: Cases, validator: &Validator, case_kind: CaseKind) -> Cases {
     let mut out = Cases::default();
     let mut shown = HashSet::new();
@@ -66,7 +66,7 @@ fn verified(drafts: Cases, validator: &Validator, case_kind: CaseKind) -> Cases 
     out
 }
 
-/// Keywords whose failure stands for that of a keyword below them.
+/// An error of these keywords stands for the error of a keyword below them.
 const COMPOSITE_KEYWORDS: [&str; 6] = ["anyOf", "oneOf", "not", "if", "then", "else"];
 
 fn verify(case: &Case, validator: &Validator, case_kind: CaseKind) -> Result<(), &'static str> {
@@ -88,13 +88,13 @@ fn verify(case: &Case, validator: &Validator, case_kind: CaseKind) -> Result<(),
         (path == case.instance_path && error.kind().keyword() == case.keyword)
             || COMPOSITE_KEYWORDS.contains(&error.kind().keyword())
     });
-    if named { Ok(()) } else { Err("another keyword refuses it first") }
+    if named { Ok(()) } else { Err("another keyword rejects it first") }
 }
 
 struct Walker<'d> {
     document: &'d Document,
     case_kind: CaseKind,
-    /// The shapes on the way down, to end where a schema contains itself.
+    /// Keys of the shapes above, to stop at recursive schemas.
     path: Vec<String>,
 }
 
@@ -125,7 +125,7 @@ impl Walker<'_> {
         Ok(out)
     }
 
-    /// The values to start from: the given one where it has this shape, or a plain one of each kind.
+    /// The values to start from: the given one if it has this shape, else a minimal one of each type.
     fn bases(
         &self,
         place: &Alternatives<'_>,
@@ -147,7 +147,7 @@ impl Walker<'_> {
         let solid: Vec<JsonType> = types.iter().copied().filter(|kind| *kind != JsonType::Null).collect();
         let types = match (solid.is_empty(), shape.is_unconstrained()) {
             (true, _) => types,
-            // A value of which nothing is said is as good as any.
+            // Without constraints any value will do.
             (false, true) => vec![JsonType::String],
             (false, false) => solid,
         };
@@ -176,7 +176,7 @@ impl Walker<'_> {
             .is_ok_and(|validator| validator.is_valid(value))
     }
 
-    /// The cases of members and items.
+    /// Collects the cases of members and items.
     fn inside(&mut self, shape: &Shape<'_>, base: &Value, out: &mut Cases) -> Result<(), Error> {
         match base {
             Value::Object(object) => {

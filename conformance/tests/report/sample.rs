@@ -1,10 +1,10 @@
-//! A report such as a run over a lending library gives: made up, of a realistic size. No tests.
+//! A made-up report of realistic size, as for a run over a lending library.
 
 use conformance::report::{Cell, OperationReport, Report, Rule, State, Violation};
 
-/// Tag, method, path, operationId, flags, cells. A cell is a status with `+n` covered by n answers, `?` missing,
-/// `!n` violated, `-` unreachable; `csv` before the status is another media type, `0` after it no body.
-/// Flags: `n` not built, `a` an addition.
+/// Tag, method, path, operationId, flags, cells. A cell is a status with `+n` covered by n responses, `?` missing,
+/// `!n` violated, `-` unreachable; `csv` before the status is another media type, `0` after it means no body. Flags:
+/// `n` not implemented, `a` addition.
 const OPERATIONS: &str = "
 Books|GET|/api/books|listBooks||200+31 csv200+4 400+118 401+9 403+3 429- 5XX-
 Books|POST|/api/books|createBook||201+40 400!212 401+9 403+3 409? 413+2 415+6 5XX-
@@ -49,7 +49,7 @@ Service|GET|/health|getHealth||200+4
 Service|GET|/.well-known/openapi.json|getContract|a|200+3 304?:0
 ";
 
-/// What a run over the library found.
+/// The report.
 pub fn sample() -> Report {
     let operations: Vec<OperationReport> =
         OPERATIONS.lines().filter(|line| !line.is_empty()).map(operation).collect();
@@ -114,7 +114,7 @@ fn cell(text: &str) -> Cell {
     }
 }
 
-/// A violation of few words, for tests to fill.
+/// A violation with short texts.
 pub fn violation(rule: Rule, operation: &str, tried: &str) -> Violation {
     Violation {
         rule,

@@ -1,11 +1,11 @@
-//! XML taken apart, so that tests can count in it. No tests.
+//! Parses XML for tests.
 
 use quick_xml::events::Event;
 
-/// A name, and attributes with their values.
+/// The name and the attributes.
 pub type Element = (String, Vec<(String, String)>);
 
-/// What stands in JUnit XML: elements with their attributes, and texts. Panics where it is not well-formed.
+/// Parses JUnit XML into elements and texts. Panics if it is not well-formed.
 pub fn parsed(xml: &str) -> (Vec<Element>, String) {
     let mut reader = quick_xml::Reader::from_str(xml);
     reader.config_mut().check_end_names = true;
@@ -37,7 +37,7 @@ pub fn parsed(xml: &str) -> (Vec<Element>, String) {
     (elements, quick_xml::escape::unescape(&texts).expect("known references").into_owned())
 }
 
-/// The value of an attribute that has to be there.
+/// The value of a required attribute.
 pub fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> &'a str {
     attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).expect("the attribute")
 }

@@ -1,5 +1,5 @@
-//! Whether the checker can be trusted: it finds nothing in servers that obey, every violation that is put into
-//! one, and says the same whatever the seed.
+//! The accuracy of the checker: no violation in conforming servers, every seeded violation found, and the same
+//! verdict for every random seed.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -18,15 +18,15 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-/// So many runs go on at once: more than there are processors, for they wait for each other's servers.
+/// Number of concurrent runs. More than there are cores, because runs wait for their servers.
 const CONCURRENT_RUNS: usize = 12;
 
-/// The clock of the library moves with every request, so there is nothing to wait for.
+/// The clock of the library advances with every request, so no pause is needed.
 fn quick() -> Options {
     Options { cases: 1, pause: Duration::ZERO, ..Options::default() }
 }
 
-/// The contract that runs of the library share: what was compiled for one is there for the next.
+/// The library's contract, shared so that its schemas are compiled once.
 fn library_contract() -> Arc<Contract> {
     static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| {
         let settings = toml::from_str(library::SETTINGS).expect("settings");
@@ -56,7 +56,7 @@ async fn conforming_server_is_clean_and_fully_covered() {
     assert_eq!(totals.operations, totals.built);
     let unseen: Vec<_> = Rule::ALL
         .into_iter()
-        // There is no second edition of the contract.
+        // The library has no published edition of its contract.
         .filter(|rule| *rule != Rule::Published && !report.checks.contains_key(rule))
         .collect();
     assert!(unseen.is_empty(), "rules without an occasion: {unseen:?}");
@@ -65,12 +65,12 @@ async fn conforming_server_is_clean_and_fully_covered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_seeded_violation_is_found() {
     println!("{} violations are put into a server that otherwise conforms, one at a time:", Seed::ALL.len());
-    // What waits longest goes first, or all would wait for it at the end.
+    // The slowest run starts first.
     let mut seeds = Seed::ALL.to_vec();
     seeds.sort_by_key(|seed| *seed != Seed::AnswerNeverComes);
     let runs = stream::iter(seeds)
         .map(|seed| {
-            // The others may be slow on a busy machine without being taken for dead.
+            // The timeout is generous, so that a busy machine does not cause timeouts.
             let seconds = if seed == Seed::AnswerNeverComes { 2 } else { 20 };
             let options = Options { timeout: Duration::from_secs(seconds), ..quick() };
             tokio::spawn(async move { (seed, run_library(Some(seed), options).await) })
@@ -119,7 +119,7 @@ async fn twenty_seeds_give_the_same_verdict() {
     }
 }
 
-/// The matrix, without how many answers there were.
+/// The matrix without the number of responses.
 fn cells(report: &Report) -> Vec<(&str, &str, &str, &State)> {
     let mut out = Vec::new();
     for OperationReport { id, cells, .. } in &report.operations {
@@ -136,7 +136,7 @@ fn cells(report: &Report) -> Vec<(&str, &str, &str, &State)> {
 async fn checks_a_third_party_contract() {
     let museum = museum::start();
     let mut document = json(museum::CONTRACT);
-    // The museum of the tests stands at the root of its server.
+    // The test server has no base path.
     document["servers"] = Value::Array(Vec::new());
     let contract = Contract::new(document, None, toml::from_str("").expect("no settings"));
     let contract = Arc::new(contract.expect("a contract"));
@@ -144,7 +144,7 @@ async fn checks_a_third_party_contract() {
     let report = run(Arc::clone(&contract), flows, &museum.inputs, &museum.base_url, Options::default())
         .await
         .expect("a run");
-    // That document asks for a password everywhere and nowhere says what is answered without one.
+    // This contract requires a password everywhere and never documents 401.
     let mut silent = Vec::new();
     for violation in &report.violations {
         assert_eq!(violation.rule, Rule::Status, "{}", text(&report));
@@ -165,5 +165,5 @@ async fn missing_server_is_an_error() {
     let flows = Flows::new(json(library::FLOWS), &contract).expect("flows");
     let gone = library::start(None).base_url;
     let error = run(contract, flows, &Value::Null, &gone, quick()).await.expect_err("nobody is there");
-    assert!(error.to_string().contains("no server answers"), "{error}");
+    assert!(error.to_string().contains("cannot connect to"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The command line: what it prints and writes, and with which code it ends.
+//! The command line: output, files and exit codes.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -12,7 +12,7 @@ use crate::library::{self, Library, Seed};
 
 const FLOWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/library/flows.arazzo.json");
 
-/// `conformance run` against a library, with more arguments.
+/// Runs `conformance run` against a library with additional arguments.
 fn run(library: &Library, folder: &Path, arguments: &[&str]) -> Output {
     run_with(library, folder, Path::new(FLOWS), arguments)
 }
@@ -63,7 +63,7 @@ fn violation_exits_with_1_and_prints_a_curl_command() {
     let said = words(&done);
     assert_eq!(done.status.code(), Some(1), "{said}");
     assert!(said.contains("/year") && said.contains("curl -i 'http://127.0.0.1:"), "{said}");
-    // Secrets are variables, unless they are asked for.
+    // Secrets are shell variables unless requested.
     let key = library.inputs["serverKey"].as_str().expect("a key");
     assert!(!said.contains(key), "{said}");
     let open = run(&library, folder.path(), &["--only", "getBook", "--show-secrets"]);
@@ -82,7 +82,7 @@ fn curl_command_reproduces_the_violation() {
     let line = said.lines().find_map(|line| Some(&line[line.find("curl -i ")?..])).expect("a line with curl");
     let done = Command::new("sh").args(["-c", &format!("{line} --silent")]).output().expect("runs");
     let answer = String::from_utf8_lossy(&done.stdout).into_owned();
-    // The year as text is what this library does wrong.
+    // The seeded violation is the year as text.
     let body: Value = serde_json::from_str(answer.lines().last().expect("a body")).expect("JSON");
     assert!(answer.contains(" 200 ") && body["year"].is_string(), "{line}: {answer}");
 }
@@ -143,7 +143,7 @@ fn lost_coverage_fails_the_run() {
     let lost = run(&library, folder.path(), &arguments);
     assert_eq!(lost.status.code(), Some(1), "{}", words(&lost));
     assert!(words(&lost).contains("418"), "{}", words(&lost));
-    // A run that looks elsewhere loses nothing.
+    // A run of another operation loses no coverage.
     let elsewhere = run(&library, folder.path(), &["--only", "listBooks", "--coverage", path]);
     assert_eq!(elsewhere.status.code(), Some(0), "{}", words(&elsewhere));
 }
@@ -168,19 +168,19 @@ fn untested_operations_count_as_not_covered() {
     std::fs::write(&path, without.to_string()).expect("a file");
     let done = run_with(&library, folder.path(), &path, &["--min-coverage", "100"]);
     assert_eq!(done.status.code(), Some(1), "{}", words(&done));
-    assert!(words(&done).contains("was not tried: there is no credential of kind"), "{}", words(&done));
-    assert!(words(&done).contains("100 % were asked for"), "{}", words(&done));
+    assert!(words(&done).contains("was not tested: there is no credential of kind"), "{}", words(&done));
+    assert!(words(&done).contains("--min-coverage is 100 %"), "{}", words(&done));
 }
 
 #[test]
 fn impossible_run_exits_with_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut library = library::start(None);
-    // A port at which nobody listens any more.
+    // A port without a listener.
     library.base_url = library::start(None).base_url;
     let gone = run(&library, folder.path(), &[]);
     assert_eq!(gone.status.code(), Some(2), "{}", words(&gone));
-    assert!(words(&gone).contains("no server answers"), "{}", words(&gone));
+    assert!(words(&gone).contains("cannot connect to"), "{}", words(&gone));
     let mut library = library::start(None);
     library.inputs.as_object_mut().expect("members").remove("serverKey");
     let lacking = run(&library, folder.path(), &[]);

@@ -1,5 +1,5 @@
-//! A contract as the servers of these tests obey it: routes, and checks of parameters and bodies. Written
-//! apart from the checker on purpose: what is tried here must not judge itself.
+//! Contract validation for the servers of these tests: routing, parameters and bodies. Independent of the checker on
+//! purpose, because the checker must not test itself.
 
 use bytes::Bytes;
 use hyper::Request;
@@ -7,12 +7,12 @@ use jsonschema::{Draft, Validator};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// The operations of a document, their schemas compiled.
+/// The operations of a document with compiled schemas.
 pub struct Contract {
     operations: Vec<Operation>,
 }
 
-/// One operation.
+/// An operation.
 pub struct Operation {
     pub id: String,
     /// The operation object.
@@ -36,17 +36,17 @@ struct Body {
     schema: Validator,
 }
 
-/// What a method and a path lead to.
+/// The result of routing.
 pub enum Found<'c> {
-    /// An operation, and the segments that fill its path.
+    /// An operation and its path segments.
     Operation(&'c Operation, Vec<String>),
-    /// A path that has other methods.
+    /// A path with other methods.
     OtherMethods(Vec<&'c str>),
     Nothing,
 }
 
 impl Contract {
-    /// Compiles a document; a test that has a broken one cannot go on.
+    /// Compiles a document. Panics if it is invalid.
     pub fn new(root: &Value) -> Self {
         let mut operations = Vec::new();
         for (path, item) in root["paths"].as_object().expect("there are paths") {
@@ -105,7 +105,7 @@ impl Operation {
         }
     }
 
-    /// The parameters by name, or a line for each that the contract forbids.
+    /// The parameters by name, or one line per fault.
     pub fn params(
         &self,
         path: &[String],
@@ -143,7 +143,7 @@ impl Operation {
         self.body.is_some()
     }
 
-    /// Whether a body of this content type is read here.
+    /// Whether it accepts a body with this content type.
     pub fn reads(&self, content_type: Option<&str>) -> bool {
         let Some(body) = &self.body else { return true };
         let mut parts = content_type.unwrap_or_default().split(';').map(|part| part.trim().to_lowercase());
@@ -154,7 +154,7 @@ impl Operation {
             })
     }
 
-    /// The value of a body, not checked; `None` when it is no text, or not the JSON that it should be.
+    /// Parses a body without validating it; `None` if it cannot be parsed.
     pub fn parse(&self, bytes: &[u8]) -> Option<Value> {
         let text = std::str::from_utf8(bytes).ok()?;
         match &self.body {
@@ -163,10 +163,10 @@ impl Operation {
         }
     }
 
-    /// A line for each place where a body is not what the contract asks for.
+    /// One line per fault of a body.
     pub fn faults(&self, value: &Value) -> Vec<String> {
         let Some(body) = &self.body else { return Vec::new() };
-        // What was sent is not repeated: it may be a secret.
+        // Values are not repeated: they may be secrets.
         let line = |error: jsonschema::ValidationError<'_>| {
             format!("/body{}: is not what the contract asks for", error.instance_path())
         };
@@ -174,14 +174,14 @@ impl Operation {
     }
 }
 
-/// What a value refers to, or itself.
+/// Follows references.
 fn resolve<'v>(root: &'v Value, value: &'v Value) -> &'v Value {
     let target = value["$ref"].as_str().and_then(|target| root.pointer(target.strip_prefix('#')?));
     target.map_or(value, |target| resolve(root, target))
 }
 
 fn compile(root: &Value, schema: &Value) -> Validator {
-    // Beside the components, the references of a schema find their targets wherever it was taken from.
+    // With the components next to it, the references of a schema resolve.
     let schema = json!({ "allOf": [schema], "components": { "schemas": root["components"]["schemas"] } });
     jsonschema::options()
         .with_draft(Draft::Draft202012)
@@ -191,7 +191,7 @@ fn compile(root: &Value, schema: &Value) -> Validator {
         .expect("the contract's schemas compile")
 }
 
-/// Decimal digits are a number; everything else stays the text that it is, and is refused as such.
+/// Parses decimal digits. Other text stays text and is rejected later.
 fn whole(text: &str) -> Value {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = digits == "0"

@@ -1,4 +1,4 @@
-//! Errors that the contract names by a range only: a run that causes one no longer says which.
+//! Errors that the contract documents only as a range such as `4XX`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::library;
 
-/// The library's contract, in which every operation says `4XX` for all that it refuses.
+/// The library's contract with `4XX` instead of all error statuses.
 fn contract() -> Arc<Contract> {
     let mut document: Value = serde_json::from_str(library::CONTRACT).expect("JSON");
     let items = document["paths"].as_object_mut().expect("paths").values_mut();
@@ -24,7 +24,7 @@ fn contract() -> Arc<Contract> {
     Arc::new(Contract::new(document, None, settings).expect("a contract"))
 }
 
-/// What a run finds of one operation, with the library's flows as `change` leaves them.
+/// Runs one operation, with flows modified by `change`.
 async fn of(operation: &str, change: impl FnOnce(&mut Value)) -> Report {
     let mut flows: Value = serde_json::from_str(library::FLOWS).expect("JSON");
     change(&mut flows);

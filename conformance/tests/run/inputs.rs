@@ -1,4 +1,4 @@
-//! Flows that take what not everybody can give: what a run does and says where an input is not there.
+//! Flows that need optional inputs.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn contract() -> Arc<Contract> {
     Arc::new(Contract::new(document, None, settings).expect("a contract"))
 }
 
-/// The library's flows, with books lent on a card only.
+/// The library's flows, with lending only for those who have a card.
 fn flows() -> Value {
     let mut flows: Value = serde_json::from_str(library::FLOWS).expect("JSON");
     for workflow in flows["workflows"].as_array_mut().expect("flows") {
@@ -45,7 +45,7 @@ async fn with_card(card: Option<Value>) -> Report {
     run(contract, flows, &library.inputs, &library.base_url, options).await.expect("a run")
 }
 
-/// What a success of an operation counts as.
+/// The state of the response 200 of an operation.
 fn success<'r>(report: &'r Report, id: &str) -> &'r State {
     let operation = report.operations.iter().find(|operation| operation.id == id).expect("an operation");
     &operation.cells.iter().find(|cell| cell.status == "200").expect("a success").state
@@ -60,14 +60,14 @@ async fn flow_without_its_inputs_is_skipped() {
     let report = with_card(None).await;
     assert_eq!(report.verdict(), Verdict::Clean, "{}", text(&report));
     for note in [
-        "flow bookIsLent is left out, for the inputs do not fit: \"card\" is a required property",
-        "getLoan: flow bookIsLent, which would try it, is left out",
+        "flow bookIsLent is skipped, because the inputs do not satisfy its schema: \"card\" is a required property",
+        "getLoan: flow bookIsLent, which would test it, is skipped",
     ] {
         assert!(report.notes.iter().any(|known| known == note), "{note}\n{}", text(&report));
     }
-    let dependent = "flow ownerLooks could not go on: flow bookIsLent is left out";
+    let dependent = "flow ownerLooks stopped: flow bookIsLent is skipped";
     assert!(report.notes.iter().any(|note| note.starts_with(dependent)), "{}", text(&report));
-    // What the flows say about it is said, and what they do not counts as not seen.
+    // Unreachable as declared in the flows; otherwise missing.
     assert_eq!(success(&report, "returnLoan"), &State::Unreachable("it takes a card".to_owned()));
     assert!(!report.notes.iter().any(|note| note.starts_with("returnLoan")), "{}", text(&report));
     assert_eq!(success(&report, "getLoan"), &State::Missing);
@@ -78,13 +78,13 @@ async fn flow_with_its_inputs_is_run() {
     let report = with_card(Some(json!("c-1"))).await;
     assert_eq!((report.verdict(), success(&report, "returnLoan")), (Verdict::Clean, &State::Covered));
     assert_eq!(report.totals(|_| true).missing, 0, "{}", text(&report));
-    assert!(!text(&report).contains("left out"), "{}", text(&report));
+    assert!(!text(&report).contains("skipped"), "{}", text(&report));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_input_is_reported_without_its_value() {
     let report = with_card(Some(json!(471_147))).await;
-    let note = report.notes.iter().find(|note| note.contains("bookIsLent is left out")).expect("a note");
+    let note = report.notes.iter().find(|note| note.contains("bookIsLent is skipped")).expect("a note");
     assert!(note.contains("card: ") && note.contains("\"string\"") && !note.contains("471147"), "{note}");
     assert_eq!(success(&report, "returnLoan"), &State::Missing, "{}", text(&report));
 }

@@ -1,5 +1,5 @@
-//! The checker against servers of its own: a library that obeys its contract or breaks it in one point, and a
-//! museum whose contract others wrote. What the checker must find in them is in `accuracy`.
+//! The checker against test servers: a library that obeys its contract or violates it in one way, and a museum with a
+//! contract written by others. `accuracy` tests what the checker finds.
 
 mod accuracy;
 mod commands;

@@ -1,4 +1,4 @@
-//! The proxy: it changes nothing of what passes, and says which side broke the contract.
+//! The proxy forwards traffic unchanged and reports which side violated the contract.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,7 +45,7 @@ async fn forwards_traffic_unchanged() {
     let options = Options { cases: 1, ..Options::default() };
     let report = run(Arc::clone(&proxied.contract), flows, &library.inputs, &proxied.base_url, options);
     let report = report.await.expect("a run");
-    // Refusals, uploads, downloads and odd methods included: through the proxy all of it is as without.
+    // Rejections, uploads, downloads and unusual methods are forwarded unchanged, too.
     assert_eq!(report.verdict(), Verdict::Clean, "{:?}", report.violations);
     let counts = proxied.proxy.counts();
     assert!(counts.exchanges > 300 && counts.requests > 50, "{counts:?}");

@@ -1,4 +1,4 @@
-//! A small HTTP server for tests: one handler, whole bodies, a port of its own. What is answered lives elsewhere.
+//! A small HTTP server for tests with one handler, on a free port.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,17 +16,16 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// A server that answers until it is dropped.
+/// A running server. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it answers, without a slash at the end.
+    /// The base URL without a trailing slash.
     pub base_url: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Serves `handler` on a free port of this machine. It runs on a thread of its own, so that a test which
-/// blocks its runtime is answered all the same.
+/// Serves `handler` on a free port of localhost. It runs on its own thread, so tests may block their runtime.
 pub fn start<H, F>(handler: H) -> Server
 where
     H: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
@@ -46,7 +45,7 @@ where
                 _ = stopped => {}
             }
         });
-        // Connections that are still open, and answers that never come, end with their runtime.
+        // Open connections and pending responses end with their runtime.
     });
     let address: SocketAddr = told.recv().expect("the server starts");
     Server { base_url: format!("http://{address}"), stop: Some(stop), thread: Some(thread) }
@@ -64,13 +63,13 @@ where
             let handler = handler.clone();
             async move {
                 let (head, body) = request.into_parts();
-                // A body that breaks off is nobody's request any more; what is answered does not matter.
+                // An incomplete body is treated as empty; the client is gone anyway.
                 let body = body.collect().await.map(|whole| whole.to_bytes()).unwrap_or_default();
                 Ok::<_, Infallible>(handler(Request::from_parts(head, body)).await.map(Full::new))
             }
         });
         tokio::task::spawn_local(async move {
-            // A client that goes away is no fault of the server.
+            // A client that disconnects is not an error.
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
         });
     }

@@ -1,4 +1,4 @@
-//! The matrix on the page: operations by status. Every cell says its state by colour, by sign and in words.
+//! The coverage matrix: operations by status. Each cell shows its state by color, by symbol and as text.
 
 use maud::{Markup, html as markup};
 
@@ -6,7 +6,7 @@ use super::super::words::{cell_name, counted, visible};
 use super::super::{Cell, OperationReport, Report, State};
 use super::violations::anchor;
 
-/// The section of the matrix.
+/// The section with the matrix.
 pub(super) fn section(report: &Report) -> Markup {
     if report.operations.is_empty() {
         return markup! {};
@@ -14,10 +14,10 @@ pub(super) fn section(report: &Report) -> Markup {
     let statuses = statuses(report);
     markup! {
         section aria-labelledby="matrix" {
-            h2 #matrix { "Every documented answer" }
+            h2 #matrix { "Documented responses" }
             p.lead {
-                "Rows are operations, columns are statuses; an answer in several media types has a sign for each. "
-                span.script hidden { "Point at a sign or walk over them with the arrow keys to read what it stands for." }
+                "Rows are operations, columns are statuses. A response with several media types has a symbol for each. "
+                span.script hidden { "Point at a symbol, or use the arrow keys, to read its meaning." }
             }
             ul.legend {
                 @for state in [State::Covered, State::Missing, State::Violated, State::Unreachable(String::new())] {
@@ -25,7 +25,7 @@ pub(super) fn section(report: &Report) -> Markup {
                 }
             }
             div.scroll tabindex="0" role="region" aria-labelledby="matrix" {
-                // The roles are said again because narrow screens show the table as blocks.
+                // Explicit roles, because narrow screens show the table as blocks.
                 table.matrix role="table" aria-labelledby="matrix" {
                     @for tag in report.tags() {
                         tbody role="rowgroup" {
@@ -58,7 +58,7 @@ fn row(report: &Report, operation: &OperationReport, statuses: &[&str]) -> Marku
         }
     }
     if !operation.built {
-        states.push("not-built");
+        states.push("not-implemented");
     }
     markup! {
         tr.absent[!operation.built] role="row" data-item="operation" data-text=(visible(&words).to_lowercase()) data-states=(states.join(" ")) {
@@ -70,7 +70,7 @@ fn row(report: &Report, operation: &OperationReport, statuses: &[&str]) -> Marku
                         (visible(&operation.id))
                     }
                 }
-                @if !operation.built { " " span.badge { "not built" } }
+                @if !operation.built { " " span.badge { "not implemented" } }
                 @if operation.addition { " " span.badge { "addition" } }
                 span.place { (visible(&operation.method)) " " (visible(&operation.path)) }
             }
@@ -88,7 +88,7 @@ fn row(report: &Report, operation: &OperationReport, statuses: &[&str]) -> Marku
 fn mark(report: &Report, operation: &OperationReport, cell: &Cell, several: bool) -> Markup {
     let words = described(operation, cell);
     let class = format!("mark {}", cell.state.name());
-    // `text/csv; charset=utf-8` is `csv` where it must be told from its neighbour. Codes are too long for that.
+    // The subtype, such as `csv`, tells several cells apart. Error codes are too long for that.
     let several = several && cell.code.is_empty();
     let kind =
         cell.content_type.split(';').next().unwrap_or_default().rsplit(['/', '+']).next().unwrap_or_default();
@@ -109,10 +109,10 @@ fn mark(report: &Report, operation: &OperationReport, cell: &Cell, several: bool
 fn described(operation: &OperationReport, cell: &Cell) -> String {
     let name = cell_name(cell);
     let state = match &cell.state {
-        State::Covered => format!("covered, {}", counted(cell.answers, "answer")),
-        State::Missing if !operation.built => "missing, the operation is not built yet".to_owned(),
-        State::Missing => "missing, documented and not seen".to_owned(),
-        State::Violated => format!("violated, {}", counted(cell.answers, "answer")),
+        State::Covered => format!("covered, {}", counted(cell.answers, "response")),
+        State::Missing if !operation.built => "missing, the operation is not implemented".to_owned(),
+        State::Missing => "missing, not seen".to_owned(),
+        State::Violated => format!("violated, {}", counted(cell.answers, "response")),
         State::Unreachable(reason) => format!("unreachable, {reason}"),
     };
     visible(&format!("{} {name}: {state}", operation.id)).into_owned()
@@ -129,14 +129,14 @@ fn sign(state: &State) -> &'static str {
 
 fn meaning(state: &State) -> &'static str {
     match state {
-        State::Covered => "covered: seen, and as documented",
-        State::Missing => "missing: documented, not seen",
-        State::Violated => "violated: seen, and wrong",
-        State::Unreachable(_) => "unreachable: cannot be caused from outside",
+        State::Covered => "covered: seen, all checks passed",
+        State::Missing => "missing: not seen",
+        State::Violated => "violated: seen, a check failed",
+        State::Unreachable(_) => "unreachable: no request can cause it",
     }
 }
 
-/// The columns: numbers first, ranges after the numbers in them, `default` last.
+/// The columns: statuses, each followed by its range, then `default`.
 fn statuses(report: &Report) -> Vec<&str> {
     let mut statuses: Vec<&str> = Vec::new();
     for cell in report.operations.iter().flat_map(|operation| &operation.cells) {

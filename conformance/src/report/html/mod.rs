@@ -1,5 +1,4 @@
-//! A report as one page that one would show: no network, everything escaped by construction. Nothing is
-//! counted or judged here that the other renderings do not say, too.
+//! A report as a self-contained HTML page. It loads nothing from the network and escapes all text.
 
 mod matrix;
 mod violations;
@@ -15,9 +14,9 @@ use super::{Report, Rule, State, Totals, Verdict};
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 
-/// The report as a page of HTML.
+/// Renders the report as HTML.
 pub(super) fn html(report: &Report) -> String {
-    // Only this style and this script may run, whatever a body that was seen tries.
+    // Only this style and this script may be used, whatever a response body contains.
     let policy = format!(
         "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
         hash(STYLE),
@@ -38,7 +37,7 @@ pub(super) fn html(report: &Report) -> String {
             body {
                 (head(report))
                 main {
-                    (promises(report))
+                    (rules(report))
                     (tags(report))
                     @if !report.operations.is_empty() || !report.violations.is_empty() { (filter()) }
                     (violations::section(report))
@@ -91,17 +90,17 @@ fn head(report: &Report) -> Markup {
                 div {
                     p.word { (word) }
                     p { (detail) }
-                    @if let Some(reason) = &report.cut_short { p { "Cut short: " (visible(reason)) } }
+                    @if let Some(reason) = &report.cut_short { p { "Stopped early: " (visible(reason)) } }
                 }
             }
             dl.numbers {
                 (figure("Coverage", &percent(&totals), &match reachable(&totals) {
                     0 => "nothing to cover".to_owned(),
-                    cells => format!("{} of {}", number(totals.covered), counted(cells, "documented answer")),
+                    cells => format!("{} of {}", number(totals.covered), counted(cells, "documented response")),
                 }))
                 (figure("Operations", &number(totals.operations), &match totals.built {
-                    built if built == totals.operations && built > 0 => "all built".to_owned(),
-                    built => format!("{} built", number(built)),
+                    built if built == totals.operations && built > 0 => "all implemented".to_owned(),
+                    built => format!("{} implemented", number(built)),
                 }))
                 (figure("Requests", &number(report.requests), "sent"))
                 (figure("Duration", &seconds(report.milliseconds), &format!("seed {}", report.seed)))
@@ -114,24 +113,24 @@ fn figure(name: &str, value: &str, more: &str) -> Markup {
     markup! { div { dt { (name) } dd { span.value { (value) } span.more { (more) } } } }
 }
 
-fn promises(report: &Report) -> Markup {
-    let kept = match (report.verdict(), report.cut_short.is_some()) {
+fn rules(report: &Report) -> Markup {
+    let passed = match (report.verdict(), report.cut_short.is_some()) {
         (Verdict::Unchecked, _) => "not checked",
-        (_, true) => "kept so far",
-        (_, false) => "kept",
+        (_, true) => "passed so far",
+        (_, false) => "passed",
     };
     let broken: Vec<Rule> = Rule::ALL.into_iter().filter(|rule| found(report, *rule).0 > 0).collect();
     let checks = |rule: Rule| report.checks.get(&rule).copied().unwrap_or_default();
     let whole = Rule::ALL.into_iter().filter(|rule| !broken.contains(rule));
     let proven = whole.clone().filter(|rule| checks(*rule) > 0).count();
     markup! {
-        section aria-labelledby="promises" {
-            h2 #promises { "Promises" }
+        section aria-labelledby="rules" {
+            h2 #rules { "Rules" }
             p.lead {
-                @if kept == "not checked" {
-                    "What a run checks."
+                @if passed == "not checked" {
+                    "The rules that a run checks."
                 } @else {
-                    (proven) " of " (Rule::ALL.len()) " promises " (kept) ", in " (counted(report.requests, "request")) "."
+                    (proven) " of " (Rule::ALL.len()) " rules " (passed) ", in " (counted(report.requests, "request")) "."
                 }
             }
             ul.promises {
@@ -139,20 +138,20 @@ fn promises(report: &Report) -> Markup {
                     @let (places, times) = found(report, rule);
                     li.violated {
                         span.sign aria-hidden="true" { "✗" }
-                        div { span.promise { (rule.promise()) } " " code.rule { (rule) } }
+                        div { span.promise { (rule.statement()) } " " code.rule { (rule) } }
                         div.count {
-                            "broken in " (counted(places, "place"))
+                            "violated in " (counted(places, "place"))
                             @if times > places { span { (counted(times, "time")) } }
                         }
                     }
                 }
                 @for rule in whole {
-                    @let tried = kept != "not checked" && checks(rule) > 0;
+                    @let tried = passed != "not checked" && checks(rule) > 0;
                     li.(if tried { "covered" } else { "unchecked" }) {
                         span.sign aria-hidden="true" { @if tried { "✓" } @else { "?" } }
-                        div { span.promise { (rule.promise()) } " " code.rule { (rule) } }
+                        div { span.promise { (rule.statement()) } " " code.rule { (rule) } }
                         div.count {
-                            @if tried { (kept) span { (counted(checks(rule), "check")) } } @else { "no occasion" }
+                            @if tried { (passed) span { (counted(checks(rule), "check")) } } @else { "not exercised" }
                         }
                     }
                 }
@@ -161,7 +160,7 @@ fn promises(report: &Report) -> Markup {
     }
 }
 
-/// In how many places a rule was broken, and how often.
+/// The number of violations of a rule, and how often they occurred.
 fn found(report: &Report, rule: Rule) -> (usize, usize) {
     let violations = report.violations.iter().filter(|violation| violation.rule == rule);
     violations.fold((0, 0), |(places, times), violation| (places + 1, times + violation.times.max(1)))
@@ -175,7 +174,7 @@ fn tags(report: &Report) -> Markup {
     markup! {
         section aria-labelledby="coverage" {
             h2 #coverage { "Coverage" }
-            p.lead { "How many of the documented answers were seen, and were as documented." }
+            p.lead { "The share of documented responses that were seen and passed all checks." }
             div.tags {
                 @for tag in tags {
                     (bar(tag, &report.totals(|operation| operation.tag == tag)))
@@ -198,9 +197,13 @@ fn bar(tag: &str, totals: &Totals) -> Markup {
         words.push(format!("{} {name}", number(*count)));
     }
     if totals.built < totals.operations {
-        words.push(format!("{} of {} built", number(totals.built), counted(totals.operations, "operation")));
+        words.push(format!(
+            "{} of {} implemented",
+            number(totals.built),
+            counted(totals.operations, "operation")
+        ));
     }
-    let words = if words.is_empty() { "no documented answers".to_owned() } else { words.join(", ") };
+    let words = if words.is_empty() { "no documented responses".to_owned() } else { words.join(", ") };
     let mut left = 0;
     let segments = parts.map(|(name, count)| {
         let start = left;
@@ -211,7 +214,7 @@ fn bar(tag: &str, totals: &Totals) -> Markup {
         div.tag {
             span.name { (visible(tag)) }
             span.percent { (percent(totals)) }
-            // Attributes of SVG may hold widths where the policy forbids styles.
+            // SVG attributes can hold widths where the policy forbids inline styles.
             svg.bar viewBox={ "0 0 " (all.max(1)) " 1" } preserveAspectRatio="none" aria-hidden="true" {
                 @for (name, start, count) in segments {
                     @if count > 0 { rect class=(name) x=(start) y="0" width=(count) height="1" {} }
@@ -230,7 +233,7 @@ fn filter() -> Markup {
                 span { "State" }
                 select {
                     option value="" { "all" }
-                    @for state in ["violated", "missing", "covered", "unreachable", "not-built"] {
+                    @for state in ["violated", "missing", "covered", "unreachable", "not-implemented"] {
                         option value=(state) { (state.replace('-', " ")) }
                     }
                 }
@@ -247,9 +250,9 @@ fn not_implemented_section(report: &Report) -> Markup {
     }
     let count = tags.iter().map(|(_, operations)| operations.len()).sum();
     markup! {
-        section aria-labelledby="not-built" {
-            h2 #not-built { "Not built yet" }
-            p.lead { (counted(count, "operation")) " of the contract that the server says it does not have yet." }
+        section aria-labelledby="not-implemented" {
+            h2 #not-implemented { "Not implemented" }
+            p.lead { (counted(count, "operation")) " of the contract that the server does not implement." }
             dl.lists {
                 @for (tag, operations) in tags {
                     dt { (visible(tag)) }
@@ -262,7 +265,7 @@ fn not_implemented_section(report: &Report) -> Markup {
     }
 }
 
-/// What cannot be caused from outside, by reason: paper has no tooltips.
+/// Unreachable responses by reason, because a printed page has no tooltips.
 fn unreachable(report: &Report) -> Markup {
     let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
     for operation in &report.operations {
@@ -280,8 +283,8 @@ fn unreachable(report: &Report) -> Markup {
     }
     markup! {
         section aria-labelledby="unreachable" {
-            h2 #unreachable { "Not to be caused from outside" }
-            p.lead { "Documented answers that no request can ask for. They count neither for nor against coverage." }
+            h2 #unreachable { "Unreachable" }
+            p.lead { "Documented responses that no request can cause. They do not count towards coverage." }
             dl.lists {
                 @for (reason, cells) in reasons {
                     dt { (visible(reason)) }

@@ -1,11 +1,11 @@
-//! The cards of violations on the page: what was expected, what was seen, how to do it again.
+//! The violations: what was expected, what was seen, and how to reproduce it.
 
 use maud::{Markup, html as markup};
 
 use super::super::words::{counted, number, violated, visible};
 use super::super::{Report, Violation};
 
-/// The section of violations, by operation.
+/// The section with the violations, by operation.
 pub(super) fn section(report: &Report) -> Markup {
     let groups = violated(report);
     markup! {
@@ -35,7 +35,8 @@ pub(super) fn section(report: &Report) -> Markup {
     }
 }
 
-/// The anchor of an operation's violations; ids are the contract's, so they are not trusted to be one.
+/// The anchor of the violations of an operation. Operation ids are not used as anchors, because they come from the
+/// contract.
 pub(super) fn anchor(report: &Report, id: &str) -> String {
     let first = report.violations.iter().position(|violation| violation.operation == id);
     format!("operation-{}", first.map_or(0, |place| place + 1))
@@ -52,7 +53,7 @@ fn card(place: usize, violation: &Violation, words: &str) -> Markup {
                     " " span.times { "×" (number(violation.times)) }
                 }
             }
-            p.promise { "Promise: " (violation.rule.promise()) "." }
+            p.promise { "Rule: " (violation.rule.statement()) "." }
             @if !violation.pointer.is_empty() || violation.request_id.is_some() {
                 dl.facts {
                     @if !violation.pointer.is_empty() { div { dt { "At" } dd { code { (visible(&violation.pointer)) } } } }
@@ -67,7 +68,7 @@ fn card(place: usize, violation: &Violation, words: &str) -> Markup {
             }
             @if !violation.curl.is_empty() {
                 div.curl {
-                    p { "Do it again" button type="button" hidden { "Copy" } }
+                    p { "Reproduce" button type="button" hidden { "Copy" } }
                     pre tabindex="0" { (visible(&violation.curl)) }
                 }
             }

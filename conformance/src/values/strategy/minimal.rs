@@ -1,23 +1,23 @@
-//! The plainest value of a schema: what boundary cases and mutants start from. No chance here.
+//! The minimal value of a schema, from which boundary cases and mutants start. It is not random.
 
 use serde_json::{Map, Value, json};
 
 use super::super::shape::{AdditionalMembers, Alternatives, JsonType, Shape};
 use super::super::{Document, Error, runner, text};
 
-/// Values nested deeper than this are asked for by schemas that never end.
+/// Maximum nesting depth. Deeper values come from schemas that require themselves.
 const MAX_DEPTH: usize = 24;
 
-/// The plainest value of the schema at `pointer`.
+/// The minimal value of the schema at `pointer`.
 pub fn of(document: &Document, pointer: &str) -> Result<Value, Error> {
     member(document, &[pointer.to_owned()], 0)
 }
 
-/// The plainest value of which the schemas at all `pointers` hold.
+/// The minimal value that satisfies the schemas at all `pointers`.
 pub fn member(document: &Document, pointers: &[String], depth: usize) -> Result<Value, Error> {
     let name = || pointers.first().cloned().unwrap_or_else(|| "#".to_owned());
     if depth > MAX_DEPTH {
-        return Err(Error::new(name(), "demands values inside values without end"));
+        return Err(Error::new(name(), "requires infinitely nested values"));
     }
     let place = Alternatives::new(document, pointers)?;
     let mut last = Error::new(name(), "no value satisfies it");
@@ -30,7 +30,7 @@ pub fn member(document: &Document, pointers: &[String], depth: usize) -> Result<
     Err(last)
 }
 
-/// The plainest value of one shape.
+/// The minimal value of one shape.
 pub fn of_shape(document: &Document, shape: &Shape<'_>, depth: usize) -> Result<Value, Error> {
     let pointer = || shape.parts.first().map_or_else(|| "#".to_owned(), |part| part.pointer.clone());
     if let Some(values) = shape.listed_values() {
@@ -39,17 +39,17 @@ pub fn of_shape(document: &Document, shape: &Shape<'_>, depth: usize) -> Result<
             .find(|value| !value.is_null())
             .or(values.first())
             .cloned()
-            .ok_or_else(|| Error::new(pointer(), "its enum and const leave no value"));
+            .ok_or_else(|| Error::new(pointer(), "no value satisfies its enum and const"));
     }
     let types = shape.types();
     let kind = types.iter().find(|kind| **kind != JsonType::Null).or(types.first());
-    let Some(kind) = kind else { return Err(Error::new(pointer(), "its types leave no value")) };
+    let Some(kind) = kind else { return Err(Error::new(pointer(), "no value satisfies its types")) };
     let value = of_kind(document, shape, *kind, depth);
-    // A shape that never ends may still be null.
+    // A recursive shape may still be null.
     if value.is_err() && types.contains(&JsonType::Null) { Ok(Value::Null) } else { value }
 }
 
-/// The plainest value of one shape that is of `kind`.
+/// The minimal value of one shape and type.
 pub fn of_kind(document: &Document, shape: &Shape<'_>, kind: JsonType, depth: usize) -> Result<Value, Error> {
     Ok(match kind {
         JsonType::Null => Value::Null,
@@ -89,7 +89,7 @@ pub fn of_kind(document: &Document, shape: &Shape<'_>, kind: JsonType, depth: us
     })
 }
 
-/// One more item for a list that has `items` already, different from them where that is asked for.
+/// The next item of a list with `items`, different from them if they must be unique.
 pub fn item(
     document: &Document,
     shape: &Shape<'_>,
@@ -111,7 +111,7 @@ pub fn item(
         .map(|all| all.concat());
     if let Some(values) = listed {
         let unused = values.into_iter().find(|value| !items.contains(value));
-        return unused.ok_or_else(|| Error::new(pointer, "there are no more different items than these"));
+        return unused.ok_or_else(|| Error::new(pointer, "there are not enough different items"));
     }
     let strategy = super::member(document, &pointers, depth + 1)?;
     let mut runner = runner(index as u64);

@@ -1,5 +1,5 @@
-//! Strategies of valid values: every way to satisfy a schema, with chance deciding which. What a rule such as
-//! `not` or `oneOf` makes of it is left to the filter that [`super::Schema::strategy`] puts around.
+//! Proptest strategies of valid values, for every way to satisfy a schema. Constraints such as `not` and `oneOf` are
+//! left to the filter in [`super::Schema::strategy`].
 
 use std::cell::Cell;
 
@@ -14,21 +14,21 @@ use super::{Document, Error, text};
 
 pub mod minimal;
 
-/// Below this depth only what must be there is made.
+/// Below this depth values are minimal.
 const MAX_RANDOM_DEPTH: usize = 7;
 
-/// A document whose schemas contain each other many times over is cut off after so many schemas.
+/// Documents whose schemas contain each other many times are cut off after this number of schemas.
 const MAX_SCHEMAS: usize = 20_000;
 
-/// Items beyond the least number of a list.
+/// Maximum number of items beyond `minItems`.
 const MAX_EXTRA_ITEMS: usize = 3;
 
-/// Strategy of the schema at `pointer`.
+/// The strategy of the schema at `pointer`.
 pub fn of(document: &Document, pointer: &str) -> Result<BoxedStrategy<Value>, Error> {
     member(document, &[pointer.to_owned()], 0)
 }
 
-/// Strategy of values of which the schemas at all `pointers` hold.
+/// The strategy of values that satisfy the schemas at all `pointers`.
 pub fn member(document: &Document, pointers: &[String], depth: usize) -> Result<BoxedStrategy<Value>, Error> {
     StrategyBuilder { document, schemas: Cell::new(0) }.member(pointers, depth)
 }
@@ -62,7 +62,7 @@ impl StrategyBuilder<'_> {
     fn shape(&self, shape: &Shape<'_>, depth: usize) -> Result<BoxedStrategy<Value>, Error> {
         if let Some(values) = shape.listed_values() {
             return match values.is_empty() {
-                true => Err(Error::new(shape.key(), "its enum and const leave no value")),
+                true => Err(Error::new(shape.key(), "no value satisfies its enum and const")),
                 false => Ok(select(values).boxed()),
             };
         }
@@ -125,7 +125,7 @@ impl StrategyBuilder<'_> {
             let must = required.contains(&name);
             let strategy = match self.member(&pointers, depth + 1) {
                 Ok(strategy) => strategy,
-                // A member that nothing satisfies can only be absent.
+                // An optional member that nothing satisfies is left out.
                 Err(_) if !must => continue,
                 Err(error) => return Err(error),
             };
@@ -197,8 +197,9 @@ fn strings(shape: &Shape<'_>) -> Result<BoxedStrategy<Value>, Error> {
     let texts = match shape.occurrences("pattern").next() {
         Some((pointer, pattern)) => {
             let pattern = pattern.as_str().unwrap_or_default();
-            text::from_pattern(pattern)
-                .ok_or_else(|| Error::new(pointer, format!("pattern {pattern} cannot be turned round")))?
+            text::from_pattern(pattern).ok_or_else(|| {
+                Error::new(pointer, format!("cannot generate text for the pattern {pattern}"))
+            })?
         }
         None => text::strategy(shape.text_of("format"), least, most),
     };
@@ -211,7 +212,7 @@ fn strings(shape: &Shape<'_>) -> Result<BoxedStrategy<Value>, Error> {
         .boxed())
 }
 
-/// Any JSON value, small.
+/// Any small JSON value.
 fn anything() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

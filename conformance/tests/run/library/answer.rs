@@ -1,4 +1,4 @@
-//! Answers and faults, before they are bytes; and what a seed makes of an answer that was right.
+//! Responses and faults before serialization, and the seeds that corrupt a correct response.
 
 use bytes::Bytes;
 use hyper::Response;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Seed;
 
-/// An answer as the rules give it.
+/// A response before serialization.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -15,7 +15,7 @@ pub struct Answer {
     pub content: Content,
 }
 
-/// What an answer holds.
+/// The body of a response.
 #[derive(Debug, Clone)]
 pub enum Content {
     Nothing,
@@ -23,7 +23,7 @@ pub enum Content {
     Text(String),
 }
 
-/// A refusal.
+/// A rejection.
 #[derive(Debug)]
 pub struct Fault {
     pub status: u16,
@@ -48,7 +48,7 @@ impl Fault {
         Self::new(404, "NOT_FOUND", "There is no such thing in this town.")
     }
 
-    /// What a server says that fell over.
+    /// A response of a crashed server.
     pub fn crash() -> Self {
         Self::new(500, "INTERNAL_ERROR", "Something went wrong.")
     }
@@ -76,7 +76,7 @@ impl Answer {
         self.headers.retain(|(other, _)| *other != name);
     }
 
-    /// The answer as bytes.
+    /// Serializes the response.
     pub fn render(self) -> Response<Bytes> {
         let mut response = Response::builder().status(self.status);
         for (name, value) in self.headers {
@@ -109,7 +109,7 @@ impl From<Fault> for Answer {
     }
 }
 
-/// What `seed` makes of an answer of `operation`, or of none where the path or the method has no operation.
+/// Corrupts a response of `operation` as `seed` demands. The operation is empty for unknown paths and methods.
 pub fn spoil(seed: Seed, operation: &str, answer: &mut Answer) {
     let status = answer.status;
     match (seed, operation, status) {
@@ -185,6 +185,6 @@ fn remove(value: &mut Value, name: &str) {
     }
 }
 
-/// A hash as argon2 writes it.
+/// A hash in the format of argon2.
 const HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$3Kz0mZ1m0dZ0b8vJ7bQ0p0Jw4t5n6y7u8i9o0p1a2s3";

@@ -1,4 +1,4 @@
-//! The books of a town: on the shelf, in pages, in files.
+//! The books of a town: create, read, update, delete, list, export, and their texts.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::Seed;
 use super::answer::{Answer, Fault};
 use super::state::{Row, State};
 
-/// A request that passed the contract: the town that calls, the parameters, the body.
+/// A validated request: the town of the caller, the parameters and the body.
 #[derive(Debug)]
 pub struct Input {
     pub town: usize,
@@ -19,7 +19,7 @@ impl Input {
         self.params.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A whole number that the contract gives a default.
+    /// An integer with a default.
     pub fn number(&self, name: &str, default: usize) -> usize {
         let number =
             self.params.get(name).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok());
@@ -27,11 +27,11 @@ impl Input {
     }
 }
 
-/// Items on a page where the request does not say, and the most of them.
+/// Default and maximum page size.
 const LIMIT: usize = 20;
 const MOST: usize = 50;
 
-/// How many items are asked for; never more than there may be, whatever a seed lets through.
+/// The requested page size, limited to the maximum even if a seed lets a larger one through.
 pub fn limit(input: &Input) -> usize {
     match input.params.get("limit") {
         Some(limit) => limit.as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MOST).min(MOST),
@@ -39,7 +39,7 @@ pub fn limit(input: &Input) -> usize {
     }
 }
 
-/// Where the book of the request's path is; in whatever town, if `lost` is the seed.
+/// The index of the book in the path; in any town if `lost` is the seed.
 fn place(state: &State, input: &Input, lost: Option<Seed>) -> Result<usize, Fault> {
     let town = if lost.is_some_and(|lost| state.has_seed(lost)) { None } else { Some(input.town) };
     State::find(&state.books, town, input.text("bookId")).ok_or_else(Fault::not_found)
@@ -79,7 +79,7 @@ pub fn create(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     Ok(Answer::json(201, book).header("Location", location))
 }
 
-/// Stores a book. What a seed lets through is made into something that the contract lets out.
+/// Stores a book. Invalid members that a seed lets through are replaced by valid ones.
 fn shelve(state: &mut State, town: usize, body: &Value) -> Value {
     let (id, now) = (state.uuid(), state.moment());
     let genre =
@@ -109,7 +109,7 @@ fn shelve(state: &mut State, town: usize, body: &Value) -> Value {
     book
 }
 
-/// What a seed does with a request that the contract forbids, before it is refused.
+/// What a seed does with an invalid request before it is rejected.
 pub fn refused(state: &mut State, operation: &str, input: &Input, faults: &[String]) {
     match (state.seed, operation) {
         (Some(Seed::RefusedCreateStores), "createBook") => {
@@ -136,7 +136,7 @@ pub fn get(state: &State, input: &Input) -> Result<Answer, Fault> {
     Ok(Answer::json(200, state.books[at].value.clone()))
 }
 
-/// The members that a request may change.
+/// The members that can be updated.
 const PATCHED: [&str; 6] = ["title", "subtitle", "genre", "year", "copies", "status"];
 
 fn changed(state: &mut State, at: usize, body: &Value, names: &[&str]) -> Value {
@@ -154,7 +154,7 @@ pub fn update(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     let at = place(state, input, Some(Seed::TenantLostOnChange))?;
     let mut body = input.body.clone();
     if let Some(object) = body.as_object_mut() {
-        // Only a seed lets a null through for the title: it changes nothing then.
+        // Only a seed lets a null title through. It changes nothing.
         object.retain(|name, value| name != "title" || !value.is_null());
         if state.has_seed(Seed::PatchClears) {
             object.entry("subtitle").or_insert(Value::Null);

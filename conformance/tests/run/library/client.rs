@@ -1,5 +1,4 @@
-//! A day in the library, request by request, for its own tests: every operation with what goes well and what
-//! does not.
+//! A client that calls every operation of a library, with requests that succeed and requests that fail.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::Library;
 
-/// How long an answer is waited for.
+/// Timeout of a response.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// An answer, and what was asked.
+/// A response with a description of its request.
 #[derive(Debug, Default)]
 pub struct Exchange {
     pub what: String,
-    /// The operation that was meant; the empty text where there is none.
+    /// The operation; empty if there is none.
     pub operation: &'static str,
     pub status: u16,
     pub headers: HashMap<String, String>,
@@ -32,7 +31,7 @@ impl Exchange {
         self.body["id"].as_str().unwrap_or("none").to_owned()
     }
 
-    /// The answer in one line, without what is another for every library.
+    /// The response in one line, without members that differ between libraries.
     pub fn line(&self) -> String {
         let names = ["content-type", "allow", "cache-control", "www-authenticate", "location", "retry-after"];
         let headers = names.map(|name| stable(&json!(self.header(name))));
@@ -42,7 +41,7 @@ impl Exchange {
     }
 }
 
-/// A value without ids, moments and tokens.
+/// A value without ids, times and tokens.
 fn stable(value: &Value) -> String {
     match value {
         Value::Object(members) => {
@@ -65,7 +64,7 @@ fn stable(value: &Value) -> String {
 #[derive(Debug)]
 pub struct LibraryClient<'l> {
     library: &'l Library,
-    /// Where it is asked.
+    /// The base URL.
     base: &'l str,
     http: reqwest::Client,
 }
@@ -75,7 +74,7 @@ impl<'l> LibraryClient<'l> {
         Self { library, base: &library.base_url, http: reqwest::Client::new() }
     }
 
-    /// A credential of the first town, or `other.<name>` of the other.
+    /// A credential of the first town, or `other.<name>` for that of the other town.
     pub fn key(&self, name: &str) -> String {
         let inputs = &self.library.inputs;
         let value = match name.strip_prefix("other.") {
@@ -133,8 +132,7 @@ impl<'l> LibraryClient<'l> {
         Exchange { what, operation: "", status, headers, text, body }
     }
 
-    /// Everything that a client of ordinary curiosity would try. The same requests for every library, so that
-    /// their answers can be laid side by side.
+    /// Sends the same requests to every library, so that their responses can be compared.
     pub async fn everything(&self) -> Vec<Exchange> {
         let mut day = Day { client: self, exchange: Vec::new() };
         let token = self.sign_in("").await;
@@ -155,7 +153,7 @@ struct Day<'w, 'l> {
 }
 
 impl Day<'_, '_> {
-    /// Sends as `who` (a name of a key, a credential, or nothing) and keeps the answer under what it is about.
+    /// Sends a request as `who` (the name of a key, a credential, or empty) and stores the response.
     async fn try_it(
         &mut self,
         id: &'static str,
@@ -198,7 +196,7 @@ impl Day<'_, '_> {
         self.try_it("getOwner", "as nobody", "", "GET /owner", None).await;
     }
 
-    /// Who may less than the owner.
+    /// The clerk, who may do less than the owner.
     async fn clerk(&mut self) {
         let login = self.client.library.inputs["clerk"].clone();
         let token =
@@ -208,7 +206,7 @@ impl Day<'_, '_> {
         self.try_it("exportBooks", "as a clerk", token, "GET /exports/books?format=json", None).await;
     }
 
-    /// More than the limited library lets anybody ask.
+    /// More requests than the limited server allows.
     async fn check_rate_limit(&mut self) {
         let library = self.client.library;
         let base = library.inputs["limited"]["baseUrl"].as_str().expect("a limited library");

@@ -1,4 +1,4 @@
-//! The loans of a town: lent once for every idempotency key, listed from a cursor on, taken back.
+//! The loans of a town: create with an idempotency key, list with a cursor, return.
 
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ fn repeated(state: &mut State, mut answer: Answer) -> Answer {
 }
 
 pub fn list(state: &State, input: &Input) -> Result<Answer, Fault> {
-    // A cursor is the place of the loan that was given last: those before it are older.
+    // A cursor is the index of the last loan returned; older ones follow.
     let end = match input.params.get("cursor").and_then(Value::as_str) {
         None => state.loans.len(),
         Some(cursor) => match cursor.strip_prefix("c-").and_then(|place| place.parse().ok()) {

@@ -1,5 +1,5 @@
-//! A lending library for many towns, in memory: a server that obeys a contract of its own in every point, or
-//! breaks it in exactly one. How requests are received is here; what they do is in the file of the thing.
+//! A lending library for several towns, in memory. It obeys its contract, or violates it in exactly one way. This
+//! module receives requests; the others implement the operations.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,28 +26,28 @@ use state::{State, TOWNS, Town};
 
 /// The contract.
 pub const CONTRACT: &str = include_str!("openapi.json");
-/// What is the library's own about it.
+/// The settings of the contract.
 pub const SETTINGS: &str = include_str!("settings.toml");
-/// How its operations depend on each other.
+/// The flows.
 pub const FLOWS: &str = include_str!("flows.arazzo.json");
 
-/// So often a credential may ask a server that limits it.
+/// Number of requests per credential on the limited server.
 const RATE_LIMIT: usize = 5;
 
-/// Bodies of more bytes are refused.
+/// Maximum size of a body.
 const MAX_BODY: usize = 64 * 1024;
 
-/// A library that answers until it is dropped.
+/// A running library. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Library {
-    /// Where it answers, without a slash at the end.
+    /// The base URL without a trailing slash.
     pub base_url: String,
-    /// The credentials of one town, and under `otherTenant` those of another.
+    /// The credentials of one town; those of another town under `otherTenant`.
     pub inputs: Value,
     _servers: [Server; 2],
 }
 
-/// Starts a library that obeys its contract, or shows one violation.
+/// Starts a library that obeys its contract, or violates it as `seed` says.
 pub fn start(seed: Option<Seed>) -> Library {
     let mut document: Value = serde_json::from_str(CONTRACT).expect("the contract is JSON");
     if let Some(seed) = seed {
@@ -83,7 +83,7 @@ struct Shared {
 
 async fn answered(shared: Arc<Shared>, request: Request<Bytes>) -> Response<Bytes> {
     let (answer, never) = {
-        // A request that panicked is that request's failure; the others go on.
+        // A panic fails its own request only.
         let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let never = state.has_seed(Seed::AnswerNeverComes)
             && *request.method() == Method::GET
@@ -126,7 +126,7 @@ fn respond(contract: &Contract, state: &mut State, request: &Request<Bytes>) -> 
     }
 }
 
-/// One request of an operation: who calls, what is asked, and only then what is done.
+/// Handles a request: authenticates, validates, then executes the operation.
 fn run(
     state: &mut State,
     operation: &Operation,
@@ -165,7 +165,7 @@ fn run(
     }
 }
 
-/// Refuses whoever has asked often enough, where that is limited.
+/// Rejects a caller that exceeded the rate limit, on the limited server.
 fn check_rate_limit(state: &mut State, id: &str, request: &Request<Bytes>) -> Result<(), Fault> {
     let lost = state.has_seed(Seed::LimitLost) && id == "getLoan";
     let Some(left) = &mut state.left else { return Ok(()) };
@@ -178,7 +178,7 @@ fn check_rate_limit(state: &mut State, id: &str, request: &Request<Bytes>) -> Re
     Ok(())
 }
 
-/// Parameters and body, as far as the contract allows them.
+/// Validates parameters and body.
 fn read(
     state: &mut State,
     operation: &Operation,
@@ -198,7 +198,7 @@ fn read(
         let read = match state.seed {
             Some(Seed::MediaTypeIgnored) if id == "createBook" && content_type.is_some() => true,
             Some(Seed::MediaTypeUnneeded) if id == "createLoan" && content_type.is_none() => true,
-            // Nothing at all has no media type to be wrong.
+            // An empty body needs no media type.
             _ => bytes.is_empty() || operation.reads(content_type),
         };
         if !read {

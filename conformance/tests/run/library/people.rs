@@ -1,4 +1,4 @@
-//! Who calls: credentials, scopes, and the owner's own operations.
+//! Callers: credentials, scopes, and the operations of the owner.
 
 use hyper::HeaderMap;
 use serde_json::{Value, json};
@@ -8,13 +8,13 @@ use super::answer::{Answer, Fault};
 use super::state::{State, TOWNS};
 use crate::contract::Operation;
 
-/// Who calls an operation that asks for a credential.
+/// The caller of an operation that requires a credential.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     pub town: usize,
-    /// What its scopes end with; the empty text ends them all.
+    /// The suffix of its scopes; empty means all scopes.
     scopes: &'static str,
-    /// Whether it is a clerk's, who looks at the own town and takes nothing away.
+    /// Whether it is a clerk, who may only read.
     clerk: bool,
     revoked: bool,
 }
@@ -25,11 +25,11 @@ impl Caller {
     }
 }
 
-/// Kinds of credential, with the codes of one that is missing and of one that is not accepted.
+/// Credential kinds, with the error codes for a missing and an invalid one.
 const SERVER: (&str, &str) = ("KEY_MISSING", "KEY_INVALID");
 const OWNER: (&str, &str) = ("TOKEN_MISSING", "TOKEN_INVALID");
 
-/// Who calls, and whether that suffices. `refused` is told who lacks a scope before that is said.
+/// Authenticates and authorizes a request. `refused` is called before a caller without the scope is rejected.
 pub fn admit(
     state: &mut State,
     operation: &Operation,
@@ -71,7 +71,7 @@ pub fn admit(
                     .find(|scope| !holds(&caller, scope));
                 let lost = state.has_seed(Seed::ReadScopeLost) && id == "getBook"
                     || state.has_seed(Seed::WriteScopeLost) && id == "updateBook";
-                // A server key acts in no role.
+                // A server key has no role.
                 let role = operation.raw.get("x-roles").is_some() && !state.has_seed(Seed::RoleLost);
                 if caller.clerk && role {
                     return Err(Fault::new(403, "ROLE_DENIED", "This is not for clerks."));
@@ -104,7 +104,7 @@ pub fn admit(
     }
 }
 
-/// Whose server key it is.
+/// The caller with this server key.
 fn key(secret: &str) -> Option<Caller> {
     TOWNS.iter().enumerate().find_map(|(town, keys)| match secret {
         _ if secret == keys.server_key => Some(Caller::of(town, "")),
@@ -115,7 +115,7 @@ fn key(secret: &str) -> Option<Caller> {
     })
 }
 
-/// Whether a caller holds a scope, or any of a list of them.
+/// Whether a caller has a scope, or any of a list of scopes.
 fn holds(caller: &Caller, scope: &Value) -> bool {
     let one = |scope: &Value| scope.as_str().is_some_and(|scope| scope.ends_with(caller.scopes));
     scope.as_array().map_or_else(|| one(scope), |any| any.iter().any(one))

@@ -1,5 +1,5 @@
-//! The violations that a library can be started with: what each does, and which rules of a checker it breaks.
-//! What they change is in the files of the thing that they change.
+//! The violations that the library can be started with, and the rules that they violate. They are implemented in the
+//! other modules.
 
 use serde_json::{Value, json};
 
@@ -12,15 +12,15 @@ macro_rules! seeds {
         }
 
         impl Seed {
-            /// Every one.
+            /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// What the broken server does, in one line.
+            /// A description in one line.
             pub fn description(self) -> &'static str {
                 match self { $(Self::$name => $says),* }
             }
 
-            /// The rules of which a checker must report one at least.
+            /// The rules of which the checker must report at least one.
             pub fn rules(self) -> &'static [&'static str] {
                 match self { $(Self::$name => &[$($rule),+]),* }
             }
@@ -29,7 +29,7 @@ macro_rules! seeds {
 }
 
 seeds! {
-    // Answers that break the contract.
+    // Responses that violate the contract.
     MemberMissing: "getBook leaves the required member status out" => "body";
     TypeWrong: "getBook gives the year as text" => "body";
     NullGiven: "getBook gives null for the genre, which is not nullable" => "body";
@@ -47,7 +47,7 @@ seeds! {
     CreatedAsOk: "createLoan answers 200 instead of 201" => "status";
     ExportFormatIgnored: "exportBooks answers CSV whatever the format" => "content-type" "refused" "effect";
 
-    // Requests that bring it down.
+    // Requests that crash the server.
     LongestCrashes: "createBook answers 500 to the longest title" => "server-error";
     EmptyCrashes: "createBook answers 500 to an empty subtitle" => "server-error";
     UnicodeCrashes: "createBook answers 500 to a title that is not ASCII" => "server-error";
@@ -57,7 +57,7 @@ seeds! {
     UnknownCrashes: "returnLoan answers 500 to an id that is nobody's" => "server-error";
     AnswerNeverComes: "getHealth never answers" => "time-out";
 
-    // Requests that the contract forbids, and that are taken; and the other way round.
+    // Invalid requests that are accepted, and valid ones that are rejected.
     MaxLengthIgnored: "createBook takes a title longer than maxLength, and cuts it" => "accepted";
     MinimumIgnored: "listBooks takes page 0 for page 1" => "accepted";
     MaximumCut: "lists take a limit above the maximum, and cut it" => "accepted";
@@ -114,7 +114,7 @@ seeds! {
     MethodBodyEmpty: "answers of 405 have no body" => "not-json" "body" "code" "content-type";
     PutTaken: "PUT of a book does what PATCH does" => "method" "allow";
 
-    // What happens, and what does not.
+    // Effects.
     LoanLost: "createLoan answers and does not store the loan" => "effect" "refused";
     DeleteKeeps: "deleteBook answers 204 and keeps the book" => "effect" "refused";
     PatchLost: "updateBook answers with the change and does not store it" => "effect" "refused";
@@ -133,7 +133,7 @@ seeds! {
     CursorRepeats: "listLoans gives the last loan of a page again on the next" => "page";
     CursorEndless: "listLoans gives a cursor for ever" => "page";
 
-    // Repetition.
+    // Idempotency keys.
     RepeatLendsAgain: "createLoan ignores the Idempotency-Key" => "idempotency";
     RepeatAnsweredAnew: "createLoan answers a repeat with another createdAt" => "idempotency";
     OtherBodyTaken: "createLoan answers another body with the same key as if it were a repeat" => "idempotency";
@@ -148,7 +148,7 @@ seeds! {
 }
 
 impl Seed {
-    /// What the contract that the server obeys is made to say: a place in it, and what stands there instead.
+    /// The changes to the contract that the server obeys: a pointer and the new value.
     pub fn edits(self) -> Vec<(&'static str, Option<Value>)> {
         match self {
             Self::MaxLengthIgnored => {
@@ -197,7 +197,7 @@ impl Seed {
         }
     }
 
-    /// The document with its edits; one that finds nothing to change would be no violation.
+    /// Applies the changes. Panics if a pointer does not exist.
     pub fn edit(self, document: &mut Value) {
         for (pointer, value) in self.edits() {
             let (parent, name) = pointer.rsplit_once('/').expect("a pointer has a last part");

@@ -1,4 +1,4 @@
-//! What a library remembers: the things of every town, and who holds which credential.
+//! The data of a library, and its credentials.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Seed;
 use super::answer::Answer;
 
-/// A thing, and the town that it belongs to.
+/// A row and the town that it belongs to.
 #[derive(Debug)]
 pub struct Row {
     pub town: usize,
@@ -18,17 +18,17 @@ pub struct Row {
 /// Everything that requests change.
 #[derive(Debug)]
 pub struct State {
-    /// The violation that this library is there to show.
+    /// The seeded violation.
     pub seed: Option<Seed>,
     pub books: Vec<Row>,
     pub loans: Vec<Row>,
-    /// The texts of books, by book.
+    /// The texts of books, by book id.
     pub texts: HashMap<String, String>,
-    /// The first bodies and answers of idempotency keys, by town and key.
+    /// The first request and response by town and idempotency key.
     pub repeats: HashMap<(usize, String), (Value, Answer)>,
-    /// The towns of owners' tokens, and whether they are a clerk's.
+    /// The town of each owner token, and whether it is a clerk's.
     pub tokens: HashMap<String, (usize, bool)>,
-    /// What each credential may still ask, where that is limited.
+    /// Remaining requests by credential, on the limited server.
     pub left: Option<HashMap<String, usize>>,
     now: DateTime<Utc>,
     count: u64,
@@ -49,9 +49,9 @@ impl State {
         }
     }
 
-    /// One that lets each credential ask a few times only.
+    /// The state of the limited server.
     pub fn limited(seed: Option<Seed>) -> Self {
-        // Its numbers are others than those of the library beside it.
+        // Its ids differ from those of the other server.
         Self { left: Some(HashMap::new()), count: 1 << 32, ..Self::new(seed) }
     }
 
@@ -59,17 +59,17 @@ impl State {
         self.seed == Some(seed)
     }
 
-    /// The time; later on every call, so that each change can be told by it.
+    /// The current time, which advances with every call.
     pub fn moment(&mut self) -> String {
         let tick = chrono::Duration::milliseconds(1);
         self.now = Utc::now().max(self.now + tick);
         self.now.to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
-    /// A number that was not there before and looks like chance.
+    /// A unique number that looks random.
     pub fn number(&mut self) -> u64 {
         self.count += 1;
-        // An odd factor sends every number to another one.
+        // Multiplication by an odd number is a bijection.
         self.count.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
@@ -85,13 +85,13 @@ impl State {
         )
     }
 
-    /// Where in `rows` the town's thing of this id is; `None` for the town where every town's will do.
+    /// The index of a town's row with this id; `None` as town means any town.
     pub fn find(rows: &[Row], town: Option<usize>, id: &str) -> Option<usize> {
         rows.iter().position(|row| row.value["id"] == id && town.is_none_or(|town| row.town == town))
     }
 }
 
-/// A town: its keys, and its owner.
+/// A town with its keys and its owner.
 #[derive(Debug)]
 pub struct Town {
     pub name: &'static str,
@@ -101,7 +101,7 @@ pub struct Town {
     pub revoked_key: &'static str,
     pub owner_id: &'static str,
     pub email: &'static str,
-    /// The address of whoever helps the owner out; the password is the same.
+    /// The email address of the clerk, whose password is the owner's.
     pub clerk: &'static str,
     pub password: &'static str,
 }

@@ -1,4 +1,4 @@
-//! The library tried by hand, before a checker tries it: it obeys its contract, and every seed shows.
+//! Tests of the library itself: it obeys its contract, and every seed is observable.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::client::{Exchange, LibraryClient};
 use super::{CONTRACT, FLOWS, Library, SETTINGS, Seed, start};
 
-/// The rules that a checker has.
+/// The rules of the checker.
 const RULES: [&str; 22] = [
     "status",
     "content-type",
@@ -97,7 +97,7 @@ async fn responses_without_seed_match_the_contract() {
     assert_eq!(called.len(), operations, "{called:?}");
 }
 
-/// What the contract does not say of an answer.
+/// The deviations of a response from the contract.
 fn problems(root: &Value, document: &Document, exchange: &Exchange) -> Vec<String> {
     let mut out = Vec::new();
     let (pointer, operation) = operation(root, exchange.operation);
@@ -138,7 +138,7 @@ fn problems(root: &Value, document: &Document, exchange: &Exchange) -> Vec<Strin
     out
 }
 
-/// Where an operation is in the contract, as a reference, and the operation.
+/// JSON pointer of an operation, and the operation.
 fn operation<'v>(root: &'v Value, id: &str) -> (String, &'v Value) {
     for (path, item) in root["paths"].as_object().expect("there are paths") {
         for (method, operation) in item.as_object().expect("a path has methods") {
@@ -196,7 +196,7 @@ async fn library_without_seed_validates_requests() {
             assert_eq!(exchange.status, 200, "{name}: {}: {exchange:?}", case.value);
         }
         for case in schema.mutants(None).expect("mutants").cases {
-            // Some mutants of a value are good text.
+            // Some mutants are valid once they are text.
             let sent = text(&case.value);
             if validator.is_valid(&json!(sent)) || case.value == json!("12") {
                 continue;
@@ -218,13 +218,13 @@ async fn every_seed_is_observable() {
         if differing == 0 {
             unseen.push(seed);
         }
-        // An answer takes one thing with it, or the steps that need the thing; not the whole day.
+        // A seed changes one response and those that depend on it, not most of them.
         assert!(differing * 2 < right.len() || *seed == Seed::RequestIdMissing, "{seed:?} changes too much");
     }
     assert!(unseen.is_empty(), "nobody sees {unseen:?}");
 }
 
-/// A line for each answer, without what differs every time; and whether the ids of the answers do differ.
+/// One line per response without members that differ every time, and whether all request ids differ.
 async fn shown(library: &Library) -> Vec<String> {
     let exchange = LibraryClient::new(library).everything().await;
     let ids: Vec<&str> =

@@ -1,4 +1,4 @@
-//! A museum, in memory: a server of a contract that others wrote, with all that it leaves open. No violations.
+//! A museum, in memory: a server for a contract written by others, without violations.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,27 +14,27 @@ use crate::serve::{self, Server};
 
 mod tests;
 
-/// The contract, as it stands among the generator's documents.
+/// The contract, one of the documents that test the generator.
 pub const CONTRACT: &str = include_str!("../../../../xtask/tests/documents/museum.json");
-/// How its operations depend on each other.
+/// The flows.
 pub const FLOWS: &str = include_str!("flows.arazzo.json");
 
-/// Where the contract's own server has its paths; whether a client keeps it at another address is its affair.
+/// The base path in the contract.
 const PREFIX: &str = "/_mock/docs/openapi/museum-api";
 
-/// The one visitor who is let in.
+/// The only valid credentials.
 const VISITOR: &str = "visitor:whale-song";
 
-/// The smallest picture that there is.
+/// A minimal PNG image.
 const PICTURE: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-/// A museum that answers until it is dropped.
+/// A running museum. It stops when this value is dropped.
 #[derive(Debug)]
 pub struct Museum {
-    /// Where it answers, without a slash at the end.
+    /// The base URL without a trailing slash.
     pub base_url: String,
-    /// `visitor`: name and password with a colon between them.
+    /// `visitor`: name and password, separated by a colon.
     pub inputs: Value,
     _server: Server,
 }
@@ -73,7 +73,7 @@ impl State {
     }
 }
 
-/// Status, type and title of a refusal.
+/// Status, type and title of a problem.
 type Fault = (u16, &'static str, &'static str);
 type Answered = Result<Response<Bytes>, Fault>;
 
@@ -123,7 +123,7 @@ fn run(state: &mut State, operation: &Operation, filled: &[String], request: &Re
     let params = operation.params(filled, request).map_err(|_| INVALID)?;
     let mut body = Value::Null;
     if operation.takes_body() {
-        // The contract has no 415: what cannot be read is a bad request.
+        // The contract has no 415, so an unreadable body is a bad request.
         let content_type = request.headers().get("content-type").and_then(|value| value.to_str().ok());
         let sent = Some(request.body()).filter(|_| operation.reads(content_type));
         body = sent.and_then(|bytes| operation.parse(bytes)).ok_or(INVALID)?;
@@ -164,7 +164,7 @@ fn run(state: &mut State, operation: &Operation, filled: &[String], request: &Re
     }
 }
 
-/// The members of an event that are sent stand for those that there were.
+/// Replaces the members of an event that were sent.
 fn overlay(event: &mut Value, body: &Value) {
     for name in ["name", "location", "eventDescription", "dates", "price"] {
         if let Some(value) = body.get(name) {
@@ -175,7 +175,7 @@ fn overlay(event: &mut Value, body: &Value) {
 
 fn buy(state: &mut State, body: &Value) -> Answered {
     let is_event = body["ticketType"] == "event";
-    // The contract does not require an event of an event ticket, so that only a wrong one is refused.
+    // The contract does not require an event for an event ticket, so only an unknown one is rejected.
     let unknown = |id: &Value| !state.events.iter().any(|event| event["eventId"] == *id);
     if is_event && body.get("eventId").is_some_and(unknown) {
         return Err(NOT_FOUND);
@@ -195,16 +195,15 @@ fn buy(state: &mut State, body: &Value) -> Answered {
     answer(201, &ticket)
 }
 
-/// A date parameter, or another day.
+/// A date parameter with a default.
 fn day(params: &Map<String, Value>, name: &str, otherwise: NaiveDate) -> NaiveDate {
     params.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// How many items to leave out and to give. The contract has no least page and no least limit: below one there
-/// is the first page, and nothing on it.
+/// Offset and limit. The contract has no minimum: a page below 1 is the first one, and a limit below 1 is empty.
 fn page(params: &Map<String, Value>) -> (u64, u64) {
     let number = |name: &str, default| {
-        // What no i64 holds is a number beyond the last page, or before the first.
+        // Numbers beyond i64 are after the last page or before the first.
         let beyond =
             |value: &Value| value.as_f64().map_or(0, |number| if number < 0.0 { 0 } else { u32::MAX.into() });
         params.get(name).map_or(default, |value| {
@@ -218,7 +217,7 @@ fn page(params: &Map<String, Value>) -> (u64, u64) {
 fn hours(params: &Map<String, Value>) -> Value {
     let (skip, limit) = page(params);
     let first = day(params, "startDate", Utc::now().date_naive());
-    // The calendar has an end, and so have the pages.
+    // Dates have a maximum, so pages end there.
     let days = (0..limit).map_while(|index| first.checked_add_days(Days::new(skip.checked_add(index)?)));
     days.filter(|day| day.format("%Y").to_string().len() == 4)
         .map(|day| json!({ "date": day.to_string(), "timeOpen": "09:00", "timeClose": "18:00" }))

@@ -1,4 +1,4 @@
-//! The museum walked through by hand, before a checker walks through it.
+//! Tests of the museum itself.
 
 use serde_json::{Value, json};
 
