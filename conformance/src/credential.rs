@@ -36,6 +36,6 @@ impl Credential {
 
     /// How the operation rejects it although it is valid.
     pub fn refusal_by(&self, operation: &Operation) -> Option<&Refusal> {
-        self.refused.as_ref().filter(|refusal| refusal.is_of(&operation.id))
+        self.refused.as_ref().filter(|refusal| refusal.applies_to(&operation.id))
     }
 }

@@ -9,7 +9,7 @@ use crate::wire::{Request, Response};
 
 /// What expressions can see.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct ExpressionContext {
     /// Inputs of the tenant, with `run`: a text that no other execution has.
     pub inputs: Value,
     /// Outputs of the steps before.
@@ -31,41 +31,41 @@ pub fn mentions(template: &Value, roots: &[&str]) -> bool {
 }
 
 /// The value of a template: every expression in it replaced.
-pub fn resolve(template: &Value, scope: &Scope) -> Result<Value> {
+pub fn resolve(template: &Value, context: &ExpressionContext) -> Result<Value> {
     Ok(match template {
-        Value::String(text) if text.starts_with('$') => evaluate(text, scope)?,
-        Value::String(text) => Value::String(embedded(text, scope)?),
+        Value::String(text) if text.starts_with('$') => evaluate(text, context)?,
+        Value::String(text) => Value::String(interpolate(text, context)?),
         Value::Array(items) => {
-            Value::Array(items.iter().map(|item| resolve(item, scope)).collect::<Result<_>>()?)
+            Value::Array(items.iter().map(|item| resolve(item, context)).collect::<Result<_>>()?)
         }
         Value::Object(members) => Value::Object(
             members
                 .iter()
-                .map(|(name, member)| Ok((name.clone(), resolve(member, scope)?)))
+                .map(|(name, member)| Ok((name.clone(), resolve(member, context)?)))
                 .collect::<Result<_>>()?,
         ),
         other => other.clone(),
     })
 }
 
-fn embedded(text: &str, scope: &Scope) -> Result<String> {
+fn interpolate(text: &str, context: &ExpressionContext) -> Result<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("{$") {
         let Some(length) = rest[start..].find('}') else { bail!("{text:?}: a brace is not closed") };
         out.push_str(&rest[..start]);
-        out.push_str(&plain(&evaluate(&rest[start + 1..start + length], scope)?));
+        out.push_str(&to_text(&evaluate(&rest[start + 1..start + length], context)?));
         rest = &rest[start + length + 1..];
     }
     out.push_str(rest);
     Ok(out)
 }
 
-fn plain(value: &Value) -> String {
+fn to_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn evaluate(expression: &str, scope: &Scope) -> Result<Value> {
+fn evaluate(expression: &str, context: &ExpressionContext) -> Result<Value> {
     let missing = || anyhow!("{expression} has no value");
     let words: Vec<&str> = expression.split('.').collect();
     let output = |all: &IndexMap<String, IndexMap<String, Value>>| -> Result<Value> {
@@ -76,7 +76,7 @@ fn evaluate(expression: &str, scope: &Scope) -> Result<Value> {
     };
     match words.first().copied().unwrap_or_default() {
         "$inputs" => {
-            let mut here = &scope.inputs;
+            let mut here = &context.inputs;
             for word in &words[1..] {
                 here = match word.parse::<usize>() {
                     Ok(index) if here.is_array() => here.get(index),
@@ -86,14 +86,14 @@ fn evaluate(expression: &str, scope: &Scope) -> Result<Value> {
             }
             Ok(here.clone())
         }
-        "$steps" => output(&scope.steps),
-        "$workflows" => output(&scope.workflows),
-        _ => exchanged(expression, scope)?.ok_or_else(missing),
+        "$steps" => output(&context.steps),
+        "$workflows" => output(&context.workflows),
+        _ => exchange_value(expression, context)?.ok_or_else(missing),
     }
 }
 
-fn exchanged(expression: &str, scope: &Scope) -> Result<Option<Value>> {
-    let Some((request, response)) = &scope.exchange else {
+fn exchange_value(expression: &str, context: &ExpressionContext) -> Result<Option<Value>> {
+    let Some((request, response)) = &context.exchange else {
         bail!("{expression} needs an answer, and there is none yet");
     };
     let text = |text: &str| Value::String(text.to_owned());
@@ -132,11 +132,11 @@ fn exchanged(expression: &str, scope: &Scope) -> Result<Option<Value>> {
 
 /// Whether a condition holds: comparisons joined by `&&` and `||`, the former binding tighter. An expression
 /// without a value equals `null`.
-pub fn holds(condition: &str, scope: &Scope) -> Result<bool> {
+pub fn evaluate_condition(condition: &str, context: &ExpressionContext) -> Result<bool> {
     for alternative in condition.split("||") {
         let mut all = true;
         for comparison in alternative.split("&&") {
-            all = all && compare(comparison.trim(), scope)?;
+            all = all && compare(comparison.trim(), context)?;
         }
         if all {
             return Ok(true);
@@ -145,10 +145,10 @@ pub fn holds(condition: &str, scope: &Scope) -> Result<bool> {
     Ok(false)
 }
 
-fn compare(comparison: &str, scope: &Scope) -> Result<bool> {
+fn compare(comparison: &str, context: &ExpressionContext) -> Result<bool> {
     for operator in ["==", "!=", "<=", ">=", "<", ">"] {
         let Some((left, right)) = comparison.split_once(operator) else { continue };
-        let (left, right) = (operand(left.trim(), scope)?, operand(right.trim(), scope)?);
+        let (left, right) = (operand(left.trim(), context)?, operand(right.trim(), context)?);
         let order = match (&left, &right) {
             (Value::Number(left), Value::Number(right)) => left.as_f64().partial_cmp(&right.as_f64()),
             (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
@@ -163,22 +163,22 @@ fn compare(comparison: &str, scope: &Scope) -> Result<bool> {
             _ => order.is_some_and(|order| order.is_gt()),
         });
     }
-    match operand(comparison, scope)? {
+    match operand(comparison, context)? {
         Value::Bool(truth) => Ok(truth),
         Value::Null => Ok(false),
         _ => bail!("{comparison:?} is not a condition"),
     }
 }
 
-fn operand(text: &str, scope: &Scope) -> Result<Value> {
+fn operand(text: &str, context: &ExpressionContext) -> Result<Value> {
     if text.starts_with('$') {
         if text.starts_with("$response.") || text.starts_with("$request.") {
-            return Ok(exchanged(text, scope)?.unwrap_or(Value::Null));
+            return Ok(exchange_value(text, context)?.unwrap_or(Value::Null));
         }
-        return evaluate(text, scope);
+        return evaluate(text, context);
     }
     if let Some(inner) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        return Ok(Value::String(embedded(&inner.replace("''", "'"), scope)?));
+        return Ok(Value::String(interpolate(&inner.replace("''", "'"), context)?));
     }
     serde_json::from_str(text).map_err(|_| anyhow!("{text:?} is neither an expression nor a literal"))
 }
@@ -189,36 +189,36 @@ mod tests {
 
     use super::*;
 
-    fn scope() -> Scope {
-        let mut scope = Scope {
+    fn context() -> ExpressionContext {
+        let mut context = ExpressionContext {
             inputs: json!({ "run": "r1", "owner": { "email": "o@x" }, "list": ["a", "b"] }),
-            ..Scope::default()
+            ..ExpressionContext::default()
         };
-        scope.steps.insert("create".to_owned(), [("id".to_owned(), json!("c1"))].into_iter().collect());
+        context.steps.insert("create".to_owned(), [("id".to_owned(), json!("c1"))].into_iter().collect());
         let request = Request { body: Some("{\"name\":\"Ada\"}".into()), ..Request::default() };
         let mut headers = http::HeaderMap::new();
         headers.insert("location", http::HeaderValue::from_static("/x"));
         let response = Response { status: 201, headers, body: "{\"data\":{\"id\":7,\"none\":null}}".into() };
-        scope.exchange = Some((request, response));
-        scope
+        context.exchange = Some((request, response));
+        context
     }
 
     #[test]
-    fn templates_are_filled_in_at_every_depth() {
+    fn resolves_expressions_at_every_depth() {
         let template =
             json!({ "id": "$steps.create.outputs.id", "text": ["run-{$inputs.run}-{$inputs.list.1}", 3] });
         assert_eq!(
-            resolve(&template, &scope()).expect("a value"),
+            resolve(&template, &context()).expect("a value"),
             json!({ "id": "c1", "text": ["run-r1-b", 3] })
         );
-        assert_eq!(resolve(&json!("$response.body#/data/id"), &scope()).expect("a value"), json!(7));
-        let problem = resolve(&json!("$steps.gone.outputs.id"), &scope()).expect_err("there is none");
+        assert_eq!(resolve(&json!("$response.body#/data/id"), &context()).expect("a value"), json!(7));
+        let problem = resolve(&json!("$steps.gone.outputs.id"), &context()).expect_err("there is none");
         assert!(problem.to_string().contains("$steps.gone.outputs.id"), "{problem}");
         assert!(mentions(&template, &["$steps."]) && !mentions(&template, &["$workflows."]));
     }
 
     #[test]
-    fn conditions_compare_and_combine() {
+    fn evaluates_conditions() {
         for (condition, truth) in [
             ("$statusCode == 201", true),
             ("$statusCode >= 200 && $statusCode < 300", true),
@@ -232,8 +232,8 @@ mod tests {
             ("$inputs.owner.email != 'a@b'", true),
             ("$steps.create.outputs.id == 'c{$inputs.run}'", false),
         ] {
-            assert_eq!(holds(condition, &scope()).expect(condition), truth, "{condition}");
+            assert_eq!(evaluate_condition(condition, &context()).expect(condition), truth, "{condition}");
         }
-        assert!(holds("nonsense", &scope()).is_err());
+        assert!(evaluate_condition("nonsense", &context()).is_err());
     }
 }

@@ -17,7 +17,7 @@ use crate::contract::{Contract, ParameterLocation};
 
 mod expression;
 
-pub use expression::{Scope, holds, mentions, resolve};
+pub use expression::{ExpressionContext, evaluate_condition, mentions, resolve};
 
 /// A flow document.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -29,13 +29,13 @@ pub struct Flows {
     pub workflows: Vec<Workflow>,
     /// What Arazzo has no place for.
     #[serde(default, rename = "x-conformance")]
-    pub extra: Extra,
+    pub extension: Extension,
 }
 
 /// What a run has to know and Arazzo has no place for.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Extra {
+pub struct Extension {
     /// Expression of the inputs of a second tenant; they are laid over those of the first.
     pub other_tenant: Option<Value>,
     /// Expression of the inputs of a server of the same contract whose limits are tight, with its `baseUrl`; they are
@@ -70,13 +70,13 @@ pub struct CredentialSource {
 
 impl CredentialSource {
     /// Whether it opens anything.
-    pub fn opens(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         self.state.is_none() && self.refused.is_none()
     }
 
     /// Whether it opens whatever its kind opens.
-    pub fn is_whole(&self) -> bool {
-        self.scopes.is_none() && self.opens()
+    pub fn has_all_scopes(&self) -> bool {
+        self.scopes.is_none() && self.is_usable()
     }
 }
 
@@ -93,7 +93,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Whether an operation refuses.
-    pub fn is_of(&self, operation: &str) -> bool {
+    pub fn applies_to(&self, operation: &str) -> bool {
         self.operations.as_ref().is_none_or(|all| all.iter().any(|one| one == operation))
     }
 }
@@ -188,7 +188,7 @@ pub struct Criterion {
 
 impl Workflow {
     /// What keeps a flow from being run with these inputs, in words that tell no secret.
-    pub fn lacks(&self, inputs: &Value) -> Option<String> {
+    pub fn input_problem(&self, inputs: &Value) -> Option<String> {
         let schema = self.inputs.as_ref()?;
         let validator = match validator(schema) {
             Ok(validator) => validator,
@@ -262,7 +262,7 @@ impl Flows {
                 }
             }
         }
-        for source in &flows.extra.credentials {
+        for source in &flows.extension.credentials {
             if !contract.kinds.contains_key(&source.kind) {
                 let known: Vec<&str> = contract.kinds.keys().map(String::as_str).collect();
                 bail!(
@@ -283,7 +283,7 @@ impl Flows {
                 }
             }
         }
-        for one in &flows.extra.unreachable {
+        for one in &flows.extension.unreachable {
             if contract.operation(&one.operation_id).is_none() {
                 bail!("unreachable: the contract has no operation {}", one.operation_id);
             }
@@ -302,16 +302,20 @@ impl Flows {
     }
 
     /// Forgets what is called unreachable without an input that is there.
-    pub fn reach(&mut self, inputs: &Value) {
-        let scope = Scope { inputs: inputs.clone(), ..Scope::default() };
-        self.extra
+    pub fn remove_reachable(&mut self, inputs: &Value) {
+        let context = ExpressionContext { inputs: inputs.clone(), ..ExpressionContext::default() };
+        self.extension
             .unreachable
-            .retain(|one| one.without.as_ref().is_none_or(|input| resolve(input, &scope).is_err()));
+            .retain(|one| one.without.as_ref().is_none_or(|input| resolve(input, &context).is_err()));
     }
 
     /// The seat of an operation: the first step that calls it and waits for no refusal, in a flow that is run.
-    pub fn seat(&self, operation: &str, is_run: impl Fn(&Workflow) -> bool) -> Option<(&Workflow, usize)> {
-        let seats = |workflow: &Workflow| {
+    pub fn base_step(
+        &self,
+        operation: &str,
+        is_run: impl Fn(&Workflow) -> bool,
+    ) -> Option<(&Workflow, usize)> {
+        let find_step = |workflow: &Workflow| {
             workflow.steps.iter().position(|step| {
                 step.operation_id == operation && step.status().is_none_or(|status| status < 400)
             })
@@ -319,6 +323,6 @@ impl Flows {
         self.workflows
             .iter()
             .filter(|workflow| is_run(workflow))
-            .find_map(|workflow| Some((workflow, seats(workflow)?)))
+            .find_map(|workflow| Some((workflow, find_step(workflow)?)))
     }
 }

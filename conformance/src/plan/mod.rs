@@ -5,7 +5,7 @@
 use crate::contract::{Contract, ParameterLocation};
 use crate::credential::Credential;
 use crate::draft::{CredentialPlacement, Draft};
-use crate::flows::Scope;
+use crate::flows::ExpressionContext;
 
 mod bodies;
 mod credentials;
@@ -23,7 +23,7 @@ pub struct BaseRequest {
     /// The request.
     pub draft: Draft,
     /// The expression context after the steps before it.
-    pub scope: Scope,
+    pub context: ExpressionContext,
     /// The same request of the other tenant.
     pub other_tenant: Option<Draft>,
     /// Where the request contains values that the server created.

@@ -9,7 +9,7 @@ use super::flow_error::FlowError;
 use super::tenant::Tenant;
 use crate::contract::{Operation, Parameter};
 use crate::draft::{Content, Draft, Payload};
-use crate::flows::Scope;
+use crate::flows::ExpressionContext;
 use crate::plan::BaseRequest;
 use crate::wire::{Request, SendError};
 
@@ -54,28 +54,28 @@ async fn find(engine: &Engine, operation: &std::sync::Arc<Operation>) -> Result<
         return Err(tenant.missing_credential(&access.kinds));
     }
     let Some((workflow, index)) =
-        engine.flows.seat(&operation.id, |workflow| workflow.lacks(&tenant.inputs).is_none())
+        engine.flows.base_step(&operation.id, |workflow| workflow.input_problem(&tenant.inputs).is_none())
     else {
         let draft = request_from_examples(engine, tenant, operation).map_err(failed)?;
         return Ok(BaseRequest {
             flow: None,
             draft,
-            scope: Scope::default(),
+            context: ExpressionContext::default(),
             other_tenant: None,
             id_locations: Vec::new(),
         });
     };
     let step = &workflow.steps[index];
-    let scope = engine.run_steps(tenant, workflow, index).await?;
-    let draft = engine.draft(tenant, step, &scope).map_err(failed)?;
+    let context = engine.run_steps(tenant, workflow, index).await?;
+    let draft = engine.draft(tenant, step, &context).map_err(failed)?;
     let mut other_tenant = None;
     if let Some(second) = engine.tenant(1)
-        && let Ok(scope) = engine.run_steps(second, workflow, index).await
+        && let Ok(context) = engine.run_steps(second, workflow, index).await
     {
-        other_tenant = engine.draft(second, step, &scope).ok();
+        other_tenant = engine.draft(second, step, &context).ok();
     }
     let flow = Some((workflow.workflow_id.clone(), index));
-    Ok(BaseRequest { flow, draft, scope, other_tenant, id_locations: id_locations(engine, step) })
+    Ok(BaseRequest { flow, draft, context, other_tenant, id_locations: id_locations(engine, step) })
 }
 
 /// Builds a request from the contract's examples or, without examples, from minimal values.
@@ -121,9 +121,9 @@ impl BaseRequest {
     pub async fn refresh(&self, engine: &Engine) -> Option<Self> {
         let Some((workflow, index)) = &self.flow else { return Some(self.clone()) };
         let (tenant, workflow) = (engine.tenant(0)?, engine.flows.workflow(workflow)?);
-        let scope = engine.run_steps(tenant, workflow, *index).await.ok()?;
-        let draft = engine.draft(tenant, &workflow.steps[*index], &scope).ok()?;
-        Some(Self { draft, scope, ..self.clone() })
+        let context = engine.run_steps(tenant, workflow, *index).await.ok()?;
+        let draft = engine.draft(tenant, &workflow.steps[*index], &context).ok()?;
+        Some(Self { draft, context, ..self.clone() })
     }
 }
 

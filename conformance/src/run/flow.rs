@@ -11,7 +11,9 @@ use crate::checker::Finding;
 use crate::contract::{Operation, ParameterLocation};
 use crate::credential::Credential;
 use crate::draft::{Content, CredentialPlacement, Draft, Payload};
-use crate::flows::{CredentialSource, Scope, Step, Workflow, holds, mentions, resolve};
+use crate::flows::{
+    CredentialSource, ExpressionContext, Step, Workflow, evaluate_condition, mentions, resolve,
+};
 use crate::plan::IdLocation;
 use crate::report::Rule;
 use crate::values::escape;
@@ -55,14 +57,14 @@ fn collect_id_locations(template: &Value, at: &mut String, out: &mut Vec<IdLocat
 
 impl Engine {
     /// Builds the request of a step.
-    pub fn draft(&self, tenant: &Tenant, step: &Step, scope: &Scope) -> Result<Draft> {
+    pub fn draft(&self, tenant: &Tenant, step: &Step, context: &ExpressionContext) -> Result<Draft> {
         let operation = self
             .contract
             .operation(&step.operation_id)
             .ok_or_else(|| anyhow!("the contract has no operation {}", step.operation_id))?;
         let mut draft = Draft::new(operation.clone());
         for parameter in &step.parameters {
-            let value = resolve(&parameter.value, scope)?;
+            let value = resolve(&parameter.value, context)?;
             let known = step
                 .place(parameter, &self.contract)
                 .map(|place| (place, operation.parameter(place, &parameter.name)));
@@ -85,12 +87,12 @@ impl Engine {
             let first = operation.body.as_ref().and_then(|body| body.media.keys().next().cloned());
             draft.body = Some(Payload {
                 media: body.content_type.clone().or(first),
-                content: Content::Value(resolve(&body.payload, scope)?),
+                content: Content::Value(resolve(&body.payload, context)?),
             });
         }
         draft.credential = match &step.credential {
             Some(text) if text.starts_with('$') => {
-                Some(self.credential_from_expression(operation, text, scope)?)
+                Some(self.credential_from_expression(operation, text, context)?)
             }
             wanted => self.credential_placement(tenant, &draft, wanted.as_deref())?,
         };
@@ -121,9 +123,9 @@ impl Engine {
         &self,
         operation: &Operation,
         expression: &str,
-        scope: &Scope,
+        context: &ExpressionContext,
     ) -> Result<CredentialPlacement> {
-        let Value::String(value) = resolve(&Value::String(expression.to_owned()), scope)? else {
+        let Value::String(value) = resolve(&Value::String(expression.to_owned()), context)? else {
             bail!("{expression} does not evaluate to a credential");
         };
         let Some(kind) = operation.access.kinds.first() else {
@@ -140,12 +142,12 @@ impl Engine {
         tenant: &Tenant,
         workflow: &Workflow,
         until: usize,
-    ) -> Result<Scope, FlowError> {
-        let mut scope = tenant.scope();
+    ) -> Result<ExpressionContext, FlowError> {
+        let mut context = tenant.context();
         for step in workflow.steps.iter().take(until) {
-            self.run_step(tenant, workflow, step, &mut scope).await?;
+            self.run_step(tenant, workflow, step, &mut context).await?;
         }
-        Ok(scope)
+        Ok(context)
     }
 
     async fn run_step(
@@ -153,14 +155,14 @@ impl Engine {
         tenant: &Tenant,
         workflow: &Workflow,
         step: &Step,
-        scope: &mut Scope,
+        context: &mut ExpressionContext,
     ) -> Result<(), FlowError> {
         let name = format!("{}/{}", workflow.workflow_id, step.step_id);
         let failed = |reason: String| FlowError::Failed(format!("flow {name}: {reason}"));
         if !self.record.is_implemented(&step.operation_id) {
             return Err(FlowError::NotImplemented(step.operation_id.clone()));
         }
-        let draft = self.draft(tenant, step, scope).map_err(|error| failed(error.to_string()))?;
+        let draft = self.draft(tenant, step, context).map_err(|error| failed(error.to_string()))?;
         let request = draft.request().map_err(|error| failed(error.to_string()))?;
         let tried = match step.description.as_str() {
             "" => format!("flow {name}"),
@@ -170,7 +172,7 @@ impl Engine {
             self.record.expect_status(&step.operation_id, status);
         }
         let mut broken = None;
-        let mut after = scope.clone();
+        let mut after = context.clone();
         let response = self
             .call(&draft.operation, &tried, &request, |response, findings| {
                 after.exchange = Some((request.clone(), response.clone()));
@@ -197,7 +199,7 @@ impl Engine {
         let outputs: Result<IndexMap<String, Value>> =
             step.outputs.iter().map(|(name, value)| Ok((name.clone(), resolve(value, &after)?))).collect();
         after.steps.insert(step.step_id.clone(), outputs.map_err(|error| failed(error.to_string()))?);
-        *scope = after;
+        *context = after;
         Ok(())
     }
 
@@ -206,7 +208,7 @@ impl Engine {
         if tenant.workflows.contains_key(&workflow.workflow_id) {
             return Ok(());
         }
-        if let Some(lacking) = workflow.lacks(&tenant.inputs) {
+        if let Some(lacking) = workflow.input_problem(&tenant.inputs) {
             let name = &workflow.workflow_id;
             return Err(FlowError::Skipped(format!(
                 "flow {name} is skipped, because the inputs do not satisfy its schema: {lacking}"
@@ -219,15 +221,15 @@ impl Engine {
                 other => other,
             })?;
         }
-        let scope = self.run_steps(tenant, workflow, workflow.steps.len()).await?;
+        let context = self.run_steps(tenant, workflow, workflow.steps.len()).await?;
         let outputs: Result<IndexMap<String, Value>> = workflow
             .outputs
             .iter()
-            .map(|(name, value)| Ok((name.clone(), resolve(value, &scope)?)))
+            .map(|(name, value)| Ok((name.clone(), resolve(value, &context)?)))
             .collect();
         let outputs =
             outputs.map_err(|error| FlowError::Failed(format!("flow {}: {error}", workflow.workflow_id)))?;
-        let left = scope.steps.values().flat_map(|outputs| outputs.values());
+        let left = context.steps.values().flat_map(|outputs| outputs.values());
         tenant.created_values.extend(left.filter_map(Value::as_str).map(str::to_owned));
         tenant.workflows.insert(workflow.workflow_id.clone(), outputs);
         Ok(())
@@ -238,9 +240,9 @@ impl Engine {
     /// Fails when a required credential is missing from the inputs.
     pub async fn prepare_tenants(&self, inputs: &Value) -> Result<Vec<Tenant>> {
         let mut all = vec![inputs.clone()];
-        if let Some(other) = &self.flows.extra.other_tenant {
-            let scope = Scope { inputs: inputs.clone(), ..Scope::default() };
-            match resolve(other, &scope) {
+        if let Some(other) = &self.flows.extension.other_tenant {
+            let context = ExpressionContext { inputs: inputs.clone(), ..ExpressionContext::default() };
+            match resolve(other, &context) {
                 Ok(other) => all.push(merge(inputs, &other)),
                 Err(_) => {
                     self.record.note("the inputs have no second tenant, so tenant isolation was not checked")
@@ -273,7 +275,7 @@ impl Engine {
         first: bool,
         wanted: impl Fn(&CredentialSource) -> bool,
     ) -> Result<()> {
-        for source in self.flows.extra.credentials.iter().filter(|source| wanted(source)) {
+        for source in self.flows.extension.credentials.iter().filter(|source| wanted(source)) {
             let mut problem = None;
             for workflow in &self.flows.workflows {
                 if mentions(&source.value, &[&format!("$workflows.{}.", workflow.workflow_id)])
@@ -285,7 +287,7 @@ impl Engine {
                     problem = Some(error.to_string());
                 }
             }
-            match resolve(&source.value, &tenant.scope()) {
+            match resolve(&source.value, &tenant.context()) {
                 Ok(Value::String(value)) => {
                     let mut masks = self.masks.write().unwrap_or_else(std::sync::PoisonError::into_inner);
                     masks.add(&source.name, &value);
@@ -302,7 +304,7 @@ impl Engine {
                 }
                 Ok(other) => self.record.note(format!("credential {:?} is not text: {other}", source.name)),
                 // Credentials that must be accepted are required. The others are tested if they exist.
-                Err(error) if first && source.opens() && mentions(&source.value, &["$inputs."]) => {
+                Err(error) if first && source.is_usable() && mentions(&source.value, &["$inputs."]) => {
                     bail!("credential {:?} is missing: {error}; add it to the file of --inputs", source.name)
                 }
                 Err(error) if first => {
@@ -317,13 +319,13 @@ impl Engine {
 }
 
 /// Checks the criteria of a step. The error is the failed condition, and whether it is about effects.
-fn check_criteria(step: &Step, scope: &Scope) -> Result<(), (String, bool)> {
+fn check_criteria(step: &Step, context: &ExpressionContext) -> Result<(), (String, bool)> {
     if step.success_criteria.is_empty() {
-        let success = scope.exchange.as_ref().is_some_and(|(_, response)| response.is_success());
+        let success = context.exchange.as_ref().is_some_and(|(_, response)| response.is_success());
         return if success { Ok(()) } else { Err(("$statusCode is 2xx".to_owned(), false)) };
     }
     for criterion in &step.success_criteria {
-        match holds(&criterion.condition, scope) {
+        match evaluate_condition(&criterion.condition, context) {
             Ok(true) => {}
             Ok(false) => {
                 // A success that was rejected is not a wrong effect.

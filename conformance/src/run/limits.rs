@@ -12,7 +12,7 @@ use super::tenant::{Tenant, merge};
 use crate::checker::Finding;
 use crate::contract::{Operation, ParameterLocation};
 use crate::draft::{CredentialPlacement, Draft};
-use crate::flows::{Scope, resolve};
+use crate::flows::{ExpressionContext, resolve};
 use crate::plan::Expectation;
 use crate::report::Rule;
 use crate::wire::Client;
@@ -25,8 +25,10 @@ const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Checks each operation that documents 429 on the limited server of `inputs`, if there is one.
 pub async fn run(engine: &Engine, inputs: &Value) -> Result<()> {
-    let Some(limited) = &engine.flows.extra.limited else { return Ok(()) };
-    let Ok(limited) = resolve(limited, &Scope { inputs: inputs.clone(), ..Scope::default() }) else {
+    let Some(limited) = &engine.flows.extension.limited else { return Ok(()) };
+    let Ok(limited) =
+        resolve(limited, &ExpressionContext { inputs: inputs.clone(), ..ExpressionContext::default() })
+    else {
         engine.record.note("the inputs have no server with a low rate limit, so 429 was not checked");
         return Ok(());
     };
@@ -34,7 +36,7 @@ pub async fn run(engine: &Engine, inputs: &Value) -> Result<()> {
     let engine = engine.for_server(Client::new(base, engine.options.timeout)?);
     super::base_request::ensure_reachable(&engine).await?;
     let mut tenant = Tenant { inputs: merge(inputs, &limited), ..Tenant::default() };
-    engine.resolve_credentials(&mut tenant, false, |source| source.is_whole()).await?;
+    engine.resolve_credentials(&mut tenant, false, |source| source.has_all_scopes()).await?;
     let documented = |operation: &&std::sync::Arc<Operation>| {
         engine.is_selected(operation) && operation.response(TOO_MANY_REQUESTS).is_some()
     };

@@ -91,7 +91,7 @@ pub async fn run(
     let client = Client::new(base, options.timeout)?;
     let mut masks = Masks::default();
     masks.show_secrets = options.show_secrets;
-    flows.reach(inputs);
+    flows.remove_reachable(inputs);
     let secrets = secrets(inputs, String::new());
     for (name, value) in &secrets {
         masks.add(name, value);
@@ -156,7 +156,7 @@ fn unsuccessful(engine: &Engine, base: &BaseRequest) {
         return;
     }
     let ids = operation.parameters.iter().any(|one| one.location == ParameterLocation::Path);
-    let why = match engine.flows.seat(id, |_| true) {
+    let why = match engine.flows.base_step(id, |_| true) {
         Some((workflow, _)) => format!("flow {}, which would test it, is skipped", workflow.workflow_id),
         None if ids => "no flow creates the ids in its path".to_owned(),
         None => "the request made from its examples does not succeed, and no flow covers it".to_owned(),

@@ -246,8 +246,11 @@ impl Record {
 
 /// The state of a response that was not seen: missing or unreachable.
 fn unseen_state(operation: &Operation, status: &str, seen: &OperationRecord, flows: &Flows) -> State {
-    let stated =
-        flows.extra.unreachable.iter().find(|one| one.operation_id == operation.id && one.status == status);
+    let stated = flows
+        .extension
+        .unreachable
+        .iter()
+        .find(|one| one.operation_id == operation.id && one.status == status);
     if let Some(stated) = stated {
         return State::Unreachable(stated.reason.clone());
     }

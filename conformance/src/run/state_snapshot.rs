@@ -40,7 +40,7 @@ impl StateSnapshot {
             };
             for step in &workflow.steps {
                 if engine.contract.operation(&step.operation_id).is_some_and(|one| one.is_read_only())
-                    && let Ok(draft) = engine.draft(tenant, step, &base.scope)
+                    && let Ok(draft) = engine.draft(tenant, step, &base.context)
                 {
                     add(&draft);
                 }

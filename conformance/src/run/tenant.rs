@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::flow_error::FlowError;
 use crate::contract::Operation;
 use crate::credential::Credential;
-use crate::flows::Scope;
+use crate::flows::ExpressionContext;
 
 /// A tenant.
 #[derive(Debug, Clone, Default)]
@@ -27,12 +27,12 @@ pub struct Tenant {
 
 impl Tenant {
     /// The expression context of a new execution of a flow.
-    pub fn scope(&self) -> Scope {
+    pub fn context(&self) -> ExpressionContext {
         let mut inputs = self.inputs.clone();
         if let Value::Object(members) = &mut inputs {
             members.insert("run".to_owned(), json!(unique_text()));
         }
-        Scope { inputs, workflows: self.workflows.clone(), ..Scope::default() }
+        ExpressionContext { inputs, workflows: self.workflows.clone(), ..ExpressionContext::default() }
     }
 
     /// The credential to call an operation with: the one with the name or kind `wanted`, else the first that fits.

@@ -106,7 +106,7 @@ fn flows_of_the_readme_are_valid() {
     });
     let contract = Contract::new(contract, None, Settings::default()).expect("a contract");
     let flows = Flows::new(serde_json::from_str(example).expect("JSON"), &contract).expect("flows");
-    assert_eq!((flows.workflows.len(), flows.extra.credentials.len()), (1, 1));
+    assert_eq!((flows.workflows.len(), flows.extension.credentials.len()), (1, 1));
 }
 
 #[test]
