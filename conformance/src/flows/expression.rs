@@ -1,5 +1,5 @@
-//! Runtime expressions of Arazzo: `$inputs.owner.email`, `$steps.create.outputs.id`, `$response.body#/data/id`,
-//! also inside text as `{$inputs.run}`, and conditions made of them.
+//! Arazzo runtime expressions: `$inputs.owner.email`, `$steps.create.outputs.id`, `$response.body#/data/id`, also
+//! within text as `{$inputs.run}`, and conditions made of them.
 
 use anyhow::{Result, anyhow, bail};
 use indexmap::IndexMap;
@@ -7,20 +7,20 @@ use serde_json::Value;
 
 use crate::wire::{Request, Response};
 
-/// What expressions can see.
+/// The values that expressions refer to.
 #[derive(Debug, Clone, Default)]
 pub struct ExpressionContext {
-    /// Inputs of the tenant, with `run`: a text that no other execution has.
+    /// The inputs of the tenant, with `run`: a text that is unique to this execution.
     pub inputs: Value,
-    /// Outputs of the steps before.
+    /// Outputs of the previous steps.
     pub steps: IndexMap<String, IndexMap<String, Value>>,
-    /// Outputs of the flows before.
+    /// Outputs of the previous flows.
     pub workflows: IndexMap<String, IndexMap<String, Value>>,
-    /// The exchange at hand.
+    /// The request and response of the current step.
     pub exchange: Option<(Request, Response)>,
 }
 
-/// Whether a value has an expression that begins with one of `roots`, such as `$steps.`.
+/// Whether a value contains an expression that starts with one of `roots`, such as `$steps.`.
 pub fn mentions(template: &Value, roots: &[&str]) -> bool {
     match template {
         Value::String(text) => roots.iter().any(|root| text.contains(root)),
@@ -30,7 +30,9 @@ pub fn mentions(template: &Value, roots: &[&str]) -> bool {
     }
 }
 
-/// The value of a template: every expression in it replaced.
+/// Replaces every expression in a template by its value.
+///
+/// Fails when an expression has no value.
 pub fn resolve(template: &Value, context: &ExpressionContext) -> Result<Value> {
     Ok(match template {
         Value::String(text) if text.starts_with('$') => evaluate(text, context)?,
@@ -52,7 +54,7 @@ fn interpolate(text: &str, context: &ExpressionContext) -> Result<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("{$") {
-        let Some(length) = rest[start..].find('}') else { bail!("{text:?}: a brace is not closed") };
+        let Some(length) = rest[start..].find('}') else { bail!("{text:?}: missing closing brace") };
         out.push_str(&rest[..start]);
         out.push_str(&to_text(&evaluate(&rest[start + 1..start + length], context)?));
         rest = &rest[start + length + 1..];
@@ -70,7 +72,7 @@ fn evaluate(expression: &str, context: &ExpressionContext) -> Result<Value> {
     let words: Vec<&str> = expression.split('.').collect();
     let output = |all: &IndexMap<String, IndexMap<String, Value>>| -> Result<Value> {
         let [_, owner, "outputs", name] = words.as_slice() else {
-            bail!("{expression} names no output");
+            bail!("{expression} does not name an output");
         };
         all.get(*owner).and_then(|outputs| outputs.get(*name)).cloned().ok_or_else(missing)
     };
@@ -94,7 +96,7 @@ fn evaluate(expression: &str, context: &ExpressionContext) -> Result<Value> {
 
 fn exchange_value(expression: &str, context: &ExpressionContext) -> Result<Option<Value>> {
     let Some((request, response)) = &context.exchange else {
-        bail!("{expression} needs an answer, and there is none yet");
+        bail!("{expression} needs a response, but there is none yet");
     };
     let text = |text: &str| Value::String(text.to_owned());
     if expression == "$statusCode" {
@@ -127,11 +129,11 @@ fn exchange_value(expression: &str, context: &ExpressionContext) -> Result<Optio
     if let Some(rest) = expression.strip_prefix("$request.body") {
         return Ok(body(rest, request.body.as_deref().unwrap_or_default()));
     }
-    bail!("{expression} is no expression that is known here")
+    bail!("{expression} is not a supported expression")
 }
 
-/// Whether a condition holds: comparisons joined by `&&` and `||`, the former binding tighter. An expression
-/// without a value equals `null`.
+/// Evaluates a condition: comparisons joined by `&&` and `||`, where `&&` binds tighter. An expression without a
+/// value equals `null`.
 pub fn evaluate_condition(condition: &str, context: &ExpressionContext) -> Result<bool> {
     for alternative in condition.split("||") {
         let mut all = true;

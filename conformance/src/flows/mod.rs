@@ -1,11 +1,11 @@
-//! Flows: what has to be called, and in which order, so that an operation has the ids that it needs.
+//! Flows: the order in which operations are called, so that each has the ids that it needs.
 //!
-//! A flow document is Arazzo 1.0, so that people can read it, other tools can run it, and another server of the
-//! same contract can use it as it stands. It is data rather than code through a client crate, because a run knows
-//! nothing but documents: the same command judges a server whose client was never generated.
+//! A flow document is Arazzo 1.0. People can read it, other tools can run it, and it works for any server of the same
+//! contract. It is data instead of code with a generated client, because a run knows nothing but documents: the same
+//! command checks a server for which no client was generated.
 //!
-//! A step is the *seat* of its operation: a run calls the steps before it, and then sends variations of its
-//! request. Reading is here; calling is in `run`.
+//! A step is the base step of its operation: a run executes the steps before it and then sends variations of its request.
+//! This module reads flows; [`run`](crate::run) executes them.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::IndexMap;
@@ -22,29 +22,29 @@ pub use expression::{ExpressionContext, evaluate_condition, mentions, resolve};
 /// A flow document.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Flows {
-    /// `1.0.1`.
+    /// The version of Arazzo: `1.0.1`.
     pub arazzo: String,
     /// The flows.
     #[serde(default)]
     pub workflows: Vec<Workflow>,
-    /// What Arazzo has no place for.
+    /// The extension of this crate.
     #[serde(default, rename = "x-conformance")]
     pub extension: Extension,
 }
 
-/// What a run has to know and Arazzo has no place for.
+/// Members that Arazzo does not define.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extension {
-    /// Expression of the inputs of a second tenant; they are laid over those of the first.
+    /// Expression of the inputs of a second tenant, which are merged over those of the first.
     pub other_tenant: Option<Value>,
-    /// Expression of the inputs of a server of the same contract whose limits are tight, with its `baseUrl`; they are
-    /// laid over those of the first. It is asked until it refuses.
+    /// Expression of the inputs of a server with a low rate limit, with its `baseUrl`; they are merged over those of
+    /// the first.
     pub limited: Option<Value>,
-    /// Where credentials come from, in the order in which they are preferred.
+    /// The credentials in order of preference.
     #[serde(default)]
     pub credentials: Vec<CredentialSource>,
-    /// Statuses that nothing from outside can cause, with the reason.
+    /// Statuses that no request can cause.
     #[serde(default)]
     pub unreachable: Vec<Unreachable>,
 }
@@ -52,63 +52,63 @@ pub struct Extension {
 /// Where a credential comes from.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CredentialSource {
-    /// How reports call it.
+    /// Its name in reports.
     pub name: String,
-    /// Its kind.
+    /// The name of its kind.
     pub kind: String,
-    /// Expression of its text.
+    /// Expression of the credential.
     pub value: Value,
-    /// The scopes that it has; all when left out.
+    /// Its scopes; all if left out.
     pub scopes: Option<Vec<String>>,
-    /// The role in which it acts, when it does in one.
+    /// The role in which it acts, if it has one.
     pub role: Option<String>,
-    /// Why it must be refused: `revoked`, `expired`, `disabled`.
+    /// Why it is invalid: `revoked`, `expired`, `disabled`.
     pub state: Option<String>,
-    /// How it is refused although it is known: to whom it belongs may not do that.
+    /// How it is rejected although it is valid.
     pub refused: Option<Refusal>,
 }
 
 impl CredentialSource {
-    /// Whether it opens anything.
+    /// Whether it is accepted anywhere.
     pub fn is_usable(&self) -> bool {
         self.state.is_none() && self.refused.is_none()
     }
 
-    /// Whether it opens whatever its kind opens.
+    /// Whether it is accepted everywhere its kind is.
     pub fn has_all_scopes(&self) -> bool {
         self.scopes.is_none() && self.is_usable()
     }
 }
 
-/// How a credential is refused that is known.
+/// How a valid credential is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Refusal {
-    /// `403`.
+    /// The status: `403`.
     pub status: u16,
-    /// The code of the error.
+    /// The error code.
     pub code: String,
-    /// The operations that refuse it; all when left out.
+    /// The operations that reject it; all if left out.
     pub operations: Option<Vec<String>>,
 }
 
 impl Refusal {
-    /// Whether an operation refuses.
+    /// Whether it applies to an operation.
     pub fn applies_to(&self, operation: &str) -> bool {
         self.operations.as_ref().is_none_or(|all| all.iter().any(|one| one == operation))
     }
 }
 
-/// A status of an operation that nothing from outside can cause.
+/// A status of an operation that no request can cause.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unreachable {
-    /// The operation.
+    /// The operationId.
     pub operation_id: String,
-    /// `409`.
+    /// The status: `409`.
     pub status: String,
-    /// Why.
+    /// The reason, for reports.
     pub reason: String,
-    /// Expression of an input with which it can be caused after all.
+    /// Expression of an input. If the input exists, the status can be caused.
     pub without: Option<Value>,
 }
 
@@ -118,41 +118,41 @@ pub struct Unreachable {
 pub struct Workflow {
     /// Its name.
     pub workflow_id: String,
-    /// JSON Schema of the inputs. A flow that they do not fit is left out.
+    /// JSON Schema of the inputs. The flow is skipped if they do not satisfy it.
     pub inputs: Option<Value>,
     /// Flows whose outputs it uses.
     #[serde(default)]
     pub depends_on: Vec<String>,
-    /// What is called, in order.
+    /// The steps in order.
     pub steps: Vec<Step>,
-    /// What it leaves for others.
+    /// The outputs, for other flows.
     #[serde(default)]
     pub outputs: IndexMap<String, Value>,
 }
 
-/// A call of a flow.
+/// A step of a flow: one call.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Its name.
     pub step_id: String,
-    /// What it shows, in words.
+    /// What it shows, for reports.
     #[serde(default)]
     pub description: String,
-    /// What it calls.
+    /// The operation to call.
     pub operation_id: String,
-    /// Parameters.
+    /// The parameters.
     #[serde(default)]
     pub parameters: Vec<StepParameter>,
-    /// Body.
+    /// The request body.
     pub request_body: Option<StepBody>,
-    /// What must hold of the answer.
+    /// Conditions on the response.
     #[serde(default)]
     pub success_criteria: Vec<Criterion>,
-    /// What it leaves for later steps.
+    /// The outputs, for later steps.
     #[serde(default)]
     pub outputs: IndexMap<String, Value>,
-    /// Name or kind of the credential to use, or an expression of its text; `none` for none.
+    /// Name or kind of the credential to use, or an expression of one; `none` for no credential.
     #[serde(rename = "x-as")]
     pub credential: Option<String>,
 }
@@ -162,32 +162,32 @@ pub struct Step {
 pub struct StepParameter {
     /// Its name.
     pub name: String,
-    /// `path`, `query`, `header`, `cookie`; where left out, the contract knows.
+    /// `path`, `query`, `header` or `cookie`; if left out, as the contract declares it.
     #[serde(rename = "in")]
     pub place: Option<String>,
     /// A value with expressions.
     pub value: Value,
 }
 
-/// A body of a step.
+/// The request body of a step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StepBody {
-    /// Media type; where left out, the first of the contract.
+    /// The media type; if left out, the first one of the contract.
     pub content_type: Option<String>,
     /// A value with expressions.
     pub payload: Value,
 }
 
-/// Something that must hold of an answer.
+/// A condition on the response.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Criterion {
-    /// `$statusCode == 404`.
+    /// A condition: `$statusCode == 404`.
     pub condition: String,
 }
 
 impl Workflow {
-    /// What keeps a flow from being run with these inputs, in words that tell no secret.
+    /// Why the flow cannot run with these inputs, without showing their values; `None` if it can.
     pub fn input_problem(&self, inputs: &Value) -> Option<String> {
         let schema = self.inputs.as_ref()?;
         let validator = match validator(schema) {
@@ -195,7 +195,7 @@ impl Workflow {
             Err(error) => return Some(error.to_string()),
         };
         let error = validator.iter_errors(inputs).next()?;
-        let problem = error.masked_with("what is there").to_string();
+        let problem = error.masked_with("the value").to_string();
         let place = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
         Some(if place.is_empty() { problem } else { format!("{place}: {problem}") })
     }
@@ -207,7 +207,7 @@ fn validator(schema: &Value) -> Result<Validator> {
 }
 
 impl Step {
-    /// The status that the step waits for, when its criteria name one.
+    /// The status that the step expects, if a criterion names one.
     pub fn status(&self) -> Option<u16> {
         self.success_criteria.iter().find_map(|criterion| {
             criterion.condition.split("&&").find_map(|part| {
@@ -216,7 +216,7 @@ impl Step {
         })
     }
 
-    /// Where a parameter of the step travels.
+    /// Where a parameter of the step is sent.
     pub fn place(&self, parameter: &StepParameter, contract: &Contract) -> Option<ParameterLocation> {
         let all = [
             ParameterLocation::Path,
@@ -235,11 +235,13 @@ impl Step {
 }
 
 impl Flows {
-    /// Reads a flow document and compares it with the contract.
+    /// Reads a flow document.
+    ///
+    /// Fails when it does not match the contract.
     pub fn new(document: Value, contract: &Contract) -> Result<Self> {
         let flows: Self = serde_json::from_value(document).context("the flow document")?;
         if !flows.arazzo.starts_with("1.") {
-            bail!("the flow document is of Arazzo {:?}; this reads 1.x", flows.arazzo);
+            bail!("the flow document is of Arazzo {:?}; only 1.x is supported", flows.arazzo);
         }
         for (index, workflow) in flows.workflows.iter().enumerate() {
             if let Some(schema) = &workflow.inputs {
@@ -247,7 +249,7 @@ impl Flows {
             }
             for needed in &workflow.depends_on {
                 if !flows.workflows[..index].iter().any(|before| before.workflow_id == *needed) {
-                    bail!("{}: depends on {needed}, which does not stand before it", workflow.workflow_id);
+                    bail!("{}: depends on {needed}, which must come before it", workflow.workflow_id);
                 }
             }
             for step in &workflow.steps {
@@ -274,7 +276,7 @@ impl Flows {
             }
             let acts = contract.kinds[&source.kind].principal.as_ref().is_some_and(|it| it.roles);
             if source.role.is_some() && !acts {
-                bail!("credential {:?}: kind {} acts in no role, by the settings", source.name, source.kind);
+                bail!("credential {:?}: by the settings, kind {} has no roles", source.name, source.kind);
             }
             let named = source.refused.iter().flat_map(|refusal| refusal.operations.iter().flatten());
             for id in named {
@@ -290,18 +292,18 @@ impl Flows {
             if let Some(without) = &one.without
                 && !without.as_str().is_some_and(|text| text.starts_with("$inputs."))
             {
-                bail!("unreachable: {}: `without` names an input, as $inputs.NAME", one.operation_id);
+                bail!("unreachable: {}: `without` must be an input, such as $inputs.NAME", one.operation_id);
             }
         }
         Ok(flows)
     }
 
-    /// The flow of that name.
+    /// The flow with this name.
     pub fn workflow(&self, id: &str) -> Option<&Workflow> {
         self.workflows.iter().find(|workflow| workflow.workflow_id == id)
     }
 
-    /// Forgets what is called unreachable without an input that is there.
+    /// Removes unreachable statuses whose `without` input exists.
     pub fn remove_reachable(&mut self, inputs: &Value) {
         let context = ExpressionContext { inputs: inputs.clone(), ..ExpressionContext::default() };
         self.extension
@@ -309,7 +311,8 @@ impl Flows {
             .retain(|one| one.without.as_ref().is_none_or(|input| resolve(input, &context).is_err()));
     }
 
-    /// The seat of an operation: the first step that calls it and waits for no refusal, in a flow that is run.
+    /// The base step of an operation: the first step that calls it and expects no error, in a flow for which `is_run`
+    /// is true.
     pub fn base_step(
         &self,
         operation: &str,
