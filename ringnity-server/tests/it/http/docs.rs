@@ -15,6 +15,37 @@ fn the_contract_is_served_as_it_takes_effect() {
 }
 
 #[test]
+fn the_index_links_to_pages_that_exist() {
+    on_each_engine(async |server| {
+        let index = server.get("/").send().await.ok();
+        assert!(index.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+        assert!(index.text.contains(env!("CARGO_PKG_VERSION")) && !index.text.contains("{version}"));
+        let links: Vec<&str> =
+            index.text.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(links.len(), 3, "{links:?}");
+        for link in links {
+            server.get(link).send().await.ok();
+        }
+    });
+}
+
+#[test]
+fn head_answers_like_get_without_a_body() {
+    on_each_engine(async |server| {
+        for page in ["/", "/docs", "/docs/start.js", "/docs/scalar.js", "/api/openapi.json"] {
+            let get = server.get(page).send().await.ok();
+            let head = server.raw(
+                format!("HEAD {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes(),
+            );
+            let (head, body) = head.split_once("\r\n\r\n").expect("a head");
+            assert!(head.starts_with("HTTP/1.1 200"), "{page}: {head}");
+            assert!(head.contains(&format!("content-length: {}", get.text.len())), "{page}: {head}");
+            assert_eq!(body, "", "{page}");
+        }
+    });
+}
+
+#[test]
 fn s4_3_the_reference_runs_no_script_but_its_own_and_loads_nothing_from_elsewhere() {
     on_each_engine(async |server| {
         let page = server.get("/docs").send().await.ok();
