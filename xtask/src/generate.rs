@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::emit;
-use crate::frame;
 use crate::ledger::{self, Ledger};
 use crate::lint;
 use crate::lock;
@@ -16,6 +15,7 @@ use crate::lower::Loss;
 use crate::model::{Contract, TypeRef};
 use crate::output::{self, File};
 use crate::source::{self, Inputs};
+use crate::workspace_scaffold;
 
 /// Arguments of `generate`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let contract = contract(source::load(&args.inputs)?)?;
     let generated = match args.out {
         Some(_) => workspace(&contract)?,
-        None => own(&contract)?,
+        None => this_repository(&contract)?,
     };
     let Generated { files, owned, without_server, ledger } = &generated;
     let root = args.out.clone().unwrap_or_else(source::root);
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     let touched = output::write(&root, files, owned)?;
     if args.out.is_some() {
-        frame::lock(&source::root(), &root)?;
+        workspace_scaffold::copy_lock(&source::root(), &root)?;
     }
     // A new workspace is news as a whole.
     if args.out.is_none() || touched.len() < files.len() {
@@ -108,7 +108,7 @@ pub fn contract(source: source::Source) -> Result<Contract> {
 }
 
 /// The generated files of this repository's crates.
-pub fn own(contract: &Contract) -> Result<Generated> {
+pub fn this_repository(contract: &Contract) -> Result<Generated> {
     let (mut generated, server) = crates(contract, true)?;
     generated.files.extend(server.transpose()?.into_iter().flatten());
     generated.files.push(emit::types::table::emit(contract)?);
@@ -126,7 +126,7 @@ pub fn own(contract: &Contract) -> Result<Generated> {
 /// A workspace of its own for any contract.
 pub fn workspace(contract: &Contract) -> Result<Generated> {
     let home = source::root();
-    frame::prefix_is_free(contract, &home)?;
+    workspace_scaffold::check_prefix(contract, &home)?;
     let reason = errors_differ(contract);
     let (mut generated, server) = crates(contract, reason.is_none())?;
     // Tests of the client are written by hand, and only here.
@@ -138,9 +138,9 @@ pub fn workspace(contract: &Contract) -> Result<Generated> {
         Err(error) => generated.without_server = Some(format!("{error:#}")),
     }
     generated.without_server = generated.without_server.or(reason);
-    generated.files.extend(frame::files(contract, &home, generated.without_server.is_none())?);
+    generated.files.extend(workspace_scaffold::files(contract, &home, generated.without_server.is_none())?);
     generated.files.push(lock_file(contract));
-    generated.owned = frame::owned(contract).into_iter().map(PathBuf::from).collect();
+    generated.owned = workspace_scaffold::owned_folders(contract).into_iter().map(PathBuf::from).collect();
     Ok(sorted(generated))
 }
 

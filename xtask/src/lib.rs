@@ -2,10 +2,10 @@
 //! Nothing here knows Ringnity, but for `tidy`; what is particular to a contract is in its settings file.
 
 pub mod bench;
+mod catch_panic;
 mod dialect;
 pub mod diff;
 pub mod emit;
-pub mod frame;
 pub mod generate;
 pub mod ledger;
 pub mod lint;
@@ -15,8 +15,8 @@ pub mod model;
 pub mod name;
 pub mod output;
 mod overlay;
-mod quiet;
 pub mod source;
 pub mod status;
 pub mod tidy;
 mod walk;
+pub mod workspace_scaffold;

@@ -48,7 +48,7 @@ fn generate_in(folder: &Path) -> Generated {
         settings: Some(folder.join("openapi.settings.toml")),
     };
     let contract = generate::contract(source::load(&inputs).expect("loads")).expect("is sound");
-    let generated = generate::own(&contract).expect("generates");
+    let generated = generate::this_repository(&contract).expect("generates");
     output::write(folder, &generated.files, &generated.owned).expect("writes");
     let files = generated.files.into_iter().map(|file| {
         let text = std::fs::read_to_string(folder.join(&file.path)).expect("was written");

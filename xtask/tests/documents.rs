@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use xtask::generate::{self, Generated};
 use xtask::model::Contract;
 use xtask::source::{self, Inputs};
-use xtask::{frame, output};
+use xtask::{output, workspace_scaffold};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents")
@@ -183,7 +183,7 @@ fn every_generated_workspace_compiles() {
         let generated = generated(&path);
         let out = base.join(&name);
         output::write(&out, &generated.files, &generated.owned).expect("writes");
-        frame::lock(&source::root(), &out).expect("copies the lock file");
+        workspace_scaffold::copy_lock(&source::root(), &out).expect("copies the lock file");
         let run = Command::new(env!("CARGO"))
             .args(["check", "--workspace", "--offline", "--quiet", "--color=never"])
             .current_dir(&out)

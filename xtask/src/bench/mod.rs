@@ -13,11 +13,11 @@ use crate::source;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    target: Target,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum Target {
     /// Writes and reads that the store answers in a second, on SQLite and where set on PostgreSQL
     #[command(
         after_help = "Group commit is compared with one commit for each write in the same run, in short rounds \
@@ -59,9 +59,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 ///
 /// When cargo cannot be run.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    match &args.what {
-        What::Store(args) => store(args),
-        What::Server(args) => server::run(args),
+    match &args.target {
+        Target::Store(args) => store(args),
+        Target::Server(args) => server::run(args),
     }
 }
 

@@ -16,9 +16,9 @@ use crate::source;
 /// What is asked for until it is answered.
 const HEALTH: &str = "GET /api/sdk/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 /// How long a server may take to answer at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long it is left alone before its memory is looked at.
-const REST: Duration = Duration::from_secs(5);
+const IDLE_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -50,13 +50,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let slowest = starts[starts.len() - 1];
     if args.json {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-        let told = json!({
+        let report = json!({
             "starts": args.starts,
             "firstAnswerMilliseconds": { "median": milliseconds(middle), "slowest": milliseconds(slowest) },
             "idleMemoryBytes": memory,
             "programBytes": bytes,
         });
-        println!("{}", serde_json::to_string_pretty(&told)?);
+        println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(ExitCode::SUCCESS);
     }
     println!(
@@ -78,9 +78,9 @@ fn measure(program: &Path, folder: &Path, starts: u16) -> Result<(Vec<Duration>,
     let mut times = Vec::new();
     for start in 1..=starts {
         let server = Server::start(program, folder, &[])?;
-        times.push(server.answered_after);
+        times.push(server.time_to_answer);
         if start == starts {
-            std::thread::sleep(REST);
+            std::thread::sleep(IDLE_TIME);
             return Ok((times, resident_memory(server.child.id())));
         }
     }
@@ -90,13 +90,13 @@ fn measure(program: &Path, folder: &Path, starts: u16) -> Result<(Vec<Duration>,
 /// A server that has answered; it ends with this value.
 struct Server {
     child: Child,
-    answered_after: Duration,
+    time_to_answer: Duration,
 }
 
 impl Server {
     fn start(program: &Path, folder: &Path, more: &[&str]) -> Result<Self> {
         let address = free_address()?;
-        let begun = Instant::now();
+        let started = Instant::now();
         let child = Command::new(program)
             .args(["serve", "--listen", &address.to_string(), "--data-dir"])
             .arg(folder)
@@ -105,17 +105,17 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let mut server = Self { child, answered_after: Duration::ZERO };
+        let mut server = Self { child, time_to_answer: Duration::ZERO };
         while !answers(address) {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the server ended with {status} instead of answering");
             }
-            if begun.elapsed() > PATIENCE {
-                bail!("the server did not answer within {} s", PATIENCE.as_secs());
+            if started.elapsed() > START_TIMEOUT {
+                bail!("the server did not answer within {} s", START_TIMEOUT.as_secs());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        server.answered_after = begun.elapsed();
+        server.time_to_answer = started.elapsed();
         Ok(server)
     }
 }

@@ -11,7 +11,7 @@ use super::{Level, Side};
 use crate::walk::{resolve, without_annotations};
 
 /// Whether two alternatives may stand for one another.
-type Likeness<'f> = &'f dyn Fn(&Node, &Node) -> bool;
+type Matcher<'f> = &'f dyn Fn(&Node, &Node) -> bool;
 
 impl Comparer<'_, '_> {
     pub(super) fn alternatives(&mut self, old: &View, new: &View) {
@@ -91,7 +91,7 @@ impl Comparer<'_, '_> {
                 }
             }
         }
-        self.pair.tell(finding);
+        self.pair.record(finding);
     }
 }
 
@@ -107,7 +107,7 @@ fn matched(before: &[Node], after: &[Node]) -> Vec<(usize, usize)> {
     let is_null = |node: &Node| node.value["type"] == "null";
     let real = |nodes: &[Node]| nodes.iter().filter(|node| !is_null(node)).count();
     let single = real(before) == 1 && real(after) == 1;
-    let likenesses: [Likeness<'_>; 5] = [
+    let matchers: [Matcher<'_>; 5] = [
         &|old, new| old.reference().is_some() && old.reference() == new.reference(),
         &|old, new| without_annotations(&old.value) == without_annotations(&new.value),
         &|old, new| old.value["title"].is_string() && old.value["title"] == new.value["title"],
@@ -121,13 +121,14 @@ fn matched(before: &[Node], after: &[Node]) -> Vec<(usize, usize)> {
         },
         &|old, new| single && !is_null(old) && !is_null(new),
     ];
-    for alike in likenesses {
+    for matches in matchers {
         for (old_index, old) in before.iter().enumerate() {
             if pairs.iter().any(|(used, _)| *used == old_index) {
                 continue;
             }
             let free = |index: &usize| !pairs.iter().any(|(_, used)| used == index);
-            if let Some(new_index) = (0..after.len()).filter(free).find(|index| alike(old, &after[*index])) {
+            if let Some(new_index) = (0..after.len()).filter(free).find(|index| matches(old, &after[*index]))
+            {
                 pairs.push((old_index, new_index));
             }
         }

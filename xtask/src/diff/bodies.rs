@@ -33,11 +33,11 @@ impl Pair<'_, '_, '_> {
                 };
                 let message =
                     format!("takes a body{}", if required { ", and needs it" } else { " if there is one" });
-                self.tell(level, rule, Side::New, at, message);
+                self.record(level, rule, Side::New, at, message);
             }
             (Some(_), None) => {
                 let at = join(&self.before.pointer(), "requestBody");
-                self.tell(
+                self.record(
                     Level::Breaking,
                     "body-removed",
                     Side::Old,
@@ -48,7 +48,7 @@ impl Pair<'_, '_, '_> {
             (Some((old_at, old)), Some((new_at, new))) => {
                 match (old["required"] == true, new["required"] == true) {
                     (false, true) => {
-                        self.tell(
+                        self.record(
                             Level::Breaking,
                             "body-became-required",
                             Side::New,
@@ -57,7 +57,7 @@ impl Pair<'_, '_, '_> {
                         );
                     }
                     (true, false) => {
-                        self.tell(
+                        self.record(
                             Level::Compatible,
                             "body-became-optional",
                             Side::New,
@@ -82,7 +82,7 @@ impl Pair<'_, '_, '_> {
         for (media, before) in members(&old["content"]) {
             let old_at = join(&join(old_at, "content"), media);
             let Some(after) = new["content"].get(media) else {
-                let change = self.tell(
+                let change = self.record(
                     Level::Breaking,
                     "media-type-removed",
                     Side::Old,
@@ -97,7 +97,7 @@ impl Pair<'_, '_, '_> {
             if before.get("encoding") != after.get("encoding") {
                 let side = standing(before, after, "encoding");
                 let holder = if side == Side::Old { &old_at } else { &new_at };
-                let change = self.tell(
+                let change = self.record(
                     Level::Breaking,
                     "encoding-changed",
                     side,
@@ -118,8 +118,13 @@ impl Pair<'_, '_, '_> {
                     let breaks = (direction == Direction::Request) == after.is_some();
                     let level = if breaks { Level::Breaking } else { Level::Compatible };
                     let message = if after.is_some() { "has a schema now" } else { "has no schema any more" };
-                    let change =
-                        self.tell(level, "schema-presence", Side::New, new_at, format!("{media} {message}"));
+                    let change = self.record(
+                        level,
+                        "schema-presence",
+                        Side::New,
+                        new_at,
+                        format!("{media} {message}"),
+                    );
                     change.directions = vec![direction];
                     change.breaks = if breaks { vec![direction] } else { Vec::new() };
                 }
@@ -129,7 +134,7 @@ impl Pair<'_, '_, '_> {
         for (media, _) in members(&new["content"]) {
             if old["content"].get(media).is_none() {
                 let bodiless = members(&old["content"]).next().is_none() && direction == Direction::Response;
-                let change = self.tell(
+                let change = self.record(
                     Level::Compatible,
                     "media-type-added",
                     Side::New,
@@ -156,7 +161,7 @@ impl Pair<'_, '_, '_> {
                     let at = join(&join(&self.before.pointer(), "responses"), status);
                     let level = if success { Level::Breaking } else { Level::Compatible };
                     let message = format!("does not answer {status} any more");
-                    let change = self.tell(level, "response-removed", Side::Old, at, message);
+                    let change = self.record(level, "response-removed", Side::Old, at, message);
                     change.directions = vec![Direction::Response];
                     if success {
                         change.breaks = vec![Direction::Response];
@@ -178,8 +183,13 @@ impl Pair<'_, '_, '_> {
                     let at = join(&join(&self.after.pointer(), "responses"), status);
                     // Any caller has to expect an error; another success is a value it has never seen.
                     let level = if success { Level::Breaking } else { Level::Compatible };
-                    let change =
-                        self.tell(level, "response-added", Side::New, at, format!("may answer {status} now"));
+                    let change = self.record(
+                        level,
+                        "response-added",
+                        Side::New,
+                        at,
+                        format!("may answer {status} now"),
+                    );
                     change.directions = vec![Direction::Response];
                     change.breaks = if success { vec![Direction::Response] } else { Vec::new() };
                 }
@@ -201,7 +211,7 @@ impl Pair<'_, '_, '_> {
         } else {
             return;
         };
-        self.tell(Level::Documentation, "words-changed", Side::New, new_at.to_owned(), message);
+        self.record(Level::Documentation, "words-changed", Side::New, new_at.to_owned(), message);
     }
 
     fn headers(&mut self, (old_at, old): (&str, &Value), (new_at, new): (&str, &Value)) {
@@ -213,7 +223,7 @@ impl Pair<'_, '_, '_> {
         for (name, header) in members(&old["headers"]) {
             let old_at = join(&join(old_at, "headers"), name);
             let Some((new_name, after)) = find(new, name) else {
-                let change = self.tell(
+                let change = self.record(
                     Level::Breaking,
                     "header-removed",
                     Side::Old,
@@ -230,7 +240,7 @@ impl Pair<'_, '_, '_> {
                 continue;
             };
             if before["required"] == true && after["required"] != true {
-                let change = self.tell(
+                let change = self.record(
                     Level::Breaking,
                     "header-became-optional",
                     Side::New,
@@ -240,7 +250,7 @@ impl Pair<'_, '_, '_> {
                 (change.directions, change.breaks) = (vec![Direction::Response], vec![Direction::Response]);
             }
             if before["required"] != true && after["required"] == true {
-                let change = self.tell(
+                let change = self.record(
                     Level::Compatible,
                     "header-became-required",
                     Side::New,
@@ -262,7 +272,7 @@ impl Pair<'_, '_, '_> {
             .map(|(name, _)| name.clone())
             .collect();
         if !added.is_empty() {
-            let change = self.tell(
+            let change = self.record(
                 Level::Compatible,
                 "header-added",
                 Side::New,

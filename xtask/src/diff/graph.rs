@@ -80,7 +80,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    pub(super) fn tell(&mut self, finding: Finding) {
+    pub(super) fn record(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 }

@@ -11,7 +11,7 @@ use crate::walk::{Operation, Parameter, elements, join, members, operations, pat
 
 /// Every change of an operation but for those of schemas.
 pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Change> {
-    let mut told = Told { changes: Vec::new() };
+    let mut log = ChangeLog { changes: Vec::new() };
     let by_key = |operations: Vec<Operation<'_>>| -> IndexMap<(String, &'static str), usize> {
         operations
             .iter()
@@ -24,7 +24,7 @@ pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Ch
     for (key, index) in &old_keys {
         let operation = &old_operations[*index];
         if !new_keys.contains_key(key) {
-            removed(operation, &new_operations, &mut told);
+            removed(operation, &new_operations, &mut log);
         }
     }
     for (key, index) in &new_keys {
@@ -37,12 +37,12 @@ pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Ch
                     before: &old_operations[*before],
                     after: operation,
                     graph,
-                    told: &mut told,
+                    log: &mut log,
                 };
                 pair.compare();
             }
             None => {
-                told.tell(
+                log.record(
                     Level::Compatible,
                     "operation-added",
                     Side::New,
@@ -55,7 +55,7 @@ pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Ch
     }
     if old.get("webhooks") != new.get("webhooks") {
         let side = standing(old, new, "webhooks");
-        told.tell(
+        log.record(
             Level::Breaking,
             "webhooks-changed",
             side,
@@ -64,7 +64,7 @@ pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Ch
             "",
         );
     }
-    told.changes
+    log.changes
 }
 
 /// A path without the names of its variables: those do not travel.
@@ -80,7 +80,7 @@ pub(super) fn standing(old: &Value, new: &Value, member: &str) -> Side {
     if new.get(member).is_none() && old.get(member).is_some() { Side::Old } else { Side::New }
 }
 
-fn removed(operation: &Operation<'_>, new: &[Operation<'_>], told: &mut Told) {
+fn removed(operation: &Operation<'_>, new: &[Operation<'_>], log: &mut ChangeLog) {
     let moved = new.iter().find(|other| other.id().is_some() && other.id() == operation.id());
     let message = match moved {
         Some(other) => format!(
@@ -93,7 +93,7 @@ fn removed(operation: &Operation<'_>, new: &[Operation<'_>], told: &mut Told) {
         ),
         None => format!("{} {} is gone", operation.method.to_uppercase(), operation.path),
     };
-    let change = told.tell(
+    let change = log.record(
         Level::Breaking,
         if moved.is_some() { "operation-moved" } else { "operation-removed" },
         Side::Old,
@@ -107,13 +107,13 @@ fn removed(operation: &Operation<'_>, new: &[Operation<'_>], told: &mut Told) {
 }
 
 /// Collects changes.
-pub(super) struct Told {
+pub(super) struct ChangeLog {
     changes: Vec<Change>,
 }
 
-impl Told {
+impl ChangeLog {
     /// Records a change that is not about a value; `operation` may be empty.
-    pub(super) fn tell(
+    pub(super) fn record(
         &mut self,
         level: Level,
         rule: &'static str,
@@ -150,11 +150,11 @@ pub(super) struct Pair<'p, 'a, 'g> {
     pub(super) before: &'p Operation<'a>,
     pub(super) after: &'p Operation<'a>,
     pub(super) graph: &'p mut Graph<'g>,
-    pub(super) told: &'p mut Told,
+    pub(super) log: &'p mut ChangeLog,
 }
 
 impl Pair<'_, '_, '_> {
-    pub(super) fn tell(
+    pub(super) fn record(
         &mut self,
         level: Level,
         rule: &'static str,
@@ -162,7 +162,7 @@ impl Pair<'_, '_, '_> {
         pointer: String,
         message: String,
     ) -> &mut Change {
-        self.told.tell(level, rule, side, pointer, message, &self.after.label())
+        self.log.record(level, rule, side, pointer, message, &self.after.label())
     }
 
     pub(super) fn schema(&mut self, old: Node, new: Node, direction: Direction) {
@@ -172,14 +172,14 @@ impl Pair<'_, '_, '_> {
     fn compare(&mut self) {
         self.words();
         self.servers();
-        security::compare(self.old, self.new, self.before, self.after, self.told);
+        security::compare(self.old, self.new, self.before, self.after, self.log);
         self.parameters();
         self.body();
         self.responses();
         if self.before.value.get("callbacks") != self.after.value.get("callbacks") {
             let side = standing(self.before.value, self.after.value, "callbacks");
             let holder = if side == Side::Old { self.before } else { self.after };
-            self.tell(
+            self.record(
                 Level::Breaking,
                 "callbacks-changed",
                 side,
@@ -194,7 +194,7 @@ impl Pair<'_, '_, '_> {
         let (before, after) = (self.before.value, self.after.value);
         match (before["deprecated"] == true, after["deprecated"] == true) {
             (false, true) => {
-                self.tell(
+                self.record(
                     Level::Deprecation,
                     "deprecated",
                     Side::New,
@@ -203,7 +203,7 @@ impl Pair<'_, '_, '_> {
                 );
             }
             (true, false) => {
-                self.tell(
+                self.record(
                     Level::Compatible,
                     "deprecated",
                     Side::New,
@@ -215,7 +215,7 @@ impl Pair<'_, '_, '_> {
         }
         if before["operationId"] != after["operationId"] {
             let message = format!("is called {}, was {}", self.after.label(), self.before.label());
-            let change = self.tell(
+            let change = self.record(
                 Level::Compatible,
                 "operation-renamed",
                 Side::New,
@@ -227,7 +227,7 @@ impl Pair<'_, '_, '_> {
         for keyword in ["summary", "description", "tags"] {
             if before.get(keyword) != after.get(keyword) {
                 let message = format!("{keyword} reads otherwise");
-                self.tell(Level::Documentation, "words-changed", Side::New, at.clone(), message);
+                self.record(Level::Documentation, "words-changed", Side::New, at.clone(), message);
             }
         }
     }
@@ -248,7 +248,7 @@ impl Pair<'_, '_, '_> {
         };
         let ((old_at, before), (new_at, after)) = (read(self.old, self.before), read(self.new, self.after));
         for url in before.iter().filter(|url| !after.contains(url)) {
-            self.tell(
+            self.record(
                 Level::Breaking,
                 "server-removed",
                 Side::Old,
@@ -257,7 +257,7 @@ impl Pair<'_, '_, '_> {
             );
         }
         for url in after.iter().filter(|url| !before.contains(url)) {
-            self.tell(
+            self.record(
                 Level::Compatible,
                 "server-added",
                 Side::New,
@@ -286,7 +286,7 @@ impl Pair<'_, '_, '_> {
             // A variable of the path cannot go without the path going.
             if !after.contains_key(key) && parameter.place != "path" {
                 let message = format!("{} parameter {} is gone", parameter.place, parameter.name);
-                let change = self.tell(
+                let change = self.record(
                     Level::Breaking,
                     "parameter-removed",
                     Side::Old,
@@ -313,7 +313,7 @@ impl Pair<'_, '_, '_> {
                     } else {
                         (Level::Compatible, "parameter-added")
                     };
-                    self.tell(level, rule, Side::New, parameter.declared_at.clone(), message);
+                    self.record(level, rule, Side::New, parameter.declared_at.clone(), message);
                 }
             }
         }
@@ -324,7 +324,7 @@ impl Pair<'_, '_, '_> {
         if new.place != "path" {
             match (old.value["required"] == true, new.value["required"] == true) {
                 (false, true) => {
-                    self.tell(
+                    self.record(
                         Level::Breaking,
                         "parameter-became-required",
                         Side::New,
@@ -333,7 +333,7 @@ impl Pair<'_, '_, '_> {
                     );
                 }
                 (true, false) => {
-                    self.tell(
+                    self.record(
                         Level::Compatible,
                         "parameter-became-optional",
                         Side::New,
@@ -344,7 +344,7 @@ impl Pair<'_, '_, '_> {
                 _ => {}
             }
         } else if old.name != new.name {
-            let change = self.tell(
+            let change = self.record(
                 Level::Compatible,
                 "path-variable-renamed",
                 Side::New,
@@ -355,7 +355,7 @@ impl Pair<'_, '_, '_> {
         }
         match (old.value["deprecated"] == true, new.value["deprecated"] == true) {
             (false, true) => {
-                self.tell(
+                self.record(
                     Level::Deprecation,
                     "deprecated",
                     Side::New,
@@ -364,7 +364,7 @@ impl Pair<'_, '_, '_> {
                 );
             }
             (true, false) => {
-                self.tell(
+                self.record(
                     Level::Compatible,
                     "deprecated",
                     Side::New,
@@ -381,7 +381,7 @@ impl Pair<'_, '_, '_> {
             (style, explode)
         };
         if style(old) != style(new) {
-            self.tell(
+            self.record(
                 Level::Breaking,
                 "parameter-style-changed",
                 Side::New,
@@ -390,7 +390,7 @@ impl Pair<'_, '_, '_> {
             );
         }
         if old.value["description"] != new.value["description"] {
-            self.tell(
+            self.record(
                 Level::Documentation,
                 "words-changed",
                 Side::New,

@@ -46,15 +46,15 @@ pub(super) fn compare(
     if found.iter().any(|(finding, _)| undecided(finding.request))
         && covers(&new_schema, &old_schema) == Some(true)
     {
-        for finding in settling(&mut found) {
-            settle(&mut finding.request, &mut finding.by_containment);
+        for finding in overrulable(&mut found) {
+            downgrade(&mut finding.request, &mut finding.by_containment);
         }
     }
     if found.iter().any(|(finding, _)| undecided(finding.response))
         && covers(&old_schema, &new_schema) == Some(true)
     {
-        for finding in settling(&mut found) {
-            settle(&mut finding.response, &mut finding.by_containment);
+        for finding in overrulable(&mut found) {
+            downgrade(&mut finding.response, &mut finding.by_containment);
         }
     }
     for (mut finding, candidates) in found {
@@ -72,17 +72,17 @@ pub(super) fn compare(
         if finding.by_containment && finding.note.is_none() {
             finding.note = Some("together with the other keywords it accepts what it accepted".to_owned());
         }
-        pair.tell(finding);
+        pair.record(finding);
     }
     comparable
 }
 
 /// What containment may overrule: it does not know what every format asks for.
-fn settling(found: &mut Found) -> impl Iterator<Item = &mut Finding> {
+fn overrulable(found: &mut Found) -> impl Iterator<Item = &mut Finding> {
     found.iter_mut().map(|(finding, _)| finding).filter(|finding| finding.rule != "format-changed")
 }
 
-fn settle(level: &mut Level, by_containment: &mut bool) {
+fn downgrade(level: &mut Level, by_containment: &mut bool) {
     if *level == Level::Breaking {
         (*level, *by_containment) = (Level::Compatible, true);
     }
@@ -178,11 +178,11 @@ fn enumerations(old: &View, new: &View, options: Options, found: &mut Found) {
         }
         (Some(before), Some(after)) => {
             // Whether null is among them is told by the type.
-            let told = |value: &&Value| !(value.is_null() && old.types() != new.types());
+            let counts = |value: &&Value| !(value.is_null() && old.types() != new.types());
             let gone: Vec<Value> =
-                before.iter().filter(|value| !after.contains(value)).filter(told).cloned().collect();
+                before.iter().filter(|value| !after.contains(value)).filter(counts).cloned().collect();
             let come: Vec<Value> =
-                after.iter().filter(|value| !before.contains(value)).filter(told).cloned().collect();
+                after.iter().filter(|value| !before.contains(value)).filter(counts).cloned().collect();
             if !gone.is_empty() {
                 let finding = finding("enum-value-removed", format!("no longer {}", values(&gone))).narrows();
                 found.push((finding, gone));

@@ -72,7 +72,7 @@ impl Comparer<'_, '_> {
     fn renamed(&mut self, old: &Node, new: &Node) {
         let name = |node: &Node| node.pointer.rsplit('/').next().unwrap_or_default().to_owned();
         let message = format!("schema {} stands where {} stood", name(new), name(old));
-        self.pair.tell(
+        self.pair.record(
             Finding::new("schema-renamed", Side::New, &new.pointer, message)
                 .note("generated types change their name; what differs in them is told apart from this"),
         );
@@ -103,7 +103,7 @@ impl Comparer<'_, '_> {
         match (&old.items, &new.items) {
             (Some(old), Some(new)) => self.nodes(old, new),
             (None, None) => {}
-            (None, Some(items)) => self.pair.tell(
+            (None, Some(items)) => self.pair.record(
                 Finding::new(
                     "items-introduced",
                     Side::New,
@@ -112,7 +112,7 @@ impl Comparer<'_, '_> {
                 )
                 .narrows(),
             ),
-            (Some(items), None) => self.pair.tell(
+            (Some(items), None) => self.pair.record(
                 Finding::new("items-dropped", Side::Old, &items.pointer, "the list may hold anything now")
                     .widens(),
             ),
@@ -141,7 +141,7 @@ impl Comparer<'_, '_> {
                 Finding::new("shape-rewritten", Side::New, &new.pointer, "written in another way")
                     .note("accepts the same values; generated types may change");
             finding.by_containment = true;
-            self.pair.tell(finding);
+            self.pair.record(finding);
         }
         same
     }
@@ -179,7 +179,7 @@ impl Comparer<'_, '_> {
                     if before.value["deprecated"] == true {
                         finding = finding.note("it was deprecated before");
                     }
-                    self.pair.tell(finding);
+                    self.pair.record(finding);
                 }
             }
         }
@@ -195,7 +195,7 @@ impl Comparer<'_, '_> {
                 finding = finding.narrows();
                 finding.request_witness = self.lacking(Side::Old, old, new, name);
             }
-            self.pair.tell(finding);
+            self.pair.record(finding);
         }
         // Required by name only, without a declared member on either side.
         let undeclared: Vec<&String> = old
@@ -236,7 +236,7 @@ impl Comparer<'_, '_> {
             }
             _ => return,
         };
-        self.pair.tell(finding);
+        self.pair.record(finding);
     }
 
     /// An object without `name` that the schema of `side` accepts and the other does not.
@@ -273,33 +273,33 @@ impl Comparer<'_, '_> {
         }
         let (side, holder) = if new.additional.is_some() { (Side::New, new) } else { (Side::Old, old) };
         let at = holder.additional.as_ref().map_or_else(String::new, |node| node.pointer.clone());
-        let tell = |rule, message: &str| Finding::new(rule, side, &at, message);
+        let finding = |rule, message: &str| Finding::new(rule, side, &at, message);
         match (state(old.additional.as_ref()), state(new.additional.as_ref())) {
             (State::Typed(old), State::Typed(new)) => self.nodes(old, new),
             (State::Open, State::Closed) => {
-                let finding = tell("members-closed", "other members are refused now").narrows();
-                self.pair.tell(finding);
+                let finding = finding("members-closed", "other members are refused now").narrows();
+                self.pair.record(finding);
             }
             (State::Closed, State::Open) => {
-                let finding = tell("members-opened", "other members are accepted now")
+                let finding = finding("members-opened", "other members are accepted now")
                     .note("readers have to skip members they do not know");
-                self.pair.tell(finding);
+                self.pair.record(finding);
             }
             (State::Open, State::Typed(_)) => {
-                let finding = tell("members-typed", "other members have a schema now").narrows();
-                self.pair.tell(finding);
+                let finding = finding("members-typed", "other members have a schema now").narrows();
+                self.pair.record(finding);
             }
             (State::Typed(_), State::Open) => {
-                let finding = tell("members-untyped", "other members may be anything now").widens();
-                self.pair.tell(finding);
+                let finding = finding("members-untyped", "other members may be anything now").widens();
+                self.pair.record(finding);
             }
             (State::Closed, State::Typed(_)) => {
-                let finding = tell("members-opened", "other members are accepted now").widens();
-                self.pair.tell(finding);
+                let finding = finding("members-opened", "other members are accepted now").widens();
+                self.pair.record(finding);
             }
             (State::Typed(_), State::Closed) => {
-                let finding = tell("members-closed", "other members are refused now").narrows();
-                self.pair.tell(finding);
+                let finding = finding("members-closed", "other members are refused now").narrows();
+                self.pair.record(finding);
             }
             (State::Open, State::Open) | (State::Closed, State::Closed) => {}
         }
@@ -342,7 +342,7 @@ impl Comparer<'_, '_> {
         let (Some(old_schema), Some(new_schema)) = (self.alone(Side::Old, old), self.alone(Side::New, new))
         else {
             self.pair
-                .tell(finding.narrows().widens().note("containment could not be asked: taken as breaking"));
+                .record(finding.narrows().widens().note("containment could not be asked: taken as breaking"));
             return;
         };
         let keeps_requests = covers(&new_schema, &old_schema);
@@ -362,7 +362,7 @@ impl Comparer<'_, '_> {
         {
             finding = finding.note("containment does not know: taken as breaking");
         }
-        self.pair.tell(finding);
+        self.pair.record(finding);
     }
 
     fn annotations(&mut self, old: &View, new: &View) {
@@ -391,7 +391,7 @@ impl Comparer<'_, '_> {
                 }
                 _ => Finding::new(rule, Side::New, &new.pointer, format!("is not {rule} any more")),
             };
-            self.pair.tell(finding);
+            self.pair.record(finding);
         }
         let (before, after) = (old.annotations.get("default"), new.annotations.get("default"));
         if before != after {
@@ -400,7 +400,7 @@ impl Comparer<'_, '_> {
             let mut finding = Finding::new("default-changed", Side::New, &at, message)
                 .note("a request that leaves it out may mean something else now");
             finding.response = Level::Documentation;
-            self.pair.tell(finding);
+            self.pair.record(finding);
         }
         for keyword in ["title", "description", "example", "examples"] {
             let (before, after) = (old.annotations.get(keyword), new.annotations.get(keyword));
@@ -413,7 +413,7 @@ impl Comparer<'_, '_> {
                 };
                 let message = format!("{keyword} {how}");
                 self.pair
-                    .tell(Finding::new("words-changed", Side::New, &at, message).at(Level::Documentation));
+                    .record(Finding::new("words-changed", Side::New, &at, message).at(Level::Documentation));
             }
         }
     }

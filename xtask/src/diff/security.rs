@@ -5,29 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::operations::Told;
+use super::operations::ChangeLog;
 use super::{Level, Side};
 use crate::walk::{Operation, elements, join, members, strings};
 
 /// One way in: the schemes that are needed together, each with its scopes. Empty means nothing is needed.
-type WayIn = BTreeMap<String, BTreeSet<String>>;
+type Requirement = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) fn compare(
     old: &Value,
     new: &Value,
     before: &Operation<'_>,
     after: &Operation<'_>,
-    told: &mut Told,
+    log: &mut ChangeLog,
 ) {
-    requirements(old, new, before, after, told);
-    schemes(old, new, before, after, told);
-    scopes(before, after, told);
-    principals(before, after, told);
-    roles(before, after, told);
+    requirements(old, new, before, after, log);
+    schemes(old, new, before, after, log);
+    scopes(before, after, log);
+    principals(before, after, log);
+    roles(before, after, log);
 }
 
-fn ways_in(document: &Value, operation: &Operation<'_>) -> Vec<WayIn> {
-    let ways: Vec<WayIn> = operation
+fn requirements_of(document: &Value, operation: &Operation<'_>) -> Vec<Requirement> {
+    let ways: Vec<Requirement> = operation
         .security(document)
         .into_iter()
         .flatten()
@@ -38,15 +38,15 @@ fn ways_in(document: &Value, operation: &Operation<'_>) -> Vec<WayIn> {
         })
         .collect();
     // No requirement at all: everybody.
-    if ways.is_empty() { vec![WayIn::new()] } else { ways }
+    if ways.is_empty() { vec![Requirement::new()] } else { ways }
 }
 
 /// Whether whoever comes by `way` also satisfies `needed`.
-fn satisfies(way: &WayIn, needed: &WayIn) -> bool {
+fn satisfies(way: &Requirement, needed: &Requirement) -> bool {
     needed.iter().all(|(scheme, scopes)| way.get(scheme).is_some_and(|held| scopes.is_subset(held)))
 }
 
-fn said(way: &WayIn) -> String {
+fn said(way: &Requirement) -> String {
     if way.is_empty() {
         return "no credentials".to_owned();
     }
@@ -60,17 +60,23 @@ fn said(way: &WayIn) -> String {
     parts.join(" with ")
 }
 
-fn requirements(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
-    let (were, are) = (ways_in(old, before), ways_in(new, after));
+fn requirements(
+    old: &Value,
+    new: &Value,
+    before: &Operation<'_>,
+    after: &Operation<'_>,
+    log: &mut ChangeLog,
+) {
+    let (were, are) = (requirements_of(old, before), requirements_of(new, after));
     let pointer = match after.value.get("security") {
         None if new.get("security").is_some() => "#/security".to_owned(),
         None => after.pointer(),
         Some(_) => join(&after.pointer(), "security"),
     };
-    let list = |ways: &[WayIn]| ways.iter().map(said).collect::<Vec<_>>().join(" or ");
+    let list = |ways: &[Requirement]| ways.iter().map(said).collect::<Vec<_>>().join(" or ");
     for way in &were {
         if !are.iter().any(|needed| satisfies(way, needed)) {
-            told.tell(
+            log.record(
                 Level::Breaking,
                 "security-tightened",
                 Side::New,
@@ -82,7 +88,7 @@ fn requirements(old: &Value, new: &Value, before: &Operation<'_>, after: &Operat
     }
     for way in &are {
         if !were.iter().any(|needed| satisfies(way, needed)) {
-            told.tell(
+            log.record(
                 Level::Compatible,
                 "security-loosened",
                 Side::New,
@@ -95,16 +101,16 @@ fn requirements(old: &Value, new: &Value, before: &Operation<'_>, after: &Operat
 }
 
 /// The same name may stand for another credential now.
-fn schemes(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
+fn schemes(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     let used = |document, operation| -> BTreeSet<String> {
-        ways_in(document, operation).into_iter().flat_map(BTreeMap::into_keys).collect()
+        requirements_of(document, operation).into_iter().flat_map(BTreeMap::into_keys).collect()
     };
     for name in used(old, before).intersection(&used(new, after)) {
         let scheme = |document: &Value| document["components"]["securitySchemes"][name].clone();
         let (was, is) = (scheme(old), scheme(new));
         for keyword in ["type", "in", "name", "scheme", "openIdConnectUrl", "flows"] {
             if was.get(keyword) != is.get(keyword) {
-                told.tell(
+                log.record(
                     Level::Breaking,
                     "security-scheme-changed",
                     Side::New,
@@ -127,7 +133,7 @@ fn keys<'a>(before: &'a Operation<'_>, after: &'a Operation<'_>, suffix: &str) -
 }
 
 /// Extensions that list scopes: all entries are needed, and of an entry that is a list any one.
-fn scopes(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
+fn scopes(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     for key in keys(before, after, "-scopes") {
         let read = |operation: &Operation<'_>| -> BTreeSet<BTreeSet<String>> {
             elements(&operation.value[key])
@@ -143,18 +149,18 @@ fn scopes(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
         for any in is.iter().filter(|any| !was.iter().any(|held| held.is_subset(any))) {
             let message = format!("needs scope {}", said(any));
             let at = join(&after.pointer(), key);
-            told.tell(Level::Breaking, "scope-added", Side::New, at, message, &after.label());
+            log.record(Level::Breaking, "scope-added", Side::New, at, message, &after.label());
         }
         for any in was.iter().filter(|any| !is.iter().any(|held| held.is_subset(any))) {
             let message = format!("does not need scope {} any more", said(any));
             let at = join(&before.pointer(), key);
-            told.tell(Level::Compatible, "scope-removed", Side::Old, at, message, &after.label());
+            log.record(Level::Compatible, "scope-removed", Side::Old, at, message, &after.label());
         }
     }
 }
 
 /// Extensions that list kinds of caller.
-fn principals(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
+fn principals(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     for key in keys(before, after, "-principals") {
         let read = |operation: &Operation<'_>| -> Option<BTreeSet<String>> {
             operation.value.get(key).map(|list| strings(list).map(str::to_owned).collect())
@@ -164,43 +170,43 @@ fn principals(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
         for item in is.difference(&was) {
             let message = format!("{item} may call it too");
             let at = join(&after.pointer(), key);
-            told.tell(Level::Compatible, "principal-added", Side::New, at, message, &after.label());
+            log.record(Level::Compatible, "principal-added", Side::New, at, message, &after.label());
         }
         for item in was.difference(&is) {
             let message = format!("{item} may not call it any more");
             let at = join(&before.pointer(), key);
-            told.tell(Level::Breaking, "principal-removed", Side::Old, at, message, &after.label());
+            log.record(Level::Breaking, "principal-removed", Side::Old, at, message, &after.label());
         }
     }
 }
 
 /// Extensions that list roles. Without a list, whoever is let in may call, in whatever role.
-fn roles(before: &Operation<'_>, after: &Operation<'_>, told: &mut Told) {
+fn roles(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     for key in keys(before, after, "-roles") {
         let read = |operation: &Operation<'_>| -> Option<BTreeSet<String>> {
             operation.value.get(key).map(|list| strings(list).map(str::to_owned).collect())
         };
-        let mut tell = |level, rule, side, message: String| {
+        let mut record = |level, rule, side, message: String| {
             let of = if side == Side::New { after } else { before };
-            told.tell(level, rule, side, join(&of.pointer(), key), message, &after.label());
+            log.record(level, rule, side, join(&of.pointer(), key), message, &after.label());
         };
         match (read(before), read(after)) {
             (None, Some(is)) => {
                 let names = is.into_iter().collect::<Vec<_>>().join(" or ");
-                tell(Level::Breaking, "role-needed", Side::New, format!("needs the role {names}"));
+                record(Level::Breaking, "role-needed", Side::New, format!("needs the role {names}"));
             }
             (Some(_), None) => {
                 let message = "does not need a role any more".to_owned();
-                tell(Level::Compatible, "role-not-needed", Side::Old, message);
+                record(Level::Compatible, "role-not-needed", Side::Old, message);
             }
             (Some(was), Some(is)) => {
                 for role in is.difference(&was) {
                     let message = format!("the role {role} may call it too");
-                    tell(Level::Compatible, "role-added", Side::New, message);
+                    record(Level::Compatible, "role-added", Side::New, message);
                 }
                 for role in was.difference(&is) {
                     let message = format!("the role {role} may not call it any more");
-                    tell(Level::Breaking, "role-removed", Side::Old, message);
+                    record(Level::Breaking, "role-removed", Side::Old, message);
                 }
             }
             (None, None) => {}

@@ -39,22 +39,22 @@ pub(super) fn check(document: &Value, report: &mut Report) {
         );
         return;
     };
-    let judge = Judge { registry: &registry };
+    let checker = ExampleChecker { registry: &registry };
     for node in schemas(&modern) {
         for keyword in ["default", "example"] {
             if let Some(value) = node.value.get(keyword) {
                 let rule = if keyword == "default" { "default-invalid" } else { "example-invalid" };
-                judge.check(rule, &node.pointer, value, &join(&node.pointer, keyword), report);
+                checker.check(rule, &node.pointer, value, &join(&node.pointer, keyword), report);
             }
         }
         if let Some(Value::Array(examples)) = node.value.get("examples") {
             for (index, value) in examples.iter().enumerate() {
                 let at = join(&join(&node.pointer, "examples"), index);
-                judge.check("example-invalid", &node.pointer, value, &at, report);
+                checker.check("example-invalid", &node.pointer, value, &at, report);
             }
         }
     }
-    outside(&modern, &modern, "#", &judge, report);
+    outside(&modern, &modern, "#", &checker, report);
 }
 
 fn patterns(document: &Value, report: &mut Report) {
@@ -72,41 +72,47 @@ fn patterns(document: &Value, report: &mut Report) {
 }
 
 /// Examples of media types, parameters and headers: `example` or `examples` beside `schema`.
-fn outside(document: &Value, value: &Value, pointer: &str, judge: &Judge<'_>, report: &mut Report) {
+fn outside(
+    document: &Value,
+    value: &Value,
+    pointer: &str,
+    checker: &ExampleChecker<'_>,
+    report: &mut Report,
+) {
     let media =
         pointer.rsplit_once("/content/").map(|(_, media)| media.replace("~1", "/").replace("~0", "~"));
     let readable = media.is_none_or(|media| media.contains('/') && is_json(&media));
     if value.get("schema").is_some() && readable {
         let schema_at = join(pointer, "schema");
         if let Some(example) = value.get("example") {
-            judge.check("example-invalid", &schema_at, example, &join(pointer, "example"), report);
+            checker.check("example-invalid", &schema_at, example, &join(pointer, "example"), report);
         }
         for (name, example) in members(&value["examples"]) {
             let at = join(&join(pointer, "examples"), name);
             if let Some((at, example)) = follow(document, &at, example)
                 && let Some(example) = example.get("value")
             {
-                judge.check("example-invalid", &schema_at, example, &join(&at, "value"), report);
+                checker.check("example-invalid", &schema_at, example, &join(&at, "value"), report);
             }
         }
     }
     for (key, child) in members(value) {
         if !key.starts_with("x-") && !["schema", "schemas", "example", "examples"].contains(&key.as_str()) {
-            outside(document, child, &join(pointer, key), judge, report);
+            outside(document, child, &join(pointer, key), checker, report);
         }
     }
     if let Value::Array(items) = value {
         for (index, child) in items.iter().enumerate() {
-            outside(document, child, &join(pointer, index), judge, report);
+            outside(document, child, &join(pointer, index), checker, report);
         }
     }
 }
 
-struct Judge<'a> {
+struct ExampleChecker<'a> {
     registry: &'a Registry<'a>,
 }
 
-impl Judge<'_> {
+impl ExampleChecker<'_> {
     /// Checks `value`, which stands at `at`, against the schema at `schema`.
     fn check(&self, rule: &str, schema: &str, value: &Value, at: &str, report: &mut Report) {
         let fragment = schema.trim_start_matches('#');

@@ -217,7 +217,7 @@ impl Contract {
             for method in METHODS {
                 let Some(operation) = item.get(method) else { continue };
                 let mut operation = builder.operation(path, item, method, operation)?;
-                operation.tag = spoken_tag(&tags, &operation.tag);
+                operation.tag = canonical_tag(&tags, &operation.tag);
                 if let Some(other) = ids.insert(operation.name.clone(), operation.pointer.clone()) {
                     bail!(
                         "{}: {}: operationId {} collides with that of {other}; rename one",
@@ -266,8 +266,8 @@ impl Contract {
         })
     }
 
-    /// Spoken name in Pascal case.
-    pub fn spoken(&self) -> String {
+    /// Name for people, in Pascal case.
+    pub fn display_name(&self) -> String {
         pascal(self.settings.title.as_deref().unwrap_or(&self.prefix()))
     }
 
@@ -370,7 +370,7 @@ impl Operation {
 
 /// The tag under which code is filed: tags that differ in case or signs only are one, and one without a letter
 /// that a file name may have is numbered.
-fn spoken_tag(known: &IndexMap<String, String>, tag: &str) -> String {
+fn canonical_tag(known: &IndexMap<String, String>, tag: &str) -> String {
     let module = snake(tag);
     if module.is_empty() || !module.is_ascii() {
         let number = known.get_index_of(tag).unwrap_or(known.len()) + 1;

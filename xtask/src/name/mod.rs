@@ -11,11 +11,11 @@ use crate::dialect::modern;
 use crate::source::NameSettings;
 
 mod case;
-mod settle;
+mod collisions;
 mod shape;
 
 pub use case::{escape, pascal, snake};
-use settle::{RESERVED, settle};
+use collisions::{RESERVED, resolve_collisions};
 use shape::flatten_all_of;
 
 /// The HTTP methods an OpenAPI path item may have, in the order in which they are emitted.
@@ -36,7 +36,7 @@ pub struct Named {
 /// Names what is inline in `effective`.
 pub fn name(effective: &Value, settings: &NameSettings) -> Result<Named> {
     let mut document = modern(effective);
-    let renamed = settle(&mut document);
+    let renamed = resolve_collisions(&mut document);
     let mut schemas = match document.pointer_mut("/components/schemas").map(Value::take) {
         Some(Value::Object(schemas)) => schemas,
         _ => Map::new(),

@@ -1,13 +1,13 @@
 //! `cargo xtask tidy`: the rules of this repository that a compiler does not check. Which crate may know
 //! which, what stays out of which room, how a file begins. Reads files; changes none.
 
-mod arrows;
 mod code;
 mod command;
 mod contract;
-mod doors;
+mod crate_deps;
+mod crate_imports;
 mod files;
-mod rooms;
+mod module_deps;
 
 use std::path::{Path, PathBuf};
 
@@ -83,10 +83,10 @@ pub fn tidy(root: &Path) -> Result<Vec<Violation>> {
     let files = files_below(root)?;
     let mut violations = Vec::new();
     files::check(&files, &mut violations);
-    rooms::check(&files, &mut violations);
-    doors::check(&files, &mut violations);
+    crate_imports::check(&files, &mut violations);
+    module_deps::check(&files, &mut violations);
     contract::check(&files, &mut violations);
-    arrows::check(&arrows::metadata(root)?, &files, &mut violations);
+    crate_deps::check(&crate_deps::metadata(root)?, &files, &mut violations);
     violations.sort();
     Ok(violations)
 }

@@ -292,7 +292,7 @@ fn serve(contract: &Contract, operation: &Operation, output: &output::Output) ->
 
 /// `RingnityApi`.
 fn trait_name(contract: &Contract) -> Ident {
-    format_ident!("{}Api", contract.spoken())
+    format_ident!("{}Api", contract.display_name())
 }
 
 /// `ServerApiOperations`.

@@ -49,7 +49,7 @@ pub fn call(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<
     for name in names(plan) {
         settings.with_replacement(&name, format!("{types}::{name}"), impls.iter().cloned());
     }
-    let tokens = match crate::quiet::catching(|| Generator::new(&settings).generate_tokens(&spec)) {
+    let tokens = match crate::catch_panic::catch_panic(|| Generator::new(&settings).generate_tokens(&spec)) {
         Ok(Ok(tokens)) => tokens,
         Ok(Err(error)) => return refused("operation", format!("progenitor: {error}")),
         Err(panic) => return refused("operation", format!("progenitor gives up: {panic}")),

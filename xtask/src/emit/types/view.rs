@@ -64,7 +64,7 @@ fn typify(
     settings: &typify_impl::TypeSpaceSettings,
     definitions: Vec<(String, schemars::schema::Schema)>,
 ) -> Result<proc_macro2::TokenStream, String> {
-    crate::quiet::catching(|| {
+    crate::catch_panic::catch_panic(|| {
         let mut space = typify_impl::TypeSpace::new(settings);
         space.add_ref_types(definitions).map_err(|error| error.to_string())?;
         Ok(space.to_stream())

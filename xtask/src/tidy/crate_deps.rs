@@ -95,7 +95,7 @@ pub(super) fn check(metadata: &Value, files: &[SourceFile], violations: &mut Vec
                 1,
                 "crate-unknown",
                 format!("crate {name} is in no list of allowed arrows"),
-                "give it a line in xtask/src/tidy/arrows.rs, and in ARCHITECTURE.md",
+                "give it a line in xtask/src/tidy/crate_deps.rs, and in ARCHITECTURE.md",
             ));
             continue;
         };

@@ -48,7 +48,7 @@ pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
                     1,
                     "door-missing",
                     format!("{folder}/ is a room that nothing is said about"),
-                    format!("say what it may name, in xtask/src/tidy/doors.rs and in the Map of {MAP}"),
+                    format!("say what it may name, in xtask/src/tidy/module_deps.rs and in the Map of {MAP}"),
                 ));
             }
             continue;
@@ -94,7 +94,7 @@ fn compare(map: &SourceFile, violations: &mut Vec<Violation>) {
                 index + 1,
                 "door-map",
                 format!("the Map says that {room}/ may use {}; checked is: {checked}", list(&said)),
-                "let the row and xtask/src/tidy/doors.rs say the same",
+                "let the row and xtask/src/tidy/module_deps.rs say the same",
             ));
         }
     }
@@ -217,7 +217,7 @@ mod tests {
             told,
             [
                 "ringnity-server/src/realtime/a.rs:1: error door-missing: realtime/ is a room that nothing is said \
-              about; say what it may name, in xtask/src/tidy/doors.rs and in the Map of ARCHITECTURE.md"
+              about; say what it may name, in xtask/src/tidy/module_deps.rs and in the Map of ARCHITECTURE.md"
             ]
         );
     }

@@ -30,7 +30,7 @@ pub(super) const RESERVED: [&str; 17] = [
 
 /// Gives components another name where two would become one Rust type, or one that is taken. Answers the new
 /// names with the JSON pointers of what they name.
-pub(super) fn settle(document: &mut Value) -> IndexMap<String, String> {
+pub(super) fn resolve_collisions(document: &mut Value) -> IndexMap<String, String> {
     let names: Vec<String> = document
         .pointer("/components/schemas")
         .and_then(Value::as_object)

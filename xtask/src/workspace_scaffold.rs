@@ -13,42 +13,60 @@ use crate::name::{pascal, snake};
 use crate::output::File;
 
 /// A crate of the workspace.
-struct Room {
+struct CrateTemplate {
     /// `types`: the crate is `<prefix>-types`.
     role: &'static str,
     /// Its folder below the workspace's root, after the prefix.
-    place: &'static str,
+    folder_suffix: &'static str,
     /// Folder of hand-written code that its generated code needs, below `src`.
-    neutral: &'static str,
+    runtime_folder: &'static str,
     /// What it is, for its description.
-    words: &'static str,
+    description: &'static str,
 }
 
-const ROOMS: [Room; 3] = [
-    Room { role: "types", place: "-types", neutral: "support", words: "Data types of" },
-    Room { role: "client", place: "-client", neutral: "runtime", words: "Typed client for" },
-    Room { role: "api", place: "-server/api", neutral: "runtime", words: "Server trait of" },
+const CRATES: [CrateTemplate; 3] = [
+    CrateTemplate {
+        role: "types",
+        folder_suffix: "-types",
+        runtime_folder: "support",
+        description: "Data types of",
+    },
+    CrateTemplate {
+        role: "client",
+        folder_suffix: "-client",
+        runtime_folder: "runtime",
+        description: "Typed client for",
+    },
+    CrateTemplate {
+        role: "api",
+        folder_suffix: "-server/api",
+        runtime_folder: "runtime",
+        description: "Server trait of",
+    },
 ];
 
 /// Everything around the generated files; `home` is this repository, `server` tells whether the trait is there.
 pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>> {
     let root = table(&home.join("Cargo.toml"))?;
-    let own = table(&home.join("openapi.settings.toml"))?;
-    let own =
-        own.get("prefix").and_then(toml::Value::as_str).context("openapi.settings.toml names no prefix")?;
+    let own_settings = table(&home.join("openapi.settings.toml"))?;
+    let own_prefix = own_settings
+        .get("prefix")
+        .and_then(toml::Value::as_str)
+        .context("openapi.settings.toml names no prefix")?;
     let prefix = contract.prefix();
-    let rooms: Vec<&Room> = ROOMS.iter().filter(|room| server || room.role != "api").collect();
+    let crates: Vec<&CrateTemplate> =
+        CRATES.iter().filter(|template| server || template.role != "api").collect();
     let mut out = Vec::new();
     let mut all = BTreeSet::new();
-    for room in &rooms {
-        let home = home.join(format!("{own}{}", room.place));
-        let folder = format!("{prefix}{}", room.place);
+    for template in &crates {
+        let home = home.join(format!("{own_prefix}{}", template.folder_suffix));
+        let folder = format!("{prefix}{}", template.folder_suffix);
         let manifest = table(&home.join("Cargo.toml"))?;
         let mut dependencies = Vec::new();
         for (name, asked) in
             manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flatten()
         {
-            let name = match name.strip_prefix(own).filter(|rest| rest.starts_with('-')) {
+            let name = match name.strip_prefix(own_prefix).filter(|rest| rest.starts_with('-')) {
                 Some(rest) => format!("{prefix}{rest}"),
                 None => {
                     all.insert(name.clone());
@@ -62,20 +80,25 @@ pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>
             });
         }
         dependencies.sort();
-        out.push(File::plain(format!("{folder}/Cargo.toml"), crate_manifest(contract, room, &dependencies)));
-        out.push(File::plain(format!("{folder}/src/lib.rs"), crate_root(contract, room)));
-        if room.role == "api" && !contract.settings.principal.is_empty() {
+        out.push(File::plain(
+            format!("{folder}/Cargo.toml"),
+            crate_manifest(contract, template, &dependencies),
+        ));
+        out.push(File::plain(format!("{folder}/src/lib.rs"), crate_root(contract, template)));
+        if template.role == "api" && !contract.settings.principal.is_empty() {
             out.push(File::plain(format!("{folder}/src/principal.rs"), principals(contract)));
         }
-        let neutral = home.join("src").join(room.neutral);
-        for (name, text) in sources(&neutral)? {
+        let runtime_folder = home.join("src").join(template.runtime_folder);
+        for (name, text) in sources(&runtime_folder)? {
             // Examples in its documentation speak of this repository's crates.
-            let text = text
-                .replace(&snake(&format!("{own}-{}", room.role)), &snake(&format!("{prefix}-{}", room.role)));
-            out.push(File::plain(format!("{folder}/src/{}/{name}", room.neutral), text));
+            let text = text.replace(
+                &snake(&format!("{own_prefix}-{}", template.role)),
+                &snake(&format!("{prefix}-{}", template.role)),
+            );
+            out.push(File::plain(format!("{folder}/src/{}/{name}", template.runtime_folder), text));
         }
     }
-    out.push(File::plain("Cargo.toml", workspace_manifest(contract, &root, &rooms, &all)?));
+    out.push(File::plain("Cargo.toml", workspace_manifest(contract, &root, &crates, &all)?));
     out.push(File::plain("README.md", readme(contract, server)));
     out.push(File::plain(".gitignore", "/target\n".into()));
     Ok(out)
@@ -83,7 +106,7 @@ pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>
 
 /// Gives a new workspace this repository's locked versions. One that has a lock file keeps it: cargo has
 /// fitted it to the workspace since.
-pub fn lock(home: &Path, out: &Path) -> Result<()> {
+pub fn copy_lock(home: &Path, out: &Path) -> Result<()> {
     let (from, to) = (home.join("Cargo.lock"), out.join("Cargo.lock"));
     if !to.exists() {
         std::fs::copy(&from, &to)
@@ -93,19 +116,19 @@ pub fn lock(home: &Path, out: &Path) -> Result<()> {
 }
 
 /// Folders below the output root in which every file is written by the generator.
-pub fn owned(contract: &Contract) -> Vec<String> {
+pub fn owned_folders(contract: &Contract) -> Vec<String> {
     let prefix = contract.prefix();
-    ROOMS.iter().map(|room| format!("{prefix}{}/src", room.place)).collect()
+    CRATES.iter().map(|template| format!("{prefix}{}/src", template.folder_suffix)).collect()
 }
 
 /// Refuses a prefix with which a crate would be called like one that it depends on.
-pub fn prefix_is_free(contract: &Contract, home: &Path) -> Result<()> {
+pub fn check_prefix(contract: &Contract, home: &Path) -> Result<()> {
     let root = table(&home.join("Cargo.toml"))?;
-    let taken = &root["workspace"]["dependencies"];
+    let dependencies = &root["workspace"]["dependencies"];
     let prefix = contract.prefix();
-    for room in &ROOMS {
-        let name = format!("{prefix}-{}", room.role);
-        if taken.get(&name).is_some_and(|dependency| dependency.get("path").is_none()) {
+    for template in &CRATES {
+        let name = format!("{prefix}-{}", template.role);
+        if dependencies.get(&name).is_some_and(|dependency| dependency.get("path").is_none()) {
             bail!(
                 "{}: #/info/title makes a crate {name}, which generated code depends on; set another prefix in a settings file",
                 contract.file_name
@@ -118,13 +141,13 @@ pub fn prefix_is_free(contract: &Contract, home: &Path) -> Result<()> {
 fn workspace_manifest(
     contract: &Contract,
     root: &toml::Table,
-    rooms: &[&Room],
+    crates: &[&CrateTemplate],
     dependencies: &BTreeSet<String>,
 ) -> Result<String> {
     let prefix = contract.prefix();
     let mut text = format!("# {}\n[workspace]\nresolver = \"3\"\nmembers = [\n", contract.mark());
-    for room in rooms {
-        writeln!(text, "    \"{prefix}{}\",", room.place)?;
+    for template in crates {
+        writeln!(text, "    \"{prefix}{}\",", template.folder_suffix)?;
     }
     text.push_str("]\n\n[workspace.package]\n");
     for key in ["version", "edition", "rust-version"] {
@@ -149,29 +172,30 @@ fn workspace_manifest(
     Ok(text)
 }
 
-fn crate_manifest(contract: &Contract, room: &Room, dependencies: &[String]) -> String {
-    let description = format!("{} {}, generated from its OpenAPI document", room.words, contract.title);
+fn crate_manifest(contract: &Contract, template: &CrateTemplate, dependencies: &[String]) -> String {
+    let description =
+        format!("{} {}, generated from its OpenAPI document", template.description, contract.title);
     format!(
         "# {}\n[package]\nname = \"{}-{}\"\nversion.workspace = true\nedition.workspace = true\n\
          rust-version.workspace = true\ndescription = {}\npublish = false\n\n[dependencies]\n{}\n",
         contract.mark(),
         contract.prefix(),
-        room.role,
+        template.role,
         toml::Value::from(one_line(&description)),
         dependencies.join("\n")
     )
 }
 
-fn crate_root(contract: &Contract, room: &Room) -> String {
+fn crate_root(contract: &Contract, template: &CrateTemplate) -> String {
     let mut text = format!(
         "// {}\n//! {} {} {}, generated from its OpenAPI document.\n\n",
         contract.mark(),
-        room.words,
+        template.description,
         one_line(&contract.title),
         one_line(&contract.version)
     );
-    // What a contract does not use of the neutral folders is still theirs.
-    text.push_str(match room.role {
+    // A contract may not use everything in the neutral folders.
+    text.push_str(match template.role {
         "types" => {
             "#[rustfmt::skip]\n#[allow(dead_code, unused_imports)]\nmod generated;\n#[allow(dead_code, unused_imports, unused_macros)]\npub mod support;\n\n\
              #[allow(unused_imports)]\npub use generated::*;\npub use support::{ConstFalse, ConstTrue, Field, UnknownValue};\n"
@@ -182,7 +206,7 @@ fn crate_root(contract: &Contract, room: &Room) -> String {
         }
         _ => "#[rustfmt::skip]\n#[allow(dead_code, unused_imports)]\nmod generated;\npub mod runtime;\n\npub use generated::*;\n",
     });
-    match room.role {
+    match template.role {
         "client" => {
             let types = snake(&format!("{}-types", contract.prefix()));
             text.push_str(&format!("pub use {types} as types;\n"));
