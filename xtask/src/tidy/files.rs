@@ -1,18 +1,17 @@
-//! Tidy rules about single files: how they begin, how long they are, what does not stay in them.
+//! Rules about single files: their first line, their length, debugging leftovers, registry hosts.
 
-use super::code::Code;
+use super::syntax::Syntax;
 use super::{SourceFile, Violation};
 
-/// A file of this many lines is worth splitting soon.
+/// Above this many lines, advise to split the file.
 const LONG: usize = 500;
-/// A file of more lines has to be split.
+/// Above this many lines, the file must be split.
 const TOO_LONG: usize = 700;
-/// Macros and attributes that are left over from writing.
-const LEFTOVERS: [(&str, &str); 4] = [
-    ("dbg!", "remove it, or use tracing"),
-    ("todo!", "write it"),
-    ("unimplemented!", "write it, or answer an error"),
-    ("#[ignore", "let the test run, or remove it; a test that cannot run here says so in its output"),
+/// Macros for debugging and unfinished code.
+const LEFTOVER_MACROS: [(&str, &str); 3] = [
+    ("dbg", "remove it, or use tracing"),
+    ("todo", "implement it"),
+    ("unimplemented", "implement it, or return an error"),
 ];
 /// Hosts of package registries, in two halves so that this file does not hold them.
 const HOSTS: [(&str, &str); 8] = [
@@ -28,28 +27,31 @@ const HOSTS: [(&str, &str); 8] = [
 
 pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
     for file in files {
-        if file.is_rust() {
-            let code = Code::of(&file.text);
-            leftovers(file, &code, violations);
-            if !file.is_generated() {
-                header(file, violations);
-                length(file, violations);
-            }
+        if let Some((line, error)) = &file.syntax_error {
+            let message = format!("cannot be parsed: {error}");
+            violations.push(Violation::new(file, *line, "syntax", message, "run cargo check"));
+        }
+        if let Some(syntax) = &file.syntax {
+            leftovers(file, syntax, violations);
+        }
+        if file.is_rust() && !file.is_generated() {
+            header(file, violations);
+            length(file, violations);
         }
         hosts(file, violations);
     }
 }
 
 fn header(file: &SourceFile, violations: &mut Vec<Violation>) {
-    // The mark of generated files is the contract's business.
-    let opens = ["//!", "#![doc = include_str!(", "// @generated"];
-    if !opens.iter().any(|opening| file.text.starts_with(opening)) {
+    // The rules about the contract check the mark of generated files.
+    let openings = ["//!", "#![doc = include_str!(", "// @generated"];
+    if !openings.iter().any(|opening| file.text.starts_with(opening)) {
         violations.push(Violation::new(
             file,
             1,
             "file-header",
-            "the file does not open with //!",
-            "say in its first line what lives there and what may not",
+            "the file does not begin with //!",
+            "describe its contents in the first line",
         ));
     }
 }
@@ -58,35 +60,33 @@ fn length(file: &SourceFile, violations: &mut Vec<Violation>) {
     let lines = file.text.lines().count();
     if lines > LONG {
         let message = format!("{lines} lines");
-        let remedy = format!("split it by what it is about; {TOO_LONG} is the limit");
+        let remedy = format!("split it by topic; the limit is {TOO_LONG} lines");
         let mut violation = Violation::new(file, lines, "file-length", message, remedy);
         violation.advice = lines <= TOO_LONG;
         violations.push(violation);
     }
 }
 
-fn leftovers(file: &SourceFile, code: &Code, violations: &mut Vec<Violation>) {
-    for (number, line) in code.lines() {
-        for (leftover, remedy) in LEFTOVERS {
-            let found = line.match_indices(leftover).any(|(at, _)| {
-                !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_')
-            });
-            if found {
-                let shown = leftover.trim_start_matches("#[");
-                violations.push(Violation::new(
-                    file,
-                    number,
-                    "leftover",
-                    format!("{shown} is left over"),
-                    remedy,
-                ));
-            }
+fn leftovers(file: &SourceFile, syntax: &Syntax, violations: &mut Vec<Violation>) {
+    let mut leftover = |line: usize, name: String, remedy: &str| {
+        violations.push(Violation::new(file, line, "leftover", format!("{name} is left over"), remedy));
+    };
+    for (line, name) in &syntax.macros {
+        if let Some((_, remedy)) = LEFTOVER_MACROS.iter().find(|(macro_name, _)| macro_name == name) {
+            leftover(*line, format!("{name}!"), remedy);
         }
+    }
+    for (line, _) in syntax.attributes.iter().filter(|(_, name)| name == "ignore") {
+        leftover(
+            *line,
+            "#[ignore]".to_owned(),
+            "run the test, or remove it; print the reason in a test that cannot run here",
+        );
     }
 }
 
 fn hosts(file: &SourceFile, violations: &mut Vec<Violation>) {
-    // The lock file names its registry on every line, and the contract is not ours to edit.
+    // The lock file names its registry on every line, and the contract is published as it is.
     if file.path == "Cargo.lock" || file.path == "openapi.json" {
         return;
     }
@@ -99,7 +99,7 @@ fn hosts(file: &SourceFile, violations: &mut Vec<Violation>) {
                     index + 1,
                     "registry-host",
                     format!("names the registry host {host}"),
-                    "name the package, not where it is fetched from",
+                    "name the package only",
                 ));
             }
         }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_opens_with_what_it_is_for() {
+    fn requires_a_module_comment() {
         assert_eq!(rules("a/src/lib.rs", "//! All of it.\n"), []);
         assert_eq!(rules("a/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n"), []);
         assert_eq!(rules("a/src/lib.rs", "use std::fmt;\n"), [(1, "file-header", false)]);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_not_endless() {
+    fn limits_the_length_of_a_file() {
         let of = |lines: usize| format!("//! Long.\n{}", "\n".repeat(lines - 1));
         assert_eq!(rules("a.rs", &of(500)), []);
         assert_eq!(rules("a.rs", &of(501)), [(501, "file-length", true)]);
@@ -136,19 +136,32 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_over() {
+    fn rejects_leftovers() {
         for leftover in ["dbg!(x)", "todo!()", "unimplemented!()", "#[ignore]", "#[ignore = \"slow\"]"] {
-            let text = format!("//! A file.\n\nfn f() {{ {leftover} }}\n");
+            let item = if leftover.starts_with('#') { "fn t() {}" } else { "" };
+            let text = format!("//! A file.\n\nfn f() {{ {leftover} {item} }}\n");
             assert_eq!(rules("a.rs", &text), [(3, "leftover", false)], "{leftover}");
             let text =
                 format!("//! A file without {leftover}.\nconst S: &str = r#\"{leftover}\"#; // {leftover}\n");
             assert_eq!(rules("a.rs", &text), [], "{leftover}");
         }
         assert_eq!(rules("a.rs", "//! A file.\nmy_todo!();\n"), []);
+        assert_eq!(rules("a.rs", "//! A file.\nwrap! { fn f() { todo!() } }\n"), [(2, "leftover", false)]);
     }
 
     #[test]
-    fn no_file_names_a_registry() {
+    fn reports_files_that_cannot_be_parsed() {
+        let broken = SourceFile::new("a.rs".to_owned(), "//! A file.\nfn f( {}\n".to_owned());
+        let mut violations = Vec::new();
+        check(&[broken], &mut violations);
+        assert_eq!(
+            violations.iter().map(|violation| (violation.line, violation.rule)).collect::<Vec<_>>(),
+            [(2, "syntax")]
+        );
+    }
+
+    #[test]
+    fn rejects_registry_hosts() {
         let host = ["crates", "io"].join(".");
         assert_eq!(rules("README.md", &format!("From\nhttps://{host}/x\n")), [(2, "registry-host", false)]);
         assert_eq!(rules("Cargo.lock", &format!("source = \"{host}\"\n")), []);

@@ -1,20 +1,25 @@
-//! `cargo xtask tidy`: the rules of this repository that a compiler does not check. Which crate may know
-//! which, what stays out of which room, how a file begins. Reads files; changes none.
+//! `cargo xtask tidy`: rules of this repository that the compiler does not check. Dependencies between crates and
+//! modules, import cycles, first lines and length of files, retired names. Changes no file.
 
-mod code;
 mod command;
 mod contract;
 mod crate_deps;
 mod crate_imports;
+mod cycles;
 mod files;
 mod module_deps;
+mod retired_names;
+mod rules;
+mod syntax;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 pub use command::{Args, run};
+use syntax::{At, Syntax};
 
 /// One place where a file breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -49,8 +54,8 @@ impl Violation {
 impl std::fmt::Display for Violation {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { file, line, rule, message, remedy, advice } = self;
-        let weight = if *advice { "advice" } else { "error" };
-        write!(formatter, "{file}:{line}: {weight} {rule}: {message}; {remedy}")
+        let severity = if *advice { "advice" } else { "error" };
+        write!(formatter, "{file}:{line}: {severity} {rule}: {message}; {remedy}")
     }
 }
 
@@ -59,39 +64,64 @@ impl std::fmt::Display for Violation {
 pub(crate) struct SourceFile {
     /// Relative to the root, with forward slashes.
     path: String,
-    /// What is in it.
     text: String,
+    /// The parsed file; `None` when it is not Rust.
+    syntax: Option<Syntax>,
+    /// Why it could not be parsed, with the line.
+    syntax_error: Option<At<String>>,
 }
 
 impl SourceFile {
+    fn new(path: String, text: String) -> Self {
+        let mut file = Self { path, text, syntax: None, syntax_error: None };
+        if file.is_rust() {
+            match Syntax::parse(&file.text) {
+                Ok(syntax) => file.syntax = Some(syntax),
+                Err(error) => file.syntax_error = Some(error),
+            }
+        }
+        file
+    }
+
     fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
-    /// Whether it stands where the generator writes.
+    /// Whether it is in a folder that the generator writes.
     fn is_generated(&self) -> bool {
         self.path.contains("/generated/")
     }
 }
 
-/// Everything that is untidy below `root`.
+/// Checks the repository at `root` and returns the violations by file and line.
 ///
 /// # Errors
 ///
 /// When the repository's files or its `cargo metadata` cannot be read.
 pub fn tidy(root: &Path) -> Result<Vec<Violation>> {
-    let files = files_below(root)?;
+    // Cargo takes a while to start; meanwhile the files are read.
+    let (files, metadata) = std::thread::scope(|scope| {
+        let metadata = scope.spawn(|| crate_deps::metadata(root));
+        (files_below(root), join(metadata))
+    });
+    let files = files?;
     let mut violations = Vec::new();
     files::check(&files, &mut violations);
     crate_imports::check(&files, &mut violations);
     module_deps::check(&files, &mut violations);
+    cycles::check(&files, &mut violations);
+    retired_names::check(&files, &mut violations);
     contract::check(&files, &mut violations);
-    crate_deps::check(&crate_deps::metadata(root)?, &files, &mut violations);
+    crate_deps::check(&metadata?, &files, &mut violations);
     violations.sort();
     Ok(violations)
 }
 
-/// The text files that belong to the repository: what git knows or would add; without git, all of them.
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The text files of the repository: tracked by git or not ignored; without git, all of them.
 fn files_below(root: &Path) -> Result<Vec<SourceFile>> {
     let mut paths = Vec::new();
     if root.join(".git").exists() {
@@ -107,14 +137,24 @@ fn files_below(root: &Path) -> Result<Vec<SourceFile>> {
         walk(root, Path::new(""), &mut paths)?;
     }
     paths.sort();
-    let mut files = Vec::new();
-    for path in paths {
-        // What git lists may be gone from the disk; what is not text is none of our business.
-        let Ok(bytes) = std::fs::read(root.join(&path)) else { continue };
-        let Ok(text) = String::from_utf8(bytes) else { continue };
-        let path = path.to_string_lossy().replace('\\', "/");
-        files.push(SourceFile { path, text });
-    }
+    // Parsing takes most of the time, so the files are distributed over the processors.
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let next = AtomicUsize::new(0);
+    let read = || {
+        let mut files = Vec::new();
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            // A file that git lists may be deleted; a file that is not UTF-8 is not text.
+            let Ok(bytes) = std::fs::read(root.join(path)) else { continue };
+            let Ok(text) = String::from_utf8(bytes) else { continue };
+            files.push(SourceFile::new(path.to_string_lossy().replace('\\', "/"), text));
+        }
+        files
+    };
+    let mut files: Vec<SourceFile> = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..threads).map(|_| scope.spawn(read)).collect();
+        readers.into_iter().flat_map(join).collect()
+    });
+    files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
 }
 
@@ -138,9 +178,11 @@ fn walk(root: &Path, folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// A file as a test writes it.
+    /// A file with this text, which must be Rust if its name says so.
     pub(super) fn file(path: &str, text: &str) -> SourceFile {
-        SourceFile { path: path.to_owned(), text: text.to_owned() }
+        let file = SourceFile::new(path.to_owned(), text.to_owned());
+        assert_eq!(file.syntax_error, None, "{text}");
+        file
     }
 
     /// A workspace on disk with one crate that has this for its only source.
@@ -161,25 +203,25 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_is_read_from_disk() {
+    fn reads_a_repository_from_disk() {
         let tidied = |name, source| {
             let folder = workspace(name, source);
-            let told = tidy(folder.path()).unwrap();
-            told.into_iter().map(|violation| (violation.file, violation.rule)).collect::<Vec<_>>()
+            let violations = tidy(folder.path()).unwrap();
+            violations.into_iter().map(|violation| (violation.file, violation.rule)).collect::<Vec<_>>()
         };
         assert_eq!(tidied("ringnity-types", "//! Types.\n"), []);
         assert_eq!(tidied("ringnity-types", "mod a;\n"), [("it/src/lib.rs".to_owned(), "file-header")]);
-        assert_eq!(tidied("stranger", "//! Who?\n"), [("it/Cargo.toml".to_owned(), "crate-unknown")]);
+        assert_eq!(tidied("unlisted", "//! Who?\n"), [("it/Cargo.toml".to_owned(), "crate-unlisted")]);
     }
 
     #[test]
-    fn a_folder_without_a_workspace_is_an_error() {
+    fn fails_without_a_workspace() {
         let folder = tempfile::tempdir().unwrap();
         assert!(tidy(folder.path()).unwrap_err().to_string().contains("cargo metadata failed"));
     }
 
     #[test]
-    fn a_violation_names_file_line_rule_fault_and_remedy() {
+    fn prints_file_line_rule_message_and_remedy() {
         let violation =
             Violation::new(&file("a/b.rs", ""), 7, "file-header", "begins with nothing", "write //!");
         assert_eq!(violation.to_string(), "a/b.rs:7: error file-header: begins with nothing; write //!");

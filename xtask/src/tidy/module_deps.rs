@@ -1,18 +1,20 @@
-//! Tidy rules about the rooms of the server's crate: which of its modules the code of a room may name. A crate's
-//! modules may use each other in circles as far as the compiler cares.
+//! Rules about the modules of the server's crate: which modules and crates the code of a folder may name, and that
+//! ARCHITECTURE.md says the same.
 
 use std::collections::BTreeSet;
 
-use super::code::Code;
+use super::crate_imports::named_crates;
+use super::rules::{self, RULES};
+use super::syntax::Syntax;
 use super::{SourceFile, Violation};
 
-/// Where the rooms are.
-const HOUSE: &str = "ringnity-server/src/";
+/// Where the modules are.
+const SERVER: &str = "ringnity-server/src/";
 
-/// The document whose Map says the same as [`DOORS`].
-const MAP: &str = "ARCHITECTURE.md";
+/// The document whose table has a row for each folder.
+const DOCUMENT: &str = "ARCHITECTURE.md";
 
-/// The other crates that rooms may name: in code, and in the Map.
+/// Crates of this workspace, as code and as the tables call them.
 const CRATES: [(&str, &str); 4] = [
     ("ringnity_api", "api"),
     ("ringnity_client", "client"),
@@ -20,147 +22,113 @@ const CRATES: [(&str, &str); 4] = [
     ("ringnity_types", "types"),
 ];
 
-/// Every folder of the house, and what its code may name beside itself: modules of the server's crate, and crates. Only
-/// the files right in `src/`, which put everything together, may name all.
-const DOORS: [(&str, &[&str]); 9] = [
-    ("http", &["api", "app", "clock", "secrets", "store", "telemetry", "types"]),
-    ("app", &["clock", "config", "providers", "secrets", "store", "types"]),
-    ("secrets", &["store"]),
-    ("jobs", &["app", "clock", "providers", "secrets", "store"]),
-    ("providers", &[]),
-    ("cli", &["api", "app", "claim", "clock", "config", "secrets", "serve", "store", "telemetry", "types"]),
-    ("config", &["providers", "store", "telemetry", "tls"]),
-    ("demo", &["app", "clock", "config", "secrets", "store", "types"]),
-    ("telemetry", &["api", "app", "store"]),
-];
-
 pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
-    let mut closed = BTreeSet::new();
-    for file in files.iter().filter(|file| file.is_rust()) {
-        let Some((folder, _)) = file.path.strip_prefix(HOUSE).and_then(|inside| inside.split_once('/'))
+    let mut unlisted = BTreeSet::new();
+    for file in files {
+        let Some(syntax) = &file.syntax else { continue };
+        let Some((folder, _)) = file.path.strip_prefix(SERVER).and_then(|inside| inside.split_once('/'))
         else {
             continue;
         };
-        let Some((room, open)) = DOORS.iter().find(|(room, _)| *room == folder) else {
-            if closed.insert(folder) {
+        let Some(allowed) = RULES.server_modules.get(folder) else {
+            if unlisted.insert(folder) {
                 violations.push(Violation::new(
                     file,
                     1,
-                    "door-missing",
-                    format!("{folder}/ is a room that nothing is said about"),
-                    format!("say what it may name, in xtask/src/tidy/module_deps.rs and in the Map of {MAP}"),
+                    "module-unlisted",
+                    format!("{folder}/ is not listed"),
+                    format!(
+                        "add it with what it may name to [server_modules] in {} and to the table in {DOCUMENT}",
+                        rules::FILE
+                    ),
                 ));
             }
             continue;
         };
-        let code = Code::of(&file.text);
-        let inside = modules(&code.text).into_iter().map(|(line, module)| (line, module, "crate::"));
-        let outside = crates(&code).into_iter().map(|(line, name)| (line, name, "the crate "));
-        for (line, name, kind) in inside.chain(outside) {
-            if name != *room && !open.contains(&name) {
+        let modules = modules(syntax).into_iter().map(|(line, name)| (line, name, "crate::"));
+        let crates = crates(syntax).into_iter().map(|(line, name)| (line, name, "the crate "));
+        for (line, name, kind) in modules.chain(crates) {
+            if name != folder && !allowed.iter().any(|allowed| allowed == name) {
                 violations.push(Violation::new(
                     file,
                     line,
-                    "door",
-                    format!("{room}/ names {kind}{name}"),
-                    format!("{room}/ knows {}: move what it needs there, or hand it in", list(open)),
+                    "module-dependency",
+                    format!("{folder}/ uses {kind}{name}"),
+                    format!(
+                        "{folder}/ may use {}; move the shared code, or pass it as an argument",
+                        list(allowed)
+                    ),
                 ));
             }
         }
     }
-    if let Some(map) = files.iter().find(|file| file.path == MAP) {
-        compare(map, violations);
+    if let Some(document) = files.iter().find(|file| file.path == DOCUMENT) {
+        compare(document, violations);
     }
 }
 
-/// Compares the Map's rows about folders of the house with [`DOORS`].
-fn compare(map: &SourceFile, violations: &mut Vec<Violation>) {
-    let mut told = BTreeSet::new();
-    for (index, row) in map.text.lines().enumerate() {
+/// Compares the rows about the server's folders with the table that is checked.
+fn compare(document: &SourceFile, violations: &mut Vec<Violation>) {
+    let mut documented = BTreeSet::new();
+    for (index, row) in document.text.lines().enumerate() {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let &["", place, _, said, ""] = cells.as_slice() else { continue };
-        let Some(room) = place.trim_matches('`').strip_prefix(HOUSE).and_then(|rest| rest.strip_suffix('/'))
+        let &["", path, _, uses, ""] = cells.as_slice() else { continue };
+        let Some(folder) =
+            path.trim_matches('`').strip_prefix(SERVER).and_then(|rest| rest.strip_suffix('/'))
         else {
             continue;
         };
-        told.insert(room);
-        let open = DOORS.iter().find(|(name, _)| *name == room).map(|(_, open)| *open);
-        let mut said: Vec<&str> = said.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-        said.sort_unstable();
-        if open != Some(said.as_slice()) {
-            let checked = open.map_or_else(|| "nothing at all".to_owned(), list);
+        documented.insert(folder);
+        let allowed = RULES.server_modules.get(folder);
+        let mut uses: Vec<&str> = uses.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        uses.sort_unstable();
+        if !allowed.is_some_and(|allowed| allowed.iter().eq(&uses)) {
+            let checked = allowed.map_or_else(|| "not listed".to_owned(), |allowed| list(allowed));
             violations.push(Violation::new(
-                map,
+                document,
                 index + 1,
-                "door-map",
-                format!("the Map says that {room}/ may use {}; checked is: {checked}", list(&said)),
-                "let the row and xtask/src/tidy/module_deps.rs say the same",
+                "module-documentation",
+                format!("{folder}/ may use {} here, but {checked} in {}", list(&uses), rules::FILE),
+                "make the two tables agree",
             ));
         }
     }
-    for (room, open) in DOORS.iter().filter(|(room, _)| !told.contains(room)) {
+    for (folder, allowed) in
+        RULES.server_modules.iter().filter(|(folder, _)| !documented.contains(folder.as_str()))
+    {
         violations.push(Violation::new(
-            map,
+            document,
             1,
-            "door-map",
-            format!("the Map has no row for {HOUSE}{room}/"),
-            format!("add one whose last column says: {}", open.join(", ")),
+            "module-documentation",
+            format!("the table has no row for {SERVER}{folder}/"),
+            format!("add one whose last column is: {}", allowed.join(", ")),
         ));
     }
 }
 
-/// The crates of this workspace that `code` names, as the Map calls them, with the lines on which it does.
-fn crates(code: &Code) -> Vec<(usize, &'static str)> {
-    let mut found = Vec::new();
-    for (number, line) in code.lines() {
-        let words: Vec<&str> =
-            line.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
-        found.extend(
-            CRATES.iter().filter(|(name, _)| words.contains(name)).map(|(_, short)| (number, *short)),
-        );
-    }
+/// The crates of this workspace that the code names, as the tables call them.
+fn crates(syntax: &Syntax) -> Vec<(usize, &'static str)> {
+    let short =
+        |name: &str| CRATES.iter().find(|(crate_name, _)| *crate_name == name).map(|(_, short)| *short);
+    named_crates(syntax).into_iter().filter_map(|(line, name)| Some((line, short(name)?))).collect()
+}
+
+/// The modules directly below the crate that the code names.
+fn modules(syntax: &Syntax) -> Vec<(usize, &str)> {
+    let mut found: Vec<_> = syntax
+        .paths
+        .iter()
+        .filter(|path| path.segments[0] == "crate")
+        .filter_map(|path| Some((path.line, path.segments.get(1)?.as_str())))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
     found
 }
 
-fn list(open: &[&str]) -> String {
-    if open.is_empty() { "nothing else".to_owned() } else { format!("only {}", open.join(", ")) }
-}
-
-/// The modules right below the crate that `code` names, with the lines on which it does.
-fn modules(code: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    for (at, path) in code.match_indices("crate::") {
-        if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
-            continue;
-        }
-        let line = code[..at].matches('\n').count() + 1;
-        let rest = &code[at + path.len()..];
-        let Some(group) = rest.strip_prefix('{') else {
-            found.push((line, word(rest)));
-            continue;
-        };
-        let mut depth = 0;
-        let mut begins = true;
-        for (offset, character) in group.char_indices() {
-            match character {
-                '}' if depth == 0 => break,
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                ',' if depth == 0 => begins = true,
-                _ if begins && !character.is_whitespace() => {
-                    found.push((line + group[..offset].matches('\n').count(), word(&group[offset..])));
-                    begins = false;
-                }
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
-fn word(text: &str) -> &str {
-    let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(text.len());
-    &text[..end]
+fn list<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() { "nothing else".to_owned() } else { format!("only {}", names.join(", ")) }
 }
 
 #[cfg(test)]
@@ -177,10 +145,10 @@ mod tests {
     }
 
     #[test]
-    fn a_room_names_what_lies_below_it() {
+    fn rejects_modules_that_are_not_allowed() {
         let app = "ringnity-server/src/app/contacts.rs";
         for line in [
-            "use crate::auth::caller::Caller;",
+            "use crate::http::auth::Caller;",
             "use crate::{clock::Clock, state::State};",
             "fn f(state: &crate::state::State) {}",
         ] {
@@ -189,18 +157,18 @@ mod tests {
         for line in [
             "use crate::app::plans;",
             "use crate::{clock::Clock, secrets::{self, password}};",
-            "// use crate::auth::caller::Caller;",
+            "// use crate::http::auth::Caller;",
             "use my_crate::auth;",
         ] {
             assert_eq!(lines(app, &format!("//! Rules.\n{line}\n")), NONE, "{line}");
         }
         assert_eq!(lines("ringnity-server/src/secrets/tokens.rs", "use crate::app::App;\n"), [1]);
-        assert_eq!(lines("ringnity-server/src/serve.rs", "use crate::auth::caller::Caller;\n"), NONE);
+        assert_eq!(lines("ringnity-server/src/serve.rs", "use crate::http::auth::Caller;\n"), NONE);
         assert_eq!(lines("ringnity-server/store/src/app/a.rs", "use crate::auth::b;\n"), NONE);
     }
 
     #[test]
-    fn a_room_names_the_crates_that_are_its_own() {
+    fn rejects_crates_that_are_not_allowed() {
         let routes = "ringnity-server/src/http/routes/chat.rs";
         assert_eq!(lines(routes, "use ringnity_types::Chat;\nuse ringnity_store::Store;\n"), [2]);
         assert_eq!(lines("ringnity-server/src/providers/jwks.rs", "fn f(a: ringnity_api::Call) {}\n"), [1]);
@@ -208,51 +176,53 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_nothing_is_said_about_is_a_violation() {
+    fn rejects_unlisted_folders() {
         let mut violations = Vec::new();
-        let files = ["a.rs", "b/c.rs"].map(|path| file(&format!("ringnity-server/src/realtime/{path}"), ""));
+        let files = ["a.rs", "b/c.rs"].map(|path| file(&format!("ringnity-server/src/attic/{path}"), ""));
         check(&files, &mut violations);
-        let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        let messages: Vec<String> = violations.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told,
+            messages,
             [
-                "ringnity-server/src/realtime/a.rs:1: error door-missing: realtime/ is a room that nothing is said \
-              about; say what it may name, in xtask/src/tidy/module_deps.rs and in the Map of ARCHITECTURE.md"
+                "ringnity-server/src/attic/a.rs:1: error module-unlisted: attic/ is not listed; add it with what it may \
+                name to [server_modules] in xtask/tidy.toml and to the table in ARCHITECTURE.md"
             ]
         );
     }
 
     #[test]
-    fn the_map_says_what_is_checked() {
+    fn rejects_a_document_that_disagrees() {
         let rows = |change: fn(&str, &str) -> Option<String>| {
-            let row = |(room, open): &(&str, &[&str])| {
-                let said = change(room, &open.join(", "))?;
-                Some(format!("| `ringnity-server/src/{room}/` | what lives there | {said} |\n"))
+            let row = |(folder, allowed): (&String, &Vec<String>)| {
+                let uses = change(folder, &allowed.join(", "))?;
+                Some(format!("| `ringnity-server/src/{folder}/` | contents | {uses} |\n"))
             };
             let mut violations = Vec::new();
-            check(&[file(MAP, &DOORS.iter().filter_map(row).collect::<String>())], &mut violations);
-            violations.into_iter().map(|violation| (violation.line, violation.message)).collect::<Vec<_>>()
+            let table: String = RULES.server_modules.iter().filter_map(row).collect();
+            check(&[file(DOCUMENT, &table)], &mut violations);
+            violations.into_iter().map(|violation| violation.message).collect::<Vec<_>>()
         };
-        assert_eq!(rows(|_, said| Some(said.to_owned())), []);
+        assert_eq!(rows(|_, uses| Some(uses.to_owned())), Vec::<String>::new());
         assert_eq!(
-            rows(|room, said| Some(if room == "secrets" { "app".to_owned() } else { said.to_owned() })),
-            [(4, "the Map says that secrets/ may use only app; checked is: only store".to_owned())]
+            rows(|folder, uses| Some(if folder == "secrets" { "app".to_owned() } else { uses.to_owned() })),
+            ["secrets/ may use only app here, but only store in xtask/tidy.toml"]
         );
         assert_eq!(
-            rows(|room, said| (room != "demo").then(|| said.to_owned())),
-            [(1, "the Map has no row for ringnity-server/src/demo/".to_owned())]
+            rows(|folder, uses| (folder != "demo").then(|| uses.to_owned())),
+            ["the table has no row for ringnity-server/src/demo/"]
         );
         let mut violations = Vec::new();
-        compare(&file(MAP, "| `ringnity-server/src/attic/` | old things | |\n"), &mut violations);
+        compare(&file(DOCUMENT, "| `ringnity-server/src/attic/` | old things | |\n"), &mut violations);
         assert_eq!(
             violations[0].message,
-            "the Map says that attic/ may use nothing else; checked is: nothing at all"
+            "attic/ may use nothing else here, but not listed in xtask/tidy.toml"
         );
     }
 
     #[test]
-    fn groups_are_read_over_lines() {
+    fn reads_groups_over_several_lines() {
         let text = "use crate::{\n    app::{self, App},\n    auth,\n};\n";
-        assert_eq!(modules(text), [(2, "app"), (3, "auth")]);
+        let syntax = Syntax::parse(text).expect("is Rust");
+        assert_eq!(modules(&syntax), [(2, "app"), (3, "auth")]);
     }
 }
