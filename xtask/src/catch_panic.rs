@@ -1,4 +1,4 @@
-//! Calls of other generators that may panic where they could have answered an error. Nothing else here.
+//! Turns panics of third-party generators into errors.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -8,7 +8,7 @@ thread_local! {
     static SILENCED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work`; a panic of it is an error with its message, and not printed.
+/// Runs `work`. Returns the message of a panic as an error instead of printing it.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -24,7 +24,7 @@ pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     SILENCED.set(false);
     result.map_err(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str);
-        text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("it gave up").to_owned()
+        text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("panicked without a message").to_owned()
     })
 }
 
@@ -33,7 +33,7 @@ mod tests {
     use super::catch_panic;
 
     #[test]
-    fn a_panic_is_an_error_with_its_words() {
+    fn returns_the_message_of_a_panic() {
         assert_eq!(catch_panic(|| 1), Ok(1));
         let number = 2;
         assert_eq!(catch_panic(|| -> u8 { panic!("no {number}") }), Err("no 2".to_owned()));

@@ -1,5 +1,7 @@
-//! The generator and the checks behind `cargo xtask`: one module per step of the pipeline or per command.
-//! Nothing here knows Ringnity, but for `tidy`; what is particular to a contract is in its settings file.
+//! The generator and the checks behind `cargo xtask`, one module per pipeline step or command.
+//!
+//! Only `tidy`, `status` and `bench` depend on this repository. Everything else works for any OpenAPI document; what is
+//! particular to a contract is in its settings file.
 
 pub mod bench;
 mod catch_panic;

@@ -1,7 +1,7 @@
-//! `cargo xtask status`: which operations of the contract the server has, by tag.
+//! `cargo xtask status`: counts the operations that the server implements, by tag.
 //!
-//! A route that still answers 501 stands in a `later! { … }` block of `ringnity-server/src/http/routes`; every
-//! other operation of the trait is implemented, since a missing one does not compile.
+//! An operation that answers 501 is listed in a `later! { … }` block of the route files. All others are implemented:
+//! the server does not compile with an operation missing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,13 +13,13 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use crate::model::Contract;
 use crate::source;
 
-/// Where the routes are, below the repository's root.
+/// The folder of the route files, below the root of the repository.
 const ROUTES: &str = "ringnity-server/src/http/routes";
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Name the operations that are not implemented
+    /// List the operations that are not implemented
     #[arg(long)]
     missing: bool,
     /// Print JSON
@@ -28,13 +28,17 @@ pub struct Args {
 }
 
 /// Prints the counts.
+///
+/// # Errors
+///
+/// When the contract or a route file cannot be read, or `later!` names an unknown operation.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let inputs = source::Inputs { contract: None, overlay: None, settings: None };
     let contract = Contract::build(source::load(&inputs)?)?;
     let later = later(&source::root().join(ROUTES))?;
     for name in &later {
         if !contract.operations.iter().any(|operation| operation.name == *name) {
-            bail!("{ROUTES}: `later!` names {name}, which is no operation of the contract");
+            bail!("{ROUTES}: `later!` names {name}, which is not an operation of the contract; remove it");
         }
     }
     let mut rows = Vec::new();
@@ -70,7 +74,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Names in the `later!` blocks of every route file.
+/// Names in the `later!` blocks of all route files.
 fn later(folder: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
@@ -114,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_in_a_later_block_is_missing() {
+    fn counts_only_later_blocks_as_missing() {
         let code = "impl Ops for Routes { async fn here(a: A) -> B { later(1) } later! { list_a(P, I) -> Vec<O>; get_b(Option<P>) -> O; } }";
         let mut names = BTreeSet::new();
         blocks(code.parse().expect("is Rust"), &mut names);

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: builds what is measured in release mode and runs it. xtask uses no crate of the project, so
-//! what is measured inside the store is a program of its own. A time is never a failure.
+//! `cargo xtask bench`: builds the store or the server in release mode and measures it. The store is measured by an
+//! example program of its crate, because xtask depends on no crate of the project. No measured time is a failure.
 
 mod server;
 
@@ -18,27 +18,27 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Target {
-    /// Writes and reads that the store answers in a second, on SQLite and where set on PostgreSQL
+    /// Measure the store: writes and reads per second, on SQLite and optionally PostgreSQL
     #[command(
-        after_help = "Group commit is compared with one commit for each write in the same run, in short rounds \
-        that take turns; rates are medians.\nPostgreSQL is measured where RINGNITY_TEST_DATABASE_URL names a server \
-        on which databases may be made.\n\n\
+        after_help = "Group commit and one commit per write are measured in alternating short rounds of the same run; \
+        rates are medians.\nPostgreSQL is measured if RINGNITY_TEST_DATABASE_URL names a server on which databases can \
+        be created.\n\n\
         Examples:\n  cargo xtask bench store\n  \
         cargo xtask bench store --seconds 20 --writers 1,4,16,64,256\n  \
         cargo xtask bench store --json | jq '.rows[] | {engine, work, callers, ratio}'"
     )]
     Store(StoreArgs),
-    /// How soon a server answers on an existing database, its memory with nothing to do, the size of its file
+    /// Measure the server: time from start to first response, idle memory, size of the binary
     #[command(after_help = "Example: cargo xtask bench server --starts 50")]
     Server(server::Args),
 }
 
 #[derive(Debug, clap::Args)]
 struct StoreArgs {
-    /// How long each measurement takes, over all its rounds
+    /// Duration of each measurement, over all its rounds
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS", value_parser = seconds)]
     seconds: f64,
-    /// How many write, or read, at once
+    /// Numbers of concurrent writers, or readers
     #[arg(long, default_values_t = [1, 16, 64], value_delimiter = ',', value_name = "N,N", value_parser = clap::value_parser!(u16).range(1..))]
     writers: Vec<u16>,
     /// Print JSON
@@ -49,11 +49,11 @@ struct StoreArgs {
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("say a number from 0.1 to 3600".to_owned()),
+        _ => Err("expected a number from 0.1 to 3600".to_owned()),
     }
 }
 
-/// Builds, runs, and ends as the program ended.
+/// Builds and runs the benchmark. Exit code 2 if either fails.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// Cargo at the root of the repository.
+/// Cargo in the root of the repository.
 fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(source::root());
@@ -74,7 +74,7 @@ fn cargo() -> Command {
 
 fn store(args: &StoreArgs) -> Result<ExitCode> {
     let writers: Vec<String> = args.writers.iter().map(u16::to_string).collect();
-    eprintln!("building the store in release mode (some minutes the first time), then measuring");
+    eprintln!("building the store in release mode (minutes the first time), then measuring");
     let mut command = cargo();
     command
         .args(["run", "--quiet", "--release", "--package", "ringnity-store", "--features", "test-util"])
@@ -83,6 +83,6 @@ fn store(args: &StoreArgs) -> Result<ExitCode> {
     if args.json {
         command.arg("--json");
     }
-    let ended = command.status().context("cannot run cargo; is it on the PATH?")?;
-    Ok(if ended.success() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    let status = command.status().context("cannot run cargo; is it on the PATH?")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }

@@ -1,5 +1,4 @@
-//! `cargo xtask bench server`: how soon a server answers on a database that is there, how much memory it takes with
-//! nothing to do, and how large its file is.
+//! `cargo xtask bench server`: time from start to first response on an existing database, idle memory, binary size.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,16 +12,16 @@ use serde_json::json;
 use super::cargo;
 use crate::source;
 
-/// What is asked for until it is answered.
+/// The request that is repeated until the server responds.
 const HEALTH: &str = "GET /api/sdk/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-/// How long a server may take to answer at all.
+/// How long a server may take to respond.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long it is left alone before its memory is looked at.
+/// How long the server is idle before its memory is measured.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How often it is started
+    /// Number of times the server is started
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     starts: u16,
     /// Print JSON
@@ -31,7 +30,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    eprintln!("building the server in release mode (some minutes the first time), then starting it");
+    eprintln!("building the server in release mode (minutes the first time), then starting it");
     let built = cargo().args(["build", "--quiet", "--release", "--package", "ringnity-server"]).status();
     if !built.context("cannot run cargo; is it on the PATH?")?.success() {
         return Ok(ExitCode::from(2));
@@ -41,11 +40,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let program = target.join("release").join("ringnity-server");
     let folder = std::env::temp_dir().join(format!("ringnity-bench-{}", std::process::id()));
     let measured = measure(&program, &folder, args.starts);
-    // What is left there is of no use to anybody.
+    // The measurements are complete; leftover files are harmless.
     let _ = std::fs::remove_dir_all(&folder);
     let (mut starts, memory) = measured?;
     starts.sort();
-    let bytes = std::fs::metadata(&program).context("cannot look at the program")?.len();
+    let bytes = std::fs::metadata(&program).context("cannot read the size of the program")?.len();
     let middle = starts[starts.len() / 2];
     let slowest = starts[starts.len() - 1];
     if args.json {
@@ -60,20 +59,20 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!(
-        "first answer on an existing database, {} starts: median {middle:.0?}, slowest {slowest:.0?}",
+        "first response on an existing database, {} starts: median {middle:.0?}, slowest {slowest:.0?}",
         args.starts
     );
     match memory {
-        Some(memory) => println!("memory with nothing to do: {} MB", memory / 1_000_000),
-        None => println!("memory with nothing to do: this system does not tell"),
+        Some(memory) => println!("idle memory: {} MB", memory / 1_000_000),
+        None => println!("idle memory: not available on this system"),
     }
-    println!("the program: one file of {} MB", bytes / 1_000_000);
+    println!("binary: {} MB", bytes / 1_000_000);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Times of the starts, and the memory of the last server.
+/// Times of the starts, and idle memory of the last server.
 fn measure(program: &Path, folder: &Path, starts: u16) -> Result<(Vec<Duration>, Option<u64>)> {
-    // The first makes the database.
+    // The first start creates the database.
     drop(Server::start(program, folder, &["--demo"])?);
     let mut times = Vec::new();
     for start in 1..=starts {
@@ -84,10 +83,10 @@ fn measure(program: &Path, folder: &Path, starts: u16) -> Result<(Vec<Duration>,
             return Ok((times, resident_memory(server.child.id())));
         }
     }
-    bail!("nothing was started")
+    bail!("no server was started")
 }
 
-/// A server that has answered; it ends with this value.
+/// A running server. Dropping it kills the process.
 struct Server {
     child: Child,
     time_to_answer: Duration,
@@ -108,10 +107,10 @@ impl Server {
         let mut server = Self { child, time_to_answer: Duration::ZERO };
         while !answers(address) {
             if let Some(status) = server.child.try_wait()? {
-                bail!("the server ended with {status} instead of answering");
+                bail!("the server exited with {status} before it responded");
             }
             if started.elapsed() > START_TIMEOUT {
-                bail!("the server did not answer within {} s", START_TIMEOUT.as_secs());
+                bail!("the server did not respond within {} s", START_TIMEOUT.as_secs());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -139,7 +138,7 @@ fn answers(address: SocketAddr) -> bool {
         && answer.starts_with("HTTP/1.1 200 ")
 }
 
-/// Bytes of memory that a process occupies, where the system tells.
+/// Resident memory of a process in bytes, if the system reports it.
 fn resident_memory(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

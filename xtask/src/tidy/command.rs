@@ -1,11 +1,11 @@
-//! The command line of `cargo xtask tidy`: print what is untidy, fail when there is any.
+//! The command line of `cargo xtask tidy`.
 
 use std::process::ExitCode;
 
 use super::tidy;
 use crate::source;
 
-/// How `cargo xtask tidy` prints.
+/// Arguments of `cargo xtask tidy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print violations as JSON
@@ -13,7 +13,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Checks the repository and prints. Exit code 1 when a rule is broken; advice does not count.
+/// Checks the repository and prints violations. Exit code 1 if there are any; advice does not count.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         for violation in &violations {
             println!("{violation}");
         }
-        println!("tidy: {errors} broken, {} to think about", violations.len() - errors);
+        println!("tidy: {errors} errors, {} advice", violations.len() - errors);
     }
     Ok(if errors > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
