@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nullable_and_exclusive_limits_become_what_3_1_says() {
+    fn converts_nullable_and_exclusive_limits() {
         let document = json!({"openapi": "3.0.3", "components": {"schemas": {"A": {"properties": {
             "nullable": {"type": "integer", "minimum": 0, "exclusiveMinimum": true, "nullable": true},
             "kind": {"type": "string", "enum": ["a"], "nullable": true},
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nullable_reference_is_the_reference_or_null() {
+    fn converts_nullable_references() {
         let reference = json!({"$ref": "#/components/schemas/B"});
         let document = json!({"openapi": "3.0.3", "components": {"schemas": {
             "one": {"allOf": [reference], "nullable": true, "description": "One."},
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_like_a_keyword_is_read_all_the_same() {
+    fn converts_properties_named_like_keywords() {
         let old = json!({"type": "string", "nullable": true});
         let new = json!({"type": ["string", "null"]});
         let document = |schema: &Value| {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_3_1_document_stays_as_it_is() {
+    fn leaves_3_1_documents_unchanged() {
         let document = json!({"openapi": "3.1.0", "components": {"schemas": {"A": {"nullable": true}}}});
         assert_eq!(modern(&document), document);
     }

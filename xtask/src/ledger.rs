@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn every_keyword_has_its_place() {
+    fn records_where_each_keyword_takes_effect() {
         let ledger = ledger(json!({ "type": "object", "description": "…", "properties": {
             "mail": { "type": "string", "format": "email", "maxLength": 9 },
             "at": { "type": "string", "format": "date-time" },
@@ -366,14 +366,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_keyword_is_an_error_with_its_pointer() {
+    fn rejects_unknown_keywords_with_their_pointer() {
         let error =
             ledger(json!({ "properties": { "a": { "maxLenght": 3 } } })).expect_err("refuses").to_string();
         assert!(error.starts_with("#/s/properties/a/maxLenght: "), "{error}");
     }
 
     #[test]
-    fn losses_may_not_rise() {
+    fn rejects_more_documentation_only_keywords() {
         let before =
             serde_json::to_string(&ledger(json!({ "type": "string" })).expect("reads")).expect("writes");
         let after = ledger(json!({ "readOnly": true })).expect("reads");

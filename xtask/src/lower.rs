@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn null_becomes_nullable() {
+    fn converts_null_to_nullable() {
         assert_eq!(
             schema(json!({ "type": ["string", "null"] })),
             (json!({ "type": "string", "nullable": true }), vec![])
@@ -428,12 +428,12 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_becomes_a_list_of_one_value() {
+    fn converts_const_to_an_enum() {
         assert_eq!(schema(json!({ "const": true })).0, json!({ "enum": [true], "type": "boolean" }));
     }
 
     #[test]
-    fn exclusive_bounds_become_flags() {
+    fn converts_exclusive_bounds_to_flags() {
         assert_eq!(
             schema(json!({ "type": "number", "exclusiveMinimum": 0 })).0,
             json!({ "type": "number", "minimum": 0, "exclusiveMinimum": true })
@@ -441,14 +441,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_counterpart_is_recorded() {
+    fn records_keywords_without_an_equivalent() {
         let (out, losses) = schema(json!({ "type": "object", "patternProperties": { "^x": true } }));
         assert_eq!(out, json!({ "type": "object" }));
         assert_eq!((losses[0].pointer.as_str(), losses[0].keyword.as_str()), ("#", "patternProperties"));
     }
 
     #[test]
-    fn the_lowered_contract_is_read_by_tools_for_3_0() {
+    fn lowered_contract_parses_as_openapi_3_0() {
         let source =
             crate::source::load(&crate::source::Inputs { contract: None, overlay: None, settings: None })
                 .expect("loads");

@@ -393,7 +393,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn pointers_are_escaped_and_read_back() {
+    fn escapes_and_resolves_pointers() {
         let document = json!({"paths": {"/a/{id}": {"get": {"operationId": "getA"}}}});
         let pointer = operations(&document)[0].pointer();
         assert_eq!(pointer, "#/paths/~1a~1{id}/get");
@@ -403,13 +403,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_circle_ends() {
+    fn stops_at_reference_cycles() {
         let document = json!({"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}});
         assert!(follow(&document, "#/a", &document["a"]).is_none());
     }
 
     #[test]
-    fn own_parameters_replace_those_of_the_path() {
+    fn operation_parameters_override_path_parameters() {
         let document = json!({"paths": {"/a": {
             "parameters": [{"name": "q", "in": "query", "schema": {"type": "string"}}],
             "get": {"parameters": [{"name": "q", "in": "query", "schema": {"type": "integer"}}]},
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_called_default_is_looked_into() {
+    fn visits_the_default_response() {
         let document = json!({"paths": {"/a": {"get": {"responses": {"default": {"content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/A"}},
         }}}}}}});
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_are_found_wherever_they_stand_but_not_in_examples() {
+    fn finds_all_schemas_except_in_examples() {
         let document = json!({
             "paths": {"/a": {"get": {
                 "parameters": [{"name": "q", "in": "query", "schema": {"type": "string"}}],

@@ -14,7 +14,7 @@ fn load(contract: PathBuf, settings: Option<PathBuf>) -> Contract {
 }
 
 #[test]
-fn the_fixture_is_what_the_emitter_writes() {
+fn fixture_is_up_to_date() {
     let folder = source::root().join("ringnity-server/api/tests/runtime/fixture");
     let contract = load(folder.join("openapi.json"), Some(folder.join("settings.toml")));
     let prefix = emit::api_folder(&contract);
@@ -41,7 +41,7 @@ fn the_fixture_is_what_the_emitter_writes() {
 }
 
 #[test]
-fn an_operation_that_mixes_kinds_of_body_is_refused_with_its_pointer() {
+fn rejects_mixed_body_types_with_their_pointer() {
     let document = serde_json::json!({
         "openapi": "3.1.0", "info": { "title": "Mixed", "version": "1" },
         "paths": { "/a": { "post": { "operationId": "a", "responses": { "204": { "description": "Done." } },

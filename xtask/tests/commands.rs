@@ -39,7 +39,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn lint_ends_with_what_it_found() {
+fn lint_exit_code_reports_errors() {
     let folder = tempfile::tempdir().expect("a folder");
     let sound = written(folder.path(), "sound.json", &json!({"type": "string"}));
     let output = xtask(&["lint", text(&sound)]);
@@ -66,7 +66,7 @@ fn lint_ends_with_what_it_found() {
 }
 
 #[test]
-fn diff_ends_with_whether_something_breaks() {
+fn diff_exit_code_reports_breaking_changes() {
     let folder = tempfile::tempdir().expect("a folder");
     let short = written(folder.path(), "short.json", &json!({"type": "string", "maxLength": 3}));
     let long = written(folder.path(), "long.json", &json!({"type": "string", "maxLength": 5}));
@@ -90,7 +90,7 @@ fn diff_ends_with_whether_something_breaks() {
 }
 
 #[test]
-fn each_command_explains_itself_with_an_example() {
+fn every_command_has_help_with_an_example() {
     for command in ["lint", "diff", "tidy"] {
         let help = xtask(&[command, "--help"]);
         assert!(printed(&help).contains(&format!("cargo xtask {command}")), "{command}");
@@ -100,7 +100,7 @@ fn each_command_explains_itself_with_an_example() {
 }
 
 #[test]
-fn bench_refuses_what_it_cannot_measure_before_it_builds_anything() {
+fn bench_rejects_invalid_arguments_before_building() {
     for wrong in [["--seconds", "0"], ["--seconds", "soon"], ["--writers", "0"], ["--writers", "1,x"]] {
         let output = xtask(&[&["bench", "store"][..], &wrong[..]].concat());
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");

@@ -36,7 +36,7 @@ fn generated(path: &Path) -> Generated {
 }
 
 #[test]
-fn two_runs_give_the_same_bytes_and_leave_nothing_stale() {
+fn output_is_deterministic() {
     for (name, path) in documents() {
         let (first, second) = (generated(&path), generated(&path));
         assert!(first.files == second.files, "{name} differs from one run to the next");
@@ -47,7 +47,7 @@ fn two_runs_give_the_same_bytes_and_leave_nothing_stale() {
 }
 
 #[test]
-fn documents_whose_errors_share_a_schema_have_a_server_trait() {
+fn generates_a_server_trait_if_errors_share_a_schema() {
     let server = |path: &Path| {
         let generated = generated(path);
         let there = generated.files.iter().any(|file| file.path.ends_with("dispatch.rs"));
@@ -63,7 +63,7 @@ fn documents_whose_errors_share_a_schema_have_a_server_trait() {
 }
 
 #[test]
-fn names_that_become_one_in_rust_stay_two_on_the_wire() {
+fn keeps_wire_names_that_collide_in_rust() {
     let text = |document: &str, end: &str| -> String {
         let generated = generated(&folder().join(document));
         let files = generated.files.into_iter().filter(|file| file.path.ends_with(end));
@@ -88,7 +88,7 @@ fn names_that_become_one_in_rust_stay_two_on_the_wire() {
 type Wrong = (&'static str, fn(&mut Value), &'static str);
 
 #[test]
-fn what_is_not_supported_is_an_error_that_names_its_place() {
+fn rejects_unsupported_constructs_with_their_pointer() {
     const GET: &str = "/paths/~1special-events/get";
     fn at<'v>(document: &'v mut Value, pointer: &str) -> &'v mut Value {
         document.pointer_mut(pointer).unwrap_or_else(|| panic!("nothing at {pointer}"))

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_schema_refers_to_comes_with_it_even_in_circles() {
+    fn bundles_references_including_cycles() {
         let document = json!({"components": {"schemas": {
             "Tree": {"type": "object", "properties": {"left": {"$ref": "#/components/schemas/Tree"},
                 "name": {"$ref": "#/components/schemas/Name"}}},
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn containment_sees_through_different_words() {
+    fn compares_schemas_written_differently() {
         let by_type = json!({"type": ["string", "null"]});
         let by_parts = json!({"anyOf": [{"type": "string"}, {"type": "null"}]});
         assert_eq!(covers(&by_type, &by_parts), Some(true));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_witness_is_one_the_validator_agrees_with() {
+    fn validator_confirms_each_example() {
         let wide = json!({"type": "integer"});
         let narrow = json!({"type": "integer", "minimum": 3});
         let value = witness(&wide, &narrow, [json!(5), json!("no")]).expect("a value");

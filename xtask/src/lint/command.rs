@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_name_weight_rule_place_fault_and_remedy() {
+    fn prints_severity_rule_pointer_message_and_remedy() {
         let finding = |severity, rule| Finding {
             severity,
             rule,

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_split_where_words_begin() {
+    fn splits_names_into_words() {
         for (name, expected) in [
             ("getContact", "get_contact"),
             ("listOAuthClients", "list_oauth_clients"),

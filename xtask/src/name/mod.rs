@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_called_after_what_it_holds() {
+    fn names_a_payload_after_its_wrapper() {
         let document = json!({ "openapi": "3.1.0", "paths": {}, "components": { "schemas": {
             "OwnerMeEnvelope": { "type": "object", "properties": { "data": { "type": "object", "properties": { "id": { "type": "string" } } } } },
             "Tenant": { "type": "object", "properties": { "id": { "type": "string" } } },
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn one_list_of_values_is_one_enum() {
+    fn shares_one_enum_for_equal_values() {
         let status = json!({ "type": "string", "enum": ["on", "off"] });
         let document = json!({ "openapi": "3.1.0", "components": { "schemas": {
             "A": { "type": "object", "properties": { "status": status.clone() } },
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_plain_objects_becomes_one_object() {
+    fn merges_all_of_plain_objects() {
         let document = json!({ "openapi": "3.0.3", "paths": {}, "components": { "schemas": {
             "Base": { "type": "object", "required": ["name"], "properties": { "name": { "type": "string", "nullable": true } } },
             "Full": { "allOf": [ { "$ref": "#/components/schemas/Base" }, { "type": "object", "required": ["id"], "properties": { "id": { "type": "string" } } } ] },
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_called_default_may_be_null() {
+    fn accepts_null_for_a_property_named_default() {
         let text = json!({ "type": "string", "nullable": true });
         let document = json!({ "openapi": "3.0.3", "paths": {}, "components": { "schemas": {
             "Setting": { "type": "object", "properties": { "default": text, "enum": text, "example": text } },
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_split_where_people_split_them() {
+    fn splits_acronyms_in_names() {
         assert_eq!(snake("getRingnityOAuthJwks"), "get_ringnity_oauth_jwks");
         assert_eq!(snake("listOAuthClients"), "list_oauth_clients");
         assert_eq!(snake("createAiVisitorRealtimeCall"), "create_ai_visitor_realtime_call");

@@ -145,14 +145,14 @@ fn only(report: &Report) -> &Change {
 }
 
 #[test]
-fn a_document_does_not_differ_from_itself() {
+fn document_equals_itself() {
     assert_eq!(diff(&contract(), &contract(), Options::default()), Report::default());
     let published = crate::source::read_document(&crate::source::root().join("openapi.json")).unwrap();
     assert_eq!(diff(&published, &published, Options::default()), Report::default());
 }
 
 #[test]
-fn the_overlay_is_read_as_what_it_is() {
+fn overlay_changes_are_classified() {
     let inputs = crate::source::Inputs { contract: None, overlay: None, settings: None };
     let source = crate::source::load(&inputs).unwrap();
     let report = diff(&source.published, &source.effective, Options::default());
@@ -171,7 +171,7 @@ fn the_overlay_is_read_as_what_it_is() {
 }
 
 #[test]
-fn a_3_0_document_compares_with_its_3_1_translation() {
+fn compares_3_0_with_its_3_1_translation() {
     let mut old = contract();
     old["openapi"] = json!("3.0.3");
     let text = json!({"type": "string", "nullable": true});
@@ -182,7 +182,7 @@ fn a_3_0_document_compares_with_its_3_1_translation() {
 }
 
 #[test]
-fn what_several_operations_share_is_told_once_with_all_of_them() {
+fn reports_shared_changes_once() {
     let (old, new) = edited(|d| set(d, "/components/parameters/Limit/schema", "maximum", json!(50)));
     let report = diff(&old, &new, Options::default());
     let change = only(&report);
@@ -195,7 +195,7 @@ fn what_several_operations_share_is_told_once_with_all_of_them() {
 }
 
 #[test]
-fn text_groups_by_operation_and_by_component() {
+fn groups_text_by_operation_and_component() {
     let (old, new) = edited(|d| {
         set(d, "/components/schemas/Item/properties/name", "maxLength", json!(30));
         unset(d, "/paths/~1items/get/parameters/1", "schema");
@@ -220,7 +220,7 @@ fn text_groups_by_operation_and_by_component() {
 }
 
 #[test]
-fn nonsense_does_not_panic() {
+fn malformed_documents_do_not_panic() {
     let odd = [
         json!({}),
         json!({"openapi": "3.1.0", "paths": [], "components": 3}),

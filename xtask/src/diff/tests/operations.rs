@@ -11,7 +11,7 @@ const CREATE: &str = "/paths/~1items/post";
 const PUT: &str = "/paths/~1labels~1{label}/put";
 
 #[test]
-fn operations_come_and_go() {
+fn compares_added_and_removed_operations() {
     let cases = [
         (
             "removed",
@@ -95,7 +95,7 @@ fn operations_come_and_go() {
 }
 
 #[test]
-fn parameters_and_bodies_bind_the_caller() {
+fn compares_parameters_and_request_bodies() {
     let cases = [
         (
             "parameter removed",
@@ -226,7 +226,7 @@ fn parameters_and_bodies_bind_the_caller() {
 }
 
 #[test]
-fn responses_bind_the_server() {
+fn compares_responses() {
     let cases = [
         (
             "success removed",
@@ -317,7 +317,7 @@ fn responses_bind_the_server() {
 }
 
 #[test]
-fn who_may_call_is_compared_as_ways_in() {
+fn compares_security_requirements() {
     let cases = [
         (
             "public becomes secured",
@@ -426,7 +426,7 @@ fn who_may_call_is_compared_as_ways_in() {
 }
 
 #[test]
-fn a_removed_media_type_names_its_direction() {
+fn removed_media_type_names_its_direction() {
     let (old, new) = edited(|d| unset(d, "/paths/~1items/get/responses/200/content", "text/csv"));
     let report = diff(&old, &new, Options::default());
     assert_eq!(only(&report).breaks, [Direction::Response]);
@@ -434,7 +434,7 @@ fn a_removed_media_type_names_its_direction() {
 }
 
 #[test]
-fn what_was_deprecated_before_it_went_is_said_so() {
+fn notes_that_a_removed_operation_was_deprecated() {
     let (mut old, new) = edited(|d| unset(d, "/paths/~1items", "post"));
     set(&mut old, CREATE, "deprecated", json!(true));
     let report = diff(&old, &new, Options::default());

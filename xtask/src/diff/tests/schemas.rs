@@ -86,7 +86,7 @@ fn narrowing_breaks_requests_and_widening_breaks_responses() {
 }
 
 #[test]
-fn members_and_requirements() {
+fn compares_properties_and_required() {
     let cases = [
         (
             "optional member of a request",
@@ -237,7 +237,7 @@ fn members_and_requirements() {
 }
 
 #[test]
-fn an_object_without_the_newly_required_member_is_shown() {
+fn shows_an_object_without_the_new_required_property() {
     let (old, new) = edited(|d| set(d, SENT, "required", json!(["name", "kind"])));
     let report = diff(&old, &new, Options::default());
     assert_eq!(only(&report).witness, Some(json!({"name": "aaaaa"})));
@@ -247,7 +247,7 @@ fn an_object_without_the_newly_required_member_is_shown() {
 }
 
 #[test]
-fn enum_values_are_open_to_readers_unless_told_otherwise() {
+fn response_enums_are_open_unless_declared_closed() {
     let values = |list: Value| {
         move |d: &mut Value| set(d, "/components/schemas/Item/properties/kind", "enum", list.clone())
     };
@@ -274,7 +274,7 @@ fn enum_values_are_open_to_readers_unless_told_otherwise() {
 }
 
 #[test]
-fn a_schema_that_goes_both_ways_breaks_where_it_breaks() {
+fn reports_the_direction_that_breaks() {
     let (old, new) = edited(|d| set(d, "/components/schemas/Label/properties/text", "maxLength", json!(5)));
     let report = diff(&old, &new, Options::default());
     let change = only(&report);
@@ -304,7 +304,7 @@ fn a_schema_that_goes_both_ways_breaks_where_it_breaks() {
 }
 
 #[test]
-fn containment_overrules_the_rules_where_the_values_stay_the_same() {
+fn equivalent_schemas_are_compatible() {
     let rewritten: [(Value, Value); 6] = [
         (json!({"type": "string", "const": "a"}), json!({"type": "string", "enum": ["a"]})),
         (json!({"type": ["string", "null"]}), json!({"anyOf": [{"type": "string"}, {"type": "null"}]})),
@@ -327,7 +327,7 @@ fn containment_overrules_the_rules_where_the_values_stay_the_same() {
 }
 
 #[test]
-fn an_alternative_whose_values_are_accepted_anyway_breaks_nobody() {
+fn redundant_alternative_is_compatible() {
     let with = |branches: Value| {
         let mut document = contract();
         set(&mut document, "/components/schemas/Label/properties", "text", json!({"anyOf": branches}));
@@ -341,7 +341,7 @@ fn an_alternative_whose_values_are_accepted_anyway_breaks_nobody() {
 }
 
 #[test]
-fn keywords_without_a_rule_are_decided_by_containment() {
+fn compares_other_keywords_by_containment() {
     let with = |extra: Value| {
         let mut document = contract();
         set(&mut document, "/components/schemas/Label/properties", "text", extra);
@@ -371,7 +371,7 @@ fn keywords_without_a_rule_are_decided_by_containment() {
 }
 
 #[test]
-fn what_nobody_can_decide_counts_as_breaking_and_says_so() {
+fn undecidable_changes_count_as_breaking() {
     let with = |conditions: Value| {
         let mut document = contract();
         set(&mut document, SENT, "if", conditions);
@@ -386,7 +386,7 @@ fn what_nobody_can_decide_counts_as_breaking_and_says_so() {
 }
 
 #[test]
-fn an_object_written_in_parts_is_the_same_object() {
+fn all_of_equals_the_merged_object() {
     let parts = |d: &mut Value| {
         d["components"]["schemas"]["Named"] = json!({
             "type": "object", "required": ["name"], "properties": {"name": {"type": "string", "maxLength": 20}},
@@ -404,7 +404,7 @@ fn an_object_written_in_parts_is_the_same_object() {
 }
 
 #[test]
-fn a_schema_that_is_inlined_or_renamed_is_compared_with_what_took_its_place() {
+fn compares_inlined_and_renamed_schemas() {
     let (old, new) = edited(|d| {
         let mut label = d.pointer("/components/schemas/Label").cloned().unwrap();
         label["properties"]["text"]["maxLength"] = json!(9);
@@ -425,7 +425,7 @@ fn a_schema_that_is_inlined_or_renamed_is_compared_with_what_took_its_place() {
 }
 
 #[test]
-fn what_no_operation_uses_is_told_as_words_only() {
+fn unused_schemas_count_as_documentation() {
     let with = |limit: u64| {
         let mut document = contract();
         document["components"]["schemas"]["Spare"] = json!({"type": "string", "maxLength": limit});
@@ -436,7 +436,7 @@ fn what_no_operation_uses_is_told_as_words_only() {
 }
 
 #[test]
-fn a_schema_that_holds_itself_is_compared_once() {
+fn compares_recursive_schemas_once() {
     let (old, new) = edited(|d| unset(d, &format!("{ANSWERED}/properties/parts"), "items"));
     let report = diff(&old, &new, Options::default());
     assert_eq!(only(&report).rule, "items-dropped");

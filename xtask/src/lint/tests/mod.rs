@@ -77,14 +77,14 @@ fn places<'a>(findings: &'a [Finding], rule: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_sound_document_has_neither_errors_nor_warnings() {
+fn accepts_a_valid_document() {
     let findings: Vec<_> =
         lint(&sound()).into_iter().filter(|finding| finding.severity != Severity::Note).collect();
     assert_eq!(findings, []);
 }
 
 #[test]
-fn errors_come_first_and_two_runs_agree() {
+fn sorts_errors_first_and_deterministically() {
     let mut document = sound();
     document["paths"]["/books/{bookId}"]["get"]["tags"] = json!(["Novels"]);
     document["components"]["schemas"]["Book"]["properties"]["title"]["nullable"] = json!(true);
@@ -96,7 +96,7 @@ fn errors_come_first_and_two_runs_agree() {
 }
 
 #[test]
-fn nonsense_is_told_about_and_does_not_panic() {
+fn reports_malformed_documents_without_panicking() {
     for document in [
         json!({}),
         json!(null),

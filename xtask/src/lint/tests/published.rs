@@ -56,7 +56,7 @@ fn schemas_listed(kind: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_same_operations_are_told_about_as_listed() {
+fn reports_the_listed_operations() {
     for (rule, kind) in [
         ("path-variable-undeclared", "path_template_mismatch"),
         ("response-4xx-missing", "no_4xx_at_all"),
@@ -90,7 +90,7 @@ fn the_same_operations_are_told_about_as_listed() {
 }
 
 #[test]
-fn the_same_schemas_are_told_about_as_listed() {
+fn reports_the_listed_schemas() {
     for (rule, kind) in [
         ("integer-without-format", "integer_no_format"),
         ("format-in-words", "uri_no_format"),
@@ -117,7 +117,7 @@ fn the_same_schemas_are_told_about_as_listed() {
 }
 
 #[test]
-fn what_is_an_enumeration_in_words_only_is_told() {
+fn reports_enumerations_written_as_prose() {
     let told = schemas_told("enum-in-words");
     for place in schemas_listed("status_like_no_enum") {
         // The one entry of another form: a query parameter of an operation.
@@ -130,7 +130,7 @@ fn what_is_an_enumeration_in_words_only_is_told() {
 }
 
 #[test]
-fn duplicates_inline_schemas_servers_and_literals_are_told() {
+fn reports_duplicates_inline_schemas_servers_and_literals() {
     let first_names: BTreeSet<_> = elements(&DEFECTS["duplicate_schemas"])
         .filter_map(|names| names[0].as_str())
         .map(str::to_owned)
@@ -160,7 +160,7 @@ fn duplicates_inline_schemas_servers_and_literals_are_told() {
 }
 
 #[test]
-fn what_the_list_finds_nothing_of_lint_finds_nothing_of() {
+fn reports_nothing_that_is_not_listed() {
     for (kind, rules) in [
         ("unresolved_refs", &["ref-unresolved", "ref-external", "ref-circle"][..]),
         ("unused_schemas", &["component-unused"]),
@@ -185,14 +185,14 @@ fn what_the_list_finds_nothing_of_lint_finds_nothing_of() {
 }
 
 #[test]
-fn every_pointer_leads_to_something_but_for_what_is_missing() {
+fn pointers_resolve_unless_the_target_is_missing() {
     for finding in FINDINGS.iter() {
         assert!(resolve(&PUBLISHED, &finding.pointer).is_some(), "{finding}");
     }
 }
 
 #[test]
-fn the_effective_contract_has_no_errors() {
+fn effective_contract_has_no_errors() {
     let inputs = crate::source::Inputs { contract: None, overlay: None, settings: None };
     let effective = crate::source::load(&inputs).expect("the contract reads").effective;
     let errors: Vec<_> = lint(&effective)
