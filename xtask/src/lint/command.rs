@@ -1,4 +1,4 @@
-//! The command line of `cargo xtask lint`: which document, which form of output, which exit code.
+//! The command line of `cargo xtask lint`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,23 +9,23 @@ use super::rules::RULES;
 use super::{Finding, Severity, lint};
 use crate::source::{self, Inputs};
 
-/// What `cargo xtask lint` is asked to look at.
+/// Arguments of `cargo xtask lint`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The document to look at, as it stands [default: openapi.json with openapi.overlay applied]
+    /// The document to check, without an overlay [default: openapi.json with its overlay applied]
     file: Option<PathBuf>,
-    /// Print findings as JSON, notes included
+    /// Print findings as JSON, including notes
     #[arg(long)]
     json: bool,
-    /// Also print notes: nothing to mend, but something that generators have to treat specially
+    /// Also print notes: constructs that are correct but need special handling by generators
     #[arg(long)]
     notes: bool,
-    /// Print the rules instead
+    /// Print the rules and exit
     #[arg(long)]
     rules: bool,
 }
 
-/// Lints and prints. Exit code 1 when an error was found.
+/// Checks the document and prints findings. Exit code 1 if there are errors.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     if !document.is_object() {
-        anyhow::bail!("{name}: # is not an object; this is no OpenAPI document");
+        anyhow::bail!("{name}: # is not an object, so this is not an OpenAPI document");
     }
     let findings = lint(&document);
     let counts = Counts::of(&findings);
@@ -89,7 +89,7 @@ impl Counts {
     }
 }
 
-/// Findings line by line, an empty line between errors, warnings and notes.
+/// One line per finding, with an empty line between errors, warnings and notes.
 fn text(findings: &[Finding], notes: bool) -> String {
     let mut text = String::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
@@ -114,7 +114,7 @@ fn print_rules(as_json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     for rule in RULES {
-        let stop = if rule.blocks_generation { " [no code is generated]" } else { "" };
+        let stop = if rule.blocks_generation { " [blocks code generation]" } else { "" };
         println!("{:<8} {:<28} {}{stop}", rule.severity.word(), rule.id, rule.summary);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Lint rules about what documents share: references, components, tags, descriptions.
+//! Lint rules about references, components, tags and descriptions.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -29,29 +29,29 @@ fn reference_targets(document: &Value, report: &mut Report) {
             report.add(
                 "ref-external",
                 at,
-                format!("{reference} leads out of the document"),
-                "bundle it: put the target under components",
+                format!("{reference} is outside of the document"),
+                "move the target to components",
             );
         } else if resolve(document, reference).is_none() {
             report.add(
                 "ref-unresolved",
                 at,
-                format!("{reference} leads nowhere"),
+                format!("{reference} does not resolve"),
                 "correct the name, or add the component",
             );
-        } else if resolve(document, reference).is_some_and(|target| leads_nowhere_else(document, target)) {
+        } else if resolve(document, reference).is_some_and(|target| is_reference_cycle(document, target)) {
             report.add(
                 "ref-circle",
                 at,
-                format!("{reference} leads back to itself"),
-                "let one of the references be a schema",
+                format!("{reference} references itself"),
+                "replace one of the references by a schema",
             );
         }
     }
 }
 
-/// Whether following references from a place that can be reached never ends.
-fn leads_nowhere_else(document: &Value, target: &Value) -> bool {
+/// Whether the references from `target` never end.
+fn is_reference_cycle(document: &Value, target: &Value) -> bool {
     let mut seen = HashSet::new();
     let mut value = target;
     while let Some(reference) = value.get("$ref").and_then(Value::as_str) {
@@ -60,7 +60,7 @@ fn leads_nowhere_else(document: &Value, target: &Value) -> bool {
         }
         match resolve(document, reference) {
             Some(next) => value = next,
-            // Told about as unresolved.
+            // Reported as unresolved.
             None => return false,
         }
     }
@@ -78,7 +78,7 @@ fn reference_siblings(document: &Value, report: &mut Report) {
             .map(|(key, _)| key.as_str())
             .filter(|key| !["$ref", "description", "summary"].contains(key) && !key.starts_with("x-"))
             .collect();
-        // A path item may have members beside its reference.
+        // A path item may have other keys beside its reference.
         let in_path = pointer.starts_with("#/paths/") && pointer.matches('/').count() == 2;
         if beside.is_empty() || in_path {
             continue;
@@ -87,7 +87,7 @@ fn reference_siblings(document: &Value, report: &mut Report) {
         if old {
             report.add("ref-siblings-ignored", pointer, message, "use allOf with the reference in it");
         } else {
-            report.add("ref-siblings", pointer, message, "generated code must honour both");
+            report.add("ref-siblings", pointer, message, "generated code must apply both");
         }
     }
 }
@@ -100,16 +100,16 @@ fn names(document: &Value, report: &mut Report) {
         let pointer = join("#/components", kind);
         let mut taken: HashMap<String, &str> = HashMap::new();
         for (name, _) in members(named) {
-            let lawful = !name.is_empty()
+            let valid = !name.is_empty()
                 && name
                     .chars()
                     .all(|character| character.is_ascii_alphanumeric() || "._-".contains(character));
-            if !lawful {
+            if !valid {
                 report.add(
                     "component-name",
                     join(&pointer, name),
-                    format!("{name:?} is no component name"),
-                    "use letters, digits, point, hyphen and underscore",
+                    format!("{name:?} is not a valid component name"),
+                    "use letters, digits, dots, hyphens and underscores",
                 );
             }
             if kind == "schemas"
@@ -118,7 +118,7 @@ fn names(document: &Value, report: &mut Report) {
                 report.add(
                     "schema-name-collision",
                     join(&pointer, name),
-                    format!("{name} and {other} become one Rust name"),
+                    format!("{name} and {other} become the same Rust name"),
                     "rename one of them",
                 );
             }
@@ -126,7 +126,7 @@ fn names(document: &Value, report: &mut Report) {
     }
 }
 
-/// The components that an operation or webhook reaches.
+/// The components that operations and webhooks reference, directly or indirectly.
 fn reached(document: &Value) -> BTreeSet<String> {
     let mut reached = BTreeSet::new();
     let mut found = Vec::new();
@@ -167,8 +167,8 @@ fn unused(document: &Value, report: &mut Report) {
                     report.add(
                         "security-scheme-unused",
                         pointer,
-                        format!("no operation asks for {name}"),
-                        "use it where it is meant, or remove it",
+                        format!("no operation requires {name}"),
+                        "use it, or remove it",
                     );
                 }
             } else if !kind.starts_with("x-") && !reached.contains(&pointer) {
@@ -186,7 +186,7 @@ fn unused(document: &Value, report: &mut Report) {
 fn duplicates(document: &Value, report: &mut Report) {
     let mut same: IndexMap<String, Vec<&str>> = IndexMap::new();
     for (name, schema) in members(&document["components"]["schemas"]) {
-        // Scalars and lists of something may well be equal by chance; an object or an enum is not.
+        // Equal scalars and lists may be coincidence; equal objects and enums are not.
         if ["properties", "enum", "allOf", "anyOf", "oneOf"]
             .iter()
             .any(|keyword| schema.get(keyword).is_some())
@@ -199,7 +199,7 @@ fn duplicates(document: &Value, report: &mut Report) {
             "schema-duplicate",
             join("#/components/schemas", names[0]),
             format!("{} is the same as {}", names[0], listed(&names[1..])),
-            "share one, unless they are meant to grow apart",
+            "share one, unless they will diverge",
         );
     }
 }
@@ -215,7 +215,7 @@ fn tags(document: &Value, report: &mut Report) {
                     "tag-undeclared",
                     join(&join(&operation.pointer(), "tags"), index),
                     format!("{} has tag {tag}, which is not declared", operation.label()),
-                    "declare it under tags, with what it is about",
+                    "declare it under tags, with a description",
                 );
             }
         }
@@ -235,21 +235,21 @@ fn tags(document: &Value, report: &mut Report) {
 
 fn descriptions(document: &Value, report: &mut Report) {
     let lacks = |value: &Value| value["description"].as_str().is_none_or(|text| text.trim().is_empty());
-    let mut tell = |pointer: String, what: String| {
+    let mut report_missing = |pointer: String, what: String| {
         report.add(
             "description-missing",
             pointer,
             format!("{what} has no description"),
-            "say what it is for",
+            "add one",
         );
     };
     for operation in operations(document) {
         if lacks(operation.value) {
-            tell(operation.pointer(), operation.label());
+            report_missing(operation.pointer(), operation.label());
         }
         for parameter in operation.parameters(document) {
             if parameter.pointer == parameter.declared_at && lacks(parameter.value) {
-                tell(parameter.pointer, format!("parameter {} of {}", parameter.name, operation.label()));
+                report_missing(parameter.pointer, format!("parameter {} of {}", parameter.name, operation.label()));
             }
         }
     }
@@ -260,7 +260,7 @@ fn descriptions(document: &Value, report: &mut Report) {
             if follow(document, &pointer, component).is_some_and(|(target, _)| target == pointer)
                 && lacks(component)
             {
-                tell(pointer, name.clone());
+                report_missing(pointer, name.clone());
             }
         }
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask lint`: what is wrong in an OpenAPI document, said in lines a person can act on.
-//! Reads one document as a value; knows no other document and writes nothing.
+//! `cargo xtask lint`: finds errors in an OpenAPI document and says how to fix them. Reads the document as JSON and
+//! changes nothing.
 
 mod command;
 mod components;
@@ -18,20 +18,20 @@ use serde_json::Value;
 
 pub use command::{Args, run};
 
-/// How much a finding weighs.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The document contradicts itself or loses something silently: `lint` fails.
+    /// The document contradicts itself, or part of it would be ignored: `lint` fails.
     Error,
-    /// It can be read, but says less than it should or asks for care.
+    /// The document can be processed, but is incomplete or easy to misread.
     Warning,
-    /// Nothing to mend: something that whoever generates code has to treat specially.
+    /// Nothing to fix, but generators need special handling for it.
     Note,
 }
 
 impl Severity {
-    /// The word that opens a line.
+    /// The word at the start of a line of output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -41,23 +41,23 @@ impl Severity {
     }
 }
 
-/// A rule: its id, its weight and whether code can be generated all the same.
+/// A rule of `lint`.
 #[derive(Debug, Serialize)]
 pub struct Rule {
-    /// The id that lines show.
+    /// The id, as printed.
     pub id: &'static str,
-    /// How much a finding of this rule weighs.
+    /// The severity of its findings.
     pub severity: Severity,
-    /// Whether a generator has to refuse a document with such a finding.
+    /// Whether `generate` rejects a document with such a finding.
     pub blocks_generation: bool,
-    /// What the rule asks for.
+    /// What the rule requires.
     pub summary: &'static str,
 }
 
 /// One place where a document breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
-    /// How much it weighs.
+    /// The severity.
     pub severity: Severity,
     /// The rule's id.
     pub rule: &'static str,
@@ -70,7 +70,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether a generator has to refuse the document because of this.
+    /// Whether `generate` rejects the document because of this finding.
     pub fn blocks_generation(&self) -> bool {
         rules::RULES.iter().any(|rule| rule.id == self.rule && rule.blocks_generation)
     }
@@ -83,7 +83,7 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Every finding about `document`: errors first, then by rule and in the order of the document.
+/// Checks `document` and returns the findings: errors first, then by rule and in document order.
 pub fn lint(document: &Value) -> Vec<Finding> {
     let mut report = Report { findings: Vec::new() };
     paths::check(document, &mut report);
@@ -93,19 +93,19 @@ pub fn lint(document: &Value) -> Vec<Finding> {
     schemas::check(document, &mut report);
     values::check(document, &mut report);
     let mut findings = report.findings;
-    // Stable, so that within a rule the order of the document stays.
+    // A stable sort keeps the document order within a rule.
     findings.sort_by_key(|finding| (finding.severity, finding.rule));
     findings.dedup();
     findings
 }
 
-/// Collects findings; rules only name themselves, their weight stands in one table.
+/// Collects findings. Rules are added by id; the table has their severity.
 pub(crate) struct Report {
     findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Records that `rule` is broken at `pointer`.
+    /// Adds a violation of `rule` at `pointer`.
     fn add(
         &mut self,
         rule: &str,
@@ -127,7 +127,7 @@ impl Report {
     }
 }
 
-/// `a, b and 3 more`: enough names to find the rest by.
+/// Formats names as `a, b and 3 more`.
 pub(crate) fn listed<T: AsRef<str>>(names: &[T]) -> String {
     const SHOWN: usize = 4;
     let shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();

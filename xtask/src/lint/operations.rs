@@ -30,7 +30,7 @@ fn ids(operations: &[Operation<'_>], report: &mut Report) {
                 "operation-id-missing",
                 operation.pointer(),
                 format!("{} has no operationId", operation.label()),
-                "give it one: calls, trait methods and types are named after it",
+                "add one; calls, trait methods and types are named after it",
             ),
         }
     }
@@ -41,7 +41,7 @@ fn ids(operations: &[Operation<'_>], report: &mut Report) {
                 "operation-id-duplicate",
                 join(&operation.pointer(), "operationId"),
                 format!("{id} also names {} {}", sharing[0].method.to_uppercase(), sharing[0].path),
-                "give each operation an id of its own",
+                "give each operation a unique id",
             );
         }
         let name = snake(id);
@@ -65,7 +65,7 @@ fn tags(operation: &Operation<'_>, report: &mut Report) {
             "operation-untagged",
             operation.pointer(),
             format!("{} has no tag", operation.label()),
-            "give it one: generated code and documentation are split by tag",
+            "add one; generated code and documentation are split by tag",
         );
     }
 }
@@ -141,7 +141,7 @@ fn parameter_definition(pointer: &str, parameter: &Value, report: &mut Report) {
             "parameter-without-schema",
             pointer,
             format!("parameter {name} has neither schema nor content"),
-            "say what it may hold",
+            "add a schema",
         );
         return;
     };
@@ -150,19 +150,19 @@ fn parameter_definition(pointer: &str, parameter: &Value, report: &mut Report) {
             "parameter-header-reserved",
             pointer,
             format!("header {name} is ignored as a parameter"),
-            "say it with media types or a security scheme",
+            "declare media types or a security scheme instead",
         );
     }
     let description = parameter["description"].as_str().unwrap_or_default().to_lowercase();
-    let lists_in_words = ["comma-separated", "comma separated", "separated by comma", "space-separated"]
+    let described_as_list = ["comma-separated", "comma separated", "separated by comma", "space-separated"]
         .iter()
         .any(|words| description.contains(words));
-    if lists_in_words && schema["type"] == "string" {
+    if described_as_list && schema["type"] == "string" {
         report.add(
             "parameter-array-in-words",
             pointer,
-            format!("{place} parameter {name} is a list in words and a string by schema"),
-            "make it an array of strings with style form and explode false",
+            format!("{place} parameter {name} is described as a list, but its schema is a string"),
+            "declare an array of strings with style form and explode false",
         );
     }
 }
@@ -175,14 +175,14 @@ fn body(document: &Value, operation: &Operation<'_>, report: &mut Report) {
         "get" | "head" => report.add(
             "request-body-on-get",
             &at,
-            format!("{label} is {} and has a body", operation.method.to_uppercase()),
-            "send it as query parameters, or use POST",
+            format!("{label} is {} with a body", operation.method.to_uppercase()),
+            "use query parameters or POST",
         ),
         "delete" => report.add(
             "request-body-on-delete",
             &at,
-            format!("{label} is DELETE and has a body"),
-            "make sure that client and server really carry it",
+            format!("{label} is DELETE with a body"),
+            "check that clients, proxies and server transmit it",
         ),
         _ => {}
     }
@@ -190,8 +190,8 @@ fn body(document: &Value, operation: &Operation<'_>, report: &mut Report) {
         report.add(
             "request-body-optional",
             &at,
-            format!("{label} may be called without its body"),
-            "clients and server must tell no body from an empty one",
+            format!("the body of {label} is optional"),
+            "clients and server must distinguish a missing body from an empty one",
         );
     }
     let content: Vec<_> = members(&body["content"]).collect();
@@ -200,8 +200,8 @@ fn body(document: &Value, operation: &Operation<'_>, report: &mut Report) {
         report.add(
             "request-media-types-several",
             join(&pointer, "content"),
-            format!("{label} takes {}", listed(&types)),
-            "leave one, or expect a caller to choose",
+            format!("{label} accepts {}", listed(&types)),
+            "keep one, or let callers choose",
         );
     }
     for (media, content) in content {
@@ -210,8 +210,8 @@ fn body(document: &Value, operation: &Operation<'_>, report: &mut Report) {
             report.add(
                 "request-body-in-words",
                 &at,
-                format!("{label} takes {media} without a schema"),
-                "say what the body holds",
+                format!("{label} accepts {media} without a schema"),
+                "add a schema",
             );
             continue;
         };
@@ -219,8 +219,8 @@ fn body(document: &Value, operation: &Operation<'_>, report: &mut Report) {
             report.add(
                 "request-body-not-json",
                 &at,
-                format!("{label} takes {media}"),
-                "clients and server need an encoding of their own for it",
+                format!("{label} accepts {media}"),
+                "clients and server need special code for it",
             );
         }
         let requires_nothing = follow(document, "", schema)
@@ -230,13 +230,13 @@ fn body(document: &Value, operation: &Operation<'_>, report: &mut Report) {
                 "request-body-all-optional",
                 &at,
                 format!("{label} accepts {{}}"),
-                "say what has to be there, where {} makes no sense",
+                "add `required` if {} is not a meaningful request",
             );
         }
     }
 }
 
-/// Whether an object with members asks for none of them, in itself or in any part it is made of.
+/// Whether an object with properties requires none of them, neither itself nor in any part of its `allOf`.
 fn body_members_all_optional(document: &Value, schema: &Value, depth: usize) -> bool {
     let parts: Vec<&Value> =
         elements(&schema["allOf"]).filter_map(|part| Some(follow(document, "", part)?.1)).collect();
@@ -248,7 +248,7 @@ fn body_members_all_optional(document: &Value, schema: &Value, depth: usize) -> 
         && parts.iter().all(|part| body_members_all_optional(document, part, depth + 1))
 }
 
-/// Whether a media type carries JSON.
+/// Whether a media type is JSON.
 pub(super) fn is_json(media: &str) -> bool {
     let essence = media.split(';').next().unwrap_or_default().trim().to_lowercase();
     essence == "application/json" || essence.ends_with("+json") || essence == "*/*"
@@ -261,8 +261,8 @@ fn security(document: &Value, operation: &Operation<'_>, report: &mut Report) {
         report.add(
             "operation-public",
             operation.pointer(),
-            format!("{label} asks for no credentials"),
-            "make sure that this is meant",
+            format!("{label} requires no credentials"),
+            "check that this is intended",
         );
         return;
     };
@@ -275,8 +275,8 @@ fn security(document: &Value, operation: &Operation<'_>, report: &mut Report) {
             report.add(
                 "operation-security-optional",
                 join(&at, index),
-                format!("{label} takes credentials or none"),
-                "its principal is optional",
+                format!("credentials of {label} are optional"),
+                "handlers must accept a missing principal",
             );
         }
         for (name, scopes) in members(requirement) {
@@ -284,7 +284,7 @@ fn security(document: &Value, operation: &Operation<'_>, report: &mut Report) {
                 report.add(
                     "security-scheme-undeclared",
                     join(&join(&at, index), name),
-                    format!("{label} asks for {name}, which is not declared"),
+                    format!("{label} requires {name}, which is not declared"),
                     "declare it under components.securitySchemes",
                 );
                 continue;
@@ -298,7 +298,7 @@ fn security(document: &Value, operation: &Operation<'_>, report: &mut Report) {
                     report.add(
                         "security-scope-undeclared",
                         join(&join(&at, index), name),
-                        format!("{label} asks for scope {scope}, which no flow of {name} declares"),
+                        format!("{label} requires scope {scope}, which no flow of {name} declares"),
                         "declare it in the flow's scopes",
                     );
                 }

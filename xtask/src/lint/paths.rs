@@ -1,4 +1,4 @@
-//! Lint rules about the document's head and its paths: templates, variables, positions, servers.
+//! Lint rules about the OpenAPI version and the paths: templates, variables, positions, servers.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +22,11 @@ pub(super) fn check(document: &Value, report: &mut Report) {
 fn version(document: &Value, report: &mut Report) {
     let version = document["openapi"].as_str().unwrap_or_default();
     if !version.starts_with("3.0.") && !version.starts_with("3.1.") {
-        let said = if version.is_empty() { "nothing".to_owned() } else { format!("{version:?}") };
+        let stated = if version.is_empty() { "no OpenAPI version".to_owned() } else { format!("OpenAPI version {version:?}") };
         report.add(
             "openapi-version",
             "#/openapi",
-            format!("the document says {said}"),
+            format!("the document states {stated}"),
             "state 3.0.x or 3.1.x",
         );
     }
@@ -39,7 +39,7 @@ fn template(path: &str, report: &mut Report) {
         wrong.push("does not begin with /");
     }
     if path.contains(['?', '#']) {
-        wrong.push("holds a query or fragment");
+        wrong.push("has a query or fragment");
     }
     let in_part = path.split('/').any(|segment| {
         segment.contains(['{', '}'])
@@ -56,7 +56,7 @@ fn template(path: &str, report: &mut Report) {
             "path-form",
             &pointer,
             format!("the path {}", wrong.join(" and ")),
-            "write it as /literal/{variable}; a query belongs into parameters",
+            "write /literal/{variable}; declare query parameters as parameters",
         );
     }
     let variables = path_variables(path);
@@ -66,7 +66,7 @@ fn template(path: &str, report: &mut Report) {
                 "path-variable-repeated",
                 &pointer,
                 format!("the template names {{{variable}}} twice"),
-                "give each position a name of its own",
+                "use a different name for each position",
             );
         }
     }
@@ -80,8 +80,8 @@ fn servers(pointer: &str, path: &str, item: &Value, report: &mut Report) {
             report.add(
                 "path-servers",
                 join(&pointer, "servers"),
-                format!("{path} has a base address of its own"),
-                "clients must send it there, and the server mount it there",
+                format!("{path} has its own base URL"),
+                "clients must call it and the server must mount it there",
             );
         }
     }
@@ -98,10 +98,10 @@ fn variables(document: &Value, report: &mut Report) {
                     "path-variable-undeclared",
                     operation.pointer(),
                     format!(
-                        "{} has {{{variable}}} in its path and declares no such parameter",
+                        "the path of {} has {{{variable}}}, but no such parameter is declared",
                         operation.label()
                     ),
-                    format!("declare a path parameter called {variable}"),
+                    format!("declare a path parameter named {variable}"),
                 );
             }
         }
@@ -112,7 +112,7 @@ fn variables(document: &Value, report: &mut Report) {
                     "path-variable-unknown",
                     &parameter.declared_at,
                     format!(
-                        "{} declares path parameter {name}, and {} has none",
+                        "{} declares path parameter {name}, which {} does not have",
                         operation.label(),
                         operation.path
                     ),
@@ -127,14 +127,14 @@ fn variables(document: &Value, report: &mut Report) {
                     "path-variable-optional",
                     &parameter.pointer,
                     format!("path parameter {name} is not required"),
-                    "add required: true; a path has no optional segments",
+                    "add required: true; path segments are never optional",
                 );
             }
         }
     }
 }
 
-/// What stands at one position below one beginning.
+/// The segments that share one position after the same prefix.
 #[derive(Default)]
 struct Position<'a> {
     literals: IndexMap<&'a str, Vec<&'a str>>,
@@ -170,8 +170,8 @@ fn positions(document: &Value, report: &mut Report) {
             report.add(
                 "path-literal-conflict",
                 join("#/paths", path),
-                format!("below {shown} stand {} and {}", names.join(", "), words.join(", ")),
-                "one endpoint on the variable serves both and looks for the literals first; no id may be one of them",
+                format!("{shown} is followed by {} and by {}", names.join(", "), words.join(", ")),
+                "one endpoint serves both and checks the literals first; no id may equal a literal",
             );
         }
         if variables.len() > 1 {
@@ -180,8 +180,8 @@ fn positions(document: &Value, report: &mut Report) {
                 report.add(
                     "path-variable-names",
                     join("#/paths", paths[0]),
-                    format!("below {shown} the variable is called {}", names.join(" and ")),
-                    format!("call it {} in every path, not {name}", names[0]),
+                    format!("the variable after {shown} has the names {}", names.join(" and ")),
+                    format!("use {} in every path, not {name}", names[0]),
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! Lint rules about responses: which are documented and what they carry.
+//! Lint rules about responses: statuses, media types and schemas.
 
 use serde_json::Value;
 
@@ -38,8 +38,8 @@ fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) 
             report.add(
                 "response-status",
                 join(&at, status),
-                format!("{label} answers {status:?}"),
-                "write 100 to 599, 1XX to 5XX or default",
+                format!("{label} has status {status:?}"),
+                "use 100 to 599, 1XX to 5XX or default",
             );
         }
     }
@@ -47,8 +47,8 @@ fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) 
         report.add(
             "response-success-missing",
             &at,
-            format!("{label} documents no success"),
-            "say what it answers when all is well",
+            format!("{label} documents no success response"),
+            "add its success response",
         );
     }
     if !begins(&['4']) && !has_default {
@@ -56,7 +56,7 @@ fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) 
             "response-4xx-missing",
             &at,
             format!("{label} documents no client error"),
-            "add 4XX, or each status it can answer",
+            "add 4XX, or each status it can return",
         );
     }
     if !begins(&['5']) && !has_default {
@@ -72,8 +72,8 @@ fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) 
         report.add(
             "response-auth-missing",
             &at,
-            format!("{label} asks for credentials and documents no 401, 403 or 4XX"),
-            "say what it answers without them",
+            format!("{label} requires credentials, but documents no 401, 403 or 4XX"),
+            "document the response to missing credentials",
         );
     }
     // These two only ask for the particular error where others are documented one by one; an operation
@@ -84,16 +84,16 @@ fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) 
         report.add(
             "response-400-missing",
             &at,
-            format!("{label} takes input and documents no 400, 422 or 4XX"),
-            "say what it answers to bad input",
+            format!("{label} has input, but documents no 400, 422 or 4XX"),
+            "document the response to invalid input",
         );
     }
     if !path_variables(operation.path).is_empty() && !has_default && !has(&["404", "4XX"]) {
         report.add(
             "response-404-missing",
             &at,
-            format!("{label} names one thing in its path and documents no 404 or 4XX"),
-            "say what it answers when there is none",
+            format!("{label} has a path variable, but documents no 404 or 4XX"),
+            "document the response to an unknown resource",
         );
     }
     let successes: Vec<_> = responses.iter().filter(|(status, ..)| status.starts_with('2')).collect();
@@ -103,8 +103,8 @@ fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) 
         report.add(
             "response-successes-several",
             &at,
-            format!("{label} answers {} with different bodies", listed(&statuses)),
-            "clients read an enum",
+            format!("{label} returns {} with different bodies", listed(&statuses)),
+            "the client type is an enum",
         );
     }
 }
@@ -122,8 +122,8 @@ fn success(
         report.add(
             "response-redirect",
             pointer,
-            format!("{label} answers {status}"),
-            "clients must not follow it by themselves",
+            format!("{label} returns {status}"),
+            "clients must not follow the redirect automatically",
         );
     }
     if !status.starts_with('2') {
@@ -135,8 +135,8 @@ fn success(
         report.add(
             "response-media-types-several",
             join(pointer, "content"),
-            format!("{label} answers {status} as {}", listed(&types)),
-            "leave one, or expect a caller to choose",
+            format!("{label} returns {status} as {}", listed(&types)),
+            "keep one, or let callers choose",
         );
     }
     for (media, content) in content {
@@ -145,8 +145,8 @@ fn success(
             report.add(
                 "response-not-json",
                 &at,
-                format!("{label} answers {status} as {media}"),
-                "clients read it as text or bytes",
+                format!("{label} returns {status} as {media}"),
+                "the client type is text or bytes",
             );
             continue;
         }
@@ -155,14 +155,14 @@ fn success(
             report.add(
                 "response-untyped",
                 &at,
-                format!("{label} answers {status} with {part} of which nothing is known"),
-                "give it a schema with the members it really has",
+                format!("{label} returns {status} with {part} that has no schema"),
+                "add a schema with its properties",
             );
         }
     }
 }
 
-/// The part of an answer (itself or a direct member) that is any object or any value.
+/// The part of a response (itself or a direct property) that accepts any object or any value.
 fn untyped_part(document: &Value, schema: &Value) -> Option<String> {
     let (_, schema) = follow(document, "", schema)?;
     if is_untyped(schema) {
@@ -171,10 +171,10 @@ fn untyped_part(document: &Value, schema: &Value) -> Option<String> {
     members(&schema["properties"])
         .filter_map(|(name, property)| Some((name, follow(document, "", property)?.1)))
         .find(|(name, property)| is_untyped(property) && is_payload(name, schema))
-        .map(|(name, _)| format!("a member {name}"))
+        .map(|(name, _)| format!("a property {name}"))
 }
 
-/// In an envelope the payload is what stands beside the flag; free-form side members (metadata) are not.
+/// In an envelope, only the payload beside the flag counts; other free-form properties (metadata) do not.
 fn is_payload(name: &str, envelope: &Value) -> bool {
     let typed = members(&envelope["properties"])
         .filter(|(other, property)| *other != name && !is_scalar(property))
@@ -187,7 +187,7 @@ fn is_scalar(schema: &Value) -> bool {
         || schema["type"].as_str().is_some_and(|kind| !["object", "array"].contains(&kind))
 }
 
-/// A schema that says nothing: no type at all, or an object with neither members nor a value schema.
+/// Whether a schema accepts anything: it has no type, or is an object with neither properties nor a value schema.
 pub(super) fn is_untyped(schema: &Value) -> bool {
     const SAYING: [&str; 12] = [
         "$ref",
@@ -224,7 +224,7 @@ fn described(pointer: &str, response: &Value, report: &mut Report) {
             "response-description-missing",
             pointer,
             "the response has no description",
-            "OpenAPI requires one: say when it is answered",
+            "add one; OpenAPI requires it",
         );
     }
     for (media, content) in members(&response["content"]) {
@@ -233,7 +233,7 @@ fn described(pointer: &str, response: &Value, report: &mut Report) {
                 "response-without-schema",
                 join(&join(pointer, "content"), media),
                 format!("{media} has no schema"),
-                "say what the body holds",
+                "add a schema",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Lint rules about schemas: keywords, types, enumerations, requirements, what is said in words only.
+//! Lint rules about schemas: keywords, types, enumerations, required properties, alternatives.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::walk::{
 };
 
 const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "object", "array", "null"];
-/// Keywords that say something about one kind of value only.
+/// Keywords that apply to one kind of value only.
 const KEYWORD_TYPES: &[(&[&str], &[&str])] = &[
     (&["string"], &["maxLength", "minLength", "pattern"]),
     (&["number", "integer"], &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]),
@@ -91,15 +91,15 @@ pub(super) fn check(document: &Value, report: &mut Report) {
             report.add(
                 "schema-untyped",
                 &node.pointer,
-                format!("{} may be anything", described(node)),
-                "say what it is, unless that is meant",
+                format!("{} accepts any value", described(node)),
+                "add a type, unless this is intended",
             );
         } else if node.keyword == "schemas" && is_untyped(node.value) {
             report.add(
                 "schema-untyped",
                 &node.pointer,
-                format!("{} may hold anything", described(node)),
-                "say what it holds, unless that is meant",
+                format!("{} accepts any properties", described(node)),
+                "add properties or a value schema, unless this is intended",
             );
         }
     }
@@ -115,7 +115,7 @@ pub(super) fn described(node: &SchemaNode<'_>) -> String {
     }
 }
 
-/// The types a schema names, `null` among them.
+/// The types that a schema declares, including `null`.
 pub(super) fn declared_types(schema: &Value) -> Vec<&str> {
     match &schema["type"] {
         Value::String(kind) => vec![kind],
@@ -130,7 +130,7 @@ fn dialect(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
             report.add(
                 "nullable-3.1",
                 join(&node.pointer, "nullable"),
-                format!("{} is nullable in the words of 3.0, which 3.1 ignores", described(node)),
+                format!("{} uses nullable of 3.0, which 3.1 ignores", described(node)),
                 r#"write type: [T, "null"]"#,
             );
         }
@@ -139,8 +139,8 @@ fn dialect(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
                 report.add(
                     "keyword-3.0",
                     join(&node.pointer, keyword),
-                    format!("{keyword} is true or false, as in 3.0"),
-                    "write the limit itself as its number",
+                    format!("{keyword} is a boolean, as in 3.0"),
+                    "write the limit as a number",
                 );
             }
         }
@@ -159,8 +159,8 @@ fn dialect(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
         report.add(
             "keyword-3.1",
             join(&node.pointer, keyword),
-            format!("{keyword} as it stands is not in 3.0"),
-            "state openapi 3.1, or say it in the words of 3.0",
+            format!("this form of {keyword} is not in 3.0"),
+            "use the form of 3.0, or change openapi to 3.1",
         );
     }
 }
@@ -183,8 +183,8 @@ fn types(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
         report.add(
             "type-unknown",
             join(&node.pointer, "type"),
-            "type is neither a name nor names",
-            "write a name",
+            "type is neither a string nor a list of strings",
+            "write a type name",
         );
     }
     if !declared.is_empty() {
@@ -196,7 +196,7 @@ fn types(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
                 report.add(
                     "keyword-type",
                     join(&node.pointer, keyword),
-                    format!("{keyword} says nothing about {}", declared.join(" or ")),
+                    format!("{keyword} does not apply to {}", declared.join(" or ")),
                     format!("remove it, or make the type {}", kinds[0]),
                 );
             }
@@ -207,7 +207,7 @@ fn types(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
                 report.add(
                     "keyword-type",
                     join(&node.pointer, "format"),
-                    format!("format {format} says nothing about {}", declared.join(" or ")),
+                    format!("format {format} does not apply to {}", declared.join(" or ")),
                     format!("remove it, or make the type {}", kinds[0]),
                 );
             }
@@ -218,7 +218,7 @@ fn types(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
                 report.add(
                     "type-missing",
                     &node.pointer,
-                    format!("{} has {keyword} and no type, so any other type is valid too", described(node)),
+                    format!("{} has {keyword} but no type, so it accepts other types too", described(node)),
                     if keyword == "items" { "add type: array" } else { "add type: object" },
                 );
             }
@@ -228,7 +228,7 @@ fn types(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
         report.add(
             "array-without-items",
             &node.pointer,
-            format!("{} is an array of nobody knows what", described(node)),
+            format!("{} is an array without items", described(node)),
             "add items",
         );
     }
@@ -237,7 +237,7 @@ fn types(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], report: &mut Report) {
         report.add(
             "integer-without-format",
             &node.pointer,
-            format!("{} is an integer of unknown width", described(node)),
+            format!("{} is an integer without a format", described(node)),
             "add format: int32 or int64",
         );
     }
@@ -254,7 +254,7 @@ fn is_branch_of_typed(node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>]) -> bool {
     false
 }
 
-/// Whether a schema under `keyword` judges the same value as the schema that holds it.
+/// Whether a schema under `keyword` applies to the same value as its parent.
 fn is_branch(keyword: &str) -> bool {
     ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"].contains(&keyword)
 }
@@ -272,7 +272,7 @@ fn limits(node: &SchemaNode<'_>, report: &mut Report) {
             report.add(
                 "limits-contradict",
                 join(&node.pointer, low),
-                format!("{low} {low_value} is above {high} {high_value}: nothing is valid"),
+                format!("{low} {low_value} is above {high} {high_value}, so no value is valid"),
                 "correct one of them",
             );
         }
@@ -289,7 +289,7 @@ fn enumeration(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
         report.add(
             "enum-type",
             join(&node.pointer, "const"),
-            format!("const {constant} is no {}", declared.join(" or ")),
+            format!("const {constant} is not of type {}", declared.join(" or ")),
             "correct the value or the type",
         );
     }
@@ -308,7 +308,7 @@ fn enumeration(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
             report.add(
                 "enum-type",
                 join(&at, index),
-                format!("{value} is no {}", declared.join(" or ")),
+                format!("{value} is not of type {}", declared.join(" or ")),
                 "correct the value or the type",
             );
         }
@@ -318,8 +318,8 @@ fn enumeration(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
             report.add(
                 "enum-name-collision",
                 join(&at, index),
-                format!("{text:?} and {other:?} become one Rust name"),
-                "generated variants need a number; rename one if it is free to be renamed",
+                format!("{text:?} and {other:?} become the same Rust name"),
+                "rename one if clients do not depend on it; otherwise a variant gets a number",
             );
         }
     }
@@ -327,8 +327,8 @@ fn enumeration(node: &SchemaNode<'_>, old: bool, report: &mut Report) {
         report.add(
             "enum-null",
             &at,
-            format!("{} is null by type, and the enumeration forbids it", described(node)),
-            "list null among the values, or take it from the type",
+            format!("the type of {} allows null, but its enum does not", described(node)),
+            "add null to the enum, or remove it from the type",
         );
     }
 }
@@ -368,14 +368,14 @@ fn required(document: &Value, node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], r
             report.add(
                 "required-undeclared",
                 join(&node.pointer, "required"),
-                format!("{name} is required and no such property is declared"),
+                format!("{name} is required, but not declared"),
                 "declare it, or correct the name",
             );
         }
     }
 }
 
-/// The property names a schema declares in itself and its parts; `open` when its other values have a schema.
+/// The properties that a schema and its parts declare; sets `open` if other properties have a schema.
 fn property_set<'a>(
     document: &'a Value,
     schema: &'a Value,
@@ -408,7 +408,7 @@ fn property_names(node: &SchemaNode<'_>, report: &mut Report) {
             report.add(
                 "property-name-collision",
                 join(&join(&node.pointer, "properties"), name),
-                format!("{name} and {other} become one Rust name"),
+                format!("{name} and {other} become the same Rust name"),
                 "rename one of them",
             );
         }
@@ -427,8 +427,8 @@ fn alternatives(node: &SchemaNode<'_>, report: &mut Report) {
             report.add(
                 "any-of-required-only",
                 join(&node.pointer, keyword),
-                format!("the alternatives of {} differ only in what they require", described(node)),
-                "make it one type with optional members and check the rule at the boundary",
+                format!("the alternatives of {} differ only in `required`", described(node)),
+                "use one schema with optional properties and check the rule at the server boundary",
             );
         }
     }
@@ -453,7 +453,7 @@ fn inline(nodes: &[SchemaNode<'_>], report: &mut Report) {
                 "schema-inline",
                 &node.pointer,
                 format!("{} is an inline {}", described(node), if is_enum { "enum" } else { "object" }),
-                "a name is made up for it; move it under components for a better one",
+                "move it to components to choose its name",
             );
         }
     }
@@ -464,10 +464,10 @@ fn inline(nodes: &[SchemaNode<'_>], report: &mut Report) {
             report.add(
                 "schema-inline-duplicate",
                 &node.pointer,
-                format!("the same stands at {}", first.pointer),
+                format!("is the same as {}", first.pointer),
                 match named {
-                    Some(_) => "refer to it",
-                    None => "name it under components and refer to it",
+                    Some(_) => "reference it",
+                    None => "move it to components and reference it",
                 },
             );
         }

@@ -1,4 +1,4 @@
-//! Lint rules that need a validator: schemas that do not compile, defaults and examples that are not valid.
+//! Lint rules that need a validator: invalid schemas, patterns, defaults and examples.
 
 use jsonschema::{Draft, Registry};
 use serde_json::{Value, json};
@@ -8,19 +8,19 @@ use super::operations::is_json;
 use crate::dialect::modern;
 use crate::walk::{follow, join, members, schemas};
 
-/// The name under which the document is known to the validator.
+/// The URI of the document in the validator's registry.
 const DOCUMENT: &str = "urn:openapi-document";
 
 pub(super) fn check(document: &Value, report: &mut Report) {
     let modern = modern(document);
     for node in schemas(&modern).iter().filter(|node| node.parent.is_none()) {
-        // In 3.0 words the original was judged by the rules about dialects; here only what is left.
+        // Other rules check the keywords of 3.0; this checks the schema after its conversion to 3.1.
         if let Err(error) = jsonschema::meta::validate(node.value) {
             let pattern = error.instance_path().as_str().ends_with("/pattern");
             report.add(
                 if pattern { "pattern-invalid" } else { "schema-invalid" },
                 format!("{}{}", node.pointer, error.instance_path().as_str()),
-                format!("no JSON Schema: {error}"),
+                format!("is not a valid JSON Schema: {error}"),
                 "correct the keyword",
             );
         }
@@ -35,7 +35,7 @@ pub(super) fn check(document: &Value, report: &mut Report) {
             "schema-invalid",
             "#",
             "the validator cannot read the document's schemas",
-            "mend the findings about references first",
+            "fix the findings about references first",
         );
         return;
     };
@@ -64,8 +64,8 @@ fn patterns(document: &Value, report: &mut Report) {
             report.add(
                 "pattern-invalid",
                 join(&node.pointer, "pattern"),
-                format!("{pattern:?} is no regular expression"),
-                "correct it; ECMA-262 is the dialect",
+                format!("{pattern:?} is not a valid regular expression"),
+                "use the syntax of ECMA-262",
             );
         }
     }
@@ -113,7 +113,7 @@ struct ExampleChecker<'a> {
 }
 
 impl ExampleChecker<'_> {
-    /// Checks `value`, which stands at `at`, against the schema at `schema`.
+    /// Checks `value` at pointer `at` against the schema at pointer `schema`.
     fn check(&self, rule: &str, schema: &str, value: &Value, at: &str, report: &mut Report) {
         let fragment = schema.trim_start_matches('#');
         let reference = json!({"$ref": format!("{DOCUMENT}#{}", percent_encode(fragment))});
@@ -130,7 +130,7 @@ impl ExampleChecker<'_> {
                     report.add(
                         rule,
                         at,
-                        format!("not valid against its schema{within}: {error}"),
+                        format!("is invalid against its schema{within}: {error}"),
                         "correct the value or the schema",
                     );
                 }
@@ -139,13 +139,13 @@ impl ExampleChecker<'_> {
                 "schema-invalid",
                 schema,
                 format!("cannot be compiled: {error}"),
-                "mend the findings about references and patterns first",
+                "fix the findings about references and patterns first",
             ),
         }
     }
 }
 
-/// Braces, spaces and the like are not allowed in a URI's fragment.
+/// Escapes characters that are not allowed in a URI fragment, such as braces and spaces.
 fn percent_encode(pointer: &str) -> String {
     pointer
         .bytes()

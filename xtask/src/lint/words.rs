@@ -1,4 +1,4 @@
-//! Lint rules about what a schema says in words only: enumerations and formats that are not written down.
+//! Lint rules about enumerations and formats that only the name or description of a schema states.
 
 use super::schemas::{declared_types, described};
 use super::{Report, listed};
@@ -14,7 +14,7 @@ pub(super) fn check(node: &SchemaNode<'_>, report: &mut Report) {
     if !is_text || says_more {
         return;
     }
-    // The schema of a list's items goes by the name of the list's description, not by its own.
+    // The items of a list take the name and description of the list.
     let name = node.name.unwrap_or_default();
     let description = schema["description"].as_str().unwrap_or_default();
     if let Some(values) = enumerated(description) {
@@ -22,26 +22,26 @@ pub(super) fn check(node: &SchemaNode<'_>, report: &mut Report) {
             "enum-in-words",
             &node.pointer,
             format!("the description of {} lists its values: {}", described(node), listed(&values)),
-            "write them down as enum",
+            "declare them as enum",
         );
     } else if names_a_set(name) {
         report.add(
             "enum-in-words",
             &node.pointer,
-            format!("{} sounds like one of a few values", described(node)),
-            "write them down as enum, if the set is closed",
+            format!("the name of {} suggests a fixed set of values", described(node)),
+            "declare them as enum if the set is closed",
         );
     } else if let Some(format) = format_of(name) {
         report.add(
             "format-in-words",
             &node.pointer,
-            format!("{} sounds like format {format}", described(node)),
+            format!("the name of {} suggests format {format}", described(node)),
             format!("add format: {format}"),
         );
     }
 }
 
-/// Names that stand for one of a few values wherever they are used.
+/// Whether a property name usually stands for a fixed set of values.
 fn names_a_set(name: &str) -> bool {
     const SETS: [&str; 21] = [
         "alg",
@@ -68,7 +68,7 @@ fn names_a_set(name: &str) -> bool {
     ];
     const ENDINGS: [&str; 7] = ["_kind", "_mode", "_period", "_role", "_state", "_status", "_type"];
     let snake = snake(name);
-    // `typeCall` says the same as `callType`.
+    // `typeCall` means the same as `callType`.
     SETS.contains(&snake.as_str())
         || ENDINGS.iter().any(|ending| snake.ends_with(ending))
         || snake.starts_with("type_")
@@ -92,7 +92,7 @@ fn format_of(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The values that a text such as "Either `a`, `b` or `c`." lists.
+/// The values listed by a description such as "Either `a`, `b` or `c`."
 fn enumerated(description: &str) -> Option<Vec<String>> {
     let lower = description.to_lowercase();
     let quoted: Vec<String> = ['`', '"']

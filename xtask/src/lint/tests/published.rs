@@ -18,7 +18,7 @@ static DEFECTS: LazyLock<Value> = LazyLock::new(|| {
 static FINDINGS: LazyLock<Vec<Finding>> = LazyLock::new(|| lint(&PUBLISHED));
 
 /// The operations within which `rule` speaks up.
-fn operations_told(rule: &str) -> BTreeSet<String> {
+fn reported_operations(rule: &str) -> BTreeSet<String> {
     let places = places(&FINDINGS, rule);
     operations(&PUBLISHED)
         .into_iter()
@@ -31,13 +31,13 @@ fn operations_told(rule: &str) -> BTreeSet<String> {
 }
 
 /// Operation names: the elements of the list, or the first elements of its elements.
-fn operations_listed(kind: &str) -> BTreeSet<String> {
+fn listed_operations(kind: &str) -> BTreeSet<String> {
     let list = DEFECTS.get(kind).unwrap_or_else(|| panic!("no {kind} in the fixture"));
     elements(list).map(|item| item.as_str().or(item[0].as_str()).expect("a name").to_owned()).collect()
 }
 
-/// Pointers told by `rule`, in the short form of the list: `Schema/properties/name` or `param:Name`.
-fn schemas_told(rule: &str) -> BTreeSet<String> {
+/// Pointers reported by `rule`, in the short form of the list: `Schema/properties/name` or `param:Name`.
+fn reported_schemas(rule: &str) -> BTreeSet<String> {
     places(&FINDINGS, rule)
         .into_iter()
         .map(|place| {
@@ -50,7 +50,7 @@ fn schemas_told(rule: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn schemas_listed(kind: &str) -> BTreeSet<String> {
+fn listed_schemas(kind: &str) -> BTreeSet<String> {
     let list = DEFECTS.get(kind).unwrap_or_else(|| panic!("no {kind} in the fixture"));
     strings(list).map(|place| place.trim_start_matches("#/components/schemas/").to_owned()).collect()
 }
@@ -75,18 +75,18 @@ fn reports_the_listed_operations() {
         ("parameter-array-in-words", "query_array_as_string"),
         ("response-untyped", "ops_returning_untyped_data"),
     ] {
-        assert_eq!(operations_told(rule), operations_listed(kind), "{rule} against {kind}");
+        assert_eq!(reported_operations(rule), listed_operations(kind), "{rule} against {kind}");
     }
-    // Declared once for a whole path; each operation is told about it.
+    // Declared once for a whole path; each operation is reported about it.
     let unknown: BTreeSet<_> = FINDINGS
         .iter()
         .filter(|finding| finding.rule == "path-variable-unknown")
         .filter_map(|finding| finding.message.split(' ').next().map(str::to_owned))
         .collect();
-    assert_eq!(unknown, operations_listed("path_template_mismatch"));
+    assert_eq!(unknown, listed_operations("path_template_mismatch"));
     let bad_input: BTreeSet<_> =
-        operations_listed("body_no_400_422").union(&operations_listed("query_no_400")).cloned().collect();
-    assert_eq!(operations_told("response-400-missing"), bad_input);
+        listed_operations("body_no_400_422").union(&listed_operations("query_no_400")).cloned().collect();
+    assert_eq!(reported_operations("response-400-missing"), bad_input);
 }
 
 #[test]
@@ -96,35 +96,35 @@ fn reports_the_listed_schemas() {
         ("format-in-words", "uri_no_format"),
         ("any-of-required-only", "anyOf_other"),
     ] {
-        let told: BTreeSet<_> =
-            schemas_told(rule).into_iter().map(|place| place.trim_end_matches("/anyOf").to_owned()).collect();
-        assert_eq!(told, schemas_listed(kind), "{rule} against {kind}");
+        let reported: BTreeSet<_> =
+            reported_schemas(rule).into_iter().map(|place| place.trim_end_matches("/anyOf").to_owned()).collect();
+        assert_eq!(reported, listed_schemas(kind), "{rule} against {kind}");
     }
-    let nullable: BTreeSet<_> = schemas_told("nullable-3.1")
+    let nullable: BTreeSet<_> = reported_schemas("nullable-3.1")
         .into_iter()
         .map(|place| place.trim_end_matches("/nullable").to_owned())
         .collect();
-    assert_eq!(nullable, schemas_listed("nullable_true"));
+    assert_eq!(nullable, listed_schemas("nullable_true"));
     let siblings: BTreeSet<_> =
         elements(&DEFECTS["ref_siblings"]).filter_map(|entry| entry[0].as_str()).collect();
     assert_eq!(places(&FINDINGS, "ref-siblings").into_iter().collect::<BTreeSet<_>>(), siblings);
     let unused: BTreeSet<_> = strings(&DEFECTS["unused_securitySchemes"]).map(str::to_owned).collect();
-    let told: BTreeSet<_> = places(&FINDINGS, "security-scheme-unused")
+    let reported: BTreeSet<_> = places(&FINDINGS, "security-scheme-unused")
         .into_iter()
         .map(|place| place.trim_start_matches("#/components/securitySchemes/").to_owned())
         .collect();
-    assert_eq!(told, unused);
+    assert_eq!(reported, unused);
 }
 
 #[test]
 fn reports_enumerations_written_as_prose() {
-    let told = schemas_told("enum-in-words");
-    for place in schemas_listed("status_like_no_enum") {
+    let reported = reported_schemas("enum-in-words");
+    for place in listed_schemas("status_like_no_enum") {
         // The one entry of another form: a query parameter of an operation.
         if place == "listAgentConversations?status" {
-            assert!(operations_told("enum-in-words").contains("listAgentConversations"));
+            assert!(reported_operations("enum-in-words").contains("listAgentConversations"));
         } else {
-            assert!(told.contains(&place), "{place}");
+            assert!(reported.contains(&place), "{place}");
         }
     }
 }
@@ -135,7 +135,7 @@ fn reports_duplicates_inline_schemas_servers_and_literals() {
         .filter_map(|names| names[0].as_str())
         .map(str::to_owned)
         .collect();
-    assert_eq!(schemas_told("schema-duplicate"), first_names);
+    assert_eq!(reported_schemas("schema-duplicate"), first_names);
 
     let inline = places(&FINDINGS, "schema-inline");
     let mut listed: Vec<&str> = strings(&DEFECTS["inline_objects"]).collect();
