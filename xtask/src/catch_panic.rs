@@ -24,7 +24,9 @@ pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     SILENCED.set(false);
     result.map_err(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str);
-        text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("panicked without a message").to_owned()
+        text.or_else(|| cause.downcast_ref::<&str>().copied())
+            .unwrap_or("panicked without a message")
+            .to_owned()
     })
 }
 

@@ -36,10 +36,12 @@ enum Command {
         lowered: bool,
     },
     /// Compare two OpenAPI documents and report breaking changes
-    #[command(after_help = "Breaking: a request that accepts less, or a response that may contain more than before.\n\
+    #[command(
+        after_help = "Breaking: a request that accepts less, or a response that may contain more than before.\n\
         Exit codes: 0 no breaking change, 1 breaking changes, 2 a document cannot be read\n\n\
         Examples:\n  git show main:openapi.json > /tmp/old.json && cargo xtask diff /tmp/old.json openapi.json\n  \
-        cargo xtask diff old.json new.json --json | jq '.changes[] | select(.level == \"breaking\")'")]
+        cargo xtask diff old.json new.json --json | jq '.changes[] | select(.level == \"breaking\")'"
+    )]
     Diff(diff::Args),
     /// Find errors in an OpenAPI document
     #[command(after_help = "Output: severity  rule  #/json/pointer: what is wrong; what to do\n\

@@ -80,7 +80,7 @@ fn diff_exit_code_reports_breaking_changes() {
     assert_eq!(report["counts"]["breaking"], 1);
     let change = &report["changes"][0];
     assert_eq!(change["operations"], json!(["getThing"]));
-    assert_eq!((&change["breaks"], &change["witness"]), (&json!(["response"]), &json!("aaaa")));
+    assert_eq!((&change["breaks"], &change["counterexample"]), (&json!(["response"]), &json!("aaaa")));
 
     assert_eq!(xtask(&["diff", text(&short), "absent.json"]).status.code(), Some(2));
     std::fs::write(&long, "{}").expect("a file");

@@ -217,5 +217,7 @@ fn a_tighter_limit_is_words_in_the_code_and_breaks_callers() {
     assert_eq!((change.level, change.rule), (Level::Breaking, "limit-tightened"));
     assert_eq!(change.breaks, [Direction::Request]);
     assert!(change.operations.contains(&"listContacts".to_owned()), "{change:#?}");
-    assert!(change.witness.as_ref().is_some_and(|value| value.as_i64().is_some_and(|value| value > 50)));
+    assert!(
+        change.counterexample.as_ref().is_some_and(|value| value.as_i64().is_some_and(|value| value > 50))
+    );
 }

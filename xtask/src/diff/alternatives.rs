@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::containment::{bundled, covers, witness};
+use super::containment::{bundled, counterexample, covers};
 use super::graph::Finding;
 use super::sample::sample;
 use super::schemas::Comparer;
@@ -84,10 +84,10 @@ impl Comparer<'_, '_> {
                 finding = finding.at(Level::Compatible).note("the other alternatives accept its values");
                 finding.by_containment = true;
             } else {
-                let found = witness(&alone, &whole, sample(&alone, &alone));
+                let found = counterexample(&alone, &whole, sample(&alone, &alone));
                 match side {
-                    Side::Old => finding.request_witness = found,
-                    Side::New => finding.response_witness = found,
+                    Side::Old => finding.request_counterexample = found,
+                    Side::New => finding.response_counterexample = found,
                 }
             }
         }

@@ -83,7 +83,7 @@ pub(super) fn covers(wide: &Value, narrow: &Value) -> Option<bool> {
 
 /// A value that `accepts` accepts and `refuses` refuses: one of `candidates`, else one made from what the
 /// difference of the two looks like. Each is checked with a validator; both schemas have to stand alone.
-pub(super) fn witness(
+pub(super) fn counterexample(
     accepts: &Value,
     refuses: &Value,
     candidates: impl IntoIterator<Item = Value>,
@@ -139,8 +139,8 @@ mod tests {
     fn validator_confirms_each_example() {
         let wide = json!({"type": "integer"});
         let narrow = json!({"type": "integer", "minimum": 3});
-        let value = witness(&wide, &narrow, [json!(5), json!("no")]).expect("a value");
+        let value = counterexample(&wide, &narrow, [json!(5), json!("no")]).expect("a value");
         assert!(value.as_i64().is_some_and(|value| value < 3));
-        assert_eq!(witness(&narrow, &wide, [json!(5)]), None);
+        assert_eq!(counterexample(&narrow, &wide, [json!(5)]), None);
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Finding {
     /// For values that come from it.
     pub(super) response: Level,
     pub(super) note: Option<String>,
-    pub(super) request_witness: Option<Value>,
-    pub(super) response_witness: Option<Value>,
+    pub(super) request_counterexample: Option<Value>,
+    pub(super) response_counterexample: Option<Value>,
     pub(super) by_containment: bool,
 }
 
@@ -42,8 +42,8 @@ impl Finding {
             request: Level::Compatible,
             response: Level::Compatible,
             note: None,
-            request_witness: None,
-            response_witness: None,
+            request_counterexample: None,
+            response_counterexample: None,
             by_containment: false,
         }
     }
@@ -238,9 +238,9 @@ fn change(finding: &Finding, uses: &IndexSet<Use>) -> Change {
     for (operation, _) in uses.iter().filter(|(_, direction)| breaks.contains(direction)) {
         broken_operations.insert(operation.clone());
     }
-    let witness = breaks.iter().find_map(|direction| match direction {
-        Direction::Request => finding.request_witness.clone(),
-        Direction::Response => finding.response_witness.clone(),
+    let counterexample = breaks.iter().find_map(|direction| match direction {
+        Direction::Request => finding.request_counterexample.clone(),
+        Direction::Response => finding.response_counterexample.clone(),
     });
     Change {
         level,
@@ -253,7 +253,7 @@ fn change(finding: &Finding, uses: &IndexSet<Use>) -> Change {
         breaks,
         broken_operations: broken_operations.into_iter().collect(),
         note: finding.note.clone(),
-        witness,
+        counterexample,
         by_containment: finding.by_containment,
     }
 }

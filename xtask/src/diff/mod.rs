@@ -85,7 +85,7 @@ pub struct Change {
     /// A value that was accepted and is not any more (requests), or that was not sent and now may be
     /// (responses). Checked with a validator against both documents.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub witness: Option<Value>,
+    pub counterexample: Option<Value>,
     /// Whether set containment decided it, rather than a rule about the keyword.
     pub by_containment: bool,
 }
@@ -154,7 +154,7 @@ fn merged(changes: Vec<Change>) -> Vec<Change> {
                     ways.sort();
                     ways.dedup();
                 }
-                other.witness = other.witness.take().or(change.witness);
+                other.counterexample = other.counterexample.take().or(change.counterexample);
             }
             None => merged.push(change),
         }

@@ -135,7 +135,7 @@ impl ChangeLog {
             breaks: Vec::new(),
             broken_operations,
             note: None,
-            witness: None,
+            counterexample: None,
             by_containment: false,
         });
         let last = self.changes.len() - 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::containment::{covers, witness};
+use super::containment::{counterexample, covers};
 use super::graph::{Finding, Pair};
 use super::message::{number, or_none, values};
 use super::sample::{number_of, sample, string_of};
@@ -63,11 +63,11 @@ pub(super) fn compare(
             ["example", "default"].into_iter().filter_map(|key| view.annotations.get(key).cloned())
         });
         let candidates: Vec<Value> = candidates.into_iter().chain(known).collect();
-        if finding.request == Level::Breaking && finding.request_witness.is_none() {
-            finding.request_witness = witness(&old_schema, &new_schema, candidates.clone());
+        if finding.request == Level::Breaking && finding.request_counterexample.is_none() {
+            finding.request_counterexample = counterexample(&old_schema, &new_schema, candidates.clone());
         }
-        if finding.response == Level::Breaking && finding.response_witness.is_none() {
-            finding.response_witness = witness(&new_schema, &old_schema, candidates);
+        if finding.response == Level::Breaking && finding.response_counterexample.is_none() {
+            finding.response_counterexample = counterexample(&new_schema, &old_schema, candidates);
         }
         if finding.by_containment && finding.note.is_none() {
             finding.note = Some("together with the other keywords it accepts what it accepted".to_owned());
@@ -315,8 +315,8 @@ fn format(old: &View, new: &View, found: &mut Found) {
     // The validator knows no widths of integers; this value speaks for itself.
     let wide = json!(2_147_483_648_i64);
     match (before.as_deref(), after.as_deref()) {
-        (None | Some("int64"), Some("int32")) => finding.request_witness = Some(wide),
-        (Some("int32"), None | Some("int64")) => finding.response_witness = Some(wide),
+        (None | Some("int64"), Some("int32")) => finding.request_counterexample = Some(wide),
+        (Some("int32"), None | Some("int64")) => finding.response_counterexample = Some(wide),
         _ => {}
     }
     found.push((finding, candidates.into_iter().chain(accepted).chain(was).collect()));

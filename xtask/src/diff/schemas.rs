@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::containment::{bundled, covers, witness};
+use super::containment::{bundled, counterexample, covers};
 use super::graph::{Finding, Graph, Pair};
 use super::message::or_none;
 use super::sample::sample;
@@ -193,7 +193,7 @@ impl Comparer<'_, '_> {
             );
             if wanted {
                 finding = finding.narrows();
-                finding.request_witness = self.lacking(Side::Old, old, new, name);
+                finding.request_counterexample = self.lacking(Side::Old, old, new, name);
             }
             self.pair.record(finding);
         }
@@ -219,7 +219,7 @@ impl Comparer<'_, '_> {
                     format!("{name} is required, was optional"),
                 )
                 .narrows();
-                finding.request_witness = self.lacking(Side::Old, old, new, name);
+                finding.request_counterexample = self.lacking(Side::Old, old, new, name);
                 finding
             }
             (true, false) => {
@@ -231,7 +231,7 @@ impl Comparer<'_, '_> {
                     format!("{name} is optional, was required"),
                 )
                 .widens();
-                finding.response_witness = self.lacking(Side::New, old, new, name);
+                finding.response_counterexample = self.lacking(Side::New, old, new, name);
                 finding
             }
             _ => return,
@@ -254,7 +254,7 @@ impl Comparer<'_, '_> {
                 candidates.push(Value::Object(object));
             }
         }
-        witness(&accepts, &refuses, candidates)
+        counterexample(&accepts, &refuses, candidates)
     }
 
     fn additional(&mut self, old: &View, new: &View) {
@@ -350,15 +350,17 @@ impl Comparer<'_, '_> {
         finding.by_containment = keeps_requests.is_some() && keeps_responses.is_some();
         if keeps_requests != Some(true) {
             finding = finding.narrows();
-            finding.request_witness = witness(&old_schema, &new_schema, sample(&old_schema, &old_schema));
+            finding.request_counterexample =
+                counterexample(&old_schema, &new_schema, sample(&old_schema, &old_schema));
         }
         if keeps_responses != Some(true) {
             finding = finding.widens();
-            finding.response_witness = witness(&new_schema, &old_schema, sample(&new_schema, &new_schema));
+            finding.response_counterexample =
+                counterexample(&new_schema, &old_schema, sample(&new_schema, &new_schema));
         }
         let proven = |kept: Option<bool>, shown: &Option<Value>| kept.is_some() || shown.is_some();
-        if !proven(keeps_requests, &finding.request_witness)
-            || !proven(keeps_responses, &finding.response_witness)
+        if !proven(keeps_requests, &finding.request_counterexample)
+            || !proven(keeps_responses, &finding.response_counterexample)
         {
             finding = finding.note("containment does not know: taken as breaking");
         }

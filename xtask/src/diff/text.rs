@@ -85,10 +85,10 @@ fn line(change: &Change, shared: bool) -> String {
             }
         });
     }
-    if let Some(witness) = &change.witness {
+    if let Some(counterexample) = &change.counterexample {
         let verb =
             if change.breaks.first() == Some(&Direction::Request) { "refused now" } else { "possible now" };
-        more.push(format!("{verb}: {}", short(witness)));
+        more.push(format!("{verb}: {}", short(counterexample)));
     }
     more.extend(change.note.clone());
     for part in more {

@@ -236,12 +236,7 @@ fn tags(document: &Value, report: &mut Report) {
 fn descriptions(document: &Value, report: &mut Report) {
     let lacks = |value: &Value| value["description"].as_str().is_none_or(|text| text.trim().is_empty());
     let mut report_missing = |pointer: String, what: String| {
-        report.add(
-            "description-missing",
-            pointer,
-            format!("{what} has no description"),
-            "add one",
-        );
+        report.add("description-missing", pointer, format!("{what} has no description"), "add one");
     };
     for operation in operations(document) {
         if lacks(operation.value) {
@@ -249,7 +244,10 @@ fn descriptions(document: &Value, report: &mut Report) {
         }
         for parameter in operation.parameters(document) {
             if parameter.pointer == parameter.declared_at && lacks(parameter.value) {
-                report_missing(parameter.pointer, format!("parameter {} of {}", parameter.name, operation.label()));
+                report_missing(
+                    parameter.pointer,
+                    format!("parameter {} of {}", parameter.name, operation.label()),
+                );
             }
         }
     }

@@ -22,7 +22,11 @@ pub(super) fn check(document: &Value, report: &mut Report) {
 fn version(document: &Value, report: &mut Report) {
     let version = document["openapi"].as_str().unwrap_or_default();
     if !version.starts_with("3.0.") && !version.starts_with("3.1.") {
-        let stated = if version.is_empty() { "no OpenAPI version".to_owned() } else { format!("OpenAPI version {version:?}") };
+        let stated = if version.is_empty() {
+            "no OpenAPI version".to_owned()
+        } else {
+            format!("OpenAPI version {version:?}")
+        };
         report.add(
             "openapi-version",
             "#/openapi",

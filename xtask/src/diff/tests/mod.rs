@@ -162,7 +162,7 @@ fn overlay_changes_are_classified() {
     };
     // null was not allowed by 3.1 and is answered now; in requests it only is accepted.
     let answered = at("#/components/schemas/OwnerClient/properties/name/type", "null-allowed");
-    assert_eq!((answered.level, answered.witness.clone()), (Level::Breaking, Some(Value::Null)));
+    assert_eq!((answered.level, answered.counterexample.clone()), (Level::Breaking, Some(Value::Null)));
     let sent =
         at("#/components/schemas/AssignConversationRequest/properties/assignedAgentId/type", "null-allowed");
     assert_eq!((sent.level, &sent.directions[..]), (Level::Compatible, &[Direction::Request][..]));
@@ -188,7 +188,7 @@ fn reports_shared_changes_once() {
     let change = only(&report);
     assert_eq!(change.operations, ["listItems", "putLabel"]);
     assert_eq!(change.pointer, "#/components/parameters/Limit/schema/maximum");
-    assert_eq!(change.witness, Some(json!(51)));
+    assert_eq!(change.counterexample, Some(json!(51)));
     let (old, new) = edited(|d| set(d, "/components/parameters/Limit", "required", json!(true)));
     let report = diff(&old, &new, Options::default());
     assert_eq!(only(&report).operations, ["listItems", "putLabel"]);

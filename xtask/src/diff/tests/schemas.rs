@@ -78,7 +78,7 @@ fn narrowing_breaks_requests_and_widening_breaks_responses() {
                 if narrowed {
                     assert_eq!(change.rule, rule, "{context}");
                 }
-                assert_eq!(change.witness, breaks.then(|| value.clone()), "{context}");
+                assert_eq!(change.counterexample, breaks.then(|| value.clone()), "{context}");
                 assert!(change.pointer.starts_with(&format!("#{schema}/properties/extra")), "{context}");
             }
         }
@@ -240,10 +240,10 @@ fn compares_properties_and_required() {
 fn shows_an_object_without_the_new_required_property() {
     let (old, new) = edited(|d| set(d, SENT, "required", json!(["name", "kind"])));
     let report = diff(&old, &new, Options::default());
-    assert_eq!(only(&report).witness, Some(json!({"name": "aaaaa"})));
+    assert_eq!(only(&report).counterexample, Some(json!({"name": "aaaaa"})));
     let (old, new) = edited(|d| set(d, ANSWERED, "required", json!(["name"])));
     let report = diff(&old, &new, Options::default());
-    assert_eq!(only(&report).witness, Some(json!({"name": "aaaaa"})));
+    assert_eq!(only(&report).counterexample, Some(json!({"name": "aaaaa"})));
 }
 
 #[test]
@@ -256,14 +256,14 @@ fn response_enums_are_open_unless_declared_closed() {
     assert_eq!((only(&open).rule, only(&open).level), ("enum-value-added", Compatible));
     assert!(only(&open).note.as_deref().is_some_and(|note| note.contains("--closed-enums")));
     let closed = diff(&old, &new, Options { closed_enums: true });
-    assert_eq!((only(&closed).level, only(&closed).witness.clone()), (Breaking, Some(json!("huge"))));
+    assert_eq!((only(&closed).level, only(&closed).counterexample.clone()), (Breaking, Some(json!("huge"))));
     // The other way round nobody who reads is surprised; who sends is.
     assert!(!diff(&new, &old, Options::default()).breaks());
     let (old, new) =
         edited(|d| set(d, "/components/schemas/NewItem/properties/kind", "enum", json!(["small"])));
     let report = diff(&old, &new, Options::default());
     assert_eq!((only(&report).rule, only(&report).level), ("enum-value-removed", Breaking));
-    assert_eq!(only(&report).witness, Some(json!("large")));
+    assert_eq!(only(&report).counterexample, Some(json!("large")));
     // A constant is no enumeration: another value is another thing.
     let with = |constant: &str| {
         let mut document = contract();
@@ -353,7 +353,7 @@ fn compares_other_keywords_by_containment() {
     let change = only(&report);
     assert_eq!((change.rule, change.level, change.by_containment), ("shape-changed", Breaking, true));
     assert_eq!(
-        (&change.breaks[..], change.witness.clone()),
+        (&change.breaks[..], change.counterexample.clone()),
         (&[Direction::Request][..], Some(json!("forbidden")))
     );
     // A rule about which members have to be there.
@@ -366,7 +366,7 @@ fn compares_other_keywords_by_containment() {
     };
     let report = diff(&with(false), &with(true), Options::default());
     assert_eq!((only(&report).rule, only(&report).level), ("alternatives-introduced", Breaking));
-    assert_eq!(only(&report).witness, Some(json!({"name": "aaaaa"})));
+    assert_eq!(only(&report).counterexample, Some(json!({"name": "aaaaa"})));
     assert!(!diff(&with(true), &with(false), Options::default()).breaks());
 }
 

@@ -96,8 +96,10 @@ fn reports_the_listed_schemas() {
         ("format-in-words", "uri_no_format"),
         ("any-of-required-only", "anyOf_other"),
     ] {
-        let reported: BTreeSet<_> =
-            reported_schemas(rule).into_iter().map(|place| place.trim_end_matches("/anyOf").to_owned()).collect();
+        let reported: BTreeSet<_> = reported_schemas(rule)
+            .into_iter()
+            .map(|place| place.trim_end_matches("/anyOf").to_owned())
+            .collect();
         assert_eq!(reported, listed_schemas(kind), "{rule} against {kind}");
     }
     let nullable: BTreeSet<_> = reported_schemas("nullable-3.1")
