@@ -75,7 +75,7 @@ fn diff_exit_code_reports_breaking_changes() {
     let output = xtask(&["diff", text(&short), text(&long)]);
     assert_eq!(output.status.code(), Some(1));
     assert!(printed(&output).contains("breaking    limit-loosened"), "{}", printed(&output));
-    assert!(printed(&output).contains("possible now: \"aaaa\""), "{}", printed(&output));
+    assert!(printed(&output).contains("newly possible: \"aaaa\""), "{}", printed(&output));
     let report = parsed(&xtask(&["diff", text(&short), text(&long), "--json"]));
     assert_eq!(report["counts"]["breaking"], 1);
     let change = &report["changes"][0];

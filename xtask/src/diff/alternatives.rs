@@ -1,4 +1,4 @@
-//! Compares `anyOf` and `oneOf`: which alternative stands for which, and what it means that one came or went.
+//! Compares `anyOf` and `oneOf`: matches the alternatives and classifies added and removed ones.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::view::{Node, View};
 use super::{Level, Side};
 use crate::walk::{resolve, without_annotations};
 
-/// Whether two alternatives may stand for one another.
+/// Whether two alternatives correspond to each other.
 type Matcher<'f> = &'f dyn Fn(&Node, &Node) -> bool;
 
 impl Comparer<'_, '_> {
@@ -21,14 +21,19 @@ impl Comparer<'_, '_> {
             (None, Some((_, after))) => match self.only_alternative(Side::Old, old, new) {
                 Some(before) => (vec![before], after.clone()),
                 None => {
-                    self.judge_whole("alternatives-introduced", "has to be one of several now", old, new);
+                    self.judge_whole("alternatives-introduced", "must match an alternative", old, new);
                     return;
                 }
             },
             (Some((_, before)), None) => match self.only_alternative(Side::New, new, old) {
                 Some(after) => (before.clone(), vec![after]),
                 None => {
-                    self.judge_whole("alternatives-dropped", "need not be one of several any more", old, new);
+                    self.judge_whole(
+                        "alternatives-dropped",
+                        "no longer has to match an alternative",
+                        old,
+                        new,
+                    );
                     return;
                 }
             },
@@ -46,7 +51,7 @@ impl Comparer<'_, '_> {
         }
     }
 
-    /// A plain schema is an alternative without another, when the other side is nothing but alternatives.
+    /// The schema as a single alternative, if the other side consists of alternatives only.
     fn only_alternative(&self, side: Side, plain: &View, other: &View) -> Option<Node> {
         let document = match side {
             Side::Old => self.graph.old,
@@ -58,7 +63,7 @@ impl Comparer<'_, '_> {
         (says && bare).then(|| Node::new(plain.pointer.clone(), value.clone()))
     }
 
-    /// A branch that came or went: it matters only if no other branch accepts its values.
+    /// Reports an added or removed alternative; it is compatible if the others accept its values.
     fn branch(&mut self, rule: &'static str, side: Side, branch: &Node, other: &View, index: usize) {
         let (mine, theirs) = match side {
             Side::Old => (self.graph.old, self.graph.new),
@@ -70,9 +75,9 @@ impl Comparer<'_, '_> {
         );
         let is_null = branch.value["type"] == "null";
         let (rule, message) = match (side, is_null) {
-            (Side::Old, true) => ("null-refused", "may not be null any more".to_owned()),
-            (Side::New, true) => ("null-allowed", "may be null now".to_owned()),
-            (Side::Old, false) => (rule, format!("{what} is no alternative any more")),
+            (Side::Old, true) => ("null-refused", "may no longer be null".to_owned()),
+            (Side::New, true) => ("null-allowed", "may be null".to_owned()),
+            (Side::Old, false) => (rule, format!("{what} is no longer an alternative")),
             (Side::New, false) => (rule, format!("{what} is a new alternative")),
         };
         let mut finding = Finding::new(rule, side, &branch.pointer, message);
@@ -95,15 +100,15 @@ impl Comparer<'_, '_> {
     }
 }
 
-/// Which alternative of `after` stands for which of `before`: the same reference, the same schema, the same
-/// title, else the same types when neither side has another of them.
+/// Pairs the alternatives of `before` and `after`: by reference, by equal schema, by title, or by type if each side has
+/// only one of that type.
 fn matched(before: &[Node], after: &[Node]) -> Vec<(usize, usize)> {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
     let type_of = |node: &Node| node.value.get("type").cloned().unwrap_or_default();
     let lone = |nodes: &[Node], node: &Node| {
         nodes.iter().filter(|other| type_of(other) == type_of(node)).count() == 1
     };
-    // The only one that is not null stands for the only one that is not null.
+    // The only alternative besides null corresponds to its counterpart.
     let is_null = |node: &Node| node.value["type"] == "null";
     let real = |nodes: &[Node]| nodes.iter().filter(|node| !is_null(node)).count();
     let single = real(before) == 1 && real(after) == 1;

@@ -1,4 +1,4 @@
-//! Compares what an operation takes and answers: bodies, media types, statuses, headers.
+//! Compares request bodies and responses: media types, statuses, headers.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use super::view::Node;
 use super::{Direction, Level, Side};
 use crate::walk::{follow, join, members};
 
-/// A response by its status, with where it stands.
+/// A response: status, pointer and value.
 type Response<'a> = (&'a str, String, &'a Value);
 
-/// What speaks for `status` among `responses`: itself, else its range, else the default.
+/// The response that applies to `status`: its own, its range, or the default.
 fn answering<'r, 'a>(status: &str, responses: &'r [Response<'a>]) -> Option<&'r Response<'a>> {
     let range = format!("{}XX", status.chars().next().unwrap_or_default());
     [status, &range, "default"]
@@ -32,7 +32,7 @@ impl Pair<'_, '_, '_> {
                     (Level::Compatible, "body-added")
                 };
                 let message =
-                    format!("takes a body{}", if required { ", and needs it" } else { " if there is one" });
+                    format!("has {} request body", if required { "a required" } else { "an optional" });
                 self.record(level, rule, Side::New, at, message);
             }
             (Some(_), None) => {
@@ -42,7 +42,7 @@ impl Pair<'_, '_, '_> {
                     "body-removed",
                     Side::Old,
                     at,
-                    "takes no body any more".to_owned(),
+                    "no longer has a request body".to_owned(),
                 );
             }
             (Some((old_at, old)), Some((new_at, new))) => {
@@ -78,7 +78,7 @@ impl Pair<'_, '_, '_> {
         (new_at, new): (&str, &Value),
         direction: Direction,
     ) {
-        let verb = if direction == Direction::Request { "taken" } else { "answered" };
+        let verb = if direction == Direction::Request { "accepted" } else { "returned" };
         for (media, before) in members(&old["content"]) {
             let old_at = join(&join(old_at, "content"), media);
             let Some(after) = new["content"].get(media) else {
@@ -87,7 +87,7 @@ impl Pair<'_, '_, '_> {
                     "media-type-removed",
                     Side::Old,
                     old_at,
-                    format!("{media} is not {verb} any more"),
+                    format!("{media} is no longer {verb}"),
                 );
                 change.directions = vec![direction];
                 change.breaks = vec![direction];
@@ -102,7 +102,7 @@ impl Pair<'_, '_, '_> {
                     "encoding-changed",
                     side,
                     join(holder, "encoding"),
-                    format!("the parts of {media} are encoded in another way"),
+                    format!("the encoding of {media} changed"),
                 );
                 change.directions = vec![direction];
                 change.breaks = vec![direction];
@@ -114,10 +114,10 @@ impl Pair<'_, '_, '_> {
                     direction,
                 ),
                 (before, after) if before.is_some() != after.is_some() => {
-                    // From anything to something, or back.
+                    // Without a schema, any value is allowed.
                     let breaks = (direction == Direction::Request) == after.is_some();
                     let level = if breaks { Level::Breaking } else { Level::Compatible };
-                    let message = if after.is_some() { "has a schema now" } else { "has no schema any more" };
+                    let message = if after.is_some() { "has a schema" } else { "no longer has a schema" };
                     let change = self.record(
                         level,
                         "schema-presence",
@@ -139,7 +139,7 @@ impl Pair<'_, '_, '_> {
                     "media-type-added",
                     Side::New,
                     join(&join(new_at, "content"), media),
-                    format!("{media} is {verb} too"),
+                    format!("{media} is also {verb}"),
                 );
                 change.directions = vec![direction];
                 if bodiless {
@@ -160,13 +160,13 @@ impl Pair<'_, '_, '_> {
                     let success = status.starts_with(['1', '2', '3']);
                     let at = join(&join(&self.before.pointer(), "responses"), status);
                     let level = if success { Level::Breaking } else { Level::Compatible };
-                    let message = format!("does not answer {status} any more");
+                    let message = format!("no longer returns {status}");
                     let change = self.record(level, "response-removed", Side::Old, at, message);
                     change.directions = vec![Direction::Response];
                     if success {
                         change.breaks = vec![Direction::Response];
                     } else {
-                        change.note = Some("an error less to handle".to_owned());
+                        change.note = Some("clients handle one error less".to_owned());
                     }
                 }
             }
@@ -174,22 +174,17 @@ impl Pair<'_, '_, '_> {
         for (status, new_at, new) in &after {
             match answering(status, &before) {
                 Some((same, ..)) if same.eq_ignore_ascii_case(status) => {}
-                // It was answered before, under the name of a range.
+                // It was covered by a range before.
                 Some((old_status, old_at, old)) => {
                     self.response((old_status, old_at, old), (status, new_at, new));
                 }
                 None => {
                     let success = status.starts_with(['1', '2', '3']);
                     let at = join(&join(&self.after.pointer(), "responses"), status);
-                    // Any caller has to expect an error; another success is a value it has never seen.
+                    // Clients must expect errors, but a new success response is unknown to them.
                     let level = if success { Level::Breaking } else { Level::Compatible };
-                    let change = self.record(
-                        level,
-                        "response-added",
-                        Side::New,
-                        at,
-                        format!("may answer {status} now"),
-                    );
+                    let change =
+                        self.record(level, "response-added", Side::New, at, format!("may return {status}"));
                     change.directions = vec![Direction::Response];
                     change.breaks = if success { vec![Direction::Response] } else { Vec::new() };
                 }
@@ -205,13 +200,13 @@ impl Pair<'_, '_, '_> {
         self.content((old_at, old), (new_at, new), Direction::Response);
         self.headers((old_at, old), (new_at, new));
         let message = if !old_status.eq_ignore_ascii_case(new_status) {
-            format!("{new_status} is documented, was told by {old_status}")
+            format!("{new_status} is documented, was covered by {old_status}")
         } else if old["description"] != new["description"] {
-            format!("description of {new_status} reads otherwise")
+            format!("description of {new_status} changed")
         } else {
             return;
         };
-        self.record(Level::Documentation, "words-changed", Side::New, new_at.to_owned(), message);
+        self.record(Level::Documentation, "description-changed", Side::New, new_at.to_owned(), message);
     }
 
     fn headers(&mut self, (old_at, old): (&str, &Value), (new_at, new): (&str, &Value)) {
@@ -228,7 +223,7 @@ impl Pair<'_, '_, '_> {
                     "header-removed",
                     Side::Old,
                     old_at,
-                    format!("header {name} is gone"),
+                    format!("header {name} was removed"),
                 );
                 (change.directions, change.breaks) = (vec![Direction::Response], vec![Direction::Response]);
                 continue;
@@ -255,7 +250,7 @@ impl Pair<'_, '_, '_> {
                     "header-became-required",
                     Side::New,
                     join(&new_at, "required"),
-                    format!("header {name} is always there"),
+                    format!("header {name} is always present"),
                 );
                 change.directions = vec![Direction::Response];
             }
@@ -277,7 +272,7 @@ impl Pair<'_, '_, '_> {
                 "header-added",
                 Side::New,
                 join(new_at, "headers"),
-                format!("also answers {}", names(&added, 6)),
+                format!("also returns {}", names(&added, 6)),
             );
             change.directions = vec![Direction::Response];
         }

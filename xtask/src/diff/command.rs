@@ -1,4 +1,4 @@
-//! The command line of `cargo xtask diff`: two documents in, a report and an exit code out.
+//! The command line of `cargo xtask diff`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Level, Options, Report, diff, text};
 use crate::source;
 
-/// Which documents `cargo xtask diff` compares.
+/// Arguments of `cargo xtask diff`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The older document
@@ -18,15 +18,15 @@ pub struct Args {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// Also tell what changed in words only, and what no operation uses
+    /// Also print changes of descriptions and of schemas that no operation uses
     #[arg(long)]
     all: bool,
-    /// A new enum value in a response breaks: readers refuse values they do not know
+    /// Treat a new enum value in a response as breaking, for clients that reject unknown values
     #[arg(long)]
     closed_enums: bool,
 }
 
-/// Compares and prints. Exit code 1 when something breaks.
+/// Compares the documents and prints the report. Exit code 1 if there are breaking changes.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ fn counts(report: &Report) -> Value {
 fn read(path: &Path) -> anyhow::Result<Value> {
     let document = source::read_document(path)?;
     if !document["openapi"].is_string() {
-        anyhow::bail!("{}: #/openapi is missing; this is no OpenAPI document", path.display());
+        anyhow::bail!("{}: #/openapi is missing, so this is not an OpenAPI document", path.display());
     }
     Ok(document)
 }

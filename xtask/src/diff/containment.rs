@@ -1,5 +1,5 @@
-//! Whether one schema accepts everything that another accepts, and a value that shows that it does not.
-//! The only room that asks the experimental `canonical` module of jsonschema; `None` means it does not know.
+//! Decides whether one schema accepts everything that another accepts, and finds counterexamples. The only module that
+//! uses the experimental `canonical` module of jsonschema; `None` means unknown.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::sample;
 use crate::walk::{join, resolve};
 
-/// `schema` with everything that it refers to under `$defs`, so that it stands alone.
+/// `schema` with everything that it references under `$defs`, so that it is self-contained.
 pub(super) fn bundled(document: &Value, schema: &Value) -> Value {
     let mut definitions: BTreeMap<String, Option<Value>> = BTreeMap::new();
     let mut alone = rebased(schema, &mut definitions);
@@ -35,7 +35,7 @@ pub(super) fn bundled(document: &Value, schema: &Value) -> Value {
     alone
 }
 
-/// A definition's key: the last segment when it is unmistakable, else the whole pointer without slashes.
+/// The key of a definition: the last segment if it is unambiguous, or the pointer without slashes.
 fn key(reference: &str) -> String {
     match reference.strip_prefix("#/components/schemas/") {
         Some(name) if !name.contains('/') => name.to_owned(),
@@ -72,7 +72,7 @@ fn canonical(schema: &Value) -> Option<CanonicalSchema> {
         .ok()
 }
 
-/// Whether `wide` accepts everything that `narrow` accepts. Both have to stand alone.
+/// Whether `wide` accepts everything that `narrow` accepts. Both must be self-contained.
 pub(super) fn covers(wide: &Value, narrow: &Value) -> Option<bool> {
     match canonical(wide)?.covers(&canonical(narrow)?).ok()? {
         Containment::Yes => Some(true),
@@ -81,20 +81,20 @@ pub(super) fn covers(wide: &Value, narrow: &Value) -> Option<bool> {
     }
 }
 
-/// A value that `accepts` accepts and `refuses` refuses: one of `candidates`, else one made from what the
-/// difference of the two looks like. Each is checked with a validator; both schemas have to stand alone.
+/// A value that `accepts` accepts and `rejects` rejects: one of `candidates`, or a sample of the difference of the
+/// schemas. Checked with a validator. Both schemas must be self-contained.
 pub(super) fn counterexample(
     accepts: &Value,
-    refuses: &Value,
+    rejects: &Value,
     candidates: impl IntoIterator<Item = Value>,
 ) -> Option<Value> {
     let accepting = validator(accepts)?;
-    let refusing = validator(refuses)?;
-    let shows = |value: &Value| accepting.is_valid(value) && !refusing.is_valid(value);
+    let rejecting = validator(rejects)?;
+    let shows = |value: &Value| accepting.is_valid(value) && !rejecting.is_valid(value);
     if let Some(value) = candidates.into_iter().find(&shows) {
         return Some(value);
     }
-    let difference = canonical(accepts)?.subtract(&canonical(refuses)?).ok()?.to_json_schema();
+    let difference = canonical(accepts)?.subtract(&canonical(rejects)?).ok()?.to_json_schema();
     let value = sample::sample(&difference, &difference)?;
     shows(&value).then_some(value)
 }

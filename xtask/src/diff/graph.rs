@@ -1,5 +1,5 @@
-//! Which schema is compared with which, and who uses the pair: each pair is compared once, and what was
-//! found is told with every operation that reaches it and the way its values travel there.
+//! The pairs of schemas to compare and the operations that use them. Each pair is compared once; its findings list every
+//! operation that uses it, and in which direction.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -11,19 +11,19 @@ use super::view::Node;
 use super::{Change, Direction, Level, Options, Side};
 use crate::walk::{join, members};
 
-/// An operation and the way a value travels in it.
+/// An operation and the direction in which it uses a schema.
 pub(super) type Use = (String, Direction);
 
-/// What a schema change means in each direction; who uses the schema decides which of the two counts.
+/// A schema change and its severity in each direction. The uses of the schema decide which one applies.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
     pub(super) rule: &'static str,
     pub(super) side: Side,
     pub(super) pointer: String,
     pub(super) message: String,
-    /// For values that go to the server.
+    /// The severity in requests.
     pub(super) request: Level,
-    /// For values that come from it.
+    /// The severity in responses.
     pub(super) response: Level,
     pub(super) note: Option<String>,
     pub(super) request_counterexample: Option<Value>,
@@ -32,7 +32,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// A change that breaks nobody until told otherwise.
+    /// A compatible change.
     pub(super) fn new(rule: &'static str, side: Side, pointer: &str, message: impl Into<String>) -> Self {
         Self {
             rule,
@@ -48,19 +48,19 @@ impl Finding {
         }
     }
 
-    /// Some values are accepted no more: breaks requests.
+    /// Some values are no longer accepted: breaking in requests.
     pub(super) fn narrows(mut self) -> Self {
         self.request = Level::Breaking;
         self
     }
 
-    /// Some values are accepted now that were not: breaks responses.
+    /// Some values are newly accepted: breaking in responses.
     pub(super) fn widens(mut self) -> Self {
         self.response = Level::Breaking;
         self
     }
 
-    /// The same level both ways.
+    /// Sets the same level in both directions.
     pub(super) fn at(mut self, level: Level) -> Self {
         (self.request, self.response) = (level, level);
         self
@@ -72,7 +72,7 @@ impl Finding {
     }
 }
 
-/// What was found between two schemas, and which pairs they lead to.
+/// The findings about two schemas, and the pairs that they reference.
 #[derive(Default)]
 pub(super) struct Pair {
     pub(super) findings: Vec<Finding>,
@@ -91,7 +91,7 @@ pub(super) struct Graph<'a> {
     pub(super) old: &'a Value,
     /// The newer document.
     pub(super) new: &'a Value,
-    /// How strictly to judge.
+    /// Options of the comparison.
     pub(super) options: Options,
     pairs: IndexMap<(String, String), Entry>,
 }
@@ -107,13 +107,13 @@ impl<'a> Graph<'a> {
         Self { old, new, options, pairs: IndexMap::new() }
     }
 
-    /// Asks for the comparison of two schemas that `operation` uses in `direction`.
+    /// Compares two schemas that `operation` uses in `direction`.
     pub(super) fn compare(&mut self, old: Node, new: Node, operation: &str, direction: Direction) {
         let pair = self.pair(old, new);
         self.pairs[pair].uses.insert((operation.to_owned(), direction));
     }
 
-    /// The index of a pair, compared if it was not, with all that it leads to.
+    /// The index of a pair. Compares it and everything that it references, unless done before.
     fn pair(&mut self, old: Node, new: Node) -> usize {
         let key = (old.pointer.clone(), new.pointer.clone());
         if let Some(index) = self.pairs.get_index_of(&key) {
@@ -139,7 +139,7 @@ impl<'a> Graph<'a> {
         index
     }
 
-    /// Every change of a schema that was reached, and of the named ones that no operation uses.
+    /// All changes of schemas that operations use, and of named schemas that none uses.
     pub(super) fn finish(mut self) -> Vec<Change> {
         self.spread_uses();
         let mut unused = self.unused_components();
@@ -153,7 +153,7 @@ impl<'a> Graph<'a> {
         changes
     }
 
-    /// Whoever uses a pair uses what it leads to.
+    /// Adds the uses of each pair to the pairs that it references.
     fn spread_uses(&mut self) {
         let mut waiting: VecDeque<usize> = (0..self.pairs.len()).collect();
         while let Some(index) = waiting.pop_front() {
@@ -168,7 +168,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Named schemas that came, went, or changed without any operation to notice.
+    /// Named schemas that were added, removed, or changed without a use.
     fn unused_components(&mut self) -> Vec<Change> {
         const SCHEMAS: &str = "#/components/schemas";
         let schemas = |document: &Value| -> IndexMap<String, Value> {
@@ -183,9 +183,9 @@ impl<'a> Graph<'a> {
                 "schema-removed",
                 Side::Old,
                 &join(SCHEMAS, name),
-                format!("schema {name} is gone"),
+                format!("schema {name} was removed"),
             )
-            .note("generated code loses the type; where it was used is told apart from this");
+            .note("generated code loses the type; its uses are listed separately");
             found.push(change(&finding, &IndexSet::new()));
         }
         for name in new.keys().filter(|name| !old.contains_key(*name)) {

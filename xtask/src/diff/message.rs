@@ -1,4 +1,4 @@
-//! Small words for messages of `diff`: lists, values, limits. Decides nothing.
+//! Formats lists, values and limits for messages of `diff`.
 
 use serde_json::Value;
 
@@ -11,12 +11,12 @@ pub(super) fn names<T: AsRef<str>>(names: &[T], shown: usize) -> String {
     }
 }
 
-/// Values as JSON, a few of them.
+/// The first few values as JSON.
 pub(super) fn values(values: &[Value]) -> String {
     names(&values.iter().map(short).collect::<Vec<_>>(), 6)
 }
 
-/// A value as JSON, long ones described instead of shown.
+/// A value as JSON; long ones are shortened.
 pub(super) fn short(value: &Value) -> String {
     const SHOWN: usize = 100;
     let text = value.to_string();
@@ -32,7 +32,7 @@ pub(super) fn short(value: &Value) -> String {
     }
 }
 
-/// A limit as people write it: `5`, not `5.0`.
+/// A limit without a needless fraction: `5`, not `5.0`.
 pub(super) fn number(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e15 { format!("{value:.0}") } else { value.to_string() }
 }

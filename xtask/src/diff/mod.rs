@@ -1,7 +1,7 @@
-//! `cargo xtask diff`: what changed between two contracts, and for whom it breaks.
+//! `cargo xtask diff`: compares two contracts and classifies the changes.
 //!
-//! A request that narrows breaks callers, a response that widens breaks readers. Operations are compared
-//! one by one; schemas once per pair, however many operations use them.
+//! A request that accepts less breaks callers; a response that may contain more breaks clients that read it. Operations
+//! are compared one by one, and each pair of schemas once, however many operations use it.
 
 mod alternatives;
 mod bodies;
@@ -24,21 +24,21 @@ use serde_json::Value;
 
 pub use command::{Args, run};
 
-/// What a change means for those who use the contract.
+/// What a change means for users of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Somebody who followed the old contract may fail.
+    /// A client or server that follows the old contract may fail.
     Breaking,
-    /// It still works and is announced to go.
+    /// It still works, but will be removed.
     Deprecation,
-    /// Nobody who followed the old contract fails.
+    /// Clients and servers that follow the old contract still work.
     Compatible,
-    /// Only words changed, or something no operation uses.
+    /// Only descriptions changed, or something that no operation uses.
     Documentation,
 }
 
-/// Which way a value travels.
+/// Whether a value is sent or received by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -48,7 +48,7 @@ pub enum Direction {
     Response,
 }
 
-/// Which of the two documents a pointer is about.
+/// The document that a pointer refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -61,36 +61,36 @@ pub enum Side {
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// What it means.
+    /// The severity.
     pub level: Level,
-    /// What kind of change it is.
+    /// The kind of change.
     pub rule: &'static str,
-    /// Which document `pointer` is about.
+    /// The document that `pointer` refers to.
     pub document: Side,
-    /// Where it is, as `#/json/pointer`.
+    /// The place, as `#/json/pointer`.
     pub pointer: String,
     /// What changed.
     pub message: String,
-    /// The operations that it reaches, in the order of the new document.
+    /// The operations that use the changed part, in the order of the new document.
     pub operations: Vec<String>,
-    /// The ways in which the changed value travels; empty when it is not about a value.
+    /// The directions in which the changed value is sent; empty if the change is not about a value.
     pub directions: Vec<Direction>,
-    /// The ways in which it breaks.
+    /// The directions in which the change is breaking.
     pub breaks: Vec<Direction>,
-    /// The operations that it breaks, of those that it reaches.
+    /// Those of `operations` for which the change is breaking.
     pub broken_operations: Vec<String>,
-    /// What else to know.
+    /// Further information.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// A value that was accepted and is not any more (requests), or that was not sent and now may be
-    /// (responses). Checked with a validator against both documents.
+    /// A value that was accepted and no longer is (requests), or that was never sent and now may be (responses).
+    /// Checked with a validator against both documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counterexample: Option<Value>,
-    /// Whether set containment decided it, rather than a rule about the keyword.
+    /// Whether the level was decided by comparing the sets of accepted values, rather than by a rule about the keyword.
     pub by_containment: bool,
 }
 
-/// Everything that differs.
+/// All differences.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// Breaking changes first, then by place in the document.
@@ -98,21 +98,21 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether anything breaks.
+    /// Whether there is a breaking change.
     pub fn breaks(&self) -> bool {
         self.count(Level::Breaking) > 0
     }
 
-    /// How many changes are of `level`.
+    /// The number of changes of `level`.
     pub fn count(&self, level: Level) -> usize {
         self.changes.iter().filter(|change| change.level == level).count()
     }
 }
 
-/// How strictly some changes are judged.
+/// Options of the comparison.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Readers refuse enum values they do not know: a new one in a response breaks them.
+    /// Clients reject unknown enum values, so a new value in a response is breaking.
     pub closed_enums: bool,
 }
 
@@ -133,7 +133,7 @@ fn add_missing(names: &mut Vec<String>, more: Vec<String>) {
     }
 }
 
-/// One entry per difference: what several operations share (a parameter, a response) names them all.
+/// Merges equal changes: a change of a shared parameter or response lists all operations that use it.
 fn merged(changes: Vec<Change>) -> Vec<Change> {
     let mut merged: Vec<Change> = Vec::new();
     for change in changes {
@@ -150,9 +150,9 @@ fn merged(changes: Vec<Change>) -> Vec<Change> {
                 add_missing(&mut other.broken_operations, change.broken_operations);
                 other.directions.extend(change.directions);
                 other.breaks.extend(change.breaks);
-                for ways in [&mut other.directions, &mut other.breaks] {
-                    ways.sort();
-                    ways.dedup();
+                for directions in [&mut other.directions, &mut other.breaks] {
+                    directions.sort();
+                    directions.dedup();
                 }
                 other.counterexample = other.counterexample.take().or(change.counterexample);
             }

@@ -1,5 +1,5 @@
-//! Compares two documents operation by operation: what is offered, what it takes, what it answers.
-//! Schemas are handed to the graph; security is compared next door.
+//! Compares two documents operation by operation: servers, parameters, and via `bodies` and `security` the rest. Schemas
+//! are compared by the graph.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::view::Node;
 use super::{Change, Direction, Level, Side, security};
 use crate::walk::{Operation, Parameter, elements, join, members, operations, path_variables};
 
-/// Every change of an operation but for those of schemas.
+/// All changes of operations, without those of schemas.
 pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Change> {
     let mut log = ChangeLog { changes: Vec::new() };
     let by_key = |operations: Vec<Operation<'_>>| -> IndexMap<(String, &'static str), usize> {
@@ -60,14 +60,14 @@ pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Ch
             "webhooks-changed",
             side,
             "#/webhooks".to_owned(),
-            "webhooks differ; they are not compared one by one: taken as breaking".to_owned(),
+            "webhooks differ; they are not compared in detail: treated as breaking".to_owned(),
             "",
         );
     }
     log.changes
 }
 
-/// A path without the names of its variables: those do not travel.
+/// A path without the names of its variables, which are not part of a request.
 fn shape(path: &str) -> String {
     path.split('/')
         .map(|segment| if segment.starts_with('{') && segment.ends_with('}') { "{}" } else { segment })
@@ -75,7 +75,7 @@ fn shape(path: &str) -> String {
         .join("/")
 }
 
-/// Where a member stands that one of the two may lack.
+/// The document to report for a key that only one of the two may have.
 pub(super) fn standing(old: &Value, new: &Value, member: &str) -> Side {
     if new.get(member).is_none() && old.get(member).is_some() { Side::Old } else { Side::New }
 }
@@ -84,14 +84,14 @@ fn removed(operation: &Operation<'_>, new: &[Operation<'_>], log: &mut ChangeLog
     let moved = new.iter().find(|other| other.id().is_some() && other.id() == operation.id());
     let message = match moved {
         Some(other) => format!(
-            "{} {} is gone; {} is now {} {}",
+            "{} {} was removed; {} is now {} {}",
             operation.method.to_uppercase(),
             operation.path,
             operation.label(),
             other.method.to_uppercase(),
             other.path
         ),
-        None => format!("{} {} is gone", operation.method.to_uppercase(), operation.path),
+        None => format!("{} {} was removed", operation.method.to_uppercase(), operation.path),
     };
     let change = log.record(
         Level::Breaking,
@@ -170,7 +170,7 @@ impl Pair<'_, '_, '_> {
     }
 
     fn compare(&mut self) {
-        self.words();
+        self.annotations();
         self.servers();
         security::compare(self.old, self.new, self.before, self.after, self.log);
         self.parameters();
@@ -184,12 +184,12 @@ impl Pair<'_, '_, '_> {
                 "callbacks-changed",
                 side,
                 join(&holder.pointer(), "callbacks"),
-                "callbacks differ; they are not compared one by one: taken as breaking".to_owned(),
+                "callbacks differ; they are not compared in detail: treated as breaking".to_owned(),
             );
         }
     }
 
-    fn words(&mut self) {
+    fn annotations(&mut self) {
         let at = self.after.pointer();
         let (before, after) = (self.before.value, self.after.value);
         match (before["deprecated"] == true, after["deprecated"] == true) {
@@ -208,13 +208,13 @@ impl Pair<'_, '_, '_> {
                     "deprecated",
                     Side::New,
                     at.clone(),
-                    "is not deprecated any more".to_owned(),
+                    "is no longer deprecated".to_owned(),
                 );
             }
             _ => {}
         }
         if before["operationId"] != after["operationId"] {
-            let message = format!("is called {}, was {}", self.after.label(), self.before.label());
+            let message = format!("is named {}, was {}", self.after.label(), self.before.label());
             let change = self.record(
                 Level::Compatible,
                 "operation-renamed",
@@ -222,12 +222,12 @@ impl Pair<'_, '_, '_> {
                 join(&at, "operationId"),
                 message,
             );
-            change.note = Some("nothing on the wire; generated calls change their name".to_owned());
+            change.note = Some("requests do not change; generated calls are renamed".to_owned());
         }
         for keyword in ["summary", "description", "tags"] {
             if before.get(keyword) != after.get(keyword) {
-                let message = format!("{keyword} reads otherwise");
-                self.record(Level::Documentation, "words-changed", Side::New, at.clone(), message);
+                let message = format!("{keyword} changed");
+                self.record(Level::Documentation, "description-changed", Side::New, at.clone(), message);
             }
         }
     }
@@ -253,7 +253,7 @@ impl Pair<'_, '_, '_> {
                 "server-removed",
                 Side::Old,
                 old_at.clone(),
-                format!("is not served at {url} any more"),
+                format!("is no longer served at {url}"),
             );
         }
         for url in after.iter().filter(|url| !before.contains(url)) {
@@ -262,7 +262,7 @@ impl Pair<'_, '_, '_> {
                 "server-added",
                 Side::New,
                 new_at.clone(),
-                format!("is served at {url} too"),
+                format!("is also served at {url}"),
             );
         }
     }
@@ -271,7 +271,7 @@ impl Pair<'_, '_, '_> {
         let (before, after) = (self.before.parameters(self.old), self.after.parameters(self.new));
         let old_variables = path_variables(self.before.path);
         let new_variables = path_variables(self.after.path);
-        // Path variables by position, the others by name; header names know no case.
+        // Path variables are matched by position, others by name; header names are case-insensitive.
         let key = |parameter: &Parameter<'_>, variables: &[&str]| match parameter.place {
             "path" => format!("path {:?}", variables.iter().position(|name| *name == parameter.name)),
             "header" => format!("header {}", parameter.name.to_lowercase()),
@@ -283,9 +283,9 @@ impl Pair<'_, '_, '_> {
         let before = index(before, &old_variables);
         let after = index(after, &new_variables);
         for (key, parameter) in &before {
-            // A variable of the path cannot go without the path going.
+            // A path variable is removed only together with its path.
             if !after.contains_key(key) && parameter.place != "path" {
-                let message = format!("{} parameter {} is gone", parameter.place, parameter.name);
+                let message = format!("{} parameter {} was removed", parameter.place, parameter.name);
                 let change = self.record(
                     Level::Breaking,
                     "parameter-removed",
@@ -293,7 +293,7 @@ impl Pair<'_, '_, '_> {
                     parameter.declared_at.clone(),
                     message,
                 );
-                change.note = Some("a request that still has it is not heard".to_owned());
+                change.note = Some("it is ignored in requests".to_owned());
             }
         }
         for (key, parameter) in &after {
@@ -349,9 +349,9 @@ impl Pair<'_, '_, '_> {
                 "path-variable-renamed",
                 Side::New,
                 new.declared_at.clone(),
-                format!("{{{}}} is called {{{}}}", old.name, new.name),
+                format!("{{{}}} is renamed to {{{}}}", old.name, new.name),
             );
-            change.note = Some("nothing on the wire; generated code may change a name".to_owned());
+            change.note = Some("requests do not change; generated code may change a name".to_owned());
         }
         match (old.value["deprecated"] == true, new.value["deprecated"] == true) {
             (false, true) => {
@@ -369,7 +369,7 @@ impl Pair<'_, '_, '_> {
                     "deprecated",
                     Side::New,
                     new.pointer.clone(),
-                    format!("{what} is not deprecated any more"),
+                    format!("{what} is no longer deprecated"),
                 );
             }
             _ => {}
@@ -386,16 +386,16 @@ impl Pair<'_, '_, '_> {
                 "parameter-style-changed",
                 Side::New,
                 new.pointer.clone(),
-                format!("{what} is written in another style"),
+                format!("the style of {what} changed"),
             );
         }
         if old.value["description"] != new.value["description"] {
             self.record(
                 Level::Documentation,
-                "words-changed",
+                "description-changed",
                 Side::New,
                 new.pointer.clone(),
-                format!("description of {what} reads otherwise"),
+                format!("description of {what} changed"),
             );
         }
         let schema = |parameter: &Parameter<'_>| -> Option<Node> {

@@ -1,10 +1,10 @@
-//! Makes a plain value that a schema probably accepts. Whoever asks checks it; `None` is a fair answer.
+//! Generates a simple value that a schema probably accepts. The caller validates it; `None` if there is no simple one.
 
 use serde_json::{Map, Value, json};
 
 use super::view::{Node, View};
 
-/// A value for `schema`, whose references lead into `document`.
+/// A value for `schema`, whose references resolve in `document`.
 pub(super) fn sample(document: &Value, schema: &Value) -> Option<Value> {
     of(document, schema, 0)
 }
@@ -20,20 +20,20 @@ fn of(document: &Value, schema: &Value, depth: usize) -> Option<Value> {
     if let Some(values) = view.listed_values() {
         return values.into_iter().next();
     }
-    for given in ["example", "default"] {
-        if let Some(value) = view.annotations.get(given) {
+    for keyword in ["example", "default"] {
+        if let Some(value) = view.annotations.get(keyword) {
             return Some(value.clone());
         }
     }
     if let Some((_, branches)) = &view.alternatives {
         return branches.iter().find_map(|branch| {
-            // The branch and what stands beside it hold together.
+            // The value must match the branch and the keywords beside it.
             let mut together = schema.as_object().cloned().unwrap_or_default();
             together.remove("anyOf");
             together.remove("oneOf");
             let together = json!({"allOf": [Value::Object(together), branch.value]});
             let view = View::merged(document, &Node::new("", together.clone()));
-            // Alternatives within alternatives are followed a few steps only.
+            // Nested alternatives are followed to a limited depth.
             if view.alternatives.is_some() && depth > 4 { None } else { of(document, &together, depth + 1) }
         });
     }
@@ -105,7 +105,7 @@ fn string(view: &View) -> Option<Value> {
     string_of(least.max(most.min(5)))
 }
 
-/// A string of `length` letters, if that is a length anybody wants to see.
+/// A string of `length` letters, up to 100,000.
 pub(super) fn string_of(length: u64) -> Option<Value> {
     let length = usize::try_from(length).ok().filter(|length| *length <= 100_000)?;
     Some(Value::String("a".repeat(length)))
@@ -160,7 +160,7 @@ mod tests {
             assert!(jsonschema::is_valid(&alone, &value), "{schema}: {value}");
         }
         assert_eq!(sample(&document, &json!(false)), None);
-        // A list that holds itself has no smallest value of this depth.
+        // A recursive schema has no finite sample.
         let endless = json!({"components": {"schemas": {"A": {"type": "object", "required": ["a"],
             "properties": {"a": {"$ref": "#/components/schemas/A"}}}}}});
         assert_eq!(sample(&endless, &json!({"$ref": "#/components/schemas/A"})), None);

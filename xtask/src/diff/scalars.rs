@@ -1,5 +1,5 @@
-//! What changed in what a schema says about its own value: type, enumeration, limits, format, pattern.
-//! Each keyword by its rule; then containment may find that the whole still accepts the same.
+//! Compares the keywords that constrain a value itself: type, enum, limits, format, pattern. Each keyword has a rule;
+//! afterwards a change is compatible if the schema as a whole still accepts the same values.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use super::view::{LOWER, UPPER, View};
 use super::{Level, Options, Side};
 use crate::walk::join;
 
-/// Compares; `false` when the types have nothing in common, so that the rest need not be looked at.
+/// Compares two schemas; `false` if they have no type in common, so that the other keywords need no comparison.
 ///
-/// `documents` are the ones that the views came from, the older first.
+/// `documents` are those of the views, the older first.
 pub(super) fn compare(
     documents: (&Value, &Value),
     old: &View,
@@ -58,7 +58,7 @@ pub(super) fn compare(
         }
     }
     for (mut finding, candidates) in found {
-        // The document's own examples first: they are values that people know.
+        // The document's own examples added first, because readers know them.
         let known = [old, new].into_iter().flat_map(|view| {
             ["example", "default"].into_iter().filter_map(|key| view.annotations.get(key).cloned())
         });
@@ -70,14 +70,14 @@ pub(super) fn compare(
             finding.response_counterexample = counterexample(&new_schema, &old_schema, candidates);
         }
         if finding.by_containment && finding.note.is_none() {
-            finding.note = Some("together with the other keywords it accepts what it accepted".to_owned());
+            finding.note = Some("the schema as a whole accepts the same values".to_owned());
         }
         pair.record(finding);
     }
     comparable
 }
 
-/// What containment may overrule: it does not know what every format asks for.
+/// The findings that containment may overrule. It does not know every format.
 fn overrulable(found: &mut Found) -> impl Iterator<Item = &mut Finding> {
     found.iter_mut().map(|(finding, _)| finding).filter(|finding| finding.rule != "format-changed")
 }
@@ -90,7 +90,7 @@ fn downgrade(level: &mut Level, by_containment: &mut bool) {
 
 type Found = Vec<(Finding, Vec<Value>)>;
 
-/// Where the keyword stands: in the new document, or in the old one when it is gone.
+/// The document and pointer of a keyword: the new document, or the old one if it was removed.
 fn place(keyword: &str, old: &View, new: &View) -> (Side, String) {
     if new.scalars.contains_key(keyword) || !old.scalars.contains_key(keyword) {
         (Side::New, join(&new.pointer, keyword))
@@ -119,29 +119,29 @@ fn types(old: &View, new: &View, found: &mut Found) -> bool {
     if was == is {
         return true;
     }
-    let gone: Vec<&String> = was.difference(&is).collect();
-    let come: Vec<&String> = is.difference(&was).collect();
-    let said = |types: &Option<Vec<String>>| match types {
+    let removed: Vec<&String> = was.difference(&is).collect();
+    let added: Vec<&String> = is.difference(&was).collect();
+    let listed = |types: &Option<Vec<String>>| match types {
         Some(types) => types.join(" or "),
         None => "anything".to_owned(),
     };
     let (side, pointer) = place("type", old, new);
     let only_null = |types: &[&String]| types.iter().all(|kind| *kind == "null");
-    let (rule, message) = match (gone.is_empty(), come.is_empty()) {
-        (true, false) if only_null(&come) => ("null-allowed", "may be null now".to_owned()),
-        (false, true) if only_null(&gone) => ("null-refused", "may not be null any more".to_owned()),
-        _ => ("type-changed", format!("is {}, was {}", said(&after), said(&before))),
+    let (rule, message) = match (removed.is_empty(), added.is_empty()) {
+        (true, false) if only_null(&added) => ("null-allowed", "may be null".to_owned()),
+        (false, true) if only_null(&removed) => ("null-refused", "may no longer be null".to_owned()),
+        _ => ("type-changed", format!("is {}, was {}", listed(&after), listed(&before))),
     };
     let mut finding = Finding::new(rule, side, &pointer, message);
-    if !gone.is_empty() {
+    if !removed.is_empty() {
         finding = finding.narrows();
     }
-    if !come.is_empty() {
+    if !added.is_empty() {
         finding = finding.widens();
     }
-    let candidates = gone
+    let candidates = removed
         .iter()
-        .chain(&come)
+        .chain(&added)
         .filter_map(|kind| match kind.as_str() {
             "number" => Some(json!(0.5)),
             kind => sample(&Value::Null, &json!({"type": kind})),
@@ -167,36 +167,37 @@ fn enumerations(old: &View, new: &View, options: Options, found: &mut Found) {
     match (old.listed_values(), new.listed_values()) {
         (None, Some(after)) => {
             let finding =
-                finding("enum-introduced", format!("only {} from now on", values(&after))).narrows();
+                finding("enum-introduced", format!("is restricted to {}", values(&after))).narrows();
             let other = json!("some other value");
             found.push((finding, vec![other]));
         }
         (Some(before), None) => {
             let finding =
-                finding("enum-dropped", format!("any value, was only {}", values(&before))).widens();
+                finding("enum-dropped", format!("is no longer restricted to {}", values(&before))).widens();
             found.push((finding, vec![json!("some other value")]));
         }
         (Some(before), Some(after)) => {
-            // Whether null is among them is told by the type.
+            // The finding about the type covers null.
             let counts = |value: &&Value| !(value.is_null() && old.types() != new.types());
-            let gone: Vec<Value> =
+            let removed: Vec<Value> =
                 before.iter().filter(|value| !after.contains(value)).filter(counts).cloned().collect();
-            let come: Vec<Value> =
+            let added: Vec<Value> =
                 after.iter().filter(|value| !before.contains(value)).filter(counts).cloned().collect();
-            if !gone.is_empty() {
-                let finding = finding("enum-value-removed", format!("no longer {}", values(&gone))).narrows();
-                found.push((finding, gone));
+            if !removed.is_empty() {
+                let finding =
+                    finding("enum-value-removed", format!("no longer accepts {}", values(&removed)))
+                        .narrows();
+                found.push((finding, removed));
             }
-            if !come.is_empty() {
-                let mut finding = finding("enum-value-added", format!("also {}", values(&come)));
+            if !added.is_empty() {
+                let mut finding = finding("enum-value-added", format!("also accepts {}", values(&added)));
                 if options.closed_enums || keyword == "const" {
                     finding = finding.widens();
                 } else {
-                    finding = finding.note(
-                        "readers have to keep values they do not know (--closed-enums if they refuse them)",
-                    );
+                    finding = finding
+                        .note("clients must accept unknown values; use --closed-enums if they reject them");
                 }
-                found.push((finding, come));
+                found.push((finding, added));
             }
         }
         (None, None) => {}

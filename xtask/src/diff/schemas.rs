@@ -1,5 +1,5 @@
-//! Compares two schemas: members, requirements, lists, alternatives. What refers elsewhere becomes a pair of
-//! its own; what only judges the value itself is `scalars`' work.
+//! Compares two schemas: properties, required, items, alternatives. References become pairs of their own; `scalars`
+//! compares the keywords about the value itself.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::view::{Node, View};
 use super::{Level, Side};
 use crate::walk::{collect_references, join, members, without_annotations};
 
-/// Compares `old` with `new`, which stand for the same thing.
+/// Compares `old` with `new`, which describe the same value.
 pub(super) fn compare(graph: &Graph<'_>, old: &Node, new: &Node) -> Pair {
     let mut comparer = Comparer { graph, pair: Pair::default() };
     comparer.nodes(old, new);
@@ -71,14 +71,14 @@ impl Comparer<'_, '_> {
 
     fn renamed(&mut self, old: &Node, new: &Node) {
         let name = |node: &Node| node.pointer.rsplit('/').next().unwrap_or_default().to_owned();
-        let message = format!("schema {} stands where {} stood", name(new), name(old));
+        let message = format!("schema {} replaces {}", name(new), name(old));
         self.pair.record(
             Finding::new("schema-renamed", Side::New, &new.pointer, message)
-                .note("generated types change their name; what differs in them is told apart from this"),
+                .note("generated types change their name; differences in the schema are listed separately"),
         );
     }
 
-    /// `whole` tells that nothing was taken from the views, so that containment may look at the schemas.
+    /// `whole`: the views are complete, so the schemas as written can be compared by containment.
     fn views(&mut self, old: &View, new: &View, whole: bool) {
         self.annotations(old, new);
         let options = self.graph.options;
@@ -104,16 +104,11 @@ impl Comparer<'_, '_> {
             (Some(old), Some(new)) => self.nodes(old, new),
             (None, None) => {}
             (None, Some(items)) => self.pair.record(
-                Finding::new(
-                    "items-introduced",
-                    Side::New,
-                    &items.pointer,
-                    "says what the list holds, held anything",
-                )
-                .narrows(),
+                Finding::new("items-introduced", Side::New, &items.pointer, "items have a schema, had none")
+                    .narrows(),
             ),
             (Some(items), None) => self.pair.record(
-                Finding::new("items-dropped", Side::Old, &items.pointer, "the list may hold anything now")
+                Finding::new("items-dropped", Side::Old, &items.pointer, "items no longer have a schema")
                     .widens(),
             ),
         }
@@ -122,8 +117,8 @@ impl Comparer<'_, '_> {
         self.rest(old, new);
     }
 
-    /// One shape written in two ways (a type list and an `anyOf`, say): containment may see that both accept
-    /// the same. Not asked where members are compared anyway.
+    /// Whether two schemas that are written differently (with a type list and with `anyOf`, say) accept the same values.
+    /// Not used for objects, whose properties are compared one by one.
     fn same_set(&mut self, old: &View, new: &View, whole: bool) -> bool {
         let shape =
             |view: &View| view.alternatives.as_ref().map(|(keyword, branches)| (*keyword, branches.len()));
@@ -138,7 +133,7 @@ impl Comparer<'_, '_> {
             covers(&old_schema, &new_schema) == Some(true) && covers(&new_schema, &old_schema) == Some(true);
         if same {
             let mut finding =
-                Finding::new("shape-rewritten", Side::New, &new.pointer, "written in another way")
+                Finding::new("shape-rewritten", Side::New, &new.pointer, "is written differently")
                     .note("accepts the same values; generated types may change");
             finding.by_containment = true;
             self.pair.record(finding);
@@ -146,7 +141,7 @@ impl Comparer<'_, '_> {
         same
     }
 
-    /// The schema a view was made from, standing alone.
+    /// The schema of a view with everything that it references.
     fn alone(&self, side: Side, view: &View) -> Option<Value> {
         let document = match side {
             Side::Old => self.graph.old,
@@ -168,13 +163,13 @@ impl Comparer<'_, '_> {
                         "property-removed",
                         Side::Old,
                         &before.pointer,
-                        format!("{name} is gone"),
+                        format!("{name} was removed"),
                     )
                     .at(Level::Breaking);
                     finding = finding.note(if closed {
-                        "a request that still has it is refused"
+                        "requests with it are rejected"
                     } else {
-                        "a request that still has it is not heard; a reader of it finds nothing"
+                        "it is ignored in requests and missing from responses"
                     });
                     if before.value["deprecated"] == true {
                         finding = finding.note("it was deprecated before");
@@ -239,7 +234,7 @@ impl Comparer<'_, '_> {
         self.pair.record(finding);
     }
 
-    /// An object without `name` that the schema of `side` accepts and the other does not.
+    /// An object without `name` that the schema of `side` accepts and the other rejects.
     fn lacking(&self, side: Side, old: &View, new: &View, name: &str) -> Option<Value> {
         let (old_schema, new_schema) = (self.alone(Side::Old, old)?, self.alone(Side::New, new)?);
         let (accepts, refuses) = match side {
@@ -277,35 +272,35 @@ impl Comparer<'_, '_> {
         match (state(old.additional.as_ref()), state(new.additional.as_ref())) {
             (State::Typed(old), State::Typed(new)) => self.nodes(old, new),
             (State::Open, State::Closed) => {
-                let finding = finding("members-closed", "other members are refused now").narrows();
+                let finding = finding("members-closed", "other properties are rejected").narrows();
                 self.pair.record(finding);
             }
             (State::Closed, State::Open) => {
-                let finding = finding("members-opened", "other members are accepted now")
-                    .note("readers have to skip members they do not know");
+                let finding = finding("members-opened", "other properties are accepted")
+                    .note("clients must ignore unknown properties");
                 self.pair.record(finding);
             }
             (State::Open, State::Typed(_)) => {
-                let finding = finding("members-typed", "other members have a schema now").narrows();
+                let finding = finding("members-typed", "other properties have a schema").narrows();
                 self.pair.record(finding);
             }
             (State::Typed(_), State::Open) => {
-                let finding = finding("members-untyped", "other members may be anything now").widens();
+                let finding = finding("members-untyped", "other properties accept any value").widens();
                 self.pair.record(finding);
             }
             (State::Closed, State::Typed(_)) => {
-                let finding = finding("members-opened", "other members are accepted now").widens();
+                let finding = finding("members-opened", "other properties are accepted").widens();
                 self.pair.record(finding);
             }
             (State::Typed(_), State::Closed) => {
-                let finding = finding("members-closed", "other members are refused now").narrows();
+                let finding = finding("members-closed", "other properties are rejected").narrows();
                 self.pair.record(finding);
             }
             (State::Open, State::Open) | (State::Closed, State::Closed) => {}
         }
     }
 
-    /// Keywords without a rule of their own: equal, or containment decides on the whole schema.
+    /// Keywords without a rule: if they differ, the whole schemas are compared by containment.
     fn rest(&mut self, old: &View, new: &View) {
         let mut keywords: Vec<&String> = old.rest.keys().collect();
         keywords.extend(new.rest.keys().filter(|key| !old.rest.contains_key(*key)));
@@ -317,8 +312,8 @@ impl Comparer<'_, '_> {
                 self.follow_equal(before);
                 continue;
             }
-            let said = format!("{keyword} is {}, was {}", or_none(after), or_none(before));
-            self.judge_whole("shape-changed", &said, old, new);
+            let message = format!("{keyword} is {}, was {}", or_none(after), or_none(before));
+            self.judge_whole("shape-changed", &message, old, new);
         }
     }
 
@@ -336,13 +331,14 @@ impl Comparer<'_, '_> {
         }
     }
 
-    /// Containment on both schemas as they stand; what it does not know counts as breaking.
+    /// Compares the whole schemas by containment; an unknown result counts as breaking.
     pub(super) fn judge_whole(&mut self, rule: &'static str, message: &str, old: &View, new: &View) {
         let mut finding = Finding::new(rule, Side::New, &new.pointer, message);
         let (Some(old_schema), Some(new_schema)) = (self.alone(Side::Old, old), self.alone(Side::New, new))
         else {
-            self.pair
-                .record(finding.narrows().widens().note("containment could not be asked: taken as breaking"));
+            self.pair.record(
+                finding.narrows().widens().note("containment could not be computed: treated as breaking"),
+            );
             return;
         };
         let keeps_requests = covers(&new_schema, &old_schema);
@@ -362,7 +358,7 @@ impl Comparer<'_, '_> {
         if !proven(keeps_requests, &finding.request_counterexample)
             || !proven(keeps_responses, &finding.response_counterexample)
         {
-            finding = finding.note("containment does not know: taken as breaking");
+            finding = finding.note("containment is unknown: treated as breaking");
         }
         self.pair.record(finding);
     }
@@ -378,20 +374,18 @@ impl Comparer<'_, '_> {
                 ("deprecated", _, true) => {
                     Finding::new(rule, Side::New, &at, "is deprecated").at(Level::Deprecation)
                 }
-                ("deprecated", ..) => {
-                    Finding::new(rule, Side::New, &new.pointer, "is not deprecated any more")
-                }
+                ("deprecated", ..) => Finding::new(rule, Side::New, &new.pointer, "is no longer deprecated"),
                 ("readOnly", _, true) => {
-                    let mut finding = Finding::new(rule, Side::New, &at, "may not be sent any more");
+                    let mut finding = Finding::new(rule, Side::New, &at, "may no longer be sent");
                     finding.request = Level::Breaking;
                     finding
                 }
                 ("writeOnly", _, true) => {
-                    let mut finding = Finding::new(rule, Side::New, &at, "is not answered any more");
+                    let mut finding = Finding::new(rule, Side::New, &at, "is no longer returned");
                     finding.response = Level::Breaking;
                     finding
                 }
-                _ => Finding::new(rule, Side::New, &new.pointer, format!("is not {rule} any more")),
+                _ => Finding::new(rule, Side::New, &new.pointer, format!("is no longer {rule}")),
             };
             self.pair.record(finding);
         }
@@ -400,7 +394,7 @@ impl Comparer<'_, '_> {
             let at = if after.is_some() { join(&new.pointer, "default") } else { new.pointer.clone() };
             let message = format!("default is {}, was {}", or_none(after), or_none(before));
             let mut finding = Finding::new("default-changed", Side::New, &at, message)
-                .note("a request that leaves it out may mean something else now");
+                .note("requests without it may have a different effect");
             finding.response = Level::Documentation;
             self.pair.record(finding);
         }
@@ -411,11 +405,12 @@ impl Comparer<'_, '_> {
                 let how = match (before, after) {
                     (None, _) => "is new",
                     (_, None) => "is gone",
-                    _ => "reads otherwise",
+                    _ => "changed",
                 };
                 let message = format!("{keyword} {how}");
-                self.pair
-                    .record(Finding::new("words-changed", Side::New, &at, message).at(Level::Documentation));
+                self.pair.record(
+                    Finding::new("description-changed", Side::New, &at, message).at(Level::Documentation),
+                );
             }
         }
     }
@@ -424,13 +419,13 @@ impl Comparer<'_, '_> {
 fn without_reference(document: &Value, node: &Node) -> View {
     let mut view = View::of(document, node);
     view.rest.shift_remove("$ref");
-    // Words were compared already.
+    // Annotations were compared before.
     view.annotations.clear();
     view
 }
 
-/// Whether both are made of the same parts, so that they can be compared part by part. Not when a member left
-/// one of them: it may have moved to another, which only the merged objects can tell.
+/// Whether both have the same `allOf` parts, so that they can be compared part by part. False if a part lost a property,
+/// which may have moved to another part: only the merged objects show that.
 fn same_parts(old: &View, new: &View) -> bool {
     let keeps_members = |old: &Node, new: &Node| {
         members(&old.value["properties"]).all(|(name, _)| new.value["properties"].get(name).is_some())

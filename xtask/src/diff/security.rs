@@ -1,5 +1,4 @@
-//! Compares who may call an operation: security requirements, their schemes, and what extensions say of scopes, kinds
-//! of credential and roles.
+//! Compares security requirements and schemes, and the extensions for scopes, kinds of credential and roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +8,7 @@ use super::operations::ChangeLog;
 use super::{Level, Side};
 use crate::walk::{Operation, elements, join, members, strings};
 
-/// One way in: the schemes that are needed together, each with its scopes. Empty means nothing is needed.
+/// A security requirement: the schemes that are required together, each with its scopes. Empty: no credentials.
 type Requirement = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) fn compare(
@@ -27,30 +26,30 @@ pub(super) fn compare(
 }
 
 fn requirements_of(document: &Value, operation: &Operation<'_>) -> Vec<Requirement> {
-    let ways: Vec<Requirement> = operation
+    let requirements: Vec<Requirement> = operation
         .security(document)
         .into_iter()
         .flatten()
-        .map(|way| {
-            members(way)
+        .map(|requirement| {
+            members(requirement)
                 .map(|(scheme, scopes)| (scheme.clone(), strings(scopes).map(str::to_owned).collect()))
                 .collect()
         })
         .collect();
-    // No requirement at all: everybody.
-    if ways.is_empty() { vec![Requirement::new()] } else { ways }
+    // Without requirements, no credentials are needed.
+    if requirements.is_empty() { vec![Requirement::new()] } else { requirements }
 }
 
-/// Whether whoever comes by `way` also satisfies `needed`.
-fn satisfies(way: &Requirement, needed: &Requirement) -> bool {
-    needed.iter().all(|(scheme, scopes)| way.get(scheme).is_some_and(|held| scopes.is_subset(held)))
+/// Whether credentials that satisfy `given` also satisfy `needed`.
+fn satisfies(given: &Requirement, needed: &Requirement) -> bool {
+    needed.iter().all(|(scheme, scopes)| given.get(scheme).is_some_and(|held| scopes.is_subset(held)))
 }
 
-fn said(way: &Requirement) -> String {
-    if way.is_empty() {
+fn describe(requirement: &Requirement) -> String {
+    if requirement.is_empty() {
         return "no credentials".to_owned();
     }
-    let parts: Vec<String> = way
+    let parts: Vec<String> = requirement
         .iter()
         .map(|(scheme, scopes)| match scopes.is_empty() {
             true => scheme.clone(),
@@ -73,34 +72,35 @@ fn requirements(
         None => after.pointer(),
         Some(_) => join(&after.pointer(), "security"),
     };
-    let list = |ways: &[Requirement]| ways.iter().map(said).collect::<Vec<_>>().join(" or ");
-    for way in &were {
-        if !are.iter().any(|needed| satisfies(way, needed)) {
+    let list =
+        |requirements: &[Requirement]| requirements.iter().map(describe).collect::<Vec<_>>().join(" or ");
+    for requirement in &were {
+        if !are.iter().any(|needed| satisfies(requirement, needed)) {
             log.record(
                 Level::Breaking,
                 "security-tightened",
                 Side::New,
                 pointer.clone(),
-                format!("{} does not let in any more; needs {}", said(way), list(&are)),
+                format!("{} is no longer sufficient; requires {}", describe(requirement), list(&are)),
                 &after.label(),
             );
         }
     }
-    for way in &are {
-        if !were.iter().any(|needed| satisfies(way, needed)) {
+    for requirement in &are {
+        if !were.iter().any(|needed| satisfies(requirement, needed)) {
             log.record(
                 Level::Compatible,
                 "security-loosened",
                 Side::New,
                 pointer.clone(),
-                format!("{} lets in too", said(way)),
+                format!("{} is also accepted", describe(requirement)),
                 &after.label(),
             );
         }
     }
 }
 
-/// The same name may stand for another credential now.
+/// Compares the schemes of the same name.
 fn schemes(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     let used = |document, operation| -> BTreeSet<String> {
         requirements_of(document, operation).into_iter().flat_map(BTreeMap::into_keys).collect()
@@ -115,7 +115,7 @@ fn schemes(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'
                     "security-scheme-changed",
                     Side::New,
                     join(&join("#/components/securitySchemes", name), keyword),
-                    format!("{name} is sent or obtained in another way: {keyword} changed"),
+                    format!("{keyword} of {name} changed: credentials are sent or obtained differently"),
                     &after.label(),
                 );
             }
@@ -123,7 +123,7 @@ fn schemes(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'
     }
 }
 
-/// Keys of extensions whose name ends like this.
+/// The keys of extensions with this suffix.
 fn keys<'a>(before: &'a Operation<'_>, after: &'a Operation<'_>, suffix: &str) -> BTreeSet<&'a String> {
     members(before.value)
         .chain(members(after.value))
@@ -132,7 +132,7 @@ fn keys<'a>(before: &'a Operation<'_>, after: &'a Operation<'_>, suffix: &str) -
         .collect()
 }
 
-/// Extensions that list scopes: all entries are needed, and of an entry that is a list any one.
+/// Compares the extensions that list scopes: all entries are required; of an entry that is a list, any one.
 fn scopes(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     for key in keys(before, after, "-scopes") {
         let read = |operation: &Operation<'_>| -> BTreeSet<BTreeSet<String>> {
@@ -147,19 +147,19 @@ fn scopes(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
         let (was, is) = (read(before), read(after));
         // Whoever had to hold one of fewer holds one of these too.
         for any in is.iter().filter(|any| !was.iter().any(|held| held.is_subset(any))) {
-            let message = format!("needs scope {}", said(any));
+            let message = format!("requires scope {}", said(any));
             let at = join(&after.pointer(), key);
             log.record(Level::Breaking, "scope-added", Side::New, at, message, &after.label());
         }
         for any in was.iter().filter(|any| !is.iter().any(|held| held.is_subset(any))) {
-            let message = format!("does not need scope {} any more", said(any));
+            let message = format!("no longer requires scope {}", said(any));
             let at = join(&before.pointer(), key);
             log.record(Level::Compatible, "scope-removed", Side::Old, at, message, &after.label());
         }
     }
 }
 
-/// Extensions that list kinds of caller.
+/// Compares the extensions that list kinds of credential.
 fn principals(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     for key in keys(before, after, "-principals") {
         let read = |operation: &Operation<'_>| -> Option<BTreeSet<String>> {
@@ -168,19 +168,19 @@ fn principals(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog
         // A list of callers that is new says in the contract what was said elsewhere.
         let (Some(was), Some(is)) = (read(before), read(after)) else { continue };
         for item in is.difference(&was) {
-            let message = format!("{item} may call it too");
+            let message = format!("{item} may also call it");
             let at = join(&after.pointer(), key);
             log.record(Level::Compatible, "principal-added", Side::New, at, message, &after.label());
         }
         for item in was.difference(&is) {
-            let message = format!("{item} may not call it any more");
+            let message = format!("{item} may no longer call it");
             let at = join(&before.pointer(), key);
             log.record(Level::Breaking, "principal-removed", Side::Old, at, message, &after.label());
         }
     }
 }
 
-/// Extensions that list roles. Without a list, whoever is let in may call, in whatever role.
+/// Compares the extensions that list roles. Without a list, any role may call.
 fn roles(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
     for key in keys(before, after, "-roles") {
         let read = |operation: &Operation<'_>| -> Option<BTreeSet<String>> {
@@ -193,19 +193,19 @@ fn roles(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
         match (read(before), read(after)) {
             (None, Some(is)) => {
                 let names = is.into_iter().collect::<Vec<_>>().join(" or ");
-                record(Level::Breaking, "role-needed", Side::New, format!("needs the role {names}"));
+                record(Level::Breaking, "role-needed", Side::New, format!("requires the role {names}"));
             }
             (Some(_), None) => {
-                let message = "does not need a role any more".to_owned();
+                let message = "no longer requires a role".to_owned();
                 record(Level::Compatible, "role-not-needed", Side::Old, message);
             }
             (Some(was), Some(is)) => {
                 for role in is.difference(&was) {
-                    let message = format!("the role {role} may call it too");
+                    let message = format!("the role {role} may also call it");
                     record(Level::Compatible, "role-added", Side::New, message);
                 }
                 for role in was.difference(&is) {
-                    let message = format!("the role {role} may not call it any more");
+                    let message = format!("the role {role} may no longer call it");
                     record(Level::Breaking, "role-removed", Side::Old, message);
                 }
             }

@@ -1,11 +1,11 @@
-//! A report for people: grouped by operation, then by shared component, one line per change.
+//! The report as text: grouped by operation, then by shared component, one line per change.
 
 use indexmap::IndexMap;
 
 use super::message::{names, short};
 use super::{Change, Direction, Level, Report, Side};
 
-/// The report as text; words that changed only with `all`.
+/// Formats the report; changes of documentation only if `all`.
 pub(super) fn render(report: &Report, all: bool) -> String {
     let mut groups: IndexMap<String, Vec<&Change>> = IndexMap::new();
     for change in &report.changes {
@@ -13,7 +13,7 @@ pub(super) fn render(report: &Report, all: bool) -> String {
             groups.entry(group(change)).or_default().push(change);
         }
     }
-    // What breaks most, first.
+    // Breaking changes first.
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, changes)| changes.iter().map(|change| change.level).min());
     let mut text = String::new();
@@ -29,7 +29,7 @@ pub(super) fn render(report: &Report, all: bool) -> String {
     text
 }
 
-/// The operation, or the component whose change reaches several.
+/// The operation, or the component that several operations share.
 fn group(change: &Change) -> String {
     let mut segments = change.pointer.trim_start_matches("#/").split('/');
     match (segments.next(), segments.next(), segments.next()) {
@@ -52,13 +52,13 @@ fn line(change: &Change, shared: bool) -> String {
         Level::Breaking => "breaking",
         Level::Deprecation => "deprecation",
         Level::Compatible => "compatible",
-        Level::Documentation => "words",
+        Level::Documentation => "docs",
     };
     let old = if change.document == Side::Old { " (old document)" } else { "" };
     let mut line = format!("  {level:<11} {}  {}{old}: {}\n", change.rule, change.pointer, change.message);
     let mut more = Vec::new();
     if shared && !change.operations.is_empty() {
-        let ways = |directions: &[Direction]| {
+        let direction_names = |directions: &[Direction]| {
             let words: Vec<_> = directions
                 .iter()
                 .map(|direction| match direction {
@@ -68,26 +68,38 @@ fn line(change: &Change, shared: bool) -> String {
                 .collect();
             words.join(" and ")
         };
-        let who = |operations: &[String]| names(operations, 5);
+        let operation_names = |operations: &[String]| names(operations, 5);
         more.push(match (&change.breaks[..], &change.directions[..]) {
-            ([], []) => format!("reaches {}", who(&change.operations)),
-            ([], directions) => format!("in {} of {}", ways(directions), who(&change.operations)),
+            ([], []) => format!("used by {}", operation_names(&change.operations)),
+            ([], directions) => {
+                format!("in {} of {}", direction_names(directions), operation_names(&change.operations))
+            }
             (breaks, _) => {
-                let spared: Vec<String> = change
+                let unaffected: Vec<String> = change
                     .operations
                     .iter()
                     .filter(|operation| !change.broken_operations.contains(operation))
                     .cloned()
                     .collect();
-                let also =
-                    if spared.is_empty() { String::new() } else { format!("; spares {}", who(&spared)) };
-                format!("breaks {} of {}{also}", ways(breaks), who(&change.broken_operations))
+                let also = if unaffected.is_empty() {
+                    String::new()
+                } else {
+                    format!("; does not break {}", operation_names(&unaffected))
+                };
+                format!(
+                    "breaks {} of {}{also}",
+                    direction_names(breaks),
+                    operation_names(&change.broken_operations)
+                )
             }
         });
     }
     if let Some(counterexample) = &change.counterexample {
-        let verb =
-            if change.breaks.first() == Some(&Direction::Request) { "refused now" } else { "possible now" };
+        let verb = if change.breaks.first() == Some(&Direction::Request) {
+            "no longer accepted"
+        } else {
+            "newly possible"
+        };
         more.push(format!("{verb}: {}", short(counterexample)));
     }
     more.extend(change.note.clone());
@@ -97,10 +109,10 @@ fn line(change: &Change, shared: bool) -> String {
     line
 }
 
-/// `2 breaking, 1 deprecation, 5 compatible, 3 in words only`.
+/// `2 breaking, 1 deprecated, 5 compatible, 3 documentation only`.
 pub(super) fn summary(report: &Report) -> String {
     format!(
-        "{} breaking, {} deprecated, {} compatible, {} in words only",
+        "{} breaking, {} deprecated, {} compatible, {} documentation only",
         report.count(Level::Breaking),
         report.count(Level::Deprecation),
         report.count(Level::Compatible),

@@ -1,5 +1,5 @@
-//! A schema taken apart for comparison: what it says about its own value, its members, its alternatives.
-//! Can merge `allOf` and follow references, so that two ways of writing one object compare as one.
+//! A schema split into parts for comparison: value keywords, properties, alternatives, annotations. Can merge `allOf` and
+//! follow references, so that equivalent objects compare as equal.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::walk::{elements, join, members, resolve, strings};
 
-/// A schema and where it stands.
+/// A schema and its pointer.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// Where it stands.
+    /// Its JSON pointer.
     pub(super) pointer: String,
     /// The schema.
     pub(super) value: Value,
@@ -22,26 +22,26 @@ impl Node {
         Self { pointer: pointer.into(), value }
     }
 
-    /// The schema that a local reference names.
+    /// The target of a local reference.
     pub(super) fn target(document: &Value, reference: &str) -> Option<Self> {
         Some(Self::new(reference, resolve(document, reference)?.clone()))
     }
 
-    /// What its `$ref` names, when it has one.
+    /// Its `$ref`, if it has one.
     pub(super) fn reference(&self) -> Option<&str> {
         self.value.get("$ref").and_then(Value::as_str)
     }
 
-    /// Whether it is nothing but a reference, words aside.
+    /// Whether it is only a reference, apart from annotations.
     pub(super) fn is_plain_reference(&self) -> bool {
         let word = |key: &str| ["$ref", "description", "title"].contains(&key) || key.starts_with("x-");
         self.reference().is_some() && members(&self.value).all(|(key, _)| word(key))
     }
 }
 
-/// Keywords that say nothing about which values are accepted.
+/// Whether a keyword has no influence on which values are accepted.
 pub(super) fn is_annotation(keyword: &str) -> bool {
-    // `nullable` means nothing in 3.1, and in 3.0 it was made a type when the document was read.
+    // `nullable` has no meaning in 3.1; documents of 3.0 were converted.
     const ANNOTATIONS: [&str; 14] = [
         "$comment",
         "$id",
@@ -61,59 +61,59 @@ pub(super) fn is_annotation(keyword: &str) -> bool {
     ANNOTATIONS.contains(&keyword) || keyword.starts_with("x-")
 }
 
-/// Limits from above: a smaller number accepts less.
+/// Upper limits: a smaller number accepts less.
 pub(super) const UPPER: [&str; 5] = ["maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties"];
-/// Limits from below: a larger number accepts less.
+/// Lower limits: a larger number accepts less.
 pub(super) const LOWER: [&str; 5] = ["minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties"];
 
-/// A schema taken apart.
+/// A schema split into parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
-    /// Where it stands.
+    /// Its JSON pointer.
     pub(super) pointer: String,
-    /// Keywords about its own value: type, enum, limits, format, pattern …
+    /// Keywords about the value itself: type, enum, limits, format, pattern …
     pub(super) scalars: Map<String, Value>,
-    /// Declared members.
+    /// Declared properties.
     pub(super) properties: IndexMap<String, Node>,
-    /// Names of members that have to be there.
+    /// Names of required properties.
     pub(super) required: BTreeSet<String>,
-    /// What an array holds.
+    /// The schema of array items.
     pub(super) items: Option<Node>,
-    /// What undeclared members hold.
+    /// The schema of undeclared properties.
     pub(super) additional: Option<Node>,
-    /// Parts, when they were not merged.
+    /// Parts of `allOf`, unless merged.
     pub(super) all_of: Vec<Node>,
     /// Alternatives with the keyword that lists them.
     pub(super) alternatives: Option<(&'static str, Vec<Node>)>,
-    /// Everything else that judges values.
+    /// All other keywords that constrain values.
     pub(super) rest: Map<String, Value>,
-    /// Words.
+    /// Descriptions, examples and the like.
     pub(super) annotations: Map<String, Value>,
 }
 
 const SCALARS: [&str; 7] = ["type", "enum", "const", "format", "pattern", "multipleOf", "uniqueItems"];
 
 impl View {
-    /// Takes `node` apart as it is written.
+    /// Splits `node` as written.
     pub(super) fn of(document: &Value, node: &Node) -> Self {
         let mut view = Self { pointer: node.pointer.clone(), ..Self::default() };
         view.absorb(document, node, None);
         view
     }
 
-    /// Takes `node` apart with references followed and `allOf` merged.
+    /// Splits `node` with references resolved and `allOf` merged.
     pub(super) fn merged(document: &Value, node: &Node) -> Self {
         let mut view = Self { pointer: node.pointer.clone(), ..Self::default() };
         view.absorb(document, node, Some(&mut HashSet::new()));
         view
     }
 
-    /// `merging` holds the references that were merged already: twice adds nothing, and circles end.
+    /// `merging` has the references that are already merged, so that cycles end.
     fn absorb(&mut self, document: &Value, node: &Node, mut merging: Option<&mut HashSet<String>>) {
         if node.value == Value::Bool(false) {
             self.rest.insert("not".to_owned(), json!({}));
         }
-        // What stands beside a reference speaks before what it leads to.
+        // Annotations beside a reference override those of its target.
         for (key, value) in members(&node.value).filter(|(key, _)| is_annotation(key)) {
             self.annotations.entry(key).or_insert_with(|| value.clone());
         }
@@ -178,7 +178,7 @@ impl View {
         }
     }
 
-    /// Two parts that both speak about one keyword hold together: the tighter one wins.
+    /// Adds a keyword. If another part has it too, the tighter value applies.
     fn keep_scalar(&mut self, key: &str, value: &Value) {
         let Some(kept) = self.scalars.get(key) else {
             self.scalars.insert(key.to_owned(), value.clone());
@@ -213,7 +213,7 @@ impl View {
         Some(types)
     }
 
-    /// The values it accepts when they are listed, by `enum` or `const`.
+    /// The values listed by `enum` or `const`.
     pub(super) fn listed_values(&self) -> Option<Vec<Value>> {
         match self.scalars.get("const") {
             Some(constant) => Some(vec![constant.clone()]),
@@ -221,7 +221,7 @@ impl View {
         }
     }
 
-    /// Only what it says about its own value, as a schema.
+    /// The keywords about the value itself, as a schema.
     pub(super) fn scalar_schema(&self) -> Value {
         Value::Object(self.scalars.clone())
     }
@@ -247,7 +247,7 @@ fn merge_node(entry: indexmap::map::Entry<'_, String, Node>, more: Node) {
     }
 }
 
-/// Both schemas have to hold.
+/// Combines two schemas with `allOf`.
 fn both(kept: &mut Node, more: Node) {
     if kept.value != more.value {
         kept.value = json!({"allOf": [kept.value, more.value]});

@@ -1,5 +1,4 @@
-//! Each kind of change, forwards and backwards, on a small contract: what it is called, whom it breaks, and
-//! which value shows it.
+//! Tests of each kind of change on a small contract, in both directions: rule, severity, operations, counterexample.
 
 mod operations;
 mod schemas;
@@ -8,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Change, Direction, Level, Options, Report, diff};
 
-/// A contract with one schema that is only sent (`NewItem`), one that is only answered (`Item`) and one that
-/// goes both ways (`Label`).
+/// A contract with one schema for requests (`NewItem`), one for responses (`Item`) and one for both (`Label`).
 fn contract() -> Value {
     json!({
         "openapi": "3.1.0",
@@ -208,15 +206,15 @@ fn groups_text_by_operation_and_component() {
         text,
         "listItems\n  \
            breaking    limit-tightened  #/paths/~1items/get/parameters/1/schema/maxLength: \
-             maxLength is 3, was not limited\n              refused now: \"aaaa\"\n\
+             maxLength is 3, was not limited\n              no longer accepted: \"aaaa\"\n\
          \nschema Item\n  \
            breaking    limit-loosened  #/components/schemas/Item/properties/name/maxLength: \
              maxLength is 30, was 20\n              \
              breaks responses of listItems, createItem\n              \
-             possible now: \"aaaaaaaaaaaaaaaaaaaaa\"\n\n"
+             newly possible: \"aaaaaaaaaaaaaaaaaaaaa\"\n\n"
     );
-    assert!(super::text::render(&report, true).contains("words       words-changed"));
-    assert_eq!(super::text::summary(&report), "2 breaking, 0 deprecated, 0 compatible, 1 in words only");
+    assert!(super::text::render(&report, true).contains("docs        description-changed"));
+    assert_eq!(super::text::summary(&report), "2 breaking, 0 deprecated, 0 compatible, 1 documentation only");
 }
 
 #[test]

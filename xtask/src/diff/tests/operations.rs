@@ -53,8 +53,8 @@ fn compares_added_and_removed_operations() {
             "described",
             Case {
                 edit: |d| set(d, LIST, "description", json!("All of them.")),
-                forwards: ("words-changed", Documentation),
-                backwards: ("words-changed", Documentation),
+                forwards: ("description-changed", Documentation),
+                backwards: ("description-changed", Documentation),
             },
         ),
         (
@@ -251,8 +251,8 @@ fn compares_responses() {
             "error told one by one",
             Case {
                 edit: |d| set(d, "/paths/~1items/get/responses", "404", json!({"description": "None."})),
-                forwards: ("words-changed", Documentation),
-                backwards: ("words-changed", Documentation),
+                forwards: ("description-changed", Documentation),
+                backwards: ("description-changed", Documentation),
             },
         ),
         (
