@@ -1,16 +1,16 @@
-//! OpenAPI 3.0 schemas read as JSON Schema 2020-12, in memory, so that one set of rules and one generator serve both.
-//! Pointers stay as they are, but for references and `allOf` that are nullable: those move below an `anyOf`.
+//! Converts OpenAPI 3.0 schemas to JSON Schema 2020-12 in memory, so that one set of rules and one generator handle both.
+//! Pointers do not change, except that nullable references and `allOf` move below an `anyOf`.
 
 use serde_json::{Map, Value, json};
 
 use crate::walk::{FREE_VALUES, holds_names, is_3_0};
 
-/// `document` with its schemas in the words of 3.1. A document that already is 3.1 comes back as it is.
-pub(crate) fn modern(document: &Value) -> Value {
+/// `document` with its schemas converted to 3.1. A 3.1 document is returned unchanged.
+pub(crate) fn to_3_1(document: &Value) -> Value {
     if is_3_0(document) { rewrite(document, false) } else { document.clone() }
 }
 
-/// `names` tells that the keys of this object are names (of properties, say), not keywords.
+/// `names`: the keys of this object are names (of properties, say), not keywords.
 fn rewrite(value: &Value, names: bool) -> Value {
     match value {
         Value::Object(members) => {
@@ -57,7 +57,7 @@ fn nullable(schema: &mut Map<String, Value>) {
         }
         return;
     }
-    // Without a type, 3.0.3 says that nullable does nothing; beside these, everybody means something by it.
+    // According to 3.0.3, nullable without a type has no effect, but authors use it with these keywords.
     let inner = match (schema.remove("$ref"), schema.remove("allOf")) {
         (Some(reference), _) => json!({ "$ref": reference }),
         (None, Some(Value::Array(mut branches))) if branches.len() == 1 => branches.remove(0),
@@ -86,7 +86,7 @@ mod tests {
             "kind": {"type": "string", "enum": ["a"], "nullable": true},
         }}}}});
         assert_eq!(
-            modern(&document)["components"]["schemas"]["A"]["properties"],
+            to_3_1(&document)["components"]["schemas"]["A"]["properties"],
             json!({
                 "nullable": {"type": ["integer", "null"], "exclusiveMinimum": 0},
                 "kind": {"type": ["string", "null"], "enum": ["a", null]},
@@ -106,7 +106,7 @@ mod tests {
         }}});
         let absent = json!({"type": "null"});
         assert_eq!(
-            modern(&document)["components"]["schemas"],
+            to_3_1(&document)["components"]["schemas"],
             json!({
                 "one": {"anyOf": [reference, absent], "description": "One."},
                 "two": {"anyOf": [{"allOf": [reference, {"type": "object"}]}, absent]},
@@ -130,13 +130,13 @@ mod tests {
                 }}, "example": old, "x-old": old},
             }}})
         };
-        assert_eq!(modern(&document(&old))["paths"], document(&new)["paths"]);
-        assert_eq!(modern(&document(&old))["components"], document(&new)["components"]);
+        assert_eq!(to_3_1(&document(&old))["paths"], document(&new)["paths"]);
+        assert_eq!(to_3_1(&document(&old))["components"], document(&new)["components"]);
     }
 
     #[test]
     fn leaves_3_1_documents_unchanged() {
         let document = json!({"openapi": "3.1.0", "components": {"schemas": {"A": {"nullable": true}}}});
-        assert_eq!(modern(&document), document);
+        assert_eq!(to_3_1(&document), document);
     }
 }

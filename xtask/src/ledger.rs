@@ -1,8 +1,8 @@
-//! The fidelity ledger: every schema keyword of the contract, and where it is honoured.
+//! The fidelity ledger: every schema keyword of the contract and where it takes effect.
 //!
-//! A keyword is honoured in the Rust type, at the server's boundary, or it is text for readers. One that
-//! asserts something and is honoured nowhere is "documentation only"; their number may never rise. One
-//! that is not known here at all is an error: nothing is lost silently.
+//! A keyword takes effect in the Rust type or at the server boundary, or it is text for readers. A constraint that is
+//! enforced nowhere is "documentation only"; their number must not rise. An unknown keyword is an error, so that nothing
+//! is ignored silently.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use crate::name::{METHODS, escape};
 use crate::output::File;
 use crate::source;
 
-/// Formats that the boundary asserts.
+/// Formats that the server boundary checks.
 const BOUNDARY_FORMATS: [&str; 14] = [
     "email",
     "idn-email",
@@ -35,10 +35,10 @@ const BOUNDARY_FORMATS: [&str; 14] = [
     "regex",
 ];
 
-/// Formats that describe a Rust type or its encoding although they carry no rule of their own.
+/// Formats that select a Rust type or encoding without adding a constraint.
 const TYPE_FORMATS: [&str; 8] = ["binary", "byte", "float", "double", "uint32", "uint64", "uint", "int8"];
 
-/// Keywords that shape the Rust type.
+/// Keywords that determine the Rust type.
 const TYPE_KEYWORDS: [&str; 12] = [
     "$ref",
     "type",
@@ -67,8 +67,8 @@ const TEXT_KEYWORDS: [&str; 9] = [
     "summary",
 ];
 
-/// Keywords that assert something which nothing here enforces yet.
-const UNHONOURED_KEYWORDS: [&str; 14] = [
+/// Constraints that are not enforced yet.
+const UNENFORCED_KEYWORDS: [&str; 14] = [
     "readOnly",
     "writeOnly",
     "discriminator",
@@ -85,16 +85,16 @@ const UNHONOURED_KEYWORDS: [&str; 14] = [
     "unevaluatedItems",
 ];
 
-/// Where a keyword is honoured.
+/// Where a keyword takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The Rust type cannot hold anything else.
+    /// The Rust type enforces it.
     Type,
-    /// The server refuses a request, and every test an answer, that breaks it.
+    /// The server boundary checks requests, and in tests responses.
     Boundary,
-    /// It is text.
+    /// It is text for readers.
     Text,
-    /// It asserts something and is only documented.
+    /// It is a constraint that nothing enforces.
     DocumentationOnly,
 }
 
@@ -102,10 +102,10 @@ pub enum Place {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {
-    /// Honoured in the type.
+    /// Enforced by the type.
     #[serde(rename = "type")]
     pub by_type: usize,
-    /// Honoured at the boundary.
+    /// Checked at the boundary.
     pub boundary: usize,
     /// Text.
     pub text: usize,
@@ -119,9 +119,9 @@ pub struct Counts {
 pub struct Ledger {
     /// By keyword; formats as `format: email`.
     pub keywords: BTreeMap<String, Counts>,
-    /// JSON pointers of what is documentation only.
+    /// JSON pointers of documentation-only keywords.
     pub documentation_only: Vec<String>,
-    /// What an off-the-shelf generator could not take and our own emitter writes, with the reason.
+    /// Operations that progenitor cannot generate and our own emitter does, with the reason.
     pub lowered: Vec<String>,
 }
 
@@ -165,12 +165,12 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// How many keywords are honoured nowhere.
-    pub fn unhonoured(&self) -> usize {
+    /// The number of documentation-only keywords.
+    pub fn documentation_only_count(&self) -> usize {
         self.documentation_only.len()
     }
 
-    /// The committed form.
+    /// The ledger as a file.
     pub fn file(&self, path: String) -> Result<File> {
         Ok(File::plain(path, serde_json::to_string_pretty(self)? + "\n"))
     }
@@ -194,7 +194,7 @@ impl Ledger {
         }
     }
 
-    fn note(&mut self, keyword: &str, place: Place, pointer: &str) {
+    fn record(&mut self, keyword: &str, place: Place, pointer: &str) {
         let counts = self.keywords.entry(keyword.to_owned()).or_default();
         match place {
             Place::Type => counts.by_type += 1,
@@ -219,28 +219,28 @@ impl Ledger {
                     } else if BOUNDARY_FORMATS.contains(&format) {
                         Place::Boundary
                     } else if format == "password" {
-                        // A hint for forms; secrecy follows from it in the server's messages.
+                        // A hint for forms. The server also omits such values from error messages.
                         Place::Text
                     } else {
                         Place::DocumentationOnly
                     };
-                    self.note(&format!("format: {format}"), place, &at);
+                    self.record(&format!("format: {format}"), place, &at);
                 }
-                "anyOf" | "oneOf" if requires_only(value) => self.note(keyword, Place::Boundary, &at),
-                "anyOf" => self.note(keyword, Place::Type, &at),
+                "anyOf" | "oneOf" if requires_only(value) => self.record(keyword, Place::Boundary, &at),
+                "anyOf" => self.record(keyword, Place::Type, &at),
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
-                    self.note(keyword, Place::Boundary, &at)
+                    self.record(keyword, Place::Boundary, &at)
                 }
-                known if TYPE_KEYWORDS.contains(&known) => self.note(keyword, Place::Type, &at),
-                known if BOUNDARY_KEYWORDS.contains(&known) => self.note(keyword, Place::Boundary, &at),
+                known if TYPE_KEYWORDS.contains(&known) => self.record(keyword, Place::Type, &at),
+                known if BOUNDARY_KEYWORDS.contains(&known) => self.record(keyword, Place::Boundary, &at),
                 known if TEXT_KEYWORDS.contains(&known) || known.starts_with("x-") => {
-                    self.note(keyword, Place::Text, &at)
+                    self.record(keyword, Place::Text, &at)
                 }
-                known if UNHONOURED_KEYWORDS.contains(&known) => {
-                    self.note(keyword, Place::DocumentationOnly, &at)
+                known if UNENFORCED_KEYWORDS.contains(&known) => {
+                    self.record(keyword, Place::DocumentationOnly, &at)
                 }
                 unknown => bail!(
-                    "{at}: keyword {unknown} is not known; nothing would honour it. Remove it or teach the generator"
+                    "{at}: keyword {unknown} is unknown and would have no effect. Remove it, or add support for it to the generator"
                 ),
             }
             match keyword.as_str() {
@@ -271,11 +271,15 @@ impl Ledger {
     }
 }
 
-/// Refuses a ledger in which more is documentation only than in the committed one.
+/// Rejects a ledger with more documentation-only keywords than the committed one.
+///
+/// # Errors
+///
+/// When there are more, or the committed ledger cannot be read.
 pub fn guard(committed: &str, now: &Ledger) -> Result<()> {
     let before: Ledger =
         serde_json::from_str(committed).context("the committed fidelity ledger cannot be read")?;
-    if now.unhonoured() > before.unhonoured() {
+    if now.documentation_only_count() > before.documentation_only_count() {
         let new: Vec<&str> = now
             .documentation_only
             .iter()
@@ -283,9 +287,9 @@ pub fn guard(committed: &str, now: &Ledger) -> Result<()> {
             .map(String::as_str)
             .collect();
         bail!(
-            "the contract now asserts what nothing enforces: documentation-only keywords rise from {} to {}\n  {}\nhonour them in the type or at the boundary, or take them out of the contract",
-            before.unhonoured(),
-            now.unhonoured(),
+            "documentation-only keywords rise from {} to {}: nothing enforces\n  {}\nenforce them in the type or at the server boundary, or remove them from the contract",
+            before.documentation_only_count(),
+            now.documentation_only_count(),
             new.join("\n  ")
         );
     }
@@ -326,7 +330,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         "{:<24} {:>8} {:>9} {:>8} {:>19}",
         "total", total.by_type, total.boundary, total.text, total.documentation_only
     );
-    println!("\nlost silently: 0 (an unknown keyword stops the generator)");
+    println!();
     for pointer in &ledger.documentation_only {
         println!("documentation only: {pointer}");
     }

@@ -1,7 +1,7 @@
-//! Rewrites the named 3.1 document in the words of OpenAPI 3.0, for tools that read nothing newer, and
-//! records each word that 3.0 does not have. What becomes of the result is decided in `emit`.
+//! Converts the named 3.1 document to OpenAPI 3.0 for tools that support nothing newer, and records every keyword that
+//! 3.0 does not have.
 //!
-//! In the lowered document every path is the one that clients see, so that server prefixes stop mattering.
+//! Paths of the lowered document include the server prefix, as clients use them.
 
 use anyhow::{Context as _, Result, anyhow};
 use serde::Serialize;
@@ -10,14 +10,14 @@ use serde_json::{Map, Value, json};
 use crate::model::{Contract, Operation};
 use crate::name::escape;
 
-/// One thing that a step of the generator could not carry on.
+/// A construct that a step of the generator cannot express.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Loss {
     /// JSON pointer of the place in the named document.
     pub pointer: String,
     /// The keyword or construct.
     pub keyword: String,
-    /// Why, and what stands in for it.
+    /// Why, and what replaces it.
     pub reason: String,
 }
 
@@ -26,12 +26,12 @@ pub struct Loss {
 pub struct Lowered {
     /// The document.
     pub document: Value,
-    /// What 3.0.3 has no words for.
+    /// What 3.0.3 cannot express.
     pub losses: Vec<Loss>,
 }
 
-/// Keywords of JSON Schema 2020-12 that OpenAPI 3.0 lacks and that nothing there can stand in for.
-const FOREIGN: [&str; 22] = [
+/// Keywords of JSON Schema 2020-12 that OpenAPI 3.0 lacks and cannot express otherwise.
+const UNSUPPORTED: [&str; 22] = [
     "$anchor",
     "$comment",
     "$defs",
@@ -56,7 +56,11 @@ const FOREIGN: [&str; 22] = [
     "unevaluatedProperties",
 ];
 
-/// Lowers the whole contract.
+/// Lowers the contract.
+///
+/// # Errors
+///
+/// When a reference does not resolve.
 pub fn lower(contract: &Contract) -> Result<Lowered> {
     let mut lowerer = Lowerer::default();
     let named = &contract.named;
@@ -126,12 +130,12 @@ pub fn origin(document: &Value) -> Option<String> {
     (!host.is_empty() && !host.contains('{')).then(|| format!("{scheme}://{host}"))
 }
 
-/// The operation's own JSON in the named document.
+/// The operation object in the named document.
 pub fn raw<'c>(contract: &'c Contract, operation: &Operation) -> Result<&'c Value> {
     contract
         .named
         .pointer(operation.pointer.trim_start_matches('#'))
-        .with_context(|| format!("{}: {} leads nowhere", contract.file_name, operation.pointer))
+        .with_context(|| format!("{}: {} does not resolve", contract.file_name, operation.pointer))
 }
 
 /// Follows a `$ref` to any component.
@@ -142,9 +146,9 @@ pub fn resolve<'c>(contract: &'c Contract, value: &'c Value, pointer: &str) -> R
         value = reference
             .strip_prefix('#')
             .and_then(|pointer| contract.named.pointer(pointer))
-            .with_context(|| format!("{}: {pointer}: {reference} leads nowhere", contract.file_name))?;
+            .with_context(|| format!("{}: {pointer}: {reference} does not resolve", contract.file_name))?;
     }
-    Err(anyhow!("{}: {pointer}: references go in a circle", contract.file_name))
+    Err(anyhow!("{}: {pointer}: references form a cycle", contract.file_name))
 }
 
 #[derive(Default)]
@@ -217,7 +221,7 @@ impl Lowerer {
         Ok(out)
     }
 
-    /// Lowers a parameter, header, body or response: whatever holds schemas at known places.
+    /// Lowers a parameter, header, body or response.
     fn holder(&mut self, holder: &Value, pointer: &str) -> Value {
         let mut out = holder.clone();
         let Value::Object(object) = &mut out else { return out };
@@ -319,7 +323,7 @@ impl Lowerer {
                 "contentEncoding" | "contentMediaType" => {
                     self.lose(pointer, key, "OpenAPI 3.0 has no such keyword");
                 }
-                foreign if FOREIGN.contains(&foreign) => {
+                keyword if UNSUPPORTED.contains(&keyword) => {
                     self.lose(pointer, key, "OpenAPI 3.0 has no such keyword");
                 }
                 _ => {
@@ -336,7 +340,7 @@ impl Lowerer {
         Value::Object(out)
     }
 
-    /// Writes `type`; answers whether null is among the types.
+    /// Writes `type`; returns whether null is one of the types.
     fn kind(&mut self, value: &Value, out: &mut Map<String, Value>, pointer: &str) -> bool {
         let kinds: Vec<&str> = match value {
             Value::String(kind) => vec![kind],
@@ -360,7 +364,7 @@ impl Lowerer {
         kinds.len() > solid.len()
     }
 
-    /// Writes `anyOf` or `oneOf` without its null branches; answers whether there was one.
+    /// Writes `anyOf` or `oneOf` without null alternatives; returns whether there was one.
     fn branches(&mut self, key: &str, value: &Value, out: &mut Map<String, Value>, pointer: &str) -> bool {
         let all: &[Value] = value.as_array().map_or(&[], Vec::as_slice);
         let solid: Vec<Value> = all.iter().filter(|branch| branch["type"] != "null").cloned().collect();

@@ -1,23 +1,23 @@
-//! JSON pointers and the walks over an OpenAPI document that `lint` and `diff` share. Judges nothing.
+//! JSON pointers and traversals of an OpenAPI document, shared by `lint` and `diff`.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::name::{METHODS, escape};
 
-/// `pointer` with one more segment, escaped as RFC 6901 asks.
+/// Appends a segment to `pointer`, escaped according to RFC 6901.
 pub(crate) fn join(pointer: &str, segment: impl std::fmt::Display) -> String {
     format!("{pointer}/{}", escape(&segment.to_string()))
 }
 
-/// The value a local reference (`#/components/…`) names, or `None` when it leads nowhere.
+/// Resolves a local reference (`#/components/…`); `None` if there is no such value.
 pub(crate) fn resolve<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
     let pointer = reference.strip_prefix('#')?;
     document.pointer(&percent_decode(pointer))
 }
 
-/// Follows `$ref` from `value` until something else stands there. Gives the pointer of that place
-/// beside it; `None` when a reference is broken, leaves the document or runs in a circle.
+/// Follows `$ref` from `value` to a value without one and returns it with its pointer; `None` if a reference does not
+/// resolve, is outside of the document or forms a cycle.
 pub(crate) fn follow<'a>(
     document: &'a Value,
     pointer: &str,
@@ -57,51 +57,51 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// Whether the document says it is OpenAPI 3.0.
+/// Whether the document is OpenAPI 3.0.
 pub(crate) fn is_3_0(document: &Value) -> bool {
     document["openapi"].as_str().is_some_and(|version| version.starts_with("3.0"))
 }
 
-/// The members of an object, or none where something else stands.
+/// The members of an object; none if the value is not an object.
 pub(crate) fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// The elements of an array, or none where something else stands.
+/// The elements of an array; none if the value is not an array.
 pub(crate) fn elements(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// The strings of an array, or none where something else stands.
+/// The strings of an array; none if the value is not an array.
 pub(crate) fn strings(value: &Value) -> impl Iterator<Item = &str> {
     elements(value).filter_map(Value::as_str)
 }
 
-/// One operation, with where it stands.
+/// An operation and its place in the document.
 #[derive(Clone, Copy)]
 pub(crate) struct Operation<'a> {
     /// The path template.
     pub(crate) path: &'a str,
-    /// The method, in small letters.
+    /// The method, in lower case.
     pub(crate) method: &'static str,
-    /// The path item that holds it.
+    /// Its path item.
     pub(crate) item: &'a Value,
     /// The operation object.
     pub(crate) value: &'a Value,
 }
 
 impl<'a> Operation<'a> {
-    /// Where the path item stands.
+    /// The pointer of the path item.
     pub(crate) fn item_pointer(&self) -> String {
         join("#/paths", self.path)
     }
 
-    /// Where the operation stands.
+    /// The pointer of the operation.
     pub(crate) fn pointer(&self) -> String {
         join(&self.item_pointer(), self.method)
     }
 
-    /// `getContact`, or `GET /contacts/{id}` where it has no id.
+    /// `getContact`, or `GET /contacts/{id}` if it has no id.
     pub(crate) fn label(&self) -> String {
         match self.id() {
             Some(id) => id.to_owned(),
@@ -114,13 +114,13 @@ impl<'a> Operation<'a> {
         self.value["operationId"].as_str()
     }
 
-    /// The security requirements that hold here: its own, else the document's.
+    /// The security requirements: its own, or those of the document.
     pub(crate) fn security(&self, document: &'a Value) -> Option<&'a Vec<Value>> {
         self.value.get("security").or_else(|| document.get("security")).and_then(Value::as_array)
     }
 
-    /// Path-level and own parameters, references followed, an own one replacing the path's of the same
-    /// name. What cannot be resolved is left out: `ref-unresolved` tells about it.
+    /// The parameters of path item and operation, resolved. One of the operation overrides one of the path with the
+    /// same name. Unresolved references are left out; the rule `ref-unresolved` reports them.
     pub(crate) fn parameters(&self, document: &'a Value) -> Vec<Parameter<'a>> {
         let mut found: IndexMap<(&str, &str), Parameter<'a>> = IndexMap::new();
         for (holder, pointer) in [(self.item, self.item_pointer()), (self.value, self.pointer())] {
@@ -136,13 +136,13 @@ impl<'a> Operation<'a> {
         found.into_values().collect()
     }
 
-    /// The request body with references followed, and where it stands.
+    /// The request body, resolved, with its pointer.
     pub(crate) fn body(&self, document: &'a Value) -> Option<(String, &'a Value)> {
         let body = self.value.get("requestBody")?;
         follow(document, &join(&self.pointer(), "requestBody"), body)
     }
 
-    /// Each status with its response, references followed, and where the response stands.
+    /// Each status with the pointer and value of its response, resolved.
     pub(crate) fn responses(&self, document: &'a Value) -> Vec<(&'a str, String, &'a Value)> {
         let pointer = join(&self.pointer(), "responses");
         members(&self.value["responses"])
@@ -155,22 +155,22 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// A parameter with its references followed.
+/// A parameter, resolved.
 #[derive(Clone)]
 pub(crate) struct Parameter<'a> {
-    /// Its name on the wire.
+    /// Its name in requests.
     pub(crate) name: &'a str,
     /// `path`, `query`, `header` or `cookie`.
     pub(crate) place: &'a str,
-    /// Where the operation or path item lists it.
+    /// The pointer of its entry in the operation or path item.
     pub(crate) declared_at: String,
-    /// Where its definition stands (elsewhere when the list has a reference).
+    /// The pointer of its definition, which differs if the entry is a reference.
     pub(crate) pointer: String,
     /// Its definition.
     pub(crate) value: &'a Value,
 }
 
-/// Every operation of the document, in its order.
+/// All operations, in document order.
 pub(crate) fn operations(document: &Value) -> Vec<Operation<'_>> {
     members(&document["paths"])
         .flat_map(|(path, item)| {
@@ -187,15 +187,15 @@ pub(crate) fn path_variables(template: &str) -> Vec<&str> {
     template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
 }
 
-/// One schema of the document: a named one, one under `schema`, or one nested in another.
+/// A schema of the document: a component, one under `schema`, or one nested in another.
 pub(crate) struct SchemaNode<'a> {
     /// Where it stands.
     pub(crate) pointer: String,
     /// The schema itself.
     pub(crate) value: &'a Value,
-    /// The schema it is nested in, as an index into the same list.
+    /// The enclosing schema, as an index into the same list.
     pub(crate) parent: Option<usize>,
-    /// The keyword that holds it (`properties`, `items`, `allOf`, …), `schema` or `schemas` at a root.
+    /// The keyword that contains it (`properties`, `items`, `allOf`, …), or `schema` or `schemas`.
     pub(crate) keyword: &'a str,
     /// The property, component or parameter it describes.
     pub(crate) name: Option<&'a str>,
@@ -218,7 +218,7 @@ const SCHEMA_SINGLES: [&str; 12] = [
     "then",
     "else",
 ];
-/// What holds other things by names that somebody chose: components, answers by their status, bodies by media type.
+/// Keywords whose keys are chosen by the author: component names, statuses, media types.
 const NAME_MAPS: [&str; 11] = [
     "callbacks",
     "content",
@@ -232,15 +232,15 @@ const NAME_MAPS: [&str; 11] = [
     "schemas",
     "variables",
 ];
-/// What holds free values, in which nothing is a schema or a reference.
+/// Keywords that contain arbitrary values, with no schemas or references.
 pub(crate) const FREE_VALUES: [&str; 5] = ["example", "examples", "default", "enum", "const"];
 
-/// Whether the keys below `keyword` are names (of properties, answers, …), be they spelled like keywords.
+/// Whether the keys below `keyword` are names (of properties, responses, …), even if they are spelled like keywords.
 pub(crate) fn holds_names(keyword: &str) -> bool {
     SCHEMA_MAPS.contains(&keyword) || NAME_MAPS.contains(&keyword)
 }
 
-/// Every schema of the document, parents before children.
+/// All schemas of the document, parents before children.
 pub(crate) fn schemas(document: &Value) -> Vec<SchemaNode<'_>> {
     let mut found = Vec::new();
     for (key, value) in members(document) {
@@ -264,7 +264,7 @@ pub(crate) fn schemas(document: &Value) -> Vec<SchemaNode<'_>> {
     found
 }
 
-/// `names` tells that the keys of `value` are names, not keywords.
+/// `names`: the keys of `value` are names, not keywords.
 fn walk_outside<'a>(value: &'a Value, pointer: &str, names: bool, found: &mut Vec<SchemaNode<'a>>) {
     let name = value["name"].as_str();
     for (key, child) in members(value) {
@@ -311,19 +311,19 @@ fn collect_schemas<'a>(
     }
 }
 
-/// Every `$ref` of the document with the pointer of the object that holds it.
+/// All `$ref` values of the document with the pointers of their objects.
 pub(crate) fn references(document: &Value) -> Vec<(String, &str)> {
     let mut found = Vec::new();
     collect_references(document, "#", &mut found);
     found
 }
 
-/// Every `$ref` below `value`, which stands at `pointer`.
+/// Collects all `$ref` values below `value`, whose pointer is `pointer`.
 pub(crate) fn collect_references<'a>(value: &'a Value, pointer: &str, found: &mut Vec<(String, &'a str)>) {
     references_below(value, pointer, false, found);
 }
 
-/// `names` tells that the keys of `value` are names, not keywords.
+/// `names`: the keys of `value` are names, not keywords.
 fn references_below<'a>(value: &'a Value, pointer: &str, names: bool, found: &mut Vec<(String, &'a str)>) {
     if names && value.is_object() {
         for (name, child) in members(value) {
@@ -360,7 +360,7 @@ fn references_below<'a>(value: &'a Value, pointer: &str, names: bool, found: &mu
     }
 }
 
-/// `schema` without what only describes: two schemas that differ in these keys accept the same values.
+/// `schema` without annotations. Schemas that differ only in annotations accept the same values.
 pub(crate) fn without_annotations(schema: &Value) -> Value {
     const ANNOTATIONS: [&str; 8] =
         ["description", "title", "example", "examples", "externalDocs", "summary", "$comment", "xml"];

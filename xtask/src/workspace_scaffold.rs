@@ -1,6 +1,5 @@
-//! The rest of a workspace around generated code, for `generate --out DIR`: manifests, crate roots, copies of
-//! the contract-neutral folders. Versions and dependencies are read from this repository's own manifests, so
-//! that each stands once. Nothing is generated from the contract's content here.
+//! The files around generated code for `generate --out DIR`: manifests, crate roots, and copies of the runtime folders.
+//! Versions and dependencies are read from the manifests of this repository.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,11 +15,11 @@ use crate::output::File;
 struct CrateTemplate {
     /// `types`: the crate is `<prefix>-types`.
     role: &'static str,
-    /// Its folder below the workspace's root, after the prefix.
+    /// Its folder in the workspace, after the prefix.
     folder_suffix: &'static str,
-    /// Folder of hand-written code that its generated code needs, below `src`.
+    /// The folder of hand-written code below `src` that its generated code uses.
     runtime_folder: &'static str,
-    /// What it is, for its description.
+    /// The beginning of its description.
     description: &'static str,
 }
 
@@ -45,14 +44,18 @@ const CRATES: [CrateTemplate; 3] = [
     },
 ];
 
-/// Everything around the generated files; `home` is this repository, `server` tells whether the trait is there.
+/// All files around the generated ones. `home` is this repository; `server` includes the crate of the server trait.
+///
+/// # Errors
+///
+/// When a manifest or source file of this repository cannot be read.
 pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>> {
     let root = table(&home.join("Cargo.toml"))?;
     let own_settings = table(&home.join("openapi.settings.toml"))?;
     let own_prefix = own_settings
         .get("prefix")
         .and_then(toml::Value::as_str)
-        .context("openapi.settings.toml names no prefix")?;
+        .context("openapi.settings.toml has no prefix")?;
     let prefix = contract.prefix();
     let crates: Vec<&CrateTemplate> =
         CRATES.iter().filter(|template| server || template.role != "api").collect();
@@ -90,7 +93,7 @@ pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>
         }
         let runtime_folder = home.join("src").join(template.runtime_folder);
         for (name, text) in sources(&runtime_folder)? {
-            // Examples in its documentation speak of this repository's crates.
+            // Examples in its documentation name the crates of this repository.
             let text = text.replace(
                 &snake(&format!("{own_prefix}-{}", template.role)),
                 &snake(&format!("{prefix}-{}", template.role)),
@@ -104,8 +107,11 @@ pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>
     Ok(out)
 }
 
-/// Gives a new workspace this repository's locked versions. One that has a lock file keeps it: cargo has
-/// fitted it to the workspace since.
+/// Copies the lock file of this repository, so that the workspace uses the same versions. An existing lock file is kept.
+///
+/// # Errors
+///
+/// When the file cannot be copied.
 pub fn copy_lock(home: &Path, out: &Path) -> Result<()> {
     let (from, to) = (home.join("Cargo.lock"), out.join("Cargo.lock"));
     if !to.exists() {
@@ -115,13 +121,17 @@ pub fn copy_lock(home: &Path, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Folders below the output root in which every file is written by the generator.
+/// Folders of the output that contain only generated files.
 pub fn owned_folders(contract: &Contract) -> Vec<String> {
     let prefix = contract.prefix();
     CRATES.iter().map(|template| format!("{prefix}{}/src", template.folder_suffix)).collect()
 }
 
-/// Refuses a prefix with which a crate would be called like one that it depends on.
+/// Rejects a prefix with which a generated crate would have the name of a dependency.
+///
+/// # Errors
+///
+/// When the names collide or the root manifest cannot be read.
 pub fn check_prefix(contract: &Contract, home: &Path) -> Result<()> {
     let root = table(&home.join("Cargo.toml"))?;
     let dependencies = &root["workspace"]["dependencies"];
@@ -130,7 +140,7 @@ pub fn check_prefix(contract: &Contract, home: &Path) -> Result<()> {
         let name = format!("{prefix}-{}", template.role);
         if dependencies.get(&name).is_some_and(|dependency| dependency.get("path").is_none()) {
             bail!(
-                "{}: #/info/title makes a crate {name}, which generated code depends on; set another prefix in a settings file",
+                "{}: #/info/title leads to a crate {name}, which generated code depends on; set another prefix in a settings file",
                 contract.file_name
             );
         }
@@ -219,18 +229,18 @@ fn crate_root(contract: &Contract, template: &CrateTemplate) -> String {
     text
 }
 
-/// Principals for settings that name kinds of credential: plain ones, for the server's author to replace.
+/// Simple principals for the kinds of credential in the settings. The author of the server replaces them.
 fn principals(contract: &Contract) -> String {
     let mut text = format!(
-        "// {}\n//! Who calls, by kind of credential.\n\nuse crate::runtime::Scoped;\n",
+        "// {}\n//! The authenticated caller, by kind of credential.\n\nuse crate::runtime::Scoped;\n",
         contract.mark()
     );
     for kind in contract.kinds() {
         let (kind, name) = (&kind.kind, format!("{}Principal", pascal(&kind.kind)));
         text.push_str(&format!(
-            "\n/// Who holds a credential of kind {kind}.\n#[derive(Debug, Clone, Default, PartialEq, Eq)]\n\
-             pub struct {name} {{\n    /// Who it is.\n    pub subject: String,\n    \
-             /// What may be done with the credential.\n    pub scopes: Vec<String>,\n}}\n\n\
+            "\n/// The holder of a credential of kind {kind}.\n#[derive(Debug, Clone, Default, PartialEq, Eq)]\n\
+             pub struct {name} {{\n    /// Id of the holder.\n    pub subject: String,\n    \
+             /// Scopes of the credential.\n    pub scopes: Vec<String>,\n}}\n\n\
              impl Scoped for {name} {{\n    fn holds(&self, scope: &str) -> bool {{\n        \
              self.scopes.iter().any(|held| held == scope)\n    }}\n}}\n"
         ));

@@ -118,7 +118,7 @@ pub struct Options {
 
 /// Compares two documents.
 pub fn diff(old: &Value, new: &Value, options: Options) -> Report {
-    let (old, new) = (crate::dialect::modern(old), crate::dialect::modern(new));
+    let (old, new) = (crate::dialect::to_3_1(old), crate::dialect::to_3_1(new));
     let mut graph = graph::Graph::new(&old, &new, options);
     let mut changes = operations::compare(&old, &new, &mut graph);
     changes.extend(graph.finish());

@@ -216,8 +216,8 @@ fn limit(keyword: &'static str, old: &View, new: &View, upper: bool, found: &mut
         (Some(before), Some(after)) => (after < before) == upper,
     };
     let (side, pointer) = place(keyword, old, new);
-    let said = |limit: Option<f64>| limit.map_or_else(|| "not limited".to_owned(), number);
-    let message = format!("{keyword} is {}, was {}", said(after), said(before));
+    let shown = |limit: Option<f64>| limit.map_or_else(|| "not limited".to_owned(), number);
+    let message = format!("{keyword} is {}, was {}", shown(after), shown(before));
     let rule = if tightened { "limit-tightened" } else { "limit-loosened" };
     let finding = Finding::new(rule, side, &pointer, message);
     let finding = if tightened { finding.narrows() } else { finding.widens() };
@@ -290,8 +290,8 @@ fn format(old: &View, new: &View, found: &mut Found) {
         return;
     }
     let (side, pointer) = place("format", old, new);
-    let said = |format: &Option<String>| format.clone().unwrap_or_else(|| "none".to_owned());
-    let message = format!("format is {}, was {}", said(&after), said(&before));
+    let shown = |format: &Option<String>| format.clone().unwrap_or_else(|| "none".to_owned());
+    let message = format!("format is {}, was {}", shown(&after), shown(&before));
     let finding = Finding::new("format-changed", side, &pointer, message);
     let candidates = vec![json!("text"), json!("2030-01-02"), json!(0.5)];
     // The set of values of a format, as nested sets where they are.

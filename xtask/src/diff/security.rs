@@ -143,16 +143,16 @@ fn scopes(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
                 })
                 .collect()
         };
-        let said = |any: &BTreeSet<String>| any.iter().cloned().collect::<Vec<_>>().join(" or ");
+        let shown = |any: &BTreeSet<String>| any.iter().cloned().collect::<Vec<_>>().join(" or ");
         let (was, is) = (read(before), read(after));
         // Whoever had to hold one of fewer holds one of these too.
         for any in is.iter().filter(|any| !was.iter().any(|held| held.is_subset(any))) {
-            let message = format!("requires scope {}", said(any));
+            let message = format!("requires scope {}", shown(any));
             let at = join(&after.pointer(), key);
             log.record(Level::Breaking, "scope-added", Side::New, at, message, &after.label());
         }
         for any in was.iter().filter(|any| !is.iter().any(|held| held.is_subset(any))) {
-            let message = format!("no longer requires scope {}", said(any));
+            let message = format!("no longer requires scope {}", shown(any));
             let at = join(&before.pointer(), key);
             log.record(Level::Compatible, "scope-removed", Side::Old, at, message, &after.label());
         }
@@ -165,7 +165,7 @@ fn principals(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog
         let read = |operation: &Operation<'_>| -> Option<BTreeSet<String>> {
             operation.value.get(key).map(|list| strings(list).map(str::to_owned).collect())
         };
-        // A list of callers that is new says in the contract what was said elsewhere.
+        // A new list may only document what was enforced before.
         let (Some(was), Some(is)) = (read(before), read(after)) else { continue };
         for item in is.difference(&was) {
             let message = format!("{item} may also call it");

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 
 use super::Report;
 use super::operations::is_json;
-use crate::dialect::modern;
+use crate::dialect::to_3_1;
 use crate::walk::{follow, join, members, schemas};
 
 /// The URI of the document in the validator's registry.
 const DOCUMENT: &str = "urn:openapi-document";
 
 pub(super) fn check(document: &Value, report: &mut Report) {
-    let modern = modern(document);
-    for node in schemas(&modern).iter().filter(|node| node.parent.is_none()) {
+    let converted = to_3_1(document);
+    for node in schemas(&converted).iter().filter(|node| node.parent.is_none()) {
         // Other rules check the keywords of 3.0; this checks the schema after its conversion to 3.1.
         if let Err(error) = jsonschema::meta::validate(node.value) {
             let pattern = error.instance_path().as_str().ends_with("/pattern");
@@ -25,10 +25,10 @@ pub(super) fn check(document: &Value, report: &mut Report) {
             );
         }
     }
-    patterns(&modern, report);
+    patterns(&converted, report);
     let Ok(registry) = Registry::new()
         .draft(Draft::Draft202012)
-        .add(DOCUMENT, modern.clone())
+        .add(DOCUMENT, converted.clone())
         .and_then(|builder| builder.prepare())
     else {
         report.add(
@@ -40,7 +40,7 @@ pub(super) fn check(document: &Value, report: &mut Report) {
         return;
     };
     let checker = ExampleChecker { registry: &registry };
-    for node in schemas(&modern) {
+    for node in schemas(&converted) {
         for keyword in ["default", "example"] {
             if let Some(value) = node.value.get(keyword) {
                 let rule = if keyword == "default" { "default-invalid" } else { "example-invalid" };
@@ -54,7 +54,7 @@ pub(super) fn check(document: &Value, report: &mut Report) {
             }
         }
     }
-    outside(&modern, &modern, "#", &checker, report);
+    outside(&converted, &converted, "#", &checker, report);
 }
 
 fn patterns(document: &Value, report: &mut Report) {

@@ -1,5 +1,5 @@
-//! From the named document to operations: parameters, bodies and answers with their references resolved.
-//! Who may call is decided in `security`.
+//! Reads operations from the named document: parameters, bodies and responses with their references resolved. Credentials
+//! are read in `security`.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::{Body, FormField, Media, Operation, Param, Place, Response, Status, T
 use crate::name::{escape, pascal, snake};
 use crate::source::Settings;
 
-/// Reads operations off the named document.
+/// Reads operations from the named document.
 pub(super) struct Builder<'a> {
     pub(super) document: &'a Value,
     pub(super) settings: &'a Settings,
@@ -30,12 +30,12 @@ impl<'a> Builder<'a> {
             value = reference
                 .strip_prefix('#')
                 .and_then(|pointer| self.document.pointer(pointer))
-                .with_context(|| format!("{}: {pointer}: {reference} leads nowhere", self.file))?;
+                .with_context(|| format!("{}: {pointer}: {reference} does not resolve", self.file))?;
         }
-        bail!("{}: {pointer}: its references lead in a circle", self.file)
+        bail!("{}: {pointer}: its references form a cycle", self.file)
     }
 
-    /// One operation with all that belongs to it.
+    /// Reads one operation.
     pub(super) fn operation(
         &self,
         path: &str,
@@ -82,7 +82,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Path part of the first server URL that is in force.
+    /// The path of the first server URL that applies to the operation.
     fn prefix(&self, item: &Value, operation: &Value) -> String {
         let servers =
             operation.get("servers").or_else(|| item.get("servers")).or_else(|| self.document.get("servers"));
@@ -110,7 +110,9 @@ impl<'a> Builder<'a> {
                 Some("query") => Place::Query,
                 Some("header") => Place::Header,
                 Some("cookie") => Place::Cookie,
-                other => bail!("{}: {pointer}: parameter place {other:?} is not known", self.file),
+                other => {
+                    bail!("{}: {pointer}: `in` is {other:?}; use path, query, header or cookie", self.file)
+                }
             };
             let schema = param
                 .get("schema")
@@ -147,13 +149,13 @@ impl<'a> Builder<'a> {
         for variable in &template {
             if !params.iter().any(|param| param.place == Place::Path && param.name == *variable) {
                 bail!(
-                    "{}: {pointer}: path variable {{{variable}}} is not declared as a parameter",
+                    "{}: {pointer}: path variable {{{variable}}} is not declared; add a path parameter",
                     self.file
                 );
             }
         }
         params.retain(|param| param.place != Place::Path || template.contains(&param.name.as_str()));
-        // Path variables first and in the order of the path: that is how people call them.
+        // Path variables come first, in the order of the path, because they become arguments of client calls.
         params.sort_by_key(|param| match param.place {
             Place::Path => template.iter().position(|variable| *variable == param.name).unwrap_or(0),
             _ => usize::MAX,
@@ -171,7 +173,7 @@ impl<'a> Builder<'a> {
         let body = self.resolve(raw, pointer)?;
         let media = self.media(body, pointer)?;
         if media.is_empty() {
-            bail!("{}: {pointer}: a request body without a media type", self.file);
+            bail!("{}: {pointer}: the request body has no media type; add one to `content`", self.file);
         }
         Ok(Body { required: body["required"] == Value::Bool(true), media })
     }
@@ -236,7 +238,7 @@ impl<'a> Builder<'a> {
             Some(reference) => reference
                 .strip_prefix('#')
                 .and_then(|pointer| self.document.pointer(pointer))
-                .with_context(|| format!("{}: {pointer}: {reference} leads nowhere", self.file))?,
+                .with_context(|| format!("{}: {pointer}: {reference} does not resolve", self.file))?,
             None => schema,
         };
         let required: Vec<&str> =

@@ -1,6 +1,5 @@
-//! The contract as every emitter reads it: operations with resolved parameters, bodies, answers and
-//! credentials. Built once from the named document (in `build`, credentials in `security`); no emitter looks
-//! at raw JSON for these again.
+//! The contract as the emitters read it: operations with resolved parameters, bodies, responses and credentials. Built
+//! once from the named document, in `build` and `security`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,11 +31,11 @@ pub struct Contract {
     pub operations: Vec<Operation>,
     /// Named component schemas in document order, after hoisting.
     pub schemas: IndexMap<String, Value>,
-    /// The effective document, as published plus overlay: what is checked against at run time.
+    /// The effective document: published contract plus overlay. The server validates against it.
     pub effective: Value,
-    /// The same document with every inline type named.
+    /// The effective document with a name for every inline type.
     pub named: Value,
-    /// Names that the generator gave, with the JSON pointer of the inline schema.
+    /// Generated names, with the JSON pointer of the inline schema.
     pub hoisted: IndexMap<String, String>,
     /// What is particular to this contract.
     pub settings: Settings,
@@ -51,23 +50,23 @@ pub struct Contract {
 pub struct Operation {
     /// The contract's `operationId`.
     pub id: String,
-    /// The same in snake case: the name of stub, route, app function and client call.
+    /// The id in snake case: the name of stub, route, app function and client call.
     pub name: String,
-    /// The same in Pascal case: prefix of the operation's own types.
+    /// The id in Pascal case: the prefix of the operation's own types.
     pub type_name: String,
     /// Upper-case HTTP method.
     pub method: String,
-    /// Path as a client sees it, server prefix included: `/api/server/contacts/{id}`.
+    /// The path with the server prefix: `/api/server/contacts/{id}`.
     pub path: String,
     /// JSON pointer of the operation in the document.
     pub pointer: String,
     /// First tag, or `Default`.
     pub tag: String,
-    /// One line.
+    /// The summary, or empty.
     pub summary: String,
-    /// More than one line, or empty.
+    /// The description, or empty.
     pub description: String,
-    /// Whether the published contract lacks it.
+    /// Whether it is an addition to the published contract.
     pub addition: bool,
     /// Marked deprecated.
     pub deprecated: bool,
@@ -77,9 +76,9 @@ pub struct Operation {
     pub params: Vec<Param>,
     /// Request body.
     pub body: Option<Body>,
-    /// Answers in document order.
+    /// Responses in document order.
     pub responses: Vec<Response>,
-    /// Who may call it. Empty: anybody.
+    /// The accepted kinds of credential. Empty: no credentials are required.
     pub principals: Vec<Accepted>,
     /// Whether calling without any credential is allowed beside `principals`.
     pub anonymous: bool,
@@ -90,13 +89,13 @@ pub struct Operation {
 pub struct Accepted {
     /// The kind, as in the settings.
     pub kind: String,
-    /// Scopes that must be held: of each entry one, and of every entry.
+    /// The required scopes: of every entry at least one.
     pub scopes: Vec<Vec<String>>,
-    /// Roles of which it must act in one. Empty: in any, or in none.
+    /// The allowed roles. Empty: any role, or none.
     pub roles: Vec<String>,
 }
 
-/// Where a parameter travels.
+/// Where a parameter is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In the path.
@@ -112,19 +111,19 @@ pub enum Place {
 /// A parameter.
 #[derive(Debug, Clone)]
 pub struct Param {
-    /// Name on the wire.
+    /// Name in requests.
     pub name: String,
     /// Rust field name, without `r#`.
     pub rust_name: String,
-    /// Where it travels.
+    /// Where it is sent.
     pub place: Place,
-    /// Whether it must be sent.
+    /// Whether it is required.
     pub required: bool,
-    /// Words about it.
+    /// The description, or empty.
     pub description: String,
     /// Its schema in the named document.
     pub schema: Value,
-    /// Its JSON pointer: of the parameter object.
+    /// JSON pointer of the parameter object.
     #[allow(dead_code, reason = "errors name it")]
     pub pointer: String,
     /// Its type.
@@ -136,13 +135,13 @@ pub struct Param {
 /// A request body.
 #[derive(Debug, Clone)]
 pub struct Body {
-    /// Whether it must be sent.
+    /// Whether it is required.
     pub required: bool,
     /// Its media types, at least one.
     pub media: Vec<Media>,
 }
 
-/// A media type with what it carries.
+/// A media type with its schema.
 #[derive(Debug, Clone)]
 pub struct Media {
     /// `application/json` and the like.
@@ -162,22 +161,22 @@ pub struct Media {
 /// One field of a multipart form.
 #[derive(Debug, Clone)]
 pub struct FormField {
-    /// Name on the wire.
+    /// Name in requests.
     pub name: String,
-    /// Whether it must be sent.
+    /// Whether it is required.
     pub required: bool,
     /// Whether it is a file.
     pub binary: bool,
 }
 
-/// Which statuses an answer stands for.
+/// The statuses to which a response applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Exactly this one.
+    /// This status.
     Code(u16),
-    /// A whole class: 4 is `4XX`.
+    /// A range: 4 is `4XX`.
     Class(u16),
-    /// Everything else.
+    /// All others.
     Default,
 }
 
@@ -188,14 +187,14 @@ impl Status {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// Its status.
     pub status: Status,
-    /// Words about it.
+    /// The description, or empty.
     pub description: String,
-    /// Its media types; empty when it has no body.
+    /// Its media types; empty if it has no body.
     pub media: Vec<Media>,
     /// Header names.
     pub headers: Vec<String>,
@@ -203,6 +202,10 @@ pub struct Response {
 
 impl Contract {
     /// Builds the model from a loaded source.
+    ///
+    /// # Errors
+    ///
+    /// When a reference does not resolve, operation names collide or a construct is not supported.
     pub fn build(source: Source) -> Result<Self> {
         let named = crate::name::name(&source.effective, &source.settings.names)?;
         let document = &named.document;
@@ -281,7 +284,7 @@ impl Contract {
         security::kinds(&self.settings, &self.named)
     }
 
-    /// Names of the component schemas that can be reached from `start`, itself included.
+    /// Names of the component schemas that `start` references, directly or indirectly.
     pub fn reach(&self, start: &Value) -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         let mut queue = references(start);
@@ -295,7 +298,7 @@ impl Contract {
         seen
     }
 
-    /// Component schemas that a server sends, and those that it receives.
+    /// Names of the component schemas that a server sends, and of those that it receives.
     pub fn directions(&self) -> (BTreeSet<String>, BTreeSet<String>) {
         let (mut sent, mut received) = (BTreeSet::new(), BTreeSet::new());
         for operation in &self.operations {
@@ -314,7 +317,7 @@ impl Contract {
         (sent, received)
     }
 
-    /// The tag whose file a schema belongs in; `None` when several tags share it, or none uses it.
+    /// The tag that uses a schema, by schema name; `None` if several tags use it, or none does.
     pub fn home(&self) -> BTreeMap<String, Option<String>> {
         let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for operation in &self.operations {
@@ -344,12 +347,12 @@ impl Contract {
 }
 
 impl Operation {
-    /// The answers that mean success.
+    /// The success responses.
     pub fn successes(&self) -> impl Iterator<Item = &Response> {
         self.responses.iter().filter(|response| response.status.is_success())
     }
 
-    /// The component schema of its error bodies; `None` when it documents none or several.
+    /// The component schema of its error bodies; `None` if there are none or several.
     pub fn error_schema(&self) -> Option<String> {
         let mut names: Vec<String> = self
             .responses
@@ -362,14 +365,14 @@ impl Operation {
         if names.len() == 1 { names.pop() } else { None }
     }
 
-    /// Module (file) name of its tag.
+    /// The module name of its tag.
     pub fn module(&self) -> String {
         snake(&self.tag)
     }
 }
 
-/// The tag under which code is filed: tags that differ in case or signs only are one, and one without a letter
-/// that a file name may have is numbered.
+/// The tag after which a module is named: tags that differ only in case or punctuation are the same, and a tag without
+/// ASCII letters gets a number.
 fn canonical_tag(known: &IndexMap<String, String>, tag: &str) -> String {
     let module = snake(tag);
     if module.is_empty() || !module.is_ascii() {

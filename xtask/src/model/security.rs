@@ -1,4 +1,4 @@
-//! Who may call what: kinds of credential, their scopes and roles, and the error codes that the settings give them.
+//! Accepted credentials of operations: kinds, scopes and roles, and the error codes of the settings.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -27,13 +27,13 @@ pub(super) fn kinds(settings: &Settings, document: &Value) -> Vec<PrincipalSetti
 }
 
 impl Builder<'_> {
-    /// The scopes that the extension names: an entry is one scope, or a list of which any one will do.
+    /// The scopes of the extension: an entry is one scope, or a list of alternatives.
     fn scopes(&self, operation: &Value, pointer: &str) -> Result<Option<Vec<Vec<String>>>> {
         let Some(name) = &self.settings.extensions.scopes else { return Ok(None) };
         let Some(entries) = operation.get(name.as_str()) else { return Ok(None) };
         let pointer = format!("{pointer}/{name}");
         let Some(entries) = entries.as_array() else {
-            bail!("{}: {pointer}: a list of scopes is needed here", self.file)
+            bail!("{}: {pointer}: expected a list of scopes", self.file)
         };
         let scope = |value: &Value| value.as_str().map(str::to_owned);
         let read = |(index, entry): (usize, &Value)| {
@@ -42,30 +42,27 @@ impl Builder<'_> {
                 one => scope(one).map(|scope| vec![scope]),
             };
             any.filter(|any| !any.is_empty()).with_context(|| {
-                format!(
-                    "{}: {pointer}/{index}: a scope is needed here, or a list of scopes of which any will do",
-                    self.file
-                )
+                format!("{}: {pointer}/{index}: expected a scope, or a list of alternative scopes", self.file)
             })
         };
         entries.iter().enumerate().map(read).collect::<Result<_>>().map(Some)
     }
 
-    /// The roles that the extension names; none where it is not there.
+    /// The roles of the extension; empty without it.
     fn roles(&self, operation: &Value, pointer: &str) -> Result<Vec<String>> {
         let Some(name) = &self.settings.extensions.roles else { return Ok(Vec::new()) };
         let Some(entries) = operation.get(name.as_str()) else { return Ok(Vec::new()) };
         let roles: Option<Vec<String>> = entries
             .as_array()
             .and_then(|entries| entries.iter().map(|entry| entry.as_str().map(str::to_owned)).collect());
-        // An empty list would let in nobody, or everybody.
+        // An empty list could mean no role or any role.
         roles
             .filter(|roles| !roles.is_empty())
-            .with_context(|| format!("{}: {pointer}/{name}: a list of roles is needed here", self.file))
+            .with_context(|| format!("{}: {pointer}/{name}: expected a list of roles", self.file))
     }
 
-    /// Refuses a security scheme whose credential is not a text in a known place.
-    fn carried(&self, name: &str) -> Result<()> {
+    /// Rejects unsupported security schemes.
+    fn check_scheme(&self, name: &str) -> Result<()> {
         let scheme = &self.document["components"]["securitySchemes"][name];
         let is = |known: &[&str], value: &Value| {
             value.as_str().is_none_or(|value| known.iter().any(|known| known.eq_ignore_ascii_case(value)))
@@ -74,16 +71,16 @@ impl Builder<'_> {
         if is(&kinds, &scheme["type"]) && is(&["basic", "bearer"], &scheme["scheme"]) {
             return Ok(());
         }
-        let said = if scheme["type"] == "http" { &scheme["scheme"] } else { &scheme["type"] };
+        let kind = if scheme["type"] == "http" { &scheme["scheme"] } else { &scheme["type"] };
         bail!(
-            "{}: #/components/securitySchemes/{}: credentials of this kind ({}) are not supported; keys, basic and bearer are",
+            "{}: #/components/securitySchemes/{}: {} is not supported; use apiKey, http basic, http bearer, oauth2 or openIdConnect",
             self.file,
             escape(name),
-            said.as_str().unwrap_or_default()
+            kind.as_str().unwrap_or_default()
         )
     }
 
-    /// Who may call an operation, and whether nobody in particular may too.
+    /// The credentials that an operation accepts, and whether it also accepts requests without any.
     pub(super) fn security(&self, operation: &Value, pointer: &str) -> Result<(Vec<Accepted>, bool)> {
         let alternatives = operation.get("security").or_else(|| self.document.get("security"));
         let Some(alternatives) = alternatives.and_then(Value::as_array) else {
@@ -105,7 +102,7 @@ impl Builder<'_> {
                 anonymous = true;
             }
             for (scheme, standard_scopes) in schemes {
-                self.carried(scheme)?;
+                self.check_scheme(scheme)?;
                 let extra = self.settings.schemes.get(scheme);
                 let mut any = false;
                 for kind in &all {
@@ -154,7 +151,7 @@ impl Builder<'_> {
                 }
                 if !any {
                     bail!(
-                        "{}: {pointer}/security: scheme {scheme} carries no known kind of credential; declare it in components.securitySchemes or in the settings",
+                        "{}: {pointer}/security: no kind of credential uses scheme {scheme}; declare it in components.securitySchemes or in the settings",
                         self.file
                     );
                 }
@@ -164,7 +161,7 @@ impl Builder<'_> {
             for kind in &allowed {
                 if !accepted.iter().any(|entry| entry.kind == *kind) {
                     bail!(
-                        "{}: {pointer}: kind {kind} is not carried by the operation's security schemes",
+                        "{}: {pointer}: no security scheme of the operation accepts kind {kind}; add one, or remove the kind",
                         self.file
                     );
                 }
@@ -172,7 +169,7 @@ impl Builder<'_> {
         }
         if !roles.is_empty() && accepted.iter().all(|entry| entry.roles.is_empty()) {
             bail!(
-                "{}: {pointer}: roles are asked for, and no kind of credential that opens it acts in one; see roles of [[principal]] in the settings",
+                "{}: {pointer}: roles are required, but no accepted kind of credential has one; see `roles` of [[principal]] in the settings",
                 self.file
             );
         }
@@ -180,7 +177,7 @@ impl Builder<'_> {
     }
 }
 
-/// Refuses settings that name an error code which the contract does not have.
+/// Rejects settings with an error code that the contract does not have.
 pub(super) fn codes_exist(settings: &Settings, document: &Value) -> Result<()> {
     let mut known: Vec<&str> = Vec::new();
     for (schema, error) in &settings.errors {

@@ -1,11 +1,11 @@
-//! Types as far as the contract decides them, and what schemas refer to. No Rust is written here.
+//! Types of the contract, independent of the code that is generated for them.
 
 use anyhow::{Result, anyhow};
 use serde_json::Value;
 
 use crate::name::{SCHEMA_PREFIX, is_nullable, pascal};
 
-/// A Rust type, as far as the contract decides it.
+/// The type of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TypeRef {
     /// A component schema.
@@ -37,12 +37,18 @@ pub enum TypeRef {
 }
 
 impl TypeRef {
-    /// The type of `schema`, which has been through naming.
+    /// The type of `schema`, whose inline types have names.
+    ///
+    /// # Errors
+    ///
+    /// When a reference is not to a component schema.
     pub fn of(schema: &Value, pointer: &str) -> Result<Self> {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-            let name = reference
-                .strip_prefix(SCHEMA_PREFIX)
-                .ok_or_else(|| anyhow!("{pointer}: reference {reference} leads outside {SCHEMA_PREFIX}"))?;
+            let name = reference.strip_prefix(SCHEMA_PREFIX).ok_or_else(|| {
+                anyhow!(
+                    "{pointer}: reference {reference} is not below {SCHEMA_PREFIX}; move its target there"
+                )
+            })?;
             return Ok(Self::Named(pascal(name)));
         }
         if let Some(branches) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array)
@@ -97,7 +103,7 @@ impl TypeRef {
     }
 }
 
-/// Component schema names that `value` refers to directly.
+/// Names of the component schemas that `value` references directly.
 pub fn references(value: &Value) -> Vec<String> {
     let mut out = Vec::new();
     collect_references(value, &mut out);

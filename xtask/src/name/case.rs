@@ -1,4 +1,4 @@
-//! Words of names: how types, functions and JSON pointers are spelled.
+//! Spelling of type names, function names and JSON pointers.
 
 use heck::ToUpperCamelCase as _;
 
@@ -7,7 +7,7 @@ pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
-/// `PascalCase`, word by word as typify does it, so that both call a type the same.
+/// `PascalCase` as typify does it, so that both use the same type names.
 pub fn pascal(text: &str) -> String {
     let out = text.replace(|character: char| !character.is_alphanumeric(), " ").to_upper_camel_case();
     if out.starts_with(|first: char| first.is_ascii_digit()) { format!("X{out}") } else { out }

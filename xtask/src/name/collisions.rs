@@ -1,4 +1,4 @@
-//! Components whose names would become one Rust type, or one that is taken, get another name.
+//! Renames components whose names would become the same Rust type, or a reserved one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{SCHEMA_PREFIX, escape, pascal};
 
-/// Names that generated code needs for itself.
+/// Names that generated code uses itself.
 pub(super) const RESERVED: [&str; 17] = [
     "Box",
     "ConstFalse",
@@ -28,8 +28,8 @@ pub(super) const RESERVED: [&str; 17] = [
     "Vec",
 ];
 
-/// Gives components another name where two would become one Rust type, or one that is taken. Answers the new
-/// names with the JSON pointers of what they name.
+/// Renames components whose names would become the same Rust type, or a reserved one. Returns the new names with the
+/// JSON pointers of the components.
 pub(super) fn resolve_collisions(document: &mut Value) -> IndexMap<String, String> {
     let names: Vec<String> = document
         .pointer("/components/schemas")
@@ -40,7 +40,7 @@ pub(super) fn resolve_collisions(document: &mut Value) -> IndexMap<String, Strin
         .collect();
     let is_free = |name: &str, taken: &BTreeSet<String>| !taken.contains(name) && !RESERVED.contains(&name);
     let mut taken = BTreeSet::new();
-    // Who is spelled like the type keeps the name.
+    // A component spelled like the type keeps its name.
     for name in names.iter().filter(|name| pascal(name) == **name && !RESERVED.contains(&name.as_str())) {
         taken.insert(name.clone());
     }
@@ -84,7 +84,7 @@ pub(super) fn resolve_collisions(document: &mut Value) -> IndexMap<String, Strin
     renamed
 }
 
-/// Makes references lead where their targets went.
+/// Updates references to renamed components.
 fn redirect(value: &mut Value, changes: &BTreeMap<String, String>) {
     match value {
         Value::Object(object) => {

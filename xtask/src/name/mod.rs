@@ -1,13 +1,13 @@
 //! Gives every inline object and enum a component name, so that all emitters agree on names.
 //!
-//! In goes the effective document, 3.0 or 3.1; out comes a document in 3.1's terms in which the schema of
-//! every body, property and parameter is a reference, a primitive, or a list or map of these. No Rust here.
+//! The input is the effective document, 3.0 or 3.1. The output is a 3.1 document in which the schema of every body,
+//! property and parameter is a reference, a primitive, or a list or map of these.
 
 use anyhow::{Result, bail};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use crate::dialect::modern;
+use crate::dialect::to_3_1;
 use crate::source::NameSettings;
 
 mod case;
@@ -21,7 +21,7 @@ use shape::flatten_all_of;
 /// The HTTP methods an OpenAPI path item may have, in the order in which they are emitted.
 pub const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
-/// Component references begin with this.
+/// The prefix of references to component schemas.
 pub const SCHEMA_PREFIX: &str = "#/components/schemas/";
 
 /// A document whose inline types have names.
@@ -29,13 +29,17 @@ pub const SCHEMA_PREFIX: &str = "#/components/schemas/";
 pub struct Named {
     /// The document: components.schemas holds every named type.
     pub document: Value,
-    /// Names that were given here, with the JSON pointer of the inline schema.
+    /// Generated names, with the JSON pointer of the inline schema.
     pub hoisted: IndexMap<String, String>,
 }
 
-/// Names what is inline in `effective`.
+/// Names the inline schemas of `effective`.
+///
+/// # Errors
+///
+/// When there is no free name for an inline schema.
 pub fn name(effective: &Value, settings: &NameSettings) -> Result<Named> {
-    let mut document = modern(effective);
+    let mut document = to_3_1(effective);
     let renamed = resolve_collisions(&mut document);
     let mut schemas = match document.pointer_mut("/components/schemas").map(Value::take) {
         Some(Value::Object(schemas)) => schemas,
@@ -83,7 +87,7 @@ struct Namer<'a> {
 }
 
 impl Namer<'_> {
-    /// Hoists what is inline directly below `schema`, which itself is called `name`.
+    /// Hoists the inline schemas directly below `schema`, which is named `name`.
     fn children(
         &mut self,
         name: &str,
@@ -128,7 +132,7 @@ impl Namer<'_> {
         Ok(())
     }
 
-    /// Replaces `schema` by a reference to a component called `proposed` when it is a type of its own.
+    /// Replaces `schema` by a reference to a new component named `proposed`, if it is an object or enum.
     fn hoist(
         &mut self,
         proposed: &str,
@@ -181,7 +185,7 @@ impl Namer<'_> {
         Ok(())
     }
 
-    /// What an inline schema at `property` of `parent` is called.
+    /// The name of an inline schema at `property` of `parent`.
     fn property_name(&self, parent: &str, property: &str) -> String {
         let wrapped = self.settings.wrapper.as_deref().and_then(|suffix| parent.strip_suffix(suffix));
         match wrapped {
@@ -200,7 +204,7 @@ impl Namer<'_> {
                 return Ok(name);
             }
         }
-        bail!("no free name for an inline schema called {base}; give one of them a component name")
+        bail!("no free name for an inline schema {base}; move one of the schemas of this name to components")
     }
 
     /// Hoists inline schemas of parameters, request bodies and responses.
@@ -298,7 +302,7 @@ fn enum_values(schema: &Value) -> Option<Vec<Value>> {
     (text && !values.is_empty() && values.iter().all(Value::is_string)).then_some(values)
 }
 
-/// Whether a schema becomes a type of its own rather than a primitive, list, map or reference.
+/// Whether a schema becomes a struct rather than a primitive, list, map or reference.
 fn is_object_type(schema: &Value) -> bool {
     if schema.get("$ref").is_some() {
         return false;

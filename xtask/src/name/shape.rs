@@ -1,4 +1,4 @@
-//! One shape for what can be said in several ways: `allOf` of objects becomes one object.
+//! Merges `allOf` of plain objects into one object.
 
 use serde_json::{Map, Value, json};
 
