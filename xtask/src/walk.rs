@@ -3,7 +3,13 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::name::{METHODS, escape};
+/// The HTTP methods an OpenAPI path item may have, in the order in which they are emitted.
+pub const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// Escapes one JSON pointer token.
+pub fn escape(token: &str) -> String {
+    token.replace('~', "~0").replace('/', "~1")
+}
 
 /// Appends a segment to `pointer`, escaped according to RFC 6901.
 pub(crate) fn join(pointer: &str, segment: impl std::fmt::Display) -> String {

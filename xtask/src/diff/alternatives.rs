@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::containment::{bundled, counterexample, covers};
-use super::graph::Finding;
+use super::finding::Finding;
 use super::sample::sample;
 use super::schemas::Comparer;
 use super::view::{Node, View};
@@ -54,8 +54,8 @@ impl Comparer<'_, '_> {
     /// The schema as a single alternative, if the other side consists of alternatives only.
     fn only_alternative(&self, side: Side, plain: &View, other: &View) -> Option<Node> {
         let document = match side {
-            Side::Old => self.graph.old,
-            Side::New => self.graph.new,
+            Side::Old => self.documents.old,
+            Side::New => self.documents.new,
         };
         let says = !plain.scalars.is_empty() || !plain.properties.is_empty();
         let bare = other.scalars.is_empty() && other.properties.is_empty() && other.rest.is_empty();
@@ -66,8 +66,8 @@ impl Comparer<'_, '_> {
     /// Reports an added or removed alternative; it is compatible if the others accept its values.
     fn branch(&mut self, rule: &'static str, side: Side, branch: &Node, other: &View, index: usize) {
         let (mine, theirs) = match side {
-            Side::Old => (self.graph.old, self.graph.new),
-            Side::New => (self.graph.new, self.graph.old),
+            Side::Old => (self.documents.old, self.documents.new),
+            Side::New => (self.documents.new, self.documents.old),
         };
         let what = branch.reference().map_or_else(
             || branch.value["title"].as_str().map_or_else(|| format!("alternative {index}"), str::to_owned),

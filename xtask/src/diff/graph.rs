@@ -6,6 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
+use super::finding::{Documents, Finding};
 use super::schemas::compare;
 use super::view::Node;
 use super::{Change, Direction, Level, Options, Side};
@@ -14,85 +15,9 @@ use crate::walk::{join, members};
 /// An operation and the direction in which it uses a schema.
 pub(super) type Use = (String, Direction);
 
-/// A schema change and its severity in each direction. The uses of the schema decide which one applies.
-#[derive(Clone, Debug)]
-pub(super) struct Finding {
-    pub(super) rule: &'static str,
-    pub(super) side: Side,
-    pub(super) pointer: String,
-    pub(super) message: String,
-    /// The severity in requests.
-    pub(super) request: Level,
-    /// The severity in responses.
-    pub(super) response: Level,
-    pub(super) note: Option<String>,
-    pub(super) request_counterexample: Option<Value>,
-    pub(super) response_counterexample: Option<Value>,
-    pub(super) by_containment: bool,
-}
-
-impl Finding {
-    /// A compatible change.
-    pub(super) fn new(rule: &'static str, side: Side, pointer: &str, message: impl Into<String>) -> Self {
-        Self {
-            rule,
-            side,
-            pointer: pointer.to_owned(),
-            message: message.into(),
-            request: Level::Compatible,
-            response: Level::Compatible,
-            note: None,
-            request_counterexample: None,
-            response_counterexample: None,
-            by_containment: false,
-        }
-    }
-
-    /// Some values are no longer accepted: breaking in requests.
-    pub(super) fn narrows(mut self) -> Self {
-        self.request = Level::Breaking;
-        self
-    }
-
-    /// Some values are newly accepted: breaking in responses.
-    pub(super) fn widens(mut self) -> Self {
-        self.response = Level::Breaking;
-        self
-    }
-
-    /// Sets the same level in both directions.
-    pub(super) fn at(mut self, level: Level) -> Self {
-        (self.request, self.response) = (level, level);
-        self
-    }
-
-    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
-        self
-    }
-}
-
-/// The findings about two schemas, and the pairs that they reference.
-#[derive(Default)]
-pub(super) struct Pair {
-    pub(super) findings: Vec<Finding>,
-    pub(super) leads_to: Vec<(Node, Node)>,
-}
-
-impl Pair {
-    pub(super) fn record(&mut self, finding: Finding) {
-        self.findings.push(finding);
-    }
-}
-
 /// The pairs of schemas under comparison.
 pub(super) struct Graph<'a> {
-    /// The older document.
-    pub(super) old: &'a Value,
-    /// The newer document.
-    pub(super) new: &'a Value,
-    /// Options of the comparison.
-    pub(super) options: Options,
+    documents: Documents<'a>,
     pairs: IndexMap<(String, String), Entry>,
 }
 
@@ -104,7 +29,7 @@ struct Entry {
 
 impl<'a> Graph<'a> {
     pub(super) fn new(old: &'a Value, new: &'a Value, options: Options) -> Self {
-        Self { old, new, options, pairs: IndexMap::new() }
+        Self { documents: Documents { old, new, options }, pairs: IndexMap::new() }
     }
 
     /// Compares two schemas that `operation` uses in `direction`.
@@ -123,7 +48,7 @@ impl<'a> Graph<'a> {
         let (index, _) = self.pairs.insert_full(key, entry);
         let mut waiting = VecDeque::from([(index, old, new)]);
         while let Some((index, old, new)) = waiting.pop_front() {
-            let pair = compare(self, &old, &new);
+            let pair = compare(&self.documents, &old, &new);
             self.pairs[index].findings = pair.findings;
             for (old, new) in pair.leads_to {
                 let key = (old.pointer.clone(), new.pointer.clone());
@@ -176,7 +101,7 @@ impl<'a> Graph<'a> {
                 .map(|(name, schema)| (name.clone(), schema.clone()))
                 .collect()
         };
-        let (old, new) = (schemas(self.old), schemas(self.new));
+        let (old, new) = (schemas(self.documents.old), schemas(self.documents.new));
         let mut found = Vec::new();
         for name in old.keys().filter(|name| !new.contains_key(*name)) {
             let finding = Finding::new(

@@ -5,8 +5,10 @@
 
 mod alternatives;
 mod bodies;
+mod change_log;
 mod command;
 mod containment;
+mod finding;
 mod graph;
 mod message;
 mod operations;

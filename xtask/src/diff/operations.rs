@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::change_log::ChangeLog;
 use super::graph::Graph;
 use super::view::Node;
 use super::{Change, Direction, Level, Side, security};
@@ -11,7 +12,7 @@ use crate::walk::{Operation, Parameter, elements, join, members, operations, pat
 
 /// All changes of operations, without those of schemas.
 pub(super) fn compare(old: &Value, new: &Value, graph: &mut Graph<'_>) -> Vec<Change> {
-    let mut log = ChangeLog { changes: Vec::new() };
+    let mut log = ChangeLog::default();
     let by_key = |operations: Vec<Operation<'_>>| -> IndexMap<(String, &'static str), usize> {
         operations
             .iter()
@@ -103,43 +104,6 @@ fn removed(operation: &Operation<'_>, new: &[Operation<'_>], log: &mut ChangeLog
     );
     if operation.value["deprecated"] == true {
         change.note = Some("it was deprecated before".to_owned());
-    }
-}
-
-/// Collects changes.
-pub(super) struct ChangeLog {
-    changes: Vec<Change>,
-}
-
-impl ChangeLog {
-    /// Records a change that is not about a value; `operation` may be empty.
-    pub(super) fn record(
-        &mut self,
-        level: Level,
-        rule: &'static str,
-        document: Side,
-        pointer: String,
-        message: String,
-        operation: &str,
-    ) -> &mut Change {
-        let operations = if operation.is_empty() { Vec::new() } else { vec![operation.to_owned()] };
-        let broken_operations = if level == Level::Breaking { operations.clone() } else { Vec::new() };
-        self.changes.push(Change {
-            level,
-            rule,
-            document,
-            pointer,
-            message,
-            operations,
-            directions: Vec::new(),
-            breaks: Vec::new(),
-            broken_operations,
-            note: None,
-            counterexample: None,
-            by_containment: false,
-        });
-        let last = self.changes.len() - 1;
-        &mut self.changes[last]
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::containment::{counterexample, covers};
-use super::graph::{Finding, Pair};
+use super::finding::{Finding, Pair};
 use super::message::{number, or_none, values};
 use super::sample::{number_of, sample, string_of};
 use super::view::{LOWER, UPPER, View};

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::containment::{bundled, counterexample, covers};
-use super::graph::{Finding, Graph, Pair};
+use super::finding::{Documents, Finding, Pair};
 use super::message::or_none;
 use super::sample::sample;
 use super::scalars;
@@ -13,33 +13,33 @@ use super::{Level, Side};
 use crate::walk::{collect_references, join, members, without_annotations};
 
 /// Compares `old` with `new`, which describe the same value.
-pub(super) fn compare(graph: &Graph<'_>, old: &Node, new: &Node) -> Pair {
-    let mut comparer = Comparer { graph, pair: Pair::default() };
+pub(super) fn compare(documents: &Documents<'_>, old: &Node, new: &Node) -> Pair {
+    let mut comparer = Comparer { documents, pair: Pair::default() };
     comparer.nodes(old, new);
     comparer.pair
 }
 
 /// One comparison of two schemas.
 pub(super) struct Comparer<'g, 'a> {
-    pub(super) graph: &'g Graph<'a>,
+    pub(super) documents: &'g Documents<'a>,
     pub(super) pair: Pair,
 }
 
 impl Comparer<'_, '_> {
     pub(super) fn nodes(&mut self, old: &Node, new: &Node) {
-        let old_target = old.reference().and_then(|reference| Node::target(self.graph.old, reference));
-        let new_target = new.reference().and_then(|reference| Node::target(self.graph.new, reference));
+        let old_target = old.reference().and_then(|reference| Node::target(self.documents.old, reference));
+        let new_target = new.reference().and_then(|reference| Node::target(self.documents.new, reference));
         match (old_target, new_target) {
             (Some(old_target), Some(new_target)) => {
-                self.annotations(&View::of(self.graph.old, old), &View::of(self.graph.new, new));
+                self.annotations(&View::of(self.documents.old, old), &View::of(self.documents.new, new));
                 if old_target.pointer != new_target.pointer {
                     self.renamed(&old_target, &new_target);
                 }
                 self.pair.leads_to.push((old_target, new_target));
                 if !old.is_plain_reference() || !new.is_plain_reference() {
                     self.views(
-                        &without_reference(self.graph.old, old),
-                        &without_reference(self.graph.new, new),
+                        &without_reference(self.documents.old, old),
+                        &without_reference(self.documents.new, new),
                         false,
                     );
                 }
@@ -52,7 +52,8 @@ impl Comparer<'_, '_> {
             }
             (Some(_), None) | (None, Some(_)) => self.merged(old, new),
             (None, None) => {
-                let (old_view, new_view) = (View::of(self.graph.old, old), View::of(self.graph.new, new));
+                let (old_view, new_view) =
+                    (View::of(self.documents.old, old), View::of(self.documents.new, new));
                 if same_parts(&old_view, &new_view) {
                     for (old, new) in old_view.all_of.iter().zip(&new_view.all_of) {
                         self.nodes(old, new);
@@ -66,7 +67,7 @@ impl Comparer<'_, '_> {
     }
 
     fn merged(&mut self, old: &Node, new: &Node) {
-        self.views(&View::merged(self.graph.old, old), &View::merged(self.graph.new, new), true);
+        self.views(&View::merged(self.documents.old, old), &View::merged(self.documents.new, new), true);
     }
 
     fn renamed(&mut self, old: &Node, new: &Node) {
@@ -81,7 +82,7 @@ impl Comparer<'_, '_> {
     /// `whole`: the views are complete, so the schemas as written can be compared by containment.
     fn views(&mut self, old: &View, new: &View, whole: bool) {
         self.annotations(old, new);
-        let options = self.graph.options;
+        let options = self.documents.options;
         if self.same_set(old, new, whole) {
             return;
         }
@@ -95,7 +96,7 @@ impl Comparer<'_, '_> {
             self.alternatives(old, new);
             return;
         }
-        let documents = (self.graph.old, self.graph.new);
+        let documents = (self.documents.old, self.documents.new);
         if !scalars::compare(documents, old, new, options, &mut self.pair) {
             return;
         }
@@ -144,8 +145,8 @@ impl Comparer<'_, '_> {
     /// The schema of a view with everything that it references.
     fn alone(&self, side: Side, view: &View) -> Option<Value> {
         let document = match side {
-            Side::Old => self.graph.old,
-            Side::New => self.graph.new,
+            Side::Old => self.documents.old,
+            Side::New => self.documents.new,
         };
         Some(bundled(document, crate::walk::resolve(document, &view.pointer)?))
     }
@@ -323,8 +324,8 @@ impl Comparer<'_, '_> {
             collect_references(value, "", &mut references);
         }
         for (_, reference) in references {
-            let old = Node::target(self.graph.old, reference);
-            let new = Node::target(self.graph.new, reference);
+            let old = Node::target(self.documents.old, reference);
+            let new = Node::target(self.documents.new, reference);
             if let (Some(old), Some(new)) = (old, new) {
                 self.pair.leads_to.push((old, new));
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::operations::ChangeLog;
+use super::change_log::ChangeLog;
 use super::{Level, Side};
 use crate::walk::{Operation, elements, join, members, strings};
 

@@ -3,6 +3,7 @@
 
 mod command;
 mod components;
+mod described;
 mod operations;
 mod paths;
 mod responses;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::described::{declared_types, described};
 use super::responses::is_untyped;
 use super::{Report, words};
 use crate::name::snake;
@@ -104,23 +105,6 @@ pub(super) fn check(document: &Value, report: &mut Report) {
         }
     }
     inline(&nodes, report);
-}
-
-pub(super) fn described(node: &SchemaNode<'_>) -> String {
-    match (node.keyword, node.name) {
-        ("properties", Some(name)) => format!("property {name}"),
-        ("schemas", Some(name)) => name.to_owned(),
-        ("schema", Some(name)) => format!("parameter {name}"),
-        _ => "the schema".to_owned(),
-    }
-}
-
-/// The types that a schema declares, including `null`.
-pub(super) fn declared_types(schema: &Value) -> Vec<&str> {
-    match &schema["type"] {
-        Value::String(kind) => vec![kind],
-        kinds => strings(kinds).collect(),
-    }
 }
 
 fn dialect(node: &SchemaNode<'_>, old: bool, report: &mut Report) {

@@ -1,6 +1,6 @@
 //! Lint rules about enumerations and formats that only the name or description of a schema states.
 
-use super::schemas::{declared_types, described};
+use super::described::{declared_types, described};
 use super::{Report, listed};
 use crate::name::snake;
 use crate::walk::SchemaNode;

@@ -1,11 +1,6 @@
-//! Spelling of type names, function names and JSON pointers.
+//! Spelling of type names and function names.
 
 use heck::ToUpperCamelCase as _;
-
-/// Escapes one JSON pointer token.
-pub fn escape(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
-}
 
 /// `PascalCase` as typify does it, so that both use the same type names.
 pub fn pascal(text: &str) -> String {

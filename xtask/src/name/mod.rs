@@ -9,17 +9,15 @@ use serde_json::{Map, Value, json};
 
 use crate::dialect::to_3_1;
 use crate::source::NameSettings;
+pub use crate::walk::{METHODS, escape};
 
 mod case;
 mod collisions;
 mod shape;
 
-pub use case::{escape, pascal, snake};
+pub use case::{pascal, snake};
 use collisions::{RESERVED, resolve_collisions};
 use shape::flatten_all_of;
-
-/// The HTTP methods an OpenAPI path item may have, in the order in which they are emitted.
-pub const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// The prefix of references to component schemas.
 pub const SCHEMA_PREFIX: &str = "#/components/schemas/";
