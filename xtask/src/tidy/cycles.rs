@@ -126,36 +126,15 @@ impl<'f> Crate<'f> {
 
     /// The module that a path leads to; `None` when it leads out of the crate.
     fn resolve(&self, module: &[String], path: &NamedPath) -> Option<ModulePath> {
-        let mut at = [module, &path.scope].concat();
-        let mut segments = path.segments.iter().peekable();
-        match segments.peek()?.as_str() {
-            "crate" => {
-                segments.next();
-                at.clear();
-            }
-            "self" => {
-                segments.next();
-            }
-            "super" => {
-                while segments.next_if(|segment| *segment == "super").is_some() {
-                    at.pop()?;
-                }
-            }
-            child if self.modules.contains(&[at.as_slice(), &[child.to_owned()]].concat()) => {}
-            _ => return None,
-        }
-        while let Some(segment) = segments.next() {
-            at.push(segment.clone());
-            if !self.modules.contains(&at) {
-                at.pop();
-                // A re-exported item belongs to the module that it comes from.
-                if let Some(target) = self.imports.get(&(at.clone(), segment.clone())) {
-                    return Some(target.clone());
-                }
-                break;
-            }
-        }
-        Some(at)
+        let absolute = path.absolute(module).or_else(|| {
+            let child = [module, &path.scope, &path.segments[..1]].concat();
+            self.modules.contains(&child).then(|| [module, &path.scope, &path.segments].concat())
+        })?;
+        let known = (0..=absolute.len()).rev().find(|&length| self.modules.contains(&absolute[..length]))?;
+        let (target, rest) = absolute.split_at(known);
+        // A re-exported item belongs to the module that it comes from.
+        let re_exported = rest.first().and_then(|name| self.imports.get(&(target.to_vec(), name.clone())));
+        Some(re_exported.cloned().unwrap_or_else(|| target.to_vec()))
     }
 
     fn is_for_tests(&self, module: &[String]) -> bool {
@@ -184,7 +163,7 @@ impl<'f> Crate<'f> {
 }
 
 /// The module of a source file, given its path below the source folder. Programs in `bin/` are crates of their own.
-fn module_of(path: &str) -> Option<ModulePath> {
+pub(super) fn module_of(path: &str) -> Option<ModulePath> {
     let path = path.strip_suffix(".rs")?;
     if path.starts_with("bin/") {
         return None;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::crate_imports::named_crates;
+use super::cycles::module_of;
 use super::rules::{self, RULES};
 use super::syntax::Syntax;
 use super::{SourceFile, Violation};
@@ -26,17 +27,15 @@ pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
     let mut unlisted = BTreeSet::new();
     for file in files {
         let Some(syntax) = &file.syntax else { continue };
-        let Some((folder, _)) = file.path.strip_prefix(SERVER).and_then(|inside| inside.split_once('/'))
-        else {
-            continue;
-        };
-        let Some(allowed) = RULES.server_modules.get(folder) else {
-            if unlisted.insert(folder) {
+        let Some(inside) = file.path.strip_prefix(SERVER) else { continue };
+        let Some((top, _)) = inside.split_once('/') else { continue };
+        let Some((folder, allowed)) = listed_folder(inside) else {
+            if unlisted.insert(top) {
                 violations.push(Violation::new(
                     file,
                     1,
                     "module-unlisted",
-                    format!("{folder}/ is not listed"),
+                    format!("{top}/ is not listed"),
                     format!(
                         "add it with what it may name to [server_modules] in {} and to the table in {DOCUMENT}",
                         rules::FILE
@@ -45,10 +44,11 @@ pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
             }
             continue;
         };
-        let modules = modules(syntax).into_iter().map(|(line, name)| (line, name, "crate::"));
-        let crates = crates(syntax).into_iter().map(|(line, name)| (line, name, "the crate "));
+        let own = folder.replace('/', "::");
+        let modules = modules(syntax, inside, folder).into_iter().map(|(line, name)| (line, name, "crate::"));
+        let crates = crates(syntax).into_iter().map(|(line, name)| (line, name.to_owned(), "the crate "));
         for (line, name, kind) in modules.chain(crates) {
-            if name != folder && !allowed.iter().any(|allowed| allowed == name) {
+            if name != own && !allowed.contains(&name) {
                 violations.push(Violation::new(
                     file,
                     line,
@@ -93,9 +93,8 @@ fn compare(document: &SourceFile, violations: &mut Vec<Violation>) {
             ));
         }
     }
-    for (folder, allowed) in
-        RULES.server_modules.iter().filter(|(folder, _)| !documented.contains(folder.as_str()))
-    {
+    let undocumented = |folder: &str| !folder.contains('/') && !documented.contains(folder);
+    for (folder, allowed) in RULES.server_modules.iter().filter(|(folder, _)| undocumented(folder)) {
         violations.push(Violation::new(
             document,
             1,
@@ -113,13 +112,32 @@ fn crates(syntax: &Syntax) -> Vec<(usize, &'static str)> {
     named_crates(syntax).into_iter().filter_map(|(line, name)| Some((line, short(name)?))).collect()
 }
 
-/// The modules directly below the crate that the code names.
-fn modules(syntax: &Syntax) -> Vec<(usize, &str)> {
+/// The listed folder that contains a file, given its path in the source folder; the innermost if several do.
+fn listed_folder(inside: &str) -> Option<(&'static str, &'static [String])> {
+    let contains = |folder: &str| inside.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let folders = RULES.server_modules.iter().filter(|(folder, _)| contains(folder));
+    folders
+        .max_by_key(|(folder, _)| folder.len())
+        .map(|(folder, allowed)| (folder.as_str(), allowed.as_slice()))
+}
+
+/// The modules that the code of a file names: those directly below the crate and, for a nested folder, its siblings as
+/// `parent::sibling`.
+fn modules(syntax: &Syntax, inside: &str, folder: &str) -> Vec<(usize, String)> {
+    let parent = folder.split_once('/').map(|(parent, _)| parent);
+    let module = module_of(inside).unwrap_or_default();
     let mut found: Vec<_> = syntax
         .paths
         .iter()
-        .filter(|path| path.segments[0] == "crate")
-        .filter_map(|path| Some((path.line, path.segments.get(1)?.as_str())))
+        .filter_map(|path| {
+            let absolute = path.absolute(&module)?;
+            let top = absolute.first()?;
+            let name = match absolute.get(1) {
+                Some(second) if parent == Some(top) => format!("{top}::{second}"),
+                _ => top.clone(),
+            };
+            Some((path.line, name))
+        })
         .collect();
     found.sort_unstable();
     found.dedup();
@@ -165,6 +183,23 @@ mod tests {
         assert_eq!(lines("ringnity-server/src/secrets/tokens.rs", "use crate::app::App;\n"), [1]);
         assert_eq!(lines("ringnity-server/src/serve.rs", "use crate::http::auth::Caller;\n"), NONE);
         assert_eq!(lines("ringnity-server/store/src/app/a.rs", "use crate::auth::b;\n"), NONE);
+    }
+
+    #[test]
+    fn checks_nested_folders_and_relative_paths() {
+        let routes = "ringnity-server/src/http/routes/chat.rs";
+        for line in
+            ["use crate::http::auth::Auth;", "use super::super::auth::Auth;", "use crate::clock::Clock;"]
+        {
+            assert_eq!(lines(routes, line), [1], "{line}");
+        }
+        for line in
+            ["use crate::http::state::State;", "use super::support;", "use crate::http::routes::support;"]
+        {
+            assert_eq!(lines(routes, line), NONE, "{line}");
+        }
+        assert_eq!(lines("ringnity-server/src/http/limits.rs", "use super::auth::Auth;"), NONE);
+        assert_eq!(lines("ringnity-server/src/app/calls.rs", "use super::super::http::state::State;"), [1]);
     }
 
     #[test]
@@ -223,6 +258,7 @@ mod tests {
     fn reads_groups_over_several_lines() {
         let text = "use crate::{\n    app::{self, App},\n    auth,\n};\n";
         let syntax = Syntax::parse(text).expect("is Rust");
-        assert_eq!(modules(&syntax), [(2, "app"), (3, "auth")]);
+        let expected = [(2, "app".to_owned()), (3, "auth".to_owned())];
+        assert_eq!(modules(&syntax, "jobs/mail.rs", "jobs"), expected);
     }
 }

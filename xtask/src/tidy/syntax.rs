@@ -18,6 +18,29 @@ pub(super) struct NamedPath {
     pub(super) in_tests: bool,
 }
 
+impl NamedPath {
+    /// The path from the root of the crate, in a file of `module`; `None` if it does not begin with `crate`, `self` or
+    /// `super`.
+    pub(super) fn absolute(&self, module: &[String]) -> Option<Vec<String>> {
+        let mut at = [module, &self.scope].concat();
+        let rest = match self.segments.first()?.as_str() {
+            "crate" => {
+                at.clear();
+                &self.segments[1..]
+            }
+            "self" => &self.segments[1..],
+            "super" => {
+                let up = self.segments.iter().take_while(|segment| *segment == "super").count();
+                at.truncate(at.len().checked_sub(up)?);
+                &self.segments[up..]
+            }
+            _ => return None,
+        };
+        at.extend_from_slice(rest);
+        Some(at)
+    }
+}
+
 /// A module that is declared with `mod name;` or written inline.
 #[derive(Clone, Debug)]
 pub(super) struct Module {
