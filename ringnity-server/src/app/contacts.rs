@@ -11,7 +11,7 @@ use ringnity_types::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{App, AppError, AppResult, Kind, Repeat, given, plans};
+use super::{App, AppError, AppResult, ErrorKind, Repeat, given, plans};
 
 /// Which contacts to list.
 #[derive(Debug, Clone, Default)]
@@ -209,7 +209,7 @@ fn must_say_something(name: Option<&str>, phone: Option<&str>) -> AppResult<()> 
         return Ok(());
     }
     let refusal = AppError::new(
-        Kind::Invalid,
+        ErrorKind::Invalid,
         ErrorCode::ServerContactValidationFailed,
         "A contact needs a name and a phone number. Send both, or leave out what shall stay as it is.",
     );
@@ -231,7 +231,7 @@ fn unknown() -> AppError {
 fn taken(error: StoreError) -> AppError {
     if error.is_conflict_on(constraint::CONTACT_EXTERNAL_ID) {
         return AppError::new(
-            Kind::Conflict,
+            ErrorKind::Conflict,
             ErrorCode::ServerContactConflict,
             "Another contact has this externalId. Change that one, or send another externalId.",
         );

@@ -10,7 +10,7 @@ pub type AppResult<T> = Result<T, AppError>;
 
 /// In what way a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// It makes no sense, however well-formed it is.
     Invalid,
     /// Whoever asks is not who they must be.
@@ -24,9 +24,9 @@ pub enum Kind {
     /// It makes sense, and contradicts what the same client said before.
     Unprocessable,
     /// Whoever asks has asked too often.
-    TooMany,
+    RateLimited,
     /// The server has it in its contract and not yet in its code.
-    NotBuilt,
+    NotImplemented,
     /// Something that the server needs is gone for now.
     Unavailable,
     /// A defect of the server.
@@ -38,7 +38,7 @@ pub enum Kind {
 #[error("{message}")]
 pub struct AppError {
     /// In what way.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// The stable code.
     pub code: ErrorCode,
     /// One sentence that says what to do.
@@ -54,7 +54,7 @@ pub struct AppError {
 
 impl AppError {
     /// A refusal of `kind`.
-    pub fn new(kind: Kind, code: ErrorCode, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { kind, code, message: message.into(), details: Vec::new(), retry_after: None, source: None }
     }
 
@@ -74,25 +74,28 @@ impl AppError {
 
     /// Something does not exist for whoever asks.
     pub fn not_found(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self::new(Kind::NotFound, code, message)
+        Self::new(ErrorKind::NotFound, code, message)
     }
 
     /// A defect of the server: the cause is logged, the answer says nothing of it.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let message = "Something went wrong here. Try again; if it stays, tell support the request id.";
-        Self { source: Some(cause.into()), ..Self::new(Kind::Internal, ErrorCode::InternalError, message) }
+        Self {
+            source: Some(cause.into()),
+            ..Self::new(ErrorKind::Internal, ErrorCode::InternalError, message)
+        }
     }
 
     /// Something that the server needs is gone for now: the cause is logged.
     fn unavailable(cause: impl std::error::Error + Send + Sync + 'static, message: &str) -> Self {
         let source = Some(Box::new(cause) as _);
-        Self { source, ..Self::new(Kind::Unavailable, ErrorCode::ServiceUnavailable, message) }
+        Self { source, ..Self::new(ErrorKind::Unavailable, ErrorCode::ServiceUnavailable, message) }
     }
 
     /// An operation that the contract has and this server does not have yet.
-    pub fn not_built() -> Self {
+    pub fn not_implemented() -> Self {
         Self::new(
-            Kind::NotBuilt,
+            ErrorKind::NotImplemented,
             ErrorCode::FeatureNotAvailable,
             "This server does not offer this operation yet. The README lists what it offers.",
         )
@@ -111,7 +114,7 @@ impl From<StoreError> for AppError {
                 "The database has too much to do right now. Try again in a few seconds.",
             ),
             StoreError::InvalidText => Self::new(
-                Kind::Invalid,
+                ErrorKind::Invalid,
                 ErrorCode::RequestInvalid,
                 "Text must not hold a NUL character. Remove it and send the request again.",
             ),
@@ -123,7 +126,7 @@ impl From<StoreError> for AppError {
 impl From<PasswordError> for AppError {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Crowded => Self::unavailable(
+            PasswordError::Busy => Self::unavailable(
                 error,
                 "Too many people sign in right now. Wait as long as Retry-After says, then try again.",
             ),
@@ -139,12 +142,12 @@ mod tests {
     #[test]
     fn a_database_that_is_gone_is_no_defect_and_a_defect_tells_nothing() {
         let gone = AppError::from(StoreError::Unavailable("connection refused at 10.0.0.7".into()));
-        assert_eq!((gone.kind, &gone.code), (Kind::Unavailable, &ErrorCode::ServiceUnavailable));
+        assert_eq!((gone.kind, &gone.code), (ErrorKind::Unavailable, &ErrorCode::ServiceUnavailable));
         let busy = AppError::from(StoreError::Busy("the write queue was full".into()));
-        assert_eq!(busy.kind, Kind::Unavailable);
+        assert_eq!(busy.kind, ErrorKind::Unavailable);
         assert_ne!(busy.message, gone.message);
         let defect = AppError::from(StoreError::Panicked("index out of bounds in tenants.rs".into()));
-        assert_eq!(defect.kind, Kind::Internal);
+        assert_eq!(defect.kind, ErrorKind::Internal);
         assert!(!defect.message.contains("tenants.rs") && !gone.message.contains("10.0.0.7"));
         assert!(std::error::Error::source(&defect).is_some());
     }

@@ -26,7 +26,7 @@ use crate::providers::google::Google;
 use crate::secrets::password::Places;
 use crate::secrets::tokens::Signer;
 
-pub use error::{AppError, AppResult, Kind};
+pub use error::{AppError, AppResult, ErrorKind};
 pub use rates::{Rates, Standing};
 pub use repeats::Repeat;
 pub use ringnity_store::TenantId;

@@ -4,7 +4,7 @@ use ringnity_store::tenants::{self, Feature, Quota};
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::ErrorCode;
 
-use super::{AppError, AppResult, Kind};
+use super::{AppError, AppResult, ErrorKind};
 
 /// Refuses what the tenant's plan does not contain.
 pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: Feature) -> AppResult<()> {
@@ -12,7 +12,7 @@ pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: Feature) -> AppRes
         return Ok(());
     }
     Err(AppError::new(
-        Kind::Forbidden,
+        ErrorKind::Forbidden,
         ErrorCode::FeatureNotAvailable,
         format!("This tenant's plan does not contain {}. Change to a plan that does.", feature.as_str()),
     ))
@@ -49,6 +49,7 @@ pub fn must_be_room(
     if count <= limit {
         return Ok(());
     }
-    let kind = if code == ErrorCode::FeatureNotAvailable { Kind::Forbidden } else { Kind::Conflict };
+    let kind =
+        if code == ErrorCode::FeatureNotAvailable { ErrorKind::Forbidden } else { ErrorKind::Conflict };
     Err(AppError::new(kind, code, message(limit)))
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::{App, AppError, AppResult, Kind};
+use super::{App, AppError, AppResult, ErrorKind};
 use crate::secrets::hex;
 
 /// How long a repeat is recognised.
@@ -81,7 +81,7 @@ impl Key {
         serde_json::from_slice(text).map_err(|error| AppError {
             source: Some(Box::new(error)),
             ..AppError::new(
-                Kind::Conflict,
+                ErrorKind::Conflict,
                 ErrorCode::ResourceConflict,
                 "This request was carried out before the server was upgraded, and its answer cannot be told any more. Look up what it made, and use a new Idempotency-Key from now on.",
             )
@@ -102,7 +102,7 @@ impl Key {
             return Ok(());
         }
         Err(AppError::new(
-            Kind::Unprocessable,
+            ErrorKind::Unprocessable,
             ErrorCode::IdempotencyKeyReused,
             "This Idempotency-Key was sent with another request before. Use a new key for each new request, and the old one only to repeat exactly what was sent.",
         ))
@@ -114,7 +114,7 @@ impl Key {
         match &earlier.answer {
             Some(sealed) => self.open(sealed),
             None => Err(AppError::new(
-                Kind::Conflict,
+                ErrorKind::Conflict,
                 ErrorCode::IdempotencyRequestInProgress,
                 "The first request with this Idempotency-Key is still being worked on. Wait a few seconds and send this one again, with the same key.",
             )),
@@ -131,7 +131,7 @@ impl Key {
         let sealed = self.seal(output)?;
         if !idempotency::idempotency_complete(c, &self.id, lapses_at, &sealed)? {
             return Err(AppError::new(
-                Kind::Conflict,
+                ErrorKind::Conflict,
                 ErrorCode::IdempotencyRequestInProgress,
                 "This took so long that a repeat of it was begun. Wait for that one, or send this one again with the same key.",
             ));
@@ -303,7 +303,7 @@ mod tests {
         let opened: AppResult<String> = repeat("a", "b", "c").0.expect("a key").open(&sealed);
         assert_eq!(opened.expect("opens"), "rn_sk_live_1");
         let opened: AppResult<String> = repeat("a", "b", "d").0.expect("a key").open(&sealed);
-        assert_eq!(opened.expect_err("is another's").kind, Kind::Internal);
+        assert_eq!(opened.expect_err("is another's").kind, ErrorKind::Internal);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use ringnity_types::ErrorCode;
 
 use super::rates::Crowd;
 use crate::app::identity::sessions;
-use crate::app::{App, AppError, AppResult, Kind};
+use crate::app::{App, AppError, AppResult, ErrorKind};
 use crate::config::RateLimit;
 use crate::secrets;
 use crate::secrets::password::PasswordError;
@@ -63,7 +63,7 @@ impl Turns {
             known.known.entry(place.to_owned()).or_default().clone()
         };
         let turn = tokio::time::timeout(PATIENCE, turn.lock_owned()).await;
-        turn.map_err(|_| PasswordError::Crowded.into())
+        turn.map_err(|_| PasswordError::Busy.into())
     }
 }
 
@@ -236,7 +236,7 @@ pub(crate) fn network(address: IpAddr) -> String {
 
 fn too_many(wait: Duration) -> AppError {
     AppError::new(
-        Kind::TooMany,
+        ErrorKind::RateLimited,
         ErrorCode::RateLimited,
         "Too many attempts to sign in have failed. Wait as long as Retry-After says, then try again, or have the password reset.",
     )

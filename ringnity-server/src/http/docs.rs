@@ -87,7 +87,8 @@ fn register_on(
         async move { answer(&rqctx) }
     };
     let name = format!("{method} {path}");
-    let endpoint = ApiEndpoint::new(name, handler, method, "application/json", path, ApiEndpointVersions::All);
+    let endpoint =
+        ApiEndpoint::new(name, handler, method, "application/json", path, ApiEndpointVersions::All);
     api.register(endpoint.visible(false))
 }
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ringnity_api::{Fault, Problem};
 
-use crate::app::{AppError, Kind};
+use crate::app::{AppError, ErrorKind};
 
 /// The answer that tells of a refusal.
 pub fn fault(error: AppError) -> Fault {
@@ -11,16 +11,16 @@ pub fn fault(error: AppError) -> Fault {
     // Whatever the errors of an operation look like, they have a code of their own for a problem.
     let common = |problem| Fault::of(problem, error.message.clone());
     let mut fault = match error.kind {
-        Kind::Invalid => named(StatusCode::BAD_REQUEST),
-        Kind::Unauthenticated => named(StatusCode::UNAUTHORIZED),
-        Kind::Forbidden => named(StatusCode::FORBIDDEN),
-        Kind::NotFound => named(StatusCode::NOT_FOUND),
-        Kind::Conflict => named(StatusCode::CONFLICT),
-        Kind::Unprocessable => named(StatusCode::UNPROCESSABLE_ENTITY),
-        Kind::TooMany => common(Problem::RateLimited),
-        Kind::NotBuilt => common(Problem::NotBuilt),
-        Kind::Unavailable => common(Problem::Unavailable).header(http::header::RETRY_AFTER, "5"),
-        Kind::Internal => common(Problem::Internal),
+        ErrorKind::Invalid => named(StatusCode::BAD_REQUEST),
+        ErrorKind::Unauthenticated => named(StatusCode::UNAUTHORIZED),
+        ErrorKind::Forbidden => named(StatusCode::FORBIDDEN),
+        ErrorKind::NotFound => named(StatusCode::NOT_FOUND),
+        ErrorKind::Conflict => named(StatusCode::CONFLICT),
+        ErrorKind::Unprocessable => named(StatusCode::UNPROCESSABLE_ENTITY),
+        ErrorKind::RateLimited => common(Problem::RateLimited),
+        ErrorKind::NotImplemented => common(Problem::NotBuilt),
+        ErrorKind::Unavailable => common(Problem::Unavailable).header(http::header::RETRY_AFTER, "5"),
+        ErrorKind::Internal => common(Problem::Internal),
     };
     if let Some(wait) = error.retry_after {
         fault = fault.header(http::header::RETRY_AFTER, seconds(wait));

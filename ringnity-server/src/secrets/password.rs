@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 pub enum PasswordError {
     /// Its turn did not come.
     #[error("too many passwords are looked at already")]
-    Crowded,
+    Busy,
     /// The system's randomness, memory or threads are gone.
     #[error("cannot hash a password: {0}")]
     Failed(String),
@@ -81,7 +81,7 @@ impl Places {
     ) -> Result<T, PasswordError> {
         let failed = |error: &dyn std::error::Error| PasswordError::Failed(error.to_string());
         let turn = tokio::time::timeout(self.patience, Arc::clone(&self.free).acquire_owned()).await;
-        let place = turn.map_err(|_| PasswordError::Crowded)?.map_err(|error| failed(&error))?;
+        let place = turn.map_err(|_| PasswordError::Busy)?.map_err(|error| failed(&error))?;
         let done = tokio::task::spawn_blocking(move || {
             // It is taken until the work ends, also when nobody waits for that any more.
             let _place = place;
@@ -169,12 +169,12 @@ mod tests {
         // Whether there is such an account makes no difference.
         for hash in [None, Some(NOBODY.to_owned())] {
             let refused = places.verify("correct horse".into(), hash).await;
-            assert!(matches!(refused, Err(PasswordError::Crowded)), "{refused:?}");
+            assert!(matches!(refused, Err(PasswordError::Busy)), "{refused:?}");
         }
         // Whoever does not wait for it any more gives nobody else its place.
         first.abort();
         assert!(first.await.is_err_and(|error| error.is_cancelled()));
-        assert!(matches!(places.hash("correct horse".into()).await, Err(PasswordError::Crowded)));
+        assert!(matches!(places.hash("correct horse".into()).await, Err(PasswordError::Busy)));
         end.send(()).expect("somebody works");
         let patient = Places { patience: Duration::from_secs(60), ..places };
         assert!(!patient.verify("correct horse".into(), None).await.expect("a turn"));

@@ -9,7 +9,7 @@ use ringnity_types::{ErrorCode, WorkspaceRole};
 
 use crate::app::identity::provisioning::{self, NewPassword};
 use crate::app::identity::workspace;
-use crate::app::{AppError, AppResult, Kind, sign_ins};
+use crate::app::{AppError, AppResult, ErrorKind, sign_ins};
 use crate::secrets::tokens::TokenScope;
 
 /// Which account is meant.
@@ -138,7 +138,7 @@ fn account_named(c: &mut Conn, name: &AccountName) -> AppResult<Account> {
                 let words = format!(
                     "{username} is an owner of {slug}. Use `ringnity-server owner` for the account of the owner."
                 );
-                return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
+                return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
             }
             Ok(Account::Agent(tenant, agent))
         }

@@ -9,7 +9,7 @@ use ringnity_types::{ErrorCode, GoogleProfile, OwnerGoogleLogin};
 
 use crate::app::identity::owners::Begun;
 use crate::app::identity::sessions;
-use crate::app::{App, AppError, AppResult, Kind, sign_ins};
+use crate::app::{App, AppError, AppResult, ErrorKind, sign_ins};
 use crate::providers::google::{GoogleAccount, GoogleProblem, ISSUER};
 
 /// Signs in the owner whose Google account it is; of an account that nobody has here it tells what Google says,
@@ -60,7 +60,7 @@ fn owner_of(
     if linked.iter().any(|identity| identity.issuer == ISSUER) {
         // The address may have changed hands at Google: whoever has it now is not who was linked.
         return Err(AppError::new(
-            Kind::Conflict,
+            ErrorKind::Conflict,
             ErrorCode::ResourceConflict,
             "The owner with this email signs in with another Google account. Use that one, or the password.",
         ));
@@ -99,7 +99,7 @@ fn profile(account: GoogleAccount) -> GoogleProfile {
 
 fn not_configured() -> AppError {
     AppError::new(
-        Kind::Forbidden,
+        ErrorKind::Forbidden,
         ErrorCode::AuthGoogleNotConfigured,
         "This server has no sign-in with Google. Sign in with email and password, or have it set --google-client-id.",
     )
@@ -108,7 +108,7 @@ fn not_configured() -> AppError {
 fn refused(problem: GoogleProblem) -> AppError {
     match problem {
         GoogleProblem::Invalid(reason) => AppError::new(
-            Kind::Unauthenticated,
+            ErrorKind::Unauthenticated,
             ErrorCode::AuthGoogleTokenInvalid,
             "This ID token of Google's is not accepted. Start the sign-in with Google again.",
         )
@@ -116,7 +116,7 @@ fn refused(problem: GoogleProblem) -> AppError {
         GoogleProblem::Unavailable(cause) => AppError {
             source: Some(Box::new(cause)),
             ..AppError::new(
-                Kind::Unavailable,
+                ErrorKind::Unavailable,
                 ErrorCode::ServiceUnavailable,
                 "Google cannot be asked right now. Try again in a few seconds, or sign in with the password.",
             )

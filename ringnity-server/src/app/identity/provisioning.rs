@@ -9,7 +9,7 @@ use ringnity_types::{ErrorCode, PlatformRole, SubscriptionStatus, WorkspaceRole}
 
 use crate::app::tenants as rules;
 use crate::app::tenants::domains;
-use crate::app::{AppError, AppResult, Kind, plans};
+use crate::app::{AppError, AppResult, ErrorKind, plans};
 use crate::secrets::{self, password};
 
 /// Shorter passwords are guessed.
@@ -30,7 +30,7 @@ impl NewPassword {
             Some(given) if given.chars().count() < SHORTEST_PASSWORD => {
                 let words =
                     format!("A password has {SHORTEST_PASSWORD} characters at least. Choose a longer one.");
-                return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
+                return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
             }
             Some(given) => (given, None),
             None => {
@@ -154,7 +154,7 @@ pub fn agent_create(
     if request.role == WorkspaceRole::Owner {
         let words =
             "Owners have accounts of their own and enter the workspace with them. Choose another role.";
-        return Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words));
+        return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
     }
     must_say_something("user name", &request.username)?;
     must_say_something("name", &request.name)?;
@@ -320,7 +320,7 @@ fn must_be_host_label(slug: &str) -> AppResult<()> {
         return Ok(());
     }
     let words = "A slug is part of a host name: small letters, digits and hyphens between them, 63 at most.";
-    Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words))
+    Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words))
 }
 
 /// Refuses a name that nobody could read.
@@ -329,13 +329,13 @@ fn must_say_something(what: &str, text: &str) -> AppResult<()> {
         return Ok(());
     }
     let words = format!("The {what} is blank. Say something that people can tell it by.");
-    Err(AppError::new(Kind::Invalid, ErrorCode::RequestInvalid, words))
+    Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words))
 }
 
 fn taken(error: StoreError, constraint: &str, what: &str) -> AppError {
     if error.is_conflict_on(constraint) {
         let words = format!("There is {what} already. Choose another.");
-        return AppError::new(Kind::Conflict, ErrorCode::ResourceConflict, words);
+        return AppError::new(ErrorKind::Conflict, ErrorCode::ResourceConflict, words);
     }
     error.into()
 }

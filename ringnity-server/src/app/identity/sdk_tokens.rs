@@ -13,7 +13,7 @@ use ringnity_types::{
 };
 
 use crate::app::identity::workspace;
-use crate::app::{App, AppError, AppResult, Kind, Repeat, given};
+use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, given};
 use crate::secrets::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
 /// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
@@ -118,7 +118,7 @@ pub async fn create_admin_token(
                     let role = wanted.as_ref().map_or(agent.role.as_str(), AdminRole::as_str);
                     if rank(role) > rank(&agent.role) {
                         return Err(AppError::new(
-                            Kind::Invalid,
+                            ErrorKind::Invalid,
                             ErrorCode::ServerTokenScopeInvalid,
                             "That role is above the one of this member of the staff. Ask for theirs, or leave role out.",
                         )
@@ -144,7 +144,7 @@ pub async fn create_admin_token(
                 .collect();
             if !beyond.is_empty() {
                 let refusal = AppError::new(
-                    Kind::Invalid,
+                    ErrorKind::Invalid,
                     ErrorCode::ServerTokenScopeInvalid,
                     "The role does not have all of these scopes. Leave out those that details name.",
                 );
@@ -208,7 +208,7 @@ fn begin(
     let key = tenants::server_credential_get(c, tenant, credential)?;
     if !key.is_some_and(|key| key.is_active) {
         return Err(AppError::new(
-            Kind::Unauthenticated,
+            ErrorKind::Unauthenticated,
             ErrorCode::ServerApiKeyInvalid,
             "The key was switched off just now. Use another one.",
         ));
@@ -291,7 +291,7 @@ pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value
         return Ok(text);
     }
     Err(AppError::new(
-        Kind::Invalid,
+        ErrorKind::Invalid,
         ErrorCode::RequestInvalid,
         "The metadata is too large. Keep what is large where it is, and send what it can be found by.",
     )
@@ -301,7 +301,7 @@ pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value
 fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {
     if scopes.is_empty() {
         return Err(AppError::new(
-            Kind::Invalid,
+            ErrorKind::Invalid,
             ErrorCode::ServerTokenScopeInvalid,
             "A token without scopes opens nothing. Name the scopes that it needs, or leave scopes out for all of them.",
         )
@@ -315,7 +315,7 @@ fn must_not_be_disabled(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppRe
         return Ok(());
     }
     Err(AppError::new(
-        Kind::Forbidden,
+        ErrorKind::Forbidden,
         ErrorCode::AgentSdkAgentDisabled,
         "This member of the staff is switched off. Have them switched on in the dashboard, or name another.",
     ))

@@ -6,7 +6,7 @@ use ringnity_store::identity::{self, NewSession, Rotation, SessionFamily};
 use ringnity_store::{Conn, SessionFamilyId, StoreError, TenantId};
 use ringnity_types::{ErrorCode, Logout};
 
-use crate::app::{App, AppError, AppResult, Kind};
+use crate::app::{App, AppError, AppResult, ErrorKind};
 use crate::secrets::tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, TokenScope};
 use crate::secrets::{self, NewSecret};
 
@@ -136,7 +136,7 @@ pub async fn end(app: &App, scope: TokenScope, presented: Vec<String>) -> AppRes
 /// Refuses a request that brings no refresh token.
 pub fn missing() -> AppError {
     AppError::new(
-        Kind::Unauthenticated,
+        ErrorKind::Unauthenticated,
         ErrorCode::AuthRefreshTokenMissing,
         "No refresh token was sent. Send it in the body, or let the browser send its cookie; or sign in again.",
     )
@@ -144,7 +144,7 @@ pub fn missing() -> AppError {
 
 fn refused() -> AppError {
     AppError::new(
-        Kind::Unauthenticated,
+        ErrorKind::Unauthenticated,
         ErrorCode::AuthRefreshTokenInvalid,
         "This refresh token is not good, or not any more. Sign in again.",
     )
@@ -153,7 +153,7 @@ fn refused() -> AppError {
 /// Refuses a sign-in: the same words for an account that is not there as for a wrong password.
 pub fn wrong_credentials(name: &str) -> AppError {
     AppError::new(
-        Kind::Unauthenticated,
+        ErrorKind::Unauthenticated,
         ErrorCode::AuthCredentialsInvalid,
         format!("{name} or password is not right. Check both, or have the password reset."),
     )
@@ -162,7 +162,7 @@ pub fn wrong_credentials(name: &str) -> AppError {
 /// Refuses an account that is switched off.
 pub fn account_disabled(who: &str) -> AppError {
     AppError::new(
-        Kind::Forbidden,
+        ErrorKind::Forbidden,
         ErrorCode::AuthAccountDisabled,
         format!("This account is switched off. Ask {who} to switch it on."),
     )

@@ -13,7 +13,7 @@ use ringnity_types::{
 
 use crate::app::identity::sessions::{self, Pair};
 use crate::app::tenants::TenantHints;
-use crate::app::{App, AppError, AppResult, Kind, Repeat, sign_ins};
+use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, sign_ins};
 use crate::secrets::tokens::TokenScope;
 use crate::secrets::{self, NewSecret};
 
@@ -250,7 +250,7 @@ impl Staff {
 
 fn entry_refused() -> AppError {
     AppError::new(
-        Kind::Unauthenticated,
+        ErrorKind::Unauthenticated,
         ErrorCode::AuthEntryTokenInvalid,
         "This entry token was used, is over, or is not for this workspace. Have the owner's dashboard make another.",
     )

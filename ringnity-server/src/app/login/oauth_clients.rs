@@ -12,7 +12,7 @@ use ringnity_types::{
 use url::{Host, Url};
 
 use crate::app::login::oauth_scopes;
-use crate::app::{App, AppError, AppResult, Kind, Repeat, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, plans};
 use crate::secrets::{self, NewSecret};
 
 /// What clients call themselves begins with this.
@@ -116,7 +116,7 @@ pub async fn update_oauth_client(
             }
             if before.revoked_at.is_some() && !reviving {
                 return Err(AppError::new(
-                    Kind::Conflict,
+                    ErrorKind::Conflict,
                     ErrorCode::DeveloperOauthClientRevoked,
                     "This OAuth client is revoked. Send status active with the change to use it again.",
                 ));
@@ -169,14 +169,14 @@ pub async fn rotate_oauth_client_secret(
         let before = get(c, &tenant, &id)?;
         if before.revoked_at.is_some() {
             return Err(AppError::new(
-                Kind::Conflict,
+                ErrorKind::Conflict,
                 ErrorCode::DeveloperOauthClientRevoked,
                 "This OAuth client is revoked, and a new secret would open nothing. Make it active first.",
             ));
         }
         if is_public(&before) {
             return Err(AppError::new(
-                Kind::Conflict,
+                ErrorKind::Conflict,
                 ErrorCode::DeveloperOauthClientPublic,
                 "A public client has no secret: it proves itself with PKCE. Make it confidential first.",
             ));
@@ -201,7 +201,7 @@ pub async fn delete_revoked_oauth_client(
         .write(move |c| {
             if get(c, &tenant, &id)?.revoked_at.is_none() {
                 return Err(AppError::new(
-                    Kind::Conflict,
+                    ErrorKind::Conflict,
                     ErrorCode::DeveloperOauthClientActive,
                     "This OAuth client is active. Revoke it first, so that nobody stays signed in through it.",
                 ));
@@ -308,7 +308,7 @@ fn scopes(app: &App, given: &[OAuthScope], faults: &mut Vec<String>) -> AppResul
         .collect();
     if !planned.is_empty() {
         let refusal = AppError::new(
-            Kind::Invalid,
+            ErrorKind::Invalid,
             ErrorCode::DeveloperOauthScopePlanned,
             "Some of these scopes are planned and cannot be asked for yet. The list of clients has those that can.",
         );
@@ -339,7 +339,7 @@ fn must_be_sound(faults: Vec<String>) -> AppResult<()> {
         return Ok(());
     }
     let refusal = AppError::new(
-        Kind::Invalid,
+        ErrorKind::Invalid,
         ErrorCode::DeveloperOauthClientValidationFailed,
         "This is no client that people could be signed in for. Mend what the details name.",
     );

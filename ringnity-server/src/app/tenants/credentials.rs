@@ -15,7 +15,7 @@ use ringnity_types::{
     UpdateServerApiCredentialRequest,
 };
 
-use crate::app::{App, AppError, AppResult, Kind, Repeat, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, plans};
 use crate::secrets::{self, NewSecret};
 
 /// What Server API keys begin with, so that a leaked one is recognised.
@@ -154,7 +154,7 @@ pub async fn rotate_server_api_credential(
         plans::must_include(c, &tenant, Feature::ServerApi)?;
         if !before.is_active {
             return Err(AppError::new(
-                Kind::Conflict,
+                ErrorKind::Conflict,
                 ErrorCode::ServerCredentialDisabled,
                 "This credential is disabled, and a new secret would open nothing. Set isActive first.",
             ));
@@ -206,7 +206,7 @@ fn sensible(name: &str) -> AppResult<String> {
     let name = name.trim();
     if name.is_empty() {
         return Err(AppError::new(
-            Kind::Invalid,
+            ErrorKind::Invalid,
             ErrorCode::ServerCredentialValidationFailed,
             "A credential needs a name that people can tell it by.",
         )

@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 use ringnity_types::ErrorCode;
 use url::Host;
 
-use crate::app::{AppError, AppResult, Kind};
+use crate::app::{AppError, AppResult, ErrorKind};
 
 /// Whether a page of `origin` may use a tenant with these allowed domains.
 ///
@@ -117,7 +117,7 @@ pub fn normalise_all(entries: &[String], at: &str) -> AppResult<Vec<String>> {
         return Ok(kept);
     }
     let refusal = AppError::new(
-        Kind::Invalid,
+        ErrorKind::Invalid,
         ErrorCode::DeveloperDomainInvalid,
         "Some of these are no domains. Write each as a host, such as example.com, or *.example.com for all under it.",
     );

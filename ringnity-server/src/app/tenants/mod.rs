@@ -11,7 +11,7 @@ use ringnity_store::tenants::{self, Quota, Tenant as Stored};
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::{ErrorCode, Tenant, TenantData};
 
-use crate::app::{App, AppError, AppResult, Kind, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, plans};
 
 /// What a request says about the tenant it is for, beside any credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn tenant_of_hints(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
         tenants::tenant_by_slug(c, slug)?
     } else {
         return Err(AppError::new(
-            Kind::Unauthenticated,
+            ErrorKind::Unauthenticated,
             ErrorCode::SdkSessionRequired,
             "This request names no tenant. Send the X-Ringnity-Public-Key header, the apiKey or slug query, or use the tenant's own host name.",
         ));
@@ -70,7 +70,7 @@ pub fn must_be_active(tenant: &Stored) -> AppResult<()> {
         return Ok(());
     }
     Err(AppError::new(
-        Kind::Forbidden,
+        ErrorKind::Forbidden,
         ErrorCode::SdkClientInactive,
         "This tenant is switched off. Its owner can ask the platform's operators to switch it on again.",
     ))
@@ -100,7 +100,7 @@ pub fn must_be_allowed_origin(c: &mut Conn, tenant: &TenantId, origin: Option<&s
         return Ok(());
     }
     Err(AppError::new(
-        Kind::Forbidden,
+        ErrorKind::Forbidden,
         ErrorCode::SdkOriginNotAllowed,
         "Pages of this origin may not use this tenant. Add its domain to the tenant's allowed domains.",
     )

@@ -11,7 +11,7 @@ use ringnity_types::{
 
 use crate::app::given;
 use crate::app::identity::sdk_tokens::metadata_text;
-use crate::app::{App, AppError, AppResult, Kind, Repeat, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, plans};
 use crate::secrets;
 
 /// Who is signed in on a device.
@@ -152,7 +152,7 @@ pub async fn register_device_push_token(
                 let same = known.token_hash == new.token_hash || holder.has(c, &tenant, &known)?;
                 if known.enabled && !same {
                     return Err(AppError::new(
-                        Kind::Conflict,
+                        ErrorKind::Conflict,
                         ErrorCode::ResourceConflict,
                         "This deviceId is registered by somebody else. Unregister it there first, or send another deviceId.",
                     ));
@@ -217,7 +217,7 @@ fn device(stored: Stored) -> DevicePushToken {
 }
 
 fn unfit(message: &'static str) -> AppError {
-    AppError::new(Kind::Invalid, ErrorCode::SdkDeviceTokenInvalid, message)
+    AppError::new(ErrorKind::Invalid, ErrorCode::SdkDeviceTokenInvalid, message)
 }
 
 fn no_agent() -> AppError {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::app::given;
 use crate::app::identity::sdk_tokens::{METADATA, end, metadata_text, sign};
 use crate::app::tenants::{self, TenantHints};
-use crate::app::{App, AppError, AppResult, Kind, Repeat};
+use crate::app::{App, AppError, AppResult, ErrorKind, Repeat};
 use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
 
 /// Life of a visitor's session, in seconds.
@@ -86,7 +86,7 @@ fn read_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<C
     let claims = signer.read(token, now).map_err(|problem| match problem {
         TokenProblem::Invalid => bad_context(),
         TokenProblem::Expired => AppError::new(
-            Kind::Unauthenticated,
+            ErrorKind::Unauthenticated,
             ErrorCode::TokenExpired,
             "The context token has expired. Have the backend make a new one for this visitor.",
         ),
@@ -151,7 +151,7 @@ fn profile(
 
 fn bad_context() -> AppError {
     AppError::new(
-        Kind::Unauthenticated,
+        ErrorKind::Unauthenticated,
         ErrorCode::SdkContextTokenInvalid,
         "The context token is not accepted here. Have the backend of this tenant make a new one, or leave it out.",
     )

@@ -10,7 +10,7 @@ use ringnity_api::{
 };
 use ringnity_types as types;
 
-use crate::app::Kind;
+use crate::app::ErrorKind;
 use crate::app::identity::{google, owners, workspace};
 use crate::secrets::tokens::REFRESH_TOKEN_LIFE;
 
@@ -87,7 +87,7 @@ impl DashboardAuthOperations for Routes {
                 Ok(types::OwnerRefreshEnvelope::new(data))
             }
             Err(error) => {
-                if by_cookie && error.kind == Kind::Unauthenticated {
+                if by_cookie && error.kind == ErrorKind::Unauthenticated {
                     set_cookie(cx, &call, None);
                 }
                 Err(fault(error))

@@ -37,7 +37,7 @@ macro_rules! later {
             _: ::ringnity_api::Call
             $(, _: $argument)*
         ) -> Result<$output, ::ringnity_api::Fault> {
-            Err(crate::http::error::fault(crate::app::AppError::not_built()))
+            Err(crate::http::error::fault(crate::app::AppError::not_implemented()))
         }
     )*};
 }

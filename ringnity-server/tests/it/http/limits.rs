@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use ringnity_server::app::identity::owners;
 use ringnity_server::app::sign_ins::{self, SignInLimits};
-use ringnity_server::app::{App, Kind};
+use ringnity_server::app::{App, ErrorKind};
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_server::secrets::password::Places;
@@ -379,7 +379,7 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
         };
         let back = i32::try_from(begun.elapsed().as_secs() / 3).expect("small") + 1;
         assert!((300..=300 + back).contains(&guesses), "{guesses} in {:?}", begun.elapsed());
-        assert_eq!(refusal.kind, Kind::TooMany);
+        assert_eq!(refusal.kind, ErrorKind::RateLimited);
         app.store.close().await;
 
         // Whoever has one IPv6 address has its whole network.
@@ -414,7 +414,7 @@ fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
                 let body = json!({ "email": email, "password": known.password });
                 let request = serde_json::from_value(body).expect("a request");
                 let refusal = owners::login_owner(&app, from, request).await.expect_err("nobody has time");
-                assert_eq!(refusal.kind, Kind::Unavailable, "{refusal:?}");
+                assert_eq!(refusal.kind, ErrorKind::Unavailable, "{refusal:?}");
                 said.insert(format!("{} {refusal}", refusal.code));
             }
         }
