@@ -11,7 +11,7 @@ use ringnity_types::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{App, AppError, AppResult, ErrorKind, Repeat, given, plans};
+use super::{App, AppError, AppResult, ErrorKind, IdempotencyKey, given, plans};
 
 /// Which contacts to list.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +62,7 @@ pub async fn upsert_contact(
     app: &App,
     tenant: TenantId,
     input: ContactInput,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<ContactData> {
     let now = app.now();
     let input = Known {
@@ -76,7 +76,7 @@ pub async fn upsert_contact(
         source: Some(ContactSource::ServerApi.to_string()),
     };
     must_say_something(Some(&input.name), Some(&input.phone))?;
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         plans::must_include(c, &tenant, Feature::Contacts)?;
         let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(taken)?;
         if upserted.created {

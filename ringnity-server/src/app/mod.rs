@@ -5,11 +5,11 @@ mod error;
 
 pub mod contacts;
 pub mod health;
+pub mod idempotency;
 pub mod identity;
 pub mod login;
 pub mod plans;
 pub mod rates;
-pub mod repeats;
 pub mod sign_ins;
 pub mod tenants;
 pub mod visitors;
@@ -27,8 +27,8 @@ use crate::secrets::password::Places;
 use crate::secrets::tokens::Signer;
 
 pub use error::{AppError, AppResult, ErrorKind};
+pub use idempotency::IdempotencyKey;
 pub use rates::{Rates, Standing};
-pub use repeats::Repeat;
 pub use ringnity_store::TenantId;
 
 /// What every rule works with.

@@ -10,7 +10,7 @@ use ringnity_types::{
 use serde_json::json;
 
 use crate::app::tenants::credentials;
-use crate::app::{App, Repeat};
+use crate::app::{App, IdempotencyKey};
 use crate::cli::desk::{self, TenantArgs, told};
 use crate::cli::output::{Outcome, table, tell};
 
@@ -76,9 +76,10 @@ pub(super) async fn run(command: KeysCommand) -> Result<Outcome> {
         KeysCommand::Rotate(one) => {
             let (app, tenant) = one.at.open().await?;
             let id = key_named(&app, &tenant, &one.key).await?;
-            let secret = credentials::rotate_server_api_credential(&app, tenant, id, Repeat::default())
-                .await
-                .map_err(told)?;
+            let secret =
+                credentials::rotate_server_api_credential(&app, tenant, id, IdempotencyKey::default())
+                    .await
+                    .map_err(told)?;
             tell_secret(one.at.desk.json, secret.credential, secret.secret)
         }
         KeysCommand::Disable(one) => {
@@ -109,7 +110,7 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
     let flags = [("name", "--name"), ("environment", "--environment"), ("scopes", "--scope")];
     desk::must_fit("CreateServerApiCredentialRequest", &serde_json::to_value(&request)?, &flags)?;
     let (app, tenant) = at.open().await?;
-    let made = credentials::create_server_api_credential(&app, tenant, request, Repeat::default())
+    let made = credentials::create_server_api_credential(&app, tenant, request, IdempotencyKey::default())
         .await
         .map_err(told)?;
     tell_secret(at.desk.json, made.credential, made.secret)

@@ -12,7 +12,7 @@ use ringnity_api::runtime::{Parts, Place};
 use ringnity_api::{Call, Fault, Principal, Problem};
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{Repeat, Standing};
+use crate::app::{IdempotencyKey, Standing};
 use crate::http::auth::caller::Caller;
 use crate::http::error::{fault, seconds};
 use crate::http::state::State;
@@ -60,11 +60,11 @@ impl State {
         let mut hash = Sha256::new();
         parts.tell(&mut |piece| hash.update(piece));
         let request_hash = hex(&hash.finalize());
-        call.note(Repeat::new(&caller.name, call.operation().id, key, request_hash));
+        call.note(IdempotencyKey::new(&caller.name, call.operation().id, key, request_hash));
     }
 
-    /// Whether this request may be a repeat, for [`App::once`](crate::app::App::once).
-    pub fn repeat(&self, call: &Call) -> Repeat {
+    /// Whether this request may be a repeat, for [`App::idempotent`](crate::app::App::idempotent).
+    pub fn repeat(&self, call: &Call) -> IdempotencyKey {
         call.noted().unwrap_or_default()
     }
 

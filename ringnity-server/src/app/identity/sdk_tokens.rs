@@ -13,7 +13,7 @@ use ringnity_types::{
 };
 
 use crate::app::identity::workspace;
-use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, given};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, given};
 use crate::secrets::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
 /// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
@@ -22,13 +22,13 @@ pub async fn create_visitor_context_token(
     tenant: TenantId,
     credential: ServerCredentialId,
     request: CreateVisitorContextTokenRequest,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<SdkToken> {
     let now = app.now();
     let expires_at = end(now, request.expires_in);
     let profile = vouched(request.visitor.unwrap_or_default(), metadata_text(request.metadata.as_deref())?);
     let signer = Arc::clone(&app.signer);
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         let scope = TokenScope::VisitorContext;
         let session = begin(c, &tenant, &credential, scope, credential.as_str(), expires_at, now)?;
         visitors::visitor_context_insert(c, &tenant, &session.id, &profile)?;
@@ -43,7 +43,7 @@ pub async fn create_agent_token(
     tenant: TenantId,
     credential: ServerCredentialId,
     request: CreateAgentTokenRequest,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<SdkToken> {
     let now = app.now();
     let expires_at = end(now, request.expires_in);
@@ -58,7 +58,7 @@ pub async fn create_agent_token(
     let (username, department) = (request.username, given(request.department_id).map(DepartmentId::from));
     let name = given(request.name);
     let signer = Arc::clone(&app.signer);
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         let agent = match (&id, &username) {
             (Some(id), _) => identity::agent_get(c, &tenant, id)?,
             (None, Some(username)) => identity::agent_by_username(c, &tenant, username)?,
@@ -96,7 +96,7 @@ pub async fn create_admin_token(
     tenant: TenantId,
     credential: ServerCredentialId,
     request: CreateAdminTokenRequest,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<SdkToken> {
     let now = app.now();
     let expires_at = end(now, request.expires_in);
@@ -108,7 +108,7 @@ pub async fn create_admin_token(
     }
     let name = given(request.name);
     let signer = Arc::clone(&app.signer);
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
             let (subject, role, department) = match &username {
                 Some(username) => {
                     let agent = identity::agent_by_username(c, &tenant, username)?

@@ -13,7 +13,7 @@ use ringnity_types::{
 
 use crate::app::identity::sessions::{self, Pair};
 use crate::app::tenants::TenantHints;
-use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, sign_ins};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, sign_ins};
 use crate::secrets::tokens::TokenScope;
 use crate::secrets::{self, NewSecret};
 
@@ -85,13 +85,13 @@ pub async fn create_workspace_entry_token(
     tenant: TenantId,
     owner: OwnerId,
     session: SessionFamilyId,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<WorkspaceEntryToken> {
     let token = new_entry_token()?;
     let now = app.now();
     let hash = token.hash.clone();
     let urls = app.urls.clone();
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(crate::app::tenants::unknown)?;
         let expires_at = now + ENTRY_TOKEN_LIFE;
         identity::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;

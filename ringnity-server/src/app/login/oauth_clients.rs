@@ -12,7 +12,7 @@ use ringnity_types::{
 use url::{Host, Url};
 
 use crate::app::login::oauth_scopes;
-use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, plans};
 use crate::secrets::{self, NewSecret};
 
 /// What clients call themselves begins with this.
@@ -45,7 +45,7 @@ pub async fn create_oauth_client(
     app: &App,
     tenant: TenantId,
     request: CreateOAuthClientRequest,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<OAuthClientSecret> {
     let client_type = request.type_.unwrap_or(OAuthClientType::Confidential);
     let public = client_type == OAuthClientType::Public;
@@ -66,7 +66,7 @@ pub async fn create_oauth_client(
         require_pkce,
     };
     let now = app.now();
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         plans::must_include(c, &tenant, Feature::Oauth)?;
         let count = login::oauth_client_count(c, &tenant)? + 1;
         let code = ErrorCode::DeveloperOauthClientLimitReached;
@@ -161,11 +161,11 @@ pub async fn rotate_oauth_client_secret(
     app: &App,
     tenant: TenantId,
     id: OauthClientId,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<OAuthClientSecret> {
     let secret = new_secret()?;
     let now = app.now();
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         let before = get(c, &tenant, &id)?;
         if before.revoked_at.is_some() {
             return Err(AppError::new(

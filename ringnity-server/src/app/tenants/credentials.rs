@@ -15,7 +15,7 @@ use ringnity_types::{
     UpdateServerApiCredentialRequest,
 };
 
-use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, plans};
 use crate::secrets::{self, NewSecret};
 
 /// What Server API keys begin with, so that a leaked one is recognised.
@@ -56,7 +56,7 @@ pub async fn create_server_api_credential(
     app: &App,
     tenant: TenantId,
     request: CreateServerApiCredentialRequest,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<ServerApiCredentialSecret> {
     let name = sensible(&request.name)?;
     let secret = new_secret(&request.environment)?;
@@ -68,7 +68,7 @@ pub async fn create_server_api_credential(
         secret_hash: secret.hash,
         secret_preview: secret.preview,
     };
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         plans::must_include(c, &tenant, Feature::ServerApi)?;
         must_have_room(c, &tenant)?;
         let stored = tenants::server_credential_insert(c, &tenant, &new, now)?;
@@ -143,13 +143,13 @@ pub async fn rotate_server_api_credential(
     app: &App,
     tenant: TenantId,
     id: ServerCredentialId,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<ServerApiCredentialSecret> {
     // The prefix says live or test, and that is known only once the credential is: have one for each.
     let live = new_secret(&ServerApiCredentialEnvironment::Live)?;
     let test = new_secret(&ServerApiCredentialEnvironment::Test)?;
     let now = app.now();
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
         let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
         plans::must_include(c, &tenant, Feature::ServerApi)?;
         if !before.is_active {

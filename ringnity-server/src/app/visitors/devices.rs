@@ -11,7 +11,7 @@ use ringnity_types::{
 
 use crate::app::given;
 use crate::app::identity::sdk_tokens::metadata_text;
-use crate::app::{App, AppError, AppResult, ErrorKind, Repeat, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, plans};
 use crate::secrets;
 
 /// Who is signed in on a device.
@@ -111,7 +111,7 @@ pub async fn register_device_push_token(
     tenant: TenantId,
     holder: Holder,
     request: RegisterDevicePushTokenRequest,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<DevicePushTokenData> {
     let now = app.now();
     if request.token.trim().is_empty() {
@@ -140,7 +140,7 @@ pub async fn register_device_push_token(
         call_mode: request.call_mode.to_string(),
         metadata: metadata_text(request.metadata.as_deref())?,
     };
-    app.once(repeat, move |c| {
+    app.idempotent(idempotency_key, move |c| {
             plans::must_include(c, &tenant, Feature::MobileSdk)?;
             let agent_id = holder.agent(c, &tenant, named.as_deref())?;
             let device_id = new.device_id.as_deref();

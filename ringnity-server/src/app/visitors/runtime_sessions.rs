@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::app::given;
 use crate::app::identity::sdk_tokens::{METADATA, end, metadata_text, sign};
 use crate::app::tenants::{self, TenantHints};
-use crate::app::{App, AppError, AppResult, ErrorKind, Repeat};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey};
 use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
 
 /// Life of a visitor's session, in seconds.
@@ -28,7 +28,7 @@ pub async fn create_runtime_session(
     hints: TenantHints,
     origin: Option<String>,
     request: CreateRuntimeSessionRequest,
-    repeat: Repeat,
+    idempotency_key: IdempotencyKey,
 ) -> AppResult<RuntimeSession> {
     let now = app.now();
     let expires_at = end(now, LIFE);
@@ -47,7 +47,7 @@ pub async fn create_runtime_session(
     let members = request.metadata.map(Map::from).unwrap_or_default();
     let signs = Arc::clone(&signer);
     // A page, a tenant or a context token that is not let in any more does not get an earlier answer either.
-    let guard = move |c: &mut Conn| {
+    let authorize = move |c: &mut Conn| {
         let claims = context.as_ref().map(|token| read_context(&signer, token, now)).transpose()?;
         let vouched = claims.map(|claims| vouched(c, &claims, &hints, now)).transpose()?;
         let tenant = match &vouched {
@@ -57,7 +57,7 @@ pub async fn create_runtime_session(
         tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
         Ok((tenant, vouched))
     };
-    app.once_guarded(repeat, guard, move |c, (tenant, vouched)| {
+    app.idempotent_authorized(idempotency_key, authorize, move |c, (tenant, vouched)| {
         let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
         let visitor = visitors::visitor_begin_session(c, &tenant.id, &profile, now)?;
         let key = vouched.and_then(|vouched| vouched.credential);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use reqwest::StatusCode;
-use ringnity_server::app::{Repeat, contacts};
+use ringnity_server::app::{IdempotencyKey, contacts};
 use ringnity_types::{ContactInput, ContactPatchInput};
 use serde_json::{Value, json};
 
@@ -323,7 +323,7 @@ fn a_contact_that_is_deleted_while_others_change_it_is_forgotten_by_all_its_even
                         contacts::delete_contact(&app, tenant, id).await.expect("it was there");
                     } else {
                         // One that comes later makes another contact.
-                        contacts::upsert_contact(&app, tenant, input, Repeat::default())
+                        contacts::upsert_contact(&app, tenant, input, IdempotencyKey::default())
                             .await
                             .expect("upserts");
                     }
@@ -359,7 +359,8 @@ fn a_contact_does_not_change_where_that_cannot_be_told() {
         for external_id in ["x1", "x2"] {
             let input =
                 ContactInput { external_id: Some(external_id.into()), ..ContactInput::new("Eve", "2") };
-            let upserted = contacts::upsert_contact(&app, tenant.clone(), input, Repeat::default()).await;
+            let upserted =
+                contacts::upsert_contact(&app, tenant.clone(), input, IdempotencyKey::default()).await;
             assert!(upserted.is_err(), "{external_id}");
         }
         app.store.close().await;

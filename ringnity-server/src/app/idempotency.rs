@@ -19,17 +19,17 @@ use super::{App, AppError, AppResult, ErrorKind};
 use crate::secrets::hex;
 
 /// How long a repeat is recognised.
-const REMEMBERED: Duration = Duration::hours(24);
+const RETENTION: Duration = Duration::hours(24);
 
 /// How long a request that works outside a transaction counts as running when nothing more is heard of it: its
 /// server may have died. What it does outside must give up sooner.
-const RUNS: Duration = Duration::minutes(2);
+const IN_PROGRESS_TTL: Duration = Duration::minutes(2);
 
 /// The key under which a request may be repeated, with what it asks for; or that it has none.
 #[derive(Clone, Default)]
-pub struct Repeat(Option<Arc<Key>>);
+pub struct IdempotencyKey(Option<Arc<DerivedKey>>);
 
-struct Key {
+struct DerivedKey {
     /// What its row is found by.
     id: String,
     request_hash: String,
@@ -38,13 +38,13 @@ struct Key {
     cipher: [u8; 32],
 }
 
-impl std::fmt::Debug for Repeat {
+impl std::fmt::Debug for IdempotencyKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Repeat").field(&self.0.as_ref().map(|key| &key.id)).finish()
+        f.debug_tuple("IdempotencyKey").field(&self.0.as_ref().map(|key| &key.id)).finish()
     }
 }
 
-impl Repeat {
+impl IdempotencyKey {
     /// The key `key` of `caller` for `operation`, to which it asks for what has this hash.
     pub fn new(caller: &str, operation: &str, key: &str, request_hash: String) -> Self {
         let digest = |purpose: &str| -> [u8; 32] {
@@ -57,26 +57,26 @@ impl Repeat {
             hash.finalize().into()
         };
         let id = hex(&digest("row"));
-        Self(Some(Arc::new(Key { id, request_hash, cipher: digest("answer") })))
+        Self(Some(Arc::new(DerivedKey { id, request_hash, cipher: digest("answer") })))
     }
 }
 
-impl Key {
-    fn seal<T: Serialize>(&self, output: &T) -> AppResult<String> {
+impl DerivedKey {
+    fn encrypt<T: Serialize>(&self, output: &T) -> AppResult<String> {
         let mut text = serde_json::to_vec(output).map_err(AppError::internal)?;
-        let nonce = self.with(|key, about| key.seal_in_place_append_tag(about, &mut text))?;
+        let nonce = self.with_cipher(|key, about| key.seal_in_place_append_tag(about, &mut text))?;
         let mut sealed = nonce.as_ref().to_vec();
         sealed.append(&mut text);
         Ok(STANDARD.encode(sealed))
     }
 
-    fn open<T: DeserializeOwned>(&self, sealed: &str) -> AppResult<T> {
+    fn decrypt<T: DeserializeOwned>(&self, sealed: &str) -> AppResult<T> {
         let mut sealed = STANDARD.decode(sealed).map_err(AppError::internal)?;
         let (nonce, text) = sealed
             .split_at_mut_checked(NONCE_LEN)
             .ok_or_else(|| AppError::internal("a stored answer is too short"))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(AppError::internal)?;
-        let text = self.with(|key, about| key.open_in_place(nonce, about, text))?;
+        let text = self.with_cipher(|key, about| key.open_in_place(nonce, about, text))?;
         // It was written before this version of the server knew its answers otherwise.
         serde_json::from_slice(text).map_err(|error| AppError {
             source: Some(Box::new(error)),
@@ -88,7 +88,7 @@ impl Key {
         })
     }
 
-    fn with<T>(
+    fn with_cipher<T>(
         &self,
         work: impl FnOnce(&RandomizedNonceKey, Aad<&[u8]>) -> Result<T, aws_lc_rs::error::Unspecified>,
     ) -> AppResult<T> {
@@ -97,7 +97,7 @@ impl Key {
     }
 
     /// Refuses a request that is no repeat of the earlier one under this key.
-    fn must_repeat(&self, earlier: &IdempotencyRecord) -> AppResult<()> {
+    fn ensure_same_request(&self, earlier: &IdempotencyRecord) -> AppResult<()> {
         if earlier.request_hash == self.request_hash {
             return Ok(());
         }
@@ -109,10 +109,10 @@ impl Key {
     }
 
     /// What an earlier request under this key means for this one.
-    fn answer_of<T: DeserializeOwned>(&self, earlier: &IdempotencyRecord) -> AppResult<T> {
-        self.must_repeat(earlier)?;
+    fn replay<T: DeserializeOwned>(&self, earlier: &IdempotencyRecord) -> AppResult<T> {
+        self.ensure_same_request(earlier)?;
         match &earlier.answer {
-            Some(sealed) => self.open(sealed),
+            Some(sealed) => self.decrypt(sealed),
             None => Err(AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::IdempotencyRequestInProgress,
@@ -122,21 +122,21 @@ impl Key {
     }
 
     /// Keeps the output, and answers it as every repeat will read it.
-    fn keep<T: Serialize + DeserializeOwned>(
+    fn store_answer<T: Serialize + DeserializeOwned>(
         &self,
         c: &mut Conn,
-        lapses_at: Option<DateTime<Utc>>,
+        expires_at: Option<DateTime<Utc>>,
         output: &T,
     ) -> AppResult<T> {
-        let sealed = self.seal(output)?;
-        if !idempotency::idempotency_complete(c, &self.id, lapses_at, &sealed)? {
+        let sealed = self.encrypt(output)?;
+        if !idempotency::idempotency_complete(c, &self.id, expires_at, &sealed)? {
             return Err(AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::IdempotencyRequestInProgress,
                 "This took so long that a repeat of it was begun. Wait for that one, or send this one again with the same key.",
             ));
         }
-        self.open(&sealed)
+        self.decrypt(&sealed)
     }
 }
 
@@ -146,45 +146,55 @@ impl App {
     /// the first and gets its answer. What is refused is not remembered.
     ///
     /// What `work` returns is stored as JSON, encrypted; the answer must be made of it alone, secrets included.
-    pub async fn once<T, F>(&self, repeat: Repeat, work: F) -> AppResult<T>
+    pub async fn idempotent<T, F>(&self, idempotency_key: IdempotencyKey, work: F) -> AppResult<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
         F: Fn(&mut Conn) -> AppResult<T> + Send + 'static,
     {
-        self.once_guarded(repeat, |_| Ok(()), move |c, ()| work(c)).await
+        self.idempotent_authorized(idempotency_key, |_| Ok(()), move |c, ()| work(c)).await
     }
 
     /// The same where no credential was judged before: `guard` asks who may have the answer, in the same transaction,
     /// for a repeat as for the first. `work` gets what it found.
-    pub async fn once_guarded<G, T, P, F>(&self, repeat: Repeat, guard: P, work: F) -> AppResult<T>
+    pub async fn idempotent_authorized<G, T, P, F>(
+        &self,
+        idempotency_key: IdempotencyKey,
+        authorize: P,
+        work: F,
+    ) -> AppResult<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
         P: Fn(&mut Conn) -> AppResult<G> + Send + 'static,
         F: Fn(&mut Conn, G) -> AppResult<T> + Send + 'static,
     {
-        once(&self.store, self.now(), repeat, guard, work).await
+        run_authorized(&self.store, self.now(), idempotency_key, authorize, work).await
     }
 
     /// The same for a rule that must do something outside a transaction first, such as asking a provider: `outside`
     /// runs once, then `work` as one write with what came of it. Nobody can wait for something outside in a
     /// transaction, so a repeat that comes meanwhile is refused with 409. What is done outside must give up within
     /// two minutes; should the server die in it, a repeat after that time does it again.
-    pub async fn once_outside<P, T, O, F>(&self, repeat: Repeat, outside: O, work: F) -> AppResult<T>
+    pub async fn idempotent_external<P, T, O, F>(
+        &self,
+        idempotency_key: IdempotencyKey,
+        external: O,
+        work: F,
+    ) -> AppResult<T>
     where
         P: Send + 'static,
         T: Serialize + DeserializeOwned + Send + 'static,
         O: Future<Output = AppResult<P>>,
         F: Fn(&mut Conn, &P) -> AppResult<T> + Send + 'static,
     {
-        once_outside(&self.store, self.now(), repeat, outside, work).await
+        run_external(&self.store, self.now(), idempotency_key, external, work).await
     }
 }
 
-async fn once<G, T, P, F>(
+async fn run_authorized<G, T, P, F>(
     store: &Store,
     now: DateTime<Utc>,
-    repeat: Repeat,
-    guard: P,
+    idempotency_key: IdempotencyKey,
+    authorize: P,
     work: F,
 ) -> AppResult<T>
 where
@@ -193,33 +203,33 @@ where
     F: Fn(&mut Conn, G) -> AppResult<T> + Send + 'static,
 {
     let write = move |c: &mut Conn| {
-        let Some(key) = &repeat.0 else {
-            let found = guard(c)?;
+        let Some(key) = &idempotency_key.0 else {
+            let found = authorize(c)?;
             return work(c, found);
         };
-        let until = now + REMEMBERED;
+        let until = now + RETENTION;
         match idempotency::idempotency_claim(c, &key.id, &key.request_hash, None, until, now)? {
             Some(earlier) => {
                 // Another request is told so, whatever else is wrong with it.
-                key.must_repeat(&earlier)?;
-                guard(c)?;
-                key.answer_of(&earlier)
+                key.ensure_same_request(&earlier)?;
+                authorize(c)?;
+                key.replay(&earlier)
             }
             None => {
-                let found = guard(c)?;
+                let found = authorize(c)?;
                 let output = work(c, found)?;
-                key.keep(c, None, &output)
+                key.store_answer(c, None, &output)
             }
         }
     };
     store.write(write).await
 }
 
-async fn once_outside<P, T, O, F>(
+async fn run_external<P, T, O, F>(
     store: &Store,
     now: DateTime<Utc>,
-    repeat: Repeat,
-    outside: O,
+    idempotency_key: IdempotencyKey,
+    external: O,
     work: F,
 ) -> AppResult<T>
 where
@@ -228,29 +238,29 @@ where
     O: Future<Output = AppResult<P>>,
     F: Fn(&mut Conn, &P) -> AppResult<T> + Send + 'static,
 {
-    let Some(key) = repeat.0 else {
-        let found = outside.await?;
+    let Some(key) = idempotency_key.0 else {
+        let found = external.await?;
         return store.write(move |c| work(c, &found)).await;
     };
-    let lapses_at = now + RUNS;
+    let expires_at = now + IN_PROGRESS_TTL;
     let claimed = key.clone();
     let earlier = store
         .write(move |c| {
-            let (until, lapses_at) = (now + REMEMBERED, Some(lapses_at));
+            let (until, expires_at) = (now + RETENTION, Some(expires_at));
             let hash = &claimed.request_hash;
-            idempotency::idempotency_claim(c, &claimed.id, hash, lapses_at, until, now)
+            idempotency::idempotency_claim(c, &claimed.id, hash, expires_at, until, now)
                 .map_err(AppError::from)
         })
         .await?;
     if let Some(earlier) = earlier {
-        return key.answer_of(&earlier);
+        return key.replay(&earlier);
     }
-    let done = match outside.await {
+    let done = match external.await {
         Ok(found) => {
             let key = key.clone();
             let work = move |c: &mut Conn| {
                 let output = work(c, &found)?;
-                key.keep(c, Some(lapses_at), &output)
+                key.store_answer(c, Some(expires_at), &output)
             };
             store.write(work).await
         }
@@ -259,7 +269,7 @@ where
     if done.is_err() {
         let released = store
             .write(move |c| {
-                idempotency::idempotency_release(c, &key.id, lapses_at)?;
+                idempotency::idempotency_release(c, &key.id, expires_at)?;
                 Ok::<_, StoreError>(())
             })
             .await;
@@ -282,8 +292,8 @@ mod tests {
 
     #[test]
     fn keys_are_told_apart_by_caller_and_operation_and_say_nothing() {
-        let repeat = |caller, operation, key| Repeat::new(caller, operation, key, "h".into());
-        let of = |repeat: &Repeat| {
+        let repeat = |caller, operation, key| IdempotencyKey::new(caller, operation, key, "h".into());
+        let of = |repeat: &IdempotencyKey| {
             let key = repeat.0.clone().expect("a key");
             (key.id.clone(), key.cipher)
         };
@@ -298,11 +308,11 @@ mod tests {
             let other = of(&other);
             assert!(one.0 != other.0 && one.1 != other.1);
         }
-        let sealed = repeat("a", "b", "c").0.expect("a key").seal(&"rn_sk_live_1").expect("seals");
+        let sealed = repeat("a", "b", "c").0.expect("a key").encrypt(&"rn_sk_live_1").expect("seals");
         assert!(!sealed.contains("rn_sk") && !sealed.contains(&STANDARD.encode("rn_sk_live_1")[..12]));
-        let opened: AppResult<String> = repeat("a", "b", "c").0.expect("a key").open(&sealed);
+        let opened: AppResult<String> = repeat("a", "b", "c").0.expect("a key").decrypt(&sealed);
         assert_eq!(opened.expect("opens"), "rn_sk_live_1");
-        let opened: AppResult<String> = repeat("a", "b", "d").0.expect("a key").open(&sealed);
+        let opened: AppResult<String> = repeat("a", "b", "d").0.expect("a key").decrypt(&sealed);
         assert_eq!(opened.expect_err("is another's").kind, ErrorKind::Internal);
     }
 
@@ -311,7 +321,7 @@ mod tests {
         for engine in engines() {
             let database = TestDatabase::new(engine);
             let store = Store::open(database.config()).await.expect("opens");
-            let repeat = Repeat::new("server a", "sendAiVisitorMessage", "k", "h".into());
+            let repeat = IdempotencyKey::new("server a", "sendAiVisitorMessage", "k", "h".into());
             let (now, go, ran) = (Utc::now(), Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
             let ask = |now, refuse| {
                 let (store, repeat, go, ran) = (store.clone(), repeat.clone(), go.clone(), ran.clone());
@@ -321,7 +331,7 @@ mod tests {
                         go.notified().await;
                         if refuse { Err(AppError::internal("the provider is away")) } else { Ok(number) }
                     };
-                    once_outside(&store, now, repeat, outside, |_, number| Ok(*number)).await
+                    run_external(&store, now, repeat, outside, |_, number| Ok(*number)).await
                 })
             };
             let begun = async |count| {
@@ -338,13 +348,13 @@ mod tests {
             // What was refused may be tried again, and what nobody hears of any more is void after a while.
             let lost = ask(now, false);
             begun(2).await;
-            let again = ask(now + RUNS, false);
+            let again = ask(now + IN_PROGRESS_TTL, false);
             begun(3).await;
             go.notify_one();
             lost.await.expect("ends").expect_err("is too late");
             go.notify_one();
             assert_eq!(again.await.expect("ends").expect("succeeds"), 3);
-            assert_eq!(ask(now + RUNS, false).await.expect("ends").expect("is told"), 3);
+            assert_eq!(ask(now + IN_PROGRESS_TTL, false).await.expect("ends").expect("is told"), 3);
             assert_eq!(ran.load(Ordering::SeqCst), 3);
         }
     }
