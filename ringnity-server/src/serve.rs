@@ -11,9 +11,9 @@ use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
 
 use crate::app::login::oauth_scopes::ScopeCoverage;
-use crate::app::sign_ins::{SignInLimits, Turns};
 use crate::app::tenants::credentials::Uses;
-use crate::app::{App, Rates};
+use crate::app::throttle::{LoginLimits, LoginSerializer};
+use crate::app::{App, RateLimiter};
 use crate::claim::{self, Claim, Refusal};
 use crate::clock::Clock;
 use crate::config::ServeConfig;
@@ -129,9 +129,9 @@ pub async fn start_with_jobs(
         google,
         oauth_scopes,
         urls,
-        rates: Rates::new(rate_limit),
-        sign_in_limits: SignInLimits::of(rate_limit, demo_limits),
-        sign_in_turns: Turns::default(),
+        rates: RateLimiter::new(rate_limit),
+        sign_in_limits: LoginLimits::of(rate_limit, demo_limits),
+        sign_in_turns: LoginSerializer::default(),
         key_uses: Uses::default(),
         passwords: Places::of_the_process(),
         jobs_put: tokio::sync::Notify::new(),

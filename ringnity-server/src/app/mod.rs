@@ -9,9 +9,9 @@ pub mod idempotency;
 pub mod identity;
 pub mod login;
 pub mod plans;
-pub mod rates;
-pub mod sign_ins;
+pub mod rate_limits;
 pub mod tenants;
+pub mod throttle;
 pub mod visitors;
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::secrets::tokens::Signer;
 
 pub use error::{AppError, AppResult, ErrorKind};
 pub use idempotency::IdempotencyKey;
-pub use rates::{Rates, Standing};
+pub use rate_limits::{RateLimitStatus, RateLimiter};
 pub use ringnity_store::TenantId;
 
 /// What every rule works with.
@@ -46,11 +46,11 @@ pub struct App {
     /// Addresses under which people reach this server.
     pub urls: Urls,
     /// How often each credential may ask.
-    pub rates: Rates,
+    pub rates: RateLimiter,
     /// How often signing in may fail, where that is limited.
-    pub sign_in_limits: Option<sign_ins::SignInLimits>,
+    pub sign_in_limits: Option<throttle::LoginLimits>,
     /// Whose turn it is to sign in.
-    pub sign_in_turns: sign_ins::Turns,
+    pub sign_in_turns: throttle::LoginSerializer,
     /// When it was last noted that a key was used.
     pub key_uses: tenants::credentials::Uses,
     /// Where the passwords of those who sign in are looked at.
@@ -79,9 +79,9 @@ impl App {
             google: None,
             oauth_scopes: login::oauth_scopes::ScopeCoverage::of(contract)?,
             urls: Urls::default(),
-            rates: Rates::new(crate::config::RateLimit::Off),
+            rates: RateLimiter::new(crate::config::RateLimit::Off),
             sign_in_limits: None,
-            sign_in_turns: sign_ins::Turns::default(),
+            sign_in_turns: throttle::LoginSerializer::default(),
             key_uses: tenants::credentials::Uses::default(),
             passwords: Places::of_the_process(),
             jobs_put: Notify::new(),

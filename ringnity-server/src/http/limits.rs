@@ -12,7 +12,7 @@ use ringnity_api::runtime::{Parts, Place};
 use ringnity_api::{Call, Fault, Principal, Problem};
 use sha2::{Digest as _, Sha256};
 
-use crate::app::{IdempotencyKey, Standing};
+use crate::app::{IdempotencyKey, RateLimitStatus};
 use crate::http::auth::caller::Caller;
 use crate::http::error::{fault, seconds};
 use crate::http::state::State;
@@ -28,7 +28,7 @@ impl State {
         let Some(principal) = principal else {
             let address = self.client_address(call);
             call.note(Caller::nobody(call, address));
-            let Some(wait) = self.app.rates.count_stranger(address, self.app.now()) else { return Ok(()) };
+            let Some(wait) = self.app.rates.count_anonymous(address, self.app.now()) else { return Ok(()) };
             if call.header(FORWARDED_FOR).is_some() && address == call.remote_ip().to_canonical() {
                 warn_of_proxy(address);
             }
@@ -42,7 +42,7 @@ impl State {
             self.app.rates.count(&self.app.store, &caller.name, caller.tenant.as_ref(), self.app.now()).await;
         call.note(caller);
         let Some(standing) = counted.map_err(fault)? else { return Ok(()) };
-        let Standing { limit, remaining, full_at, wait } = standing;
+        let RateLimitStatus { limit, remaining, full_at, wait } = standing;
         call.set_header(RATE_LIMIT_LIMIT, limit);
         call.set_header(RATE_LIMIT_REMAINING, remaining);
         call.set_header(

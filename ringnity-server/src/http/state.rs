@@ -136,7 +136,7 @@ impl State {
         }
         // No request is refused for asking this, yet nobody makes the database look without end: who comes too fast
         // may read that, and the request that follows a preflight is judged by itself.
-        if self.app.rates.count_stranger(self.client_address(call), now).is_some() {
+        if self.app.rates.count_anonymous(self.client_address(call), now).is_some() {
             return Cors::Allow;
         }
         let page = origin.to_owned();

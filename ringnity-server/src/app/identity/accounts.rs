@@ -9,7 +9,7 @@ use ringnity_types::{ErrorCode, WorkspaceRole};
 
 use crate::app::identity::provisioning::{self, NewPassword};
 use crate::app::identity::workspace;
-use crate::app::{AppError, AppResult, ErrorKind, sign_ins};
+use crate::app::{AppError, AppResult, ErrorKind, throttle};
 use crate::secrets::tokens::TokenScope;
 
 /// Which account is meant.
@@ -117,7 +117,7 @@ pub async fn set_password(
             account.set_password(c, &password.hash, now)?;
             account.end_sessions(c, "password set", now)?;
             let (surface, counted_under) = account.signs_in_as();
-            sign_ins::forget(c, surface.as_str(), &counted_under)?;
+            throttle::reset_account(c, surface.as_str(), &counted_under)?;
             account_named(c, &name)
         })
         .await

@@ -9,7 +9,7 @@ use ringnity_types::{ErrorCode, GoogleProfile, OwnerGoogleLogin};
 
 use crate::app::identity::owners::Begun;
 use crate::app::identity::sessions;
-use crate::app::{App, AppError, AppResult, ErrorKind, sign_ins};
+use crate::app::{App, AppError, AppResult, ErrorKind, throttle};
 use crate::providers::google::{GoogleAccount, GoogleProblem, ISSUER};
 
 /// Signs in the owner whose Google account it is; of an account that nobody has here it tells what Google says,
@@ -21,7 +21,7 @@ pub async fn login_owner_with_google(
 ) -> AppResult<OwnerGoogleLogin> {
     let google = app.google.as_ref().ok_or_else(not_configured)?;
     let now = app.now();
-    let attempt = sign_ins::begin_unknown(app, address).await?;
+    let attempt = throttle::begin_for_address(app, address).await?;
     // Outside of any transaction: it may ask Google for its keys.
     let verified = google.verify(id_token, now).await;
     if !matches!(verified, Err(GoogleProblem::Invalid(_))) {

@@ -12,13 +12,13 @@ use ringnity_types::{
 };
 
 use crate::app::identity::sessions;
-use crate::app::{App, AppError, AppResult, sign_ins};
+use crate::app::{App, AppError, AppResult, throttle};
 use crate::config::Urls;
 use crate::secrets::tokens::TokenScope;
 
 /// Signs an owner in: a new session with its first pair of tokens.
 pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest) -> AppResult<OwnerSession> {
-    let attempt = sign_ins::begin(app, TokenScope::Owner.as_str(), &request.email, address).await?;
+    let attempt = throttle::begin(app, TokenScope::Owner.as_str(), &request.email, address).await?;
     let email = request.email;
     let owner = app.store.read(move |c| identity::owner_by_email(c, &email).map_err(AppError::from)).await?;
     let known = owner.map(|owner| ((owner.tenant_id, owner.id), owner.password_hash));
@@ -29,7 +29,7 @@ pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest)
             Ok((begun, current))
         })
         .await?;
-    signed_in.begun.answer(app, signed_in.refresh_token, signed_in.at)
+    signed_in.session.answer(app, signed_in.refresh_token, signed_in.at)
 }
 
 /// Trades an owner's refresh token for the next pair.

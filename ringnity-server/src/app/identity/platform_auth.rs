@@ -7,7 +7,7 @@ use ringnity_store::{Conn, PlatformAdminId};
 use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
 
 use crate::app::identity::sessions::{self, Pair};
-use crate::app::{App, AppError, AppResult, sign_ins};
+use crate::app::{App, AppError, AppResult, throttle};
 use crate::secrets::tokens::TokenScope;
 
 /// Signs an administrator in.
@@ -16,7 +16,7 @@ pub async fn login_platform_admin(
     address: IpAddr,
     request: PlatformLoginRequest,
 ) -> AppResult<PlatformSession> {
-    let attempt = sign_ins::begin(app, TokenScope::Platform.as_str(), &request.email, address).await?;
+    let attempt = throttle::begin(app, TokenScope::Platform.as_str(), &request.email, address).await?;
     let email = request.email;
     let admin =
         app.store.read(move |c| identity::platform_admin_by_email(c, &email).map_err(AppError::from)).await?;
@@ -30,7 +30,7 @@ pub async fn login_platform_admin(
             Ok(((session, admin), Some(current)))
         })
         .await?;
-    let (session, admin) = signed_in.begun;
+    let (session, admin) = signed_in.session;
     let pair = sessions::pair(app, TokenScope::Platform, &session, signed_in.refresh_token, signed_in.at)?;
     Ok(answer(admin, pair))
 }

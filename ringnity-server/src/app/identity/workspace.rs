@@ -13,7 +13,7 @@ use ringnity_types::{
 
 use crate::app::identity::sessions::{self, Pair};
 use crate::app::tenants::TenantHints;
-use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, sign_ins};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, throttle};
 use crate::secrets::tokens::TokenScope;
 use crate::secrets::{self, NewSecret};
 
@@ -47,7 +47,7 @@ pub async fn login_workspace(
         })
         .await?;
     let account = sign_in_account(&tenant, &account);
-    let attempt = sign_ins::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
+    let attempt = throttle::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
     let known = agent.map(|agent| (agent.id, agent.password_hash));
     let signed_in = attempt
         .sign_in(app, "User name", request.password, known, move |c, agent, hash, now| {
@@ -56,7 +56,7 @@ pub async fn login_workspace(
             Ok((begun, current))
         })
         .await?;
-    let (session, staff) = signed_in.begun;
+    let (session, staff) = signed_in.session;
     let pair = sessions::pair(app, TokenScope::Workspace, &session, signed_in.refresh_token, signed_in.at)?;
     let told = staff.told();
     Ok(WorkspaceSession {

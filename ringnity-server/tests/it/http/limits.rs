@@ -6,7 +6,7 @@ use chrono::Duration;
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use ringnity_server::app::identity::owners;
-use ringnity_server::app::sign_ins::{self, SignInLimits};
+use ringnity_server::app::throttle::{self, LoginLimits};
 use ringnity_server::app::{App, ErrorKind};
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
@@ -365,13 +365,13 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
         // minute ahead, or those that come back meanwhile, one in three seconds, would let a slow machine in below.
         let clock = Clock::default();
         clock.advance(Duration::minutes(1));
-        let sign_in_limits = SignInLimits::of(RateLimit::Plan, false);
+        let sign_in_limits = LoginLimits::of(RateLimit::Plan, false);
         let app = App { clock, sign_in_limits, ..server.app().await };
         let begun = Instant::now();
         let from = "2001:db8:1:2::7".parse().expect("address");
         let mut guesses = 0;
         let refusal = loop {
-            match sign_ins::begin(&app, "owner", &format!("{guesses}@guess.example"), from).await {
+            match throttle::begin(&app, "owner", &format!("{guesses}@guess.example"), from).await {
                 Ok(_) => guesses += 1,
                 Err(refusal) => break refusal,
             }
@@ -403,7 +403,7 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
 fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
     on_each_engine_with(behind_a_proxy, async |server| {
         let passwords = Places::new(0, std::time::Duration::from_millis(1));
-        let sign_in_limits = SignInLimits::of(RateLimit::Plan, false);
+        let sign_in_limits = LoginLimits::of(RateLimit::Plan, false);
         let app = App { passwords, sign_in_limits, ..server.app().await };
         let known = server.demo.first.owner.clone();
         let from = "192.0.2.1".parse().expect("address");

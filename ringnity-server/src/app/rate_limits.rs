@@ -15,28 +15,28 @@ use ringnity_store::tenants::{self, Quota};
 use ringnity_store::{Engine, Store, StoreError, TenantId};
 
 use super::AppResult;
-use super::sign_ins::network;
+use super::throttle::network;
 use crate::config::RateLimit;
 use crate::secrets;
 
 /// Requests a minute where no plan says anything.
-const USUAL: u32 = 300;
+const DEFAULT_PER_MINUTE: u32 = 300;
 
 /// Requests a minute from one address without an accepted credential: many people may be behind it.
-const STRANGERS: u32 = 600;
+const ANONYMOUS_PER_MINUTE: u32 = 600;
 
 /// How long what a plan says is believed.
-const PLAN_AGE: Duration = Duration::seconds(10);
+const PLAN_CACHE_TTL: Duration = Duration::seconds(10);
 
 /// How long leased tokens may be spent.
-const LEASE: Duration = Duration::seconds(10);
+const LEASE_DURATION: Duration = Duration::seconds(10);
 
 /// How many are remembered before it is looked who can be forgotten.
-const CROWD: usize = 10_000;
+const EVICTION_THRESHOLD: usize = 10_000;
 
 /// Where a credential stands with its limit, one request counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// Requests a minute.
     pub limit: i64,
     /// Requests that are left.
@@ -48,32 +48,32 @@ pub struct Standing {
 }
 
 /// The buckets of this node.
-pub struct Rates {
+pub struct RateLimiter {
     setting: RateLimit,
-    buckets: Mutex<Crowd<String, Arc<tokio::sync::Mutex<Bucket>>>>,
-    strangers: Mutex<Crowd<String, DateTime<Utc>>>,
-    plans: Mutex<Crowd<TenantId, PlanLimit>>,
+    buckets: Mutex<EvictingMap<String, Arc<tokio::sync::Mutex<Bucket>>>>,
+    anonymous: Mutex<EvictingMap<String, DateTime<Utc>>>,
+    plans: Mutex<EvictingMap<TenantId, PlanLimit>>,
 }
 
 /// What is known of many, where most can be forgotten after a minute.
-pub(crate) struct Crowd<K, V> {
-    pub(crate) known: HashMap<K, V>,
+pub(crate) struct EvictingMap<K, V> {
+    pub(crate) entries: HashMap<K, V>,
     /// How many there may be before it is looked who can be forgotten. Twice as many as were left the last time, so
     /// that a crowd of whom none can costs one look each time it has doubled.
-    sweep_at: usize,
+    evict_at: usize,
 }
 
-impl<K, V> Default for Crowd<K, V> {
+impl<K, V> Default for EvictingMap<K, V> {
     fn default() -> Self {
-        Self { known: HashMap::new(), sweep_at: CROWD }
+        Self { entries: HashMap::new(), evict_at: EVICTION_THRESHOLD }
     }
 }
 
-impl<K, V> Crowd<K, V> {
-    pub(crate) fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
-        if self.known.len() >= self.sweep_at {
-            self.known.retain(|_, value| keep(value));
-            self.sweep_at = CROWD.max(self.known.len() * 2);
+impl<K, V> EvictingMap<K, V> {
+    pub(crate) fn evict(&mut self, keep: impl Fn(&V) -> bool) {
+        if self.entries.len() >= self.evict_at {
+            self.entries.retain(|_, value| keep(value));
+            self.evict_at = EVICTION_THRESHOLD.max(self.entries.len() * 2);
         }
     }
 }
@@ -91,10 +91,10 @@ struct Bucket {
     lease_ends: Option<DateTime<Utc>>,
 }
 
-impl Rates {
+impl RateLimiter {
     /// No bucket has been touched yet.
     pub fn new(setting: RateLimit) -> Self {
-        Self { setting, buckets: Mutex::default(), strangers: Mutex::default(), plans: Mutex::default() }
+        Self { setting, buckets: Mutex::default(), anonymous: Mutex::default(), plans: Mutex::default() }
     }
 
     /// Counts a request of `caller`. `None` where nothing is limited.
@@ -104,7 +104,7 @@ impl Rates {
         caller: &str,
         tenant: Option<&TenantId>,
         now: DateTime<Utc>,
-    ) -> AppResult<Option<Standing>> {
+    ) -> AppResult<Option<RateLimitStatus>> {
         let limit = match self.setting {
             RateLimit::Off => None,
             RateLimit::PerMinute(limit) => Some(limit),
@@ -123,16 +123,16 @@ impl Rates {
 
     /// Counts a request without an accepted credential, from that address; answers how long to wait where it is one
     /// too many. Each node counts for itself: a stranger costs no write.
-    pub fn count_stranger(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
+    pub fn count_anonymous(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
         let limit = match self.setting {
             RateLimit::Off => return None,
-            RateLimit::PerMinute(limit) => limit.max(STRANGERS),
-            RateLimit::Plan => STRANGERS,
+            RateLimit::PerMinute(limit) => limit.max(ANONYMOUS_PER_MINUTE),
+            RateLimit::Plan => ANONYMOUS_PER_MINUTE,
         };
         let rate = Gcra::new(limit, Duration::minutes(1));
-        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-        strangers.sweep(|full_at| *full_at > now);
-        let full_at = strangers.known.entry(network(address)).or_insert(now);
+        let mut anonymous = self.anonymous.lock().unwrap_or_else(PoisonError::into_inner);
+        anonymous.evict(|full_at| *full_at > now);
+        let full_at = anonymous.entries.entry(network(address)).or_insert(now);
         let taken = rate.take(Some(*full_at), 1, now);
         *full_at = taken.tat;
         (taken.tokens == 0).then(|| rate.retry_after(Some(taken.tat), now))
@@ -145,8 +145,8 @@ impl Rates {
         tenant: Option<&TenantId>,
         now: DateTime<Utc>,
     ) -> AppResult<Option<u32>> {
-        let Some(tenant) = tenant else { return Ok(Some(USUAL)) };
-        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).known.get(tenant).copied();
+        let Some(tenant) = tenant else { return Ok(Some(DEFAULT_PER_MINUTE)) };
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).entries.get(tenant).copied();
         if let Some((limit, until)) = known
             && until > now
         {
@@ -157,21 +157,21 @@ impl Rates {
             .read(move |c| tenants::plan_quota_of_tenant(c, &asked, Quota::ApiRequestsPerMinute))
             .await?;
         let limit = match quota {
-            None => Some(USUAL),
+            None => Some(DEFAULT_PER_MINUTE),
             // A plan without any would lock its people out of the dashboard as well.
             Some(quota) => quota.limit().map(|limit| u32::try_from(limit.max(1)).unwrap_or(u32::MAX)),
         };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.sweep(|(_, until)| *until > now);
-        plans.known.insert(tenant.clone(), (limit, now + PLAN_AGE));
+        plans.evict(|(_, until)| *until > now);
+        plans.entries.insert(tenant.clone(), (limit, now + PLAN_CACHE_TTL));
         Ok(limit)
     }
 
     fn bucket(&self, caller: &str, now: DateTime<Utc>) -> Arc<tokio::sync::Mutex<Bucket>> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         // One that is locked is in use.
-        buckets.sweep(|bucket| bucket.try_lock().map_or(true, |bucket| !bucket.is_idle(now)));
-        buckets.known.entry(caller.to_owned()).or_default().clone()
+        buckets.evict(|bucket| bucket.try_lock().map_or(true, |bucket| !bucket.is_idle(now)));
+        buckets.entries.entry(caller.to_owned()).or_default().clone()
     }
 }
 
@@ -180,15 +180,21 @@ impl Bucket {
         self.full_at.is_none_or(|full_at| full_at <= now) && self.lease_ends.is_none_or(|ends| ends <= now)
     }
 
-    fn take(&mut self, rate: Gcra, now: DateTime<Utc>) -> Standing {
+    fn take(&mut self, rate: Gcra, now: DateTime<Utc>) -> RateLimitStatus {
         let taken = rate.take(self.full_at, 1, now);
         self.full_at = Some(taken.tat);
-        self.standing(rate, taken.tokens > 0, now)
+        self.status(rate, taken.tokens > 0, now)
     }
 
-    async fn take_leased(&mut self, store: &Store, caller: &str, rate: Gcra, now: DateTime<Utc>) -> Standing {
+    async fn take_leased(
+        &mut self,
+        store: &Store,
+        caller: &str,
+        rate: Gcra,
+        now: DateTime<Utc>,
+    ) -> RateLimitStatus {
         // One that ends later than a lease can was taken before the clock was set back.
-        if self.lease_ends.is_none_or(|ends| ends <= now || ends > now + LEASE) {
+        if self.lease_ends.is_none_or(|ends| ends <= now || ends > now + LEASE_DURATION) {
             self.leased = 0;
             self.lease_ends = None;
         }
@@ -200,7 +206,7 @@ impl Bucket {
         if allowed && self.leased == 0 {
             self.lease_ends = None;
         }
-        self.standing(rate, allowed, now)
+        self.status(rate, allowed, now)
     }
 
     async fn lease(&mut self, store: &Store, caller: &str, rate: Gcra, now: DateTime<Utc>) {
@@ -208,24 +214,28 @@ impl Bucket {
         let taken = store
             .try_write(move |c| {
                 let left = rate.available(rate_bucket_tat(c, &id)?, now);
-                rate_bucket_take(c, &id, rate, share(rate, left), now)
+                rate_bucket_take(c, &id, rate, lease_size(rate, left), now)
             })
             .await
             .unwrap_or_else(|error: StoreError| {
                 // A database that takes no writes may still be read, and this node can count for itself meanwhile.
                 tracing::warn!(%error, "nodes cannot share a limit; each counts alone");
                 let left = rate.available(self.full_at, now);
-                rate.take(self.full_at, share(rate, left), now)
+                rate.take(self.full_at, lease_size(rate, left), now)
             });
         self.full_at = Some(taken.tat);
         self.leased = taken.tokens;
         // Without tokens there is nothing to ask for before one has come back.
-        let pause = if taken.tokens > 0 { LEASE } else { rate.retry_after(self.full_at, now).min(LEASE) };
+        let pause = if taken.tokens > 0 {
+            LEASE_DURATION
+        } else {
+            rate.retry_after(self.full_at, now).min(LEASE_DURATION)
+        };
         self.lease_ends = Some(now + pause);
     }
 
-    fn standing(&self, rate: Gcra, allowed: bool, now: DateTime<Utc>) -> Standing {
-        Standing {
+    fn status(&self, rate: Gcra, allowed: bool, now: DateTime<Utc>) -> RateLimitStatus {
+        RateLimitStatus {
             limit: rate.capacity(),
             remaining: self.leased + rate.available(self.full_at, now),
             full_at: self.full_at.unwrap_or(now).max(now),
@@ -235,6 +245,6 @@ impl Bucket {
 }
 
 /// How many of the tokens that are left a node leases.
-fn share(rate: Gcra, left: i64) -> i64 {
+fn lease_size(rate: Gcra, left: i64) -> i64 {
     (left / 4).clamp(1, (rate.capacity() / 10).max(1))
 }

@@ -14,7 +14,7 @@ use ringnity_store::rate_limits::{self, Gcra};
 use ringnity_store::{Conn, StoreError, identity};
 use ringnity_types::ErrorCode;
 
-use super::rates::Crowd;
+use super::rate_limits::EvictingMap;
 use crate::app::identity::sessions;
 use crate::app::{App, AppError, AppResult, ErrorKind};
 use crate::config::RateLimit;
@@ -22,17 +22,17 @@ use crate::secrets;
 use crate::secrets::password::PasswordError;
 
 /// How long a place is remembered that an account was signed in to from.
-const REMEMBERED: Duration = Duration::days(90);
+const KNOWN_ADDRESS_TTL: Duration = Duration::days(90);
 
 /// How many attempts may fail.
 #[derive(Debug, Clone, Copy)]
-pub struct SignInLimits {
+pub struct LoginLimits {
     pair: Gcra,
     account: Gcra,
     address: Gcra,
 }
 
-impl SignInLimits {
+impl LoginLimits {
     /// The limits that go with a setting; `None` where nothing is limited. For the demo they are out of the way.
     pub fn of(setting: RateLimit, demo: bool) -> Option<Self> {
         let times = if demo { 1000 } else { 1 };
@@ -45,42 +45,42 @@ impl SignInLimits {
 }
 
 /// How long one waits for a turn. Clients give up later, but somebody is told sooner what is going on.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+const LOGIN_WAIT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Who tries an account from an address just now, on this node.
 #[derive(Default)]
-pub struct Turns(Mutex<Crowd<String, Arc<tokio::sync::Mutex<()>>>>);
+pub struct LoginSerializer(Mutex<EvictingMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
 /// Somebody's turn, until it is dropped.
-type Turn = tokio::sync::OwnedMutexGuard<()>;
+type LoginGuard = tokio::sync::OwnedMutexGuard<()>;
 
-impl Turns {
-    async fn take(&self, place: &str) -> AppResult<Turn> {
-        let turn = {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl LoginSerializer {
+    async fn lock(&self, pair_id: &str) -> AppResult<LoginGuard> {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // Whoever has it or waits for it holds it, too.
-            known.sweep(|turn| Arc::strong_count(turn) > 1);
-            known.known.entry(place.to_owned()).or_default().clone()
+            locks.evict(|lock| Arc::strong_count(lock) > 1);
+            locks.entries.entry(pair_id.to_owned()).or_default().clone()
         };
-        let turn = tokio::time::timeout(PATIENCE, turn.lock_owned()).await;
-        turn.map_err(|_| PasswordError::Busy.into())
+        let guard = tokio::time::timeout(LOGIN_WAIT_TIMEOUT, lock.lock_owned()).await;
+        guard.map_err(|_| PasswordError::Busy.into())
     }
 }
 
 /// An attempt to sign in, counted as failed until it says otherwise.
 #[derive(Debug)]
 #[must_use = "an attempt that nobody calls succeeded counts as failed"]
-pub struct Attempt {
+pub struct LoginAttempt {
     counted: Vec<(String, Gcra)>,
     /// Account and address together, where the account is known.
-    place: Option<String>,
-    _turn: Option<Turn>,
+    pair_id: Option<String>,
+    _guard: Option<LoginGuard>,
 }
 
 /// Somebody who has just signed in.
 pub struct SignedIn<T> {
     /// What beginning the session told.
-    pub begun: T,
+    pub session: T,
     /// The session's first refresh token.
     pub refresh_token: String,
     /// When.
@@ -88,75 +88,75 @@ pub struct SignedIn<T> {
 }
 
 /// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Go on with
-/// [`Attempt::sign_in`].
-pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<Attempt> {
-    attempt(app, Some(&name_of(surface, account)), address).await
+/// [`LoginAttempt::sign_in`].
+pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<LoginAttempt> {
+    start_attempt(app, Some(&account_key(surface, account)), address).await
 }
 
 /// Forgets what failed at an account, from everywhere: its password is another now. What failed from an address,
 /// whatever the account, still counts.
-pub fn forget(c: &mut Conn, surface: &str, account: &str) -> Result<(), StoreError> {
-    rate_limits::rate_bucket_reset(c, &bucket(&format!("to {}", name_of(surface, account))))
+pub fn reset_account(c: &mut Conn, surface: &str, account: &str) -> Result<(), StoreError> {
+    rate_limits::rate_bucket_reset(c, &bucket_id(&format!("to {}", account_key(surface, account))))
 }
 
 /// An account is one, however it is written.
-fn name_of(surface: &str, account: &str) -> String {
+fn account_key(surface: &str, account: &str) -> String {
     format!("{surface} {}", account.trim().to_lowercase())
 }
 
-fn bucket(what: &str) -> String {
+fn bucket_id(what: &str) -> String {
     secrets::hash(&format!("sign-in {what}"))
 }
 
-/// Begins an attempt of which the account is not known before it is looked at: only the address can be limited.
-pub async fn begin_unknown(app: &App, address: IpAddr) -> AppResult<Attempt> {
-    attempt(app, None, address).await
+/// Begins an attempt of which the account is not known before it is limited at: only the address can be limited.
+pub async fn begin_for_address(app: &App, address: IpAddr) -> AppResult<LoginAttempt> {
+    start_attempt(app, None, address).await
 }
 
-async fn attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult<Attempt> {
+async fn start_attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult<LoginAttempt> {
     let address = network(address);
-    let place = account.map(|account| bucket(&format!("to {account} from {address}")));
+    let pair_id = account.map(|account| bucket_id(&format!("to {account} from {address}")));
     let Some(limits) = app.sign_in_limits else {
-        return Ok(Attempt { counted: Vec::new(), place, _turn: None });
+        return Ok(LoginAttempt { counted: Vec::new(), pair_id, _guard: None });
     };
-    let turn = match &place {
-        Some(place) => Some(app.sign_in_turns.take(place).await?),
+    let guard = match &pair_id {
+        Some(pair_id) => Some(app.sign_in_turns.lock(pair_id).await?),
         None => None,
     };
-    let mut narrow = vec![(bucket(&format!("from {address}")), limits.address)];
-    let wide = account.map(|account| (bucket(&format!("to {account}")), limits.account));
-    if let (Some(place), Some((account, _))) = (&place, &wide) {
+    let mut buckets_of_address = vec![(bucket_id(&format!("from {address}")), limits.address)];
+    let account_bucket = account.map(|account| (bucket_id(&format!("to {account}")), limits.account));
+    if let (Some(pair_id), Some((account, _))) = (&pair_id, &account_bucket) {
         // Below the account's, so that all of an account can be forgotten at once.
-        narrow.push((format!("{account}.{place}"), limits.pair));
+        buckets_of_address.push((format!("{account}.{pair_id}"), limits.pair));
     }
     let now = app.now();
-    let known = place.clone();
+    let known = pair_id.clone();
     // Looked at first: whoever is refused costs no write.
-    let (buckets, looked) = app
+    let (buckets, limited) = app
         .store
         .read(move |c| {
-            let mut buckets = narrow.clone();
-            if let (Some(known), Some(wide)) = (&known, &wide)
+            let mut buckets = buckets_of_address.clone();
+            if let (Some(known), Some(account_bucket)) = (&known, &account_bucket)
                 && !identity::sign_in_address_is_known(c, known, now)?
             {
-                buckets.push(wide.clone());
+                buckets.push(account_bucket.clone());
             }
             // In the same order for everybody, so that nobody waits for one who waits for them.
             buckets.sort_by(|(one, _), (other, _)| one.cmp(other));
-            let looked = rate_limits::rate_bucket_check_each(c, &buckets, now)?;
-            Ok::<_, StoreError>((buckets, looked))
+            let limited = rate_limits::rate_bucket_check_each(c, &buckets, now)?;
+            Ok::<_, StoreError>((buckets, limited))
         })
         .await?;
-    looked.map_err(too_many)?;
+    limited.map_err(login_rate_limited)?;
     let counted = buckets.clone();
     app.store
         .write(move |c| rate_limits::rate_bucket_take_each(c, &buckets, now).map_err(AppError::from))
         .await?
-        .map_err(too_many)?;
-    Ok(Attempt { counted, place, _turn: turn })
+        .map_err(login_rate_limited)?;
+    Ok(LoginAttempt { counted, pair_id, _guard: guard })
 }
 
-impl Attempt {
+impl LoginAttempt {
     /// Signs `known` in, an account with the hash of its password, if `password` is the one behind it. An account that
     /// is not there costs as much time, and is refused in the same words: `name` is what accounts are called by.
     /// `begin` begins the session, whose first refresh token has the hash that it is given, and answers with what the
@@ -174,29 +174,29 @@ impl Attempt {
         T: Send + 'static,
     {
         let hash = known.as_ref().and_then(|(_, hash)| hash.clone());
-        let matches = self.password(app, password, hash).await?;
-        let (account, looked_at) =
+        let matches = self.verify_password(app, password, hash).await?;
+        let (account, verified_hash) =
             known.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials(name))?;
         let refresh = sessions::new_refresh_token()?;
         let (hash, at) = (refresh.hash, app.now());
-        let begun = app
+        let session = app
             .store
             .write(move |c| {
-                let (begun, current) = begin(c, &account, &hash, at)?;
-                if current == looked_at { Ok(begun) } else { Err(sessions::wrong_credentials(name)) }
+                let (session, current) = begin(c, &account, &hash, at)?;
+                if current == verified_hash { Ok(session) } else { Err(sessions::wrong_credentials(name)) }
             })
             .await?;
-        Ok(SignedIn { begun, refresh_token: refresh.text, at })
+        Ok(SignedIn { session, refresh_token: refresh.text, at })
     }
 
     /// Whether that is the password behind `hash`; without one it takes as long and is not.
-    async fn password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
+    async fn verify_password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
         match app.passwords.verify(password, hash).await {
             Ok(true) => self.succeeded(app).await.map(|()| true),
             Ok(false) => Ok(false),
             Err(error) => {
-                // Nobody has looked at it: that was no failure. It did not come from a place to remember, either.
-                Self { place: None, ..self }.succeeded(app).await?;
+                // Nobody has limited at it: that was no failure. It did not come from a place to remember, either.
+                Self { pair_id: None, ..self }.succeeded(app).await?;
                 Err(error.into())
             }
         }
@@ -207,14 +207,14 @@ impl Attempt {
         if self.counted.is_empty() {
             return Ok(());
         }
-        let until = app.now() + REMEMBERED;
+        let until = app.now() + KNOWN_ADDRESS_TTL;
         app.store
             .write(move |c| {
                 for (id, rate) in &self.counted {
                     rate_limits::rate_bucket_refund(c, id, *rate)?;
                 }
-                match &self.place {
-                    Some(place) => identity::sign_in_address_put(c, place, until),
+                match &self.pair_id {
+                    Some(pair_id) => identity::sign_in_address_put(c, pair_id, until),
                     None => Ok(()),
                 }
             })
@@ -234,7 +234,7 @@ pub(crate) fn network(address: IpAddr) -> String {
     }
 }
 
-fn too_many(wait: Duration) -> AppError {
+fn login_rate_limited(wait: Duration) -> AppError {
     AppError::new(
         ErrorKind::RateLimited,
         ErrorCode::RateLimited,
