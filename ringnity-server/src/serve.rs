@@ -11,7 +11,7 @@ use ringnity_api::ResponseCheck;
 use ringnity_store::Store;
 
 use crate::app::login::oauth_scopes::ScopeCoverage;
-use crate::app::tenants::credentials::Uses;
+use crate::app::tenants::server_keys::LastUsedThrottle;
 use crate::app::throttle::{LoginLimits, LoginSerializer};
 use crate::app::{App, RateLimiter};
 use crate::claim::{self, Claim, Refusal};
@@ -132,7 +132,7 @@ pub async fn start_with_jobs(
         rates: RateLimiter::new(rate_limit),
         sign_in_limits: LoginLimits::of(rate_limit, demo_limits),
         sign_in_turns: LoginSerializer::default(),
-        key_uses: Uses::default(),
+        key_uses: LastUsedThrottle::default(),
         passwords: Places::of_the_process(),
         jobs_put: tokio::sync::Notify::new(),
     });

@@ -1,6 +1,6 @@
 //! Contacts of a tenant's customers: synced in, searched, changed, deleted. Every change writes its event.
 
-use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as Known};
+use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as NewContact};
 use ringnity_store::events::{EventName, event_append, event_redact};
 use ringnity_store::tenants::{Feature, Quota};
 use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
@@ -11,7 +11,7 @@ use ringnity_types::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{App, AppError, AppResult, ErrorKind, IdempotencyKey, given, plans};
+use super::{App, AppError, AppResult, ErrorKind, IdempotencyKey, non_blank, plans};
 
 /// Which contacts to list.
 #[derive(Debug, Clone, Default)]
@@ -65,26 +65,26 @@ pub async fn upsert_contact(
     idempotency_key: IdempotencyKey,
 ) -> AppResult<ContactData> {
     let now = app.now();
-    let input = Known {
-        external_id: given(input.external_id),
+    let input = NewContact {
+        external_id: non_blank(input.external_id),
         name: input.name,
         phone: input.phone.trim().to_owned(),
-        email: given(input.email),
-        company: given(input.company),
-        tags: input.tags.map(labels),
-        notes: given(input.notes),
+        email: non_blank(input.email),
+        company: non_blank(input.company),
+        tags: input.tags.map(normalize_tags),
+        notes: non_blank(input.notes),
         source: Some(ContactSource::ServerApi.to_string()),
     };
-    must_say_something(Some(&input.name), Some(&input.phone))?;
+    validate_not_blank(Some(&input.name), Some(&input.phone))?;
     app.idempotent(idempotency_key, move |c| {
         plans::must_include(c, &tenant, Feature::Contacts)?;
-        let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(taken)?;
+        let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(map_conflict)?;
         if upserted.created {
-            must_have_room(c, &tenant)?;
+            check_quota(c, &tenant)?;
         }
         let event = if upserted.created { EventName::ContactCreated } else { EventName::ContactUpdated };
         let contact = contact(upserted.contact);
-        announce(c, &tenant, event, &contact, now)?;
+        append_event(c, &tenant, event, &contact, now)?;
         Ok(ContactData { contact: Some(contact) })
     })
     .await
@@ -92,7 +92,7 @@ pub async fn upsert_contact(
 
 /// Refuses one more contact than the plan allows, after it was made. The number is asked for only where there is a
 /// limit: a total that every writer reads is one that every writer waits for.
-fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
+fn check_quota(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     let Some(limit) = plans::limit_of(c, tenant, Quota::Contacts)? else { return Ok(()) };
     let count = contacts::contact_count(c, tenant)?;
     plans::must_be_room(limit, count, ErrorCode::FeatureNotAvailable, |limit| {
@@ -106,7 +106,7 @@ pub async fn get_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResul
         .store
         .read(move |c| {
             plans::must_include(c, &tenant, Feature::Contacts)?;
-            contacts::contact_get(c, &tenant, &id)?.ok_or_else(unknown)
+            contacts::contact_get(c, &tenant, &id)?.ok_or_else(contact_not_found)
         })
         .await?;
     Ok(ContactData { contact: Some(contact(found)) })
@@ -122,26 +122,26 @@ pub async fn update_contact(
     let now = app.now();
     let changes = ContactChanges {
         // Empty text takes away what null takes away.
-        external_id: input.external_id.into_change().map(given),
+        external_id: input.external_id.into_change().map(non_blank),
         name: input.name,
         phone: input.phone.map(|phone| phone.trim().to_owned()),
-        email: input.email.into_change().map(given),
-        company: input.company.into_change().map(given),
-        tags: input.tags.map(labels),
-        notes: input.notes.into_change().map(given),
+        email: input.email.into_change().map(non_blank),
+        company: input.company.into_change().map(non_blank),
+        tags: input.tags.map(normalize_tags),
+        notes: input.notes.into_change().map(non_blank),
     };
     if changes == ContactChanges::default() {
         // Nobody has to hear of a change that is none.
         return get_contact(app, tenant, id).await;
     }
-    must_say_something(changes.name.as_deref(), changes.phone.as_deref())?;
+    validate_not_blank(changes.name.as_deref(), changes.phone.as_deref())?;
     let changed = app
         .store
         .write(move |c| {
             plans::must_include(c, &tenant, Feature::Contacts)?;
-            let changed = contacts::contact_update(c, &tenant, &id, &changes, now).map_err(taken)?;
-            let changed = contact(changed.ok_or_else(unknown)?);
-            announce(c, &tenant, EventName::ContactUpdated, &changed, now)?;
+            let changed = contacts::contact_update(c, &tenant, &id, &changes, now).map_err(map_conflict)?;
+            let changed = contact(changed.ok_or_else(contact_not_found)?);
+            append_event(c, &tenant, EventName::ContactUpdated, &changed, now)?;
             Ok::<_, AppError>(changed)
         })
         .await?;
@@ -156,7 +156,7 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
         .write(move |c| {
             plans::must_include(c, &tenant, Feature::Contacts)?;
             if !contacts::contact_delete(c, &tenant, &id)? {
-                return Err(unknown());
+                return Err(contact_not_found());
             }
             let payload = json!({ "contactId": id.as_str() }).to_string();
             event_redact(c, &tenant, id.as_str(), &payload)?;
@@ -167,7 +167,7 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
     Ok(ContactDeleted { deleted: ConstTrue, id: deleted.into_string() })
 }
 
-fn announce(
+fn append_event(
     c: &mut Conn,
     tenant: &TenantId,
     event: EventName,
@@ -175,10 +175,10 @@ fn announce(
     now: chrono::DateTime<chrono::Utc>,
 ) -> AppResult<()> {
     #[derive(Serialize)]
-    struct Told<'a> {
+    struct ContactEventPayload<'a> {
         contact: &'a Contact,
     }
-    let payload = serde_json::to_string(&Told { contact }).map_err(AppError::internal)?;
+    let payload = serde_json::to_string(&ContactEventPayload { contact }).map_err(AppError::internal)?;
     Ok(event_append(c, tenant, event, Some(&contact.id), &payload, now)?)
 }
 
@@ -199,7 +199,7 @@ fn contact(stored: contacts::Contact) -> Contact {
 }
 
 /// Refuses a name or a number of nothing but spaces: long enough for the contract, and of no use to anybody.
-fn must_say_something(name: Option<&str>, phone: Option<&str>) -> AppResult<()> {
+fn validate_not_blank(name: Option<&str>, phone: Option<&str>) -> AppResult<()> {
     let blank = |text: Option<&str>| text.is_some_and(|text| text.trim().is_empty());
     let lines: Vec<&str> = [(blank(name), "/body/name: is blank"), (blank(phone), "/body/phone: is blank")]
         .into_iter()
@@ -217,18 +217,18 @@ fn must_say_something(name: Option<&str>, phone: Option<&str>) -> AppResult<()> 
 }
 
 /// Tags as a list of tags can name them: without spaces around them, and none that is blank.
-fn labels(tags: Vec<String>) -> Vec<String> {
+fn normalize_tags(tags: Vec<String>) -> Vec<String> {
     tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 
-fn unknown() -> AppError {
+fn contact_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerContactNotFound,
         "There is no such contact. List the contacts to find its id; it may have been deleted.",
     )
 }
 
-fn taken(error: StoreError) -> AppError {
+fn map_conflict(error: StoreError) -> AppError {
     if error.is_conflict_on(constraint::CONTACT_EXTERNAL_ID) {
         return AppError::new(
             ErrorKind::Conflict,

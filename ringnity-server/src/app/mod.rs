@@ -52,7 +52,7 @@ pub struct App {
     /// Whose turn it is to sign in.
     pub sign_in_turns: throttle::LoginSerializer,
     /// When it was last noted that a key was used.
-    pub key_uses: tenants::credentials::Uses,
+    pub key_uses: tenants::server_keys::LastUsedThrottle,
     /// Where the passwords of those who sign in are looked at.
     pub passwords: Places,
     /// Told by a rule that has put a job which should not wait for the next look.
@@ -60,18 +60,13 @@ pub struct App {
 }
 
 /// Text that says something.
-pub(crate) fn given(text: Option<String>) -> Option<String> {
+pub(crate) fn non_blank(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
 impl App {
     /// The rules for an operator's command, which no page and no client is at: without addresses and limits.
-    pub fn at_the_desk(
-        store: Store,
-        clock: Clock,
-        signer: Arc<Signer>,
-        contract: &str,
-    ) -> anyhow::Result<Self> {
+    pub fn for_cli(store: Store, clock: Clock, signer: Arc<Signer>, contract: &str) -> anyhow::Result<Self> {
         Ok(Self {
             store,
             clock,
@@ -82,7 +77,7 @@ impl App {
             rates: RateLimiter::new(crate::config::RateLimit::Off),
             sign_in_limits: None,
             sign_in_turns: throttle::LoginSerializer::default(),
-            key_uses: tenants::credentials::Uses::default(),
+            key_uses: tenants::server_keys::LastUsedThrottle::default(),
             passwords: Places::of_the_process(),
             jobs_put: Notify::new(),
         })

@@ -159,7 +159,7 @@ async fn start_attempt(app: &App, account: Option<&str>, address: IpAddr) -> App
 impl LoginAttempt {
     /// Signs `known` in, an account with the hash of its password, if `password` is the one behind it. An account that
     /// is not there costs as much time, and is refused in the same words: `name` is what accounts are called by.
-    /// `begin` begins the session, whose first refresh token has the hash that it is given, and answers with what the
+    /// `begin` begins the session, whose first refresh token has the hash that it is non_blank, and answers with what the
     /// account's hash is by then: a password that was changed meanwhile opens nothing any more.
     pub async fn sign_in<A, T>(
         self,

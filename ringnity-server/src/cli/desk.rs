@@ -58,7 +58,7 @@ impl DeskArgs {
     pub async fn app(&self) -> Result<App> {
         let (store, clock) = (self.store().await?, Clock::default());
         let signer = Arc::new(Signer::load(&store, clock.now()).await?);
-        App::at_the_desk(store, clock, signer, CONTRACT)
+        App::for_cli(store, clock, signer, CONTRACT)
     }
 }
 

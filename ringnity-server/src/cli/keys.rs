@@ -9,7 +9,7 @@ use ringnity_types::{
 };
 use serde_json::json;
 
-use crate::app::tenants::credentials;
+use crate::app::tenants::server_keys;
 use crate::app::{App, IdempotencyKey};
 use crate::cli::desk::{self, TenantArgs, told};
 use crate::cli::output::{Outcome, table, tell};
@@ -77,7 +77,7 @@ pub(super) async fn run(command: KeysCommand) -> Result<Outcome> {
             let (app, tenant) = one.at.open().await?;
             let id = key_named(&app, &tenant, &one.key).await?;
             let secret =
-                credentials::rotate_server_api_credential(&app, tenant, id, IdempotencyKey::default())
+                server_keys::rotate_server_api_credential(&app, tenant, id, IdempotencyKey::default())
                     .await
                     .map_err(told)?;
             tell_secret(one.at.desk.json, secret.credential, secret.secret)
@@ -85,7 +85,7 @@ pub(super) async fn run(command: KeysCommand) -> Result<Outcome> {
         KeysCommand::Disable(one) => {
             let (app, tenant) = one.at.open().await?;
             let id = key_named(&app, &tenant, &one.key).await?;
-            let done = credentials::disable_server_api_credential(&app, tenant, id).await.map_err(told)?;
+            let done = server_keys::disable_server_api_credential(&app, tenant, id).await.map_err(told)?;
             let name = done.credential.as_ref().map(|key| key.name.clone()).unwrap_or_default();
             tell(one.at.desk.json, &json!({ "key": done.credential }), || {
                 format!("Key {name} opens nothing from now on.")
@@ -110,7 +110,7 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
     let flags = [("name", "--name"), ("environment", "--environment"), ("scopes", "--scope")];
     desk::must_fit("CreateServerApiCredentialRequest", &serde_json::to_value(&request)?, &flags)?;
     let (app, tenant) = at.open().await?;
-    let made = credentials::create_server_api_credential(&app, tenant, request, IdempotencyKey::default())
+    let made = server_keys::create_server_api_credential(&app, tenant, request, IdempotencyKey::default())
         .await
         .map_err(told)?;
     tell_secret(at.desk.json, made.credential, made.secret)
@@ -118,7 +118,7 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
 
 async fn list(at: &TenantArgs) -> Result<Outcome> {
     let (app, tenant) = at.open().await?;
-    let keys = credentials::list_server_api_credentials(&app, tenant).await.map_err(told)?;
+    let keys = server_keys::list_server_api_credentials(&app, tenant).await.map_err(told)?;
     let keys = keys.credentials.unwrap_or_default();
     tell(at.desk.json, &json!({ "keys": keys }), || {
         let row = |key: &ServerApiCredential| {
@@ -136,7 +136,7 @@ async fn list(at: &TenantArgs) -> Result<Outcome> {
 
 /// The id of the key that is meant by its id or its name.
 async fn key_named(app: &App, tenant: &TenantId, said: &str) -> Result<ServerCredentialId> {
-    let keys = credentials::list_server_api_credentials(app, tenant.clone()).await.map_err(told)?;
+    let keys = server_keys::list_server_api_credentials(app, tenant.clone()).await.map_err(told)?;
     let keys = keys.credentials.unwrap_or_default();
     let named: Vec<&str> = keys
         .iter()

@@ -17,7 +17,7 @@ use ringnity_types::{PlatformRole, ServerApiCredentialEnvironment, ServerApiScop
 use serde::{Deserialize, Serialize};
 
 use crate::app::identity::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
-use crate::app::tenants::credentials::new_secret;
+use crate::app::tenants::server_keys::new_secret;
 use crate::app::{AppError, AppResult};
 use crate::clock::Clock;
 use crate::config::Urls;

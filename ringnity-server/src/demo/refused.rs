@@ -116,7 +116,7 @@ impl Blueprints {
             }
         };
         let supervisor = full.agents.first().map(|agent| AgentId::from(agent.agent_id.as_str()));
-        let supervisor = supervisor.ok_or_else(crate::app::tenants::unknown)?;
+        let supervisor = supervisor.ok_or_else(crate::app::tenants::tenant_not_found)?;
         let former_sessions = sessions::former(c, &stored_owner, &supervisor, &stored_admin.id, now)?;
         let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
         identity::agent_update(c, &id, &supervisor, &off, now)?;

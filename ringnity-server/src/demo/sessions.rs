@@ -91,8 +91,8 @@ pub(super) fn closed(
     now: DateTime<Utc>,
 ) -> AppResult<DemoClosed> {
     let id = TenantId::from(tenant.tenant.client_id.as_str());
-    let owner = identity::owner_list(c, &id)?.into_iter().next().ok_or_else(tenants::unknown)?;
-    let agent = tenant.agents.first().ok_or_else(tenants::unknown)?;
+    let owner = identity::owner_list(c, &id)?.into_iter().next().ok_or_else(tenants::tenant_not_found)?;
+    let agent = tenant.agents.first().ok_or_else(tenants::tenant_not_found)?;
     let ends = sdk_tokens::end(now, REFRESH_TOKEN_LIFE.num_seconds());
     let (owner_session, owner_refresh_token) =
         begin(c, TokenScope::Owner, Some(&id), owner.id.as_str(), now)?;

@@ -140,7 +140,7 @@ impl State {
             return Cors::Allow;
         }
         let page = origin.to_owned();
-        let listed = self.app.store.read(move |c| tenants::is_on_some_domain(c, &page)).await;
+        let listed = self.app.store.read(move |c| tenants::any_tenant_allows_origin(c, &page)).await;
         let Ok(listed) = listed else { return Cors::Deny };
         let cors = if listed { Cors::Allow } else { Cors::Deny };
         self.told_pages.keep(origin, cors, now);
@@ -219,10 +219,10 @@ impl Hooks for State {
             .app
             .store
             .read(move |c| {
-                if !hints.say_anything() {
-                    return tenants::is_on_some_domain(c, &origin);
+                if !hints.name_tenant() {
+                    return tenants::any_tenant_allows_origin(c, &origin);
                 }
-                tenants::tenant_of_page(c, &hints, Some(&origin))?;
+                tenants::resolve_tenant_for_origin(c, &hints, Some(&origin))?;
                 Ok::<_, AppError>(true)
             })
             .await;

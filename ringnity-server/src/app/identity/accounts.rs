@@ -144,8 +144,8 @@ fn account_named(c: &mut Conn, name: &AccountName) -> AppResult<Account> {
         }
         AccountName::Owner(email) => {
             let owner = identity::owner_by_email(c, email)?.ok_or_else(|| unknown("owner", email))?;
-            let tenant =
-                tenants::tenant_get(c, &owner.tenant_id)?.ok_or_else(crate::app::tenants::unknown)?;
+            let tenant = tenants::tenant_get(c, &owner.tenant_id)?
+                .ok_or_else(crate::app::tenants::tenant_not_found)?;
             Ok(Account::Owner(tenant, owner))
         }
         AccountName::PlatformAdmin(email) => identity::platform_admin_by_email(c, email)?

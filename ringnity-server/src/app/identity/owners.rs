@@ -134,7 +134,7 @@ impl Facts {
         if !self.owner.is_active {
             return Err(sessions::account_disabled("the platform's operators"));
         }
-        crate::app::tenants::must_be_active(&self.tenant)
+        crate::app::tenants::ensure_active(&self.tenant)
     }
 
     fn client(&self) -> OwnerClient {
@@ -169,5 +169,5 @@ pub(crate) fn dashboard_url(urls: &Urls, tenant: &Tenant) -> String {
 }
 
 fn tenants_gone() -> AppError {
-    crate::app::tenants::unknown()
+    crate::app::tenants::tenant_not_found()
 }

@@ -113,7 +113,7 @@ pub fn tenant_create(
 ) -> AppResult<(Tenant, Owner)> {
     must_be_host_label(&request.slug)?;
     must_say_something("name", &request.name)?;
-    let wanted = domains::normalise_all(&request.domains, "--domain")?;
+    let wanted = domains::normalize_all(&request.domains, "--domain")?;
     let new = NewTenant {
         name: Some(request.name.clone()),
         company_name: Some(request.name.clone()),

@@ -13,7 +13,7 @@ use ringnity_types::{
 };
 
 use crate::app::identity::workspace;
-use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, given};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, non_blank};
 use crate::secrets::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
 /// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
@@ -55,8 +55,8 @@ pub async fn create_agent_token(
         .collect();
     must_open_something(&scopes)?;
     let id = request.agent_id.map(AgentId::from);
-    let (username, department) = (request.username, given(request.department_id).map(DepartmentId::from));
-    let name = given(request.name);
+    let (username, department) = (request.username, non_blank(request.department_id).map(DepartmentId::from));
+    let name = non_blank(request.name);
     let signer = Arc::clone(&app.signer);
     app.idempotent(idempotency_key, move |c| {
         let agent = match (&id, &username) {
@@ -100,13 +100,13 @@ pub async fn create_admin_token(
 ) -> AppResult<SdkToken> {
     let now = app.now();
     let expires_at = end(now, request.expires_in);
-    let (wanted, username) = (request.role, given(request.username));
-    let actor = given(request.admin_actor_id);
+    let (wanted, username) = (request.role, non_blank(request.username));
+    let actor = non_blank(request.admin_actor_id);
     let scopes = request.scopes;
     if let Some(scopes) = &scopes {
         must_open_something(scopes)?;
     }
-    let name = given(request.name);
+    let name = non_blank(request.name);
     let signer = Arc::clone(&app.signer);
     app.idempotent(idempotency_key, move |c| {
             let (subject, role, department) = match &username {
@@ -270,11 +270,11 @@ pub fn end(now: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
 /// An identity that is vouched for.
 fn vouched(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
     VisitorProfile {
-        external_id: given(visitor.external_id),
+        external_id: non_blank(visitor.external_id),
         claimed_external_id: None,
-        name: given(visitor.name),
-        email: given(visitor.email),
-        phone: given(visitor.phone),
+        name: non_blank(visitor.name),
+        email: non_blank(visitor.email),
+        phone: non_blank(visitor.phone),
         metadata,
     }
 }
@@ -311,7 +311,7 @@ fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {
 }
 
 fn must_not_be_disabled(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppResult<()> {
-    if workspace::working_agent(c, tenant, &agent.id)?.is_some() {
+    if workspace::active_agent(c, tenant, &agent.id)?.is_some() {
         return Ok(());
     }
     Err(AppError::new(

@@ -41,7 +41,7 @@ pub async fn login_workspace(
     let (tenant, agent) = app
         .store
         .read(move |c| {
-            let tenant = crate::app::tenants::tenant_of_hints(c, &hints)?;
+            let tenant = crate::app::tenants::resolve_tenant(c, &hints)?;
             let agent = identity::agent_by_username(c, &tenant.id, &username)?;
             Ok::<_, AppError>((tenant.id, agent))
         })
@@ -92,7 +92,7 @@ pub async fn create_workspace_entry_token(
     let hash = token.hash.clone();
     let urls = app.urls.clone();
     app.idempotent(idempotency_key, move |c| {
-        let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(crate::app::tenants::unknown)?;
+        let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(crate::app::tenants::tenant_not_found)?;
         let expires_at = now + ENTRY_TOKEN_LIFE;
         identity::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;
         Ok(WorkspaceEntryToken {
@@ -146,7 +146,7 @@ pub async fn auto_login_workspace(
 /// Trades a refresh token of the workspace for the next pair.
 pub async fn refresh_workspace_session(app: &App, presented: &str) -> AppResult<WorkspaceRefresh> {
     let (pair, ()) = sessions::refresh(app, TokenScope::Workspace, presented, |c, session| {
-        let tenant = session.tenant_id.as_ref().ok_or_else(crate::app::tenants::unknown)?;
+        let tenant = session.tenant_id.as_ref().ok_or_else(crate::app::tenants::tenant_not_found)?;
         staff(c, tenant, &AgentId::from(session.subject_id.as_str())).map(drop)
     })
     .await?;
@@ -161,7 +161,7 @@ pub async fn logout_workspace(app: &App, presented: Vec<String>) -> AppResult<Lo
 
 /// The agent behind a session, as of now: `None` where the account, or the owner that it belongs to, is gone or
 /// switched off.
-pub fn working_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
+pub fn active_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
     let Some(agent) = identity::agent_get(c, tenant, agent)?.filter(|agent| agent.is_active) else {
         return Ok(None);
     };
@@ -178,10 +178,10 @@ struct Staff {
 
 /// Who that is, if neither the account nor the tenant is switched off.
 fn staff(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> AppResult<Staff> {
-    let agent = working_agent(c, tenant, agent)?
+    let agent = active_agent(c, tenant, agent)?
         .ok_or_else(|| sessions::account_disabled("an administrator of the workspace"))?;
-    let tenant = tenants::tenant_get(c, tenant)?.ok_or_else(crate::app::tenants::unknown)?;
-    crate::app::tenants::must_be_active(&tenant)?;
+    let tenant = tenants::tenant_get(c, tenant)?.ok_or_else(crate::app::tenants::tenant_not_found)?;
+    crate::app::tenants::ensure_active(&tenant)?;
     let department = match &agent.department_id {
         Some(id) => identity::department_get(c, &tenant.id, id)?,
         None => None,

@@ -254,7 +254,7 @@ fn name(text: &str, faults: &mut Vec<String>) -> String {
     name.to_owned()
 }
 
-/// Redirect addresses exactly as they were given, each once: they are compared letter by letter later.
+/// Redirect addresses exactly as they were non_blank, each once: they are compared letter by letter later.
 fn redirect_uris(given: Vec<String>, faults: &mut Vec<String>) -> Vec<String> {
     let mut kept = Vec::new();
     for (place, uri) in given.into_iter().enumerate() {

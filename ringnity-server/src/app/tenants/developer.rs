@@ -5,7 +5,7 @@ use ringnity_store::{Conn, TenantId};
 use ringnity_types::{DeveloperSettings, DeveloperTestRequest, Readiness, UpdateAllowedDomainsRequest};
 
 use crate::app::tenants::domains;
-use crate::app::tenants::readiness::{Question, readiness};
+use crate::app::tenants::readiness::{ReadinessQuery, readiness};
 use crate::app::{App, AppResult, tenants};
 
 /// What developers of a tenant need to know.
@@ -20,7 +20,7 @@ pub async fn update_developer_allowed_domains(
     tenant: TenantId,
     request: UpdateAllowedDomainsRequest,
 ) -> AppResult<DeveloperSettings> {
-    let wanted = domains::normalise_all(&request.allowed_domains, "/body/allowedDomains")?;
+    let wanted = domains::normalize_all(&request.allowed_domains, "/body/allowedDomains")?;
     let now = app.now();
     app.store
         .write(move |c| {
@@ -37,17 +37,17 @@ pub async fn test_developer_sdk_settings(
     request: Option<DeveloperTestRequest>,
 ) -> AppResult<Readiness> {
     let DeveloperTestRequest { origin, slug, service } = request.unwrap_or_default();
-    let question = Question { origin, service };
+    let query = ReadinessQuery { origin, service };
     let now = app.now();
     app.store
         .read(move |c| {
             if let Some(slug) = &slug {
-                let own = stored::tenant_get(c, &tenant)?.ok_or_else(tenants::unknown)?;
+                let own = stored::tenant_get(c, &tenant)?.ok_or_else(tenants::tenant_not_found)?;
                 if own.slug != *slug {
-                    return Err(tenants::unknown());
+                    return Err(tenants::tenant_not_found());
                 }
             }
-            readiness(c, &tenant, &question, now)
+            readiness(c, &tenant, &query, now)
         })
         .await
 }
@@ -55,7 +55,7 @@ pub async fn test_developer_sdk_settings(
 /// The same look for the customer's backend.
 pub async fn get_sdk_readiness(app: &App, tenant: TenantId) -> AppResult<Readiness> {
     let now = app.now();
-    app.store.read(move |c| readiness(c, &tenant, &Question::default(), now)).await
+    app.store.read(move |c| readiness(c, &tenant, &ReadinessQuery::default(), now)).await
 }
 
 fn settings(
@@ -63,10 +63,10 @@ fn settings(
     tenant: &TenantId,
     now: chrono::DateTime<chrono::Utc>,
 ) -> AppResult<DeveloperSettings> {
-    let own = stored::tenant_get(c, tenant)?.ok_or_else(tenants::unknown)?;
-    let services = readiness(c, tenant, &Question::default(), now)?.services;
+    let own = stored::tenant_get(c, tenant)?.ok_or_else(tenants::tenant_not_found)?;
+    let services = readiness(c, tenant, &ReadinessQuery::default(), now)?.services;
     Ok(DeveloperSettings {
-        tenant: Some(tenants::own_view(&own)),
+        tenant: Some(tenants::private_view(&own)),
         allowed_domains: Some(stored::tenant_domain_list(c, tenant)?),
         public_key: Some(own.public_key),
         services,

@@ -30,7 +30,7 @@ pub fn origin_allowed(origin: &str, domains: &[String]) -> bool {
 }
 
 /// Every entry that lets pages of `origin` in, as entries are kept.
-pub fn entries_for(origin: &str) -> Vec<String> {
+pub fn matching_entries(origin: &str) -> Vec<String> {
     let Some(host) = host_of_origin(origin) else { return Vec::new() };
     // No entry has more labels than this; a header may hold more.
     let parents = host.rmatch_indices('.').take(127).map(|(dot, _)| format!("*{}", &host[dot..]));
@@ -42,28 +42,28 @@ pub fn entries_for(origin: &str) -> Vec<String> {
 fn host_of_origin(origin: &str) -> Option<String> {
     let origin = origin.to_ascii_lowercase();
     let (scheme, rest) = origin.split_once("://")?;
-    let own_port = match scheme {
+    let default_port = match scheme {
         "https" => "443",
         "http" => "80",
         _ => return None,
     };
     let (host, port) = split_port(rest)?;
     let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let sound = match literal {
+    let valid = match literal {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => host.split('.').all(is_label),
     };
-    if !sound {
+    if !valid {
         return None;
     }
     match port {
-        Some(port) if port != own_port => Some(format!("{host}:{port}")),
+        Some(port) if port != default_port => Some(format!("{host}:{port}")),
         _ => Some(host.to_owned()),
     }
 }
 
 /// An entry as it is kept, or what is wrong with it.
-pub fn normalise(entry: &str) -> Result<String, &'static str> {
+pub fn normalize(entry: &str) -> Result<String, &'static str> {
     let entry = entry.trim();
     if entry.contains("://") {
         return Err("write the domain alone, without https:// before it");
@@ -104,24 +104,24 @@ pub fn normalise(entry: &str) -> Result<String, &'static str> {
 
 /// A list of entries as it is kept: each once, in the order in which they were given. `at` is where the list
 /// stands in the request.
-pub fn normalise_all(entries: &[String], at: &str) -> AppResult<Vec<String>> {
-    let (mut kept, mut faults) = (Vec::new(), Vec::new());
-    for (place, entry) in entries.iter().enumerate() {
-        match normalise(entry) {
-            Ok(entry) if kept.contains(&entry) => {}
-            Ok(entry) => kept.push(entry),
-            Err(fault) => faults.push(format!("{at}/{place}: {fault}")),
+pub fn normalize_all(entries: &[String], at: &str) -> AppResult<Vec<String>> {
+    let (mut normalized, mut errors) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.iter().enumerate() {
+        match normalize(entry) {
+            Ok(entry) if normalized.contains(&entry) => {}
+            Ok(entry) => normalized.push(entry),
+            Err(error) => errors.push(format!("{at}/{index}: {error}")),
         }
     }
-    if faults.is_empty() {
-        return Ok(kept);
+    if errors.is_empty() {
+        return Ok(normalized);
     }
-    let refusal = AppError::new(
+    let error = AppError::new(
         ErrorKind::Invalid,
         ErrorCode::DeveloperDomainInvalid,
         "Some of these are no domains. Write each as a host, such as example.com, or *.example.com for all under it.",
     );
-    Err(faults.into_iter().fold(refusal, AppError::detail))
+    Err(errors.into_iter().fold(error, AppError::detail))
 }
 
 /// Takes a port off the end. `None` where what looks like one is none.
@@ -264,23 +264,23 @@ mod tests {
             ("[::1]:3000", "[::1]:3000"),
             ("[0:0:0:0:0:0:0:1]", "[::1]"),
         ] {
-            assert_eq!(normalise(given).as_deref(), Ok(kept), "{given}");
-            assert_eq!(normalise(kept).as_deref(), Ok(kept), "{kept} stays as it is");
+            assert_eq!(normalize(given).as_deref(), Ok(kept), "{given}");
+            assert_eq!(normalize(kept).as_deref(), Ok(kept), "{kept} stays as it is");
         }
     }
 
     #[test]
     fn the_entries_for_an_origin_are_those_that_let_it_in() {
         assert_eq!(
-            entries_for("https://a.Example.com:8443"),
+            matching_entries("https://a.Example.com:8443"),
             ["a.example.com:8443", "*.example.com:8443", "*.com:8443"]
         );
         for origin in ["https://a.b.example.com:443", "http://localhost:5173", "http://[::1]:3000"] {
-            let entries = entries_for(origin);
+            let entries = matching_entries(origin);
             assert!(entries.iter().all(|entry| allowed(origin, entry)), "{entries:?}");
         }
-        assert!(entries_for("null").is_empty());
-        let long = entries_for(&format!("https://{}example.com", "a.".repeat(5000)));
+        assert!(matching_entries("null").is_empty());
+        let long = matching_entries(&format!("https://{}example.com", "a.".repeat(5000)));
         assert!(long.len() < 130 && long.contains(&"*.example.com".to_owned()), "{long:?}");
     }
 
@@ -288,7 +288,7 @@ mod tests {
     fn to_ask_for_the_entries_of_an_origin_is_to_ask_for_all() {
         let list =
             ["example.com", "*.example.com", "*.b.example.com", "*.localhost:3000", "[::1]:81", "10.0.0.1"]
-                .map(|entry| normalise(entry).expect("is a domain"));
+                .map(|entry| normalize(entry).expect("is a domain"));
         for (origin, allowed) in [
             ("https://example.com", true),
             ("https://EXAMPLE.com:443", true),
@@ -304,7 +304,7 @@ mod tests {
             ("http://1.10.0.0.1", false),
             ("null", false),
         ] {
-            let asked = entries_for(origin);
+            let asked = matching_entries(origin);
             let found: Vec<String> = list.iter().filter(|entry| asked.contains(entry)).cloned().collect();
             assert_eq!(origin_allowed(origin, &found), allowed, "{origin}");
             assert_eq!(origin_allowed(origin, &list), allowed, "{origin}");
@@ -361,20 +361,20 @@ mod tests {
             &long,
             &longer,
         ] {
-            assert!(normalise(entry).is_err(), "{entry:?} became {:?}", normalise(entry));
+            assert!(normalize(entry).is_err(), "{entry:?} became {:?}", normalize(entry));
         }
     }
 
     #[test]
     fn an_entry_lets_in_its_own_origin_and_counts_once() {
         for entry in ["example.com", "Bücher.example", "localhost:3000", "[::1]:81", "10.0.0.1"] {
-            let kept = normalise(entry).expect("is a domain");
+            let kept = normalize(entry).expect("is a domain");
             assert!(origin_allowed(&format!("https://{kept}"), std::slice::from_ref(&kept)), "{kept}");
         }
         let given = ["Example.com", "b.example", "example.com.", "example.com:443"].map(str::to_owned);
-        assert_eq!(normalise_all(&given, "/body/allowedDomains").expect("all"), ["example.com", "b.example"]);
+        assert_eq!(normalize_all(&given, "/body/allowedDomains").expect("all"), ["example.com", "b.example"]);
         let faulty = ["a.example", "https://b.example", "c.example/"].map(str::to_owned);
-        let refusal = normalise_all(&faulty, "/body/allowedDomains").expect_err("two are wrong");
+        let refusal = normalize_all(&faulty, "/body/allowedDomains").expect_err("two are wrong");
         assert_eq!(refusal.code, ErrorCode::DeveloperDomainInvalid);
         assert!(refusal.details[0].starts_with("/body/allowedDomains/1: "), "{:?}", refusal.details);
         assert!(refusal.details[1].starts_with("/body/allowedDomains/2: "), "{:?}", refusal.details);

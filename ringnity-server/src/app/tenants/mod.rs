@@ -1,9 +1,9 @@
 //! Tenants as their own people and their visitors see them, and how a request without a credential names one.
 
-pub mod credentials;
 pub mod developer;
 pub mod domains;
 pub mod readiness;
+pub mod server_keys;
 pub mod services;
 
 use chrono::{DateTime, Utc};
@@ -26,19 +26,20 @@ pub struct TenantHints {
 
 impl TenantHints {
     /// Whether they name a tenant at all.
-    pub fn say_anything(&self) -> bool {
+    pub fn name_tenant(&self) -> bool {
         self.host_slug.is_some() || self.public_key.is_some() || self.slug.is_some()
     }
 }
 
 /// The tenant of a Server API key.
 pub async fn get_server_tenant(app: &App, tenant: TenantId) -> AppResult<TenantData> {
-    let stored = app.store.read(move |c| tenants::tenant_get(c, &tenant)?.ok_or_else(unknown)).await?;
-    Ok(TenantData { tenant: Some(own_view(&stored)) })
+    let stored =
+        app.store.read(move |c| tenants::tenant_get(c, &tenant)?.ok_or_else(tenant_not_found)).await?;
+    Ok(TenantData { tenant: Some(private_view(&stored)) })
 }
 
 /// The tenant that `hints` name: the host's slug first, then the public key, then a slug. It must be active.
-pub fn tenant_of_hints(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
+pub fn resolve_tenant(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
     let found = if let Some(slug) = &hints.host_slug {
         tenants::tenant_by_slug(c, slug)?
     } else if let Some(key) = &hints.public_key {
@@ -52,20 +53,20 @@ pub fn tenant_of_hints(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
             "This request names no tenant. Send the X-Ringnity-Public-Key header, the apiKey or slug query, or use the tenant's own host name.",
         ));
     };
-    let tenant = found.ok_or_else(unknown)?;
-    must_be_active(&tenant)?;
+    let tenant = found.ok_or_else(tenant_not_found)?;
+    ensure_active(&tenant)?;
     Ok(tenant)
 }
 
 /// The tenant with that id. It must be active.
-pub fn active(c: &mut Conn, id: &TenantId) -> AppResult<Stored> {
-    let tenant = tenants::tenant_get(c, id)?.ok_or_else(unknown)?;
-    must_be_active(&tenant)?;
+pub fn active_tenant(c: &mut Conn, id: &TenantId) -> AppResult<Stored> {
+    let tenant = tenants::tenant_get(c, id)?.ok_or_else(tenant_not_found)?;
+    ensure_active(&tenant)?;
     Ok(tenant)
 }
 
 /// Refuses a tenant that is switched off.
-pub fn must_be_active(tenant: &Stored) -> AppResult<()> {
+pub fn ensure_active(tenant: &Stored) -> AppResult<()> {
     if tenant.is_active {
         return Ok(());
     }
@@ -92,10 +93,10 @@ pub fn replace_domains(
 }
 
 /// Refuses a browser page that is not on one of the tenant's domains. `origin` is absent for apps and servers.
-pub fn must_be_allowed_origin(c: &mut Conn, tenant: &TenantId, origin: Option<&str>) -> AppResult<()> {
+pub fn ensure_origin_allowed(c: &mut Conn, tenant: &TenantId, origin: Option<&str>) -> AppResult<()> {
     let Some(origin) = origin else { return Ok(()) };
     // Each page asks with each request: only what could let it in is read.
-    let listed = tenants::tenant_domain_matching(c, tenant, &domains::entries_for(origin))?;
+    let listed = tenants::tenant_domain_matching(c, tenant, &domains::matching_entries(origin))?;
     if domains::origin_allowed(origin, &listed) {
         return Ok(());
     }
@@ -109,21 +110,25 @@ pub fn must_be_allowed_origin(c: &mut Conn, tenant: &TenantId, origin: Option<&s
 
 /// The tenant that `hints` name, if it is active and its pages include the one that asks: for whoever comes without
 /// a token. With a token, the same was asked when the token was read.
-pub fn tenant_of_page(c: &mut Conn, hints: &TenantHints, origin: Option<&str>) -> AppResult<Stored> {
-    let tenant = tenant_of_hints(c, hints)?;
-    must_be_allowed_origin(c, &tenant.id, origin)?;
+pub fn resolve_tenant_for_origin(
+    c: &mut Conn,
+    hints: &TenantHints,
+    origin: Option<&str>,
+) -> AppResult<Stored> {
+    let tenant = resolve_tenant(c, hints)?;
+    ensure_origin_allowed(c, &tenant.id, origin)?;
     Ok(tenant)
 }
 
 /// Whether any tenant that is served lists `origin`: all that can be asked before a request says which tenant it
 /// is about.
-pub fn is_on_some_domain(c: &mut Conn, origin: &str) -> AppResult<bool> {
-    let listed = tenants::tenant_domain_matching_any(c, &domains::entries_for(origin))?;
+pub fn any_tenant_allows_origin(c: &mut Conn, origin: &str) -> AppResult<bool> {
+    let listed = tenants::tenant_domain_matching_any(c, &domains::matching_entries(origin))?;
     Ok(domains::origin_allowed(origin, &listed))
 }
 
 /// What a tenant's own systems may know of it.
-pub fn own_view(stored: &Stored) -> Tenant {
+pub fn private_view(stored: &Stored) -> Tenant {
     Tenant {
         client_id: stored.id.to_string(),
         slug: Some(stored.slug.clone()),
@@ -138,11 +143,11 @@ pub fn own_view(stored: &Stored) -> Tenant {
 
 /// What anybody may know of a tenant: not how to write to its owner.
 pub fn public_view(stored: &Stored) -> Tenant {
-    Tenant { email: None, phone: None, ..own_view(stored) }
+    Tenant { email: None, phone: None, ..private_view(stored) }
 }
 
 /// The answer where no such tenant exists.
-pub fn unknown() -> AppError {
+pub fn tenant_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::SdkClientNotFound,
         "There is no such tenant. Check the slug or the public key: the owner's developer settings show both.",

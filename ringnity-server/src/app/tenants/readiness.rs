@@ -9,12 +9,14 @@ use ringnity_types::{
 };
 
 use crate::app::tenants::domains;
-use crate::app::tenants::services::{NO_AI, hold, lacks, lapse, services};
+use crate::app::tenants::services::{
+    AI_NOT_CONFIGURED, block, missing_features, services, subscription_block_reason,
+};
 use crate::app::{AppResult, tenants as rules};
 
 /// What to look at beside the tenant itself.
 #[derive(Debug, Clone, Default)]
-pub struct Question {
+pub struct ReadinessQuery {
     /// Page from which the widget would be used.
     pub origin: Option<String>,
     /// The only service that matters.
@@ -22,7 +24,7 @@ pub struct Question {
 }
 
 /// Everything that is looked at, at one moment.
-struct Facts {
+struct ReadinessInputs {
     tenant: Tenant,
     features: Vec<Feature>,
     subscription: Option<Subscription>,
@@ -35,69 +37,70 @@ struct Facts {
 pub fn readiness(
     c: &mut Conn,
     tenant: &TenantId,
-    question: &Question,
+    query: &ReadinessQuery,
     now: DateTime<Utc>,
 ) -> AppResult<Readiness> {
-    let facts = Facts {
-        tenant: tenants::tenant_get(c, tenant)?.ok_or_else(rules::unknown)?,
+    let inputs = ReadinessInputs {
+        tenant: tenants::tenant_get(c, tenant)?.ok_or_else(rules::tenant_not_found)?,
         features: tenants::plan_features_of_tenant(c, tenant)?,
         subscription: tenants::subscription_get(c, tenant)?,
         domains: tenants::tenant_domain_list(c, tenant)?,
         active_keys: tenants::server_credential_count_active(c, tenant)?,
         last_event_at: events::event_last_at(c, tenant)?,
     };
-    Ok(judge(&facts, question, now))
+    Ok(evaluate(&inputs, query, now))
 }
 
-fn judge(facts: &Facts, question: &Question, now: DateTime<Utc>) -> Readiness {
-    let switched_off = (!facts.tenant.is_active)
+fn evaluate(inputs: &ReadinessInputs, query: &ReadinessQuery, now: DateTime<Utc>) -> Readiness {
+    let inactive = (!inputs.tenant.is_active)
         .then(|| "the tenant is switched off; the platform's operators can switch it on".to_owned());
-    let lapsed = lapse(facts.subscription.as_ref(), now).map(str::to_owned);
-    let nowhere = facts
+    let subscription_problem =
+        subscription_block_reason(inputs.subscription.as_ref(), now).map(str::to_owned);
+    let no_domains = inputs
         .domains
         .is_empty()
         .then(|| "no website may carry the widget; add its domain to the allowed domains".to_owned());
-    let elsewhere =
-        question.origin.as_ref().filter(|origin| !domains::origin_allowed(origin, &facts.domains)).map(
+    let origin_problem =
+        query.origin.as_ref().filter(|origin| !domains::origin_allowed(origin, &inputs.domains)).map(
             |origin| {
                 format!("{origin} is on none of the allowed domains; add its domain, or test another page")
             },
         );
-    let keyless = lacks(&facts.features, &[Feature::ServerApi]).or_else(|| {
-        (facts.active_keys == 0).then(|| "no Server API key is active; make one for your backend".to_owned())
+    let no_server_key = missing_features(&inputs.features, &[Feature::ServerApi]).or_else(|| {
+        (inputs.active_keys == 0).then(|| "no Server API key is active; make one for your backend".to_owned())
     });
     // What blocks every service, the worst first.
-    let block = [
-        (ServiceStatus::DisabledByAdmin, &switched_off),
-        (ServiceStatus::NotInPlan, &lapsed),
-        (ServiceStatus::NotConfigured, &nowhere),
-        (ServiceStatus::NotConfigured, &elsewhere),
+    let blocker = [
+        (ServiceStatus::DisabledByAdmin, &inactive),
+        (ServiceStatus::NotInPlan, &subscription_problem),
+        (ServiceStatus::NotConfigured, &no_domains),
+        (ServiceStatus::NotConfigured, &origin_problem),
     ]
     .into_iter()
     .find_map(|(status, reason)| reason.clone().map(|reason| (status, reason)));
-    let mut services = services(&facts.features);
-    services.retain(|service| question.service.as_ref().is_none_or(|only| *only == service.key));
+    let mut services = services(&inputs.features);
+    services.retain(|service| query.service.as_ref().is_none_or(|only| *only == service.key));
     for service in &mut services {
-        if let Some((status, reason)) = &block {
-            hold(service, status, reason);
+        if let Some((status, reason)) = &blocker {
+            block(service, status, reason);
         }
     }
-    let idle = (!services.iter().any(|service| service.allowed == Some(true)))
+    let no_service = (!services.iter().any(|service| service.allowed == Some(true)))
         .then(|| "no service can be used; each of them says why".to_owned());
     let mut checks = vec![
-        check(ReadinessCheckKey::Tenant, switched_off),
-        check(ReadinessCheckKey::Subscription, lapsed.clone()),
-        check(ReadinessCheckKey::AllowedDomains, nowhere),
+        check(ReadinessCheckKey::Tenant, inactive),
+        check(ReadinessCheckKey::Subscription, subscription_problem.clone()),
+        check(ReadinessCheckKey::AllowedDomains, no_domains),
     ];
-    if question.origin.is_some() {
-        checks.push(check(ReadinessCheckKey::Origin, elsewhere));
+    if query.origin.is_some() {
+        checks.push(check(ReadinessCheckKey::Origin, origin_problem));
     }
-    checks.push(check(ReadinessCheckKey::ServerApiKey, keyless));
-    checks.push(check(ReadinessCheckKey::Services, idle));
+    checks.push(check(ReadinessCheckKey::ServerApiKey, no_server_key));
+    checks.push(check(ReadinessCheckKey::Services, no_service));
     Readiness {
         services: Some(services),
-        ai: Some(ai(facts)),
-        reports: Some(reports(facts, lapsed)),
+        ai: Some(ai(inputs)),
+        reports: Some(reports(inputs, subscription_problem)),
         checks: Some(checks),
     }
 }
@@ -107,17 +110,18 @@ fn check(key: ReadinessCheckKey, problem: Option<String>) -> ReadinessCheck {
 }
 
 /// What to say where the plan does not contain `feature`.
-fn ai(facts: &Facts) -> AiStatus {
-    let reason = lacks(&facts.features, &[Feature::Ai]).unwrap_or_else(|| NO_AI.to_owned());
+fn ai(inputs: &ReadinessInputs) -> AiStatus {
+    let reason =
+        missing_features(&inputs.features, &[Feature::Ai]).unwrap_or_else(|| AI_NOT_CONFIGURED.to_owned());
     AiStatus { ready: Some(false), reason: Some(reason), ..AiStatus::default() }
 }
 
-fn reports(facts: &Facts, lapsed: Option<String>) -> ReportStatus {
-    let problem = lacks(&facts.features, &[Feature::Reports]).or(lapsed);
+fn reports(inputs: &ReadinessInputs, subscription_problem: Option<String>) -> ReportStatus {
+    let problem = missing_features(&inputs.features, &[Feature::Reports]).or(subscription_problem);
     ReportStatus {
         ready: Some(problem.is_none()),
         reason: problem,
-        last_event_at: facts.last_event_at,
+        last_event_at: inputs.last_event_at,
         ..ReportStatus::default()
     }
 }
@@ -130,9 +134,9 @@ mod tests {
 
     use super::*;
 
-    fn facts() -> Facts {
+    fn inputs() -> ReadinessInputs {
         let now = Utc::now();
-        Facts {
+        ReadinessInputs {
             tenant: Tenant {
                 id: TenantId::generate(),
                 slug: "demo".into(),
@@ -171,8 +175,8 @@ mod tests {
     }
 
     /// The checks that fail, and what becomes of chat.
-    fn outcome(facts: &Facts, question: &Question) -> (Vec<ReadinessCheckKey>, ServiceStatus) {
-        let found = judge(facts, question, Utc::now());
+    fn outcome(inputs: &ReadinessInputs, query: &ReadinessQuery) -> (Vec<ReadinessCheckKey>, ServiceStatus) {
+        let found = evaluate(inputs, query, Utc::now());
         let failed = found.checks.unwrap_or_default().into_iter().filter(|check| !check.ready);
         let mut services = found.services.unwrap_or_default().into_iter();
         let chat = services.find(|service| service.key == ServiceKey::Chat).expect("chat");
@@ -190,34 +194,37 @@ mod tests {
     #[test]
     fn each_thing_that_is_missing_is_found_and_blocks_what_depends_on_it() {
         use ReadinessCheckKey::{AllowedDomains, Origin, ServerApiKey, Services, Subscription, Tenant};
-        let nobody = Question::default();
-        assert_eq!(outcome(&facts(), &nobody), (vec![], ServiceStatus::Available));
+        let nobody = ReadinessQuery::default();
+        assert_eq!(outcome(&inputs(), &nobody), (vec![], ServiceStatus::Available));
 
-        let off = Facts { tenant: super::Tenant { is_active: false, ..facts().tenant }, ..facts() };
+        let off =
+            ReadinessInputs { tenant: super::Tenant { is_active: false, ..inputs().tenant }, ..inputs() };
         assert_eq!(outcome(&off, &nobody), (vec![Tenant, Services], ServiceStatus::DisabledByAdmin));
-        let expired =
-            Facts { subscription: Some(subscription(&SubscriptionStatus::Expired, None)), ..facts() };
+        let expired = ReadinessInputs {
+            subscription: Some(subscription(&SubscriptionStatus::Expired, None)),
+            ..inputs()
+        };
         assert_eq!(outcome(&expired, &nobody), (vec![Subscription, Services], ServiceStatus::NotInPlan));
-        assert_eq!(judge(&expired, &nobody, Utc::now()).reports.and_then(|one| one.ready), Some(false));
-        let nowhere = Facts { domains: vec![], ..facts() };
+        assert_eq!(evaluate(&expired, &nobody, Utc::now()).reports.and_then(|one| one.ready), Some(false));
+        let no_domains = ReadinessInputs { domains: vec![], ..inputs() };
         assert_eq!(
-            outcome(&nowhere, &nobody),
+            outcome(&no_domains, &nobody),
             (vec![AllowedDomains, Services], ServiceStatus::NotConfigured)
         );
         // A backend without a key stops nobody from chatting.
-        let keyless = Facts { active_keys: 0, ..facts() };
-        assert_eq!(outcome(&keyless, &nobody), (vec![ServerApiKey], ServiceStatus::Available));
+        let no_server_key = ReadinessInputs { active_keys: 0, ..inputs() };
+        assert_eq!(outcome(&no_server_key, &nobody), (vec![ServerApiKey], ServiceStatus::Available));
 
-        let from = |origin: &str| Question { origin: Some(origin.into()), ..Question::default() };
-        assert_eq!(outcome(&facts(), &from("https://example.com")), (vec![], ServiceStatus::Available));
-        let (failed, chat) = outcome(&facts(), &from("https://example.com.evil.io"));
+        let from = |origin: &str| ReadinessQuery { origin: Some(origin.into()), ..ReadinessQuery::default() };
+        assert_eq!(outcome(&inputs(), &from("https://example.com")), (vec![], ServiceStatus::Available));
+        let (failed, chat) = outcome(&inputs(), &from("https://example.com.evil.io"));
         assert_eq!((failed, chat), (vec![Origin, Services], ServiceStatus::NotConfigured));
     }
 
     #[test]
     fn one_service_is_judged_alone() {
-        let only = |service| Question { service: Some(service), ..Question::default() };
-        let voice = judge(&facts(), &only(ServiceKey::VoiceCall), Utc::now());
+        let only = |service| ReadinessQuery { service: Some(service), ..ReadinessQuery::default() };
+        let voice = evaluate(&inputs(), &only(ServiceKey::VoiceCall), Utc::now());
         let services = voice.services.unwrap_or_default();
         assert_eq!((services.len(), &services[0].status), (1, &ServiceStatus::NotInPlan));
         let checks = voice.checks.unwrap_or_default();
@@ -239,9 +246,10 @@ mod tests {
             (SubscriptionStatus::Canceled, None, false),
             (SubscriptionStatus::Expired, Some(day), false),
         ] {
-            let lapsed = lapse(Some(&subscription(&status, ends_in)), Utc::now());
-            assert_eq!(lapsed.is_none(), carries, "{status} that ends in {ends_in:?}");
+            let subscription_problem =
+                subscription_block_reason(Some(&subscription(&status, ends_in)), Utc::now());
+            assert_eq!(subscription_problem.is_none(), carries, "{status} that ends in {ends_in:?}");
         }
-        assert_eq!(lapse(None, Utc::now()), None);
+        assert_eq!(subscription_block_reason(None, Utc::now()), None);
     }
 }

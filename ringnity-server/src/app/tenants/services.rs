@@ -6,7 +6,7 @@ use ringnity_store::tenants::{Feature, Subscription};
 use ringnity_types::{ServiceCapability, ServiceKey, ServiceStatus, SubscriptionStatus};
 
 /// Why AI is not ready.
-pub(crate) const NO_AI: &str = "no AI provider is configured for this tenant";
+pub(crate) const AI_NOT_CONFIGURED: &str = "no AI provider is configured for this tenant";
 
 /// The services of the contract, with the plan features that each needs.
 const SERVICES: [(ServiceKey, &str, &[Feature]); 6] = [
@@ -24,10 +24,10 @@ pub fn services(features: &[Feature]) -> Vec<ServiceCapability> {
         .iter()
         .zip(1_i64..)
         .map(|((key, label, needed), place)| {
-            let (status, reason) = if let Some(lacking) = lacks(features, needed) {
+            let (status, reason) = if let Some(lacking) = missing_features(features, needed) {
                 (ServiceStatus::NotInPlan, Some(lacking))
             } else if needed.contains(&Feature::Ai) {
-                (ServiceStatus::AiNotReady, Some(NO_AI.to_owned()))
+                (ServiceStatus::AiNotReady, Some(AI_NOT_CONFIGURED.to_owned()))
             } else {
                 (ServiceStatus::Available, None)
             };
@@ -46,14 +46,14 @@ pub fn services(features: &[Feature]) -> Vec<ServiceCapability> {
 }
 
 /// Which of the needed features are not there, in words; `None` where all are.
-pub(crate) fn lacks(features: &[Feature], needed: &[Feature]) -> Option<String> {
+pub(crate) fn missing_features(features: &[Feature], needed: &[Feature]) -> Option<String> {
     let missing: Vec<&str> =
         needed.iter().filter(|feature| !features.contains(feature)).map(|feature| feature.as_str()).collect();
-    (!missing.is_empty()).then(|| format!("the plan lacks: {}", missing.join(", ")))
+    (!missing.is_empty()).then(|| format!("the plan missing_features: {}", missing.join(", ")))
 }
 
-/// Blocks a service that the plan contains; one that it lacks says so already, which is the better reason.
-pub(crate) fn hold(service: &mut ServiceCapability, status: &ServiceStatus, reason: &str) {
+/// Blocks a service that the plan contains; one that it missing_features says so already, which is the better reason.
+pub(crate) fn block(service: &mut ServiceCapability, status: &ServiceStatus, reason: &str) {
     if service.status != ServiceStatus::NotInPlan {
         service.status = status.clone();
         service.allowed = Some(false);
@@ -63,7 +63,10 @@ pub(crate) fn hold(service: &mut ServiceCapability, status: &ServiceStatus, reas
 
 /// Why a subscription no longer carries the plan, if so. A tenant without one pays in another way. What was
 /// canceled holds to the end of the period that is paid.
-pub(crate) fn lapse(subscription: Option<&Subscription>, now: DateTime<Utc>) -> Option<&'static str> {
+pub(crate) fn subscription_block_reason(
+    subscription: Option<&Subscription>,
+    now: DateTime<Utc>,
+) -> Option<&'static str> {
     let subscription = subscription?;
     let over = subscription.current_period_end.map(|end| end <= now);
     match SubscriptionStatus::from(subscription.status.as_str()) {

@@ -9,8 +9,8 @@ use ringnity_types::{
     UnregisterDevicePushTokenRequest,
 };
 
-use crate::app::given;
 use crate::app::identity::sdk_tokens::metadata_text;
+use crate::app::non_blank;
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, plans};
 use crate::secrets;
 
@@ -119,11 +119,11 @@ pub async fn register_device_push_token(
             .detail("/body/token: is blank"));
     }
     let audience = holder.audience(request.audience)?;
-    let named = given(request.agent_id);
+    let named = non_blank(request.agent_id);
     let external_id = match &holder {
         // A visitor is nobody whom nobody vouches for, whatever the app says.
         Holder::Visitor { external_id, .. } => external_id.clone(),
-        Holder::Agent { .. } | Holder::Admin { .. } => given(request.external_id),
+        Holder::Agent { .. } | Holder::Admin { .. } => non_blank(request.external_id),
     };
     let new = NewDevice {
         subject_kind: holder.kind().to_owned(),
@@ -132,8 +132,8 @@ pub async fn register_device_push_token(
         provider: request.provider.to_string(),
         token_hash: secrets::hash(&request.token),
         token: request.token,
-        device_id: given(request.device_id),
-        app_id: given(request.app_id),
+        device_id: non_blank(request.device_id),
+        app_id: non_blank(request.app_id),
         audience: audience.to_string(),
         external_id,
         agent_id: None,

@@ -3,7 +3,7 @@
 use ringnity_store::tenants::{plan_features_of_tenant, subscription_get};
 use ringnity_types::{RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceStatus};
 
-use crate::app::tenants::services::{hold, lapse, services};
+use crate::app::tenants::services::{block, services, subscription_block_reason};
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult, health};
 
@@ -18,10 +18,10 @@ pub async fn bootstrap_runtime(
     let (tenant, services) = app
         .store
         .read(move |c| {
-            let tenant = tenants::tenant_of_page(c, &hints, origin.as_deref())?;
+            let tenant = tenants::resolve_tenant_for_origin(c, &hints, origin.as_deref())?;
             let mut services = services(&plan_features_of_tenant(c, &tenant.id)?);
-            if let Some(reason) = lapse(subscription_get(c, &tenant.id)?.as_ref(), now) {
-                services.iter_mut().for_each(|service| hold(service, &ServiceStatus::NotInPlan, reason));
+            if let Some(reason) = subscription_block_reason(subscription_get(c, &tenant.id)?.as_ref(), now) {
+                services.iter_mut().for_each(|service| block(service, &ServiceStatus::NotInPlan, reason));
             }
             Ok::<_, AppError>((tenant, services))
         })

@@ -10,8 +10,8 @@ use ringnity_store::{Conn, SessionFamilyId, TenantId};
 use ringnity_types::{CreateRuntimeSessionRequest, ErrorCode, RuntimeSession, VisitorIdentity};
 use serde_json::{Map, Value};
 
-use crate::app::given;
 use crate::app::identity::sdk_tokens::{METADATA, end, metadata_text, sign};
+use crate::app::non_blank;
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey};
 use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
@@ -33,7 +33,7 @@ pub async fn create_runtime_session(
     let now = app.now();
     let expires_at = end(now, LIFE);
     // What the address and the headers say counts more than the body.
-    let hints = if hints.say_anything() {
+    let hints = if hints.name_tenant() {
         hints
     } else {
         TenantHints { public_key: request.api_key, slug: request.slug, ..hints }
@@ -51,10 +51,10 @@ pub async fn create_runtime_session(
         let claims = context.as_ref().map(|token| read_context(&signer, token, now)).transpose()?;
         let vouched = claims.map(|claims| vouched(c, &claims, &hints, now)).transpose()?;
         let tenant = match &vouched {
-            Some(vouched) => tenants::active(c, &vouched.context.tenant_id)?,
-            None => tenants::tenant_of_hints(c, &hints)?,
+            Some(vouched) => tenants::active_tenant(c, &vouched.context.tenant_id)?,
+            None => tenants::resolve_tenant(c, &hints)?,
         };
-        tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref())?;
+        tenants::ensure_origin_allowed(c, &tenant.id, origin.as_deref())?;
         Ok((tenant, vouched))
     };
     app.idempotent_authorized(idempotency_key, authorize, move |c, (tenant, vouched)| {
@@ -97,7 +97,7 @@ fn read_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<C
 /// What is behind a context token, if it still counts and the request is for its tenant.
 fn vouched(c: &mut Conn, claims: &Claims, hints: &TenantHints, now: DateTime<Utc>) -> AppResult<Vouched> {
     let tenant = TenantId::from(claims.tid.as_deref().unwrap_or_default());
-    if hints.say_anything() && tenants::tenant_of_hints(c, hints)?.id != tenant {
+    if hints.name_tenant() && tenants::resolve_tenant(c, hints)?.id != tenant {
         return Err(bad_context());
     }
     let id = SessionFamilyId::from(claims.sid.as_str());
@@ -140,10 +140,10 @@ fn profile(
         }
         None => VisitorProfile {
             external_id: None,
-            claimed_external_id: given(said.external_id.clone()),
-            name: given(said.name.clone()),
-            email: given(said.email.clone()),
-            phone: given(said.phone.clone()),
+            claimed_external_id: non_blank(said.external_id.clone()),
+            name: non_blank(said.name.clone()),
+            email: non_blank(said.email.clone()),
+            phone: non_blank(said.phone.clone()),
             metadata,
         },
     })

@@ -12,7 +12,7 @@ use ringnity_store::tenants::{self, Feature, Tenant};
 use ringnity_store::{AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId};
 
 use crate::app::identity::workspace;
-use crate::app::tenants::must_be_active;
+use crate::app::tenants::ensure_active;
 use crate::app::{self, AppError, AppResult, plans};
 use crate::http::error::fault;
 use crate::http::state::State;
@@ -22,7 +22,7 @@ use crate::secrets::tokens::{Claims, TokenProblem, TokenScope};
 impl Authenticate for State {
     async fn server(&self, call: &Call, credential: &Credential) -> Result<ServerPrincipal, AuthFailure> {
         // Anything else is not looked up.
-        if !credential.secret().starts_with(app::tenants::credentials::PREFIX) {
+        if !credential.secret().starts_with(app::tenants::server_keys::PREFIX) {
             return Err(AuthFailure::NotThisKind);
         }
         let hash = secrets::hash(credential.secret());
@@ -35,7 +35,7 @@ impl Authenticate for State {
                     return Ok(None);
                 };
                 let Some(tenant) = tenants::tenant_get(c, &found.tenant_id)? else { return Ok(None) };
-                let served = must_be_active(&tenant)
+                let served = ensure_active(&tenant)
                     .and_then(|()| plans::must_include(c, &tenant.id, Feature::ServerApi));
                 Ok::<_, AppError>(Some((found, served)))
             })
@@ -43,7 +43,7 @@ impl Authenticate for State {
             .map_err(fault)?;
         let (found, served) = found.filter(|(found, _)| found.is_active).ok_or(AuthFailure::Invalid)?;
         hold_back(call, served);
-        app::tenants::credentials::note_use(&self.app, &found, now).await;
+        app::tenants::server_keys::record_use(&self.app, &found, now).await;
         Ok(ServerPrincipal {
             tenant: found.tenant_id.into_string().into(),
             credential_id: found.id.into_string(),
@@ -59,7 +59,7 @@ impl Authenticate for State {
                 Ok(owner.filter(|owner| owner.is_active).map(|owner| (tenant, owner)))
             })
             .await?;
-        hold_back(call, must_be_active(&tenant));
+        hold_back(call, ensure_active(&tenant));
         Ok(OwnerPrincipal {
             tenant: tenant.id.into_string().into(),
             owner_id: owner.id.into_string(),
@@ -78,10 +78,10 @@ impl Authenticate for State {
             .signed_in(credential, TokenScope::Workspace, |c, session| {
                 let Some(tenant) = tenant_of(c, session)? else { return Ok(None) };
                 let agent = AgentId::from(session.subject_id.as_str());
-                Ok(workspace::working_agent(c, &tenant.id, &agent)?.map(|agent| (tenant, agent)))
+                Ok(workspace::active_agent(c, &tenant.id, &agent)?.map(|agent| (tenant, agent)))
             })
             .await?;
-        hold_back(call, must_be_active(&tenant));
+        hold_back(call, ensure_active(&tenant));
         Ok(WorkspacePrincipal {
             tenant: agent.tenant_id.into_string().into(),
             agent_id: agent.id.into_string(),

@@ -52,7 +52,7 @@ impl State {
         let claims = self.claims(credential, TokenScope::Agent).await?;
         let held = self
             .holder(call, claims, |c, tenant, session| {
-                workspace::working_agent(c, tenant, &AgentId::from(session.subject_id.as_str()))
+                workspace::active_agent(c, tenant, &AgentId::from(session.subject_id.as_str()))
             })
             .await?;
         Ok(AgentPrincipal {
@@ -79,7 +79,7 @@ impl State {
                     return Ok(Some(None));
                 }
                 let agent = AgentId::from(session.subject_id.as_str());
-                Ok(workspace::working_agent(c, tenant, &agent)?.map(Some))
+                Ok(workspace::active_agent(c, tenant, &agent)?.map(Some))
             })
             .await?;
         let SdkClaims { mut scopes, role, name, actor, .. } = held.claims;
@@ -120,8 +120,8 @@ impl State {
                 let Some(session) = session_of(c, &claims, now)? else { return Ok(None) };
                 let Some(tenant) = tenant_of(c, &session)? else { return Ok(None) };
                 let Some(subject) = subject(c, &tenant.id, &session)? else { return Ok(None) };
-                let page = tenants::must_be_active(&tenant)
-                    .and_then(|()| tenants::must_be_allowed_origin(c, &tenant.id, origin.as_deref()));
+                let page = tenants::ensure_active(&tenant)
+                    .and_then(|()| tenants::ensure_origin_allowed(c, &tenant.id, origin.as_deref()));
                 Ok::<_, AppError>(Some((session, tenant.id, subject, page)))
             })
             .await

@@ -13,7 +13,7 @@ use ringnity_types as types;
 use ringnity_types::ConstTrue;
 
 use crate::app::login::oauth_clients;
-use crate::app::tenants::{credentials, developer};
+use crate::app::tenants::{developer, server_keys};
 
 use crate::http::routes::{Routes, State, fault, tenant_of};
 
@@ -60,7 +60,7 @@ impl DeveloperSettingsOperations for Routes {
         _: ListServerApiCredentialsInput,
     ) -> Result<types::ServerApiCredentialListEnvelope, Fault> {
         let tenant = tenant_of(&principal);
-        let data = credentials::list_server_api_credentials(&cx.app, tenant).await.map_err(fault)?;
+        let data = server_keys::list_server_api_credentials(&cx.app, tenant).await.map_err(fault)?;
         Ok(types::ServerApiCredentialListEnvelope { success: Some(ConstTrue), data: Some(data) })
     }
 
@@ -71,7 +71,7 @@ impl DeveloperSettingsOperations for Routes {
         input: CreateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
         let tenant = tenant_of(&principal);
-        let data = credentials::create_server_api_credential(&cx.app, tenant, input.body, cx.repeat(&call))
+        let data = server_keys::create_server_api_credential(&cx.app, tenant, input.body, cx.repeat(&call))
             .await
             .map_err(fault)?;
         Ok(types::ServerApiCredentialSecretEnvelope { success: Some(ConstTrue), data: Some(data) })
@@ -84,7 +84,7 @@ impl DeveloperSettingsOperations for Routes {
         input: UpdateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialEnvelope, Fault> {
         let tenant = tenant_of(&principal);
-        let data = credentials::update_server_api_credential(
+        let data = server_keys::update_server_api_credential(
             &cx.app,
             tenant,
             input.credential_id.into(),
@@ -102,7 +102,7 @@ impl DeveloperSettingsOperations for Routes {
         input: DisableServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialEnvelope, Fault> {
         let tenant = tenant_of(&principal);
-        let data = credentials::disable_server_api_credential(&cx.app, tenant, input.credential_id.into())
+        let data = server_keys::disable_server_api_credential(&cx.app, tenant, input.credential_id.into())
             .await
             .map_err(fault)?;
         Ok(types::ServerApiCredentialEnvelope { success: Some(ConstTrue), data: Some(data) })
@@ -115,7 +115,7 @@ impl DeveloperSettingsOperations for Routes {
         input: RotateServerApiCredentialInput,
     ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
         let tenant = tenant_of(&principal);
-        let data = credentials::rotate_server_api_credential(
+        let data = server_keys::rotate_server_api_credential(
             &cx.app,
             tenant,
             input.credential_id.into(),

@@ -167,7 +167,7 @@ impl TestServer {
     pub async fn app(&self) -> App {
         let store = self.store().await;
         let signer = Signer::load(&store, self.clock.now()).await.expect("its keys");
-        App::at_the_desk(store, self.clock.clone(), Arc::new(signer), CONTRACT).expect("the rules")
+        App::for_cli(store, self.clock.clone(), Arc::new(signer), CONTRACT).expect("the rules")
     }
 
     /// What a second server on the same database says.

@@ -23,16 +23,17 @@ pub const PREFIX: &str = "rn_sk_";
 
 /// When this node last tried to note that a key was used: what cannot be written is not tried with each request.
 #[derive(Debug, Default)]
-pub struct Uses(Mutex<HashMap<ServerCredentialId, DateTime<Utc>>>);
+pub struct LastUsedThrottle(Mutex<HashMap<ServerCredentialId, DateTime<Utc>>>);
 
-impl Uses {
-    fn begins(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
-        let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl LastUsedThrottle {
+    fn should_write(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
+        let mut last_writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // One that was tried later than now was tried before the clock was set back.
-        let due =
-            tried.get(key).is_none_or(|last| *last > now || now - *last >= tenants::LAST_USED_PRECISION);
+        let due = last_writes
+            .get(key)
+            .is_none_or(|last| *last > now || now - *last >= tenants::LAST_USED_PRECISION);
         if due {
-            tried.insert(key.clone(), now);
+            last_writes.insert(key.clone(), now);
         }
         due
     }
@@ -40,8 +41,8 @@ impl Uses {
 
 /// Notes that a key was used, now and then. When that was is for people to look at: where it cannot be noted, requests
 /// go on.
-pub async fn note_use(app: &App, key: &ServerCredential, now: DateTime<Utc>) {
-    if !key.touch_due(now) || !app.key_uses.begins(&key.id, now) {
+pub async fn record_use(app: &App, key: &ServerCredential, now: DateTime<Utc>) {
+    if !key.touch_due(now) || !app.key_uses.should_write(&key.id, now) {
         return;
     }
     let (tenant, id) = (key.tenant_id.clone(), key.id.clone());
@@ -58,7 +59,7 @@ pub async fn create_server_api_credential(
     request: CreateServerApiCredentialRequest,
     idempotency_key: IdempotencyKey,
 ) -> AppResult<ServerApiCredentialSecret> {
-    let name = sensible(&request.name)?;
+    let name = validate_name(&request.name)?;
     let secret = new_secret(&request.environment)?;
     let now = app.now();
     let new = NewServerCredential {
@@ -70,7 +71,7 @@ pub async fn create_server_api_credential(
     };
     app.idempotent(idempotency_key, move |c| {
         plans::must_include(c, &tenant, Feature::ServerApi)?;
-        must_have_room(c, &tenant)?;
+        check_quota(c, &tenant)?;
         let stored = tenants::server_credential_insert(c, &tenant, &new, now)?;
         Ok(ServerApiCredentialSecret {
             credential: Some(credential(stored)),
@@ -96,7 +97,7 @@ pub async fn update_server_api_credential(
     request: UpdateServerApiCredentialRequest,
 ) -> AppResult<ServerApiCredentialData> {
     let changes = ServerCredentialChanges {
-        name: request.name.as_deref().map(sensible).transpose()?,
+        name: request.name.as_deref().map(validate_name).transpose()?,
         environment: request.environment.map(|environment| environment.to_string()),
         scopes: request.scopes.map(|scopes| scopes.iter().map(ToString::to_string).collect()),
         is_active: request.is_active,
@@ -105,15 +106,15 @@ pub async fn update_server_api_credential(
     let stored = app
         .store
         .write(move |c| {
-            let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+            let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(key_not_found)?;
             if changes == ServerCredentialChanges::default() {
                 return Ok(before);
             }
             if changes.is_active == Some(true) && !before.is_active {
                 plans::must_include(c, &tenant, Feature::ServerApi)?;
-                must_have_room(c, &tenant)?;
+                check_quota(c, &tenant)?;
             }
-            change(c, &tenant, &id, &changes, now)
+            update(c, &tenant, &id, &changes, now)
         })
         .await?;
     Ok(ServerApiCredentialData { credential: Some(credential(stored)) })
@@ -130,8 +131,8 @@ pub async fn disable_server_api_credential(
     let stored = app
         .store
         .write(move |c| {
-            let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
-            if before.is_active { change(c, &tenant, &id, &changes, now) } else { Ok(before) }
+            let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(key_not_found)?;
+            if before.is_active { update(c, &tenant, &id, &changes, now) } else { Ok(before) }
         })
         .await?;
     Ok(ServerApiCredentialData { credential: Some(credential(stored)) })
@@ -150,7 +151,7 @@ pub async fn rotate_server_api_credential(
     let test = new_secret(&ServerApiCredentialEnvironment::Test)?;
     let now = app.now();
     app.idempotent(idempotency_key, move |c| {
-        let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(unknown)?;
+        let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(key_not_found)?;
         plans::must_include(c, &tenant, Feature::ServerApi)?;
         if !before.is_active {
             return Err(AppError::new(
@@ -161,7 +162,7 @@ pub async fn rotate_server_api_credential(
         }
         let secret = if is_test(&before) { &test } else { &live };
         let stored = tenants::server_credential_rotate(c, &tenant, &id, &secret.hash, &secret.preview, now)?
-            .ok_or_else(unknown)?;
+            .ok_or_else(key_not_found)?;
         Ok(ServerApiCredentialSecret {
             credential: Some(credential(stored)),
             secret: Some(secret.text.clone()),
@@ -170,7 +171,7 @@ pub async fn rotate_server_api_credential(
     .await
 }
 
-fn change(
+fn update(
     c: &mut Conn,
     tenant: &TenantId,
     id: &ServerCredentialId,
@@ -180,7 +181,7 @@ fn change(
     if changes.is_active == Some(false) {
         identity::session_revoke_by_credential(c, tenant, id.as_str(), now)?;
     }
-    tenants::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(unknown)
+    tenants::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(key_not_found)
 }
 
 /// The secret of a new credential.
@@ -193,7 +194,7 @@ fn is_test(stored: &ServerCredential) -> bool {
 }
 
 /// Refuses one more active credential than the plan allows.
-fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
+fn check_quota(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     let count = tenants::server_credential_count_active(c, tenant)? + 1;
     let code = ErrorCode::ServerCredentialLimitReached;
     plans::must_have_room(c, tenant, Quota::ServerApiKeys, count, code, |limit| {
@@ -202,7 +203,7 @@ fn must_have_room(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
 }
 
 /// A name that people can tell a credential by.
-fn sensible(name: &str) -> AppResult<String> {
+fn validate_name(name: &str) -> AppResult<String> {
     let name = name.trim();
     if name.is_empty() {
         return Err(AppError::new(
@@ -215,7 +216,7 @@ fn sensible(name: &str) -> AppResult<String> {
     Ok(name.to_owned())
 }
 
-fn unknown() -> AppError {
+fn key_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerCredentialNotFound,
         "There is no such Server API credential. List the credentials to find its id.",
