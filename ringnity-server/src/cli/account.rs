@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::identity::accounts::{self, Account, AccountName, AccountsOf};
+use crate::app::identity::accounts::{self, Account, AccountFilter, AccountSelector};
 use crate::cli::desk::{self, DeskArgs, PasswordArgs, told};
 use crate::cli::output::{Outcome, table, tell};
 use crate::clock::Clock;
@@ -42,10 +42,10 @@ struct View {
 }
 
 /// Switches an account on or off, and tells of it.
-pub(super) async fn switch(desk: DeskArgs, name: AccountName, on: bool) -> Result<Outcome> {
+pub(super) async fn switch(desk: DeskArgs, name: AccountSelector, on: bool) -> Result<Outcome> {
     let store = desk.store().await?;
     let now = Clock::default().now();
-    let (account, peers) = accounts::switch_account(&store, name, on, now).await.map_err(told)?;
+    let (account, peers) = accounts::set_account_active(&store, name, on, now).await.map_err(told)?;
     let mut answer = serde_json::to_value(view(&account))?;
     if let (Some(members), Some(peers)) = (answer.as_object_mut(), peers) {
         let of = if matches!(account, Account::Owner(..)) { "activeOwners" } else { "activePlatformAdmins" };
@@ -86,16 +86,18 @@ pub(super) fn read_password(
 pub(super) async fn set_password(
     desk: DeskArgs,
     password: PasswordArgs,
-    name: AccountName,
+    name: AccountSelector,
     sign_in: (&str, &str),
 ) -> Result<Outcome> {
     let text = match &name {
-        AccountName::Agent(_, text) | AccountName::Owner(text) | AccountName::PlatformAdmin(text) => text,
+        AccountSelector::Agent(_, text)
+        | AccountSelector::Owner(text)
+        | AccountSelector::PlatformAdmin(text) => text,
     };
     let given = read_password(&password, sign_in, text, &sign_in.1.to_uppercase())?;
     let store = desk.store().await?;
     let password = desk::password(given).await?;
-    let made = password.made.clone();
+    let made = password.generated.clone();
     let account =
         accounts::set_password(&store, name, password, Clock::default().now()).await.map_err(told)?;
     tell_account(&desk, &account, made)
@@ -124,11 +126,11 @@ pub(super) fn tell_account(desk: &DeskArgs, account: &Account, password: Option<
 }
 
 /// Tells of the accounts there are.
-pub(super) async fn list(desk: &DeskArgs, of: AccountsOf) -> Result<Outcome> {
+pub(super) async fn list(desk: &DeskArgs, of: AccountFilter) -> Result<Outcome> {
     let (named, heading) = match &of {
-        AccountsOf::Staff(_) => ("agents", "role"),
-        AccountsOf::Owners(_) => ("owners", "owner id"),
-        AccountsOf::Platform => ("platformAdmins", "role"),
+        AccountFilter::Staff(_) => ("agents", "role"),
+        AccountFilter::Owners(_) => ("owners", "owner id"),
+        AccountFilter::Platform => ("platformAdmins", "role"),
     };
     let accounts = accounts::list_accounts(&desk.store().await?, of).await.map_err(told)?;
     let views: Vec<View> = accounts.iter().map(view).collect();

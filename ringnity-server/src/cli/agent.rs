@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use ringnity_types::WorkspaceRole;
 use serde_json::json;
 
-use crate::app::identity::accounts::{Account, AccountName, AccountsOf};
+use crate::app::identity::accounts::{Account, AccountFilter, AccountSelector};
 use crate::app::identity::provisioning::{self, AgentRequest};
 use crate::cli::account;
 use crate::cli::desk::{self, PasswordArgs, TenantArgs, told};
@@ -92,15 +92,16 @@ fn roles() -> PossibleValuesParser {
 pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
     match command {
         AgentCommand::Create(arguments) => create(arguments).await,
-        AgentCommand::List(at) => account::list(&at.desk, AccountsOf::Staff(at.tenant)).await,
+        AgentCommand::List(at) => account::list(&at.desk, AccountFilter::Staff(at.tenant)).await,
         AgentCommand::Disable(one) => {
-            account::switch(one.at.desk, AccountName::Agent(one.at.tenant, one.username), false).await
+            account::switch(one.at.desk, AccountSelector::Agent(one.at.tenant, one.username), false).await
         }
         AgentCommand::Enable(one) => {
-            account::switch(one.at.desk, AccountName::Agent(one.at.tenant, one.username), true).await
+            account::switch(one.at.desk, AccountSelector::Agent(one.at.tenant, one.username), true).await
         }
         AgentCommand::SetPassword(PasswordOfArgs { password, one: OneArgs { username, at } }) => {
-            account::set_password(at.desk, password, AccountName::Agent(at.tenant, username), SIGN_IN).await
+            account::set_password(at.desk, password, AccountSelector::Agent(at.tenant, username), SIGN_IN)
+                .await
         }
     }
 }
@@ -115,7 +116,7 @@ async fn create(arguments: AgentArgs) -> Result<Outcome> {
     }
     let store = at.desk.store().await?;
     let password = desk::password(given).await?;
-    let made = password.made.clone();
+    let made = password.generated.clone();
     let request =
         AgentRequest { username, name, role: WorkspaceRole::from(role), department, email, password };
     let now = Clock::default().now();

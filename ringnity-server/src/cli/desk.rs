@@ -67,7 +67,7 @@ impl TenantArgs {
     pub async fn open(&self) -> Result<(App, TenantId)> {
         let app = self.desk.app().await?;
         let slug = self.tenant.clone();
-        let found = app.store.read(move |c| provisioning::tenant_named(c, &slug)).await.map_err(told)?;
+        let found = app.store.read(move |c| provisioning::tenant_by_slug(c, &slug)).await.map_err(told)?;
         Ok((app, found.id))
     }
 }
@@ -91,7 +91,7 @@ impl PasswordArgs {
 
 /// The given password, or a new one.
 pub(super) async fn password(given: Option<String>) -> Result<NewPassword> {
-    NewPassword::of(given).await.map_err(told)
+    NewPassword::new(given).await.map_err(told)
 }
 
 /// Refuses what the contract's schema of that name does not take. `flags` says which flag holds which member.

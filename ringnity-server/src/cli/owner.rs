@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::app::identity::accounts::{Account, AccountName, AccountsOf};
+use crate::app::identity::accounts::{Account, AccountFilter, AccountSelector};
 use crate::app::identity::provisioning;
 use crate::cli::account::{self, EmailArgs, EmailPasswordArgs};
 use crate::cli::desk::{self, PasswordArgs, TenantArgs, told};
@@ -56,11 +56,13 @@ pub(super) struct CreateArgs {
 pub(super) async fn run(command: OwnerCommand) -> Result<Outcome> {
     match command {
         OwnerCommand::Create(arguments) => create(arguments).await,
-        OwnerCommand::List(at) => account::list(&at.desk, AccountsOf::Owners(at.tenant)).await,
-        OwnerCommand::Disable(one) => account::switch(one.desk, AccountName::Owner(one.email), false).await,
-        OwnerCommand::Enable(one) => account::switch(one.desk, AccountName::Owner(one.email), true).await,
+        OwnerCommand::List(at) => account::list(&at.desk, AccountFilter::Owners(at.tenant)).await,
+        OwnerCommand::Disable(one) => {
+            account::switch(one.desk, AccountSelector::Owner(one.email), false).await
+        }
+        OwnerCommand::Enable(one) => account::switch(one.desk, AccountSelector::Owner(one.email), true).await,
         OwnerCommand::SetPassword(EmailPasswordArgs { password, one }) => {
-            account::set_password(one.desk, password, AccountName::Owner(one.email), SIGN_IN).await
+            account::set_password(one.desk, password, AccountSelector::Owner(one.email), SIGN_IN).await
         }
     }
 }
@@ -70,7 +72,7 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
     let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
     let store = at.desk.store().await?;
     let password = desk::password(given).await?;
-    let made = password.made.clone();
+    let made = password.generated.clone();
     let now = Clock::default().now();
     let (tenant, owner) =
         provisioning::create_owner(&store, at.tenant, email, name, password, now).await.map_err(told)?;

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use ringnity_types::PlatformRole;
 
-use crate::app::identity::accounts::{Account, AccountName, AccountsOf};
+use crate::app::identity::accounts::{Account, AccountFilter, AccountSelector};
 use crate::app::identity::provisioning;
 use crate::cli::account::{self, EmailArgs, EmailPasswordArgs};
 use crate::cli::desk::{self, DeskArgs, PasswordArgs, told};
@@ -63,10 +63,10 @@ fn roles() -> PossibleValuesParser {
 
 /// Runs one of them.
 pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
-    let named = AccountName::PlatformAdmin;
+    let named = AccountSelector::PlatformAdmin;
     match command {
         PlatformAdminCommand::Create(arguments) => create(arguments).await,
-        PlatformAdminCommand::List(desk) => account::list(&desk, AccountsOf::Platform).await,
+        PlatformAdminCommand::List(desk) => account::list(&desk, AccountFilter::Platform).await,
         PlatformAdminCommand::Disable(one) => account::switch(one.desk, named(one.email), false).await,
         PlatformAdminCommand::Enable(one) => account::switch(one.desk, named(one.email), true).await,
         PlatformAdminCommand::SetPassword(EmailPasswordArgs { password, one }) => {
@@ -80,7 +80,7 @@ async fn create(arguments: PlatformAdminArgs) -> Result<Outcome> {
     let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
     let store = desk.store().await?;
     let password = desk::password(given).await?;
-    let made = password.made.clone();
+    let made = password.generated.clone();
     let (role, now) = (PlatformRole::from(role), Clock::default().now());
     let admin =
         provisioning::create_platform_admin(&store, email, name, role, password, now).await.map_err(told)?;

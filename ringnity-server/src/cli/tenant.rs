@@ -116,9 +116,16 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
     )?;
     let store = desk.store().await?;
     let owner_password = desk::password(given).await?;
-    let password = owner_password.made.clone();
-    let request =
-        TenantRequest { slug, name, owner_email, owner_name, owner_password, domains, is_set_up: false };
+    let password = owner_password.generated.clone();
+    let request = TenantRequest {
+        slug,
+        name,
+        owner_email,
+        owner_name,
+        owner_password,
+        domains,
+        onboarding_completed: false,
+    };
     let now = Clock::default().now();
     let (tenant, owner) =
         provisioning::create_tenant(&store, plan.clone(), request, now).await.map_err(told)?;
@@ -146,7 +153,7 @@ async fn list(desk: &DeskArgs) -> Result<Outcome> {
 async fn switch(one: OneArgs, on: bool) -> Result<Outcome> {
     let store = one.desk.store().await?;
     let now = Clock::default().now();
-    let tenant = provisioning::switch_tenant(&store, one.slug, on, now).await.map_err(told)?;
+    let tenant = provisioning::set_tenant_active(&store, one.slug, on, now).await.map_err(told)?;
     let answer = json!({ "slug": tenant.slug, "clientId": tenant.id.as_str(), "isActive": tenant.is_active });
     tell(one.desk.json, &answer, || {
         let what = if on { "is served again" } else { "is served nothing from now on" };

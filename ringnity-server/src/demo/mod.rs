@@ -217,7 +217,7 @@ async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
             role,
             department: Some("Support".to_owned()),
             email: None,
-            password: NewPassword::of(Some(text.clone())).await?,
+            password: NewPassword::new(Some(text.clone())).await?,
         };
         agents.push((request, text));
     }
@@ -227,9 +227,9 @@ async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
             name: name.to_owned(),
             owner_email: owner.email.clone(),
             owner_name: Some(format!("Owner of {name}")),
-            owner_password: NewPassword::of(Some(owner.password.clone())).await?,
+            owner_password: NewPassword::new(Some(owner.password.clone())).await?,
             domains: vec!["localhost:3000".to_owned()],
-            is_set_up: true,
+            onboarding_completed: true,
         },
         owner,
         agents,

@@ -55,7 +55,7 @@ impl Blueprints {
     pub(super) async fn new(signer: Arc<Signer>) -> Result<Self> {
         let text = random_password()?;
         let hash = password::hash(text.clone()).await?;
-        let same = NewPassword::of(Some(text.clone())).await?;
+        let same = NewPassword::new(Some(text.clone())).await?;
         let blueprint = |slug: &str, name: &str| -> Result<Blueprint> {
             let owner = DemoOwner { email: format!("owner@{slug}.example"), password: text.clone() };
             let agent = AgentRequest {
@@ -74,7 +74,7 @@ impl Blueprints {
                     owner_name: None,
                     owner_password: same.clone(),
                     domains: Vec::new(),
-                    is_set_up: true,
+                    onboarding_completed: true,
                 },
                 owner,
                 agents: vec![(agent, text.clone())],

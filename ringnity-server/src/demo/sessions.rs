@@ -11,7 +11,7 @@ use super::DemoTenant;
 use crate::app::identity::{sdk_tokens, sessions, workspace};
 use crate::app::{AppError, AppResult, tenants};
 use crate::secrets::tokens::{
-    ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, SdkClaims, SdkGrant, SignError, Signer, TokenScope,
+    ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL, SdkClaims, SdkGrant, SignError, Signer, TokenScope,
 };
 
 /// What those hold who are refused.
@@ -93,14 +93,14 @@ pub(super) fn closed(
     let id = TenantId::from(tenant.tenant.client_id.as_str());
     let owner = identity::owner_list(c, &id)?.into_iter().next().ok_or_else(tenants::tenant_not_found)?;
     let agent = tenant.agents.first().ok_or_else(tenants::tenant_not_found)?;
-    let ends = sdk_tokens::end(now, REFRESH_TOKEN_LIFE.num_seconds());
+    let ends = sdk_tokens::expires_at(now, REFRESH_TOKEN_TTL.num_seconds());
     let (owner_session, owner_refresh_token) =
         begin(c, TokenScope::Owner, Some(&id), owner.id.as_str(), now)?;
     let (staff_session, workspace_refresh_token) =
         begin(c, TokenScope::Workspace, Some(&id), &agent.agent_id, now)?;
     let signed = |scope, session: &identity::SessionFamily| {
         // As if it were made when the session is about to end.
-        let at = ends - ACCESS_TOKEN_LIFE;
+        let at = ends - ACCESS_TOKEN_TTL;
         signer
             .sign(scope, &session.subject_id, Some(id.as_str()), session.id.as_str(), at)
             .map_err(AppError::internal)
@@ -118,7 +118,7 @@ pub(super) fn closed(
             expires_at: ends,
         };
         let session = identity::session_insert(c, Some(&id), &new, now)?;
-        sdk_tokens::sign(signer, &session, scope, claims, now)
+        sdk_tokens::sign_sdk_token(signer, &session, scope, claims, now)
     };
     let visitor_token = sdk(TokenScope::Visitor, visitor.id.as_str(), SdkClaims::default())?;
     let agent_token = sdk(TokenScope::Agent, &agent.agent_id, SdkClaims::default())?;
@@ -158,7 +158,7 @@ pub(super) fn expired(signer: &Signer, made_at: DateTime<Utc>) -> Result<DemoExp
     const NOBODY: &str = "nobody";
     let signed = |scope, tenant| signer.sign(scope, NOBODY, tenant, NOBODY, made_at);
     let sdk = |scope| {
-        let expires_at = made_at + ACCESS_TOKEN_LIFE;
+        let expires_at = made_at + ACCESS_TOKEN_TTL;
         let (subject, tenant, session, claims) = (NOBODY, NOBODY, NOBODY, SdkClaims::default());
         signer.sign_sdk(SdkGrant { scope, subject, tenant, session, expires_at, claims }, made_at)
     };
@@ -182,7 +182,7 @@ fn begin(
     now: DateTime<Utc>,
 ) -> AppResult<(identity::SessionFamily, String)> {
     let refresh = sessions::new_refresh_token()?;
-    Ok((sessions::begin(c, scope, tenant, subject, &refresh.hash, now)?, refresh.text))
+    Ok((sessions::start(c, scope, tenant, subject, &refresh.hash, now)?, refresh.text))
 }
 
 /// An entry token that is good for as long as the session that asked for it.

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ringnity_store::{Conn, StoreResult, idempotency, identity, rate_limits, visitors};
 
 use super::{Job, Next, Run, Schedule};
-use crate::secrets::tokens::LONGEST_TOKEN_LIFE;
+use crate::secrets::tokens::MAX_TOKEN_TTL;
 
 /// How often each looks for what has ended.
 const EVERY: Duration = Duration::from_secs(600);
@@ -49,7 +49,7 @@ pub(super) fn all() -> Vec<Arc<dyn Job>> {
         ("expire-entry-tokens", MARGIN, identity::entry_token_delete_expired),
         // With their refresh tokens, and with what visitors' tokens vouch for.
         ("expire-sessions", MARGIN, identity::session_delete_expired),
-        ("expire-signing-keys", KEY_MARGIN + LONGEST_TOKEN_LIFE, retired_keys),
+        ("expire-signing-keys", KEY_MARGIN + MAX_TOKEN_TTL, retired_keys),
     ];
     let expiry = |(name, kept, delete)| Arc::new(Expiry { name, kept, delete }) as Arc<dyn Job>;
     kinds.into_iter().map(expiry).chain([Arc::new(Strangers) as Arc<dyn Job>]).collect()

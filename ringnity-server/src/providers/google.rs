@@ -41,7 +41,7 @@ pub struct GoogleAccount {
 
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum GoogleProblem {
+pub enum GoogleTokenError {
     /// It is none of Google's, not for this server, or over.
     #[error("{0}")]
     Invalid(&'static str),
@@ -79,8 +79,8 @@ impl Google {
     }
 
     /// Whom `token` is about, if it is good at `now`.
-    pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<GoogleAccount, GoogleProblem> {
-        let invalid = GoogleProblem::Invalid;
+    pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<GoogleAccount, GoogleTokenError> {
+        let invalid = GoogleTokenError::Invalid;
         let header = jsonwebtoken::decode_header(token)
             .map_err(|_| invalid("it is no signed ID token of Google's"))?;
         if header.alg != Algorithm::RS256 {

@@ -19,13 +19,13 @@ const PURPOSE: &str = "access-token";
 const ISSUER: &str = "ringnity";
 
 /// Life of an access token.
-pub const ACCESS_TOKEN_LIFE: Duration = Duration::seconds(900);
+pub const ACCESS_TOKEN_TTL: Duration = Duration::seconds(900);
 
 /// No token that a signing key signs lives longer, whoever asks for it.
-pub const LONGEST_TOKEN_LIFE: Duration = Duration::hours(1);
+pub const MAX_TOKEN_TTL: Duration = Duration::hours(1);
 
 /// Life of a refresh token.
-pub const REFRESH_TOKEN_LIFE: Duration = Duration::days(30);
+pub const REFRESH_TOKEN_TTL: Duration = Duration::days(30);
 
 /// How soon a running server signs with a key that another process made.
 pub const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
@@ -298,7 +298,7 @@ impl Signer {
             sid: session.to_owned(),
             sdk: None,
             iat: now.timestamp(),
-            exp: (now + ACCESS_TOKEN_LIFE).timestamp(),
+            exp: (now + ACCESS_TOKEN_TTL).timestamp(),
             jti: uuid::Uuid::now_v7().simple().to_string(),
         };
         self.write(&claims)
@@ -366,7 +366,7 @@ mod tests {
             (claims.scope, claims.tid.as_deref(), claims.sid.as_str()),
             (TokenScope::Owner, Some("ten_1"), "ses_1")
         );
-        assert_eq!(ours.read(&token, now + ACCESS_TOKEN_LIFE).map(drop), Err(TokenProblem::Expired));
+        assert_eq!(ours.read(&token, now + ACCESS_TOKEN_TTL).map(drop), Err(TokenProblem::Expired));
         for other in [signer("k1", "two"), signer("k2", "one")] {
             assert_eq!(other.read(&token, now).map(drop), Err(TokenProblem::Invalid));
         }

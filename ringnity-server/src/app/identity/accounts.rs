@@ -14,7 +14,7 @@ use crate::secrets::tokens::TokenScope;
 
 /// Which account is meant.
 #[derive(Debug, Clone)]
-pub enum AccountName {
+pub enum AccountSelector {
     /// One of the staff, by the tenant's slug and a username.
     Agent(String, String),
     /// An owner, by email: no other tenant's owner has the same.
@@ -34,7 +34,7 @@ pub enum Account {
 
 /// Which accounts are meant.
 #[derive(Debug, Clone)]
-pub enum AccountsOf {
+pub enum AccountFilter {
     /// The staff of the tenant with that slug, without those that owners enter as.
     Staff(String),
     /// The owners of the tenant with that slug.
@@ -44,21 +44,21 @@ pub enum AccountsOf {
 }
 
 /// The accounts there are, oldest first.
-pub async fn list_accounts(store: &Store, of: AccountsOf) -> AppResult<Vec<Account>> {
+pub async fn list_accounts(store: &Store, of: AccountFilter) -> AppResult<Vec<Account>> {
     store
         .read(move |c| {
             Ok(match &of {
-                AccountsOf::Staff(slug) => {
-                    let tenant = provisioning::tenant_named(c, slug)?;
+                AccountFilter::Staff(slug) => {
+                    let tenant = provisioning::tenant_by_slug(c, slug)?;
                     let staff = provisioning::staff(c, &tenant.id)?.into_iter();
                     staff.map(|agent| Account::Agent(tenant.clone(), agent)).collect()
                 }
-                AccountsOf::Owners(slug) => {
-                    let tenant = provisioning::tenant_named(c, slug)?;
+                AccountFilter::Owners(slug) => {
+                    let tenant = provisioning::tenant_by_slug(c, slug)?;
                     let owners = identity::owner_list(c, &tenant.id)?.into_iter();
                     owners.map(|owner| Account::Owner(tenant.clone(), owner)).collect()
                 }
-                AccountsOf::Platform => {
+                AccountFilter::Platform => {
                     identity::platform_admin_list(c)?.into_iter().map(Account::PlatformAdmin).collect()
                 }
             })
@@ -70,26 +70,26 @@ pub async fn list_accounts(store: &Store, of: AccountsOf) -> AppResult<Vec<Accou
 /// have ended do not come back. The second of what it answers is how many are on of those of whom there should be one:
 /// the tenant's owners, or the platform's people. Nobody is refused for being the last: whoever is at the desk can
 /// switch them on again, and must not be kept from locking out somebody who has stolen the account.
-pub async fn switch_account(
+pub async fn set_account_active(
     store: &Store,
-    name: AccountName,
-    on: bool,
+    name: AccountSelector,
+    active: bool,
     now: DateTime<Utc>,
 ) -> AppResult<(Account, Option<usize>)> {
     store
         .write(move |c| {
-            let account = account_named(c, &name)?;
+            let account = find_account(c, &name)?;
             if let Account::Agent(tenant, agent) = &account
-                && on
+                && active
                 && !agent.is_active
             {
-                provisioning::must_have_room_for_agent(c, &tenant.id)?;
+                provisioning::check_agent_quota(c, &tenant.id)?;
             }
-            account.set_active(c, on, now)?;
-            if !on {
+            account.set_active(c, active, now)?;
+            if !active {
                 account.end_sessions(c, "switched off", now)?;
             }
-            let on = match &account {
+            let active_peers = match &account {
                 Account::Agent(..) => None,
                 Account::Owner(tenant, _) => {
                     Some(identity::owner_list(c, &tenant.id)?.iter().filter(|owner| owner.is_active).count())
@@ -98,7 +98,7 @@ pub async fn switch_account(
                     Some(identity::platform_admin_list(c)?.iter().filter(|admin| admin.is_active).count())
                 }
             };
-            Ok((account_named(c, &name)?, on))
+            Ok((find_account(c, &name)?, active_peers))
         })
         .await
 }
@@ -107,27 +107,27 @@ pub async fn switch_account(
 /// in to it does not keep out whoever has the new one.
 pub async fn set_password(
     store: &Store,
-    name: AccountName,
+    name: AccountSelector,
     password: NewPassword,
     now: DateTime<Utc>,
 ) -> AppResult<Account> {
     store
         .write(move |c| {
-            let account = account_named(c, &name)?;
+            let account = find_account(c, &name)?;
             account.set_password(c, &password.hash, now)?;
             account.end_sessions(c, "password set", now)?;
-            let (surface, counted_under) = account.signs_in_as();
-            throttle::reset_account(c, surface.as_str(), &counted_under)?;
-            account_named(c, &name)
+            let (surface, account_key) = account.login_key();
+            throttle::reset_account(c, surface.as_str(), &account_key)?;
+            find_account(c, &name)
         })
         .await
 }
 
 /// The account that is meant.
-fn account_named(c: &mut Conn, name: &AccountName) -> AppResult<Account> {
+fn find_account(c: &mut Conn, name: &AccountSelector) -> AppResult<Account> {
     match name {
-        AccountName::Agent(slug, username) => {
-            let tenant = provisioning::tenant_named(c, slug)?;
+        AccountSelector::Agent(slug, username) => {
+            let tenant = provisioning::tenant_by_slug(c, slug)?;
             let agent = identity::agent_by_username(c, &tenant.id, username)?.ok_or_else(|| {
                 AppError::not_found(
                     ErrorCode::ServerAgentNotFound,
@@ -142,19 +142,20 @@ fn account_named(c: &mut Conn, name: &AccountName) -> AppResult<Account> {
             }
             Ok(Account::Agent(tenant, agent))
         }
-        AccountName::Owner(email) => {
-            let owner = identity::owner_by_email(c, email)?.ok_or_else(|| unknown("owner", email))?;
+        AccountSelector::Owner(email) => {
+            let owner =
+                identity::owner_by_email(c, email)?.ok_or_else(|| account_not_found("owner", email))?;
             let tenant = tenants::tenant_get(c, &owner.tenant_id)?
                 .ok_or_else(crate::app::tenants::tenant_not_found)?;
             Ok(Account::Owner(tenant, owner))
         }
-        AccountName::PlatformAdmin(email) => identity::platform_admin_by_email(c, email)?
+        AccountSelector::PlatformAdmin(email) => identity::platform_admin_by_email(c, email)?
             .map(Account::PlatformAdmin)
-            .ok_or_else(|| unknown("platform-admin", email)),
+            .ok_or_else(|| account_not_found("platform-admin", email)),
     }
 }
 
-fn unknown(command: &str, email: &str) -> AppError {
+fn account_not_found(command: &str, email: &str) -> AppError {
     AppError::not_found(
         ErrorCode::RequestInvalid,
         format!(
@@ -174,27 +175,27 @@ impl Account {
     }
 
     /// Where one signs in to it, and what attempts to are counted under there.
-    fn signs_in_as(&self) -> (TokenScope, String) {
+    fn login_key(&self) -> (TokenScope, String) {
         match self {
             Self::Agent(tenant, agent) => {
-                (TokenScope::Workspace, workspace::sign_in_account(&tenant.id, &agent.username))
+                (TokenScope::Workspace, workspace::login_account_key(&tenant.id, &agent.username))
             }
             Self::Owner(_, owner) => (TokenScope::Owner, owner.email.clone()),
             Self::PlatformAdmin(admin) => (TokenScope::Platform, admin.email.clone()),
         }
     }
 
-    fn set_active(&self, c: &mut Conn, on: bool, now: DateTime<Utc>) -> Result<(), StoreError> {
+    fn set_active(&self, c: &mut Conn, active: bool, now: DateTime<Utc>) -> Result<(), StoreError> {
         match self {
             Self::Agent(tenant, agent) => {
-                let changes = AgentChanges { is_active: Some(on), ..AgentChanges::default() };
+                let changes = AgentChanges { is_active: Some(active), ..AgentChanges::default() };
                 identity::agent_update(c, &tenant.id, &agent.id, &changes, now).map(drop)
             }
             Self::Owner(tenant, owner) => {
-                identity::owner_set_active(c, &tenant.id, &owner.id, on, now).map(drop)
+                identity::owner_set_active(c, &tenant.id, &owner.id, active, now).map(drop)
             }
             Self::PlatformAdmin(admin) => {
-                identity::platform_admin_set_active(c, &admin.id, on, now).map(drop)
+                identity::platform_admin_set_active(c, &admin.id, active, now).map(drop)
             }
         }
     }

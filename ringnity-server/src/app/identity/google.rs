@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use ringnity_store::{Conn, OwnerId, TenantId, identity};
 use ringnity_types::{ErrorCode, GoogleProfile, OwnerGoogleLogin};
 
-use crate::app::identity::owners::Begun;
+use crate::app::identity::owners::StartedSession;
 use crate::app::identity::sessions;
 use crate::app::{App, AppError, AppResult, ErrorKind, throttle};
-use crate::providers::google::{GoogleAccount, GoogleProblem, ISSUER};
+use crate::providers::google::{GoogleAccount, GoogleTokenError, ISSUER};
 
 /// Signs in the owner whose Google account it is; of an account that nobody has here it tells what Google says,
 /// for the registration.
@@ -24,22 +24,22 @@ pub async fn login_owner_with_google(
     let attempt = throttle::begin_for_address(app, address).await?;
     // Outside of any transaction: it may ask Google for its keys.
     let verified = google.verify(id_token, now).await;
-    if !matches!(verified, Err(GoogleProblem::Invalid(_))) {
+    if !matches!(verified, Err(GoogleTokenError::Invalid(_))) {
         attempt.succeeded(app).await?;
     }
-    let account = verified.map_err(refused)?;
+    let account = verified.map_err(map_token_error)?;
     let refresh = sessions::new_refresh_token()?;
     let (hash, who) = (refresh.hash.clone(), account.clone());
-    let begun = app
+    let session = app
         .store
         .write(move |c| {
-            let Some((tenant, owner)) = owner_of(c, &who, now)? else { return Ok(None) };
+            let Some((tenant, owner)) = find_or_link_owner(c, &who, now)? else { return Ok(None) };
             identity::owner_identity_record_login(c, ISSUER, &who.subject, now)?;
-            crate::app::identity::owners::begin(c, &tenant, &owner, &hash, now).map(Some)
+            crate::app::identity::owners::start_session(c, &tenant, &owner, &hash, now).map(Some)
         })
         .await?;
-    match begun {
-        Some(begun) => signed_in(app, begun, refresh.text, now),
+    match session {
+        Some(session) => login_response(app, session, refresh.text, now),
         None => {
             Ok(OwnerGoogleLogin { google_profile: Some(profile(account)), ..OwnerGoogleLogin::new(true) })
         }
@@ -47,7 +47,7 @@ pub async fn login_owner_with_google(
 }
 
 /// The owner whose account it is; linked now, when an owner has that email.
-fn owner_of(
+fn find_or_link_owner(
     c: &mut Conn,
     account: &GoogleAccount,
     now: DateTime<Utc>,
@@ -70,8 +70,13 @@ fn owner_of(
     Ok(Some((owner.tenant_id, owner.id)))
 }
 
-fn signed_in(app: &App, begun: Begun, refresh: String, now: DateTime<Utc>) -> AppResult<OwnerGoogleLogin> {
-    let session = begun.answer(app, refresh, now)?;
+fn login_response(
+    app: &App,
+    session: StartedSession,
+    refresh: String,
+    now: DateTime<Utc>,
+) -> AppResult<OwnerGoogleLogin> {
+    let session = session.into_response(app, refresh, now)?;
     Ok(OwnerGoogleLogin {
         requires_registration: false,
         client: Some(session.client),
@@ -105,15 +110,15 @@ fn not_configured() -> AppError {
     )
 }
 
-fn refused(problem: GoogleProblem) -> AppError {
-    match problem {
-        GoogleProblem::Invalid(reason) => AppError::new(
+fn map_token_error(error: GoogleTokenError) -> AppError {
+    match error {
+        GoogleTokenError::Invalid(reason) => AppError::new(
             ErrorKind::Unauthenticated,
             ErrorCode::AuthGoogleTokenInvalid,
             "This ID token of Google's is not accepted. Start the sign-in with Google again.",
         )
         .detail(reason),
-        GoogleProblem::Unavailable(cause) => AppError {
+        GoogleTokenError::Unavailable(cause) => AppError {
             source: Some(Box::new(cause)),
             ..AppError::new(
                 ErrorKind::Unavailable,

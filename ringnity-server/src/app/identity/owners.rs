@@ -24,20 +24,20 @@ pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest)
     let known = owner.map(|owner| ((owner.tenant_id, owner.id), owner.password_hash));
     let signed_in = attempt
         .sign_in(app, "Email", request.password, known, |c, (tenant, owner), hash, now| {
-            let begun = begin(c, tenant, owner, hash, now)?;
-            let current = begun.facts.owner.password_hash.clone();
-            Ok((begun, current))
+            let session = start_session(c, tenant, owner, hash, now)?;
+            let current = session.profile.owner.password_hash.clone();
+            Ok((session, current))
         })
         .await?;
-    signed_in.session.answer(app, signed_in.refresh_token, signed_in.at)
+    signed_in.session.into_response(app, signed_in.refresh_token, signed_in.at)
 }
 
 /// Trades an owner's refresh token for the next pair.
 pub async fn refresh_owner_session(app: &App, presented: Option<String>) -> AppResult<OwnerRefresh> {
-    let presented = presented.ok_or_else(sessions::missing)?;
+    let presented = presented.ok_or_else(sessions::refresh_token_missing)?;
     let (pair, ()) = sessions::refresh(app, TokenScope::Owner, &presented, |c, session| {
-        let tenant = session.tenant_id.as_ref().ok_or_else(tenants_gone)?;
-        facts(c, tenant, &OwnerId::from(session.subject_id.as_str()))?.must_be_active()
+        let tenant = session.tenant_id.as_ref().ok_or_else(tenant_not_found)?;
+        load_profile(c, tenant, &OwnerId::from(session.subject_id.as_str()))?.ensure_active()
     })
     .await?;
     Ok(OwnerRefresh {
@@ -54,35 +54,40 @@ pub async fn logout_owner(app: &App, presented: Vec<String>) -> AppResult<Logout
 }
 
 /// A session of an owner that has begun, and what its answer tells.
-pub(crate) struct Begun {
-    facts: Facts,
+pub(crate) struct StartedSession {
+    profile: OwnerProfile,
     session: SessionFamily,
 }
 
 /// Begins a session for an owner who has shown who that is, if owner and tenant are not switched off.
-pub(crate) fn begin(
+pub(crate) fn start_session(
     c: &mut Conn,
     tenant: &TenantId,
     owner: &OwnerId,
     refresh_hash: &str,
     now: DateTime<Utc>,
-) -> AppResult<Begun> {
-    let facts = facts(c, tenant, owner)?;
-    facts.must_be_active()?;
-    let session = sessions::begin(c, TokenScope::Owner, Some(tenant), owner.as_str(), refresh_hash, now)?;
+) -> AppResult<StartedSession> {
+    let profile = load_profile(c, tenant, owner)?;
+    profile.ensure_active()?;
+    let session = sessions::start(c, TokenScope::Owner, Some(tenant), owner.as_str(), refresh_hash, now)?;
     identity::owner_record_login(c, tenant, owner, now)?;
-    Ok(Begun { facts, session })
+    Ok(StartedSession { profile, session })
 }
 
-impl Begun {
+impl StartedSession {
     /// The session with its tokens, once it is durable.
-    pub(crate) fn answer(self, app: &App, refresh: String, now: DateTime<Utc>) -> AppResult<OwnerSession> {
-        let pair = sessions::pair(app, TokenScope::Owner, &self.session, refresh, now)?;
+    pub(crate) fn into_response(
+        self,
+        app: &App,
+        refresh: String,
+        now: DateTime<Utc>,
+    ) -> AppResult<OwnerSession> {
+        let pair = sessions::token_pair(app, TokenScope::Owner, &self.session, refresh, now)?;
         Ok(OwnerSession {
-            client: self.facts.client(),
-            admin: self.facts.admin(),
-            dashboard_url: dashboard_url(&app.urls, &self.facts.tenant),
-            subscription: self.facts.subscription,
+            client: self.profile.client(),
+            admin: self.profile.admin(),
+            dashboard_url: dashboard_url(&app.urls, &self.profile.tenant),
+            subscription: self.profile.subscription,
             session_token: Some(pair.access_token.clone()),
             access_token: pair.access_token,
             refresh_token: pair.refresh_token,
@@ -93,17 +98,17 @@ impl Begun {
 
 /// What the dashboard shows an owner who is signed in.
 pub async fn get_owner_session(app: &App, tenant: TenantId, owner: OwnerId) -> AppResult<OwnerMe> {
-    let facts = app.store.read(move |c| facts(c, &tenant, &owner)).await?;
+    let profile = app.store.read(move |c| load_profile(c, &tenant, &owner)).await?;
     Ok(OwnerMe {
-        client: facts.client(),
-        admin: facts.admin(),
-        dashboard_url: dashboard_url(&app.urls, &facts.tenant),
-        subscription: facts.subscription,
+        client: profile.client(),
+        admin: profile.admin(),
+        dashboard_url: dashboard_url(&app.urls, &profile.tenant),
+        subscription: profile.subscription,
     })
 }
 
 /// What is told of an owner.
-struct Facts {
+struct OwnerProfile {
     tenant: Tenant,
     owner: Owner,
     subscription: OwnerSubscription,
@@ -111,17 +116,17 @@ struct Facts {
     agent: Option<Agent>,
 }
 
-fn facts(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> AppResult<Facts> {
-    let owner = identity::owner_get(c, tenant, owner)?.ok_or_else(tenants_gone)?;
-    let stored = tenants::tenant_get(c, tenant)?.ok_or_else(tenants_gone)?;
-    let plan = tenants::plan_of_tenant(c, tenant)?.ok_or_else(tenants_gone)?;
+fn load_profile(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> AppResult<OwnerProfile> {
+    let owner = identity::owner_get(c, tenant, owner)?.ok_or_else(tenant_not_found)?;
+    let stored = tenants::tenant_get(c, tenant)?.ok_or_else(tenant_not_found)?;
+    let plan = tenants::plan_of_tenant(c, tenant)?.ok_or_else(tenant_not_found)?;
     let status = tenants::subscription_get(c, tenant)?
         .map_or(SubscriptionStatus::Active, |subscription| SubscriptionStatus::from(subscription.status));
     let agent = match identity::owner_agent_get(c, tenant, &owner.id)? {
         Some(agent) => identity::agent_get(c, tenant, &agent)?,
         None => None,
     };
-    Ok(Facts {
+    Ok(OwnerProfile {
         tenant: stored,
         owner,
         subscription: OwnerSubscription { plan_name: plan.name, plan_slug: plan.slug, status },
@@ -129,8 +134,8 @@ fn facts(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> AppResult<Facts> {
     })
 }
 
-impl Facts {
-    fn must_be_active(&self) -> AppResult<()> {
+impl OwnerProfile {
+    fn ensure_active(&self) -> AppResult<()> {
         if !self.owner.is_active {
             return Err(sessions::account_disabled("the platform's operators"));
         }
@@ -168,6 +173,6 @@ pub(crate) fn dashboard_url(urls: &Urls, tenant: &Tenant) -> String {
     format!("{}/dashboard/{}", urls.dashboard, tenant.slug)
 }
 
-fn tenants_gone() -> AppError {
+fn tenant_not_found() -> AppError {
     crate::app::tenants::tenant_not_found()
 }

@@ -6,7 +6,7 @@ use ringnity_store::identity::{self, PlatformAdmin};
 use ringnity_store::{Conn, PlatformAdminId};
 use ringnity_types::{PlatformLoginRequest, PlatformRole, PlatformSession};
 
-use crate::app::identity::sessions::{self, Pair};
+use crate::app::identity::sessions::{self, TokenPair};
 use crate::app::{App, AppError, AppResult, throttle};
 use crate::secrets::tokens::TokenScope;
 
@@ -23,34 +23,35 @@ pub async fn login_platform_admin(
     let known = admin.map(|admin| (admin.id, Some(admin.password_hash)));
     let signed_in = attempt
         .sign_in(app, "Email", request.password, known, |c, id, hash, now| {
-            let admin = active(c, id)?;
-            let session = sessions::begin(c, TokenScope::Platform, None, id.as_str(), hash, now)?;
+            let admin = active_admin(c, id)?;
+            let session = sessions::start(c, TokenScope::Platform, None, id.as_str(), hash, now)?;
             identity::platform_admin_record_login(c, id, now)?;
             let current = admin.password_hash.clone();
             Ok(((session, admin), Some(current)))
         })
         .await?;
     let (session, admin) = signed_in.session;
-    let pair = sessions::pair(app, TokenScope::Platform, &session, signed_in.refresh_token, signed_in.at)?;
-    Ok(answer(admin, pair))
+    let pair =
+        sessions::token_pair(app, TokenScope::Platform, &session, signed_in.refresh_token, signed_in.at)?;
+    Ok(into_session(admin, pair))
 }
 
 /// Trades an administrator's refresh token for the next pair.
 pub async fn refresh_platform_admin_session(app: &App, presented: &str) -> AppResult<PlatformSession> {
     let (pair, admin) = sessions::refresh(app, TokenScope::Platform, presented, |c, session| {
-        active(c, &PlatformAdminId::from(session.subject_id.as_str()))
+        active_admin(c, &PlatformAdminId::from(session.subject_id.as_str()))
     })
     .await?;
-    Ok(answer(admin, pair))
+    Ok(into_session(admin, pair))
 }
 
-fn active(c: &mut Conn, id: &PlatformAdminId) -> AppResult<PlatformAdmin> {
+fn active_admin(c: &mut Conn, id: &PlatformAdminId) -> AppResult<PlatformAdmin> {
     identity::platform_admin_get(c, id)?
         .filter(|admin| admin.is_active)
         .ok_or_else(|| sessions::account_disabled("an owner of the platform"))
 }
 
-fn answer(admin: PlatformAdmin, pair: Pair) -> PlatformSession {
+fn into_session(admin: PlatformAdmin, pair: TokenPair) -> PlatformSession {
     PlatformSession {
         admin_id: admin.id.into_string(),
         email: admin.email,

@@ -13,23 +13,23 @@ use crate::app::{AppError, AppResult, ErrorKind, plans};
 use crate::secrets::{self, password};
 
 /// Shorter passwords are guessed.
-const SHORTEST_PASSWORD: usize = 12;
+const MIN_PASSWORD_LENGTH: usize = 12;
 
 /// A password that was given or made, with what may be stored of it.
 #[derive(Clone)]
 pub struct NewPassword {
     /// The password, where it was made here: to be shown once.
-    pub made: Option<String>,
+    pub generated: Option<String>,
     pub(crate) hash: String,
 }
 
 impl NewPassword {
     /// Takes the given password, or makes one.
-    pub async fn of(given: Option<String>) -> AppResult<Self> {
-        let (text, made) = match given {
-            Some(given) if given.chars().count() < SHORTEST_PASSWORD => {
+    pub async fn new(given: Option<String>) -> AppResult<Self> {
+        let (text, generated) = match given {
+            Some(given) if given.chars().count() < MIN_PASSWORD_LENGTH => {
                 let words =
-                    format!("A password has {SHORTEST_PASSWORD} characters at least. Choose a longer one.");
+                    format!("A password has {MIN_PASSWORD_LENGTH} characters at least. Choose a longer one.");
                 return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
             }
             Some(given) => (given, None),
@@ -38,7 +38,7 @@ impl NewPassword {
                 (text.clone(), Some(text))
             }
         };
-        Ok(Self { hash: password::hash(text).await?, made })
+        Ok(Self { hash: password::hash(text).await?, generated })
     }
 }
 
@@ -58,7 +58,7 @@ pub struct TenantRequest {
     /// Domains whose pages may carry the widget.
     pub domains: Vec<String>,
     /// Whether nothing is left for the owner to set up.
-    pub is_set_up: bool,
+    pub onboarding_completed: bool,
 }
 
 /// What a new member of a tenant's staff is made of.
@@ -79,7 +79,7 @@ pub struct AgentRequest {
 }
 
 /// The tenant with that slug.
-pub fn tenant_named(c: &mut Conn, slug: &str) -> AppResult<Tenant> {
+pub fn tenant_by_slug(c: &mut Conn, slug: &str) -> AppResult<Tenant> {
     tenants::tenant_by_slug(c, slug)?.ok_or_else(|| {
         AppError::not_found(
             ErrorCode::SdkClientNotFound,
@@ -89,7 +89,7 @@ pub fn tenant_named(c: &mut Conn, slug: &str) -> AppResult<Tenant> {
 }
 
 /// The plan of that slug, if new tenants may have it.
-pub fn plan_on_offer(c: &mut Conn, slug: &str) -> AppResult<Plan> {
+pub fn active_plan(c: &mut Conn, slug: &str) -> AppResult<Plan> {
     if let Some(plan) = tenants::plan_by_slug(c, slug)?.filter(|plan| plan.is_active) {
         return Ok(plan);
     }
@@ -111,17 +111,17 @@ pub fn tenant_create(
     public_key: &str,
     now: DateTime<Utc>,
 ) -> AppResult<(Tenant, Owner)> {
-    must_be_host_label(&request.slug)?;
-    must_say_something("name", &request.name)?;
+    validate_slug(&request.slug)?;
+    validate_not_blank("name", &request.name)?;
     let wanted = domains::normalize_all(&request.domains, "--domain")?;
     let new = NewTenant {
         name: Some(request.name.clone()),
         company_name: Some(request.name.clone()),
-        onboarding_completed: request.is_set_up,
+        onboarding_completed: request.onboarding_completed,
         ..NewTenant::new(&request.slug, public_key, &request.owner_email, plan.id.clone())
     };
     let tenant = tenants::tenant_insert(c, &new, now)
-        .map_err(|error| taken(error, constraint::TENANT_SLUG, "a tenant with this slug"))?;
+        .map_err(|error| map_conflict(error, constraint::TENANT_SLUG, "a tenant with this slug"))?;
     tenants::subscription_put(c, &tenant.id, SubscriptionStatus::Active.as_str(), None, now)?;
     rules::replace_domains(c, &tenant.id, &wanted, now)?;
     let name = request.owner_name.as_deref();
@@ -138,10 +138,10 @@ fn owner_create(
     now: DateTime<Utc>,
 ) -> AppResult<Owner> {
     if let Some(name) = name {
-        must_say_something("owner's name", name)?;
+        validate_not_blank("owner's name", name)?;
     }
     identity::owner_insert(c, tenant, email, Some(&password.hash), name, now)
-        .map_err(|error| taken(error, constraint::OWNER_EMAIL, "an owner with this email"))
+        .map_err(|error| map_conflict(error, constraint::OWNER_EMAIL, "an owner with this email"))
 }
 
 /// Makes a member of the tenant's staff.
@@ -156,12 +156,12 @@ pub fn agent_create(
             "Owners have accounts of their own and enter the workspace with them. Choose another role.";
         return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
     }
-    must_say_something("user name", &request.username)?;
-    must_say_something("name", &request.name)?;
+    validate_not_blank("user name", &request.username)?;
+    validate_not_blank("name", &request.name)?;
     if let Some(department) = &request.department {
-        must_say_something("department", department)?;
+        validate_not_blank("department", department)?;
     }
-    must_have_room_for_agent(c, tenant)?;
+    check_agent_quota(c, tenant)?;
     let department =
         request.department.as_deref().map(|name| department(c, tenant, name, now)).transpose()?;
     let new = NewAgent {
@@ -173,12 +173,12 @@ pub fn agent_create(
         department_id: department,
     };
     identity::agent_insert(c, tenant, &new, now).map_err(|error| {
-        taken(error, constraint::AGENT_USERNAME, "an agent of this tenant with this username")
+        map_conflict(error, constraint::AGENT_USERNAME, "an agent of this tenant with this username")
     })
 }
 
 /// Refuses one more agent who works than the plan allows.
-pub(crate) fn must_have_room_for_agent(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
+pub(crate) fn check_agent_quota(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     // Those that owners enter as are not counted: they come with the tenant.
     let count = identity::agent_count_active(c, tenant, WorkspaceRole::Owner.as_str())? + 1;
     plans::must_have_room(c, tenant, Quota::Agents, count, ErrorCode::FeatureNotAvailable, |limit| {
@@ -217,7 +217,7 @@ pub async fn create_agent(
 ) -> AppResult<(Tenant, Agent)> {
     store
         .write(move |c| {
-            let tenant = tenant_named(c, &slug)?;
+            let tenant = tenant_by_slug(c, &slug)?;
             let agent = agent_create(c, &tenant.id, &request, now)?;
             Ok((tenant, agent))
         })
@@ -235,7 +235,7 @@ pub async fn create_owner(
 ) -> AppResult<(Tenant, Owner)> {
     store
         .write(move |c| {
-            let tenant = tenant_named(c, &slug)?;
+            let tenant = tenant_by_slug(c, &slug)?;
             let owner = owner_create(c, &tenant.id, &email, name.as_deref(), &password, now)?;
             Ok((tenant, owner))
         })
@@ -251,12 +251,12 @@ pub async fn create_platform_admin(
     password: NewPassword,
     now: DateTime<Utc>,
 ) -> AppResult<PlatformAdmin> {
-    must_say_something("name", &name)?;
+    validate_not_blank("name", &name)?;
     let known = constraint::PLATFORM_ADMIN_EMAIL;
     store
         .write(move |c| {
             identity::platform_admin_insert(c, &email, &password.hash, &name, role.as_str(), now)
-                .map_err(|error| taken(error, known, "an administrator with this email"))
+                .map_err(|error| map_conflict(error, known, "an administrator with this email"))
         })
         .await
 }
@@ -271,7 +271,7 @@ pub async fn create_tenant(
     let public_key = new_public_key()?;
     store
         .write(move |c| {
-            let plan = plan_on_offer(c, &plan)?;
+            let plan = active_plan(c, &plan)?;
             tenant_create(c, &plan, &request, &public_key, now)
         })
         .await
@@ -294,11 +294,16 @@ pub async fn list_tenants(store: &Store) -> AppResult<Vec<(Tenant, String)>> {
 }
 
 /// Switches the tenant with that slug on or off. One that is off is served nothing from the next request on.
-pub async fn switch_tenant(store: &Store, slug: String, on: bool, now: DateTime<Utc>) -> AppResult<Tenant> {
-    let changes = TenantChanges { is_active: Some(on), ..TenantChanges::default() };
+pub async fn set_tenant_active(
+    store: &Store,
+    slug: String,
+    active: bool,
+    now: DateTime<Utc>,
+) -> AppResult<Tenant> {
+    let changes = TenantChanges { is_active: Some(active), ..TenantChanges::default() };
     store
         .write(move |c| {
-            let tenant = tenant_named(c, &slug)?;
+            let tenant = tenant_by_slug(c, &slug)?;
             Ok(tenants::tenant_update(c, &tenant.id, &changes, now)?.unwrap_or(tenant))
         })
         .await
@@ -310,7 +315,7 @@ pub fn new_public_key() -> AppResult<String> {
 }
 
 /// The slug is the first label of the tenant's host.
-fn must_be_host_label(slug: &str) -> AppResult<()> {
+fn validate_slug(slug: &str) -> AppResult<()> {
     let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=63).contains(&slug.len())
         && slug.bytes().all(inside)
@@ -324,7 +329,7 @@ fn must_be_host_label(slug: &str) -> AppResult<()> {
 }
 
 /// Refuses a name that nobody could read.
-fn must_say_something(what: &str, text: &str) -> AppResult<()> {
+fn validate_not_blank(what: &str, text: &str) -> AppResult<()> {
     if !text.trim().is_empty() {
         return Ok(());
     }
@@ -332,7 +337,7 @@ fn must_say_something(what: &str, text: &str) -> AppResult<()> {
     Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words))
 }
 
-fn taken(error: StoreError, constraint: &str, what: &str) -> AppError {
+fn map_conflict(error: StoreError, constraint: &str, what: &str) -> AppError {
     if error.is_conflict_on(constraint) {
         let words = format!("There is {what} already. Choose another.");
         return AppError::new(ErrorKind::Conflict, ErrorCode::ResourceConflict, words);
@@ -347,23 +352,23 @@ mod tests {
     #[test]
     fn a_slug_is_a_host_label() {
         for good in ["a", "acme", "acme-2", "4u", &"x".repeat(63)] {
-            assert!(must_be_host_label(good).is_ok(), "{good}");
+            assert!(validate_slug(good).is_ok(), "{good}");
         }
         for bad in ["", "-a", "a-", "Acme", "a.b", "a b", "ä", "a_b", &"x".repeat(64)] {
-            assert!(must_be_host_label(bad).is_err(), "{bad}");
+            assert!(validate_slug(bad).is_err(), "{bad}");
         }
     }
 
     #[tokio::test]
     async fn a_password_is_long_and_told_only_when_it_was_made() {
-        assert!(NewPassword::of(Some("short".into())).await.is_err());
-        let given = NewPassword::of(Some("correct horse battery".into())).await.expect("is long");
-        assert!(given.made.is_none());
+        assert!(NewPassword::new(Some("short".into())).await.is_err());
+        let given = NewPassword::new(Some("correct horse battery".into())).await.expect("is long");
+        assert!(given.generated.is_none());
         let places = password::Places::of_the_process();
         let right = places.verify("correct horse battery".into(), Some(given.hash)).await;
         assert!(right.expect("a turn"));
-        let made = NewPassword::of(None).await.expect("is made");
-        let right = places.verify(made.made.expect("is told"), Some(made.hash)).await;
+        let made = NewPassword::new(None).await.expect("is made");
+        let right = places.verify(made.generated.expect("is told"), Some(made.hash)).await;
         assert!(right.expect("a turn"));
     }
 }

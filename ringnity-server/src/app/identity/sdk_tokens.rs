@@ -25,14 +25,15 @@ pub async fn create_visitor_context_token(
     idempotency_key: IdempotencyKey,
 ) -> AppResult<SdkToken> {
     let now = app.now();
-    let expires_at = end(now, request.expires_in);
-    let profile = vouched(request.visitor.unwrap_or_default(), metadata_text(request.metadata.as_deref())?);
+    let expires_at = expires_at(now, request.expires_in);
+    let profile =
+        visitor_profile(request.visitor.unwrap_or_default(), metadata_text(request.metadata.as_deref())?);
     let signer = Arc::clone(&app.signer);
     app.idempotent(idempotency_key, move |c| {
         let scope = TokenScope::VisitorContext;
-        let session = begin(c, &tenant, &credential, scope, credential.as_str(), expires_at, now)?;
+        let session = start_session(c, &tenant, &credential, scope, credential.as_str(), expires_at, now)?;
         visitors::visitor_context_insert(c, &tenant, &session.id, &profile)?;
-        token(&signer, &session, scope, SdkClaims::default(), now)
+        issue(&signer, &session, scope, SdkClaims::default(), now)
     })
     .await
 }
@@ -46,14 +47,14 @@ pub async fn create_agent_token(
     idempotency_key: IdempotencyKey,
 ) -> AppResult<SdkToken> {
     let now = app.now();
-    let expires_at = end(now, request.expires_in);
+    let expires_at = expires_at(now, request.expires_in);
     let scopes: Vec<String> = request
         .scopes
         .unwrap_or_else(|| AgentScope::ALL.to_vec())
         .iter()
         .map(|scope| scope.as_str().to_owned())
         .collect();
-    must_open_something(&scopes)?;
+    ensure_scopes_not_empty(&scopes)?;
     let id = request.agent_id.map(AgentId::from);
     let (username, department) = (request.username, non_blank(request.department_id).map(DepartmentId::from));
     let name = non_blank(request.name);
@@ -67,16 +68,16 @@ pub async fn create_agent_token(
         // Both names are of one agent, or of none.
         let agent = agent
             .filter(|agent| username.as_ref().is_none_or(|name| *name == agent.username))
-            .ok_or_else(no_agent)?;
+            .ok_or_else(agent_not_found)?;
         if let Some(department) = &department {
-            identity::department_get(c, &tenant, department)?.ok_or_else(no_department)?;
+            identity::department_get(c, &tenant, department)?.ok_or_else(department_not_found)?;
             if agent.department_id.as_ref() != Some(department) {
-                return Err(no_agent());
+                return Err(agent_not_found());
             }
         }
-        must_not_be_disabled(c, &tenant, &agent)?;
+        ensure_agent_active(c, &tenant, &agent)?;
         let subject = agent.id.as_str();
-        let session = begin(c, &tenant, &credential, TokenScope::Agent, subject, expires_at, now)?;
+        let session = start_session(c, &tenant, &credential, TokenScope::Agent, subject, expires_at, now)?;
         let claims = SdkClaims {
             scopes: scopes.clone(),
             role: Some(agent.role),
@@ -84,7 +85,7 @@ pub async fn create_agent_token(
             name: name.clone(),
             actor: None,
         };
-        token(&signer, &session, TokenScope::Agent, claims, now)
+        issue(&signer, &session, TokenScope::Agent, claims, now)
     })
     .await
 }
@@ -99,12 +100,12 @@ pub async fn create_admin_token(
     idempotency_key: IdempotencyKey,
 ) -> AppResult<SdkToken> {
     let now = app.now();
-    let expires_at = end(now, request.expires_in);
+    let expires_at = expires_at(now, request.expires_in);
     let (wanted, username) = (request.role, non_blank(request.username));
     let actor = non_blank(request.admin_actor_id);
     let scopes = request.scopes;
     if let Some(scopes) = &scopes {
-        must_open_something(scopes)?;
+        ensure_scopes_not_empty(scopes)?;
     }
     let name = non_blank(request.name);
     let signer = Arc::clone(&app.signer);
@@ -113,8 +114,8 @@ pub async fn create_admin_token(
                 Some(username) => {
                     let agent = identity::agent_by_username(c, &tenant, username)?
                         .filter(|agent| rank(&agent.role) > 0)
-                        .ok_or_else(no_admin)?;
-                    must_not_be_disabled(c, &tenant, &agent)?;
+                        .ok_or_else(admin_not_found)?;
+                    ensure_agent_active(c, &tenant, &agent)?;
                     let role = wanted.as_ref().map_or(agent.role.as_str(), AdminRole::as_str);
                     if rank(role) > rank(&agent.role) {
                         return Err(AppError::new(
@@ -135,22 +136,22 @@ pub async fn create_admin_token(
                     (subject, wanted.clone().unwrap_or(AdminRole::Admin).to_string(), None)
                 }
             };
-            let open = scopes_of_role(&role);
-            let scopes = scopes.clone().unwrap_or_else(|| open.clone());
-            let beyond: Vec<String> = scopes
+            let granted = scopes_of_role(&role);
+            let scopes = scopes.clone().unwrap_or_else(|| granted.clone());
+            let forbidden: Vec<String> = scopes
                 .iter()
-                .filter(|scope| !open.contains(scope))
+                .filter(|scope| !granted.contains(scope))
                 .map(|scope| format!("/body/scopes: {scope} is not open to the role {role}"))
                 .collect();
-            if !beyond.is_empty() {
-                let refusal = AppError::new(
+            if !forbidden.is_empty() {
+                let error = AppError::new(
                     ErrorKind::Invalid,
                     ErrorCode::ServerTokenScopeInvalid,
                     "The role does not have all of these scopes. Leave out those that details name.",
                 );
-                return Err(beyond.into_iter().fold(refusal, AppError::detail));
+                return Err(forbidden.into_iter().fold(error, AppError::detail));
             }
-            let session = begin(c, &tenant, &credential, TokenScope::Admin, &subject, expires_at, now)?;
+            let session = start_session(c, &tenant, &credential, TokenScope::Admin, &subject, expires_at, now)?;
             let claims = SdkClaims {
                 scopes: scopes.iter().map(ToString::to_string).collect(),
                 role: Some(role),
@@ -158,7 +159,7 @@ pub async fn create_admin_token(
                 name: name.clone(),
                 actor: actor.clone(),
             };
-            token(&signer, &session, TokenScope::Admin, claims, now)
+            issue(&signer, &session, TokenScope::Admin, claims, now)
         })
         .await
 }
@@ -180,7 +181,7 @@ pub fn scopes_of_role(role: &str) -> Vec<AdminScope> {
 }
 
 /// The lesser of two roles, if it administers anything at all.
-pub fn lesser_role(one: &str, other: &str) -> Option<String> {
+pub fn lower_role(one: &str, other: &str) -> Option<String> {
     let lesser = if rank(one) <= rank(other) { one } else { other };
     (rank(lesser) > 0).then(|| lesser.to_owned())
 }
@@ -196,7 +197,7 @@ fn rank(role: &str) -> u8 {
 
 /// The session of a new token. The key is looked at once more: one that is disabled at the same moment must not
 /// leave a token behind.
-fn begin(
+fn start_session(
     c: &mut Conn,
     tenant: &TenantId,
     credential: &ServerCredentialId,
@@ -223,7 +224,7 @@ fn begin(
     Ok(identity::session_insert(c, Some(tenant), &new, now)?)
 }
 
-fn token(
+fn issue(
     signer: &Signer,
     session: &SessionFamily,
     scope: TokenScope,
@@ -231,7 +232,7 @@ fn token(
     now: DateTime<Utc>,
 ) -> AppResult<SdkToken> {
     let scopes = claims.scopes.clone();
-    let text = sign(signer, session, scope, claims, now)?;
+    let text = sign_sdk_token(signer, session, scope, claims, now)?;
     Ok(SdkToken {
         scopes: Some(scopes).filter(|scopes| !scopes.is_empty()),
         expires_at: Some(session.expires_at),
@@ -240,7 +241,7 @@ fn token(
 }
 
 /// The text of a token for `session`.
-pub fn sign(
+pub fn sign_sdk_token(
     signer: &Signer,
     session: &SessionFamily,
     scope: TokenScope,
@@ -263,12 +264,12 @@ pub fn sign(
 }
 
 /// When something that begins now and lives for `seconds` ends: at a full second, as tokens have no finer time.
-pub fn end(now: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+pub fn expires_at(now: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
     now.trunc_subsecs(0) + TimeDelta::seconds(seconds)
 }
 
 /// An identity that is vouched for.
-fn vouched(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
+fn visitor_profile(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
     VisitorProfile {
         external_id: non_blank(visitor.external_id),
         claimed_external_id: None,
@@ -281,13 +282,13 @@ fn vouched(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
 
 /// How many bytes of free members are kept. A schema can say how many members there may be, not how large they are
 /// together; the contract says this in words.
-pub const METADATA: usize = 16 * 1024;
+pub const METADATA_MAX_BYTES: usize = 16 * 1024;
 
 /// Free members as they are stored.
 pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value>>) -> AppResult<String> {
     let Some(members) = metadata else { return Ok("{}".to_owned()) };
     let text = serde_json::to_string(members).map_err(AppError::internal)?;
-    if text.len() <= METADATA {
+    if text.len() <= METADATA_MAX_BYTES {
         return Ok(text);
     }
     Err(AppError::new(
@@ -295,10 +296,10 @@ pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value
         ErrorCode::RequestInvalid,
         "The metadata is too large. Keep what is large where it is, and send what it can be found by.",
     )
-    .detail(format!("/body/metadata: has {} bytes as JSON, more than {METADATA}", text.len())))
+    .detail(format!("/body/metadata: has {} bytes as JSON, more than {METADATA_MAX_BYTES}", text.len())))
 }
 
-fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {
+fn ensure_scopes_not_empty<T>(scopes: &[T]) -> AppResult<()> {
     if scopes.is_empty() {
         return Err(AppError::new(
             ErrorKind::Invalid,
@@ -310,7 +311,7 @@ fn must_open_something<T>(scopes: &[T]) -> AppResult<()> {
     Ok(())
 }
 
-fn must_not_be_disabled(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppResult<()> {
+fn ensure_agent_active(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppResult<()> {
     if workspace::active_agent(c, tenant, &agent.id)?.is_some() {
         return Ok(());
     }
@@ -321,21 +322,21 @@ fn must_not_be_disabled(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppRe
     ))
 }
 
-fn no_agent() -> AppError {
+fn agent_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerAgentNotFound,
         "There is no such agent. Check agentId, username and departmentId: all that are sent must be of one agent.",
     )
 }
 
-fn no_department() -> AppError {
+fn department_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerDepartmentNotFound,
         "There is no such department. Check departmentId, or leave it out.",
     )
 }
 
-fn no_admin() -> AppError {
+fn admin_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerAdminNotFound,
         "No member of the staff with that username is owner, admin or supervisor. Check it, or leave username out.",
@@ -353,8 +354,8 @@ mod tests {
         assert_eq!(count("admin"), AdminScope::ALL.len());
         assert!(count("supervisor") < count("admin") && count("supervisor") > 0);
         assert_eq!((count("agent"), count("")), (0, 0));
-        assert_eq!(lesser_role("owner", "supervisor").as_deref(), Some("supervisor"));
-        assert_eq!(lesser_role("supervisor", "owner").as_deref(), Some("supervisor"));
-        assert_eq!(lesser_role("admin", "agent"), None);
+        assert_eq!(lower_role("owner", "supervisor").as_deref(), Some("supervisor"));
+        assert_eq!(lower_role("supervisor", "owner").as_deref(), Some("supervisor"));
+        assert_eq!(lower_role("admin", "agent"), None);
     }
 }

@@ -7,14 +7,14 @@ use ringnity_store::{Conn, SessionFamilyId, StoreError, TenantId};
 use ringnity_types::{ErrorCode, Logout};
 
 use crate::app::{App, AppError, AppResult, ErrorKind};
-use crate::secrets::tokens::{ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE, TokenScope};
+use crate::secrets::tokens::{ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL, TokenScope};
 use crate::secrets::{self, NewSecret};
 
 /// Prefix of refresh tokens, so that a leaked one is recognised.
 const REFRESH_PREFIX: &str = "rn_rt_";
 
 /// What a dashboard holds: one token to work with, one to get the next pair.
-pub struct Pair {
+pub struct TokenPair {
     /// Opens operations.
     pub access_token: String,
     /// Gets the next pair, once.
@@ -29,7 +29,7 @@ pub fn new_refresh_token() -> AppResult<NewSecret> {
 }
 
 /// Begins a session whose first refresh token has that hash.
-pub fn begin(
+pub fn start(
     c: &mut Conn,
     scope: TokenScope,
     tenant: Option<&TenantId>,
@@ -42,37 +42,42 @@ pub fn begin(
         subject_id: subject,
         credential_id: None,
         refresh_hash: Some(refresh_hash),
-        expires_at: now + REFRESH_TOKEN_LIFE,
+        expires_at: now + REFRESH_TOKEN_TTL,
     };
     Ok(identity::session_insert(c, tenant, &new, now)?)
 }
 
 /// The tokens of a session, once its write is durable.
-pub fn pair(
+pub fn token_pair(
     app: &App,
     scope: TokenScope,
     session: &SessionFamily,
     refresh_token: String,
     now: DateTime<Utc>,
-) -> AppResult<Pair> {
+) -> AppResult<TokenPair> {
     let tenant = session.tenant_id.as_ref().map(TenantId::as_str);
     let access_token = app
         .signer
         .sign(scope, &session.subject_id, tenant, session.id.as_str(), now)
         .map_err(AppError::internal)?;
-    Ok(Pair { access_token, refresh_token, expires_in: ACCESS_TOKEN_LIFE.num_seconds() })
+    Ok(TokenPair { access_token, refresh_token, expires_in: ACCESS_TOKEN_TTL.num_seconds() })
 }
 
-enum Traded<T> {
-    Good(SessionFamily, T),
+enum RefreshOutcome<T> {
+    Rotated(SessionFamily, T),
     Reused(SessionFamilyId),
-    Refused,
+    Rejected,
 }
 
-/// Trades a refresh token of that scope for the next pair. `still` says whether whoever signed in still may, and
+/// Trades a refresh token of that scope for the next pair. `authorize` says whether whoever signed in still may, and
 /// what to tell of them; when it refuses, the token is not used up. A token that was used before ends its
 /// session.
-pub async fn refresh<T, F>(app: &App, scope: TokenScope, presented: &str, still: F) -> AppResult<(Pair, T)>
+pub async fn refresh<T, F>(
+    app: &App,
+    scope: TokenScope,
+    presented: &str,
+    authorize: F,
+) -> AppResult<(TokenPair, T)>
 where
     T: Send + 'static,
     F: Fn(&mut Conn, &SessionFamily) -> AppResult<T> + Send + 'static,
@@ -80,33 +85,35 @@ where
     let next = new_refresh_token()?;
     let (hash, next_hash) = (secrets::hash(presented), next.hash.clone());
     let now = app.now();
-    let traded = app
+    let outcome = app
         .store
         .write(move |c| {
             // A token of another dashboard is not known here, and is not used up by trying.
             let ours = identity::session_by_token(c, &hash)?
                 .is_some_and(|session| session.subject_kind == scope.as_str());
             if !ours {
-                return Ok(Traded::Refused);
+                return Ok(RefreshOutcome::Rejected);
             }
-            match identity::session_rotate(c, &hash, &next_hash, now + REFRESH_TOKEN_LIFE, now)? {
+            match identity::session_rotate(c, &hash, &next_hash, now + REFRESH_TOKEN_TTL, now)? {
                 Rotation::Rotated(session) => {
-                    let told = still(c, &session)?;
-                    Ok(Traded::Good(session, told))
+                    let subject = authorize(c, &session)?;
+                    Ok(RefreshOutcome::Rotated(session, subject))
                 }
                 // Both are committed, and refused below: an error here would take the ending back.
-                Rotation::Reused(session) => Ok(Traded::Reused(session.id)),
-                Rotation::Ended(_) | Rotation::Unknown => Ok::<_, AppError>(Traded::Refused),
+                Rotation::Reused(session) => Ok(RefreshOutcome::Reused(session.id)),
+                Rotation::Ended(_) | Rotation::Unknown => Ok::<_, AppError>(RefreshOutcome::Rejected),
             }
         })
         .await?;
-    match traded {
-        Traded::Good(session, told) => Ok((pair(app, scope, &session, next.text, now)?, told)),
-        Traded::Reused(session) => {
-            tracing::warn!(%session, "a refresh token came twice, so its session was ended");
-            Err(refused())
+    match outcome {
+        RefreshOutcome::Rotated(session, subject) => {
+            Ok((token_pair(app, scope, &session, next.text, now)?, subject))
         }
-        Traded::Refused => Err(refused()),
+        RefreshOutcome::Reused(session) => {
+            tracing::warn!(%session, "a refresh token came twice, so its session was ended");
+            Err(refresh_token_invalid())
+        }
+        RefreshOutcome::Rejected => Err(refresh_token_invalid()),
     }
 }
 
@@ -134,7 +141,7 @@ pub async fn end(app: &App, scope: TokenScope, presented: Vec<String>) -> AppRes
 }
 
 /// Refuses a request that brings no refresh token.
-pub fn missing() -> AppError {
+pub fn refresh_token_missing() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::AuthRefreshTokenMissing,
@@ -142,7 +149,7 @@ pub fn missing() -> AppError {
     )
 }
 
-fn refused() -> AppError {
+fn refresh_token_invalid() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::AuthRefreshTokenInvalid,

@@ -11,7 +11,7 @@ use ringnity_types::{
     WorkspaceLoginRequest, WorkspaceRefresh, WorkspaceRole, WorkspaceSession,
 };
 
-use crate::app::identity::sessions::{self, Pair};
+use crate::app::identity::sessions::{self, TokenPair};
 use crate::app::tenants::TenantHints;
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, throttle};
 use crate::secrets::tokens::TokenScope;
@@ -21,7 +21,7 @@ use crate::secrets::{self, NewSecret};
 const ENTRY_PREFIX: &str = "rn_et_";
 
 /// Long enough for a browser to go from one page to the next.
-const ENTRY_TOKEN_LIFE: Duration = Duration::seconds(60);
+const ENTRY_TOKEN_TTL: Duration = Duration::seconds(60);
 
 /// Signs a member of the staff in, in the tenant that the request names.
 pub async fn login_workspace(
@@ -46,31 +46,32 @@ pub async fn login_workspace(
             Ok::<_, AppError>((tenant.id, agent))
         })
         .await?;
-    let account = sign_in_account(&tenant, &account);
+    let account = login_account_key(&tenant, &account);
     let attempt = throttle::begin(app, TokenScope::Workspace.as_str(), &account, address).await?;
     let known = agent.map(|agent| (agent.id, agent.password_hash));
     let signed_in = attempt
         .sign_in(app, "User name", request.password, known, move |c, agent, hash, now| {
-            let begun = begin(c, &tenant, agent, hash, now)?;
-            let current = begun.1.agent.password_hash.clone();
-            Ok((begun, current))
+            let session = start_session(c, &tenant, agent, hash, now)?;
+            let current = session.1.agent.password_hash.clone();
+            Ok((session, current))
         })
         .await?;
     let (session, staff) = signed_in.session;
-    let pair = sessions::pair(app, TokenScope::Workspace, &session, signed_in.refresh_token, signed_in.at)?;
-    let told = staff.told();
+    let pair =
+        sessions::token_pair(app, TokenScope::Workspace, &session, signed_in.refresh_token, signed_in.at)?;
+    let agent = staff.into_view();
     Ok(WorkspaceSession {
         token: Some(pair.access_token.clone()),
-        agent_id: Some(told.agent_id.clone()),
-        username: Some(told.username.clone()),
-        name: Some(told.name.clone()),
-        agent: Some(told),
+        agent_id: Some(agent.agent_id.clone()),
+        username: Some(agent.username.clone()),
+        name: Some(agent.name.clone()),
+        agent: Some(agent),
         ..WorkspaceSession::new(pair.access_token, pair.refresh_token, pair.expires_in)
     })
 }
 
 /// What attempts to sign in to an agent's account are counted under: a username is one of a tenant's.
-pub fn sign_in_account(tenant: &TenantId, username: &str) -> String {
+pub fn login_account_key(tenant: &TenantId, username: &str) -> String {
     format!("{tenant} {username}")
 }
 
@@ -93,12 +94,12 @@ pub async fn create_workspace_entry_token(
     let urls = app.urls.clone();
     app.idempotent(idempotency_key, move |c| {
         let stored = tenants::tenant_get(c, &tenant)?.ok_or_else(crate::app::tenants::tenant_not_found)?;
-        let expires_at = now + ENTRY_TOKEN_LIFE;
+        let expires_at = now + ENTRY_TOKEN_TTL;
         identity::entry_token_insert(c, &tenant, &owner, &session, &hash, expires_at, now)?;
         Ok(WorkspaceEntryToken {
             auto_login_token: token.text.clone(),
             dashboard_url: crate::app::identity::owners::dashboard_url(&urls, &stored),
-            expires_in: ENTRY_TOKEN_LIFE.num_seconds(),
+            expires_in: ENTRY_TOKEN_TTL.num_seconds(),
         })
     })
     .await
@@ -117,29 +118,30 @@ pub async fn auto_login_workspace(
     let (session, staff) = app
         .store
         .write(move |c| {
-            let entry = identity::entry_token_use(c, &entry_hash, now)?.ok_or_else(entry_refused)?;
+            let entry = identity::entry_token_use(c, &entry_hash, now)?.ok_or_else(entry_token_invalid)?;
             // Whoever signed out in between does not come in by an older token.
-            let asked_from = identity::session_get(c, &entry.session_id)?;
-            if !asked_from.is_some_and(|session| session.is_live(now)) {
-                return Err(entry_refused());
+            let source_session = identity::session_get(c, &entry.session_id)?;
+            if !source_session.is_some_and(|session| session.is_live(now)) {
+                return Err(entry_token_invalid());
             }
-            let tenant = tenants::tenant_get(c, &entry.tenant_id)?.ok_or_else(entry_refused)?;
+            let tenant = tenants::tenant_get(c, &entry.tenant_id)?.ok_or_else(entry_token_invalid)?;
             if host_slug.as_ref().is_some_and(|slug| *slug != tenant.slug) {
-                return Err(entry_refused());
+                return Err(entry_token_invalid());
             }
-            let owner = identity::owner_get(c, &tenant.id, &entry.owner_id)?.ok_or_else(entry_refused)?;
-            let agent = agent_of_owner(c, &owner, now)?;
-            begin(c, &tenant.id, &agent, &hash, now)
+            let owner =
+                identity::owner_get(c, &tenant.id, &entry.owner_id)?.ok_or_else(entry_token_invalid)?;
+            let agent = agent_for_owner(c, &owner, now)?;
+            start_session(c, &tenant.id, &agent, &hash, now)
         })
         .await?;
-    let pair = sessions::pair(app, TokenScope::Workspace, &session, refresh.text, now)?;
-    let told = staff.told();
+    let pair = sessions::token_pair(app, TokenScope::Workspace, &session, refresh.text, now)?;
+    let agent = staff.into_view();
     Ok(WorkspaceAutoLogin {
         token: Some(pair.access_token.clone()),
-        agent_id: Some(told.agent_id.clone()),
-        username: Some(told.username.clone()),
-        name: Some(told.name.clone()),
-        ..WorkspaceAutoLogin::new(pair.access_token, pair.refresh_token, pair.expires_in, told)
+        agent_id: Some(agent.agent_id.clone()),
+        username: Some(agent.username.clone()),
+        name: Some(agent.name.clone()),
+        ..WorkspaceAutoLogin::new(pair.access_token, pair.refresh_token, pair.expires_in, agent)
     })
 }
 
@@ -147,10 +149,10 @@ pub async fn auto_login_workspace(
 pub async fn refresh_workspace_session(app: &App, presented: &str) -> AppResult<WorkspaceRefresh> {
     let (pair, ()) = sessions::refresh(app, TokenScope::Workspace, presented, |c, session| {
         let tenant = session.tenant_id.as_ref().ok_or_else(crate::app::tenants::tenant_not_found)?;
-        staff(c, tenant, &AgentId::from(session.subject_id.as_str())).map(drop)
+        load_staff_member(c, tenant, &AgentId::from(session.subject_id.as_str())).map(drop)
     })
     .await?;
-    let Pair { access_token, refresh_token, expires_in } = pair;
+    let TokenPair { access_token, refresh_token, expires_in } = pair;
     Ok(WorkspaceRefresh { access_token, refresh_token, expires_in })
 }
 
@@ -170,14 +172,14 @@ pub fn active_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> Result<
 }
 
 /// A member of the staff, and where they work.
-struct Staff {
+struct StaffMember {
     tenant: Tenant,
     agent: Agent,
     department: Option<Department>,
 }
 
 /// Who that is, if neither the account nor the tenant is switched off.
-fn staff(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> AppResult<Staff> {
+fn load_staff_member(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> AppResult<StaffMember> {
     let agent = active_agent(c, tenant, agent)?
         .ok_or_else(|| sessions::account_disabled("an administrator of the workspace"))?;
     let tenant = tenants::tenant_get(c, tenant)?.ok_or_else(crate::app::tenants::tenant_not_found)?;
@@ -186,33 +188,33 @@ fn staff(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> AppResult<Staff> {
         Some(id) => identity::department_get(c, &tenant.id, id)?,
         None => None,
     };
-    Ok(Staff { tenant, agent, department })
+    Ok(StaffMember { tenant, agent, department })
 }
 
-fn begin(
+fn start_session(
     c: &mut Conn,
     tenant: &TenantId,
     agent: &AgentId,
     refresh_hash: &str,
     now: DateTime<Utc>,
-) -> AppResult<(SessionFamily, Staff)> {
-    let staff = staff(c, tenant, agent)?;
-    let session = sessions::begin(c, TokenScope::Workspace, Some(tenant), agent.as_str(), refresh_hash, now)?;
+) -> AppResult<(SessionFamily, StaffMember)> {
+    let staff = load_staff_member(c, tenant, agent)?;
+    let session = sessions::start(c, TokenScope::Workspace, Some(tenant), agent.as_str(), refresh_hash, now)?;
     identity::agent_record_login(c, tenant, agent, now)?;
     Ok((session, staff))
 }
 
 /// The member of the staff that an owner is: made when the owner first enters, without a password, so that the
 /// only way in is by the owner's own account.
-fn agent_of_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<AgentId> {
+fn agent_for_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<AgentId> {
     let tenant = &owner.tenant_id;
     if let Some(agent) = identity::owner_agent_get(c, tenant, &owner.id)? {
         return Ok(agent);
     }
     // Somebody of the staff may be called by the owner's address already.
-    let taken = identity::agent_by_username(c, tenant, &owner.email)?.is_some();
+    let username_taken = identity::agent_by_username(c, tenant, &owner.email)?.is_some();
     let new = NewAgent {
-        username: if taken { owner.id.to_string() } else { owner.email.clone() },
+        username: if username_taken { owner.id.to_string() } else { owner.email.clone() },
         password_hash: None,
         name: owner.name.clone().unwrap_or_else(|| owner.email.clone()),
         email: Some(owner.email.clone()),
@@ -224,8 +226,8 @@ fn agent_of_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<
     Ok(agent.id)
 }
 
-impl Staff {
-    fn told(self) -> WorkspaceAgent {
+impl StaffMember {
+    fn into_view(self) -> WorkspaceAgent {
         let role = WorkspaceRole::from(self.agent.role);
         WorkspaceAgent {
             agent_id: self.agent.id.into_string(),
@@ -248,7 +250,7 @@ impl Staff {
     }
 }
 
-fn entry_refused() -> AppError {
+fn entry_token_invalid() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::AuthEntryTokenInvalid,

@@ -16,7 +16,7 @@ use crate::secrets;
 
 /// Who is signed in on a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
+pub enum DeviceHolder {
     /// A visitor, perhaps with an identity that is vouched for.
     Visitor {
         /// The visitor.
@@ -36,7 +36,7 @@ pub enum Holder {
     },
 }
 
-impl Holder {
+impl DeviceHolder {
     fn kind(&self) -> &'static str {
         match self {
             Self::Visitor { .. } => "visitor",
@@ -54,7 +54,7 @@ impl Holder {
     /// Whether `device` may be changed by whoever only knows what it is called: who registered it, and visitors if
     /// that was one whom nobody vouched for. Such a visitor is another one in each session, and the name that the app
     /// gave to its device is all there is to know it by.
-    fn has(&self, c: &mut Conn, tenant: &TenantId, device: &Stored) -> AppResult<bool> {
+    fn may_manage(&self, c: &mut Conn, tenant: &TenantId, device: &Stored) -> AppResult<bool> {
         if device.subject_kind != self.kind() {
             return Ok(false);
         }
@@ -80,11 +80,13 @@ impl Holder {
                 DevicePushAudience::Admin
             }
             _ => {
-                return Err(unfit("The audience does not fit the token that was sent. Leave it out.")
-                    .detail(format!(
-                        "/body/audience: {wanted} is not for whoever is signed in as {}",
-                        self.kind()
-                    )));
+                return Err(invalid_device(
+                    "The audience does not fit the token that was sent. Leave it out.",
+                )
+                .detail(format!(
+                    "/body/audience: {wanted} is not for whoever is signed in as {}",
+                    self.kind()
+                )));
             }
         };
         Ok(allowed)
@@ -97,10 +99,11 @@ impl Holder {
             (Self::Agent { id }, Some(named)) if named == id => Ok(Some(id.clone())),
             (_, None) => Ok(None),
             (Self::Admin { .. }, Some(named)) => {
-                let agent = identity::agent_get(c, tenant, &AgentId::from(named))?.ok_or_else(no_agent)?;
+                let agent =
+                    identity::agent_get(c, tenant, &AgentId::from(named))?.ok_or_else(agent_not_found)?;
                 Ok(Some(agent.id.into_string()))
             }
-            (_, Some(_)) => Err(no_agent()),
+            (_, Some(_)) => Err(agent_not_found()),
         }
     }
 }
@@ -109,21 +112,23 @@ impl Holder {
 pub async fn register_device_push_token(
     app: &App,
     tenant: TenantId,
-    holder: Holder,
+    holder: DeviceHolder,
     request: RegisterDevicePushTokenRequest,
     idempotency_key: IdempotencyKey,
 ) -> AppResult<DevicePushTokenData> {
     let now = app.now();
     if request.token.trim().is_empty() {
-        return Err(unfit("The token is blank. Send the one that the push service gave to the app.")
-            .detail("/body/token: is blank"));
+        return Err(invalid_device(
+            "The token is blank. Send the one that the push service gave to the app.",
+        )
+        .detail("/body/token: is blank"));
     }
     let audience = holder.audience(request.audience)?;
     let named = non_blank(request.agent_id);
     let external_id = match &holder {
         // A visitor is nobody whom nobody vouches for, whatever the app says.
-        Holder::Visitor { external_id, .. } => external_id.clone(),
-        Holder::Agent { .. } | Holder::Admin { .. } => non_blank(request.external_id),
+        DeviceHolder::Visitor { external_id, .. } => external_id.clone(),
+        DeviceHolder::Agent { .. } | DeviceHolder::Admin { .. } => non_blank(request.external_id),
     };
     let new = NewDevice {
         subject_kind: holder.kind().to_owned(),
@@ -149,7 +154,7 @@ pub async fn register_device_push_token(
                 // it is the holder's only where nobody else is known to hold it. An app that was installed again,
                 // and has another token in a session that nobody vouches for, cannot be told from a stranger who has
                 // heard of the deviceId: it gets its device back once its user is vouched for again.
-                let same = known.token_hash == new.token_hash || holder.has(c, &tenant, &known)?;
+                let same = known.token_hash == new.token_hash || holder.may_manage(c, &tenant, &known)?;
                 if known.enabled && !same {
                     return Err(AppError::new(
                         ErrorKind::Conflict,
@@ -169,7 +174,7 @@ pub async fn register_device_push_token(
 pub async fn unregister_device_push_token(
     app: &App,
     tenant: TenantId,
-    holder: Holder,
+    holder: DeviceHolder,
     request: UnregisterDevicePushTokenRequest,
 ) -> AppResult<DevicePushTokenDisabled> {
     let now = app.now();
@@ -185,11 +190,11 @@ pub async fn unregister_device_push_token(
                     device_id.as_ref().is_none_or(|id| known.device_id.as_ref() == Some(id))
                         && token_hash.as_ref().is_none_or(|hash| known.token_hash == *hash)
                 })
-                .ok_or_else(unknown)?;
+                .ok_or_else(device_not_found)?;
             // Whoever has the token has the device.
-            let may = token_hash.is_some() || holder.has(c, &tenant, &known)?;
+            let may = token_hash.is_some() || holder.may_manage(c, &tenant, &known)?;
             if !may || !visitors::device_disable(c, &tenant, &known.id, now)? {
-                return Err(unknown());
+                return Err(device_not_found());
             }
             Ok::<_, AppError>(())
         })
@@ -216,18 +221,18 @@ fn device(stored: Stored) -> DevicePushToken {
     }
 }
 
-fn unfit(message: &'static str) -> AppError {
+fn invalid_device(message: &'static str) -> AppError {
     AppError::new(ErrorKind::Invalid, ErrorCode::SdkDeviceTokenInvalid, message)
 }
 
-fn no_agent() -> AppError {
+fn agent_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ResourceNotFound,
         "There is no such agent for whoever is signed in here. Leave agentId out.",
     )
 }
 
-fn unknown() -> AppError {
+fn device_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::SdkDeviceTokenNotFound,
         "No such device is registered here. Check token, deviceId and provider: all that are sent must be of one device.",

@@ -26,14 +26,14 @@ pub async fn bootstrap_runtime(
             Ok::<_, AppError>((tenant, services))
         })
         .await?;
-    let told = |service| if debug { service } else { ServiceCapability { reason: None, ..service } };
+    let visible = |service| if debug { service } else { ServiceCapability { reason: None, ..service } };
     Ok(RuntimeBootstrap {
         branding: Some(RuntimeBranding {
             display_name: tenant.company_name.clone().or_else(|| tenant.name.clone()),
             logo_url: tenant.logo_url.clone(),
             ..RuntimeBranding::default()
         }),
-        services: services.into_iter().map(told).collect(),
+        services: services.into_iter().map(visible).collect(),
         sdk: Some(RuntimeSdk {
             version: Some(health::VERSION.to_owned()),
             api_base_url: Some(format!("{}/api", app.urls.public)),

@@ -10,17 +10,17 @@ use ringnity_store::{Conn, SessionFamilyId, TenantId};
 use ringnity_types::{CreateRuntimeSessionRequest, ErrorCode, RuntimeSession, VisitorIdentity};
 use serde_json::{Map, Value};
 
-use crate::app::identity::sdk_tokens::{METADATA, end, metadata_text, sign};
+use crate::app::identity::sdk_tokens::{METADATA_MAX_BYTES, expires_at, metadata_text, sign_sdk_token};
 use crate::app::non_blank;
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey};
-use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenProblem, TokenScope};
+use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenError, TokenScope};
 
 /// Life of a visitor's session, in seconds.
-const LIFE: i64 = 3600;
+const SESSION_TTL_SECONDS: i64 = 3600;
 
 /// How many free members are kept of a session.
-const MEMBERS: usize = 50;
+const MAX_METADATA_MEMBERS: usize = 50;
 
 /// A session for a visitor: a new one, or the one whose identity the context token vouches for.
 pub async fn create_runtime_session(
@@ -31,7 +31,7 @@ pub async fn create_runtime_session(
     idempotency_key: IdempotencyKey,
 ) -> AppResult<RuntimeSession> {
     let now = app.now();
-    let expires_at = end(now, LIFE);
+    let expires_at = expires_at(now, SESSION_TTL_SECONDS);
     // What the address and the headers say counts more than the body.
     let hints = if hints.name_tenant() {
         hints
@@ -43,24 +43,24 @@ pub async fn create_runtime_session(
     if let Some(token) = &context {
         signer.meet(&app.store, token).await?;
     }
-    let said = request.visitor.unwrap_or_default();
+    let claimed = request.visitor.unwrap_or_default();
     let members = request.metadata.map(Map::from).unwrap_or_default();
-    let signs = Arc::clone(&signer);
+    let token_signer = Arc::clone(&signer);
     // A page, a tenant or a context token that is not let in any more does not get an earlier answer either.
     let authorize = move |c: &mut Conn| {
-        let claims = context.as_ref().map(|token| read_context(&signer, token, now)).transpose()?;
-        let vouched = claims.map(|claims| vouched(c, &claims, &hints, now)).transpose()?;
-        let tenant = match &vouched {
-            Some(vouched) => tenants::active_tenant(c, &vouched.context.tenant_id)?,
+        let claims = context.as_ref().map(|token| decode_context(&signer, token, now)).transpose()?;
+        let verified = claims.map(|claims| verify_context(c, &claims, &hints, now)).transpose()?;
+        let tenant = match &verified {
+            Some(verified) => tenants::active_tenant(c, &verified.context.tenant_id)?,
             None => tenants::resolve_tenant(c, &hints)?,
         };
         tenants::ensure_origin_allowed(c, &tenant.id, origin.as_deref())?;
-        Ok((tenant, vouched))
+        Ok((tenant, verified))
     };
-    app.idempotent_authorized(idempotency_key, authorize, move |c, (tenant, vouched)| {
-        let profile = profile(vouched.as_ref().map(|vouched| &vouched.context), &said, &members)?;
+    app.idempotent_authorized(idempotency_key, authorize, move |c, (tenant, verified)| {
+        let profile = build_profile(verified.as_ref().map(|verified| &verified.context), &claimed, &members)?;
         let visitor = visitors::visitor_begin_session(c, &tenant.id, &profile, now)?;
-        let key = vouched.and_then(|vouched| vouched.credential);
+        let key = verified.and_then(|verified| verified.credential);
         let new = NewSession {
             subject_kind: TokenScope::Visitor.as_str(),
             subject_id: visitor.id.as_str(),
@@ -69,63 +69,72 @@ pub async fn create_runtime_session(
             expires_at,
         };
         let session = identity::session_insert(c, Some(&tenant.id), &new, now)?;
-        let token = sign(&signs, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
-        Ok(RuntimeSession { expires_at: Some(session.expires_at), ..RuntimeSession::new(token, LIFE) })
+        let token = sign_sdk_token(&token_signer, &session, TokenScope::Visitor, SdkClaims::default(), now)?;
+        Ok(RuntimeSession {
+            expires_at: Some(session.expires_at),
+            ..RuntimeSession::new(token, SESSION_TTL_SECONDS)
+        })
     })
     .await
 }
 
 /// What a context token vouches for, and the key that it was made with.
-struct Vouched {
+struct VerifiedContext {
     context: VisitorContext,
     credential: Option<String>,
 }
 
 /// The claims of a context token that is ours and within its time.
-fn read_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<Claims> {
-    let claims = signer.read(token, now).map_err(|problem| match problem {
-        TokenProblem::Invalid => bad_context(),
-        TokenProblem::Expired => AppError::new(
+fn decode_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<Claims> {
+    let claims = signer.read(token, now).map_err(|error| match error {
+        TokenError::Invalid => context_token_invalid(),
+        TokenError::Expired => AppError::new(
             ErrorKind::Unauthenticated,
             ErrorCode::TokenExpired,
             "The context token has expired. Have the backend make a new one for this visitor.",
         ),
     })?;
-    if claims.scope == TokenScope::VisitorContext { Ok(claims) } else { Err(bad_context()) }
+    if claims.scope == TokenScope::VisitorContext { Ok(claims) } else { Err(context_token_invalid()) }
 }
 
 /// What is behind a context token, if it still counts and the request is for its tenant.
-fn vouched(c: &mut Conn, claims: &Claims, hints: &TenantHints, now: DateTime<Utc>) -> AppResult<Vouched> {
+fn verify_context(
+    c: &mut Conn,
+    claims: &Claims,
+    hints: &TenantHints,
+    now: DateTime<Utc>,
+) -> AppResult<VerifiedContext> {
     let tenant = TenantId::from(claims.tid.as_deref().unwrap_or_default());
     if hints.name_tenant() && tenants::resolve_tenant(c, hints)?.id != tenant {
-        return Err(bad_context());
+        return Err(context_token_invalid());
     }
     let id = SessionFamilyId::from(claims.sid.as_str());
     let session = identity::session_get(c, &id)?
         .filter(|session| session.is_live(now) && session.subject_kind == claims.scope.as_str())
-        .ok_or_else(bad_context)?;
-    let context = visitors::visitor_context_get(c, &tenant, &session.id)?.ok_or_else(bad_context)?;
-    Ok(Vouched { context, credential: session.credential_id })
+        .ok_or_else(context_token_invalid)?;
+    let context =
+        visitors::visitor_context_get(c, &tenant, &session.id)?.ok_or_else(context_token_invalid)?;
+    Ok(VerifiedContext { context, credential: session.credential_id })
 }
 
 /// What is known of the visitor. Where a backend says who it is, what the visitor says of itself counts nothing.
-fn profile(
+fn build_profile(
     context: Option<&VisitorContext>,
-    said: &VisitorIdentity,
+    claimed: &VisitorIdentity,
     members: &Map<String, Value>,
 ) -> AppResult<VisitorProfile> {
     let mut metadata = match context {
         Some(context) => serde_json::from_str(&context.metadata).map_err(AppError::internal)?,
         None => Map::new(),
     };
-    // What the page sends is judged by itself: it does not know what the backend has said. Of both together so much is
+    // What the page sends is judged by itself: it does not know what the backend has claimed. Of both together so much is
     // kept as one of them may have, the backend's first.
-    let mut room = METADATA.saturating_sub(metadata_text(Some(&metadata))?.len());
+    let mut room = METADATA_MAX_BYTES.saturating_sub(metadata_text(Some(&metadata))?.len());
     metadata_text(Some(members))?;
     for (name, value) in members {
         // Quotes, colon and comma.
         let size = name.len() + value.to_string().len() + 4;
-        if metadata.len() < MEMBERS && size <= room && !metadata.contains_key(name) {
+        if metadata.len() < MAX_METADATA_MEMBERS && size <= room && !metadata.contains_key(name) {
             room -= size;
             metadata.insert(name.clone(), value.clone());
         }
@@ -140,16 +149,16 @@ fn profile(
         }
         None => VisitorProfile {
             external_id: None,
-            claimed_external_id: non_blank(said.external_id.clone()),
-            name: non_blank(said.name.clone()),
-            email: non_blank(said.email.clone()),
-            phone: non_blank(said.phone.clone()),
+            claimed_external_id: non_blank(claimed.external_id.clone()),
+            name: non_blank(claimed.name.clone()),
+            email: non_blank(claimed.email.clone()),
+            phone: non_blank(claimed.phone.clone()),
             metadata,
         },
     })
 }
 
-fn bad_context() -> AppError {
+fn context_token_invalid() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::SdkContextTokenInvalid,
@@ -175,19 +184,21 @@ mod tests {
 
     #[test]
     fn what_a_visitor_says_is_no_identity_and_does_not_mend_one() {
-        let said = VisitorIdentity {
+        let claimed = VisitorIdentity {
             external_id: Some("customer-1".into()),
             email: Some("me@example.com".into()),
             ..VisitorIdentity::default()
         };
-        let alone = profile(None, &said, &Map::new()).expect("profile");
+        let alone = build_profile(None, &claimed, &Map::new()).expect("profile");
         assert_eq!(
             (alone.external_id.as_deref(), alone.claimed_external_id.as_deref()),
             (None, Some("customer-1"))
         );
-        let vouched = profile(Some(&context(Some("customer-2"), "{}")), &said, &Map::new()).expect("profile");
-        assert_eq!((vouched.external_id.as_deref(), vouched.email), (Some("customer-2"), None));
-        let only_members = profile(Some(&context(None, r#"{"a":1}"#)), &said, &Map::new()).expect("profile");
+        let verified =
+            build_profile(Some(&context(Some("customer-2"), "{}")), &claimed, &Map::new()).expect("profile");
+        assert_eq!((verified.external_id.as_deref(), verified.email), (Some("customer-2"), None));
+        let only_members =
+            build_profile(Some(&context(None, r#"{"a":1}"#)), &claimed, &Map::new()).expect("profile");
         assert_eq!(only_members.email.as_deref(), Some("me@example.com"));
         assert_eq!(only_members.metadata, r#"{"a":1}"#);
     }
@@ -196,8 +207,8 @@ mod tests {
     fn the_backends_members_count_more_and_there_are_never_too_many() {
         let members: Map<String, Value> = (0..60).map(|n| (format!("m{n}"), Value::from(n))).collect();
         let known = context(None, r#"{"m0":"backend"}"#);
-        let merged = profile(Some(&known), &VisitorIdentity::default(), &members).expect("profile");
+        let merged = build_profile(Some(&known), &VisitorIdentity::default(), &members).expect("profile");
         let merged: Map<String, Value> = serde_json::from_str(&merged.metadata).expect("JSON");
-        assert_eq!((merged.len(), &merged["m0"]), (MEMBERS, &Value::from("backend")));
+        assert_eq!((merged.len(), &merged["m0"]), (MAX_METADATA_MEMBERS, &Value::from("backend")));
     }
 }

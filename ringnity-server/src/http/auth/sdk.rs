@@ -86,7 +86,7 @@ impl State {
         let mut role = role.ok_or(AuthFailure::Invalid)?;
         if let Some(agent) = &held.subject {
             // Whoever was given a lesser role since has what that role has, and no more.
-            role = sdk_tokens::lesser_role(&role, &agent.role).ok_or(AuthFailure::Invalid)?;
+            role = sdk_tokens::lower_role(&role, &agent.role).ok_or(AuthFailure::Invalid)?;
         }
         let open = sdk_tokens::scopes_of_role(&role);
         scopes.retain(|scope| open.iter().any(|held| held.as_str() == scope));

@@ -12,7 +12,7 @@ use ringnity_types as types;
 
 use crate::app::ErrorKind;
 use crate::app::identity::{google, owners, workspace};
-use crate::secrets::tokens::REFRESH_TOKEN_LIFE;
+use crate::secrets::tokens::REFRESH_TOKEN_TTL;
 
 use crate::http::routes::{Routes, State, fault, tenant_id};
 
@@ -20,7 +20,7 @@ use crate::http::routes::{Routes, State, fault, tenant_id};
 /// only to the operations that sign owners in and out, which stand side by side.
 fn set_cookie(cx: &State, call: &Call, token: Option<&str>) {
     let secure = if cx.app.urls.secure { "; Secure" } else { "" };
-    let life = token.map_or(0, |_| REFRESH_TOKEN_LIFE.num_seconds());
+    let life = token.map_or(0, |_| REFRESH_TOKEN_TTL.num_seconds());
     let token = token.unwrap_or_default();
     let path = REFRESH_OWNER_SESSION.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
     let cookie = format!(

@@ -8,7 +8,7 @@ use ringnity_api::{
 use ringnity_types as types;
 use ringnity_types::ConstTrue;
 
-use crate::app::visitors::devices::{self, Holder};
+use crate::app::visitors::devices::{self, DeviceHolder};
 use crate::app::visitors::{runtime, runtime_sessions};
 use crate::app::{TenantId, health};
 use crate::http::state::Page;
@@ -77,17 +77,17 @@ impl RuntimeBootstrapOperations for Routes {
 }
 
 /// Who is signed in on the device, and in which tenant.
-fn holder(principal: VisitorOrAgentOrAdmin) -> (TenantId, Holder) {
+fn holder(principal: VisitorOrAgentOrAdmin) -> (TenantId, DeviceHolder) {
     match principal {
         VisitorOrAgentOrAdmin::Visitor(visitor) => (
             tenant_id(&visitor.tenant),
-            Holder::Visitor { id: visitor.visitor_id, external_id: visitor.external_id },
+            DeviceHolder::Visitor { id: visitor.visitor_id, external_id: visitor.external_id },
         ),
         VisitorOrAgentOrAdmin::Agent(agent) => {
-            (tenant_id(&agent.tenant), Holder::Agent { id: agent.agent_id })
+            (tenant_id(&agent.tenant), DeviceHolder::Agent { id: agent.agent_id })
         }
         VisitorOrAgentOrAdmin::Admin(admin) => {
-            (tenant_id(&admin.tenant), Holder::Admin { subject: admin.subject })
+            (tenant_id(&admin.tenant), DeviceHolder::Admin { subject: admin.subject })
         }
     }
 }

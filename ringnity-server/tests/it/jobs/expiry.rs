@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use ringnity_server::secrets::hash;
-use ringnity_server::secrets::tokens::LONGEST_TOKEN_LIFE;
+use ringnity_server::secrets::tokens::MAX_TOKEN_TTL;
 use ringnity_store::identity::{self, NewSession, NewSigningKey};
 use ringnity_store::jobs::job_get;
 use ringnity_store::visitors::{self, VisitorProfile};
@@ -232,7 +232,7 @@ fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs
             let keys = store.read(|c| identity::signing_key_list(c, "trial")).await.expect("keys");
             keys.into_iter().map(|key| key.kid).collect::<Vec<_>>()
         };
-        pass(&server, &store, LONGEST_TOKEN_LIFE + TimeDelta::days(7) - TimeDelta::minutes(1)).await;
+        pass(&server, &store, MAX_TOKEN_TTL + TimeDelta::days(7) - TimeDelta::minutes(1)).await;
         assert_eq!(
             kept().await.len(),
             2,

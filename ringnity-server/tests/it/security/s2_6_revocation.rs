@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use ringnity_server::app::App;
-use ringnity_server::app::identity::accounts::{AccountName, set_password};
+use ringnity_server::app::identity::accounts::{AccountSelector, set_password};
 use ringnity_server::app::identity::owners as owners_app;
 use ringnity_server::app::identity::platform_auth::login_platform_admin;
 use ringnity_server::app::identity::provisioning::NewPassword;
@@ -202,7 +202,7 @@ fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
     on_each_engine(async |server| {
         let passwords = Places::new(1, Duration::from_secs(600));
         let app = App { passwords, ..server.app().await };
-        let hashed = NewPassword::of(None).await.expect("is made");
+        let hashed = NewPassword::new(None).await.expect("is made");
         // It takes so long that all below read the accounts before they are changed, and look at passwords after.
         let slow = "$argon2id$v=19$m=19456,t=60,p=1$SE5dVQ7lyLIEMWf0OvJTbQ$Nh2CyXwY0KzYw3Yb8Gm1cS0aV9uJrQ2tEoLxPdZk4fI";
         let first = app.passwords.clone();
@@ -220,9 +220,9 @@ fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
         let of_admin =
             serde_json::from_value(request("email", &admin.email, &admin.password)).expect("a request");
         let names = [
-            AccountName::Owner(owner.email.clone()),
-            AccountName::Agent("demo".into(), agent.username.clone()),
-            AccountName::PlatformAdmin(admin.email.clone()),
+            AccountSelector::Owner(owner.email.clone()),
+            AccountSelector::Agent("demo".into(), agent.username.clone()),
+            AccountSelector::PlatformAdmin(admin.email.clone()),
         ];
         let change = async {
             tokio::time::sleep(Duration::from_millis(300)).await;
