@@ -116,7 +116,7 @@ pub async fn start_with_jobs(
     };
     let boundary =
         ringnity_api::boundary().map_err(|error| anyhow!("the contract cannot be compiled: {error}"))?;
-    let oauth_scopes = ScopeCoverage::of(ringnity_api::CONTRACT)?;
+    let oauth_scopes = ScopeCoverage::from_contract(ringnity_api::CONTRACT)?;
     let rate_limit = config.rate_limit();
     let demo_limits = config.wants_demo() && config.rate_limit.is_none();
     let certificate = config.certificate()?;

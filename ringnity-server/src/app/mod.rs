@@ -72,7 +72,7 @@ impl App {
             clock,
             signer,
             google: None,
-            oauth_scopes: login::oauth_scopes::ScopeCoverage::of(contract)?,
+            oauth_scopes: login::oauth_scopes::ScopeCoverage::from_contract(contract)?,
             urls: Urls::default(),
             rates: RateLimiter::new(crate::config::RateLimit::Off),
             sign_in_limits: None,

@@ -49,12 +49,12 @@ pub async fn create_oauth_client(
 ) -> AppResult<OAuthClientSecret> {
     let client_type = request.type_.unwrap_or(OAuthClientType::Confidential);
     let public = client_type == OAuthClientType::Public;
-    let mut faults = Vec::new();
-    let name = name(&request.name, &mut faults);
-    let redirect_uris = redirect_uris(request.redirect_uris, &mut faults);
-    let allowed_scopes = scopes(app, &request.allowed_scopes, &mut faults)?;
-    let require_pkce = pkce(public, request.require_pkce, public, &mut faults);
-    must_be_sound(faults)?;
+    let mut errors = Vec::new();
+    let name = validate_name(&request.name, &mut errors);
+    let redirect_uris = validate_redirect_uris(request.redirect_uris, &mut errors);
+    let allowed_scopes = validate_scopes(app, &request.allowed_scopes, &mut errors)?;
+    let require_pkce = resolve_pkce(public, request.require_pkce, public, &mut errors);
+    ensure_valid(errors)?;
     let secret = if public { None } else { Some(new_secret()?) };
     let new = NewOauthClient {
         client_id: new_client_id()?,
@@ -74,7 +74,7 @@ pub async fn create_oauth_client(
             format!("The plan allows {limit} OAuth clients. Revoke and delete one, or change the plan.")
         })?;
         let stored = login::oauth_client_insert(c, &tenant, &new, now)?;
-        Ok(told_once(stored, secret.as_ref()))
+        Ok(with_secret(stored, secret.as_ref()))
     })
     .await
 }
@@ -86,26 +86,27 @@ pub async fn update_oauth_client(
     id: OauthClientId,
     request: UpdateOAuthClientRequest,
 ) -> AppResult<OAuthClientData> {
-    let mut faults = Vec::new();
-    let new_name = request.name.as_deref().map(|text| name(text, &mut faults));
-    let new_uris = request.redirect_uris.clone().map(|uris| redirect_uris(uris, &mut faults));
+    let mut errors = Vec::new();
+    let new_name = request.name.as_deref().map(|text| validate_name(text, &mut errors));
+    let new_uris = request.redirect_uris.clone().map(|uris| validate_redirect_uris(uris, &mut errors));
     let new_scopes =
-        request.allowed_scopes.as_deref().map(|list| scopes(app, list, &mut faults)).transpose()?;
+        request.allowed_scopes.as_deref().map(|list| validate_scopes(app, list, &mut errors)).transpose()?;
     let now = app.now();
     let stored = app
         .store
         .write(move |c| {
             let before = get(c, &tenant, &id)?;
-            let reviving = request.status == Some(OAuthClientStatus::Active);
+            let activating = request.status == Some(OAuthClientStatus::Active);
             let revoking = request.status == Some(OAuthClientStatus::Revoked);
-            let mut faults = faults.clone();
+            let mut errors = errors.clone();
             let public = match &request.type_ {
                 Some(wanted) => *wanted == OAuthClientType::Public,
                 None => is_public(&before),
             };
             // A client that becomes public, and says nothing of PKCE, must use it from now on.
-            let require_pkce = pkce(public, request.require_pkce, public || before.require_pkce, &mut faults);
-            must_be_sound(faults)?;
+            let require_pkce =
+                resolve_pkce(public, request.require_pkce, public || before.require_pkce, &mut errors);
+            ensure_valid(errors)?;
             if request == UpdateOAuthClientRequest::default() {
                 return Ok(before);
             }
@@ -114,7 +115,7 @@ pub async fn update_oauth_client(
             if revoking && request == only_revoking {
                 return revoke(c, &tenant, before, now);
             }
-            if before.revoked_at.is_some() && !reviving {
+            if before.revoked_at.is_some() && !activating {
                 return Err(AppError::new(
                     ErrorKind::Conflict,
                     ErrorCode::DeveloperOauthClientRevoked,
@@ -130,9 +131,10 @@ pub async fn update_oauth_client(
                 redirect_uris: new_uris.clone(),
                 allowed_scopes: new_scopes.clone(),
                 require_pkce: Some(require_pkce),
-                revoked_at: reviving.then_some(None),
+                revoked_at: activating.then_some(None),
             };
-            let changed = login::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
+            let changed =
+                login::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(client_not_found)?;
             if revoking { revoke(c, &tenant, changed, now) } else { Ok(changed) }
         })
         .await?;
@@ -184,8 +186,9 @@ pub async fn rotate_oauth_client_secret(
         plans::must_include(c, &tenant, Feature::Oauth)?;
         let hash = Some(Some(secret.hash.clone()));
         let changes = OauthClientChanges { secret_hash: hash, ..OauthClientChanges::default() };
-        let stored = login::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(unknown)?;
-        Ok(told_once(stored, Some(&secret)))
+        let stored =
+            login::oauth_client_update(c, &tenant, &id, &changes, now)?.ok_or_else(client_not_found)?;
+        Ok(with_secret(stored, Some(&secret)))
     })
     .await
 }
@@ -214,7 +217,7 @@ pub async fn delete_revoked_oauth_client(
 }
 
 fn get(c: &mut Conn, tenant: &TenantId, id: &OauthClientId) -> AppResult<OauthClient> {
-    login::oauth_client_get(c, tenant, id)?.ok_or_else(unknown)
+    login::oauth_client_get(c, tenant, id)?.ok_or_else(client_not_found)
 }
 
 /// Ends a client and the sessions that people have through it.
@@ -229,7 +232,7 @@ fn revoke(
     }
     identity::session_revoke_by_credential(c, tenant, before.id.as_str(), now)?;
     let changes = OauthClientChanges { revoked_at: Some(Some(now)), ..OauthClientChanges::default() };
-    login::oauth_client_update(c, tenant, &before.id, &changes, now)?.ok_or_else(unknown)
+    login::oauth_client_update(c, tenant, &before.id, &changes, now)?.ok_or_else(client_not_found)
 }
 
 fn is_public(stored: &OauthClient) -> bool {
@@ -246,29 +249,29 @@ fn new_secret() -> AppResult<NewSecret> {
 }
 
 /// A name that people can tell a client by.
-fn name(text: &str, faults: &mut Vec<String>) -> String {
+fn validate_name(text: &str, errors: &mut Vec<String>) -> String {
     let name = text.trim();
     if name.is_empty() {
-        faults.push("/body/name: is blank".to_owned());
+        errors.push("/body/name: is blank".to_owned());
     }
     name.to_owned()
 }
 
 /// Redirect addresses exactly as they were non_blank, each once: they are compared letter by letter later.
-fn redirect_uris(given: Vec<String>, faults: &mut Vec<String>) -> Vec<String> {
-    let mut kept = Vec::new();
-    for (place, uri) in given.into_iter().enumerate() {
-        if let Some(fault) = redirect_fault(&uri) {
-            faults.push(format!("/body/redirectUris/{place}: {fault}"));
-        } else if !kept.contains(&uri) {
-            kept.push(uri);
+fn validate_redirect_uris(uris: Vec<String>, errors: &mut Vec<String>) -> Vec<String> {
+    let mut unique = Vec::new();
+    for (index, uri) in uris.into_iter().enumerate() {
+        if let Some(error) = redirect_uri_error(&uri) {
+            errors.push(format!("/body/redirectUris/{index}: {error}"));
+        } else if !unique.contains(&uri) {
+            unique.push(uri);
         }
     }
-    kept
+    unique
 }
 
 /// What speaks against sending people with their code to that address.
-pub fn redirect_fault(uri: &str) -> Option<&'static str> {
+pub fn redirect_uri_error(uri: &str) -> Option<&'static str> {
     // The parser below repairs what browsers repair; an address that is compared as text must need no repair.
     let odd = |letter: char| letter.is_whitespace() || letter.is_control() || letter == '\\';
     let Ok(url) = Url::parse(uri) else { return Some("is no address; write it out, https:// first") };
@@ -299,54 +302,54 @@ pub fn redirect_fault(uri: &str) -> Option<&'static str> {
 }
 
 /// Scopes each once. One that is only planned is refused for that.
-fn scopes(app: &App, given: &[OAuthScope], faults: &mut Vec<String>) -> AppResult<Vec<String>> {
-    let planned: Vec<String> = given
+fn validate_scopes(app: &App, requested: &[OAuthScope], errors: &mut Vec<String>) -> AppResult<Vec<String>> {
+    let planned: Vec<String> = requested
         .iter()
         .enumerate()
         .filter(|(_, scope)| !app.oauth_scopes.is_available(scope))
-        .map(|(place, scope)| format!("/body/allowedScopes/{place}: {scope} is planned"))
+        .map(|(index, scope)| format!("/body/allowedScopes/{index}: {scope} is planned"))
         .collect();
     if !planned.is_empty() {
-        let refusal = AppError::new(
+        let error = AppError::new(
             ErrorKind::Invalid,
             ErrorCode::DeveloperOauthScopePlanned,
             "Some of these scopes are planned and cannot be asked for yet. The list of clients has those that can.",
         );
-        return Err(planned.into_iter().fold(refusal, AppError::detail));
+        return Err(planned.into_iter().fold(error, AppError::detail));
     }
-    if given.is_empty() {
-        faults.push("/body/allowedScopes: a client without scopes can do nothing".to_owned());
+    if requested.is_empty() {
+        errors.push("/body/allowedScopes: a client without scopes can do nothing".to_owned());
     }
-    let mut kept: Vec<String> = Vec::new();
-    for scope in given {
-        if !kept.iter().any(|known| known == scope.as_str()) {
-            kept.push(scope.to_string());
+    let mut unique: Vec<String> = Vec::new();
+    for scope in requested {
+        if !unique.iter().any(|known| known == scope.as_str()) {
+            unique.push(scope.to_string());
         }
     }
-    Ok(kept)
+    Ok(unique)
 }
 
 /// Whether PKCE is required: always of public clients, which have nothing else.
-fn pkce(public: bool, asked: Option<bool>, otherwise: bool, faults: &mut Vec<String>) -> bool {
-    if public && asked == Some(false) {
-        faults.push("/body/requirePkce: a public client must use PKCE".to_owned());
+fn resolve_pkce(public: bool, requested: Option<bool>, default: bool, errors: &mut Vec<String>) -> bool {
+    if public && requested == Some(false) {
+        errors.push("/body/requirePkce: a public client must use PKCE".to_owned());
     }
-    asked.unwrap_or(otherwise)
+    requested.unwrap_or(default)
 }
 
-fn must_be_sound(faults: Vec<String>) -> AppResult<()> {
-    if faults.is_empty() {
+fn ensure_valid(errors: Vec<String>) -> AppResult<()> {
+    if errors.is_empty() {
         return Ok(());
     }
-    let refusal = AppError::new(
+    let error = AppError::new(
         ErrorKind::Invalid,
         ErrorCode::DeveloperOauthClientValidationFailed,
         "This is no client that people could be signed in for. Mend what the details name.",
     );
-    Err(faults.into_iter().fold(refusal, AppError::detail))
+    Err(errors.into_iter().fold(error, AppError::detail))
 }
 
-fn told_once(stored: OauthClient, secret: Option<&NewSecret>) -> OAuthClientSecret {
+fn with_secret(stored: OauthClient, secret: Option<&NewSecret>) -> OAuthClientSecret {
     let warning = match secret {
         Some(_) => "Keep the secret on your servers now: it is not shown again. An older one opens nothing.",
         None => "A public client has no secret. It must use PKCE each time it signs somebody in.",
@@ -378,7 +381,7 @@ fn client(stored: OauthClient) -> OAuthClient {
     }
 }
 
-fn unknown() -> AppError {
+fn client_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::DeveloperOauthClientNotFound,
         "There is no such OAuth client. List the clients and use the id, not the clientId.",
@@ -401,7 +404,7 @@ mod tests {
             "http://127.0.0.1:49152/",
             "http://[::1]:3000/callback",
         ] {
-            assert_eq!(redirect_fault(uri), None, "{uri}");
+            assert_eq!(redirect_uri_error(uri), None, "{uri}");
         }
         for uri in [
             "https://crm.example.com/callback#",
@@ -429,7 +432,7 @@ mod tests {
             "https://",
             "",
         ] {
-            assert!(redirect_fault(uri).is_some(), "{uri}");
+            assert!(redirect_uri_error(uri).is_some(), "{uri}");
         }
     }
 }

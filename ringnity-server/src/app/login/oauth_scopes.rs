@@ -84,13 +84,13 @@ pub struct ScopeCoverage {
 /// The contract has no map of planned scopes, or is none at all.
 #[derive(Debug, thiserror::Error)]
 #[error("the contract does not say which OAuth scopes are planned")]
-pub struct NoCoverage;
+pub struct MissingCoverage;
 
 impl ScopeCoverage {
     /// Reads the map out of the contract. What a client gets by default can be had, whatever the map says.
-    pub fn of(contract: &str) -> Result<Self, NoCoverage> {
-        let document: Value = serde_json::from_str(contract).map_err(|_| NoCoverage)?;
-        let planned = document.pointer(COVERAGE).and_then(Value::as_object).ok_or(NoCoverage)?;
+    pub fn from_contract(contract: &str) -> Result<Self, MissingCoverage> {
+        let document: Value = serde_json::from_str(contract).map_err(|_| MissingCoverage)?;
+        let planned = document.pointer(COVERAGE).and_then(Value::as_object).ok_or(MissingCoverage)?;
         let recommended = recommended();
         let planned = planned
             .keys()
@@ -149,7 +149,7 @@ mod tests {
             serde_json::json!({ "offline_access": {}, "billing.write": {}, "tenant.domains.read": {} });
         let contract = serde_json::json!({ "x-ringnity-oauth-scope-coverage": { "plannedScopes": planned } })
             .to_string();
-        let coverage = ScopeCoverage::of(&contract).expect("says so");
+        let coverage = ScopeCoverage::from_contract(&contract).expect("says so");
         for scope in recommended() {
             assert!(coverage.is_available(&scope), "{scope}");
         }
@@ -159,6 +159,8 @@ mod tests {
         assert!(coverage.is_available(&OAuthScope::SdkKeysRead), "not in the map of what is planned");
         let planned = coverage.catalog().into_iter().filter(|item| item.status == OAuthScopeStatus::Planned);
         assert_eq!(planned.count() + coverage.available().len(), OAuthScope::ALL.len());
-        assert!(ScopeCoverage::of("{}").is_err() && ScopeCoverage::of("nonsense").is_err());
+        assert!(
+            ScopeCoverage::from_contract("{}").is_err() && ScopeCoverage::from_contract("nonsense").is_err()
+        );
     }
 }
