@@ -24,7 +24,7 @@ use crate::http::routes::Routes;
 use crate::http::state::{Handled, State, ToldPages};
 use crate::jobs::{self, Job, Runner};
 use crate::secrets::password::Places;
-use crate::secrets::tokens::{Following, Signer};
+use crate::secrets::tokens::{KeyRefreshTask, Signer};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificate;
 
@@ -60,7 +60,7 @@ pub struct Running {
     /// What keeps other servers from an SQLite file.
     _claim: Option<Claim>,
     /// What takes up new signing keys.
-    _following: Following,
+    _key_refresh: KeyRefreshTask,
 }
 
 /// Starts a server. `check` says what becomes of answers that break the contract.
@@ -103,7 +103,7 @@ pub async fn start_with_jobs(
     let listen = resolve(config.listen)?;
     let urls = config.urls(listen);
     let signer = Arc::new(Signer::load(&store, clock.now()).await?);
-    let following = signer.follow(&store);
+    let key_refresh = signer.spawn_refresh(&store);
     let google = config.google().context("cannot prepare sign-in with Google")?;
     let demo = if config.wants_demo() {
         Some(
@@ -164,7 +164,7 @@ pub async fn start_with_jobs(
         demo.write(file).context("cannot write the file of --demo-file; choose another")?;
     }
     let jobs = Runner::start(app, jobs);
-    let (_claim, _following) = (claim, following);
+    let (_claim, _key_refresh) = (claim, key_refresh);
     Ok(Running {
         server,
         jobs,
@@ -178,7 +178,7 @@ pub async fn start_with_jobs(
         database,
         demo,
         _claim,
-        _following,
+        _key_refresh,
     })
 }
 

@@ -13,11 +13,11 @@ use super::{App, AppError, AppResult};
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long the database may take until health is said to be less than good.
-const PATIENCE: Duration = Duration::from_secs(1);
+const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The answer to anybody: a server whose database does not answer says so, and can do no more.
 pub async fn get_runtime_health(app: &App) -> RuntimeHealth {
-    let database = tokio::time::timeout(PATIENCE, app.store.check()).await;
+    let database = tokio::time::timeout(HEALTH_CHECK_TIMEOUT, app.store.check()).await;
     let status = match database {
         Ok(Ok(())) => HealthStatus::Ok,
         Ok(Err(_)) | Err(_) => HealthStatus::Degraded,

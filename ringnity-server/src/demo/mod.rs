@@ -316,7 +316,7 @@ fn new_key() -> AppResult<NewSecret> {
     new_secret(&ENVIRONMENT)
 }
 
-fn random_password() -> Result<String, secrets::NoRandomness> {
+fn random_password() -> Result<String, secrets::RandomSourceError> {
     Ok(format!("demo-{}", &secrets::random_hex()?[..20]))
 }
 

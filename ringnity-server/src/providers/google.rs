@@ -15,13 +15,13 @@ pub const ISSUER: &str = "https://accounts.google.com";
 const ISSUERS: [&str; 2] = [ISSUER, "accounts.google.com"];
 
 /// How often the key set is asked for at most, whatever tokens name.
-const PAUSE: Duration = Duration::seconds(30);
+const REFETCH_INTERVAL: Duration = Duration::seconds(30);
 
 /// How long a key set counts as fresh.
-const FRESH: Duration = Duration::hours(1);
+const FRESH_FOR: Duration = Duration::hours(1);
 
 /// How long it is used where no fresh one can be had. Google announces keys days before it signs with them.
-const USABLE: Duration = Duration::hours(24);
+const STALE_FOR: Duration = Duration::hours(24);
 
 /// How far Google's clock may be ahead of ours.
 const CLOCK_SKEW: Duration = Duration::minutes(5);
@@ -68,13 +68,13 @@ struct Claims {
 /// Judges Google's ID tokens.
 pub struct Google {
     client_id: String,
-    keys: Keys,
+    keys: KeyCache,
 }
 
 impl Google {
     /// Judges tokens that Google made for `client_id`, by the keys of `source`.
     pub fn new(client_id: impl Into<String>, source: Arc<dyn JwksSource>) -> Self {
-        let keys = Keys { source, held: RwLock::default(), fetching: Mutex::default() };
+        let keys = KeyCache { source, cached: RwLock::default(), fetching: Mutex::default() };
         Self { client_id: client_id.into(), keys }
     }
 
@@ -87,8 +87,8 @@ impl Google {
             return Err(invalid("it is not signed with RS256"));
         }
         // Keys come from Google's key set only, and a token that brings its own is up to no good.
-        let brings = header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some();
-        if brings || header.x5c.is_some() || header.crit.is_some() {
+        let has_own_key = header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some();
+        if has_own_key || header.x5c.is_some() || header.crit.is_some() {
             return Err(invalid("its header names keys or rules of its own"));
         }
         let kid = header.kid.ok_or(invalid("it does not name its key"))?;
@@ -111,7 +111,7 @@ impl Google {
         if claims.sub.is_empty() || claims.sub.len() > 255 {
             return Err(invalid("it names no account"));
         }
-        let email = claims.email.filter(|email| claims.email_verified && plausible(email));
+        let email = claims.email.filter(|email| claims.email_verified && is_plausible_email(email));
         let email = email.ok_or(invalid("Google has not verified the account's email"))?;
         Ok(GoogleAccount {
             subject: claims.sub,
@@ -124,76 +124,77 @@ impl Google {
     }
 }
 
-fn plausible(email: &str) -> bool {
+fn is_plausible_email(email: &str) -> bool {
     email.len() <= 254
         && !email.contains(|letter: char| letter.is_whitespace() || letter.is_control())
         && email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
 }
 
 /// Google's keys, fetched when one is needed that is not there. They change every few days.
-struct Keys {
+struct KeyCache {
     source: Arc<dyn JwksSource>,
-    held: RwLock<Held>,
+    cached: RwLock<CachedKeys>,
     /// One at a time asks for the key set; those who have their key do not wait for it.
-    fetching: Mutex<Tried>,
+    fetching: Mutex<LastFetch>,
 }
 
 #[derive(Default)]
-struct Held {
+struct CachedKeys {
     keys: HashMap<String, DecodingKey>,
     fetched_at: Option<DateTime<Utc>>,
 }
 
 /// The last time the key set was asked for.
 #[derive(Default)]
-struct Tried {
+struct LastFetch {
     at: Option<DateTime<Utc>>,
     failed: bool,
 }
 
-impl Keys {
+impl KeyCache {
     /// The key `kid`, if Google has it.
     async fn get(&self, kid: &str, now: DateTime<Utc>) -> Result<Option<DecodingKey>, FetchError> {
-        if let Some(key) = self.held(kid, now, FRESH) {
+        if let Some(key) = self.cached_key(kid, now, FRESH_FOR) {
             return Ok(Some(key));
         }
-        let mut tried = self.fetching.lock().await;
+        let mut last_fetch = self.fetching.lock().await;
         // Whoever held the lock may have fetched it.
-        if let Some(key) = self.held(kid, now, FRESH) {
+        if let Some(key) = self.cached_key(kid, now, FRESH_FOR) {
             return Ok(Some(key));
         }
-        let fetched = if tried.at.is_some_and(|at| at <= now && now - at < PAUSE) {
-            if tried.failed { Err(FetchError::JustFailed) } else { Ok(()) }
+        let fetched = if last_fetch.at.is_some_and(|at| at <= now && now - at < REFETCH_INTERVAL) {
+            if last_fetch.failed { Err(FetchError::RecentlyFailed) } else { Ok(()) }
         } else {
             // Noted before the outcome is known: a caller that goes away in between must not lift the pause.
-            *tried = Tried { at: Some(now), failed: true };
+            *last_fetch = LastFetch { at: Some(now), failed: true };
             let fetched = self.refetch(now).await;
-            tried.failed = fetched.is_err();
+            last_fetch.failed = fetched.is_err();
             fetched
         };
-        match (self.held(kid, now, USABLE), fetched) {
+        match (self.cached_key(kid, now, STALE_FOR), fetched) {
             (Some(key), _) => Ok(Some(key)),
             (None, fetched) => fetched.map(|()| None),
         }
     }
 
     /// The key as it was fetched no longer than `life` ago.
-    fn held(&self, kid: &str, now: DateTime<Utc>, life: Duration) -> Option<DecodingKey> {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let young = held.fetched_at.is_some_and(|at| now - at < life);
-        held.keys.get(kid).filter(|_| young).cloned()
+    fn cached_key(&self, kid: &str, now: DateTime<Utc>, max_age: Duration) -> Option<DecodingKey> {
+        let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
+        let fresh = cached.fetched_at.is_some_and(|at| now - at < max_age);
+        cached.keys.get(kid).filter(|_| fresh).cloned()
     }
 
     /// Replaces the keys: those that Google took back are gone with that.
     async fn refetch(&self, now: DateTime<Utc>) -> Result<(), FetchError> {
-        let keys = parse(&self.source.fetch().await?)?;
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Held { keys, fetched_at: Some(now) };
+        let keys = parse_key_set(&self.source.fetch().await?)?;
+        *self.cached.write().unwrap_or_else(PoisonError::into_inner) =
+            CachedKeys { keys, fetched_at: Some(now) };
         Ok(())
     }
 }
 
 /// The RSA keys of a key set that sign with RS256. Others stand beside them in peace.
-fn parse(document: &[u8]) -> Result<HashMap<String, DecodingKey>, FetchError> {
+fn parse_key_set(document: &[u8]) -> Result<HashMap<String, DecodingKey>, FetchError> {
     #[derive(Deserialize)]
     struct Set {
         keys: Vec<serde_json::Value>,
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn only_rsa_keys_that_sign_are_taken_from_a_key_set() {
-        let keys = parse(
+        let keys = parse_key_set(
             br#"{"keys":[
                 {"kid":"a","kty":"RSA","n":"AQAB","e":"AQAB","alg":"RS256","use":"sig"},
                 {"kid":"b","kty":"RSA","n":"AQAB","e":"AQAB"},
@@ -242,14 +243,14 @@ mod tests {
         let mut kids: Vec<_> = keys.into_keys().collect();
         kids.sort();
         assert_eq!(kids, ["a", "b"]);
-        assert!(parse(b"<html>").is_err() && parse(b"{}").is_err());
+        assert!(parse_key_set(b"<html>").is_err() && parse_key_set(b"{}").is_err());
     }
 
     #[test]
     fn an_email_has_a_name_and_a_host() {
-        assert!(plausible("ada@example.com"));
+        assert!(is_plausible_email("ada@example.com"));
         for text in ["", "ada", "@example.com", "ada@", "a da@example.com", "ada@example.com\n"] {
-            assert!(!plausible(text), "{text:?}");
+            assert!(!is_plausible_email(text), "{text:?}");
         }
     }
 }

@@ -20,17 +20,17 @@ pub struct NewSecret {
 /// Failure of the system's random source.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random numbers: {0}")]
-pub struct NoRandomness(#[from] getrandom::Error);
+pub struct RandomSourceError(#[from] getrandom::Error);
 
 /// 256 random bits in lower-case hexadecimal.
-pub fn random_hex() -> Result<String, NoRandomness> {
+pub fn random_hex() -> Result<String, RandomSourceError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)?;
     Ok(hex(&bytes))
 }
 
 /// Makes a secret of 256 random bits behind `prefix`.
-pub fn generate(prefix: &str) -> Result<NewSecret, NoRandomness> {
+pub fn generate(prefix: &str) -> Result<NewSecret, RandomSourceError> {
     let text = format!("{prefix}{}", random_hex()?);
     let preview = format!("{}…{}", &text[..prefix.len() + 4], &text[text.len() - 4..]);
     Ok(NewSecret { hash: hash(&text), preview, text })

@@ -28,10 +28,10 @@ pub const MAX_TOKEN_TTL: Duration = Duration::hours(1);
 pub const REFRESH_TOKEN_TTL: Duration = Duration::days(30);
 
 /// How soon a running server signs with a key that another process made.
-pub const FOLLOW_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+pub const KEY_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How long a server that met an unknown key does not look again: anybody can make up tokens.
-const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
+const MIN_RELOAD_INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Which surface an access token opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ pub struct SdkGrant<'a> {
 
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenProblem {
+pub enum TokenError {
     /// It is none of ours, or was tampered with.
     Invalid,
     /// Its time is over.
@@ -146,18 +146,18 @@ pub enum SignError {
     Store(#[from] StoreError),
     /// No random numbers.
     #[error(transparent)]
-    Random(#[from] secrets::NoRandomness),
+    Random(#[from] secrets::RandomSourceError),
     /// The token cannot be written.
     #[error("cannot sign a token: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
 /// Signs and reads access tokens. The keys are in the database, so tokens survive a restart and hold on every node;
-/// what is held here is a copy, which [`Signer::follow`] and [`Signer::meet`] keep fresh.
+/// what is held here is a copy, which [`Signer::spawn_refresh`] and [`Signer::refresh_keys_for`] keep fresh.
 pub struct Signer {
     keys: RwLock<Keys>,
     /// When a token with a key that is not known here last made it look, and whether it could.
-    looked: Mutex<Option<(Instant, bool)>>,
+    last_reload: Mutex<Option<(Instant, bool)>>,
 }
 
 /// The keys as they were when the store was last asked.
@@ -168,7 +168,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(current: &SigningKey, all: &[SigningKey]) -> Self {
+    fn new(current: &SigningKey, all: &[SigningKey]) -> Self {
         let secret = |key: &SigningKey| DecodingKey::from_secret(key.private_key.as_bytes());
         Self {
             kid: current.kid.to_string(),
@@ -179,7 +179,7 @@ impl Keys {
 }
 
 /// Puts a new key in place of the one that signs. Tokens that the old one signed are good until they end; running
-/// servers sign with the new one within [`FOLLOW_EVERY`], and know its tokens at once.
+/// servers sign with the new one within [`KEY_REFRESH_INTERVAL`], and know its tokens at once.
 pub async fn rotate_signing_key(store: &Store, now: DateTime<Utc>) -> Result<SigningKey, SignError> {
     let new = new_key()?;
     Ok(store.write(move |c| identity::signing_key_rotate(c, PURPOSE, &new, now)).await?)
@@ -190,14 +190,14 @@ pub async fn signing_keys(store: &Store) -> Result<Vec<SigningKey>, StoreError> 
     store.read(|c| identity::signing_key_list(c, PURPOSE)).await
 }
 
-fn new_key() -> Result<NewSigningKey, secrets::NoRandomness> {
+fn new_key() -> Result<NewSigningKey, secrets::RandomSourceError> {
     Ok(NewSigningKey { algorithm: "HS256".into(), private_key: secrets::random_hex()?, public_key: None })
 }
 
 /// Ends what it stands for when it is dropped.
-pub struct Following(tokio::task::JoinHandle<()>);
+pub struct KeyRefreshTask(tokio::task::JoinHandle<()>);
 
-impl Drop for Following {
+impl Drop for KeyRefreshTask {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -219,16 +219,16 @@ impl Signer {
                     .await?
             }
         };
-        Ok(Self { keys: RwLock::new(Keys::of(&current, &all)), looked: Mutex::default() })
+        Ok(Self { keys: RwLock::new(Keys::new(&current, &all)), last_reload: Mutex::default() })
     }
 
     /// Takes up what has changed about the keys, from time to time, as long as the answer is kept.
-    pub fn follow(self: &Arc<Self>, store: &Store) -> Following {
+    pub fn spawn_refresh(self: &Arc<Self>, store: &Store) -> KeyRefreshTask {
         let (signer, store) = (Arc::clone(self), store.clone());
-        Following(tokio::spawn(async move {
+        KeyRefreshTask(tokio::spawn(async move {
             loop {
-                tokio::time::sleep(FOLLOW_EVERY).await;
-                if let Err(error) = signer.look(&store).await {
+                tokio::time::sleep(KEY_REFRESH_INTERVAL).await;
+                if let Err(error) = signer.reload(&store).await {
                     tracing::debug!("the signing keys cannot be read now: {error}");
                 }
             }
@@ -238,41 +238,41 @@ impl Signer {
     /// Looks for the key of `token` if it is not known here: another node may have got a new one. Whoever comes when
     /// it was just looked waits for the next look, which answers all who wait. Where it could not look, nobody knows
     /// whether the token is good, and that is an error for all of them.
-    pub async fn meet(&self, store: &Store, token: &str) -> Result<(), StoreError> {
+    pub async fn refresh_keys_for(&self, store: &Store, token: &str) -> Result<(), StoreError> {
         let Some(kid) = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid) else {
             return Ok(());
         };
-        if self.knows(&kid) {
+        if self.has_key(&kid) {
             return Ok(());
         }
-        let came = Instant::now();
-        let mut looked = self.looked.lock().await;
-        if self.knows(&kid) {
+        let arrived = Instant::now();
+        let mut last_reload = self.last_reload.lock().await;
+        if self.has_key(&kid) {
             return Ok(());
         }
-        match *looked {
-            Some((at, true)) if at > came => return Ok(()),
-            Some((at, false)) if at > came => {
+        match *last_reload {
+            Some((at, true)) if at > arrived => return Ok(()),
+            Some((at, false)) if at > arrived => {
                 return Err(StoreError::Unavailable("the signing keys could not be read just now".into()));
             }
-            Some((at, _)) => tokio::time::sleep_until((at + LOOK_AGAIN_AFTER).into()).await,
+            Some((at, _)) => tokio::time::sleep_until((at + MIN_RELOAD_INTERVAL).into()).await,
             None => {}
         }
-        let begun = Instant::now();
-        let done = self.look(store).await;
-        *looked = Some((begun, done.is_ok()));
+        let started = Instant::now();
+        let done = self.reload(store).await;
+        *last_reload = Some((started, done.is_ok()));
         done
     }
 
-    fn knows(&self, kid: &str) -> bool {
+    fn has_key(&self, kid: &str) -> bool {
         self.keys().decoding.iter().any(|(known, _)| known == kid)
     }
 
-    async fn look(&self, store: &Store) -> Result<(), StoreError> {
+    async fn reload(&self, store: &Store) -> Result<(), StoreError> {
         let all = signing_keys(store).await?;
         // None signs only between two keys, which nobody sees, or when somebody deleted it: then the old one goes on.
         if let Some(current) = all.iter().find(|key| key.retired_at.is_none()) {
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::of(current, &all);
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(current, &all);
         }
         Ok(())
     }
@@ -301,12 +301,12 @@ impl Signer {
             exp: (now + ACCESS_TOKEN_TTL).timestamp(),
             jti: uuid::Uuid::now_v7().simple().to_string(),
         };
-        self.write(&claims)
+        self.encode(&claims)
     }
 
     /// A token of the SDKs.
     pub fn sign_sdk(&self, grant: SdkGrant<'_>, now: DateTime<Utc>) -> Result<String, SignError> {
-        self.write(&Claims {
+        self.encode(&Claims {
             iss: ISSUER.to_owned(),
             sub: grant.subject.to_owned(),
             tid: Some(grant.tenant.to_owned()),
@@ -319,27 +319,26 @@ impl Signer {
         })
     }
 
-    fn write(&self, claims: &Claims) -> Result<String, SignError> {
+    fn encode(&self, claims: &Claims) -> Result<String, SignError> {
         let keys = self.keys();
         let header = Header { kid: Some(keys.kid.clone()), ..Header::new(Algorithm::HS256) };
         Ok(jsonwebtoken::encode(&header, claims, &keys.encoding)?)
     }
 
     /// What `token` says, if it is ours and `now` is within its time.
-    pub fn read(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenProblem> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenProblem::Invalid)?;
-        let kid = header.kid.ok_or(TokenProblem::Invalid)?;
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
         let keys = self.keys();
-        let (_, key) = keys.decoding.iter().find(|(known, _)| *known == kid).ok_or(TokenProblem::Invalid)?;
+        let (_, key) = keys.decoding.iter().find(|(known, _)| *known == kid).ok_or(TokenError::Invalid)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         // Against the server's own clock, below: tests move it.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
-            .map_err(|_| TokenProblem::Invalid)?
-            .claims;
-        if claims.exp <= now.timestamp() { Err(TokenProblem::Expired) } else { Ok(claims) }
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        if claims.exp <= now.timestamp() { Err(TokenError::Expired) } else { Ok(claims) }
     }
 }
 
@@ -353,7 +352,7 @@ mod tests {
             encoding: EncodingKey::from_secret(secret.as_bytes()),
             decoding: vec![(kid.into(), DecodingKey::from_secret(secret.as_bytes()))],
         };
-        Signer { keys: RwLock::new(keys), looked: Mutex::default() }
+        Signer { keys: RwLock::new(keys), last_reload: Mutex::default() }
     }
 
     #[test]
@@ -361,17 +360,17 @@ mod tests {
         let now = Utc::now();
         let ours = signer("k1", "one");
         let token = ours.sign(TokenScope::Owner, "own_1", Some("ten_1"), "ses_1", now).expect("signs");
-        let claims = ours.read(&token, now).expect("reads");
+        let claims = ours.verify(&token, now).expect("reads");
         assert_eq!(
             (claims.scope, claims.tid.as_deref(), claims.sid.as_str()),
             (TokenScope::Owner, Some("ten_1"), "ses_1")
         );
-        assert_eq!(ours.read(&token, now + ACCESS_TOKEN_TTL).map(drop), Err(TokenProblem::Expired));
+        assert_eq!(ours.verify(&token, now + ACCESS_TOKEN_TTL).map(drop), Err(TokenError::Expired));
         for other in [signer("k1", "two"), signer("k2", "one")] {
-            assert_eq!(other.read(&token, now).map(drop), Err(TokenProblem::Invalid));
+            assert_eq!(other.verify(&token, now).map(drop), Err(TokenError::Invalid));
         }
         for bad in ["", "x", "a.b.c", &token[..token.len() - 2]] {
-            assert_eq!(ours.read(bad, now).map(drop), Err(TokenProblem::Invalid));
+            assert_eq!(ours.verify(bad, now).map(drop), Err(TokenError::Invalid));
         }
     }
 
@@ -385,26 +384,26 @@ mod tests {
                 signer("k1", "one").sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs");
             for _ in 0..3 {
                 // Somebody's who had it look just before.
-                here.meet(&store, &made_up).await.expect("looks");
+                here.refresh_keys_for(&store, &made_up).await.expect("looks");
                 rotate_signing_key(&store, now).await.expect("another key");
                 let elsewhere = Signer::load(&store, now).await.expect("its keys");
                 let token = elsewhere.sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs");
-                assert!(here.read(&token, now).is_err(), "it cannot know that key yet");
+                assert!(here.verify(&token, now).is_err(), "it cannot know that key yet");
                 let mut asked = tokio::task::JoinSet::new();
                 for _ in 0..16 {
                     let (here, store, token) = (here.clone(), store.clone(), token.clone());
                     asked.spawn(async move {
-                        here.meet(&store, &token).await.expect("looks");
-                        here.read(&token, now).is_ok()
+                        here.refresh_keys_for(&store, &token).await.expect("looks");
+                        here.verify(&token, now).is_ok()
                     });
                 }
                 assert_eq!(asked.join_all().await, [true; 16]);
             }
             let since = Instant::now();
             for _ in 0..5 {
-                here.meet(&store, &made_up).await.expect("looks");
+                here.refresh_keys_for(&store, &made_up).await.expect("looks");
             }
-            assert!(since.elapsed() >= LOOK_AGAIN_AFTER * 4, "it looked for each: {:?}", since.elapsed());
+            assert!(since.elapsed() >= MIN_RELOAD_INTERVAL * 4, "it looked for each: {:?}", since.elapsed());
             store.close().await;
         }
     }
@@ -421,7 +420,7 @@ mod tests {
             let mut asked = tokio::task::JoinSet::new();
             for _ in 0..16 {
                 let (here, store, token) = (here.clone(), store.clone(), token.clone());
-                asked.spawn(async move { here.meet(&store, &token).await.is_err() });
+                asked.spawn(async move { here.refresh_keys_for(&store, &token).await.is_err() });
             }
             assert_eq!(asked.join_all().await, [true; 16]);
         }
@@ -431,6 +430,6 @@ mod tests {
     fn a_token_without_signature_is_refused() {
         // {"alg":"none","kid":"k1"} and claims that would do.
         let token = "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ.eyJpc3MiOiJyaW5nbml0eSIsInN1YiI6Im93bl8xIiwic2NvcGUiOiJvd25lciIsInNpZCI6InMiLCJpYXQiOjEsImV4cCI6OTk5OTk5OTk5OSwianRpIjoiaiJ9.";
-        assert_eq!(signer("k1", "one").read(token, Utc::now()).map(drop), Err(TokenProblem::Invalid));
+        assert_eq!(signer("k1", "one").verify(token, Utc::now()).map(drop), Err(TokenError::Invalid));
     }
 }

@@ -41,7 +41,7 @@ pub async fn create_runtime_session(
     let context = request.context_token;
     let signer = Arc::clone(&app.signer);
     if let Some(token) = &context {
-        signer.meet(&app.store, token).await?;
+        signer.refresh_keys_for(&app.store, token).await?;
     }
     let claimed = request.visitor.unwrap_or_default();
     let members = request.metadata.map(Map::from).unwrap_or_default();
@@ -86,7 +86,7 @@ struct VerifiedContext {
 
 /// The claims of a context token that is ours and within its time.
 fn decode_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<Claims> {
-    let claims = signer.read(token, now).map_err(|error| match error {
+    let claims = signer.verify(token, now).map_err(|error| match error {
         TokenError::Invalid => context_token_invalid(),
         TokenError::Expired => AppError::new(
             ErrorKind::Unauthenticated,

@@ -17,7 +17,7 @@ use crate::app::{self, AppError, AppResult, plans};
 use crate::http::error::fault;
 use crate::http::state::State;
 use crate::secrets;
-use crate::secrets::tokens::{Claims, TokenProblem, TokenScope};
+use crate::secrets::tokens::{Claims, TokenError, TokenScope};
 
 impl Authenticate for State {
     async fn server(&self, call: &Call, credential: &Credential) -> Result<ServerPrincipal, AuthFailure> {
@@ -145,11 +145,11 @@ impl State {
         credential: &Credential,
         scope: TokenScope,
     ) -> Result<Claims, AuthFailure> {
-        self.app.signer.meet(&self.app.store, credential.secret()).await.map_err(unavailable)?;
+        self.app.signer.refresh_keys_for(&self.app.store, credential.secret()).await.map_err(unavailable)?;
         let claims =
-            self.app.signer.read(credential.secret(), self.app.now()).map_err(|problem| match problem {
-                TokenProblem::Invalid => AuthFailure::NotThisKind,
-                TokenProblem::Expired => AuthFailure::Expired,
+            self.app.signer.verify(credential.secret(), self.app.now()).map_err(|error| match error {
+                TokenError::Invalid => AuthFailure::NotThisKind,
+                TokenError::Expired => AuthFailure::Expired,
             })?;
         if claims.scope == scope { Ok(claims) } else { Err(AuthFailure::NotThisKind) }
     }
