@@ -31,7 +31,7 @@ pub enum Schedule {
     /// Whenever the outbox has events that it has not seen; see [`Outbox`].
     Events,
     /// When a rule has put it, with `job_put`; once for each subject.
-    Put,
+    OnDemand,
 }
 
 /// What is to be done, and when.
@@ -44,25 +44,25 @@ pub trait Job: Send + Sync + 'static {
     fn schedule(&self) -> Schedule;
 
     /// How many of this kind a node does at once. Kinds have places of their own: a slow one delays no other.
-    fn at_once(&self) -> usize {
+    fn concurrency(&self) -> usize {
         1
     }
 
     /// Does it. May be cut short and run again, here or elsewhere, so every step must be fit to be repeated; what
     /// must happen once happens in a transaction that says so with [`Run::lease`]. An error, or a panic, is noted
     /// with the job, and it is tried again later.
-    async fn run(&self, run: &Run) -> anyhow::Result<Next>;
+    async fn run(&self, run: &Run) -> anyhow::Result<JobOutcome>;
 }
 
 /// What becomes of a job that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum JobOutcome {
     /// It is done; it comes again if its schedule says so.
     Done,
     /// It stopped before the end, being asked to: somebody goes on at once.
-    GoOn,
+    Yield,
     /// It has finished or rescheduled its row by itself, in the transaction of its effect.
-    Settled,
+    Committed,
 }
 
 /// One run of a job.
@@ -77,18 +77,18 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether the server stops: a long job ends at the next step, with [`Next::GoOn`].
+    /// Whether the server stops: a long job ends at the next step, with [`JobOutcome::Yield`].
     pub fn is_stopping(&self) -> bool {
-        *self.phase.borrow() != Phase::Working
+        *self.phase.borrow() != Phase::Running
     }
 }
 
 /// How far a runner has come in stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Working,
+    Running,
     /// Takes no more jobs.
-    Finishing,
+    Draining,
     /// Drops the jobs that it has.
-    GivingUp,
+    Aborting,
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use ringnity_store::events::{Event, EventPosition, event_list_ready};
 use ringnity_store::{Conn, StoreResult, jobs};
 
-use super::{Job, Next, Run, Schedule};
+use super::{Job, JobOutcome, Run, Schedule};
 use crate::app::App;
 
 /// How many events are taken at once.
@@ -23,13 +23,13 @@ pub trait Consumer: Send + Sync + 'static {
 
     /// What follows in the database: once for each event, for it is one transaction with moving on. May be run again
     /// like every closure of `Store::write`.
-    fn keep(&self, _c: &mut Conn, _events: &[Event], _now: DateTime<Utc>) -> StoreResult<()> {
+    fn apply(&self, _c: &mut Conn, _events: &[Event], _now: DateTime<Utc>) -> StoreResult<()> {
         Ok(())
     }
 
-    /// What follows outside, before [`keep`](Consumer::keep): at least once for each event. When it fails, or the
+    /// What follows outside, before [`apply`](Consumer::apply): at least once for each event. When it fails, or the
     /// server dies, the same events come again, perhaps with more.
-    async fn tell(&self, _app: &App, _events: &[Event]) -> anyhow::Result<()> {
+    async fn deliver(&self, _app: &App, _events: &[Event]) -> anyhow::Result<()> {
         Ok(())
     }
 }
@@ -54,24 +54,24 @@ impl<C: Consumer> Job for Outbox<C> {
         Schedule::Events
     }
 
-    async fn run(&self, run: &Run) -> anyhow::Result<Next> {
+    async fn run(&self, run: &Run) -> anyhow::Result<JobOutcome> {
         let mut after = EventPosition::from_payload(&run.job.payload)?;
         loop {
             let batch = run.app.store.read(move |c| event_list_ready(c, after, BATCH)).await?;
-            let Some((position, _)) = batch.last() else { return Ok(Next::Done) };
+            let Some((position, _)) = batch.last() else { return Ok(JobOutcome::Done) };
             after = *position;
             let events: Vec<Event> = batch.into_iter().map(|(_, event)| event).collect();
-            self.0.tell(&run.app, &events).await?;
+            self.0.deliver(&run.app, &events).await?;
             let (consumer, lease, now) = (Arc::clone(&self.0), run.lease.clone(), run.app.now());
             run.app
                 .store
                 .write(move |c| {
-                    consumer.keep(c, &events, now)?;
+                    consumer.apply(c, &events, now)?;
                     jobs::job_save_progress(c, &lease, &after.to_payload(), now)
                 })
                 .await?;
             if run.is_stopping() {
-                return Ok(Next::GoOn);
+                return Ok(JobOutcome::Yield);
             }
         }
     }

@@ -11,31 +11,31 @@ use ringnity_store::{Conn, StoreError, StoreResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::{Job, Next, Phase, Run, Schedule};
+use super::{Job, JobOutcome, Phase, Run, Schedule};
 use crate::app::App;
 
 /// How long a job is a node's before others may take it: so long a job waits whose node died.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
+const LEASE_DURATION: TimeDelta = TimeDelta::seconds(60);
 /// How often a lease is extended while its job runs. Twice it may go wrong.
-const EXTEND_EVERY: Duration = Duration::from_secs(20);
+const LEASE_EXTEND_INTERVAL: Duration = Duration::from_secs(20);
 /// The longest pause between two looks: another node may have put a job.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// The same where a job waits for events.
-const LOOK_FOR_EVENTS_EVERY: Duration = Duration::from_secs(1);
+const EVENT_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause after a look that failed, or that found a job which another node was just taking.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// When a job that waits for events comes even though none were noticed.
-const EVENTS_AT_LEAST_EVERY: TimeDelta = TimeDelta::minutes(10);
+const MAX_EVENT_DELAY: TimeDelta = TimeDelta::minutes(10);
 /// The pause after a job first failed; it doubles each time.
-const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(10);
+const INITIAL_BACKOFF: TimeDelta = TimeDelta::seconds(10);
 /// No pause is longer.
-const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+const MAX_BACKOFF: TimeDelta = TimeDelta::hours(1);
 /// For how long whoever waits for a lease to lapse does not look at the clock: a timer stands still while the machine
 /// sleeps, and the clock does not.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+const MIN_SLEEP: Duration = Duration::from_millis(1);
 /// How long jobs may take to be dropped.
-const DROPPING: Duration = Duration::from_secs(5);
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Jobs being done, until it is stopped or dropped.
 pub struct Runner {
@@ -46,29 +46,36 @@ pub struct Runner {
 impl Runner {
     /// Begins to do jobs, beside whatever else the server does.
     pub fn start(app: Arc<App>, jobs: Vec<Arc<dyn Job>>) -> Self {
-        Self::start_extending(app, jobs, EXTEND_EVERY)
+        Self::start_with_extend_interval(app, jobs, LEASE_EXTEND_INTERVAL)
     }
 
     /// The same with another time between two extensions of a lease: [`Clock`](crate::clock::Clock) can be moved, this
     /// goes by the machine's.
-    pub fn start_extending(app: Arc<App>, jobs: Vec<Arc<dyn Job>>, every: Duration) -> Self {
-        let (phase, told) = watch::channel(Phase::Working);
-        let kinds = jobs
+    pub fn start_with_extend_interval(app: Arc<App>, jobs: Vec<Arc<dyn Job>>, every: Duration) -> Self {
+        let (phase, receiver) = watch::channel(Phase::Running);
+        let jobs = jobs
             .into_iter()
-            .map(|job| Kind { places: Arc::new(Semaphore::new(job.at_once().max(1))), job })
+            .map(|job| RegisteredJob { permits: Arc::new(Semaphore::new(job.concurrency().max(1))), job })
             .collect();
-        let work = Work { app, kinds, phase: told, put: false, extend_every: every, running: JoinSet::new() };
-        Self { phase, task: tokio::spawn(work.go_on()) }
+        let poller = Poller {
+            app,
+            jobs,
+            phase: receiver,
+            rows_created: false,
+            extend_interval: every,
+            running: JoinSet::new(),
+        };
+        Self { phase, task: tokio::spawn(poller.run()) }
     }
 
     /// Takes no more jobs and finishes those that run. What is not done after `grace` is dropped and given back, for
     /// another node, or for this one when it is started again.
     pub async fn stop(mut self, grace: Duration) {
-        self.phase.send_replace(Phase::Finishing);
+        self.phase.send_replace(Phase::Draining);
         if tokio::time::timeout(grace, &mut self.task).await.is_err() {
             tracing::warn!("some jobs did not end in {} s and were given back", grace.as_secs());
-            self.phase.send_replace(Phase::GivingUp);
-            let _ = tokio::time::timeout(DROPPING, &mut self.task).await;
+            self.phase.send_replace(Phase::Aborting);
+            let _ = tokio::time::timeout(ABORT_TIMEOUT, &mut self.task).await;
         }
     }
 }
@@ -79,38 +86,38 @@ impl Drop for Runner {
     }
 }
 
-struct Kind {
+struct RegisteredJob {
     job: Arc<dyn Job>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-struct Work {
+struct Poller {
     app: Arc<App>,
-    kinds: Vec<Kind>,
+    jobs: Vec<RegisteredJob>,
     phase: watch::Receiver<Phase>,
     /// Whether the rows of recurring jobs are there.
-    put: bool,
-    extend_every: Duration,
+    rows_created: bool,
+    extend_interval: Duration,
     running: JoinSet<()>,
 }
 
 /// A kind of which jobs may be taken.
 #[derive(Clone)]
-struct Open {
+struct AvailableJob {
     index: usize,
     name: &'static str,
-    places: i64,
+    permits: i64,
     for_events: bool,
 }
 
-impl Work {
-    async fn go_on(mut self) {
+impl Poller {
+    async fn run(mut self) {
         let mut moved = self.app.clock.moves();
         let mut phase = self.phase.clone();
         let mut failing = false;
-        while *phase.borrow_and_update() == Phase::Working {
+        while *phase.borrow_and_update() == Phase::Running {
             moved.mark_unchanged();
-            let pause = match self.look().await {
+            let pause = match self.poll().await {
                 Ok(pause) => {
                     failing = false;
                     pause
@@ -120,7 +127,7 @@ impl Work {
                     if !std::mem::replace(&mut failing, true) {
                         tracing::warn!(%error, "cannot look for jobs; trying again until it works");
                     }
-                    LOOK_AGAIN
+                    RETRY_INTERVAL
                 }
             };
             tokio::select! {
@@ -135,51 +142,60 @@ impl Work {
     }
 
     /// Starts what is due. Answers how long there is nothing more to do.
-    async fn look(&mut self) -> StoreResult<Duration> {
-        if !self.put {
-            self.put_recurring().await?;
-            self.put = true;
+    async fn poll(&mut self) -> StoreResult<Duration> {
+        if !self.rows_created {
+            self.create_recurring_rows().await?;
+            self.rows_created = true;
         }
-        let open: Vec<Open> = (self.kinds.iter().enumerate())
-            .map(|(index, kind)| Open {
+        let available_jobs: Vec<AvailableJob> = (self.jobs.iter().enumerate())
+            .map(|(index, registered)| AvailableJob {
                 index,
-                name: kind.job.name(),
-                places: i64::try_from(kind.places.available_permits()).unwrap_or(i64::MAX),
-                for_events: kind.job.schedule() == Schedule::Events,
+                name: registered.job.name(),
+                permits: i64::try_from(registered.permits.available_permits()).unwrap_or(i64::MAX),
+                for_events: registered.job.schedule() == Schedule::Events,
             })
-            .filter(|open| open.places > 0)
+            .filter(|available| available.permits > 0)
             .collect();
         let now = self.app.now();
-        let wanted = open.clone();
+        let wanted = available_jobs.clone();
         let next: Vec<Option<DateTime<Utc>>> = self
             .app
             .store
-            .read(move |c| wanted.iter().map(|open| next_at(c, open, now)).collect::<StoreResult<_>>())
+            .read(move |c| {
+                wanted.iter().map(|available| next_at(c, available, now)).collect::<StoreResult<_>>()
+            })
             .await?;
         let is_due = |next: &Option<DateTime<Utc>>| next.is_some_and(|next| next <= now);
-        let due: Vec<Open> =
-            open.iter().zip(&next).filter(|(_, next)| is_due(next)).map(|(open, _)| open.clone()).collect();
+        let due: Vec<AvailableJob> = available_jobs
+            .iter()
+            .zip(&next)
+            .filter(|(_, next)| is_due(next))
+            .map(|(available, _)| available.clone())
+            .collect();
         if due.is_empty() {
-            let longest =
-                if open.iter().any(|open| open.for_events) { LOOK_FOR_EVENTS_EVERY } else { LOOK_EVERY };
+            let longest = if available_jobs.iter().any(|available| available.for_events) {
+                EVENT_POLL_INTERVAL
+            } else {
+                POLL_INTERVAL
+            };
             let soonest = next.into_iter().flatten().min();
             let pause = soonest.and_then(|soonest| (soonest - now).to_std().ok());
             return Ok(pause.map_or(longest, |pause| pause.min(longest)));
         }
-        let claimed = self.app.store.write(move |c| claim_each(c, &due, now)).await?;
+        let claimed = self.app.store.write(move |c| claim_due(c, &due, now)).await?;
         if claimed.is_empty() {
-            return Ok(LOOK_AGAIN);
+            return Ok(RETRY_INTERVAL);
         }
         for (index, row, lease) in claimed {
-            self.begin(index, row, lease);
+            self.spawn(index, row, lease);
         }
         Ok(Duration::ZERO)
     }
 
     /// Makes the rows of recurring jobs, once in a database's life.
-    async fn put_recurring(&self) -> StoreResult<()> {
-        let recurring = self.kinds.iter().filter(|kind| kind.job.schedule() != Schedule::Put);
-        let names: Vec<&'static str> = recurring.map(|kind| kind.job.name()).collect();
+    async fn create_recurring_rows(&self) -> StoreResult<()> {
+        let recurring = self.jobs.iter().filter(|registered| registered.job.schedule() != Schedule::OnDemand);
+        let names: Vec<&'static str> = recurring.map(|registered| registered.job.name()).collect();
         let missing = self
             .app
             .store
@@ -205,21 +221,21 @@ impl Work {
             .await
     }
 
-    fn begin(&mut self, index: usize, row: Row, lease: Lease) {
-        let Some(kind) = self.kinds.get(index) else { return };
+    fn spawn(&mut self, index: usize, row: Row, lease: Lease) {
+        let Some(registered) = self.jobs.get(index) else { return };
         // There is a place: only this loop takes them.
-        let Ok(place) = Arc::clone(&kind.places).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&registered.permits).try_acquire_owned() else { return };
         let run = Run { app: Arc::clone(&self.app), job: row, lease, phase: self.phase.clone() };
-        self.running.spawn(carry_out(Arc::clone(&kind.job), run, self.extend_every, place));
+        self.running.spawn(run_with_lease(Arc::clone(&registered.job), run, self.extend_interval, permit));
     }
 }
 
 /// When the next job of a kind may be taken; now, where there are events for it that it has not seen.
-fn next_at(c: &mut Conn, open: &Open, now: DateTime<Utc>) -> StoreResult<Option<DateTime<Utc>>> {
-    if !open.for_events {
-        return jobs::job_next_at(c, open.name);
+fn next_at(c: &mut Conn, available: &AvailableJob, now: DateTime<Utc>) -> StoreResult<Option<DateTime<Utc>>> {
+    if !available.for_events {
+        return jobs::job_next_at(c, available.name);
     }
-    let Some(row) = jobs::job_get(c, open.name, "")? else { return Ok(None) };
+    let Some(row) = jobs::job_get(c, available.name, "")? else { return Ok(None) };
     // One that somebody has, or that failed, comes at its time.
     if row.attempts > 0 || row.run_at <= now {
         return Ok(Some(row.run_at));
@@ -228,21 +244,31 @@ fn next_at(c: &mut Conn, open: &Open, now: DateTime<Utc>) -> StoreResult<Option<
     Ok(Some(if event_list_ready(c, seen, 1)?.is_empty() { row.run_at } else { now }))
 }
 
-fn claim_each(c: &mut Conn, due: &[Open], now: DateTime<Utc>) -> StoreResult<Vec<(usize, Row, Lease)>> {
+fn claim_due(
+    c: &mut Conn,
+    due: &[AvailableJob],
+    now: DateTime<Utc>,
+) -> StoreResult<Vec<(usize, Row, Lease)>> {
     let mut claimed = Vec::new();
-    for open in due {
-        if open.for_events {
-            jobs::job_run_now(c, open.name, now)?;
+    for available in due {
+        if available.for_events {
+            jobs::job_run_now(c, available.name, now)?;
         }
-        for (row, lease) in jobs::job_claim(c, open.name, open.places, now + LEASE, now)? {
-            claimed.push((open.index, row, lease));
+        for (row, lease) in jobs::job_claim(c, available.name, available.permits, now + LEASE_DURATION, now)?
+        {
+            claimed.push((available.index, row, lease));
         }
     }
     Ok(claimed)
 }
 
 /// Runs one job to its end, whatever that is, and holds its lease meanwhile.
-async fn carry_out(job: Arc<dyn Job>, run: Run, extend_every: Duration, _place: OwnedSemaphorePermit) {
+async fn run_with_lease(
+    job: Arc<dyn Job>,
+    run: Run,
+    extend_interval: Duration,
+    _permit: OwnedSemaphorePermit,
+) {
     let (app, row, lease) = (Arc::clone(&run.app), run.job.clone(), run.lease.clone());
     let mut phase = run.phase.clone();
     // A task of its own, so that a panic is its own; in a set, so that it ends when this one does.
@@ -251,17 +277,17 @@ async fn carry_out(job: Arc<dyn Job>, run: Run, extend_every: Duration, _place: 
     own.spawn(async move { work.run(&run).await });
     let ended = tokio::select! {
         Some(ended) = own.join_next() => ended,
-        () = given_up(&mut phase) => {
+        () = aborted(&mut phase) => {
             own.shutdown().await;
-            Ok(Ok(Next::GoOn))
+            Ok(Ok(JobOutcome::Yield))
         }
-        why = hold(&app, job.name(), &row, &lease, extend_every) => {
-            tracing::warn!(job = job.name(), subject = row.subject, why, "a job is given up");
+        reason = keep_lease(&app, job.name(), &row, &lease, extend_interval) => {
+            tracing::warn!(job = job.name(), subject = row.subject, reason, "a job is given up");
             return;
         }
     };
-    let settled = match result_of(ended) {
-        Ok(next) => settle(&app, job.schedule(), lease, next).await,
+    let finished = match outcome_of(ended) {
+        Ok(next) => finish(&app, job.schedule(), lease, next).await,
         Err(error) => {
             tracing::error!(
                 job = job.name(),
@@ -271,33 +297,33 @@ async fn carry_out(job: Arc<dyn Job>, run: Run, extend_every: Duration, _place: 
                 "a job failed; it is tried again later"
             );
             let now = app.now();
-            let again_at = now + pause_after(row.attempts);
-            app.store.write(move |c| jobs::job_fail(c, &lease, again_at, &error, now)).await
+            let retry_at = now + backoff(row.attempts);
+            app.store.write(move |c| jobs::job_fail(c, &lease, retry_at, &error, now)).await
         }
     };
-    if let Err(error) = settled {
+    if let Err(error) = finished {
         tracing::warn!(job = job.name(), subject = row.subject, %error, "a job was done and may be done again");
     }
 }
 
 /// Extends a lease again and again. Ends when the job is somebody else's, or may be: a lease that could not be extended
-/// lapses, and from then on another node may be at the same job. Says why.
-async fn hold(app: &App, name: &str, row: &Row, lease: &Lease, every: Duration) -> String {
+/// lapses, and from then on another node may be at the same job. Says reason.
+async fn keep_lease(app: &App, name: &str, row: &Row, lease: &Lease, every: Duration) -> String {
     // What a claim says of a job that is leased.
     let mut held_until = row.run_at;
-    let mut beat = tokio::time::interval(every);
-    beat.tick().await;
+    let mut ticker = tokio::time::interval(every);
+    ticker.tick().await;
     loop {
         let extension = async {
-            beat.tick().await;
+            ticker.tick().await;
             let (lease, now) = (lease.clone(), app.now());
-            let until = now + LEASE;
+            let until = now + LEASE_DURATION;
             app.store.write(move |c| jobs::job_extend(c, &lease, until, now)).await.map(|()| until)
         };
         // A database that does not answer keeps nobody beyond the lease.
         let extended = tokio::select! {
             biased;
-            () = passed(app, held_until) => return "its lease lapsed and could not be extended".to_owned(),
+            () = wait_until(app, held_until) => return "its lease lapsed and could not be extended".to_owned(),
             extended = extension => extended,
         };
         match extended {
@@ -309,52 +335,52 @@ async fn hold(app: &App, name: &str, row: &Row, lease: &Lease, every: Duration) 
 }
 
 /// Waits until it is later than that, also where the clock is moved or the machine has slept.
-async fn passed(app: &App, time: DateTime<Utc>) {
+async fn wait_until(app: &App, time: DateTime<Utc>) {
     let mut moved = app.clock.moves();
     while let Ok(left) = (time - app.now()).to_std() {
         tokio::select! {
-            () = tokio::time::sleep(left.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)) => {}
+            () = tokio::time::sleep(left.clamp(MIN_SLEEP, MAX_SLEEP)) => {}
             _ = moved.changed() => {}
         }
     }
 }
 
 /// Waits until jobs are dropped, or the runner is.
-async fn given_up(phase: &mut watch::Receiver<Phase>) {
-    let _ = phase.wait_for(|phase| *phase == Phase::GivingUp).await;
+async fn aborted(phase: &mut watch::Receiver<Phase>) {
+    let _ = phase.wait_for(|phase| *phase == Phase::Aborting).await;
 }
 
-async fn settle(app: &App, schedule: Schedule, lease: Lease, next: Next) -> StoreResult<()> {
+async fn finish(app: &App, schedule: Schedule, lease: Lease, next: JobOutcome) -> StoreResult<()> {
     let now = app.now();
     app.store
         .write(move |c| match (next, schedule) {
-            (Next::Settled, _) => Ok(()),
-            (Next::GoOn, _) => jobs::job_release(c, &lease, now),
-            (Next::Done, Schedule::Put) => jobs::job_finish(c, &lease),
-            (Next::Done, Schedule::Every(period)) => {
-                let period = TimeDelta::from_std(period).unwrap_or(LONGEST_PAUSE);
+            (JobOutcome::Committed, _) => Ok(()),
+            (JobOutcome::Yield, _) => jobs::job_release(c, &lease, now),
+            (JobOutcome::Done, Schedule::OnDemand) => jobs::job_finish(c, &lease),
+            (JobOutcome::Done, Schedule::Every(period)) => {
+                let period = TimeDelta::from_std(period).unwrap_or(MAX_BACKOFF);
                 jobs::job_reschedule(c, &lease, now + period, None, now)
             }
-            (Next::Done, Schedule::Events) => {
-                jobs::job_reschedule(c, &lease, now + EVENTS_AT_LEAST_EVERY, None, now)
+            (JobOutcome::Done, Schedule::Events) => {
+                jobs::job_reschedule(c, &lease, now + MAX_EVENT_DELAY, None, now)
             }
         })
         .await
 }
 
 /// What came of a run, with an error in words.
-fn result_of(ended: Result<anyhow::Result<Next>, JoinError>) -> Result<Next, String> {
+fn outcome_of(ended: Result<anyhow::Result<JobOutcome>, JoinError>) -> Result<JobOutcome, String> {
     match ended {
         Ok(Ok(next)) => Ok(next),
         Ok(Err(error)) => Err(format!("{error:#}")),
         Err(error) => Err(match error.try_into_panic() {
-            Ok(panic) => format!("panicked: {}", words_of(&*panic)),
+            Ok(panic) => format!("panicked: {}", panic_message(&*panic)),
             Err(error) => error.to_string(),
         }),
     }
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()
@@ -362,9 +388,9 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("without words")
 }
 
-fn pause_after(attempts: i64) -> TimeDelta {
+fn backoff(attempts: i64) -> TimeDelta {
     let doublings = u32::try_from(attempts.clamp(1, 16) - 1).unwrap_or(0);
-    (FIRST_PAUSE * 2_i32.pow(doublings)).min(LONGEST_PAUSE)
+    (INITIAL_BACKOFF * 2_i32.pow(doublings)).min(MAX_BACKOFF)
 }
 
 #[cfg(test)]
@@ -373,7 +399,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end() {
-        let pauses: Vec<i64> = [1, 2, 3, 9, 10, 1_000_000].map(|n| pause_after(n).num_seconds()).to_vec();
+        let pauses: Vec<i64> = [1, 2, 3, 9, 10, 1_000_000].map(|n| backoff(n).num_seconds()).to_vec();
         assert_eq!(pauses, [10, 20, 40, 2560, 3600, 3600]);
     }
 }

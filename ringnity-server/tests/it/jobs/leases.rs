@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use ringnity_server::app::App;
-use ringnity_server::jobs::{Job, Next, Run, Runner, Schedule};
+use ringnity_server::jobs::{Job, JobOutcome, Run, Runner, Schedule};
 use ringnity_store::jobs::{job_claim, job_finish};
 use ringnity_store::{Conn, Engine, StoreError};
 
@@ -27,9 +27,9 @@ impl Job for Lender {
         Schedule::Every(Duration::from_secs(3600))
     }
 
-    async fn run(&self, run: &Run) -> anyhow::Result<Next> {
+    async fn run(&self, run: &Run) -> anyhow::Result<JobOutcome> {
         *self.0.lock().expect("a place") = Some(Arc::clone(&run.app));
-        Ok(Next::Done)
+        Ok(JobOutcome::Done)
     }
 }
 
@@ -54,7 +54,8 @@ async fn begun(server: &TestServer, trial: &Trial) {
 fn a_job_that_goes_on_keeps_its_lease_however_long_it_takes() {
     with_rules(async |server, app| {
         let trial = Trial::new("trial");
-        let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
+        let runner =
+            Runner::start_with_extend_interval(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
         let store = server.store().await;
         begun(server, &trial).await;
         // Five times as long as a lease, and always there is half of one left.
@@ -81,7 +82,8 @@ fn a_job_that_goes_on_keeps_its_lease_however_long_it_takes() {
 fn a_job_that_another_took_meanwhile_is_dropped() {
     with_rules(async |server, app| {
         let trial = Trial::new("trial");
-        let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(200));
+        let runner =
+            Runner::start_with_extend_interval(Arc::clone(&app), trial.jobs(), Duration::from_millis(200));
         let store = server.store().await;
         begun(server, &trial).await;
         // As if this node had slept for two minutes: nobody extended, and another node came.
@@ -99,7 +101,8 @@ fn a_job_that_another_took_meanwhile_is_dropped() {
 fn a_job_whose_lease_cannot_be_extended_is_dropped_when_it_lapses() {
     with_rules(async |server, app| {
         let trial = Trial::new("trial");
-        let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
+        let runner =
+            Runner::start_with_extend_interval(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
         begun(server, &trial).await;
         server.database().refuse_leases();
         server.clock.advance(TimeDelta::seconds(50));
@@ -116,7 +119,8 @@ fn a_job_whose_lease_cannot_be_extended_is_dropped_when_it_lapses() {
 fn an_extension_that_nobody_answers_keeps_no_job_beyond_its_lease() {
     with_rules(async |server, app| {
         let trial = Trial::new("trial");
-        let runner = Runner::start_extending(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
+        let runner =
+            Runner::start_with_extend_interval(Arc::clone(&app), trial.jobs(), Duration::from_millis(20));
         let store = server.store().await;
         begun(server, &trial).await;
         // Somebody is in the way of every writer.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use ringnity_server::app::App;
 use ringnity_server::clock::Clock;
-use ringnity_server::jobs::{self, Consumer, Job, Next, Outbox, Run, Schedule};
+use ringnity_server::jobs::{self, Consumer, Job, JobOutcome, Outbox, Run, Schedule};
 use ringnity_store::events::{Event, EventName, event_append};
 use ringnity_store::jobs::{Job as Row, job_claim, job_get, job_put};
 use ringnity_store::testing::{TestDatabase, engines};
@@ -45,12 +45,12 @@ pub(crate) struct Trial {
     pub(crate) diary: Diary,
     /// What `waits` waits for.
     pub(crate) gate: Arc<Semaphore>,
-    at_once: usize,
+    concurrency: usize,
 }
 
 impl Trial {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, node: 1, diary: Diary::default(), gate: Arc::new(Semaphore::new(0)), at_once: 4 }
+        Self { name, node: 1, diary: Diary::default(), gate: Arc::new(Semaphore::new(0)), concurrency: 4 }
     }
 
     pub(crate) fn jobs(&self) -> Vec<Arc<dyn Job>> {
@@ -75,14 +75,14 @@ impl Job for Trial {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule::Put
+        Schedule::OnDemand
     }
 
-    fn at_once(&self) -> usize {
-        self.at_once
+    fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
-    async fn run(&self, run: &Run) -> anyhow::Result<Next> {
+    async fn run(&self, run: &Run) -> anyhow::Result<JobOutcome> {
         let subject = run.job.subject.as_str();
         self.diary.note(self.node, subject);
         match subject {
@@ -95,7 +95,7 @@ impl Job for Trial {
             }
             _ => tokio::time::sleep(Duration::from_millis(5)).await,
         }
-        Ok(Next::Done)
+        Ok(JobOutcome::Done)
     }
 }
 
@@ -200,7 +200,7 @@ fn r4_a_panicking_job_harms_only_itself() {
 
 #[test]
 fn a_slow_job_delays_no_other() {
-    let (slow, quick) = (Trial { at_once: 1, ..Trial::new("slow") }, Trial::new("quick"));
+    let (slow, quick) = (Trial { concurrency: 1, ..Trial::new("slow") }, Trial::new("quick"));
     let both: Vec<Arc<dyn Job>> = vec![Arc::new(slow.clone()), Arc::new(quick.clone())];
     on_each_engine_with_jobs(&both, async |server| {
         let store = server.store().await;
@@ -249,7 +249,7 @@ fn a_job_of_a_node_that_vanished_is_done_after_its_lease_and_not_before() {
 
 #[test]
 fn a_server_that_stops_finishes_the_job_at_hand_and_takes_no_other() {
-    let trial = Trial { at_once: 1, ..Trial::new("trial") };
+    let trial = Trial { concurrency: 1, ..Trial::new("trial") };
     on_each_engine_with_jobs(&trial.jobs(), async |mut server| {
         let store = server.store().await;
         let (before, waited) = (trial.diary.count("waits"), trial.diary.count("waited"));
@@ -287,14 +287,14 @@ impl Consumer for Teller {
         "teller"
     }
 
-    fn keep(&self, c: &mut Conn, batch: &[Event], now: DateTime<Utc>) -> StoreResult<()> {
+    fn apply(&self, c: &mut Conn, batch: &[Event], now: DateTime<Utc>) -> StoreResult<()> {
         for event in batch.iter().filter(|event| event.name == EventName::ContactCreated.as_str()) {
             event_append(c, &event.tenant_id, COUNTED, None, "{}", now)?;
         }
         Ok(())
     }
 
-    async fn tell(&self, _: &App, batch: &[Event]) -> anyhow::Result<()> {
+    async fn deliver(&self, _: &App, batch: &[Event]) -> anyhow::Result<()> {
         {
             let mut fails = self.fails.lock().expect("a number");
             if *fails > 0 {
