@@ -4,10 +4,10 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod app;
-mod claim;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod database_lock;
 pub mod demo;
 mod http;
 pub mod jobs;

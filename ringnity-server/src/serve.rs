@@ -14,9 +14,9 @@ use crate::app::login::oauth_scopes::ScopeCoverage;
 use crate::app::tenants::server_keys::LastUsedThrottle;
 use crate::app::throttle::{LoginLimits, LoginSerializer};
 use crate::app::{App, RateLimiter};
-use crate::claim::{self, Claim, Refusal};
 use crate::clock::Clock;
 use crate::config::ServeConfig;
+use crate::database_lock::{self, DatabaseLock, LockError};
 use crate::demo::{self, Demo};
 use crate::http::docs;
 use crate::http::private::{self, Private, PrivateServer};
@@ -58,7 +58,7 @@ pub struct Running {
     /// What was seeded, when the demo was asked for.
     pub demo: Option<Demo>,
     /// What keeps other servers from an SQLite file.
-    _claim: Option<Claim>,
+    _lock: Option<DatabaseLock>,
     /// What takes up new signing keys.
     _key_refresh: KeyRefreshTask,
 }
@@ -85,9 +85,9 @@ pub async fn start_with_jobs(
     }
     let store_config = config.store().context("cannot use --database-url")?;
     let database = store_config.describe();
-    let claim = match store_config.sqlite_path() {
-        Some(file) => Some(claim::take(file).map_err(|refusal| match refusal {
-            Refusal::Taken(_) => anyhow!(
+    let lock = match store_config.sqlite_path() {
+        Some(file) => Some(database_lock::acquire(file).map_err(|error| match error {
+            LockError::Held(_) => anyhow!(
                 "another server uses the database {}; stop it, or give this one a folder of its own with --data-dir",
                 file.display()
             ),
@@ -164,7 +164,7 @@ pub async fn start_with_jobs(
         demo.write(file).context("cannot write the file of --demo-file; choose another")?;
     }
     let jobs = Runner::start(app, jobs);
-    let (_claim, _key_refresh) = (claim, key_refresh);
+    let (_lock, _key_refresh) = (lock, key_refresh);
     Ok(Running {
         server,
         jobs,
@@ -177,7 +177,7 @@ pub async fn start_with_jobs(
         address,
         database,
         demo,
-        _claim,
+        _lock,
         _key_refresh,
     })
 }

@@ -8,11 +8,11 @@ use ringnity_store::maintenance::{self, Inspection};
 use ringnity_store::{Engine, Store, StoreConfig, StoreError};
 use serde::Serialize;
 
-use crate::claim;
 use crate::cli::copies;
 use crate::cli::output::{Outcome, tell};
 use crate::clock::Clock;
 use crate::config::{ServeConfig, check};
+use crate::database_lock;
 use crate::secrets::tokens;
 
 /// Less free space than this, and writes may fail soon.
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: DoctorArgs) -> Result<Outcome> {
     settings(&arguments.settings, &mut found);
     if let Ok(config) = arguments.settings.store() {
         folder(&arguments.settings, &config, &mut found);
-        let running = config.sqlite_path().map(claim::is_taken);
+        let running = config.sqlite_path().map(database_lock::is_held);
         database(&config, running, &mut found).await;
     }
     let report = Report { ok: !found.0.iter().any(|check| check.level == Level::Fail), checks: found.0 };

@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result};
 use ringnity_store::{Engine, MigrationState, Store, StoreConfig, StoreError, maintenance};
 use serde::Serialize;
 
-use crate::claim::{self, Refusal};
 use crate::cli::desk::DeskArgs;
 use crate::cli::output::{Outcome, tell};
+use crate::database_lock::{self, LockError};
 
 /// How long the database may be somebody else's before that is told.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -69,19 +69,19 @@ async fn state(config: &StoreConfig) -> Result<MigrationState> {
 /// Another `migrate` is waited for; a server does not go away by itself.
 async fn apply(config: &StoreConfig) -> Result<Vec<String>> {
     let begun = Instant::now();
-    let claim = loop {
-        match config.sqlite_path().map(claim::take).transpose() {
-            Err(Refusal::Taken(_)) if begun.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+    let lock = loop {
+        match config.sqlite_path().map(database_lock::acquire).transpose() {
+            Err(LockError::Held(_)) if begun.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
             other => break other?,
         }
     };
-    let applied = apply_claimed(config).await;
-    drop(claim);
+    let applied = apply_locked(config).await;
+    drop(lock);
     applied
 }
 
 /// The same, for a command that has the database for itself already.
-pub(super) async fn apply_claimed(config: &StoreConfig) -> Result<Vec<String>> {
+pub(super) async fn apply_locked(config: &StoreConfig) -> Result<Vec<String>> {
     Store::migrate(config).await.with_context(|| match config.engine() {
         Engine::Sqlite => {
             format!("cannot migrate {}; choose another place with --data-dir", config.describe())

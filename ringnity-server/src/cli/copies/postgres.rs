@@ -68,7 +68,7 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
     tokio::task::spawn_blocking(move || fill(&place, &from, make_room.as_deref()))
         .await?
         .context("nothing was restored, and the database is as it was")?;
-    let applied = migrate::apply_claimed(config).await?;
+    let applied = migrate::apply_locked(config).await?;
     let kept_as = kept_as.map(|schema| format!("schema {schema}"));
     Ok((Facts { migrations, counts: None }, Placed { kept_as, applied }))
 }

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, bail};
 use ringnity_store::maintenance::{self, SqliteExclusiveLock, SqliteFileInfo};
 use ringnity_store::{StoreConfig, StoreError};
 
-use crate::claim;
 use crate::cli::copies::{
     BEFORE, Facts, Part, Placed, inhabitants, occupied, private_file, stamp, sync_folder,
 };
 use crate::cli::migrate;
+use crate::database_lock;
 
 /// What SQLite calls the files beside a database, at their ends.
 const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -29,7 +29,7 @@ pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
 /// Puts a copy of `file` in place of the database.
 pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) -> Result<(Facts, Placed)> {
     let database = path_of(config)?;
-    let _claim = claim::take(database)?;
+    let _lock = database_lock::acquire(database)?;
     // The backup itself is never opened as a database: it may lie where nothing can be written.
     let (part, opened) = Part::beside(database)?;
     maintenance::chown_like(&opened, database, maintenance::owner_reference(database));
@@ -59,7 +59,7 @@ pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) ->
     sync_folder(database)?;
     // Whoever waits for the old one may go on: SQLite lets nobody write to a file that has lost its name.
     drop((alone, source));
-    let applied = migrate::apply_claimed(config).await?;
+    let applied = migrate::apply_locked(config).await?;
     Ok((
         Facts { migrations: facts.migrations, counts: facts.counts },
         Placed { kept_as: kept_as.map(|path| path.display().to_string()), applied },
