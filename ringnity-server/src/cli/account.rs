@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::app::identity::accounts::{self, Account, AccountFilter, AccountSelector};
-use crate::cli::desk::{self, DeskArgs, PasswordArgs, told};
-use crate::cli::output::{Outcome, table, tell};
+use crate::cli::context::{self, CommonArgs, PasswordArgs, into_cli_error};
+use crate::cli::output::{Outcome, print, table};
 use crate::clock::Clock;
 
 /// An account that is named by its email, and nothing else.
@@ -18,7 +18,7 @@ pub(super) struct EmailArgs {
     #[arg(value_name = "EMAIL")]
     pub email: String,
     #[command(flatten)]
-    pub desk: DeskArgs,
+    pub common: CommonArgs,
 }
 
 /// The same, and its next password.
@@ -27,7 +27,7 @@ pub(super) struct EmailPasswordArgs {
     #[command(flatten)]
     pub password: PasswordArgs,
     #[command(flatten)]
-    pub one: EmailArgs,
+    pub account: EmailArgs,
 }
 
 /// An account as it is told: which members say who it is depends on what kind it is.
@@ -42,18 +42,19 @@ struct View {
 }
 
 /// Switches an account on or off, and tells of it.
-pub(super) async fn switch(desk: DeskArgs, name: AccountSelector, on: bool) -> Result<Outcome> {
-    let store = desk.store().await?;
+pub(super) async fn set_active(common: CommonArgs, name: AccountSelector, active: bool) -> Result<Outcome> {
+    let store = common.store().await?;
     let now = Clock::default().now();
-    let (account, peers) = accounts::set_account_active(&store, name, on, now).await.map_err(told)?;
+    let (account, peers) =
+        accounts::set_account_active(&store, name, active, now).await.map_err(into_cli_error)?;
     let mut answer = serde_json::to_value(view(&account))?;
     if let (Some(members), Some(peers)) = (answer.as_object_mut(), peers) {
         let of = if matches!(account, Account::Owner(..)) { "activeOwners" } else { "activePlatformAdmins" };
         members.insert(of.to_owned(), Value::from(peers));
     }
-    tell(desk.json, &answer, || {
-        let who = words(&account);
-        if on {
+    print(common.json, &answer, || {
+        let who = describe(&account);
+        if active {
             return format!("{who} may sign in again.");
         }
         let last = match &account {
@@ -61,10 +62,10 @@ pub(super) async fn switch(desk: DeskArgs, name: AccountSelector, on: bool) -> R
             Account::Owner(tenant, _) => format!("\nNo owner of {} is switched on any more.", tenant.slug),
             _ => "\nNobody of the platform's people is switched on any more.".to_owned(),
         };
-        let undo = undo(&account);
-        format!("{who} is let in nowhere from now on.{last}\n`{undo}` takes it back.")
+        let command = enable_command(&account);
+        format!("{who} is let in nowhere from now on.{last}\n`{command}` takes it back.")
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
 /// The password that is given, if one is: whoever signs in as `text` must be able to send both. `sign_in` is what
@@ -78,13 +79,13 @@ pub(super) fn read_password(
     let (schema, member) = sign_in;
     let given = password.read()?;
     let sent = json!({ member: text, "password": given.as_deref().unwrap_or("made") });
-    desk::must_fit(schema, &sent, &[(member, called), ("password", "the password")])?;
+    context::validate(schema, &sent, &[(member, called), ("password", "the password")])?;
     Ok(given)
 }
 
 /// Gives an account another password, and tells it where it was made here.
 pub(super) async fn set_password(
-    desk: DeskArgs,
+    common: CommonArgs,
     password: PasswordArgs,
     name: AccountSelector,
     sign_in: (&str, &str),
@@ -95,22 +96,27 @@ pub(super) async fn set_password(
         | AccountSelector::PlatformAdmin(text) => text,
     };
     let given = read_password(&password, sign_in, text, &sign_in.1.to_uppercase())?;
-    let store = desk.store().await?;
-    let password = desk::password(given).await?;
+    let store = common.store().await?;
+    let password = context::password(given).await?;
     let made = password.generated.clone();
-    let account =
-        accounts::set_password(&store, name, password, Clock::default().now()).await.map_err(told)?;
-    tell_account(&desk, &account, made)
+    let account = accounts::set_password(&store, name, password, Clock::default().now())
+        .await
+        .map_err(into_cli_error)?;
+    print_account(&common, &account, made)
 }
 
 /// Tells of an account, and its password where that was made here.
-pub(super) fn tell_account(desk: &DeskArgs, account: &Account, password: Option<String>) -> Result<Outcome> {
+pub(super) fn print_account(
+    common: &CommonArgs,
+    account: &Account,
+    password: Option<String>,
+) -> Result<Outcome> {
     let mut answer = serde_json::to_value(view(account))?;
     if let (Some(members), Some(password)) = (answer.as_object_mut(), &password) {
         let members: &mut Map<String, Value> = members;
         members.insert("password".to_owned(), Value::from(password.as_str()));
     }
-    tell(desk.json, &answer, || {
+    print(common.json, &answer, || {
         let password = password.as_ref().map_or_else(
             || "as given".to_owned(),
             |password| format!("{password}   (told only now: hand it over safely)"),
@@ -118,23 +124,23 @@ pub(super) fn tell_account(desk: &DeskArgs, account: &Account, password: Option<
         let off = if account.is_active() {
             String::new()
         } else {
-            format!("\nState     off; `{}` lets them in", undo(account))
+            format!("\nState     off; `{}` lets them in", enable_command(account))
         };
-        format!("Account   {}\nPassword  {password}{off}", words(account))
+        format!("Account   {}\nPassword  {password}{off}", describe(account))
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
 /// Tells of the accounts there are.
-pub(super) async fn list(desk: &DeskArgs, of: AccountFilter) -> Result<Outcome> {
+pub(super) async fn list(common: &CommonArgs, of: AccountFilter) -> Result<Outcome> {
     let (named, heading) = match &of {
         AccountFilter::Staff(_) => ("agents", "role"),
         AccountFilter::Owners(_) => ("owners", "owner id"),
         AccountFilter::Platform => ("platformAdmins", "role"),
     };
-    let accounts = accounts::list_accounts(&desk.store().await?, of).await.map_err(told)?;
+    let accounts = accounts::list_accounts(&common.store().await?, of).await.map_err(into_cli_error)?;
     let views: Vec<View> = accounts.iter().map(view).collect();
-    tell(desk.json, &json!({ named: views }), || {
+    print(common.json, &json!({ named: views }), || {
         let row = |(account, view): (&Account, &View)| {
             let (signs_in_as, name, third) = match account {
                 Account::Agent(_, agent) => (agent.username.clone(), agent.name.clone(), agent.role.clone()),
@@ -152,7 +158,7 @@ pub(super) async fn list(desk: &DeskArgs, of: AccountFilter) -> Result<Outcome> 
         let rows: Vec<_> = accounts.iter().zip(&views).map(row).collect();
         table(["signs in as", "name", heading, "state", "last signed in (UTC)"], &rows)
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
 fn view(account: &Account) -> View {
@@ -190,7 +196,7 @@ fn view(account: &Account) -> View {
     View { who, is_active: account.is_active(), last_login_at, created_at }
 }
 
-fn words(account: &Account) -> String {
+fn describe(account: &Account) -> String {
     match account {
         Account::Agent(tenant, agent) => format!("{} of {}, {}", agent.username, tenant.slug, agent.role),
         Account::Owner(tenant, owner) => format!("{} of {}, owner", owner.email, tenant.slug),
@@ -199,7 +205,7 @@ fn words(account: &Account) -> String {
 }
 
 /// The command that switches it on.
-fn undo(account: &Account) -> String {
+fn enable_command(account: &Account) -> String {
     let rest = match account {
         Account::Agent(tenant, agent) => format!("agent enable --tenant {} {}", tenant.slug, agent.username),
         Account::Owner(_, owner) => format!("owner enable {}", owner.email),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::app::identity::accounts::{Account, AccountFilter, AccountSelector};
 use crate::app::identity::provisioning::{self, AgentRequest};
 use crate::cli::account;
-use crate::cli::desk::{self, PasswordArgs, TenantArgs, told};
+use crate::cli::context::{self, PasswordArgs, TenantArgs, into_cli_error};
 use crate::cli::output::Outcome;
 use crate::clock::Clock;
 
@@ -31,32 +31,32 @@ pub(super) enum AgentCommand {
     /// Let a member of the staff in nowhere from the next request on
     #[command(after_help = "Example:\n  ringnity-server agent disable --tenant acme grace\n\n\
         Their sessions end, and the tokens that the customer's backend has asked for in their name. Neither come back.")]
-    Disable(OneArgs),
+    Disable(AgentSelectorArgs),
     /// Let a member of the staff sign in again
     #[command(after_help = "Example:\n  ringnity-server agent enable --tenant acme grace")]
-    Enable(OneArgs),
+    Enable(AgentSelectorArgs),
     /// Give a member of the staff another password; the old one opens nothing from the next request on
     #[command(after_help = "Example:\n  ringnity-server agent set-password --tenant acme grace\n\n\
         The password is made and told once, unless --password-stdin gives it. Their sessions and tokens end, and what\n\
         failed before at signing in is forgotten.")]
-    SetPassword(PasswordOfArgs),
+    SetPassword(SetPasswordArgs),
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct OneArgs {
+pub(super) struct AgentSelectorArgs {
     /// What they sign in with
     #[arg(value_name = "USERNAME")]
     username: String,
     #[command(flatten)]
-    at: TenantArgs,
+    target: TenantArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct PasswordOfArgs {
+pub(super) struct SetPasswordArgs {
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
-    one: OneArgs,
+    agent: AgentSelectorArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,7 @@ pub(super) struct AgentArgs {
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
-    at: TenantArgs,
+    target: TenantArgs,
 }
 
 /// The contract's roles, but that of owners, who have accounts of their own.
@@ -92,34 +92,55 @@ fn roles() -> PossibleValuesParser {
 pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
     match command {
         AgentCommand::Create(arguments) => create(arguments).await,
-        AgentCommand::List(at) => account::list(&at.desk, AccountFilter::Staff(at.tenant)).await,
-        AgentCommand::Disable(one) => {
-            account::switch(one.at.desk, AccountSelector::Agent(one.at.tenant, one.username), false).await
+        AgentCommand::List(target) => {
+            account::list(&target.common, AccountFilter::Staff(target.tenant)).await
         }
-        AgentCommand::Enable(one) => {
-            account::switch(one.at.desk, AccountSelector::Agent(one.at.tenant, one.username), true).await
+        AgentCommand::Disable(agent) => {
+            account::set_active(
+                agent.target.common,
+                AccountSelector::Agent(agent.target.tenant, agent.username),
+                false,
+            )
+            .await
         }
-        AgentCommand::SetPassword(PasswordOfArgs { password, one: OneArgs { username, at } }) => {
-            account::set_password(at.desk, password, AccountSelector::Agent(at.tenant, username), SIGN_IN)
-                .await
+        AgentCommand::Enable(agent) => {
+            account::set_active(
+                agent.target.common,
+                AccountSelector::Agent(agent.target.tenant, agent.username),
+                true,
+            )
+            .await
+        }
+        AgentCommand::SetPassword(SetPasswordArgs {
+            password,
+            agent: AgentSelectorArgs { username, target },
+        }) => {
+            account::set_password(
+                target.common,
+                password,
+                AccountSelector::Agent(target.tenant, username),
+                SIGN_IN,
+            )
+            .await
         }
     }
 }
 
 async fn create(arguments: AgentArgs) -> Result<Outcome> {
-    let AgentArgs { username, name, role, department, email, password, at } = arguments;
+    let AgentArgs { username, name, role, department, email, password, target } = arguments;
     let given = account::read_password(&password, SIGN_IN, &username, "--username")?;
     if let Some(email) = &email {
         // The contract's idea of an address.
         let sign_in = json!({ "email": email, "password": "made" });
-        desk::must_fit("OwnerLoginRequest", &sign_in, &[("email", "--email")])?;
+        context::validate("OwnerLoginRequest", &sign_in, &[("email", "--email")])?;
     }
-    let store = at.desk.store().await?;
-    let password = desk::password(given).await?;
+    let store = target.common.store().await?;
+    let password = context::password(given).await?;
     let made = password.generated.clone();
     let request =
         AgentRequest { username, name, role: WorkspaceRole::from(role), department, email, password };
     let now = Clock::default().now();
-    let (tenant, agent) = provisioning::create_agent(&store, at.tenant, request, now).await.map_err(told)?;
-    account::tell_account(&at.desk, &Account::Agent(tenant, agent), made)
+    let (tenant, agent) =
+        provisioning::create_agent(&store, target.tenant, request, now).await.map_err(into_cli_error)?;
+    account::print_account(&target.common, &Account::Agent(tenant, agent), made)
 }

@@ -9,7 +9,7 @@ use ringnity_store::StoreConfig;
 use serde::Serialize;
 
 use crate::cli::Invocation;
-use crate::cli::output::{Outcome, complain, table, tell};
+use crate::cli::output::{Outcome, print, print_error, table};
 use crate::config::{ServeConfig, check, file};
 
 /// What may be asked about the settings.
@@ -60,17 +60,17 @@ enum Value {
 /// Runs one of them.
 pub(super) fn run(command: ConfigCommand, invocation: &Invocation) -> Result<Outcome> {
     let ConfigCommand::Check(arguments) = command;
-    let mut found = check::judge(&arguments.settings);
-    found.warnings.extend(invocation.file.as_ref().and_then(readable_secret));
+    let mut findings = check::check(&arguments.settings);
+    findings.warnings.extend(invocation.file.as_ref().and_then(readable_secret));
     let report = Report {
-        ok: found.problems.is_empty(),
+        ok: findings.problems.is_empty(),
         file: invocation.file.as_ref().map(|file| file.path().display().to_string()),
-        settings: file::settings().iter().map(|setting| told(setting, invocation)).collect(),
-        problems: found.problems,
-        warnings: found.warnings,
+        settings: file::settings().iter().map(|setting| describe(setting, invocation)).collect(),
+        problems: findings.problems,
+        warnings: findings.warnings,
     };
-    tell(arguments.json, &report, || text(&report))?;
-    Ok(if report.ok { Outcome::Fine } else { Outcome::NotFine })
+    print(arguments.json, &report, || text(&report))?;
+    Ok(if report.ok { Outcome::Success } else { Outcome::Failure })
 }
 
 /// Whether the command line asks for a check, as far as it can be understood, and whether as JSON.
@@ -81,7 +81,7 @@ pub(super) fn is_check(matches: &ArgMatches) -> Option<bool> {
 }
 
 /// Tells what is wrong with settings of which some cannot be read.
-pub(super) fn tell_unreadable(problems: &[String], json: bool) {
+pub(super) fn print_unreadable(problems: &[String], json: bool) {
     let report = Report {
         ok: false,
         file: None,
@@ -89,12 +89,12 @@ pub(super) fn tell_unreadable(problems: &[String], json: bool) {
         problems: problems.to_vec(),
         warnings: Vec::new(),
     };
-    if let Err(error) = tell(json, &report, || text(&report)) {
-        complain(format!("{error:#}"));
+    if let Err(error) = print(json, &report, || text(&report)) {
+        print_error(format!("{error:#}"));
     }
 }
 
-fn told(setting: &Arg, invocation: &Invocation) -> Setting {
+fn describe(setting: &Arg, invocation: &Invocation) -> Setting {
     let id = setting.get_id().as_str();
     let source = match invocation.matches.value_source(id) {
         Some(ValueSource::CommandLine) => "flag",
@@ -103,7 +103,7 @@ fn told(setting: &Arg, invocation: &Invocation) -> Setting {
         _ => "default",
     };
     let raw = invocation.matches.get_raw(id).into_iter().flatten();
-    let mut values: Vec<String> = raw.map(|value| shown(setting, &value.to_string_lossy())).collect();
+    let mut values: Vec<String> = raw.map(|value| redacted(setting, &value.to_string_lossy())).collect();
     let value = if matches!(setting.get_action(), clap::ArgAction::Append) {
         Some(Value::Many(values))
     } else {
@@ -118,7 +118,7 @@ fn told(setting: &Arg, invocation: &Invocation) -> Setting {
 }
 
 /// The value for people: of a secret only what is none.
-fn shown(setting: &Arg, value: &str) -> String {
+fn redacted(setting: &Arg, value: &str) -> String {
     if !file::is_secret(setting) {
         return value.to_owned();
     }

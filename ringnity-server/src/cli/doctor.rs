@@ -8,19 +8,19 @@ use ringnity_store::maintenance::{self, Inspection};
 use ringnity_store::{Engine, Store, StoreConfig, StoreError};
 use serde::Serialize;
 
-use crate::cli::copies;
-use crate::cli::output::{Outcome, tell};
+use crate::cli::backup;
+use crate::cli::output::{Outcome, print};
 use crate::clock::Clock;
 use crate::config::{ServeConfig, check};
 use crate::database_lock;
 use crate::secrets::tokens;
 
 /// Less free space than this, and writes may fail soon.
-const SCARCE: u64 = 1_000_000_000;
+const LOW_SPACE: u64 = 1_000_000_000;
 /// Less than this, and they fail now.
-const NONE_LEFT: u64 = 50_000_000;
+const NO_SPACE: u64 = 50_000_000;
 /// A key that has signed for so long should make room for another.
-const OLD_KEY: TimeDelta = TimeDelta::days(365);
+const MAX_KEY_AGE: TimeDelta = TimeDelta::days(365);
 
 /// What `doctor` takes: the settings of `serve`, for they are looked at too.
 #[derive(Debug, clap::Args)]
@@ -75,18 +75,18 @@ impl Findings {
 /// Runs it.
 pub(super) async fn run(arguments: DoctorArgs) -> Result<Outcome> {
     let mut found = Findings::default();
-    settings(&arguments.settings, &mut found);
+    check_settings(&arguments.settings, &mut found);
     if let Ok(config) = arguments.settings.store() {
-        folder(&arguments.settings, &config, &mut found);
+        check_data_dir(&arguments.settings, &config, &mut found);
         let running = config.sqlite_path().map(database_lock::is_held);
-        database(&config, running, &mut found).await;
+        check_database(&config, running, &mut found).await;
     }
     let report = Report { ok: !found.0.iter().any(|check| check.level == Level::Fail), checks: found.0 };
-    tell(arguments.json, &report, || text(&report))?;
-    Ok(if report.ok { Outcome::Fine } else { Outcome::NotFine })
+    print(arguments.json, &report, || text(&report))?;
+    Ok(if report.ok { Outcome::Success } else { Outcome::Failure })
 }
 
-fn settings(config: &ServeConfig, found: &mut Findings) {
+fn check_settings(config: &ServeConfig, found: &mut Findings) {
     let judged = check::judge(config);
     if judged.problems.is_empty() && judged.warnings.is_empty() {
         found.ok("settings", "make sense");
@@ -100,7 +100,7 @@ fn settings(config: &ServeConfig, found: &mut Findings) {
     }
 }
 
-fn folder(settings: &ServeConfig, config: &StoreConfig, found: &mut Findings) {
+fn check_data_dir(settings: &ServeConfig, config: &StoreConfig, found: &mut Findings) {
     let folder = match config.sqlite_path() {
         Some(database) => database.parent().unwrap_or(Path::new(".")).to_owned(),
         None => settings.database.data_dir.clone(),
@@ -126,30 +126,33 @@ fn folder(settings: &ServeConfig, config: &StoreConfig, found: &mut Findings) {
         found.ok("folder", format!("{name} can be written to"));
     }
     if let Some(database) = config.sqlite_path() {
-        private(database, found);
+        check_permissions(database, found);
     }
-    space(&folder, found);
-    let left: Vec<String> = std::fs::read_dir(&folder)
+    check_space(&folder, found);
+    let leftovers: Vec<String> = std::fs::read_dir(&folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with('.') && name.ends_with(copies::PART) || name.contains(copies::BEFORE))
+        .filter(|name| {
+            name.starts_with('.') && name.ends_with(backup::PARTIAL_SUFFIX)
+                || name.contains(backup::PREVIOUS_INFIX)
+        })
         .collect();
-    if left.is_empty() {
+    if leftovers.is_empty() {
         found.ok("leftovers", "none");
     } else {
         let remedy = format!(
             "{} are of commands that did not come to their end, {} of restores; delete those that nobody needs",
-            copies::PART,
-            copies::BEFORE
+            backup::PARTIAL_SUFFIX,
+            backup::PREVIOUS_INFIX
         );
-        found.warn("leftovers", format!("{name} holds {}", left.join(", ")), remedy);
+        found.warn("leftovers", format!("{name} holds {}", leftovers.join(", ")), remedy);
     }
 }
 
 /// The database holds signing keys, so nobody else may read it.
-fn private(database: &Path, found: &mut Findings) {
+fn check_permissions(database: &Path, found: &mut Findings) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -170,11 +173,11 @@ fn private(database: &Path, found: &mut Findings) {
     let _ = (database, found);
 }
 
-fn space(folder: &Path, found: &mut Findings) {
+fn check_space(folder: &Path, found: &mut Findings) {
     #[cfg(unix)]
     {
-        let Ok(told) = rustix::fs::statvfs(folder) else { return };
-        free(told.f_bavail.saturating_mul(told.f_frsize), folder, found);
+        let Ok(stats) = rustix::fs::statvfs(folder) else { return };
+        judge_space(stats.f_bavail.saturating_mul(stats.f_frsize), folder, found);
     }
     #[cfg(not(unix))]
     let _ = (folder, found);
@@ -182,53 +185,58 @@ fn space(folder: &Path, found: &mut Findings) {
 
 /// Judges how many bytes are free.
 #[cfg_attr(not(unix), allow(dead_code))]
-fn free(bytes: u64, folder: &Path, found: &mut Findings) {
-    let words = format!("{} free in {}", copies::size(bytes), folder.display());
+fn judge_space(bytes: u64, folder: &Path, found: &mut Findings) {
+    let words = format!("{} free in {}", backup::format_bytes(bytes), folder.display());
     match bytes {
-        0..NONE_LEFT => found.fail("space", words, "make room: writes fail when it is used up"),
-        NONE_LEFT..SCARCE => found.warn("space", words, "make room before it is used up"),
+        0..NO_SPACE => found.fail("space", words, "make room: writes fail when it is used up"),
+        NO_SPACE..LOW_SPACE => found.warn("space", words, "make room before it is used up"),
         _ => found.ok("space", words),
     }
 }
 
-async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findings) {
+async fn check_database(config: &StoreConfig, running: Option<bool>, found: &mut Findings) {
     match running {
         Some(true) => found.ok("server", "runs on this database"),
         Some(false) => found.ok("server", "none runs on this database"),
         None => {}
     }
     let clock = Clock::default();
-    let seen = match maintenance::inspect(config, move || clock.now()).await {
-        Ok(seen) => seen,
+    let inspection = match maintenance::inspect(config, move || clock.now()).await {
+        Ok(inspection) => inspection,
         Err(error @ StoreError::Missing(_)) => {
             return found.warn("database", error.to_string(), "ringnity-server migrate");
         }
-        Err(error @ StoreError::Corrupt(_)) => return found.fail("database", error.to_string(), DAMAGED),
+        Err(error @ StoreError::Corrupt(_)) => {
+            return found.fail("database", error.to_string(), DAMAGED_REMEDY);
+        }
         Err(error) => {
             let remedy = "see that it runs and that --database-url is right";
             return found.fail("database", error.to_string(), remedy);
         }
     };
-    let holds = seen.counts.map_or_else(String::new, |counts| format!(", {} tenants", counts.tenants));
-    let bytes = u64::try_from(seen.bytes).unwrap_or_default();
-    found.ok("database", format!("{}: {}, {}{holds}", config.describe(), seen.engine, copies::size(bytes)));
-    integrity(config, &seen, found);
-    migrations(&seen, found);
-    if !seen.previous_schemas.is_empty() {
+    let holds = inspection.counts.map_or_else(String::new, |counts| format!(", {} tenants", counts.tenants));
+    let bytes = u64::try_from(inspection.bytes).unwrap_or_default();
+    found.ok(
+        "database",
+        format!("{}: {}, {}{holds}", config.describe(), inspection.engine, backup::format_bytes(bytes)),
+    );
+    check_integrity(config, &inspection, found);
+    check_migrations(&inspection, found);
+    if !inspection.previous_schemas.is_empty() {
         let words =
-            format!("the database keeps {}, which restores replaced", seen.previous_schemas.join(", "));
+            format!("the database keeps {}, which restores replaced", inspection.previous_schemas.join(", "));
         found.warn("leftovers", words, "drop the schemas that nobody needs, each with CASCADE");
     }
-    clocks(seen.clocks, seen.migrations.applied.last().map(String::as_str), found);
-    backlog(&seen, running == Some(false), found);
-    if seen.migrations.pending.is_empty() && seen.migrations.unknown.is_empty() {
-        match signing_keys(config, Clock::default().now(), found).await {
+    check_clocks(inspection.clocks, inspection.migrations.applied.last().map(String::as_str), found);
+    check_backlog(&inspection, running == Some(false), found);
+    if inspection.migrations.pending.is_empty() && inspection.migrations.unknown.is_empty() {
+        match check_signing_keys(config, Clock::default().now(), found).await {
             Ok(()) => {}
             Err(error) => found.fail("signing keys", error.to_string(), "see that the database can be read"),
         }
     }
     if config.engine() == Engine::Postgres {
-        match copies::tools() {
+        match backup::client_version() {
             Ok(version) => found.ok("backup", version),
             Err(error) => found.warn(
                 "backup",
@@ -239,23 +247,23 @@ async fn database(config: &StoreConfig, running: Option<bool>, found: &mut Findi
     }
 }
 
-const DAMAGED: &str =
+const DAMAGED_REMEDY: &str =
     "stop the server, keep a copy of the folder, and restore the last backup with --replace";
 
-fn integrity(config: &StoreConfig, seen: &Inspection, found: &mut Findings) {
-    for damage in &seen.damage {
-        found.fail("integrity", damage, DAMAGED);
+fn check_integrity(config: &StoreConfig, inspection: &Inspection, found: &mut Findings) {
+    for damage in &inspection.damage {
+        found.fail("integrity", damage, DAMAGED_REMEDY);
     }
-    for table in &seen.orphans {
-        found.fail("integrity", format!("rows in {table} refer to nothing"), DAMAGED);
+    for table in &inspection.orphans {
+        found.fail("integrity", format!("rows in {table} refer to nothing"), DAMAGED_REMEDY);
     }
-    if config.engine() == Engine::Sqlite && seen.damage.is_empty() && seen.orphans.is_empty() {
+    if config.engine() == Engine::Sqlite && inspection.damage.is_empty() && inspection.orphans.is_empty() {
         found.ok("integrity", "every page and every reference is sound");
     }
 }
 
-fn migrations(seen: &Inspection, found: &mut Findings) {
-    let state = &seen.migrations;
+fn check_migrations(inspection: &Inspection, found: &mut Findings) {
+    let state = &inspection.migrations;
     if let Err(error) = state.ensure_not_newer() {
         found.fail("migrations", error.to_string(), "start the version that wrote it, or a later one");
     } else if state.pending.is_empty() {
@@ -270,7 +278,7 @@ fn migrations(seen: &Inspection, found: &mut Findings) {
 }
 
 /// Judges the database's clock and ours, read at one moment, where `newest` is the newest migration that is applied.
-fn clocks((theirs, ours): (DateTime<Utc>, DateTime<Utc>), newest: Option<&str>, found: &mut Findings) {
+fn check_clocks((theirs, ours): (DateTime<Utc>, DateTime<Utc>), newest: Option<&str>, found: &mut Findings) {
     let apart = (theirs - ours).abs();
     let words = format!("{} here, {} s apart from the database's", ours.format("%F %T UTC"), millis(apart));
     let remedy = "set the clocks of both machines by NTP";
@@ -291,15 +299,15 @@ fn millis(apart: TimeDelta) -> String {
     format!("{}.{:03}", apart.num_seconds(), apart.num_milliseconds() % 1000)
 }
 
-fn backlog(seen: &Inspection, nobody_runs: bool, found: &mut Findings) {
-    let Some(backlog) = &seen.backlog else { return };
+fn check_backlog(inspection: &Inspection, no_server: bool, found: &mut Findings) {
+    let Some(backlog) = &inspection.backlog else { return };
     if backlog.failing > 0 {
         let last = backlog.last_error.as_deref().unwrap_or_default();
         let words = format!("{} fail and are tried again; the last said: {last}", backlog.failing);
         found.warn("jobs", words, "mend what they fail at; they go on by themselves");
     }
     if backlog.late > 0 {
-        let remedy = if nobody_runs {
+        let remedy = if no_server {
             "start the server: it does them"
         } else {
             "see in its log why the server is behind"
@@ -311,7 +319,7 @@ fn backlog(seen: &Inspection, nobody_runs: bool, found: &mut Findings) {
     }
 }
 
-async fn signing_keys(
+async fn check_signing_keys(
     config: &StoreConfig,
     now: DateTime<Utc>,
     found: &mut Findings,
@@ -330,7 +338,7 @@ async fn signing_keys(
             format!("{} was made in the future", active.kid),
             "set this machine's clock",
         );
-    } else if now - active.created_at > OLD_KEY {
+    } else if now - active.created_at > MAX_KEY_AGE {
         found.warn("signing keys", words, "ringnity-server signing-keys rotate");
     } else {
         found.ok("signing keys", words);
@@ -379,7 +387,7 @@ mod tests {
             (1_000_000_000, Level::Ok),
             (u64::MAX, Level::Ok),
         ] {
-            assert_eq!(level(|found| free(bytes, Path::new("data"), found)), expected, "{bytes}");
+            assert_eq!(level(|found| judge_space(bytes, Path::new("data"), found)), expected, "{bytes}");
         }
     }
 
@@ -396,7 +404,7 @@ mod tests {
         ] {
             let apart = TimeDelta::seconds(seconds);
             for theirs in [now + apart, now - apart] {
-                let judged = level(|found| clocks((theirs, now), Some("2026-11-22-000060_x"), found));
+                let judged = level(|found| check_clocks((theirs, now), Some("2026-11-22-000060_x"), found));
                 assert_eq!(judged, expected, "{seconds}");
             }
         }
@@ -415,10 +423,10 @@ mod tests {
         ] {
             // An SQLite database has this machine's clock, so the two are never apart.
             let now: DateTime<Utc> = ours.parse().expect("a time");
-            assert_eq!(level(|found| clocks((now, now), newest, found)), expected, "{ours}");
+            assert_eq!(level(|found| check_clocks((now, now), newest, found)), expected, "{ours}");
         }
         // Without migrations nobody knows when that was.
         let now: DateTime<Utc> = "2001-01-01T00:00:00Z".parse().expect("a time");
-        assert_eq!(level(|found| clocks((now, now), None, found)), Level::Ok);
+        assert_eq!(level(|found| check_clocks((now, now), None, found)), Level::Ok);
     }
 }

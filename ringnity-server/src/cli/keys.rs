@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::app::tenants::server_keys;
 use crate::app::{App, IdempotencyKey};
-use crate::cli::desk::{self, TenantArgs, told};
-use crate::cli::output::{Outcome, table, tell};
+use crate::cli::context::{self, TenantArgs, into_cli_error};
+use crate::cli::output::{Outcome, print, table};
 
 /// What may be done with Server API keys.
 #[derive(Debug, Subcommand)]
@@ -26,10 +26,10 @@ pub(super) enum KeysCommand {
     List(TenantArgs),
     /// Give a key another secret, which is told once; the old one opens nothing from the next request on
     #[command(after_help = "Example:\n  ringnity-server keys rotate --tenant acme CRM")]
-    Rotate(OneArgs),
+    Rotate(KeySelectorArgs),
     /// Switch a key off, with the tokens that were made with it
     #[command(after_help = "Example:\n  ringnity-server keys disable --tenant acme CRM")]
-    Disable(OneArgs),
+    Disable(KeySelectorArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -47,16 +47,16 @@ pub(super) struct CreateArgs {
     #[arg(long, conflicts_with = "scopes")]
     all_scopes: bool,
     #[command(flatten)]
-    at: TenantArgs,
+    target: TenantArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct OneArgs {
+pub(super) struct KeySelectorArgs {
     /// Id of the key, or its name where only one key that is on has it; `keys list` tells both
     #[arg(value_name = "KEY")]
     key: String,
     #[command(flatten)]
-    at: TenantArgs,
+    target: TenantArgs,
 }
 
 fn environments() -> PossibleValuesParser {
@@ -72,31 +72,32 @@ fn scopes() -> PossibleValuesParser {
 pub(super) async fn run(command: KeysCommand) -> Result<Outcome> {
     match command {
         KeysCommand::Create(arguments) => create(arguments).await,
-        KeysCommand::List(at) => list(&at).await,
-        KeysCommand::Rotate(one) => {
-            let (app, tenant) = one.at.open().await?;
-            let id = key_named(&app, &tenant, &one.key).await?;
+        KeysCommand::List(target) => list(&target).await,
+        KeysCommand::Rotate(key) => {
+            let (app, tenant) = key.target.open().await?;
+            let id = find_key(&app, &tenant, &key.key).await?;
             let secret =
                 server_keys::rotate_server_api_credential(&app, tenant, id, IdempotencyKey::default())
                     .await
-                    .map_err(told)?;
-            tell_secret(one.at.desk.json, secret.credential, secret.secret)
+                    .map_err(into_cli_error)?;
+            print_secret(key.target.common.json, secret.credential, secret.secret)
         }
-        KeysCommand::Disable(one) => {
-            let (app, tenant) = one.at.open().await?;
-            let id = key_named(&app, &tenant, &one.key).await?;
-            let done = server_keys::disable_server_api_credential(&app, tenant, id).await.map_err(told)?;
+        KeysCommand::Disable(key) => {
+            let (app, tenant) = key.target.open().await?;
+            let id = find_key(&app, &tenant, &key.key).await?;
+            let done =
+                server_keys::disable_server_api_credential(&app, tenant, id).await.map_err(into_cli_error)?;
             let name = done.credential.as_ref().map(|key| key.name.clone()).unwrap_or_default();
-            tell(one.at.desk.json, &json!({ "key": done.credential }), || {
+            print(key.target.common.json, &json!({ "key": done.credential }), || {
                 format!("Key {name} opens nothing from now on.")
             })?;
-            Ok(Outcome::Fine)
+            Ok(Outcome::Success)
         }
     }
 }
 
 async fn create(arguments: CreateArgs) -> Result<Outcome> {
-    let CreateArgs { name, environment, scopes, all_scopes, at } = arguments;
+    let CreateArgs { name, environment, scopes, all_scopes, target } = arguments;
     let mut wanted: Vec<ServerApiScope> = if all_scopes {
         ServerApiScope::ALL.to_vec()
     } else {
@@ -108,19 +109,19 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
         ..CreateServerApiCredentialRequest::new(name, wanted)
     };
     let flags = [("name", "--name"), ("environment", "--environment"), ("scopes", "--scope")];
-    desk::must_fit("CreateServerApiCredentialRequest", &serde_json::to_value(&request)?, &flags)?;
-    let (app, tenant) = at.open().await?;
+    context::validate("CreateServerApiCredentialRequest", &serde_json::to_value(&request)?, &flags)?;
+    let (app, tenant) = target.open().await?;
     let made = server_keys::create_server_api_credential(&app, tenant, request, IdempotencyKey::default())
         .await
-        .map_err(told)?;
-    tell_secret(at.desk.json, made.credential, made.secret)
+        .map_err(into_cli_error)?;
+    print_secret(target.common.json, made.credential, made.secret)
 }
 
-async fn list(at: &TenantArgs) -> Result<Outcome> {
-    let (app, tenant) = at.open().await?;
-    let keys = server_keys::list_server_api_credentials(&app, tenant).await.map_err(told)?;
+async fn list(target: &TenantArgs) -> Result<Outcome> {
+    let (app, tenant) = target.open().await?;
+    let keys = server_keys::list_server_api_credentials(&app, tenant).await.map_err(into_cli_error)?;
     let keys = keys.credentials.unwrap_or_default();
-    tell(at.desk.json, &json!({ "keys": keys }), || {
+    print(target.common.json, &json!({ "keys": keys }), || {
         let row = |key: &ServerApiCredential| {
             let state = if key.is_active == Some(true) { "on" } else { "off" };
             let used =
@@ -131,31 +132,35 @@ async fn list(at: &TenantArgs) -> Result<Outcome> {
         let rows: Vec<_> = keys.iter().map(row).collect();
         table(["key id", "name", "secret", "state", "last used (UTC)", "scopes"], &rows)
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
 /// The id of the key that is meant by its id or its name.
-async fn key_named(app: &App, tenant: &TenantId, said: &str) -> Result<ServerCredentialId> {
-    let keys = server_keys::list_server_api_credentials(app, tenant.clone()).await.map_err(told)?;
+async fn find_key(app: &App, tenant: &TenantId, selector: &str) -> Result<ServerCredentialId> {
+    let keys = server_keys::list_server_api_credentials(app, tenant.clone()).await.map_err(into_cli_error)?;
     let keys = keys.credentials.unwrap_or_default();
     let named: Vec<&str> = keys
         .iter()
-        .filter(|key| key.name == said && key.is_active == Some(true))
+        .filter(|key| key.name == selector && key.is_active == Some(true))
         .map(|key| key.id.as_str())
         .collect();
     match named.as_slice() {
-        _ if keys.iter().any(|key| key.id == said) => Ok(ServerCredentialId::from(said)),
+        _ if keys.iter().any(|key| key.id == selector) => Ok(ServerCredentialId::from(selector)),
         [one] => Ok(ServerCredentialId::from(*one)),
-        [] => bail!("there is no key {said} that is on; `ringnity-server keys list` tells those there are"),
-        many => bail!("{} keys are called {said}: say which by its id, {}", many.len(), many.join(" or ")),
+        [] => {
+            bail!("there is no key {selector} that is on; `ringnity-server keys list` tells those there are")
+        }
+        many => {
+            bail!("{} keys are called {selector}: say which by its id, {}", many.len(), many.join(" or "))
+        }
     }
 }
 
-fn tell_secret(json: bool, key: Option<ServerApiCredential>, secret: Option<String>) -> Result<Outcome> {
-    tell(json, &json!({ "key": key, "secret": secret }), || {
+fn print_secret(json: bool, key: Option<ServerApiCredential>, secret: Option<String>) -> Result<Outcome> {
+    print(json, &json!({ "key": key, "secret": secret }), || {
         let (id, name) = key.as_ref().map(|key| (key.id.as_str(), key.name.as_str())).unwrap_or_default();
         let secret = secret.as_deref().unwrap_or_default();
         format!("Key     {name}\nKey id  {id}\nSecret  {secret}   (told only now: hand it over safely)")
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }

@@ -6,20 +6,20 @@ use anyhow::{Context as _, Result};
 use ringnity_store::{Engine, MigrationState, Store, StoreConfig, StoreError, maintenance};
 use serde::Serialize;
 
-use crate::cli::desk::DeskArgs;
-use crate::cli::output::{Outcome, tell};
+use crate::cli::context::CommonArgs;
+use crate::cli::output::{Outcome, print};
 use crate::database_lock::{self, LockError};
 
 /// How long the database may be somebody else's before that is told.
-const PATIENCE: Duration = Duration::from_secs(3);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait before looking again.
-const PAUSE: Duration = Duration::from_millis(50);
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What `migrate` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]
-    desk: DeskArgs,
+    common: CommonArgs,
     /// Change nothing; exit code 1 if the database lacks anything
     #[arg(long)]
     check: bool,
@@ -38,7 +38,7 @@ struct Report {
 
 /// Runs it.
 pub(super) async fn run(arguments: MigrateArgs) -> Result<Outcome> {
-    let config = arguments.desk.store_config()?;
+    let config = arguments.common.store_config()?;
     let before = state(&config).await?;
     before.ensure_not_newer()?;
     let (applied, after) = if arguments.check || before.pending.is_empty() {
@@ -53,8 +53,8 @@ pub(super) async fn run(arguments: MigrateArgs) -> Result<Outcome> {
         applied,
         pending: after.pending,
     };
-    tell(arguments.desk.json, &report, || text(&report))?;
-    Ok(if report.pending.is_empty() { Outcome::Fine } else { Outcome::NotFine })
+    print(arguments.common.json, &report, || text(&report))?;
+    Ok(if report.pending.is_empty() { Outcome::Success } else { Outcome::Failure })
 }
 
 /// What the database has; one that is not there yet has nothing.
@@ -68,10 +68,12 @@ async fn state(config: &StoreConfig) -> Result<MigrationState> {
 /// Applies what is pending. An SQLite file must be nobody else's meanwhile: its server would go on with the old one.
 /// Another `migrate` is waited for; a server does not go away by itself.
 async fn apply(config: &StoreConfig) -> Result<Vec<String>> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let lock = loop {
         match config.sqlite_path().map(database_lock::acquire).transpose() {
-            Err(LockError::Held(_)) if begun.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            Err(LockError::Held(_)) if started.elapsed() < LOCK_TIMEOUT => {
+                tokio::time::sleep(LOCK_RETRY_INTERVAL).await
+            }
             other => break other?,
         }
     };

@@ -5,9 +5,9 @@
 
 mod account;
 mod agent;
+mod backup;
 mod config;
-mod copies;
-mod desk;
+mod context;
 mod doctor;
 mod keys;
 mod migrate;
@@ -88,13 +88,13 @@ enum Command {
     #[command(after_help = "Example:\n  ringnity-server backup /backups/ringnity-2026-11-22.db\n\n\
         The file holds everything, secrets too, and only this user may read it. For PostgreSQL, pg_dump of the\n\
         server's version or a later one has to be on PATH.")]
-    Backup(copies::BackupArgs),
+    Backup(backup::BackupArgs),
     /// Put a backup in place of the database, while no server runs
     #[command(
         after_help = "Example:\n  ringnity-server restore /backups/ringnity-2026-11-22.db --replace\n\n\
         The backup is looked at first. One that an older version made is migrated; one of a newer is refused."
     )]
-    Restore(copies::RestoreArgs),
+    Restore(backup::RestoreArgs),
     /// Look at everything that a server depends on, and say what to do
     #[command(after_help = "Example:\n  ringnity-server doctor --config /etc/ringnity.toml\n\n\
         It takes the settings of `serve`. Exit code 1 if anything is wrong enough to say FAIL.")]
@@ -112,8 +112,8 @@ struct Invocation {
 /// Runs the command of the process's arguments; its exit code is 0 when all is well, 1 when something is not, and
 /// 2 when the arguments cannot be understood.
 pub async fn main() -> ExitCode {
-    let (cli, invocation) = match read(std::env::args_os().collect()) {
-        Ok(read) => read,
+    let (cli, invocation) = match parse(std::env::args_os().collect()) {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
     match &cli.command {
@@ -121,7 +121,7 @@ pub async fn main() -> ExitCode {
         _ => logs::start(LogFormat::Human, "warn"),
     }
     let json = wants_json(&invocation.matches);
-    let done: Result<Outcome> = match cli.command {
+    let result: Result<Outcome> = match cli.command {
         Command::Serve(config) => serve::run(config).await,
         Command::Config(command) => config::run(command, &invocation),
         Command::Migrate(arguments) => migrate::run(arguments).await,
@@ -131,22 +131,22 @@ pub async fn main() -> ExitCode {
         Command::PlatformAdmin(command) => platform_admin::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::SigningKeys(command) => signing_keys::run(command).await,
-        Command::Backup(arguments) => copies::backup(arguments).await,
-        Command::Restore(arguments) => copies::restore(arguments).await,
+        Command::Backup(arguments) => backup::backup(arguments).await,
+        Command::Restore(arguments) => backup::restore(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
     };
-    match done {
-        Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::NotFine) => ExitCode::FAILURE,
+    match result {
+        Ok(Outcome::Success) => ExitCode::SUCCESS,
+        Ok(Outcome::Failure) => ExitCode::FAILURE,
         Err(error) => {
-            output::complain_of(&[format!("{error:#}")], json);
+            output::print_errors(&[format!("{error:#}")], json);
             ExitCode::FAILURE
         }
     }
 }
 
 /// Reads arguments, environment and settings file. What cannot be read has been told when this returns.
-fn read(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
+fn parse(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
     // Where the settings file is has to be known before its values can be defaults, so what the first look does not
     // understand is left for the second to tell.
     let first = Cli::command().ignore_errors(true).try_get_matches_from(&arguments).ok();
@@ -156,14 +156,14 @@ fn read(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
         Ok(file) => (file, Vec::new()),
         Err(problems) => (None, problems),
     };
-    let asked = first.as_ref().and_then(config::is_check);
-    if asked.is_some() {
+    let check_requested = first.as_ref().and_then(config::is_check);
+    if check_requested.is_some() {
         problems.extend(file::environment_problems());
     }
     if !problems.is_empty() {
-        match asked {
-            Some(json) => config::tell_unreadable(&problems, json),
-            None => output::complain_of(&problems, first.as_ref().is_some_and(wants_json)),
+        match check_requested {
+            Some(json) => config::print_unreadable(&problems, json),
+            None => output::print_errors(&problems, first.as_ref().is_some_and(wants_json)),
         }
         return Err(ExitCode::FAILURE);
     }
@@ -171,14 +171,14 @@ fn read(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
         Some(file) => file.apply(Cli::command()),
         None => Cli::command(),
     };
-    let matches = command.try_get_matches_from(arguments).map_err(|error| told(&error))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| told(&error))?;
+    let matches = command.try_get_matches_from(arguments).map_err(|error| report_usage_error(&error))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| report_usage_error(&error))?;
     Ok((cli, Invocation { file, matches: innermost(&matches).clone() }))
 }
 
 /// Tells what clap has to say. A wrong value of the environment is told by its variable's name: clap blames a flag
 /// that nobody gave.
-fn told(error: &clap::Error) -> ExitCode {
+fn report_usage_error(error: &clap::Error) -> ExitCode {
     let problems = file::environment_problems();
     let given = |flag: &str| std::env::args().any(|argument| argument.starts_with(flag));
     let blamed = match error.get(clap::error::ContextKind::InvalidArg) {
@@ -186,7 +186,7 @@ fn told(error: &clap::Error) -> ExitCode {
         _ => "",
     };
     if error.use_stderr() && blamed.starts_with("--") && !given(blamed) && !problems.is_empty() {
-        problems.iter().for_each(output::complain);
+        problems.iter().for_each(output::print_error);
         return ExitCode::from(2);
     }
     // Nobody is left to be told when the terminal is gone.

@@ -10,13 +10,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// All is well: 0.
-    Fine,
+    Success,
     /// It was told what is not: 1.
-    NotFine,
+    Failure,
 }
 
 /// Writes `value` as one JSON object, or `text` for people.
-pub(super) fn tell(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+pub(super) fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = if json {
         let line = serde_json::to_string_pretty(value).context("cannot write JSON")?;
@@ -30,15 +30,15 @@ pub(super) fn tell(json: bool, value: &impl Serialize, text: impl FnOnce() -> St
 
 /// Tells on standard error what went wrong, and in an object too where one is awaited: whoever reads objects gets one
 /// of every command that is understood. Nobody is left to be told when the pipe is gone.
-pub(super) fn complain_of(problems: &[String], json: bool) {
-    problems.iter().for_each(complain);
+pub(super) fn print_errors(problems: &[String], json: bool) {
+    problems.iter().for_each(print_error);
     if json {
-        let _ = tell(true, &serde_json::json!({ "error": problems.join("; ") }), String::new);
+        let _ = print(true, &serde_json::json!({ "error": problems.join("; ") }), String::new);
     }
 }
 
 /// Tells on standard error what went wrong. Where nobody can be told the exit code says it; `eprintln!` would panic.
-pub(super) fn complain(words: impl std::fmt::Display) {
+pub(super) fn print_error(words: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "error: {words}");
 }
 

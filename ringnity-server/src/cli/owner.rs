@@ -6,7 +6,7 @@ use clap::Subcommand;
 use crate::app::identity::accounts::{Account, AccountFilter, AccountSelector};
 use crate::app::identity::provisioning;
 use crate::cli::account::{self, EmailArgs, EmailPasswordArgs};
-use crate::cli::desk::{self, PasswordArgs, TenantArgs, told};
+use crate::cli::context::{self, PasswordArgs, TenantArgs, into_cli_error};
 use crate::cli::output::Outcome;
 use crate::clock::Clock;
 
@@ -49,32 +49,38 @@ pub(super) struct CreateArgs {
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
-    at: TenantArgs,
+    target: TenantArgs,
 }
 
 /// Runs one of them.
 pub(super) async fn run(command: OwnerCommand) -> Result<Outcome> {
     match command {
         OwnerCommand::Create(arguments) => create(arguments).await,
-        OwnerCommand::List(at) => account::list(&at.desk, AccountFilter::Owners(at.tenant)).await,
-        OwnerCommand::Disable(one) => {
-            account::switch(one.desk, AccountSelector::Owner(one.email), false).await
+        OwnerCommand::List(target) => {
+            account::list(&target.common, AccountFilter::Owners(target.tenant)).await
         }
-        OwnerCommand::Enable(one) => account::switch(one.desk, AccountSelector::Owner(one.email), true).await,
-        OwnerCommand::SetPassword(EmailPasswordArgs { password, one }) => {
-            account::set_password(one.desk, password, AccountSelector::Owner(one.email), SIGN_IN).await
+        OwnerCommand::Disable(account) => {
+            account::set_active(account.common, AccountSelector::Owner(account.email), false).await
+        }
+        OwnerCommand::Enable(account) => {
+            account::set_active(account.common, AccountSelector::Owner(account.email), true).await
+        }
+        OwnerCommand::SetPassword(EmailPasswordArgs { password, account }) => {
+            account::set_password(account.common, password, AccountSelector::Owner(account.email), SIGN_IN)
+                .await
         }
     }
 }
 
 async fn create(arguments: CreateArgs) -> Result<Outcome> {
-    let CreateArgs { email, name, password, at } = arguments;
+    let CreateArgs { email, name, password, target } = arguments;
     let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
-    let store = at.desk.store().await?;
-    let password = desk::password(given).await?;
+    let store = target.common.store().await?;
+    let password = context::password(given).await?;
     let made = password.generated.clone();
     let now = Clock::default().now();
-    let (tenant, owner) =
-        provisioning::create_owner(&store, at.tenant, email, name, password, now).await.map_err(told)?;
-    account::tell_account(&at.desk, &Account::Owner(tenant, owner), made)
+    let (tenant, owner) = provisioning::create_owner(&store, target.tenant, email, name, password, now)
+        .await
+        .map_err(into_cli_error)?;
+    account::print_account(&target.common, &Account::Owner(tenant, owner), made)
 }

@@ -8,7 +8,7 @@ use ringnity_types::PlatformRole;
 use crate::app::identity::accounts::{Account, AccountFilter, AccountSelector};
 use crate::app::identity::provisioning;
 use crate::cli::account::{self, EmailArgs, EmailPasswordArgs};
-use crate::cli::desk::{self, DeskArgs, PasswordArgs, told};
+use crate::cli::context::{self, CommonArgs, PasswordArgs, into_cli_error};
 use crate::cli::output::Outcome;
 use crate::clock::Clock;
 
@@ -25,7 +25,7 @@ pub(super) enum PlatformAdminCommand {
     Create(PlatformAdminArgs),
     /// List the platform's administrators
     #[command(after_help = "Example:\n  ringnity-server platform-admin list")]
-    List(DeskArgs),
+    List(CommonArgs),
     /// Let an administrator in nowhere from the next request on
     #[command(after_help = "Example:\n  ringnity-server platform-admin disable root@example.com\n\n\
         The administrator's sessions end and do not come back.")]
@@ -54,7 +54,7 @@ pub(super) struct PlatformAdminArgs {
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
-    desk: DeskArgs,
+    common: CommonArgs,
 }
 
 fn roles() -> PossibleValuesParser {
@@ -66,23 +66,28 @@ pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
     let named = AccountSelector::PlatformAdmin;
     match command {
         PlatformAdminCommand::Create(arguments) => create(arguments).await,
-        PlatformAdminCommand::List(desk) => account::list(&desk, AccountFilter::Platform).await,
-        PlatformAdminCommand::Disable(one) => account::switch(one.desk, named(one.email), false).await,
-        PlatformAdminCommand::Enable(one) => account::switch(one.desk, named(one.email), true).await,
-        PlatformAdminCommand::SetPassword(EmailPasswordArgs { password, one }) => {
-            account::set_password(one.desk, password, named(one.email), SIGN_IN).await
+        PlatformAdminCommand::List(common) => account::list(&common, AccountFilter::Platform).await,
+        PlatformAdminCommand::Disable(account) => {
+            account::set_active(account.common, named(account.email), false).await
+        }
+        PlatformAdminCommand::Enable(account) => {
+            account::set_active(account.common, named(account.email), true).await
+        }
+        PlatformAdminCommand::SetPassword(EmailPasswordArgs { password, account }) => {
+            account::set_password(account.common, password, named(account.email), SIGN_IN).await
         }
     }
 }
 
 async fn create(arguments: PlatformAdminArgs) -> Result<Outcome> {
-    let PlatformAdminArgs { email, name, role, password, desk } = arguments;
+    let PlatformAdminArgs { email, name, role, password, common } = arguments;
     let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
-    let store = desk.store().await?;
-    let password = desk::password(given).await?;
+    let store = common.store().await?;
+    let password = context::password(given).await?;
     let made = password.generated.clone();
     let (role, now) = (PlatformRole::from(role), Clock::default().now());
-    let admin =
-        provisioning::create_platform_admin(&store, email, name, role, password, now).await.map_err(told)?;
-    account::tell_account(&desk, &Account::PlatformAdmin(admin), made)
+    let admin = provisioning::create_platform_admin(&store, email, name, role, password, now)
+        .await
+        .map_err(into_cli_error)?;
+    account::print_account(&common, &Account::PlatformAdmin(admin), made)
 }

@@ -15,29 +15,29 @@ use crate::serve;
 pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
     // Before anybody can know that the server runs: who stops it then means it well.
     let mut stops = StopSignals::listen()?;
-    outlive_file_limits()?;
-    take_all_files();
+    ignore_sigxfsz()?;
+    raise_open_file_limit();
     let running = serve::start(&config, Clock::default(), ResponseCheck::Report).await?;
-    let mut told = format!(
+    let mut banner = format!(
         "Ringnity is listening on {}://{} (database: {})\n",
         running.scheme(),
         running.address,
         running.database
     );
     if let Some(private) = running.private_address() {
-        told += &format!("\nMetrics, health and readiness are on http://{private}\n");
+        banner += &format!("\nMetrics, health and readiness are on http://{private}\n");
     }
     if let Some(demo) = &running.demo {
-        told += &format!("\n{}", demo.sheet());
+        banner += &format!("\n{}", demo.sheet());
     }
     // Whoever started it may have stopped to read.
-    let _ = writeln!(std::io::stdout(), "{told}");
-    tell_systemd(&NotifyState::Ready);
+    let _ = writeln!(std::io::stdout(), "{banner}");
+    notify_systemd(&NotifyState::Ready);
     stops.next().await;
-    tell_systemd(&NotifyState::Stopping);
+    notify_systemd(&NotifyState::Stopping);
     tracing::info!("stopping: no new requests, finishing those that were taken");
     tokio::select! {
-        done = running.stop() => done.map(|()| Outcome::Fine),
+        done = running.stop() => done.map(|()| Outcome::Success),
         () = stops.next() => {
             bail!("stopped at once, as asked twice: requests that were under way may not have been answered")
         }
@@ -45,7 +45,7 @@ pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
 }
 
 /// Tells the service manager, where one has started this program.
-fn tell_systemd(state: &NotifyState<'_>) {
+fn notify_systemd(state: &NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
         tracing::warn!("cannot tell systemd: {error}");
     }
@@ -53,7 +53,7 @@ fn tell_systemd(state: &NotifyState<'_>) {
 
 /// A file that may not grow any more (`LimitFSIZE` of systemd, `ulimit -f`) is a failed write like that on a full disk.
 /// The kernel's own idea is to end the process; a handler keeps it from that, whatever it does.
-fn outlive_file_limits() -> Result<()> {
+fn ignore_sigxfsz() -> Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -65,7 +65,7 @@ fn outlive_file_limits() -> Result<()> {
 
 /// Each connection is an open file. Systems give programs few of them (1024) and let them take more (a million): few
 /// are for programs that cannot count further, which this one can.
-fn take_all_files() {
+fn raise_open_file_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -6,8 +6,8 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::desk::DeskArgs;
-use crate::cli::output::{Outcome, table, tell};
+use crate::cli::context::CommonArgs;
+use crate::cli::output::{Outcome, print, table};
 use crate::clock::Clock;
 use crate::secrets::tokens;
 
@@ -17,10 +17,10 @@ pub(super) enum SigningKeysCommand {
     /// Sign with a new key; what the old one signed is good until it ends
     #[command(after_help = "Example:\n  ringnity-server signing-keys rotate\n\n\
         Running servers take the new key up by themselves, within seconds.")]
-    Rotate(DeskArgs),
+    Rotate(CommonArgs),
     /// List the keys, without their secrets
     #[command(after_help = "Example:\n  ringnity-server signing-keys list")]
-    List(DeskArgs),
+    List(CommonArgs),
 }
 
 #[derive(Serialize)]
@@ -34,11 +34,11 @@ struct View {
 
 /// Runs one of them.
 pub(super) async fn run(command: SigningKeysCommand) -> Result<Outcome> {
-    let (desk, rotate) = match command {
-        SigningKeysCommand::Rotate(desk) => (desk, true),
-        SigningKeysCommand::List(desk) => (desk, false),
+    let (common, rotate) = match command {
+        SigningKeysCommand::Rotate(common) => (common, true),
+        SigningKeysCommand::List(common) => (common, false),
     };
-    let store = desk.store().await?;
+    let store = common.store().await?;
     if rotate {
         tokens::rotate_signing_key(&store, Clock::default().now()).await?;
     }
@@ -50,7 +50,7 @@ pub(super) async fn run(command: SigningKeysCommand) -> Result<Outcome> {
     };
     let keys: Vec<View> = tokens::signing_keys(&store).await?.into_iter().map(view).collect();
     let signs = keys.iter().find(|key| key.retired_at.is_none()).map(|key| key.kid.clone());
-    tell(desk.json, &json!({ "active": signs, "keys": keys }), || {
+    print(common.json, &json!({ "active": signs, "keys": keys }), || {
         let row = |key: &View| {
             let state = match key.retired_at {
                 None => "signs".to_owned(),
@@ -60,5 +60,5 @@ pub(super) async fn run(command: SigningKeysCommand) -> Result<Outcome> {
         };
         table(["key id", "algorithm", "made (UTC)", "state"], &keys.iter().map(row).collect::<Vec<_>>())
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }

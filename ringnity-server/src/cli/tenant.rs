@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::identity::provisioning::{self, TenantRequest};
-use crate::cli::desk::{self, DeskArgs, PasswordArgs, told};
-use crate::cli::output::{Outcome, table, tell};
+use crate::cli::context::{self, CommonArgs, PasswordArgs, into_cli_error};
+use crate::cli::output::{Outcome, print, table};
 use crate::clock::Clock;
 
 /// What may be done with tenants.
@@ -21,13 +21,13 @@ pub(super) enum TenantCommand {
     Create(CreateArgs),
     /// List all tenants
     #[command(after_help = "Example:\n  ringnity-server tenant list --json")]
-    List(DeskArgs),
+    List(CommonArgs),
     /// Serve a tenant nothing from the next request on
     #[command(after_help = "Example:\n  ringnity-server tenant disable acme")]
-    Disable(OneArgs),
+    Disable(SlugArgs),
     /// Serve a tenant again
     #[command(after_help = "Example:\n  ringnity-server tenant enable acme")]
-    Enable(OneArgs),
+    Enable(SlugArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,15 +53,15 @@ pub(super) struct CreateArgs {
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
-    desk: DeskArgs,
+    common: CommonArgs,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct OneArgs {
+pub(super) struct SlugArgs {
     /// The tenant's slug
     slug: String,
     #[command(flatten)]
-    desk: DeskArgs,
+    common: CommonArgs,
 }
 
 #[derive(Serialize)]
@@ -79,7 +79,7 @@ struct View {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Made {
+struct Created {
     tenant: View,
     owner: OwnerView,
 }
@@ -98,24 +98,24 @@ struct OwnerView {
 pub(super) async fn run(command: TenantCommand) -> Result<Outcome> {
     match command {
         TenantCommand::Create(arguments) => create(arguments).await,
-        TenantCommand::List(desk) => list(&desk).await,
-        TenantCommand::Disable(one) => switch(one, false).await,
-        TenantCommand::Enable(one) => switch(one, true).await,
+        TenantCommand::List(common) => list(&common).await,
+        TenantCommand::Disable(selected) => set_active(selected, false).await,
+        TenantCommand::Enable(selected) => set_active(selected, true).await,
     }
 }
 
 async fn create(arguments: CreateArgs) -> Result<Outcome> {
-    let CreateArgs { slug, name, owner_email, owner_name, plan, domains, password, desk } = arguments;
+    let CreateArgs { slug, name, owner_email, owner_name, plan, domains, password, common } = arguments;
     let given = password.read()?;
-    desk::must_fit("CreateRuntimeSessionRequest", &json!({ "slug": slug }), &[("slug", "--slug")])?;
+    context::validate("CreateRuntimeSessionRequest", &json!({ "slug": slug }), &[("slug", "--slug")])?;
     let sign_in = json!({ "email": owner_email, "password": given.as_deref().unwrap_or("made") });
-    desk::must_fit(
+    context::validate(
         "OwnerLoginRequest",
         &sign_in,
         &[("email", "--owner-email"), ("password", "the password")],
     )?;
-    let store = desk.store().await?;
-    let owner_password = desk::password(given).await?;
+    let store = common.store().await?;
+    let owner_password = context::password(given).await?;
     let password = owner_password.generated.clone();
     let request = TenantRequest {
         slug,
@@ -128,38 +128,39 @@ async fn create(arguments: CreateArgs) -> Result<Outcome> {
     };
     let now = Clock::default().now();
     let (tenant, owner) =
-        provisioning::create_tenant(&store, plan.clone(), request, now).await.map_err(told)?;
+        provisioning::create_tenant(&store, plan.clone(), request, now).await.map_err(into_cli_error)?;
     let owner = OwnerView { owner_id: owner.id.into_string(), email: owner.email, password };
-    let made = Made { tenant: view(tenant, plan), owner };
-    tell(desk.json, &made, || text(&made))?;
-    Ok(Outcome::Fine)
+    let created = Created { tenant: view(tenant, plan), owner };
+    print(common.json, &created, || text(&created))?;
+    Ok(Outcome::Success)
 }
 
-async fn list(desk: &DeskArgs) -> Result<Outcome> {
-    let store = desk.store().await?;
-    let found = provisioning::list_tenants(&store).await.map_err(told)?;
-    let found: Vec<View> = found.into_iter().map(|(tenant, plan)| view(tenant, plan)).collect();
-    tell(desk.json, &json!({ "tenants": found }), || {
+async fn list(common: &CommonArgs) -> Result<Outcome> {
+    let store = common.store().await?;
+    let found = provisioning::list_tenants(&store).await.map_err(into_cli_error)?;
+    let tenants: Vec<View> = found.into_iter().map(|(tenant, plan)| view(tenant, plan)).collect();
+    print(common.json, &json!({ "tenants": tenants }), || {
         let row = |tenant: &View| {
             let state = if tenant.is_active { "on" } else { "off" };
             let name = tenant.name.clone().unwrap_or_default();
             [tenant.slug.clone(), name, tenant.plan.clone(), state.to_owned(), tenant.client_id.clone()]
         };
-        table(["slug", "name", "plan", "state", "client id"], &found.iter().map(row).collect::<Vec<_>>())
+        table(["slug", "name", "plan", "state", "client id"], &tenants.iter().map(row).collect::<Vec<_>>())
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
-async fn switch(one: OneArgs, on: bool) -> Result<Outcome> {
-    let store = one.desk.store().await?;
+async fn set_active(selected: SlugArgs, active: bool) -> Result<Outcome> {
+    let store = selected.common.store().await?;
     let now = Clock::default().now();
-    let tenant = provisioning::set_tenant_active(&store, one.slug, on, now).await.map_err(told)?;
+    let tenant =
+        provisioning::set_tenant_active(&store, selected.slug, active, now).await.map_err(into_cli_error)?;
     let answer = json!({ "slug": tenant.slug, "clientId": tenant.id.as_str(), "isActive": tenant.is_active });
-    tell(one.desk.json, &answer, || {
-        let what = if on { "is served again" } else { "is served nothing from now on" };
+    print(selected.common.json, &answer, || {
+        let what = if active { "is served again" } else { "is served nothing from now on" };
         format!("Tenant {} {what}.", tenant.slug)
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
 fn view(tenant: Tenant, plan: String) -> View {
@@ -175,8 +176,8 @@ fn view(tenant: Tenant, plan: String) -> View {
     }
 }
 
-fn text(made: &Made) -> String {
-    let Made { tenant, owner } = made;
+fn text(created: &Created) -> String {
+    let Created { tenant, owner } = created;
     let password = owner.password.as_ref().map_or_else(
         || "as given".to_owned(),
         |password| format!("{password}   (told only now: hand it over safely)"),

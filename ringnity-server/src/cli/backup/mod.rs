@@ -13,17 +13,17 @@ use ringnity_store::maintenance::{self, RowCounts};
 use ringnity_store::{Engine, MigrationState, StoreConfig};
 use serde::Serialize;
 
-use crate::cli::desk::DeskArgs;
-use crate::cli::output::{Outcome, tell};
+use crate::cli::context::CommonArgs;
+use crate::cli::output::{Outcome, print};
 use crate::clock::Clock;
 use crate::secrets::random_hex;
 
-pub(super) use postgres::tools;
+pub(super) use postgres::client_version;
 
 /// What a file that is being written is called at its end, so that `doctor` finds those that were left.
-pub(super) const PART: &str = ".part";
+pub(super) const PARTIAL_SUFFIX: &str = ".part";
 /// What stands between the name of a database and the time at which another took its place.
-pub(super) const BEFORE: &str = ".before-";
+pub(super) const PREVIOUS_INFIX: &str = ".before-";
 
 /// What `backup` takes.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(super) struct BackupArgs {
     /// Where to; there must be no such file yet
     file: PathBuf,
     #[command(flatten)]
-    desk: DeskArgs,
+    common: CommonArgs,
 }
 
 /// What `restore` takes.
@@ -43,17 +43,17 @@ pub(super) struct RestoreArgs {
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
-    desk: DeskArgs,
+    common: CommonArgs,
 }
 
 /// What a copy holds.
-struct Facts {
+struct BackupContents {
     migrations: MigrationState,
     counts: Option<RowCounts>,
 }
 
 /// What was done to put a copy in place.
-struct Placed {
+struct RestoreResult {
     /// Where the database is now that was there before.
     kept_as: Option<String>,
     /// Which migrations the copy lacked.
@@ -116,47 +116,47 @@ impl CountsView {
 
 /// Copies the database.
 pub(super) async fn backup(arguments: BackupArgs) -> Result<Outcome> {
-    let config = arguments.desk.store_config()?;
-    let (started_at, begun) = (Clock::default().now(), Instant::now());
-    must_be_free(&arguments.file)?;
-    let (part, _) = Part::beside(&arguments.file)?;
-    let facts = match config.engine() {
-        Engine::Sqlite => sqlite::backup(&config, part.path()).await?,
-        Engine::Postgres => postgres::backup(&config, part.path()).await?,
+    let config = arguments.common.store_config()?;
+    let (started_at, started) = (Clock::default().now(), Instant::now());
+    ensure_absent(&arguments.file)?;
+    let (partial, _) = PartialFile::beside(&arguments.file)?;
+    let contents = match config.engine() {
+        Engine::Sqlite => sqlite::backup(&config, partial.path()).await?,
+        Engine::Postgres => postgres::backup(&config, partial.path()).await?,
     };
-    let bytes = std::fs::metadata(part.path()).context("cannot look at the copy")?.len();
-    part.place(&arguments.file)?;
+    let bytes = std::fs::metadata(partial.path()).context("cannot look at the copy")?.len();
+    partial.persist(&arguments.file)?;
     let report = BackupReport {
         file: arguments.file.display().to_string(),
         database: config.describe(),
         engine: config.engine().to_string(),
         bytes,
-        schema_version: facts.migrations.newest().map(str::to_owned),
-        counts: facts.counts.map(CountsView::from),
+        schema_version: contents.migrations.newest().map(str::to_owned),
+        counts: contents.counts.map(CountsView::from),
         started_at,
-        seconds: seconds(begun),
+        seconds: elapsed_seconds(started),
     };
-    tell(arguments.desk.json, &report, || {
+    print(arguments.common.json, &report, || {
         let counts = report.counts.as_ref().map(CountsView::text).unwrap_or_default();
         let version = report.schema_version.as_deref().unwrap_or_default();
         format!(
             "Backup    {}, {} in {} s\nDatabase  {}\nHolds     {counts}\nSchema    {version}\n",
             report.file,
-            size(bytes),
+            format_bytes(bytes),
             report.seconds,
             report.database
         )
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
 /// Puts a backup in place of the database.
 pub(super) async fn restore(arguments: RestoreArgs) -> Result<Outcome> {
-    let config = arguments.desk.store_config()?;
-    let begun = Instant::now();
+    let config = arguments.common.store_config()?;
+    let started = Instant::now();
     let file = &arguments.file;
-    must_be_of(config.engine(), file)?;
-    let (facts, placed) = match config.engine() {
+    ensure_backup_of(config.engine(), file)?;
+    let (contents, result) = match config.engine() {
         Engine::Sqlite => sqlite::restore(&config, file, arguments.replace).await?,
         Engine::Postgres => postgres::restore(&config, file, arguments.replace).await?,
     };
@@ -164,13 +164,13 @@ pub(super) async fn restore(arguments: RestoreArgs) -> Result<Outcome> {
     let report = RestoreReport {
         file: file.display().to_string(),
         database: config.describe(),
-        backup_schema_version: facts.migrations.newest().map(str::to_owned),
-        applied: placed.applied,
-        kept_as: placed.kept_as,
+        backup_schema_version: contents.migrations.newest().map(str::to_owned),
+        applied: result.applied,
+        kept_as: result.kept_as,
         counts: now.counts.map(CountsView::from),
-        seconds: seconds(begun),
+        seconds: elapsed_seconds(started),
     };
-    tell(arguments.desk.json, &report, || {
+    print(arguments.common.json, &report, || {
         let counts = report.counts.as_ref().map(CountsView::text).unwrap_or_default();
         let mut out = format!("Restored  {} from {}\nHolds     {counts}\n", report.database, report.file);
         if !report.applied.is_empty() {
@@ -181,11 +181,11 @@ pub(super) async fn restore(arguments: RestoreArgs) -> Result<Outcome> {
         }
         out
     })?;
-    Ok(Outcome::Fine)
+    Ok(Outcome::Success)
 }
 
 /// Who is in a database that is to be replaced, in words. What else is in it is kept without a question.
-fn inhabitants(tenants: i64, platform_admins: i64) -> Option<String> {
+fn describe_accounts(tenants: i64, platform_admins: i64) -> Option<String> {
     match (tenants, platform_admins) {
         (0, 0) => None,
         (_, 0) => Some(format!("has {tenants} tenants")),
@@ -195,7 +195,7 @@ fn inhabitants(tenants: i64, platform_admins: i64) -> Option<String> {
 }
 
 /// What a command says that finds somebody where a backup should go.
-fn occupied(config: &StoreConfig, words: &str) -> anyhow::Error {
+fn not_empty_error(config: &StoreConfig, words: &str) -> anyhow::Error {
     anyhow::anyhow!(
         "{} {words}; restore into another place with --data-dir or --database-url, or say --replace to put the backup \
          in its place (what is there is kept beside it)",
@@ -203,7 +203,7 @@ fn occupied(config: &StoreConfig, words: &str) -> anyhow::Error {
     )
 }
 
-fn must_be_free(file: &Path) -> Result<()> {
+fn ensure_absent(file: &Path) -> Result<()> {
     if file.symlink_metadata().is_ok() {
         bail!("{} is there already; a backup overwrites nothing, so choose another name", file.display());
     }
@@ -211,7 +211,7 @@ fn must_be_free(file: &Path) -> Result<()> {
 }
 
 /// Refuses a file that is no backup of that engine, in words.
-fn must_be_of(engine: Engine, file: &Path) -> Result<()> {
+fn ensure_backup_of(engine: Engine, file: &Path) -> Result<()> {
     use std::io::Read as _;
     let mut begin = Vec::new();
     File::open(file)
@@ -235,19 +235,19 @@ fn must_be_of(engine: Engine, file: &Path) -> Result<()> {
 }
 
 /// A file of this user's alone, under another name until it is whole; gone when that does not come to pass.
-struct Part {
+struct PartialFile {
     path: PathBuf,
 }
 
-impl Part {
+impl PartialFile {
     /// Makes one beside `file`; answers it open, too: what stands under its name later, others may have put there.
     fn beside(file: &Path) -> Result<(Self, File)> {
         let name = file.file_name().with_context(|| format!("{} is no name of a file", file.display()))?;
-        let mut part = std::ffi::OsString::from(".");
-        part.push(name);
+        let mut partial = std::ffi::OsString::from(".");
+        partial.push(name);
         // Nobody can know it and have put a file of their own there.
-        part.push(format!(".{}{PART}", &random_hex()?[..16]));
-        Self::at(file.with_file_name(part))
+        partial.push(format!(".{}{PARTIAL_SUFFIX}", &random_hex()?[..16]));
+        Self::at(file.with_file_name(partial))
     }
 
     /// Makes the file, empty; one that is there already is somebody else's.
@@ -261,12 +261,12 @@ impl Part {
     }
 
     /// Gives it its name, which must still be free.
-    fn place(self, file: &Path) -> Result<()> {
+    fn persist(self, file: &Path) -> Result<()> {
         let cannot = || format!("cannot name the backup {}", file.display());
         // Unlike renaming, linking never replaces what somebody else put there meanwhile.
         match std::fs::hard_link(&self.path, file) {
             Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => must_be_free(file)?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => ensure_absent(file)?,
             // Some file systems have no links.
             Err(_) => std::fs::rename(&self.path, file).with_context(cannot)?,
         }
@@ -274,7 +274,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         for end in ["", "-wal", "-shm", "-journal"] {
             let mut path = self.path.clone().into_os_string();
@@ -312,16 +312,16 @@ fn sync_folder(file: &Path) -> Result<()> {
 }
 
 /// When a database was replaced, as part of a name.
-fn stamp() -> String {
+fn timestamp() -> String {
     Clock::default().now().format("%Y%m%dt%H%M%S%3f").to_string()
 }
 
-fn seconds(begun: Instant) -> f64 {
-    (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+fn elapsed_seconds(started: Instant) -> f64 {
+    (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// A number of bytes for people.
-pub(super) fn size(bytes: u64) -> String {
+pub(super) fn format_bytes(bytes: u64) -> String {
     let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
     match bytes {
         0..=9_999 => format!("{bytes} bytes"),
@@ -340,7 +340,7 @@ mod tests {
         for (bytes, text) in
             [(0, "0 bytes"), (12_345, "12.3 kB"), (434_176, "434.1 kB"), (25_000_000, "25.0 MB")]
         {
-            assert_eq!(size(bytes), text);
+            assert_eq!(format_bytes(bytes), text);
         }
     }
 
@@ -349,14 +349,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("b.db");
         let files = || std::fs::read_dir(folder.path()).expect("a folder").count();
-        let (part, _) = Part::beside(&file).expect("a part");
-        std::fs::write(part.path(), "half").expect("writes");
-        drop(part);
+        let (partial, _) = PartialFile::beside(&file).expect("a part");
+        std::fs::write(partial.path(), "half").expect("writes");
+        drop(partial);
         assert_eq!(files(), 0);
-        let (part, _) = Part::beside(&file).expect("a part");
-        std::fs::write(part.path(), "whole").expect("writes");
+        let (partial, _) = PartialFile::beside(&file).expect("a part");
+        std::fs::write(partial.path(), "whole").expect("writes");
         std::fs::write(&file, "somebody else's").expect("writes");
-        assert!(part.place(&file).is_err());
+        assert!(partial.persist(&file).is_err());
         assert_eq!(std::fs::read_to_string(&file).expect("reads"), "somebody else's");
         assert_eq!(files(), 1);
     }
@@ -365,7 +365,7 @@ mod tests {
     fn a_part_is_made_under_a_new_name_and_never_of_a_file_that_is_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("b.db");
-        let [(one, _), (other, _)] = [(); 2].map(|()| Part::beside(&file).expect("a part"));
+        let [(one, _), (other, _)] = [(); 2].map(|()| PartialFile::beside(&file).expect("a part"));
         assert_ne!(one.path(), other.path());
         #[cfg(unix)]
         {
@@ -375,7 +375,7 @@ mod tests {
         }
         for text in ["", "somebody else's"] {
             std::fs::write(&file, text).expect("writes");
-            assert!(Part::at(file.clone()).is_err());
+            assert!(PartialFile::at(file.clone()).is_err());
             assert_eq!(std::fs::read_to_string(&file).expect("it is still there"), text);
         }
     }

@@ -11,7 +11,7 @@ use ringnity_store::maintenance::{self, PREVIOUS_SCHEMA_PREFIX};
 use ringnity_store::{MigrationState, StoreConfig, StoreError};
 use url::Url;
 
-use crate::cli::copies::{Facts, Placed, inhabitants, occupied, stamp};
+use crate::cli::backup::{BackupContents, RestoreResult, describe_accounts, not_empty_error, timestamp};
 use crate::cli::migrate;
 
 /// The table in which databases note their migrations.
@@ -26,17 +26,17 @@ enum DumpError {
     Tool(anyhow::Error),
 }
 
-/// Copies the database into `part`, which is there and empty; pg_dump leaves it to its owner.
-pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
+/// Copies the database into `partial`, which is there and empty; pg_dump leaves it to its owner.
+pub(super) async fn backup(config: &StoreConfig, partial: &Path) -> Result<BackupContents> {
     let state = maintenance::migration_state(config).await?;
     state.ensure_not_newer()?;
     if state.applied.is_empty() {
         return Err(StoreError::Missing(config.describe()).into());
     }
-    let place = Place::of(config)?;
-    let file = part.to_owned();
+    let connection = Connection::new(config)?;
+    let file = partial.to_owned();
     let ((), migrations, counts) = maintenance::postgres_with_snapshot(config, move |snapshot| {
-        let mut dump = place.tool("pg_dump");
+        let mut dump = connection.tool("pg_dump");
         dump.args(["--format=custom", "--snapshot", snapshot, "--exclude-schema"])
             .arg(format!("{PREVIOUS_SCHEMA_PREFIX}*"));
         dump.arg("--file").arg(&file);
@@ -45,41 +45,45 @@ pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
     .await?;
     // What cannot be listed cannot be restored.
     let mut list = Command::new("pg_restore");
-    list.arg("--list").arg(part);
+    list.arg("--list").arg(partial);
     run(list).context("the copy is not sound, so it is not kept")?;
-    Ok(Facts { migrations, counts: Some(counts) })
+    Ok(BackupContents { migrations, counts: Some(counts) })
 }
 
 /// Puts what is in `file` in place of what is in the database.
-pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) -> Result<(Facts, Placed)> {
+pub(super) async fn restore(
+    config: &StoreConfig,
+    file: &Path,
+    replace: bool,
+) -> Result<(BackupContents, RestoreResult)> {
     let migrations = migrations_in(file).with_context(|| format!("{} cannot be restored", file.display()))?;
     migrations.ensure_not_newer()?;
     if migrations.applied.is_empty() {
         bail!("{} is a dump of PostgreSQL, and none of Ringnity", file.display());
     }
     let there = maintenance::postgres_schema(config).await?;
-    if let Some(words) = inhabitants(there.tenants, there.platform_admins).filter(|_| !replace) {
-        return Err(occupied(config, &words));
+    if let Some(words) = describe_accounts(there.tenants, there.platform_admins).filter(|_| !replace) {
+        return Err(not_empty_error(config, &words));
     }
     maintenance::postgres_ensure_unused(config).await?;
-    let kept_as = (there.tables > 0).then(|| format!("{PREVIOUS_SCHEMA_PREFIX}{}", stamp()));
+    let kept_as = (there.tables > 0).then(|| format!("{PREVIOUS_SCHEMA_PREFIX}{}", timestamp()));
     let make_room = kept_as.as_deref().map(|kept_as| there.replace_statements(kept_as));
-    let (place, from) = (Place::of(config)?, file.to_owned());
-    tokio::task::spawn_blocking(move || fill(&place, &from, make_room.as_deref()))
+    let (connection, from) = (Connection::new(config)?, file.to_owned());
+    tokio::task::spawn_blocking(move || load(&connection, &from, make_room.as_deref()))
         .await?
         .context("nothing was restored, and the database is as it was")?;
     let applied = migrate::apply_locked(config).await?;
     let kept_as = kept_as.map(|schema| format!("schema {schema}"));
-    Ok((Facts { migrations, counts: None }, Placed { kept_as, applied }))
+    Ok((BackupContents { migrations, counts: None }, RestoreResult { kept_as, applied }))
 }
 
 /// Puts everything in `file` into the database, and what is there out of the way, in one transaction: pg_restore writes
 /// the statements, psql carries them out, and is told to commit only when pg_restore has come to its end.
-fn fill(place: &Place, file: &Path, make_room: Option<&str>) -> Result<()> {
+fn load(connection: &Connection, file: &Path, make_room: Option<&str>) -> Result<()> {
     let mut restore = Command::new("pg_restore");
     restore.args(["--no-owner", "--no-privileges", "--file", "-"]).arg(file);
     let mut restore = start(restore.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?;
-    let mut psql = place.tool("psql");
+    let mut psql = connection.tool("psql");
     psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]);
     let mut psql = start(psql.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()))?;
     let (Some(mut statements), Some(mut into)) = (restore.stdout.take(), psql.stdin.take()) else {
@@ -98,10 +102,10 @@ fn fill(place: &Place, file: &Path, make_room: Option<&str>) -> Result<()> {
     drop(into);
     let done = psql.wait_with_output()?;
     if !done.status.success() {
-        return Err(failed("psql", &done));
+        return Err(tool_error("psql", &done));
     }
     if sent.is_err() || !written.status.success() {
-        return Err(failed("pg_restore", &written));
+        return Err(tool_error("pg_restore", &written));
     }
     Ok(())
 }
@@ -121,13 +125,13 @@ fn migrations_in(file: &Path) -> Result<MigrationState> {
 }
 
 /// A database as PostgreSQL's programs are told of it.
-struct Place {
+struct Connection {
     url: String,
     password: Option<String>,
 }
 
-impl Place {
-    fn of(config: &StoreConfig) -> Result<Self> {
+impl Connection {
+    fn new(config: &StoreConfig) -> Result<Self> {
         let url = config.postgres_url().context("this database is no PostgreSQL")?;
         let (url, password) = without_password(url).context("cannot use --database-url: it is no URL")?;
         Ok(Self { url, password })
@@ -168,7 +172,7 @@ fn run(mut tool: Command) -> Result<Output> {
     let name = tool.get_program().to_string_lossy().into_owned();
     let done =
         start(tool.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()?;
-    if done.status.success() { Ok(done) } else { Err(failed(&name, &done)) }
+    if done.status.success() { Ok(done) } else { Err(tool_error(&name, &done)) }
 }
 
 fn start(tool: &mut Command) -> Result<Child> {
@@ -181,7 +185,7 @@ fn start(tool: &mut Command) -> Result<Child> {
     })
 }
 
-fn failed(name: &str, done: &Output) -> anyhow::Error {
+fn tool_error(name: &str, done: &Output) -> anyhow::Error {
     let words = String::from_utf8_lossy(&done.stderr).trim().to_owned();
     let known = words.contains("version mismatch") || words.contains("unsupported version");
     let remedy = if known {
@@ -193,7 +197,7 @@ fn failed(name: &str, done: &Output) -> anyhow::Error {
 }
 
 /// Whether PostgreSQL's programs are there: their version.
-pub(in crate::cli) fn tools() -> Result<String> {
+pub(in crate::cli) fn client_version() -> Result<String> {
     let mut tool = Command::new("pg_dump");
     tool.arg("--version");
     let told = run(tool)?;

@@ -17,7 +17,7 @@ use crate::secrets::tokens::Signer;
 
 /// What every command of operators takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct DeskArgs {
+pub(super) struct CommonArgs {
     #[command(flatten)]
     pub database: DatabaseConfig,
     /// Answer with one JSON object
@@ -32,7 +32,7 @@ pub(super) struct TenantArgs {
     #[arg(long, value_name = "SLUG")]
     pub tenant: String,
     #[command(flatten)]
-    pub desk: DeskArgs,
+    pub common: CommonArgs,
 }
 
 /// How a command that gives an account a password gets it.
@@ -43,7 +43,7 @@ pub(super) struct PasswordArgs {
     password_stdin: bool,
 }
 
-impl DeskArgs {
+impl CommonArgs {
     /// Where the database is.
     pub fn store_config(&self) -> Result<StoreConfig> {
         self.database.store().context("cannot use --database-url")
@@ -65,9 +65,10 @@ impl DeskArgs {
 impl TenantArgs {
     /// The rules, and the tenant that is meant.
     pub async fn open(&self) -> Result<(App, TenantId)> {
-        let app = self.desk.app().await?;
+        let app = self.common.app().await?;
         let slug = self.tenant.clone();
-        let found = app.store.read(move |c| provisioning::tenant_by_slug(c, &slug)).await.map_err(told)?;
+        let found =
+            app.store.read(move |c| provisioning::tenant_by_slug(c, &slug)).await.map_err(into_cli_error)?;
         Ok((app, found.id))
     }
 }
@@ -91,15 +92,15 @@ impl PasswordArgs {
 
 /// The given password, or a new one.
 pub(super) async fn password(given: Option<String>) -> Result<NewPassword> {
-    NewPassword::new(given).await.map_err(told)
+    NewPassword::new(given).await.map_err(into_cli_error)
 }
 
 /// Refuses what the contract's schema of that name does not take. `flags` says which flag holds which member.
-pub(super) fn must_fit(schema: &str, value: &Value, flags: &[(&str, &str)]) -> Result<()> {
+pub(super) fn validate(schema: &str, value: &Value, flags: &[(&str, &str)]) -> Result<()> {
     let boundary = Boundary::new(CONTRACT, &[])?;
-    let faults = boundary.check_schema(schema, value)?;
-    let named = faults.iter().map(|fault| {
-        let (member, words) = fault.trim_start_matches('/').split_once(':').unwrap_or(("", fault));
+    let errors = boundary.check_schema(schema, value)?;
+    let named = errors.iter().map(|error| {
+        let (member, words) = error.trim_start_matches('/').split_once(':').unwrap_or(("", error));
         let first = member.split('/').next().unwrap_or_default();
         let flag = flags.iter().find(|(known, _)| *known == first).map_or(member, |(_, flag)| flag);
         format!("{flag}:{words}")
@@ -109,10 +110,10 @@ pub(super) fn must_fit(schema: &str, value: &Value, flags: &[(&str, &str)]) -> R
 }
 
 /// A rule's refusal with its details and, for operators, its cause.
-pub(super) fn told(refusal: AppError) -> anyhow::Error {
-    let details: String = refusal.details.iter().map(|line| format!("\n       {line}")).collect();
-    let message = format!("{}{details}", refusal.message);
-    match refusal.source {
+pub(super) fn into_cli_error(error: AppError) -> anyhow::Error {
+    let details: String = error.details.iter().map(|line| format!("\n       {line}")).collect();
+    let message = format!("{}{details}", error.message);
+    match error.source {
         Some(cause) => anyhow::anyhow!("{cause}").context(message),
         None => anyhow::anyhow!(message),
     }

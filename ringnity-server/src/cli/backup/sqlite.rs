@@ -8,67 +8,76 @@ use anyhow::{Context as _, Result, bail};
 use ringnity_store::maintenance::{self, SqliteExclusiveLock, SqliteFileInfo};
 use ringnity_store::{StoreConfig, StoreError};
 
-use crate::cli::copies::{
-    BEFORE, Facts, Part, Placed, inhabitants, occupied, private_file, stamp, sync_folder,
+use crate::cli::backup::{
+    BackupContents, PREVIOUS_INFIX, PartialFile, RestoreResult, describe_accounts, not_empty_error,
+    private_file, sync_folder, timestamp,
 };
 use crate::cli::migrate;
 use crate::database_lock;
 
 /// What SQLite calls the files beside a database, at their ends.
-const LOGS: [&str; 3] = ["-wal", "-shm", "-journal"];
+const JOURNAL_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Copies the database into `part`, which is there and empty, and looks at every page of the copy.
-pub(super) async fn backup(config: &StoreConfig, part: &Path) -> Result<Facts> {
+/// Copies the database into `partial`, which is there and empty, and looks at every page of the copy.
+pub(super) async fn backup(config: &StoreConfig, partial: &Path) -> Result<BackupContents> {
     let database = path_of(config)?;
     maintenance::migration_state(config).await?.ensure_not_newer()?;
-    maintenance::sqlite_backup(database, part).await.context("cannot copy the database")?;
-    let facts = maintenance::sqlite_check(part).await.context("the copy is not sound, so it is not kept")?;
-    Ok(Facts { migrations: facts.migrations, counts: facts.counts })
+    maintenance::sqlite_backup(database, partial).await.context("cannot copy the database")?;
+    let contents =
+        maintenance::sqlite_check(partial).await.context("the copy is not sound, so it is not kept")?;
+    Ok(BackupContents { migrations: contents.migrations, counts: contents.counts })
 }
 
 /// Puts a copy of `file` in place of the database.
-pub(super) async fn restore(config: &StoreConfig, file: &Path, replace: bool) -> Result<(Facts, Placed)> {
+pub(super) async fn restore(
+    config: &StoreConfig,
+    file: &Path,
+    replace: bool,
+) -> Result<(BackupContents, RestoreResult)> {
     let database = path_of(config)?;
     let _lock = database_lock::acquire(database)?;
     // The backup itself is never opened as a database: it may lie where nothing can be written.
-    let (part, opened) = Part::beside(database)?;
+    let (partial, opened) = PartialFile::beside(database)?;
     maintenance::chown_like(&opened, database, maintenance::owner_reference(database));
     copy(file, opened)
         .with_context(|| format!("cannot copy {} to {}", file.display(), database.display()))?;
-    let facts = maintenance::sqlite_check(part.path()).await.map_err(|error| match error {
+    let contents = maintenance::sqlite_check(partial.path()).await.map_err(|error| match error {
         StoreError::Missing(_) => anyhow::anyhow!("{} is a database, and none of Ringnity", file.display()),
         other => anyhow::Error::from(other).context(format!("{} cannot be restored", file.display())),
     })?;
-    facts.migrations.ensure_not_newer()?;
-    let aside =
-        if database.exists() { set_aside(config, database, replace).await? } else { Aside::default() };
-    for end in LOGS {
+    contents.migrations.ensure_not_newer()?;
+    let kept = if database.exists() {
+        keep_existing(config, database, replace).await?
+    } else {
+        KeptDatabase::default()
+    };
+    for end in JOURNAL_SUFFIXES {
         // A log of another database would be taken for this one's.
-        match std::fs::remove_file(with(database, end)) {
+        match std::fs::remove_file(with_suffix(database, end)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).context("cannot remove the old database's log");
             }
             _ => {}
         }
     }
-    let Aside { kept_as, alone, source } = aside;
+    let KeptDatabase { kept_as, alone, source } = kept;
     // Elsewhere, what is open cannot be replaced.
     #[cfg(not(unix))]
     let (alone, source) = (drop(alone), drop(source));
-    std::fs::rename(part.path(), database).context("cannot put the backup in place")?;
+    std::fs::rename(partial.path(), database).context("cannot put the backup in place")?;
     sync_folder(database)?;
     // Whoever waits for the old one may go on: SQLite lets nobody write to a file that has lost its name.
     drop((alone, source));
     let applied = migrate::apply_locked(config).await?;
     Ok((
-        Facts { migrations: facts.migrations, counts: facts.counts },
-        Placed { kept_as: kept_as.map(|path| path.display().to_string()), applied },
+        BackupContents { migrations: contents.migrations, counts: contents.counts },
+        RestoreResult { kept_as: kept_as.map(|path| path.display().to_string()), applied },
     ))
 }
 
 /// A database that makes room for another.
 #[derive(Default)]
-struct Aside {
+struct KeptDatabase {
     /// Where it stays.
     kept_as: Option<PathBuf>,
     /// What keeps others from it until the other is in its place.
@@ -79,17 +88,17 @@ struct Aside {
 
 /// Gives the database that is there a second name, under which it stays. Whatever is in it was somebody's work: plans,
 /// say. Only an empty file needs none.
-async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Result<Aside> {
+async fn keep_existing(config: &StoreConfig, database: &Path, replace: bool) -> Result<KeptDatabase> {
     let is_empty = || std::fs::metadata(database).is_ok_and(|found| found.len() == 0);
     let found = match maintenance::sqlite_check(database).await {
         Ok(SqliteFileInfo { counts: Some(counts), .. }) => {
-            inhabitants(counts.tenants, counts.platform_admins)
+            describe_accounts(counts.tenants, counts.platform_admins)
         }
         _ if is_empty() => None,
         _ => Some("cannot be read, so it may hold something".to_owned()),
     };
     if let Some(words) = found.filter(|_| !replace) {
-        return Err(occupied(config, &words));
+        return Err(not_empty_error(config, &words));
     }
     let alone = match maintenance::sqlite_lock_exclusively(database).await {
         Ok(alone) => Some(alone),
@@ -102,9 +111,9 @@ async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Resu
         }
     };
     if is_empty() {
-        return Ok(Aside { alone, ..Aside::default() });
+        return Ok(KeptDatabase { alone, ..KeptDatabase::default() });
     }
-    let kept = with(database, &format!("{BEFORE}{}", stamp()));
+    let kept = with_suffix(database, &format!("{PREVIOUS_INFIX}{}", timestamp()));
     let source = match std::fs::hard_link(database, &kept) {
         Ok(()) => None,
         Err(_) => {
@@ -116,12 +125,12 @@ async fn set_aside(config: &StoreConfig, database: &Path, replace: bool) -> Resu
         }
     };
     if alone.is_none() {
-        for end in LOGS.into_iter().filter(|end| with(database, end).exists()) {
-            std::fs::rename(with(database, end), with(&kept, end))
+        for end in JOURNAL_SUFFIXES.into_iter().filter(|end| with_suffix(database, end).exists()) {
+            std::fs::rename(with_suffix(database, end), with_suffix(&kept, end))
                 .context("cannot keep the log of the database that is there")?;
         }
     }
-    Ok(Aside { kept_as: Some(kept), alone, source })
+    Ok(KeptDatabase { kept_as: Some(kept), alone, source })
 }
 
 /// Copies a file into another, and waits until that is on disk. Answers what it was read from, still open.
@@ -139,7 +148,7 @@ fn path_of(config: &StoreConfig) -> Result<&Path> {
     }
 }
 
-fn with(path: &Path, end: &str) -> PathBuf {
+fn with_suffix(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(end);
     PathBuf::from(name)
