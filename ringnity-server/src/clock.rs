@@ -8,24 +8,24 @@ use tokio::sync::watch;
 /// A clock: the system's, or one that tests move.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    /// Milliseconds that the clock is ahead of the system's.
-    ahead: Arc<watch::Sender<i64>>,
+    /// Milliseconds that the clock is offset of the system's.
+    offset: Arc<watch::Sender<i64>>,
 }
 
 impl Clock {
     /// The time now.
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now() + Duration::milliseconds(*self.ahead.borrow())
+        Utc::now() + Duration::milliseconds(*self.offset.borrow())
     }
 
-    /// Moves every holder of this clock ahead. For tests.
+    /// Moves every holder of this clock offset. For tests.
     pub fn advance(&self, by: Duration) {
-        self.ahead.send_modify(|ahead| *ahead += by.num_milliseconds());
+        self.offset.send_modify(|offset| *offset += by.num_milliseconds());
     }
 
     /// Tells when the clock is moved, for what sleeps until a time.
-    pub fn moves(&self) -> watch::Receiver<i64> {
-        self.ahead.subscribe()
+    pub fn subscribe(&self) -> watch::Receiver<i64> {
+        self.offset.subscribe()
     }
 }
 

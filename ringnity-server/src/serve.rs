@@ -29,13 +29,13 @@ use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificate;
 
 /// How long a server that stops waits for requests that are still being sent or handled.
-const GRACE: Duration = Duration::from_secs(60);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long it waits for clients to take their last answers and close their connections, when no request is handled.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long it waits for those who look at its counters.
-const PRIVATE_GRACE: Duration = Duration::from_secs(1);
+const PRIVATE_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A server that answers requests.
 pub struct Running {
@@ -50,7 +50,7 @@ pub struct Running {
     /// Requests that are being handled.
     handled: Handled,
     /// Takes up renewed certificates, where HTTPS is served.
-    renewals: Option<tokio::task::JoinHandle<()>>,
+    certificate_watch: Option<tokio::task::JoinHandle<()>>,
     /// The address that was bound.
     pub address: SocketAddr,
     /// Where its database is, in words.
@@ -100,7 +100,7 @@ pub async fn start_with_jobs(
         None => format!("cannot open the database {database} in the folder of --data-dir"),
     })?;
     // The address must be known before answers can name it, and port 0 is known only once it is bound.
-    let listen = resolve(config.listen)?;
+    let listen = pick_address(config.listen)?;
     let urls = config.urls(listen);
     let signer = Arc::new(Signer::load(&store, clock.now()).await?);
     let key_refresh = signer.spawn_refresh(&store);
@@ -159,7 +159,7 @@ pub async fn start_with_jobs(
         }
         None => None,
     };
-    let renewals = certificate.map(|certificate| tokio::spawn(certificate.keep_fresh()));
+    let certificate_watch = certificate.map(|certificate| tokio::spawn(certificate.watch_files()));
     if let (Some(demo), Some(file)) = (&demo, &config.demo_file) {
         demo.write(file).context("cannot write the file of --demo-file; choose another")?;
     }
@@ -173,7 +173,7 @@ pub async fn start_with_jobs(
         stopping,
         handled,
         stop_delay: config.stop_delay,
-        renewals,
+        certificate_watch,
         address,
         database,
         demo,
@@ -200,27 +200,27 @@ impl Running {
         // Connections on which a request is on its way are closed with the others, and nobody can tell such a request
         // from one that was lost: so those who can look elsewhere are given the time to.
         tokio::time::sleep(self.stop_delay).await;
-        if let Some(renewals) = self.renewals {
-            renewals.abort();
+        if let Some(certificate_watch) = self.certificate_watch {
+            certificate_watch.abort();
         }
         let handled = &self.handled;
         let closing = async {
             tokio::select! {
                 done = self.server.close() => done.map_err(|error| anyhow!("stopping the listener: {error}")),
-                () = handled.none_for(LAST_WORDS) => {
+                () = handled.none_for(IDLE_TIMEOUT) => {
                     tracing::info!("some clients keep their connections open, and ask nothing");
                     Ok(())
                 }
-                () = tokio::time::sleep(GRACE) => {
-                    tracing::warn!("some clients did not finish their requests in {} s", GRACE.as_secs());
+                () = tokio::time::sleep(DRAIN_TIMEOUT) => {
+                    tracing::warn!("some clients did not finish their requests in {} s", DRAIN_TIMEOUT.as_secs());
                     Ok(())
                 }
             }
         };
-        let (closed, ()) = tokio::join!(closing, self.jobs.stop(GRACE));
+        let (closed, ()) = tokio::join!(closing, self.jobs.stop(DRAIN_TIMEOUT));
         if let Some(private) = self.private {
             // Whoever looks on may see the end; nobody is kept waiting for it.
-            let _ = tokio::time::timeout(PRIVATE_GRACE, private.close()).await;
+            let _ = tokio::time::timeout(PRIVATE_CLOSE_TIMEOUT, private.close()).await;
         }
         self.store.close().await;
         closed
@@ -232,7 +232,7 @@ impl Running {
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
 /// Replaces port 0 by a free one.
-fn resolve(listen: SocketAddr) -> Result<SocketAddr> {
+fn pick_address(listen: SocketAddr) -> Result<SocketAddr> {
     if listen.port() != 0 {
         return Ok(listen);
     }

@@ -15,7 +15,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 /// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A certificate with its key, and the files they came from.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Certificate {
     /// Reads both files; refuses a key that is not the certificate's.
     pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let current = RwLock::new(Arc::new(read(chain, key, &provider)?));
+        let current = RwLock::new(Arc::new(load_pair(chain, key, &provider)?));
         Ok(Arc::new(Self { chain: chain.to_owned(), key: key.to_owned(), provider, current }))
     }
 
@@ -47,16 +47,16 @@ impl Certificate {
 
     /// Takes up the files again whenever they have changed, for as long as it is polled. Files that do not fit
     /// each other leave the certificate that is there: whoever renews them may be between the two.
-    pub async fn keep_fresh(self: Arc<Self>) {
-        let mut seen = self.changed();
+    pub async fn watch_files(self: Arc<Self>) {
+        let mut seen = self.modified_times();
         let mut refused = None;
         loop {
-            tokio::time::sleep(LOOK).await;
-            let now = self.changed();
+            tokio::time::sleep(POLL_INTERVAL).await;
+            let now = self.modified_times();
             if now == seen {
                 continue;
             }
-            match read(&self.chain, &self.key, &self.provider) {
+            match load_pair(&self.chain, &self.key, &self.provider) {
                 Ok(renewed) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
                     tracing::info!(certificate = %self.chain.display(), "took up the renewed certificate");
@@ -73,7 +73,7 @@ impl Certificate {
         }
     }
 
-    fn changed(&self) -> [Option<SystemTime>; 2] {
+    fn modified_times(&self) -> [Option<SystemTime>; 2] {
         [&self.chain, &self.key].map(|path| std::fs::metadata(path).and_then(|facts| facts.modified()).ok())
     }
 }
@@ -84,7 +84,7 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-fn read(chain: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey> {
+fn load_pair(chain: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey> {
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| anyhow!("{}: {error}", chain.display()))

@@ -87,7 +87,7 @@ pub(super) async fn run(arguments: DoctorArgs) -> Result<Outcome> {
 }
 
 fn check_settings(config: &ServeConfig, found: &mut Findings) {
-    let judged = check::judge(config);
+    let judged = check::check(config);
     if judged.problems.is_empty() && judged.warnings.is_empty() {
         found.ok("settings", "make sense");
     }
@@ -116,7 +116,7 @@ fn check_data_dir(settings: &ServeConfig, config: &StoreConfig, found: &mut Find
         }
         return;
     }
-    if let Err(error) = check::can_write(&folder) {
+    if let Err(error) = check::probe_writable(&folder) {
         found.fail(
             "folder",
             format!("{name} cannot be written to: {error}"),

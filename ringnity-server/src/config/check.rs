@@ -16,31 +16,31 @@ pub struct Findings {
 }
 
 /// Judges settings that are each well-formed.
-pub fn judge(config: &ServeConfig) -> Findings {
-    let mut found = Findings::default();
+pub fn check(config: &ServeConfig) -> Findings {
+    let mut findings = Findings::default();
     if let Err(error) = config.store() {
-        found.problems.push(format!("database-url: {error}"));
+        findings.problems.push(format!("database-url: {error}"));
     }
     if config.database.database_url.is_none() || config.wants_demo() {
-        found.problems.extend(folder_problem(&config.database.data_dir));
+        findings.problems.extend(data_dir_problem(&config.database.data_dir));
     }
     for proxy in config.trusted_proxies.iter().filter(|proxy| proxy.addr().is_unspecified()) {
-        found.problems.push(format!(
+        findings.problems.push(format!(
             "trusted-proxy: {proxy} is nobody's address, or everybody's; name the proxies, or leave it out to trust none"
         ));
     }
     if config.private_listen == Some(config.listen) && config.listen.port() != 0 {
-        found
+        findings
             .problems
             .push(format!("private-listen: {} is the address of listen; choose another port", config.listen));
     }
     if let Err(error) = config.certificate() {
-        found.problems.push(format!("tls-cert, tls-key: {error:#}"));
+        findings.problems.push(format!("tls-cert, tls-key: {error:#}"));
     }
-    let open = !config.listen.ip().is_loopback();
-    let mut warn = |words: String| found.warnings.push(words);
+    let is_public = !config.listen.ip().is_loopback();
+    let mut warn = |words: String| findings.warnings.push(words);
     match &config.public_url {
-        None if open => warn(format!(
+        None if is_public => warn(format!(
             "public-url: is not set, so answers name {}://{}, which others may not reach; say the URL that \
              clients use",
             config.scheme(),
@@ -64,10 +64,10 @@ pub fn judge(config: &ServeConfig) -> Findings {
                 .to_owned(),
         );
     }
-    if open && config.wants_demo() {
+    if is_public && config.wants_demo() {
         warn("demo: others can reach this server; the demo is for trying things on one machine".to_owned());
     }
-    if open && config.rate_limit == Some(RateLimit::Off) {
+    if is_public && config.rate_limit == Some(RateLimit::Off) {
         warn(
             "rate-limit: is off, and with it the limit of failed sign-ins; others can guess passwords"
                 .to_owned(),
@@ -82,39 +82,39 @@ pub fn judge(config: &ServeConfig) -> Findings {
     if config.google_client_id.is_none() && config.google_jwks_url != GOOGLE_JWKS_URL {
         warn("google-jwks-url: does nothing without google-client-id".to_owned());
     }
-    found
+    findings
 }
 
 /// What keeps the server from writing into its folder, if anything does. A folder that is not there yet is made
 /// at start, so then it is asked of the one in which that would happen.
-fn folder_problem(folder: &Path) -> Option<String> {
+fn data_dir_problem(folder: &Path) -> Option<String> {
     let name = folder.display();
-    let there = match std::fs::metadata(folder) {
+    let existing = match std::fs::metadata(folder) {
         Ok(found) if found.is_dir() => folder.to_owned(),
         Ok(_) => return Some(format!("data-dir: {name} is a file; choose a folder")),
-        Err(_) => nearest(folder)?,
+        Err(_) => nearest_existing(folder)?,
     };
-    let told = |error: std::io::Error| {
-        let place = if there == folder {
+    let describe = |error: std::io::Error| {
+        let place = if existing == folder {
             String::new()
         } else {
-            format!(", which is to be made in {}", there.display())
+            format!(", which is to be made in {}", existing.display())
         };
         format!(
             "data-dir: cannot write to {name}{place}: {error}; change its owner, or choose another folder"
         )
     };
-    can_write(&there).err().map(told)
+    probe_writable(&existing).err().map(describe)
 }
 
 /// What is there of the way to a folder.
-fn nearest(folder: &Path) -> Option<PathBuf> {
+fn nearest_existing(folder: &Path) -> Option<PathBuf> {
     let whole = std::path::absolute(folder).ok()?;
     whole.ancestors().skip(1).find(|above| above.exists()).map(Path::to_path_buf)
 }
 
 /// Tries to write into a folder, and leaves nothing there.
-pub fn can_write(folder: &Path) -> std::io::Result<()> {
+pub fn probe_writable(folder: &Path) -> std::io::Result<()> {
     let probe = folder.join(format!(".ringnity-probe-{}", std::process::id()));
     std::fs::File::options().write(true).create_new(true).open(&probe)?;
     std::fs::remove_file(probe)
@@ -133,7 +133,7 @@ fn is_local(host: &str) -> bool {
 }
 
 /// Whether a URL is http to this very machine, where nobody listens in.
-pub fn is_plain_and_here(url: &str) -> bool {
+pub fn is_local_http(url: &str) -> bool {
     url.starts_with("http://") && host_of(url).is_some_and(|host| is_local(&host))
 }
 
@@ -154,7 +154,7 @@ mod tests {
             "http://[::1]:1",
             "http://0.0.0.0:8192",
         ] {
-            assert!(is_plain_and_here(url), "{url}");
+            assert!(is_local_http(url), "{url}");
         }
         for url in [
             "https://localhost",
@@ -163,7 +163,7 @@ mod tests {
             "http://localhost.example.com",
             "",
         ] {
-            assert!(!is_plain_and_here(url), "{url}");
+            assert!(!is_local_http(url), "{url}");
         }
     }
 }

@@ -37,12 +37,12 @@ impl SettingsFile {
         let (mut values, mut problems) = (Vec::new(), Vec::new());
         for (key, value) in &table {
             let read = match settings.iter().find(|setting| setting.get_long() == Some(key)) {
-                Some(setting) => texts(setting, value)
+                Some(setting) => to_flag_values(setting, value)
                     .and_then(|texts| {
-                        texts.iter().try_for_each(|text| accepts(setting, text)).map(|()| texts)
+                        texts.iter().try_for_each(|text| validate(setting, text)).map(|()| texts)
                     })
                     .map(|texts| (setting.get_id().to_string(), texts)),
-                None => Err(unknown(key, value)),
+                None => Err(unknown_key(key, value)),
             };
             match read {
                 Ok(value) => values.push(value),
@@ -97,7 +97,7 @@ pub fn environment_problems() -> Vec<String> {
     let wrong = |setting: &Arg| {
         let name = setting.get_env()?.to_str()?.to_owned();
         let value = std::env::var_os(&name)?;
-        accepts(setting, &value).err().map(|problem| format!("{name}: {problem}"))
+        validate(setting, &value).err().map(|problem| format!("{name}: {problem}"))
     };
     settings().iter().filter_map(wrong).collect()
 }
@@ -107,7 +107,7 @@ fn catalog() -> Command {
 }
 
 /// A TOML value as the texts that a flag would be given.
-fn texts(setting: &Arg, value: &toml::Value) -> Result<Vec<OsString>, String> {
+fn to_flag_values(setting: &Arg, value: &toml::Value) -> Result<Vec<OsString>, String> {
     let scalar = |value: &toml::Value| match value {
         toml::Value::String(text) => Some(OsString::from(text)),
         toml::Value::Integer(number) if takes_numbers(setting) => Some(number.to_string().into()),
@@ -124,10 +124,10 @@ fn texts(setting: &Arg, value: &toml::Value) -> Result<Vec<OsString>, String> {
         toml::Value::String(_) if is_switch(setting) => None,
         one => scalar(one).map(|text| vec![text]),
     };
-    found.ok_or_else(|| format!("this has to be {wanted}, not {}", kind(value)))
+    found.ok_or_else(|| format!("this has to be {wanted}, not {}", type_name(value)))
 }
 
-fn kind(value: &toml::Value) -> &'static str {
+fn type_name(value: &toml::Value) -> &'static str {
     match value {
         toml::Value::String(_) => "a text",
         toml::Value::Integer(_) | toml::Value::Float(_) => "a number",
@@ -156,7 +156,7 @@ fn takes_numbers(setting: &Arg) -> bool {
 }
 
 /// Whether the setting takes that value; otherwise its parser's own words, without the value if it is a secret.
-fn accepts(setting: &Arg, value: &OsString) -> Result<(), String> {
+fn validate(setting: &Arg, value: &OsString) -> Result<(), String> {
     let Some(long) = setting.get_long() else { return Ok(()) };
     let alone = setting.clone().env(None::<&str>).default_value(None::<&str>).required(false);
     let mut flag = OsString::from(format!("--{long}="));
@@ -178,12 +178,12 @@ fn accepts(setting: &Arg, value: &OsString) -> Result<(), String> {
 }
 
 /// The words for a key that is no setting, with the one that may be meant.
-fn unknown(key: &str, value: &toml::Value) -> String {
+fn unknown_key(key: &str, value: &toml::Value) -> String {
     if value.is_table() {
         return "settings stand at the top, without a [table]; there is none of this name".to_owned();
     }
-    let told = catalog().try_get_matches_from([format!("--{key}")]).err();
-    let near = told.filter(|error| error.kind() == ErrorKind::UnknownArgument);
+    let result = catalog().try_get_matches_from([format!("--{key}")]).err();
+    let near = result.filter(|error| error.kind() == ErrorKind::UnknownArgument);
     let near = near.as_ref().and_then(|error| match error.get(ContextKind::SuggestedArg) {
         Some(ContextValue::String(flag)) => Some(flag.trim_start_matches('-').to_owned()),
         _ => None,

@@ -131,7 +131,7 @@ pub enum RateLimit {
 }
 
 /// The limit of a demo: checkers send thousands of requests a minute with one key.
-const DEMO_RATE: RateLimit = RateLimit::PerMinute(1_000_000);
+const DEMO_RATE_LIMIT: RateLimit = RateLimit::PerMinute(1_000_000);
 
 impl ServeConfig {
     /// Where the database is.
@@ -167,8 +167,8 @@ impl ServeConfig {
 
     /// How often a credential may ask.
     pub fn rate_limit(&self) -> RateLimit {
-        let usual = if self.wants_demo() { DEMO_RATE } else { RateLimit::Plan };
-        self.rate_limit.unwrap_or(usual)
+        let default = if self.wants_demo() { DEMO_RATE_LIMIT } else { RateLimit::Plan };
+        self.rate_limit.unwrap_or(default)
     }
 
     /// The addresses that answers name, once it is known which port was bound.
@@ -205,7 +205,7 @@ impl Urls {
             format!("{scheme}://{}", &rest[..end]).to_ascii_lowercase()
         });
         Self {
-            secure: !check::is_plain_and_here(&public),
+            secure: !check::is_local_http(&public),
             public,
             dashboard,
             public_host,

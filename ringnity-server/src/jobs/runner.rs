@@ -112,7 +112,7 @@ struct AvailableJob {
 
 impl Poller {
     async fn run(mut self) {
-        let mut moved = self.app.clock.moves();
+        let mut moved = self.app.clock.subscribe();
         let mut phase = self.phase.clone();
         let mut failing = false;
         while *phase.borrow_and_update() == Phase::Running {
@@ -336,7 +336,7 @@ async fn keep_lease(app: &App, name: &str, row: &Row, lease: &Lease, every: Dura
 
 /// Waits until it is later than that, also where the clock is moved or the machine has slept.
 async fn wait_until(app: &App, time: DateTime<Utc>) {
-    let mut moved = app.clock.moves();
+    let mut moved = app.clock.subscribe();
     while let Ok(left) = (time - app.now()).to_std() {
         tokio::select! {
             () = tokio::time::sleep(left.clamp(MIN_SLEEP, MAX_SLEEP)) => {}

@@ -16,30 +16,30 @@ pub enum LogFormat {
 }
 
 /// Starts logging what `RUST_LOG` says, or else the usual.
-pub fn start(format: LogFormat, usual: &str) {
+pub fn start(format: LogFormat, default: &str) {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
-    let (filter, problem) = match EnvFilter::try_new(wanted.as_deref().unwrap_or(usual)) {
+    let (filter, problem) = match EnvFilter::try_new(wanted.as_deref().unwrap_or(default)) {
         Ok(filter) => (filter, None),
-        Err(problem) => (EnvFilter::new(usual), Some(problem)),
+        Err(problem) => (EnvFilter::new(default), Some(problem)),
     };
     let colours = std::io::stderr().is_terminal();
     let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Unfailing).with_ansi(colours);
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LossyStderr).with_ansi(colours);
     match format {
         LogFormat::Human => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     if let Some(problem) = problem {
-        tracing::warn!("RUST_LOG is not understood, so {usual} counts: {problem}");
+        tracing::warn!("RUST_LOG is not understood, so {default} counts: {problem}");
     }
 }
 
 /// Standard error, as far as anybody takes it. A line that cannot be written is lost: its reader is gone or its disk
 /// full, and no request may fail for that. `tracing-subscriber` would tell of an error by `eprintln!`, which panics for
 /// the same reason that the line was lost.
-struct Unfailing;
+struct LossyStderr;
 
-impl Write for Unfailing {
+impl Write for LossyStderr {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let _ = std::io::stderr().write_all(line);
         Ok(line.len())

@@ -20,27 +20,27 @@ use ringnity_store::jobs::Backlog;
 use crate::app::health::VERSION;
 
 /// Upper ends of the ranges that durations are counted in, in seconds.
-const DURATIONS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const DURATION_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// The counters of one server.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Answered, Counter>,
-    durations: Family<Asked, Histogram, fn() -> Histogram>,
-    broken: Family<Asked, Counter>,
+    requests: Family<ResponseLabels, Counter>,
+    durations: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    broken: Family<OperationLabels, Counter>,
     database: Gauge,
     jobs_late: Gauge,
     jobs_failing: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Asked {
+struct OperationLabels {
     operation: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ResponseLabels {
     operation: &'static str,
     status: u16,
 }
@@ -49,8 +49,8 @@ impl Metrics {
     /// Nothing counted yet, for a server on `store`.
     pub fn new(store: &Store) -> Self {
         let requests = Family::default();
-        let durations: Family<Asked, Histogram, fn() -> Histogram> =
-            Family::new_with_constructor(|| Histogram::new(DURATIONS));
+        let durations: Family<OperationLabels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
         let (broken, database) = (Family::default(), Gauge::default());
         let (jobs_late, jobs_failing) = (Gauge::default(), Gauge::default());
         let mut registry = Registry::with_prefix("ringnity");
@@ -70,21 +70,21 @@ impl Metrics {
         registry.register("database_up", "Whether the database answers", database.clone());
         registry.register("jobs_late", "Jobs that are overdue for minutes", jobs_late.clone());
         registry.register("jobs_failing", "Jobs that failed and are tried again", jobs_failing.clone());
-        registry.register_collector(Box::new(Load(store.clone())));
-        registry.register_collector(Box::new(Process { started: SystemTime::now() }));
+        registry.register_collector(Box::new(StoreCollector(store.clone())));
+        registry.register_collector(Box::new(ProcessCollector { started: SystemTime::now() }));
         Self { registry, requests, durations, broken, database, jobs_late, jobs_failing }
     }
 
     /// Counts an answer.
     pub fn answered(&self, operation: &Operation, status: StatusCode, took: Duration) {
         let operation = operation.id;
-        self.requests.get_or_create(&Answered { operation, status: status.as_u16() }).inc();
-        self.durations.get_or_create(&Asked { operation }).observe(took.as_secs_f64());
+        self.requests.get_or_create(&ResponseLabels { operation, status: status.as_u16() }).inc();
+        self.durations.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
     }
 
     /// Counts an answer that breaks the contract.
     pub fn broken(&self, operation: &Operation) {
-        self.broken.get_or_create(&Asked { operation: operation.id }).inc();
+        self.broken.get_or_create(&OperationLabels { operation: operation.id }).inc();
     }
 
     /// All counters, as Prometheus reads them. `backlog` is what the database said just now, if it answered.
@@ -102,9 +102,9 @@ impl Metrics {
 
 /// How the store is doing when somebody looks.
 #[derive(Debug)]
-struct Load(Store);
+struct StoreCollector(Store);
 
-impl Collector for Load {
+impl Collector for StoreCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let load = self.0.load();
         for (name, help, value) in [
@@ -120,11 +120,11 @@ impl Collector for Load {
 
 /// What the system says of this process; silent where it says nothing.
 #[derive(Debug)]
-struct Process {
+struct ProcessCollector {
     started: SystemTime,
 }
 
-impl Collector for Process {
+impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let since = self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         gauge(&mut encoder, "start_time_seconds", "When the server started, as Unix time", since.as_secs())?;

@@ -374,7 +374,7 @@ fn a_server_does_the_jobs_that_there_are() {
 #[test]
 fn whoever_sleeps_learns_that_the_clock_was_moved() {
     let clock = Clock::default();
-    let moves = clock.moves();
+    let moves = clock.subscribe();
     clock.clone().advance(TimeDelta::hours(1));
     assert!(moves.has_changed().expect("a clock"));
 }
