@@ -26,11 +26,24 @@ pub fn contract() -> Result<Arc<Contract>> {
     Ok(Arc::new(Contract::new(effective, Some(published), settings)?))
 }
 
+/// The files of the folder `flows`, in the order of their names.
+const FLOWS: [(&str, &str); 7] = [
+    ("dashboard_auth.arazzo.json", include_str!("../flows/dashboard_auth.arazzo.json")),
+    ("developer_settings.arazzo.json", include_str!("../flows/developer_settings.arazzo.json")),
+    ("login_with_ringnity.arazzo.json", include_str!("../flows/login_with_ringnity.arazzo.json")),
+    ("platform_administration.arazzo.json", include_str!("../flows/platform_administration.arazzo.json")),
+    ("runtime_bootstrap.arazzo.json", include_str!("../flows/runtime_bootstrap.arazzo.json")),
+    ("server_api.arazzo.json", include_str!("../flows/server_api.arazzo.json")),
+    ("shared.arazzo.json", include_str!("../flows/shared.arazzo.json")),
+];
+
 /// Returns the flows of that contract.
 pub fn flows(contract: &Contract) -> Result<Flows> {
-    let document =
-        serde_json::from_str(include_str!("../flows/ringnity.arazzo.json")).context("the flows")?;
-    Flows::new(document, contract)
+    let documents = FLOWS.iter().map(|(name, text)| {
+        let document = serde_json::from_str(text).with_context(|| format!("flows/{name}"))?;
+        Ok((format!("flows/{name}"), document))
+    });
+    Flows::merge(documents.collect::<Result<_>>()?, contract)
 }
 
 /// Requests per minute and credential of the demo server on which rate limits are checked. High enough for the flows
@@ -124,5 +137,18 @@ impl GoogleStub {
             "expiredToken": key.token(&claims("owner", owner, now - Duration::hours(1)))?,
             "forgedToken": Key::new("conformance")?.token(&good)?,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("flows");
+        let files = crate::flows::read(&[folder]).unwrap();
+        let names: Vec<&str> = files.iter().filter_map(|(path, _)| path.rsplit('/').next()).collect();
+        assert_eq!(names, FLOWS.map(|(name, _)| name));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use conformance::flows::Flows;
+use conformance::flows::{self, Flows};
 use conformance::report::{Coverage, Format, Report, Verdict};
 use conformance::run::{Options, run};
 use conformance::{inputs, ringnity};
@@ -40,9 +40,10 @@ pub struct Run {
     server: Option<PathBuf>,
     #[command(flatten)]
     documents: Documents,
-    /// Flows that create what operations need, as an Arazzo document
-    #[arg(long, value_name = "FILE")]
-    flows: Option<PathBuf>,
+    /// Flows that create what operations need: Arazzo documents, or folders whose .json files are read in the order of
+    /// their names; may be repeated
+    #[arg(long, value_name = "PATH")]
+    flows: Vec<PathBuf>,
     /// Check only operations with this tag or operationId; may be repeated
     #[arg(long, value_name = "TAG|ID")]
     only: Vec<String>,
@@ -85,10 +86,10 @@ impl Run {
     /// Checks the server and writes the reports. Returns whether nothing is violated and coverage suffices.
     pub async fn run(&self) -> Result<bool> {
         let contract = self.documents.read()?;
-        let flows = match &self.flows {
-            Some(path) => Flows::new(inputs::read_file(path)?, &contract)?,
-            None if self.documents.are_built_in() => ringnity::flows(&contract)?,
-            None => Flows::new(serde_json::json!({ "arazzo": "1.0.1" }), &contract)?,
+        let flows = if self.flows.is_empty() && self.documents.are_built_in() {
+            ringnity::flows(&contract)?
+        } else {
+            Flows::merge(flows::read(&self.flows)?, &contract)?
         };
         let mut server = None;
         let given: Value = match &self.inputs {

@@ -16,10 +16,12 @@ use serde_json::Value;
 use crate::contract::{Contract, ParameterLocation};
 
 mod expression;
+mod load;
 
 pub use expression::{ExpressionContext, evaluate_condition, mentions, resolve};
+pub use load::{Document, read};
 
-/// A flow document.
+/// A flow document, or several that were merged.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Flows {
     /// The version of Arazzo: `1.0.1`.
@@ -239,18 +241,21 @@ impl Flows {
     ///
     /// Fails when it does not match the contract.
     pub fn new(document: Value, contract: &Contract) -> Result<Self> {
-        let flows: Self = serde_json::from_value(document).context("the flow document")?;
-        if !flows.arazzo.starts_with("1.") {
-            bail!("the flow document is of Arazzo {:?}; only 1.x is supported", flows.arazzo);
-        }
-        for (index, workflow) in flows.workflows.iter().enumerate() {
+        Self::merge(vec![("the flow document".to_owned(), document)], contract)
+    }
+
+    /// Merges flow documents and compares the result with the contract. A flow may depend on flows of other
+    /// documents and use their outputs.
+    ///
+    /// # Errors
+    ///
+    /// When a document is not Arazzo 1.x, two documents define the same thing, or the contract lacks what a flow
+    /// calls.
+    pub fn merge(documents: Vec<Document>, contract: &Contract) -> Result<Self> {
+        let flows = load::merge(documents)?;
+        for workflow in &flows.workflows {
             if let Some(schema) = &workflow.inputs {
                 validator(schema).with_context(|| format!("{}: its inputs", workflow.workflow_id))?;
-            }
-            for needed in &workflow.depends_on {
-                if !flows.workflows[..index].iter().any(|before| before.workflow_id == *needed) {
-                    bail!("{}: depends on {needed}, which must come before it", workflow.workflow_id);
-                }
             }
             for step in &workflow.steps {
                 let place = || format!("{}/{}", workflow.workflow_id, step.step_id);
