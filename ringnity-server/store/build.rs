@@ -10,14 +10,16 @@ use std::{
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=migrations");
-    let mut folders = fs::read_dir("migrations/postgres")?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<io::Result<Vec<PathBuf>>>()?;
-    folders.sort();
     let mut hasher = DefaultHasher::new();
-    for folder in folders {
-        folder.file_name().hash(&mut hasher);
-        fs::read(folder.join("up.sql"))?.hash(&mut hasher);
+    for engine in ["migrations/postgres", "migrations/sqlite"] {
+        let mut folders = fs::read_dir(engine)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<Vec<PathBuf>>>()?;
+        folders.sort();
+        for folder in folders {
+            folder.file_name().hash(&mut hasher);
+            fs::read(folder.join("up.sql"))?.hash(&mut hasher);
+        }
     }
     println!("cargo:rustc-env=RINGNITY_MIGRATIONS={:016x}", hasher.finish());
     Ok(())

@@ -13,8 +13,9 @@ mod schema;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -84,7 +85,7 @@ enum TestLocation {
 }
 
 impl TestDatabase {
-    /// A new, migrated database (SQLite: migrated when first opened).
+    /// A new, migrated database: a copy of one that was migrated before.
     ///
     /// # Panics
     /// Where it cannot be made: this is for tests.
@@ -196,8 +197,11 @@ impl TestDatabase {
             Engine::Sqlite => {
                 let folder =
                     tempfile::Builder::new().prefix("ringnity-").tempdir().expect("a temporary folder");
-                let url = format!("sqlite://{}", folder.path().join("test.db").display());
-                (url, TestLocation::Folder { _folder: folder })
+                let file = folder.path().join("test.db");
+                if migrated {
+                    copy_private(&sqlite_template(), &file);
+                }
+                (format!("sqlite://{}", file.display()), TestLocation::Folder { _folder: folder })
             }
             Engine::Postgres => {
                 let name = fresh_name();
@@ -232,9 +236,21 @@ impl TestDatabase {
     /// # Panics
     /// Where it cannot be read: this is for tests.
     pub fn dump(&self) -> BTreeMap<String, Vec<serde_json::Value>> {
+        self.dump_of(None)
+    }
+
+    /// The rows of one table, as [`dump`](TestDatabase::dump) has them.
+    ///
+    /// # Panics
+    /// Where there is no such table, or it cannot be read: this is for tests.
+    pub fn rows(&self, table: &str) -> Vec<serde_json::Value> {
+        self.dump_of(Some(table)).remove(table).unwrap_or_else(|| panic!("no table {table}"))
+    }
+
+    fn dump_of(&self, table: Option<&str>) -> BTreeMap<String, Vec<serde_json::Value>> {
         match &self.location {
-            TestLocation::Folder { .. } => dump::sqlite(self.config.sqlite_path().expect("a file")),
-            TestLocation::Server { .. } => dump::postgres(&mut connect(&self.url)),
+            TestLocation::Folder { .. } => dump::sqlite(self.config.sqlite_path().expect("a file"), table),
+            TestLocation::Server { .. } => dump::postgres(&mut connect(&self.url), table),
         }
     }
 
@@ -243,7 +259,7 @@ impl TestDatabase {
     /// # Panics
     /// Where it cannot be read: this is for tests.
     pub fn events(&self) -> Vec<serde_json::Value> {
-        let mut events = self.dump().remove("events").expect("an outbox");
+        let mut events = self.rows("events");
         events.sort_by_key(|row| row["sequence"].as_i64());
         events
     }
@@ -344,6 +360,40 @@ fn connect(url: &str) -> PgConnection {
 fn admin(sql: &str) {
     let url = server_url().unwrap_or_else(|| panic!("{SERVER_URL_ENV} is not set"));
     connect(&url).batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// A migrated SQLite file to copy, made by whichever test process comes first, in the folder of this crate's build. Its
+/// name changes with the migrations.
+fn sqlite_template() -> PathBuf {
+    static READY: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let folder = Path::new(env!("OUT_DIR"));
+        let template = folder.join(concat!("template-", env!("RINGNITY_MIGRATIONS"), ".db"));
+        if !template.exists() {
+            let making = tempfile::tempdir_in(folder).expect("a folder");
+            let file = making.path().join("template.db");
+            let mut connection = sqlite::open(&file, OpenMode::Migrate).expect("opens");
+            let conn = connection.sqlite().expect("SQLite");
+            migrate::migrate_sqlite(conn).expect("migrations");
+            // A copy of the file alone must have everything.
+            conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").expect("a checkpoint");
+            drop(connection);
+            // Whoever finds the name finds a finished template. Two processes that make it make the same.
+            std::fs::rename(&file, &template).expect("the template's name");
+        }
+        template
+    };
+    READY.get_or_init(make).clone()
+}
+
+/// Copies a file so that only this user can read the copy, as the store makes its files.
+fn copy_private(from: &Path, to: &Path) {
+    std::fs::copy(from, to).expect("a copy");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    }
 }
 
 /// The name of a migrated database to copy, made by whichever test process comes first. Its name changes with the

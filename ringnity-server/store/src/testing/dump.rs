@@ -21,8 +21,8 @@ fn rows(lines: Vec<Line>) -> Vec<Value> {
     lines.into_iter().map(|row| serde_json::from_str(&row.line).expect("a row as JSON")).collect()
 }
 
-/// Of an SQLite file, which a server may have open.
-pub(super) fn sqlite(path: &Path) -> Dump {
+/// Of an SQLite file, which a server may have open: all tables, or the one of that name.
+pub(super) fn sqlite(path: &Path, only: Option<&str>) -> Dump {
     let mut c = SqliteConnection::establish(&path.to_string_lossy()).expect("the database file");
     c.batch_execute("PRAGMA busy_timeout = 10000; BEGIN").expect("a snapshot");
     let tables = "SELECT name AS line FROM sqlite_master \
@@ -30,6 +30,9 @@ pub(super) fn sqlite(path: &Path) -> Dump {
     let mut dump = Dump::new();
     for table in sql_query(tables).load::<Line>(&mut c).expect("its tables") {
         let table = table.line;
+        if only.is_some_and(|only| only != table) {
+            continue;
+        }
         let columns = format!("SELECT name AS line FROM pragma_table_info('{table}')");
         let columns: Vec<Line> = sql_query(columns).load(&mut c).expect("their columns");
         let members: Vec<String> =
@@ -40,13 +43,16 @@ pub(super) fn sqlite(path: &Path) -> Dump {
     dump
 }
 
-/// Of a PostgreSQL database.
-pub(super) fn postgres(c: &mut PgConnection) -> Dump {
+/// Of a PostgreSQL database: all tables, or the one of that name.
+pub(super) fn postgres(c: &mut PgConnection, only: Option<&str>) -> Dump {
     c.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").expect("a snapshot");
     let tables = "SELECT tablename::text AS line FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
     let mut dump = Dump::new();
     for table in sql_query(tables).load::<Line>(c).expect("its tables") {
         let table = table.line;
+        if only.is_some_and(|only| only != table) {
+            continue;
+        }
         let all = format!("SELECT row_to_json(t)::text AS line FROM \"{table}\" AS t");
         dump.insert(table, rows(sql_query(all).load(c).expect("their rows")));
     }
