@@ -107,7 +107,7 @@ pub async fn start_with_jobs(
     let google = config.google().context("cannot prepare sign-in with Google")?;
     let demo = if config.wants_demo() {
         Some(
-            demo::seed(&store, &clock, &signer, &config.database.data_dir, &urls)
+            demo::seed(&store, &clock, &signer, &config.database.data_dir, &urls, config.demo_file.is_some())
                 .await
                 .context("cannot seed the demo")?,
         )
@@ -191,6 +191,11 @@ impl Running {
     /// The private listener's address, where there is one.
     pub fn private_address(&self) -> Option<SocketAddr> {
         self.private.as_ref().map(PrivateServer::local_addr)
+    }
+
+    /// How many requests are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.handled.count()
     }
 
     /// Takes no more requests and no more jobs, finishes those it took, and closes the database. Requests and jobs

@@ -1,8 +1,8 @@
-//! The demo: two tenants to try things on, those who are refused something, and a sheet of commands that work when
-//! pasted.
+//! The demo: two tenants to try things on, and example commands that work when pasted. With `--demo-file`, it also has
+//! accounts that are expected to be rejected.
 //!
-//! Passwords and keys are made at random on the first start and kept in the data folder, since the database
-//! has only their hashes.
+//! Passwords and keys are random. They are made on the first start and saved in the data folder, because the
+//! database holds only their hashes.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
+use ringnity_store::identity;
 use ringnity_store::tenants::{self, NewServerCredential, Plan, PlanFeature, PlanQuota, Quota};
-use ringnity_store::{Conn, Store, StoreError, identity};
+use ringnity_store::{Conn, Store, StoreError};
 use ringnity_types::{PlatformRole, ServerApiCredentialEnvironment, ServerApiScope, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
@@ -28,19 +29,19 @@ mod refused;
 mod sessions;
 
 pub use refused::DemoRefused;
-pub use sessions::{DemoClosed, DemoExpired, DemoFormer, DemoHeld};
+pub use sessions::{DemoClosed, DemoCredentials, DemoExpired, DemoFormer};
 
-/// File in the data folder that keeps what the database has only hashes of.
-const KEPT: &str = "demo.json";
+/// File in the data folder with the passwords and keys.
+const SAVED: &str = "demo.json";
 
-/// The plan that the demo's is made after.
+/// The plan that the demo's plans are copied from.
 const MODEL_PLAN: &str = "professional";
 
-/// What its keys are for.
+/// Environment of its Server API keys.
 const ENVIRONMENT: ServerApiCredentialEnvironment = ServerApiCredentialEnvironment::Test;
 
-/// What a demo may have any number of.
-const UNCOUNTED: [Quota; 7] = [
+/// Quotas that the demo plan does not limit.
+const UNLIMITED: [Quota; 7] = [
     Quota::Agents,
     Quota::AllowedDomains,
     Quota::Contacts,
@@ -50,33 +51,33 @@ const UNCOUNTED: [Quota; 7] = [
     Quota::Webhooks,
 ];
 
-/// What the demo consists of, secrets included: the content of `--demo-file`.
+/// The demo with its secrets: the content of `--demo-file`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Demo {
     /// Origin of the server.
     pub base_url: String,
-    /// The first tenant.
+    /// The tenant to try things on.
     #[serde(flatten)]
     pub first: DemoTenant,
-    /// An administrator of the platform.
+    /// A platform administrator.
     pub platform_admin: DemoOwner,
-    /// A second tenant, for trying isolation: the same members, and its identity beside them.
+    /// A second tenant, for trying tenant isolation.
     pub other_tenant: OtherTenant,
-    /// Those who are refused something. A demo that was made before there were any has none.
+    /// Accounts that are expected to be rejected. Absent unless a start with `--demo-file` has made them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<DemoRefused>,
 }
 
-/// A tenant with everybody in it.
+/// A tenant with its owner, agents and key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoTenant {
-    /// Which tenant.
+    /// How the tenant is named.
     pub tenant: DemoIdentity,
     /// Its owner.
     pub owner: DemoOwner,
-    /// Its staff.
+    /// Its agents.
     pub agents: Vec<DemoAgent>,
     /// A Server API key with every scope.
     pub server_api_key: String,
@@ -86,15 +87,15 @@ pub struct DemoTenant {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OtherTenant {
-    /// Slug, id and public key, also directly here.
+    /// Slug, id and public key, also at the top of the object.
     #[serde(flatten)]
     pub identity: DemoIdentity,
-    /// The same members as the first tenant's.
+    /// The same members as those of the first tenant.
     #[serde(flatten)]
     pub members: DemoTenant,
 }
 
-/// How a tenant is named.
+/// The names of a tenant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoIdentity {
@@ -106,7 +107,7 @@ pub struct DemoIdentity {
     pub public_key: String,
 }
 
-/// Who signs in by email.
+/// An account that signs in by email.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DemoOwner {
     /// Email.
@@ -115,11 +116,11 @@ pub struct DemoOwner {
     pub password: String,
 }
 
-/// A member of the staff.
+/// An agent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoAgent {
-    /// User name within the tenant.
+    /// Username, unique within the tenant.
     pub username: String,
     /// Password.
     pub password: String,
@@ -129,43 +130,72 @@ pub struct DemoAgent {
     pub role: String,
 }
 
-/// What a tenant of the demo is made of, before it has ids.
-struct Blueprint {
+/// A tenant before it is inserted.
+struct NewDemoTenant {
     tenant: TenantRequest,
     owner: DemoOwner,
-    /// Staff with their passwords.
+    /// Agents with their passwords.
     agents: Vec<(AgentRequest, String)>,
     public_key: String,
     key: NewSecret,
 }
 
-/// Seeds the demo, or takes up the one that is there.
+/// Seeds the demo, or loads the one that an earlier start has seeded. `with_refused` adds the accounts that are expected
+/// to be rejected, also to a demo that was seeded without them.
 pub async fn seed(
     store: &Store,
     clock: &Clock,
     signer: &Arc<Signer>,
     folder: &Path,
     urls: &Urls,
+    with_refused: bool,
 ) -> Result<Demo> {
-    let kept = folder.join(KEPT);
-    if let Ok(text) = std::fs::read_to_string(&kept) {
-        let mut demo: Demo = serde_json::from_str(&text)
-            .with_context(|| format!("{} cannot be read; delete it", kept.display()))?;
-        let slug = demo.first.tenant.slug.clone();
-        let there = store.read(move |c| tenants::tenant_by_slug(c, &slug)).await?;
-        if there.is_some_and(|tenant| tenant.id.as_str() == demo.first.tenant.client_id) {
-            demo.base_url.clone_from(&urls.public);
-            return Ok(demo);
+    let saved = folder.join(SAVED);
+    let mut demo = match load(store, &saved).await? {
+        Some(demo) => demo,
+        None => {
+            let demo = seed_tenants(store, clock, urls, &saved).await?;
+            demo.write(&saved)?;
+            demo
         }
+    };
+    demo.base_url.clone_from(&urls.public);
+    if with_refused && demo.refused.is_none() {
+        let (new, now) = (refused::NewDemoRefused::new(Arc::clone(signer)).await?, clock.now());
+        let inserted = store.write(move |c| new.seed(c, now)).await;
+        demo.refused = Some(inserted.with_context(|| already_seeded(&saved))?);
+        demo.write(&saved)?;
     }
+    Ok(demo)
+}
+
+/// The demo that an earlier start has seeded into this database, if there is one.
+async fn load(store: &Store, saved: &Path) -> Result<Option<Demo>> {
+    let Ok(text) = std::fs::read_to_string(saved) else { return Ok(None) };
+    let demo: Demo = serde_json::from_str(&text)
+        .with_context(|| format!("{} cannot be read; delete it", saved.display()))?;
+    let slug = demo.first.tenant.slug.clone();
+    let tenant = store.read(move |c| tenants::tenant_by_slug(c, &slug)).await?;
+    Ok(tenant.is_some_and(|tenant| tenant.id.as_str() == demo.first.tenant.client_id).then_some(demo))
+}
+
+fn already_seeded(saved: &Path) -> String {
+    format!(
+        "the database seems to have a demo already, and its passwords, which {} kept, are lost: put that file back, or \
+         start with an empty database",
+        saved.display()
+    )
+}
+
+/// Inserts both tenants and the platform administrator.
+async fn seed_tenants(store: &Store, clock: &Clock, urls: &Urls, saved: &Path) -> Result<Demo> {
     let first = blueprint("demo", "Demo Company").await?;
     let other = blueprint("other", "Other Company").await?;
     let now = clock.now();
-    let refused = refused::Blueprints::new(Arc::clone(signer)).await?;
     let admin = (format!("admin@{}.example", "platform"), random_password()?);
     let admin_hash = password::hash(admin.1.clone()).await?;
     let admin_email = admin.0.clone();
-    let (first, other, refused) = store
+    let (first, other) = store
         .write(move |c| {
             if identity::platform_admin_by_email(c, &admin_email)?.is_none() {
                 let role = PlatformRole::PlatformOwner.to_string();
@@ -179,29 +209,20 @@ pub async fn seed(
                 )?;
             }
             let plan = demo_plan(c, now)?;
-            let (first, other) = (tenant(c, &plan, &first, now)?, tenant(c, &plan, &other, now)?);
-            Ok::<_, AppError>((first, other, refused.seed(c, now)?))
+            Ok::<_, AppError>((tenant(c, &plan, &first, now)?, tenant(c, &plan, &other, now)?))
         })
         .await
-        .with_context(|| {
-            format!(
-                "the database seems to have a demo already, and its passwords, which {} kept, are lost: put that \
-                 file back, or start with an empty database",
-                kept.display()
-            )
-        })?;
-    let demo = Demo {
+        .with_context(|| already_seeded(saved))?;
+    Ok(Demo {
         base_url: urls.public.clone(),
         first,
         platform_admin: DemoOwner { email: admin.0, password: admin.1 },
         other_tenant: OtherTenant { identity: other.tenant.clone(), members: other },
-        refused: Some(refused),
-    };
-    demo.write(&kept)?;
-    Ok(demo)
+        refused: None,
+    })
 }
 
-async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
+async fn blueprint(slug: &str, name: &str) -> Result<NewDemoTenant> {
     let owner = DemoOwner { email: format!("owner@{slug}.example"), password: random_password()? };
     let mut agents = Vec::new();
     for (username, name, role) in [
@@ -221,7 +242,7 @@ async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
         };
         agents.push((request, text));
     }
-    Ok(Blueprint {
+    Ok(NewDemoTenant {
         tenant: TenantRequest {
             slug: slug.to_owned(),
             name: name.to_owned(),
@@ -238,20 +259,19 @@ async fn blueprint(slug: &str, name: &str) -> Result<Blueprint> {
     })
 }
 
-/// A plan to try things on at length: what the model contains, and as many as one likes of what grows while one
-/// tries.
+/// A plan with the features of the model and without limits on how many of anything.
 fn demo_plan(c: &mut Conn, now: DateTime<Utc>) -> Result<Plan, StoreError> {
-    let uncounted = |quota| PlanQuota { value_type: "unlimited".to_owned(), limit_value: None, ..quota };
-    model_plan(c, "demo", true, uncounted, now)
+    let unlimited = |quota| PlanQuota { value_type: "unlimited".to_owned(), limit_value: None, ..quota };
+    model_plan(c, "demo", true, unlimited, now)
 }
 
-/// A plan that nobody can choose: with the model's features or with none, and with `counted` quotas of what grows
-/// while one tries.
+/// A plan that is not on offer: with the features of the model or with none, and with `change` applied to the quotas of
+/// [`UNLIMITED`].
 fn model_plan(
     c: &mut Conn,
     slug: &str,
     featured: bool,
-    counted: impl Fn(PlanQuota) -> PlanQuota,
+    change: impl Fn(PlanQuota) -> PlanQuota,
     now: DateTime<Utc>,
 ) -> Result<Plan, StoreError> {
     if let Some(found) = tenants::plan_by_slug(c, slug)? {
@@ -269,14 +289,14 @@ fn model_plan(
         tenants::plan_feature_put(c, &feature)?;
     }
     for quota in catalog.quotas.iter().filter(|quota| quota.plan_id == model.id) {
-        let grows = UNCOUNTED.iter().any(|one| one.as_str() == quota.quota_key);
+        let changes = UNLIMITED.iter().any(|one| one.as_str() == quota.quota_key);
         let quota = PlanQuota { plan_id: plan.id.clone(), ..quota.clone() };
-        tenants::plan_quota_put(c, &if grows { counted(quota) } else { quota })?;
+        tenants::plan_quota_put(c, &if changes { change(quota) } else { quota })?;
     }
     Ok(plan)
 }
 
-fn tenant(c: &mut Conn, plan: &Plan, from: &Blueprint, now: DateTime<Utc>) -> AppResult<DemoTenant> {
+fn tenant(c: &mut Conn, plan: &Plan, from: &NewDemoTenant, now: DateTime<Utc>) -> AppResult<DemoTenant> {
     let (stored, _) = provisioning::tenant_create(c, plan, &from.tenant, &from.public_key, now)?;
     let mut staff = Vec::new();
     for (request, text) in &from.agents {
@@ -301,7 +321,7 @@ fn tenant(c: &mut Conn, plan: &Plan, from: &Blueprint, now: DateTime<Utc>) -> Ap
     })
 }
 
-/// A key with every scope.
+/// A Server API key with every scope.
 fn key(name: &str, secret: &NewSecret) -> NewServerCredential {
     NewServerCredential {
         name: name.to_owned(),
@@ -321,13 +341,13 @@ fn random_password() -> Result<String, secrets::RandomSourceError> {
 }
 
 impl Demo {
-    /// Writes the demo's addresses and credentials as JSON, readable by this user only.
+    /// Writes the demo's addresses and credentials as JSON into a file that only this user can read.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
         put(path, &text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// What to try, as commands.
+    /// Credentials, and commands to try.
     pub fn sheet(&self) -> String {
         let base = &self.base_url;
         let first = &self.first;
@@ -383,18 +403,18 @@ impl Demo {
     }
 }
 
-/// Puts a new file with `text` in the place of what is at `path`: who may read a file is settled when it is made, so one
-/// that is there already may be open to everybody. What is no file (a pipe, say) is written to as it is.
+/// Replaces the file at `path` by a new one with `text`: the mode of a file is set when it is created, and an existing one
+/// may be readable by everybody. What is not a regular file (a pipe, for example) is written to.
 fn put(path: &Path, text: &str) -> Result<()> {
     if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         let mut special = std::fs::OpenOptions::new().write(true).open(path)?;
         return Ok(special.write_all(text.as_bytes())?);
     }
-    // A link goes on to name the same place.
+    // A symbolic link keeps pointing to the same path.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().context("that is no name of a file")?);
-    // Nobody can know it and have put a file of their own there.
+    // Random, so that nobody can have created a file of that name.
     name.push(format!(".{}", &secrets::random_hex()?[..16]));
     let beside = path.with_file_name(name);
     let mut options = std::fs::OpenOptions::new();
@@ -416,12 +436,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_of_the_demo_is_its_owners_alone_also_where_one_was_that_everybody_could_read() {
+    fn demo_file_is_private_even_if_it_existed_before() {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, link) = (folder.path().join("demo.json"), folder.path().join("link.json"));
         std::fs::write(&path, "a longer text than the one after it").expect("writes");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("opens it");
-        // Whoever has it open reads on in what was there.
+        // Who has the old file open keeps reading the old text.
         let open = std::fs::File::open(&path).expect("opens");
         std::os::unix::fs::symlink(&path, &link).expect("links");
         for (name, text) in [(&path, "one\n"), (&link, "two\n")] {

@@ -1,7 +1,7 @@
-//! Those of the demo who are refused something, so that refusals can be tried as well: a tenant that has as much as
-//! its plan allows, one whose plan contains nothing, one that is switched off, and people who are.
+//! Accounts of the demo that are expected to be rejected, so that refusals can be tried as well: a tenant at its quotas,
+//! one whose plan has no features, a disabled tenant, and disabled people.
 //!
-//! They have one password together: it is made once, and each would cost a start of the demo as much again.
+//! They share one password, because hashing takes time at start.
 
 use std::sync::Arc;
 
@@ -14,49 +14,51 @@ use ringnity_store::{AgentId, Conn, TenantId};
 use ringnity_types::{OAuthClientType, PlatformRole, WorkspaceRole};
 use serde::{Deserialize, Serialize};
 
-use super::sessions::{self, DemoHeld};
-use super::{Blueprint, DemoOwner, DemoTenant, demo_plan, key, model_plan, new_key, random_password, tenant};
+use super::sessions::{self, DemoCredentials};
+use super::{
+    DemoOwner, DemoTenant, NewDemoTenant, demo_plan, key, model_plan, new_key, random_password, tenant,
+};
 use crate::app::identity::provisioning::{self, AgentRequest, NewPassword, TenantRequest};
 use crate::app::login::oauth_clients::new_client_id;
 use crate::app::{AppError, AppResult};
 use crate::secrets::password;
 use crate::secrets::tokens::Signer;
 
-/// Who is refused something.
+/// Accounts that are expected to be rejected.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoRefused {
-    /// A tenant that has as much of everything as its plan allows. Its supervisor is switched off.
+    /// A tenant that has used up every quota of its plan. Its supervisor is disabled.
     pub full: DemoTenant,
-    /// A tenant whose plan contains no feature.
+    /// A tenant whose plan has no features.
     pub bare: DemoTenant,
-    /// A tenant that is switched off.
+    /// A disabled tenant.
     pub closed: DemoTenant,
-    /// An owner who is switched off.
+    /// A disabled owner.
     pub owner: DemoOwner,
-    /// An administrator of the platform who is switched off.
+    /// A disabled platform administrator.
     pub platform_admin: DemoOwner,
-    /// What they still hold. A demo that was made before there was any has none.
+    /// Their sessions and tokens. Absent in a demo of an earlier version.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub held: Option<DemoHeld>,
+    pub credentials: Option<DemoCredentials>,
 }
 
-/// The same before it has ids.
-pub(super) struct Blueprints {
-    full: Blueprint,
-    bare: Blueprint,
-    closed: Blueprint,
+/// Those accounts before they are inserted.
+pub(super) struct NewDemoRefused {
+    full: NewDemoTenant,
+    bare: NewDemoTenant,
+    closed: NewDemoTenant,
     password: String,
     hash: String,
     signer: Arc<Signer>,
 }
 
-impl Blueprints {
+impl NewDemoRefused {
     pub(super) async fn new(signer: Arc<Signer>) -> Result<Self> {
         let text = random_password()?;
         let hash = password::hash(text.clone()).await?;
         let same = NewPassword::new(Some(text.clone())).await?;
-        let blueprint = |slug: &str, name: &str| -> Result<Blueprint> {
+        let blueprint = |slug: &str, name: &str| -> Result<NewDemoTenant> {
             let owner = DemoOwner { email: format!("owner@{slug}.example"), password: text.clone() };
             let agent = AgentRequest {
                 username: "supervisor.one".to_owned(),
@@ -66,7 +68,7 @@ impl Blueprints {
                 email: None,
                 password: same.clone(),
             };
-            Ok(Blueprint {
+            Ok(NewDemoTenant {
                 tenant: TenantRequest {
                     slug: slug.to_owned(),
                     name: name.to_owned(),
@@ -92,7 +94,7 @@ impl Blueprints {
         })
     }
 
-    /// Makes them.
+    /// Inserts them.
     pub(super) fn seed(&self, c: &mut Conn, now: DateTime<Utc>) -> AppResult<DemoRefused> {
         let one = |quota| PlanQuota { value_type: "number".to_owned(), limit_value: Some(1), ..quota };
         let small = model_plan(c, "demo-full", true, one, now)?;
@@ -132,7 +134,7 @@ impl Blueprints {
             closed,
             owner,
             platform_admin: admin,
-            held: Some(DemoHeld { closed_sessions, former_sessions, expired }),
+            credentials: Some(DemoCredentials { closed_sessions, former_sessions, expired }),
         })
     }
 
@@ -141,7 +143,7 @@ impl Blueprints {
     }
 }
 
-/// What the tenant has from better times: a disabled key and an OAuth client.
+/// Gives the tenant a disabled key and an OAuth client.
 fn furnish(c: &mut Conn, tenant: &TenantId, now: DateTime<Utc>) -> AppResult<()> {
     let before = now - Duration::days(1);
     let spare = key("Former key", &new_key()?);
@@ -168,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_demo_of_an_earlier_version_is_taken_up() {
+    fn reads_demo_of_earlier_version() {
         let tenant = json!({
             "tenant": { "slug": "a", "clientId": "ten_a", "publicKey": "rn_pk_a" },
             "owner": { "email": "a@a.example", "password": "p" }, "agents": [], "serverApiKey": "rn_sk_test_a",
@@ -177,8 +179,8 @@ mod tests {
         let earlier = json!({
             "full": tenant, "bare": tenant, "closed": tenant, "owner": person, "platformAdmin": person,
         });
-        let taken: DemoRefused = serde_json::from_value(earlier.clone()).expect("is read");
-        assert!(taken.held.is_none());
-        assert_eq!(serde_json::to_value(&taken).expect("is written"), earlier);
+        let loaded: DemoRefused = serde_json::from_value(earlier.clone()).expect("is read");
+        assert!(loaded.credentials.is_none());
+        assert_eq!(serde_json::to_value(&loaded).expect("is written"), earlier);
     }
 }

@@ -1,5 +1,5 @@
-//! What those of the demo still hold who are refused: sessions from before they or their tenant were switched off, and
-//! tokens whose time is over.
+//! Credentials that are expected to be rejected: sessions from before their holder or tenant was disabled, and expired
+//! tokens.
 
 use chrono::{DateTime, Utc};
 use ringnity_store::identity::{self, NewSession, Owner};
@@ -14,76 +14,76 @@ use crate::secrets::tokens::{
     ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL, SdkClaims, SdkGrant, SignError, Signer, TokenScope,
 };
 
-/// What those hold who are refused.
+/// Credentials that are expected to be rejected.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DemoHeld {
-    /// What people of the tenant that is switched off still have.
+pub struct DemoCredentials {
+    /// Credentials of the disabled tenant.
     pub closed_sessions: DemoClosed,
-    /// What people still have who are switched off.
+    /// Credentials of disabled people.
     pub former_sessions: DemoFormer,
-    /// Tokens whose time is over.
+    /// Expired tokens.
     pub expired: DemoExpired,
 }
 
-/// What people have of sessions with a tenant that was switched off since. All of it is good for as long as a session
-/// is, so that it can be tried for that long.
+/// Credentials of sessions with a tenant that was disabled since. They expire when the session does, so that they can
+/// be tried for that long.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoClosed {
-    /// Its owner's refresh token.
+    /// Refresh token of its owner.
     pub owner_refresh_token: String,
-    /// A refresh token of its staff.
+    /// Refresh token of an agent.
     pub workspace_refresh_token: String,
-    /// A token that would take its owner into the workspace.
+    /// Entry token of its owner for the workspace.
     pub entry_token: String,
-    /// Its owner's access token.
+    /// Access token of its owner.
     pub owner_token: String,
-    /// An access token of its staff.
+    /// Access token of an agent for the workspace.
     pub workspace_token: String,
-    /// A visitor's session.
+    /// Session token of a visitor.
     pub visitor_token: String,
-    /// An agent's token.
+    /// SDK token of an agent.
     pub agent_token: String,
-    /// A token of its administration.
+    /// SDK token of its administration.
     pub admin_token: String,
 }
 
-/// What people have of sessions who were switched off themselves.
+/// Credentials of people who were disabled since.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoFormer {
-    /// An owner's refresh token.
+    /// Refresh token of an owner.
     pub owner_refresh_token: String,
-    /// A refresh token of somebody of the staff.
+    /// Refresh token of an agent.
     pub workspace_refresh_token: String,
-    /// A refresh token of an administrator of the platform.
+    /// Refresh token of a platform administrator.
     pub platform_refresh_token: String,
-    /// A token that would take the owner into the workspace.
+    /// Entry token of the owner for the workspace.
     pub entry_token: String,
 }
 
-/// A token of each kind that was good yesterday. They name nobody: when they end is looked at first.
+/// A token of each kind that expired yesterday. They name no account, because the expiry is checked first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoExpired {
-    /// Of an owner.
+    /// Access token of an owner.
     pub owner_token: String,
-    /// Of a member of the staff.
+    /// Access token of an agent for the workspace.
     pub workspace_token: String,
-    /// Of an administrator of the platform.
+    /// Access token of a platform administrator.
     pub platform_token: String,
-    /// Of a visitor.
+    /// Session token of a visitor.
     pub visitor_token: String,
-    /// Of an agent, for the SDK.
+    /// SDK token of an agent.
     pub agent_token: String,
-    /// Of a tenant's administration, for the SDK.
+    /// SDK token of a tenant's administration.
     pub admin_token: String,
-    /// That would say who a visitor is.
+    /// Context token of a visitor.
     pub context_token: String,
 }
 
-/// Begins sessions with a tenant that is about to be switched off.
+/// Begins sessions with a tenant that is about to be disabled.
 pub(super) fn closed(
     c: &mut Conn,
     signer: &Signer,
@@ -99,7 +99,7 @@ pub(super) fn closed(
     let (staff_session, workspace_refresh_token) =
         begin(c, TokenScope::Workspace, Some(&id), &agent.agent_id, now)?;
     let signed = |scope, session: &identity::SessionFamily| {
-        // As if it were made when the session is about to end.
+        // Issued so that it expires with the session.
         let at = ends - ACCESS_TOKEN_TTL;
         signer
             .sign(scope, &session.subject_id, Some(id.as_str()), session.id.as_str(), at)
@@ -137,7 +137,7 @@ pub(super) fn closed(
     })
 }
 
-/// Begins sessions of people who are about to be switched off.
+/// Begins sessions of people who are about to be disabled.
 pub(super) fn former(
     c: &mut Conn,
     owner: &Owner,
@@ -153,7 +153,7 @@ pub(super) fn former(
     Ok(DemoFormer { owner_refresh_token, workspace_refresh_token, platform_refresh_token, entry_token })
 }
 
-/// Tokens that were made so long ago that they are over.
+/// Tokens that have expired since they were issued at `made_at`.
 pub(super) fn expired(signer: &Signer, made_at: DateTime<Utc>) -> Result<DemoExpired, SignError> {
     const NOBODY: &str = "nobody";
     let signed = |scope, tenant| signer.sign(scope, NOBODY, tenant, NOBODY, made_at);
@@ -185,7 +185,7 @@ fn begin(
     Ok((sessions::start(c, scope, tenant, subject, &refresh.hash, now)?, refresh.text))
 }
 
-/// An entry token that is good for as long as the session that asked for it.
+/// An entry token that expires with the session that it is made for.
 fn entry(
     c: &mut Conn,
     owner: &Owner,
