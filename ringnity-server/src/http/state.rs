@@ -51,6 +51,11 @@ impl Handled {
         Handling(self.clone())
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        *self.0.borrow()
+    }
+
     /// Waits until there has been none for so long.
     pub async fn none_for(&self, time: Duration) {
         let mut number = self.0.subscribe();

@@ -66,13 +66,14 @@ fn a_running_server_takes_up_a_rotated_key_and_old_tokens_go_on() {
 
 #[test]
 fn a_token_of_a_key_that_another_node_just_made_is_known_at_once() {
-    on_each_engine(async |server: TestServer| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
-        let (store, now) = (server.store().await, server.clock.now());
+        let (store, now) = (server.store(), server.clock.now());
         let claims = part(&token, 1);
         let claim = |name: &str| claims[name].as_str().expect("a claim").to_owned();
-        tokens::rotate_signing_key(&store, now).await.expect("another key");
-        let elsewhere = Arc::new(Signer::load(&store, now).await.expect("its keys"));
+        tokens::rotate_signing_key(store, now).await.expect("another key");
+        let elsewhere = Arc::new(Signer::load(store, now).await.expect("its keys"));
         let tenant = claim("tid");
         let next = elsewhere
             .sign(TokenScope::Owner, &claim("sub"), Some(&tenant), &claim("sid"), now)
@@ -87,6 +88,5 @@ fn a_token_of_a_key_that_another_node_just_made_is_known_at_once() {
             let made_up = format!("{header}.{rest}");
             assert_eq!(server.get("/api/sdk/developer").bearer(&made_up).send().await.status.as_u16(), 401);
         }
-        store.close().await;
     });
 }

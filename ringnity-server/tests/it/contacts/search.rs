@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringnity_store::{Conn, StoreError};
 
 use crate::jobs::leases::with_rules;
-use crate::jobs::runner::until;
+use crate::support::until;
 
 const CONTACTS: &str = "/api/server/contacts";
 

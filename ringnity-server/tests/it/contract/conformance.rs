@@ -7,7 +7,7 @@ use conformance::ringnity::{self, GoogleStub};
 use conformance::run::{Options, run};
 use ringnity_server::config::{RateLimit, ServeConfig};
 
-use crate::support::{on_each_engine, on_each_engine_with};
+use crate::support::{TestServer, on_each_engine};
 
 /// Covered answers by operation: a run may cover more than this, never less.
 const COVERAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/coverage.json");
@@ -19,15 +19,16 @@ fn the_server_keeps_its_contract() {
         config.google_client_id = Some(GoogleStub::CLIENT_ID.to_owned());
         config.google_jwks_url = google.jwks_url().to_owned();
     };
-    on_each_engine_with(known_to_google, async |server| {
+    let tight =
+        |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::PerMinute(ringnity::LOW_RATE_LIMIT));
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).demo().configure(known_to_google).start().await;
         let contract = ringnity::contract().expect("a contract");
         let flows = ringnity::flows(&contract).expect("flows");
-        let limited = server
-            .beside(|config| config.rate_limit = Some(RateLimit::PerMinute(ringnity::LOW_RATE_LIMIT)))
-            .await;
-        let mut inputs = serde_json::to_value(&server.demo).expect("JSON");
+        let limited = TestServer::builder(engine).demo().configure(tight).start().await;
+        let mut inputs = serde_json::to_value(server.demo()).expect("JSON");
         google.add_tokens(&mut inputs, server.clock.now()).expect("tokens");
-        inputs["limited"] = serde_json::to_value(&limited.demo).expect("JSON");
+        inputs["limited"] = serde_json::to_value(limited.demo()).expect("JSON");
         let options = Options { cases: 3, ..Options::default() };
         let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");
         let told = || Format::Text.render(&report, false);
@@ -52,10 +53,11 @@ fn the_server_keeps_its_contract() {
 
 #[test]
 fn a_server_without_google_is_judged_and_what_only_google_could_cause_is_said() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).demo().start().await;
         let contract = ringnity::contract().expect("a contract");
         let flows = ringnity::flows(&contract).expect("flows");
-        let inputs = serde_json::to_value(&server.demo).expect("JSON");
+        let inputs = serde_json::to_value(server.demo()).expect("JSON");
         let only = vec!["loginOwnerWithGoogle".to_owned()];
         let options = Options { cases: 1, only, ..Options::default() };
         let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");

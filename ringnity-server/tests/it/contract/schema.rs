@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::support::on_each_engine;
+use crate::support::{TestServer, on_each_engine};
 
 /// A table and the schema of what it keeps.
 struct Kept {
@@ -172,7 +172,8 @@ fn width(type_: &str) -> Option<u64> {
 #[test]
 fn every_member_of_what_is_kept_has_a_column_that_can_hold_it() {
     let contract = contract();
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).start().await;
         let (schema, engine) = (server.database().schema(), server.database().engine());
         let (mut wrong, mut compared) = (Vec::new(), 0);
         for kept in KEPT {
@@ -216,13 +217,14 @@ fn every_member_of_what_is_kept_has_a_column_that_can_hold_it() {
 #[test]
 fn what_stands_in_a_column_is_of_its_members_list() {
     let contract = contract();
-    on_each_engine(async |server| {
-        // Beside what the demo makes: one of each resource that an operation makes.
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
+        // Beside the fixtures: one of each resource that an operation makes.
         let contact = serde_json::json!({ "name": "Ada", "phone": "1" });
         server.post("/api/server/contacts").bearer(server.key()).json(&contact).send().await.ok();
         let device =
             serde_json::json!({ "platform": "android", "token": "device-token-1", "deviceId": "one" });
-        let session = server.visitor_session(&serde_json::json!({ "slug": "demo" })).await;
+        let session = server.visitor_session(&serde_json::json!({ "slug": "acme" })).await;
         let path = "/api/sdk/devices/push-token";
         server
             .post(path)

@@ -2,11 +2,12 @@
 
 use reqwest::StatusCode;
 
-use crate::support::on_each_engine;
+use crate::support::{TestServer, on_each_engine};
 
 #[test]
 fn the_contract_is_served_as_it_takes_effect() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let answer = server.get("/api/openapi.json").send().await.ok();
         assert_eq!(answer.text, ringnity_api::CONTRACT);
         assert_eq!(answer.json["openapi"], "3.1.0");
@@ -16,7 +17,8 @@ fn the_contract_is_served_as_it_takes_effect() {
 
 #[test]
 fn the_index_links_to_pages_that_exist() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).start().await;
         let index = server.get("/").send().await.ok();
         assert!(index.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
         assert!(index.text.contains(env!("CARGO_PKG_VERSION")) && !index.text.contains("{version}"));
@@ -31,7 +33,8 @@ fn the_index_links_to_pages_that_exist() {
 
 #[test]
 fn head_answers_like_get_without_a_body() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).start().await;
         for page in ["/", "/docs", "/docs/start.js", "/docs/scalar.js", "/api/openapi.json"] {
             let get = server.get(page).send().await.ok();
             let head = server.raw(
@@ -47,7 +50,8 @@ fn head_answers_like_get_without_a_body() {
 
 #[test]
 fn s4_3_the_reference_runs_no_script_but_its_own_and_loads_nothing_from_elsewhere() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let page = server.get("/docs").send().await.ok();
         assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
         let policy = page.header("content-security-policy").expect("policy");

@@ -14,14 +14,15 @@ async fn upsert(server: &TestServer, key: &str, repeat: &str, body: &Value) -> A
     server.post(CONTACTS).bearer(key).header("idempotency-key", repeat).json(body).send().await
 }
 
-/// Names of what happened to the demo tenant.
+/// Names of the events of the tenant.
 fn happened(server: &TestServer) -> Vec<Value> {
     server.events().iter().map(|event| event["name"].clone()).collect()
 }
 
 #[test]
 fn a_repeat_gets_the_first_answer_and_changes_nothing() {
-    on_each_engine(async |mut server| {
+    on_each_engine(async |engine| {
+        let mut server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
         let body = json!({ "externalId": "r1", "name": "Ada", "phone": "1", "tags": ["vip"] });
         let first = upsert(&server, &key, "one", &body).await.ok();
@@ -53,7 +54,8 @@ fn a_repeat_gets_the_first_answer_and_changes_nothing() {
 
 #[test]
 fn a_key_belongs_to_one_request_of_one_credential() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let key = server.key().to_owned();
         let body = json!({ "externalId": "r1", "name": "Ada", "phone": "1" });
         let first = upsert(&server, &key, "one", &body).await.ok();
@@ -64,7 +66,7 @@ fn a_key_belongs_to_one_request_of_one_credential() {
 
         let second = server.key_with(&["server:contacts:write"]).await;
         upsert(&server, &second, "one", &other).await.ok();
-        upsert(&server, server.other_key(), "one", &other).await.ok();
+        upsert(&server, &server.tenant("other").key, "one", &other).await.ok();
         assert_eq!(happened(&server), ["contact.created", "contact.updated"]);
         assert_eq!(upsert(&server, &key, "one", &body).await.ok().text, first.text);
         // Without a key nothing is a repeat.
@@ -75,7 +77,8 @@ fn a_key_belongs_to_one_request_of_one_credential() {
 
 #[test]
 fn what_was_refused_may_be_tried_again() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
         let good = json!({ "externalId": "r1", "name": "Ada", "phone": "1" });
         let blank = json!({ "externalId": "r1", "name": " ", "phone": "1" });
@@ -98,7 +101,7 @@ fn what_was_refused_may_be_tried_again() {
         };
         token("agent.late").await.refused(404, "SERVER_AGENT_NOT_FOUND");
         token("agent.never").await.refused(404, "SERVER_AGENT_NOT_FOUND");
-        let (tenant, store, now) = (server.tenant_id(), server.store().await, server.clock.now());
+        let (tenant, store, now) = (server.tenant_id(), server.store(), server.clock.now());
         let new = NewAgent {
             username: "agent.late".into(),
             password_hash: None,
@@ -108,7 +111,6 @@ fn what_was_refused_may_be_tried_again() {
             department_id: None,
         };
         store.write(move |c| identity::agent_insert(c, &tenant, &new, now)).await.expect("an agent");
-        store.close().await;
         let made = token("agent.late").await.status(StatusCode::CREATED);
         assert_eq!(token("agent.late").await.status(StatusCode::CREATED).text, made.text);
     });
@@ -116,7 +118,8 @@ fn what_was_refused_may_be_tried_again() {
 
 #[test]
 fn many_at_once_are_one() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
         let body = json!({ "externalId": "r1", "name": "Ada", "phone": "1" });
         let requests = (0..32).map(|_| upsert(&server, &key, "one", &body));
@@ -130,7 +133,8 @@ fn many_at_once_are_one() {
 
 #[test]
 fn a_secret_is_told_again_and_stands_nowhere() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let token = server.owner_token().await;
         let body = json!({ "name": "Key", "scopes": ["server:health"] });
         let make = async |token: &str| {
@@ -141,7 +145,7 @@ fn a_secret_is_told_again_and_stands_nowhere() {
         // Who signs in again is the same person.
         let again = make(&server.owner_token().await).await;
         assert_eq!(again.text, first.text);
-        assert_ne!(make(&server.other_owner_token().await).await.text, first.text);
+        assert_ne!(make(&server.owner_token_of(server.tenant("other")).await).await.text, first.text);
         let secret = first.data()["secret"].as_str().expect("secret").to_owned();
         server.get("/api/server/health").bearer(&secret).send().await.ok();
         let listed = server.get(KEYS).bearer(&token).send().await.ok();
@@ -163,8 +167,9 @@ fn a_secret_is_told_again_and_stands_nowhere() {
 
 #[test]
 fn a_repeat_is_for_whoever_might_ask_anew() {
-    on_each_engine(async |server| {
-        let slug = &server.demo.first.tenant.slug;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
+        let slug = &server.first_tenant().slug;
         let body = json!({ "slug": slug, "visitor": { "name": "Ada" } });
         let ask = async |origin: Option<&str>| {
             let request = server.post("/api/sdk/session").header("idempotency-key", "visit").json(&body);
@@ -176,13 +181,13 @@ fn a_repeat_is_for_whoever_might_ask_anew() {
         assert_eq!(ask(None).await.status(StatusCode::CREATED).text, first.text, "an app");
         // Pages of nobody, and of another tenant: that their origin is known here is not enough.
         let domains = json!({ "allowedDomains": ["shop.example"] });
-        let owner = server.other_owner_token().await;
+        let owner = server.owner_token_of(server.tenant("other")).await;
         server.put("/api/sdk/developer/allowed-domains").bearer(&owner).json(&domains).send().await.ok();
         for origin in ["https://evil.example", "https://shop.example"] {
             let refused = ask(Some(origin)).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
             assert_eq!(refused.header("access-control-allow-origin"), None, "{origin}");
         }
-        server.switch_tenant(false).await;
+        server.set_tenant_active(false).await;
         ask(Some(allowed)).await.refused(403, "SDK_CLIENT_INACTIVE");
     });
 }

@@ -28,7 +28,8 @@ fn with_body(server: &TestServer, token: &str) -> Vec<(Method, String, Option<St
 
 #[test]
 fn what_is_no_json_object_is_refused_with_words() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
         for (method, path, credential, _) in with_body(&server, &token) {
@@ -62,7 +63,8 @@ fn what_is_no_json_object_is_refused_with_words() {
 
 #[test]
 fn a_wrong_media_type_and_a_body_that_is_too_large_are_refused() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         for (method, path, credential, body) in with_body(&server, &token) {
             let send = |content_type: &'static str, body: String| {
@@ -83,7 +85,8 @@ fn a_wrong_media_type_and_a_body_that_is_too_large_are_refused() {
 
 #[test]
 fn every_fault_of_a_body_has_its_line() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
         let post = |body| server.post("/api/server/contacts").bearer(&key).json(&body).send();
         let answer =
@@ -114,7 +117,8 @@ fn every_fault_of_a_body_has_its_line() {
 
 #[test]
 fn a_password_is_never_told_back() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         for body in [
             json!({ "email": "x", "password": "S3cret-value" }),
             json!({ "email": "a@b.example", "password": ["S3cret-value"] }),
@@ -128,7 +132,8 @@ fn a_password_is_never_told_back() {
 
 #[test]
 fn pages_and_limits_outside_their_range_are_refused() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         for (query, pointer) in [
             ("page=0", "/query/page"),
             ("page=-1", "/query/page"),
@@ -155,7 +160,8 @@ fn pages_and_limits_outside_their_range_are_refused() {
 
 #[test]
 fn an_id_that_nobody_made_is_simply_not_there() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         for id in ["con_0", "x", "%20", "con_1'%20OR%201=1--", "..%2f..%2fetc", &"a".repeat(64)] {
             let answer = server.get(&format!("/api/server/contacts/{id}")).bearer(server.key()).send().await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{id}: {}", answer.text);
@@ -169,7 +175,8 @@ fn an_id_that_nobody_made_is_simply_not_there() {
 
 #[test]
 fn whoever_is_not_known_learns_nothing_of_the_schema() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let answer = server.post("/api/server/contacts").json(&json!({ "name": 1 })).send().await;
         let answer = answer.refused(401, "SERVER_API_KEY_INVALID");
         assert!(answer.details().is_empty(), "{}", answer.text);
@@ -178,7 +185,8 @@ fn whoever_is_not_known_learns_nothing_of_the_schema() {
 
 #[test]
 fn a_method_that_a_path_lacks_is_told_which_it_has() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         for (method, path, allowed) in [
             (Method::PUT, "/api/server/contacts", "GET, OPTIONS, POST"),
             (Method::POST, "/api/server/contacts/con_1", "DELETE, GET, OPTIONS, PATCH"),
@@ -195,10 +203,11 @@ fn a_method_that_a_path_lacks_is_told_which_it_has() {
 
 #[test]
 fn a_preflight_is_answered_for_allowed_pages_only() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = |origin: &'static str| {
             server
-                .request(Method::OPTIONS, "/api/sdk/bootstrap?slug=demo")
+                .request(Method::OPTIONS, "/api/sdk/bootstrap?slug=acme")
                 .header("origin", origin)
                 .header("access-control-request-method", "GET")
                 .send()
@@ -215,7 +224,8 @@ fn a_preflight_is_answered_for_allowed_pages_only() {
 
 #[test]
 fn what_is_not_built_yet_says_so_to_those_who_may_ask() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         server
             .get("/api/server/webhooks")
             .bearer(server.key())

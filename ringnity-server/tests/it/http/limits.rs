@@ -11,11 +11,12 @@ use ringnity_server::app::{App, ErrorKind};
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_server::secrets::password::Places;
-use ringnity_store::tenants::{self, PlanQuota};
-use ringnity_store::{StoreError, TenantId};
+use ringnity_store::tenants;
 use serde_json::json;
 
-use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+use crate::support::fixtures::PLAN;
+use crate::support::node::on_postgres;
+use crate::support::{Answer, TestServer, on_each_engine};
 
 const TENANT: &str = "/api/server/tenant";
 
@@ -33,7 +34,8 @@ fn twelve(config: &mut ServeConfig) {
 
 #[test]
 fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
-    on_each_engine_with(twelve, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(twelve).start().await;
         let health = server.key_with(&["server:health"]).await;
         let now = server.clock.now().timestamp();
         for (left, (path, status)) in (0..12).rev().zip([
@@ -63,7 +65,7 @@ fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
             assert_eq!(number(&answer, "x-ratelimit-limit"), None);
         }
         // Who is known and not let in is counted and told, too: otherwise it could ask without end.
-        let visitor = server.visitor_session(&json!({ "slug": server.demo.first.tenant.slug })).await;
+        let visitor = server.visitor_session(&json!({ "slug": server.first_tenant().slug })).await;
         for left in (0..12).rev() {
             let request = server.delete("/api/sdk/devices/push-token").bearer(&visitor);
             let body = json!({ "provider": "fcm", "token": "t" });
@@ -72,7 +74,7 @@ fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
             let remaining = number(&refused, "x-ratelimit-remaining").expect("remaining");
             assert!((left..=left + 1).contains(&remaining), "{remaining} of {left}");
         }
-        server.switch_tenant(false).await;
+        server.set_tenant_active(false).await;
         let owner = ask(&server, &key).await.refused(403, "SDK_CLIENT_INACTIVE");
         assert_eq!(number(&owner, "x-ratelimit-limit"), Some(12));
     });
@@ -80,7 +82,9 @@ fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
 
 #[test]
 fn a_credential_that_asks_too_often_is_told_when_to_come_back() {
-    on_each_engine_with(twelve, async |server| {
+    on_each_engine(async |engine| {
+        let server =
+            TestServer::builder(engine).tenant("acme").tenant("other").configure(twelve).start().await;
         let key = server.key().to_owned();
         let mut answered = 0;
         let refused = loop {
@@ -96,7 +100,7 @@ fn a_credential_that_asks_too_often_is_told_when_to_come_back() {
         assert_eq!(number(&refused, "x-ratelimit-remaining"), Some(0));
         let wait = number(&refused, "retry-after").expect("retry-after");
         assert!((1..=5).contains(&wait), "{wait}");
-        ask(&server, server.other_key()).await.ok();
+        ask(&server, &server.tenant("other").key).await.ok();
 
         server.clock.advance(Duration::seconds(10));
         ask(&server, &key).await.ok();
@@ -110,34 +114,15 @@ fn a_credential_that_asks_too_often_is_told_when_to_come_back() {
 #[test]
 fn the_plan_decides() {
     let plan = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
-    on_each_engine_with(plan, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(plan).start().await;
         let key = server.key().to_owned();
         assert_eq!(number(&ask(&server, &key).await.ok(), "x-ratelimit-limit"), Some(300));
-        let store = server.store().await;
-        for (kind, limit, told) in
-            [("number", Some(1000), Some(1000)), ("unlimited", None, None), ("number", Some(2), Some(2))]
-        {
-            let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
-            store
-                .write(move |c| {
-                    let plan = tenants::plan_of_tenant(c, &tenant)?.expect("a plan");
-                    let quota = PlanQuota {
-                        plan_id: plan.id,
-                        quota_key: "api_requests_per_minute".into(),
-                        value_type: kind.into(),
-                        limit_value: limit,
-                        reset_period: None,
-                        config: "{}".into(),
-                    };
-                    tenants::plan_quota_put(c, &quota)?;
-                    Ok::<_, StoreError>(())
-                })
-                .await
-                .expect("changes the plan");
+        for limit in [Some(1000), None, Some(2)] {
+            server.set_quota("api_requests_per_minute", limit).await;
             server.clock.advance(Duration::minutes(2));
-            assert_eq!(number(&ask(&server, &key).await.ok(), "x-ratelimit-limit"), told);
+            assert_eq!(number(&ask(&server, &key).await.ok(), "x-ratelimit-limit"), limit);
         }
-        store.close().await;
         ask(&server, &key).await.ok();
         ask(&server, &key).await.refused(429, "RATE_LIMITED");
     });
@@ -148,12 +133,11 @@ fn every_plan_of_a_new_installation_has_its_rate() {
     const RATES: [(&str, i64); 4] =
         [("free", 300), ("starter", 300), ("professional", 300), ("enterprise", 1000)];
     let plan = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
-    on_each_engine_with(plan, async |server| {
-        let store = server.store().await;
-        let catalog = store.read(tenants::plan_catalog).await.expect("the plans");
-        store.close().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(plan).start().await;
+        let catalog = server.read(tenants::plan_catalog).await;
         let slugs = catalog.plans.iter().map(|plan| plan.slug.as_str());
-        let slugs: Vec<&str> = slugs.filter(|slug| !slug.starts_with("demo")).collect();
+        let slugs: Vec<&str> = slugs.filter(|slug| *slug != PLAN).collect();
         assert_eq!(slugs, RATES.map(|(slug, _)| slug));
         for (slug, rate) in RATES {
             server.change_plan(slug).await;
@@ -188,7 +172,8 @@ fn an_address_that_asks_without_a_credential_is_limited_and_no_other() {
         behind_a_proxy(config);
         config.rate_limit = Some(RateLimit::Plan);
     };
-    on_each_engine_with(plan, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(plan).start().await;
         let ask = async |address: &str| {
             server.get("/api/sdk/health").header("x-forwarded-for", address).send().await
         };
@@ -214,7 +199,8 @@ fn an_address_that_asks_without_a_credential_is_limited_and_no_other() {
 
 #[test]
 fn an_address_that_asks_by_methods_that_are_not_there_is_limited_and_its_preflights_are_not() {
-    on_each_engine_with(behind_a_proxy, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
         let ask = async |method: Method| {
             let request = server.request(method, "/api/auth/owner-login");
             request.header("x-forwarded-for", "192.0.2.1").send().await
@@ -232,7 +218,8 @@ fn an_address_that_asks_by_methods_that_are_not_there_is_limited_and_its_preflig
 
 #[test]
 fn an_address_that_makes_up_credentials_is_limited_and_nobody_who_has_a_good_one() {
-    on_each_engine_with(behind_a_proxy, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
         let ask = async |path: &str, key: Option<&str>, address: &str| {
             let request = server.get(path).header("x-forwarded-for", address);
             let request = if let Some(key) = key { request.bearer(key) } else { request };
@@ -270,8 +257,9 @@ fn an_address_that_makes_up_credentials_is_limited_and_nobody_who_has_a_good_one
 
 #[test]
 fn the_demo_limits_nobody_who_tries_it() {
-    on_each_engine(async |server| {
-        let answer = ask(&server, server.key()).await.ok();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).demo().start().await;
+        let answer = ask(&server, &server.demo().first.server_api_key).await.ok();
         assert_eq!(number(&answer, "x-ratelimit-limit"), Some(1_000_000));
     });
 }
@@ -279,10 +267,8 @@ fn the_demo_limits_nobody_who_tries_it() {
 #[test]
 fn r5_two_nodes_share_a_limit() {
     let thirty = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::PerMinute(30));
-    on_each_engine_with(thirty, async |server| {
-        if server.database_file().is_some() {
-            return;
-        }
+    on_postgres(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(thirty).start().await;
         let second = server.second().await.expect("a second node");
         let bases = [server.base.clone(), format!("http://{}", second.address)];
         let begun = Instant::now();
@@ -304,15 +290,16 @@ pub fn behind_a_proxy(config: &mut ServeConfig) {
 }
 
 async fn sign_in(server: &TestServer, address: &str, password: &str) -> Answer {
-    let body = json!({ "email": server.demo.first.owner.email, "password": password });
+    let body = json!({ "email": server.first_tenant().owner.email, "password": password });
     let request = server.post("/api/auth/owner-login").header("x-forwarded-for", address);
     request.json(&body).send().await
 }
 
 #[test]
 fn s2_4_whoever_guesses_is_stopped_and_locks_nobody_else_out() {
-    on_each_engine_with(behind_a_proxy, async |server| {
-        let right = server.demo.first.owner.password.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
+        let right = server.first_tenant().owner.password.clone();
         for _ in 0..12 {
             sign_in(&server, "192.0.2.1", &right).await.ok();
         }
@@ -332,8 +319,9 @@ fn s2_4_whoever_guesses_is_stopped_and_locks_nobody_else_out() {
 
 #[test]
 fn s2_4_an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_before() {
-    on_each_engine_with(behind_a_proxy, async |server| {
-        let right = server.demo.first.owner.password.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
+        let right = server.first_tenant().owner.password.clone();
         sign_in(&server, "192.0.2.1", &right).await.ok();
         let mut address = 0;
         let mut stopped = false;
@@ -349,7 +337,7 @@ fn s2_4_an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_befo
         assert!(stopped && address > 100, "stopped: {stopped} after {address}");
         sign_in(&server, "192.0.2.1", &right).await.ok();
         // An account that is not there is treated alike, so that nobody learns which are.
-        let body = json!({ "email": "nobody@demo.example", "password": "wrong" });
+        let body = json!({ "email": "nobody@acme.example", "password": "wrong" });
         for turn in 0..11 {
             let answer = server.post("/api/auth/owner-login").json(&body).send().await;
             assert_eq!(answer.status.as_u16(), if turn < 10 { 401 } else { 429 });
@@ -359,8 +347,15 @@ fn s2_4_an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_befo
 
 #[test]
 fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
-    on_each_engine_with(behind_a_proxy, async |server| {
-        let right = server.demo.first.owner.password.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .platform_admin()
+            .configure(behind_a_proxy)
+            .start()
+            .await;
+        let right = server.first_tenant().owner.password.clone();
         // An attempt is counted before the password is looked at, so these cost no password each. Their clock is a
         // minute ahead, or those that come back meanwhile, one in three seconds, would let a slow machine in below.
         let clock = Clock::default();
@@ -380,15 +375,14 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
         let back = i32::try_from(begun.elapsed().as_secs() / 3).expect("small") + 1;
         assert!((300..=300 + back).contains(&guesses), "{guesses} in {:?}", begun.elapsed());
         assert_eq!(refusal.kind, ErrorKind::RateLimited);
-        app.store.close().await;
 
         // Whoever has one IPv6 address has its whole network.
         let refused = sign_in(&server, "2001:db8:1:2::8", &right).await.refused(429, "RATE_LIMITED");
         assert!((1..=3).contains(&number(&refused, "retry-after").expect("retry-after")));
-        let workspace = json!({ "username": "agent.one", "password": "wrong" });
-        let workspace = server.post("/api/auth/workspace-login?slug=demo").json(&workspace);
+        let workspace = json!({ "username": "grace", "password": "wrong" });
+        let workspace = server.post("/api/auth/workspace-login?slug=acme").json(&workspace);
         workspace.header("x-forwarded-for", "2001:db8:1:2::9").send().await.refused(429, "RATE_LIMITED");
-        let platform = json!({ "email": server.demo.platform_admin.email, "password": "wrong" });
+        let platform = json!({ "email": server.platform_admin().email, "password": "wrong" });
         let platform = server.post("/api/platform/auth/login").json(&platform);
         platform.header("x-forwarded-for", "2001:db8:1:2::a").send().await.refused(429, "RATE_LIMITED");
 
@@ -401,16 +395,17 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
 
 #[test]
 fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
-    on_each_engine_with(behind_a_proxy, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
         let passwords = Places::new(0, std::time::Duration::from_millis(1));
         let sign_in_limits = LoginLimits::of(RateLimit::Plan, false);
         let app = App { passwords, sign_in_limits, ..server.app().await };
-        let known = server.demo.first.owner.clone();
+        let known = server.first_tenant().owner.clone();
         let from = "192.0.2.1".parse().expect("address");
         let mut said = std::collections::BTreeSet::new();
         // More than may fail.
         for _ in 0..12 {
-            for email in [known.email.as_str(), "nobody@demo.example"] {
+            for email in [known.email.as_str(), "nobody@acme.example"] {
                 let body = json!({ "email": email, "password": known.password });
                 let request = serde_json::from_value(body).expect("a request");
                 let refusal = owners::login_owner(&app, from, request).await.expect_err("nobody has time");
@@ -419,7 +414,6 @@ fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
             }
         }
         assert_eq!(said.len(), 1, "{said:?}");
-        app.store.close().await;
         sign_in(&server, "192.0.2.1", "wrong").await.refused(401, "AUTH_CREDENTIALS_INVALID");
         sign_in(&server, "192.0.2.1", &known.password).await.ok();
     });
@@ -427,8 +421,9 @@ fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
 
 #[test]
 fn s2_4_many_who_sign_in_at_once_have_not_failed_and_many_who_guess_at_once_have() {
-    on_each_engine_with(behind_a_proxy, async |server| {
-        let right = server.demo.first.owner.password.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
+        let right = server.first_tenant().owner.password.clone();
         let at_once = async |address: &str, password: &str| -> Vec<u16> {
             let signing_in = (0..16).map(|_| sign_in(&server, address, password));
             let answers = futures_util::future::join_all(signing_in).await;
@@ -445,8 +440,9 @@ fn s2_4_many_who_sign_in_at_once_have_not_failed_and_many_who_guess_at_once_have
 
 #[test]
 fn s2_4_a_proxy_that_tells_the_port_tells_its_clients_apart() {
-    on_each_engine_with(behind_a_proxy, async |server| {
-        let right = server.demo.first.owner.password.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
+        let right = server.first_tenant().owner.password.clone();
         for [guesser, other] in
             [["203.0.113.9:{}", "203.0.113.10:4711"], ["[2001:db8:1:2::7]:{}", "\"[2001:db8:1:3::7]:4711\""]]
         {

@@ -7,10 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, StatusCode};
+use ringnity_server::config::ServeConfig;
 use serde_json::Value;
 
-use crate::support::node::on_each_place;
-use crate::support::{TestServer, on_each_engine_with};
+use crate::support::fixtures::Fixtures;
+use crate::support::node::Cluster;
+use crate::support::{TestServer, on_each_engine};
 
 /// A certificate for 127.0.0.1 with its key, written to two files; answers it in PEM.
 fn certificate(folder: &Path) -> String {
@@ -32,30 +34,29 @@ fn https_is_served_from_files_and_a_renewed_certificate_is_taken_up() {
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let files = || (Some(cert.clone()), Some(key.clone()));
     certificate(folder.path());
-    on_each_engine_with(
-        |config| (config.tls_cert, config.tls_key) = files(),
-        async |server: TestServer| {
-            let first = std::fs::read_to_string(&cert).expect("reads");
-            let url = format!("{}/api/sdk/health", server.base);
-            assert!(url.starts_with("https://"), "{url}");
-            let answer = believer(&first).get(&url).send().await.expect("an answer");
-            assert_eq!(answer.status(), StatusCode::OK);
-            let plain = url.replace("https://", "http://");
-            assert!(Client::new().get(plain).send().await.is_err(), "answers without TLS");
+    on_each_engine(async |engine| {
+        let files = |config: &mut ServeConfig| (config.tls_cert, config.tls_key) = files();
+        let server = TestServer::builder(engine).configure(files).start().await;
+        let first = std::fs::read_to_string(&cert).expect("reads");
+        let url = format!("{}/api/sdk/health", server.base);
+        assert!(url.starts_with("https://"), "{url}");
+        let answer = believer(&first).get(&url).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        let plain = url.replace("https://", "http://");
+        assert!(Client::new().get(plain).send().await.is_err(), "answers without TLS");
 
-            // Files that do not fit each other leave the one that is there.
-            std::fs::write(&key, "nothing").expect("writes");
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            believer(&first).get(&url).send().await.expect("the old certificate");
-            let second = certificate(folder.path());
-            let begun = Instant::now();
-            while believer(&second).get(&url).send().await.is_err() {
-                assert!(begun.elapsed() < Duration::from_secs(30), "the renewed certificate is not taken up");
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-            assert!(believer(&first).get(&url).send().await.is_err(), "the old certificate is still used");
-        },
-    );
+        // Files that do not fit each other leave the one that is there.
+        std::fs::write(&key, "nothing").expect("writes");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        believer(&first).get(&url).send().await.expect("the old certificate");
+        let second = certificate(folder.path());
+        let begun = Instant::now();
+        while believer(&second).get(&url).send().await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the renewed certificate is not taken up");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        assert!(believer(&first).get(&url).send().await.is_err(), "the old certificate is still used");
+    });
 }
 
 #[test]
@@ -98,44 +99,43 @@ fn counted(text: &str, begins: &str) -> f64 {
 #[test]
 fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() {
     let listen = Some("127.0.0.1:0".parse().expect("address"));
-    on_each_engine_with(
-        |config| config.private_listen = listen,
-        async |server: TestServer| {
-            server.get("/api/server/contacts").bearer(server.key()).send().await.ok();
-            server
-                .get("/api/server/contacts")
-                .bearer("nonsense")
-                .send()
-                .await
-                .refused(401, "SERVER_API_KEY_INVALID");
-            let private = server.private();
-            let http = Client::builder().no_proxy().build().expect("client");
-            let ask = async |path: &str| {
-                let answer = http.get(format!("{private}{path}")).send().await.expect("an answer");
-                (answer.status(), answer.text().await.expect("a body"))
-            };
-            let (status, text) = ask("/metrics").await;
-            assert_eq!(status, StatusCode::OK);
-            let of = |status: u16| {
-                format!("ringnity_requests_total{{operation=\"listContacts\",status=\"{status}\"}}")
-            };
-            assert_eq!((counted(&text, &of(200)), counted(&text, &of(401))), (1.0, 1.0));
-            let timed = "ringnity_request_duration_seconds_count{operation=\"listContacts\"}";
-            assert_eq!(counted(&text, timed), 2.0);
-            assert_eq!(counted(&text, "ringnity_database_up"), 1.0);
-            assert_eq!(counted(&text, "ringnity_jobs_failing"), 0.0);
-            assert!(counted(&text, "ringnity_store_connections ") >= 2.0);
-            assert!(!text.contains(server.key()) && text.ends_with("# EOF\n"), "{text}");
-            for path in ["/health", "/ready"] {
-                assert_eq!(ask(path).await.0, StatusCode::OK, "{path}");
-            }
-            // Clients see none of this.
-            for path in ["/metrics", "/ready"] {
-                let answer = http.get(format!("{}{path}", server.base)).send().await.expect("an answer");
-                assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
-            }
-        },
-    );
+    on_each_engine(async |engine| {
+        let private = |config: &mut ServeConfig| config.private_listen = listen;
+        let server = TestServer::builder(engine).tenant("acme").configure(private).start().await;
+        server.get("/api/server/contacts").bearer(server.key()).send().await.ok();
+        server
+            .get("/api/server/contacts")
+            .bearer("nonsense")
+            .send()
+            .await
+            .refused(401, "SERVER_API_KEY_INVALID");
+        let private = server.private();
+        let http = Client::builder().no_proxy().build().expect("client");
+        let ask = async |path: &str| {
+            let answer = http.get(format!("{private}{path}")).send().await.expect("an answer");
+            (answer.status(), answer.text().await.expect("a body"))
+        };
+        let (status, text) = ask("/metrics").await;
+        assert_eq!(status, StatusCode::OK);
+        let of = |status: u16| {
+            format!("ringnity_requests_total{{operation=\"listContacts\",status=\"{status}\"}}")
+        };
+        assert_eq!((counted(&text, &of(200)), counted(&text, &of(401))), (1.0, 1.0));
+        let timed = "ringnity_request_duration_seconds_count{operation=\"listContacts\"}";
+        assert_eq!(counted(&text, timed), 2.0);
+        assert_eq!(counted(&text, "ringnity_database_up"), 1.0);
+        assert_eq!(counted(&text, "ringnity_jobs_failing"), 0.0);
+        assert!(counted(&text, "ringnity_store_connections ") >= 2.0);
+        assert!(!text.contains(server.key()) && text.ends_with("# EOF\n"), "{text}");
+        for path in ["/health", "/ready"] {
+            assert_eq!(ask(path).await.0, StatusCode::OK, "{path}");
+        }
+        // Clients see none of this.
+        for path in ["/metrics", "/ready"] {
+            let answer = http.get(format!("{}{path}", server.base)).send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    });
 }
 
 /// Starts the program on a folder; answers it with the address that it tells.
@@ -330,8 +330,9 @@ fn a_request_that_is_being_sent_is_waited_for_longer_than_clients_that_ask_nothi
 #[test]
 #[cfg(unix)]
 fn clients_that_only_connect_take_no_more_than_the_system_lets_a_server_have() {
-    on_each_place(async |place| {
-        let node = place.node().open_files(128).start();
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default()).await;
+        let node = cluster.node().open_files(128).start();
         let _silent: Vec<TcpStream> = (0..200).map(|_| connection(&node.base)).collect();
         let http = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("client");
         let answer = http.get(format!("{}/api/sdk/health", node.base)).send().await.expect("an answer");

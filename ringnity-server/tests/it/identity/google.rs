@@ -3,11 +3,11 @@
 use chrono::Duration;
 use futures_util::{StreamExt as _, stream};
 use ringnity_server::config::{RateLimit, ServeConfig};
-use ringnity_store::{TenantId, identity};
+use ringnity_store::identity;
 use serde_json::{Value, json};
 
 use crate::support::fake_google::{CLIENT_ID, FakeGoogle, Key, signing_input, with_secret};
-use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+use crate::support::{Answer, TestServer, on_each_engine};
 
 const PATH: &str = "/api/auth/owner-google-login";
 
@@ -22,7 +22,7 @@ fn claims(server: &TestServer, sub: &str, email: &str) -> Value {
 }
 
 fn owner_claims(server: &TestServer, sub: &str) -> Value {
-    claims(server, sub, &server.demo.first.owner.email)
+    claims(server, sub, &server.first_tenant().owner.email)
 }
 
 fn with(claims: &Value, name: &str, value: Value) -> Value {
@@ -43,7 +43,8 @@ async fn ask(server: &TestServer, token: &str) -> Answer {
 
 #[test]
 fn a_server_that_nobody_told_of_google_says_so() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = Key::new("k1").token(&owner_claims(&server, "1"));
         ask(&server, &token).await.refused(403, "AUTH_GOOGLE_NOT_CONFIGURED");
         server.post(PATH).json(&json!({})).send().await.refused(400, "REQUEST_INVALID");
@@ -60,7 +61,8 @@ fn s2_4_whoever_sends_tokens_that_are_none_is_stopped_and_nobody_else() {
         config.rate_limit = Some(RateLimit::Plan);
         config.trusted_proxies = vec!["127.0.0.1/32".parse().expect("address")];
     };
-    on_each_engine_with(behind_a_proxy, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(&behind_a_proxy).start().await;
         let ask = async |address: &str, token: &str| {
             let request = server.post(PATH).header("x-forwarded-for", address);
             request.json(&json!({ "idToken": token })).send().await
@@ -95,10 +97,16 @@ fn s2_4_whoever_sends_tokens_that_are_none_is_stopped_and_nobody_else() {
 fn an_owner_is_found_by_the_verified_email_once_and_by_the_account_from_then_on() {
     let key = Key::new("k1");
     let google = FakeGoogle::with(&[&key]);
-    on_each_engine_with(google.configure(), async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .tenant("other")
+            .configure(google.configure())
+            .start()
+            .await;
         let first = ask(&server, &key.token(&owner_claims(&server, "1"))).await.ok();
         let data = first.data();
-        assert_eq!((&data["requiresRegistration"], &data["client"]["slug"]), (&json!(false), &json!("demo")));
+        assert_eq!((&data["requiresRegistration"], &data["client"]["slug"]), (&json!(false), &json!("acme")));
         assert_eq!((&data["expiresIn"], &data["sessionToken"]), (&json!(900), &data["accessToken"]));
         assert!(data.get("googleProfile").is_none());
         assert_eq!(first.header("cache-control"), Some("no-store"));
@@ -116,7 +124,7 @@ fn an_owner_is_found_by_the_verified_email_once_and_by_the_account_from_then_on(
         // Whoever has the address now is somebody else at Google.
         let taken_over = ask(&server, &key.token(&owner_claims(&server, "2"))).await;
         taken_over.refused(409, "RESOURCE_CONFLICT");
-        let other = server.demo.other_tenant.members.owner.email.to_uppercase();
+        let other = server.tenant("other").owner.email.to_uppercase();
         let other = ask(&server, &key.token(&claims(&server, "2", &other))).await.ok();
         assert_eq!(other.data()["client"]["slug"], "other");
     });
@@ -126,7 +134,8 @@ fn an_owner_is_found_by_the_verified_email_once_and_by_the_account_from_then_on(
 fn an_account_that_nobody_has_here_is_handed_on_to_the_registration() {
     let key = Key::new("k1");
     let google = FakeGoogle::with(&[&key]);
-    on_each_engine_with(google.configure(), async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(google.configure()).start().await;
         let answer = ask(&server, &key.token(&claims(&server, "7", "new@elsewhere.example"))).await.ok();
         assert_eq!(
             answer.data(),
@@ -149,7 +158,8 @@ fn an_account_that_nobody_has_here_is_handed_on_to_the_registration() {
 fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
     let (key, stranger) = (Key::new("k1"), Key::new("k1"));
     let google = FakeGoogle::with(&[&key]);
-    on_each_engine_with(google.configure(), async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(google.configure()).start().await;
         let good = owner_claims(&server, "1");
         let now = server.clock.now().timestamp();
         let header = |name: &str, value: Value| with(&key.header(), name, value);
@@ -216,7 +226,8 @@ fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
 fn keys_are_fetched_when_needed_and_not_more_often() {
     let (old, new, foreign) = (Key::new("old"), Key::new("new"), Key::new("foreign"));
     let google = FakeGoogle::with(&[&old]);
-    on_each_engine_with(google.configure(), async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(google.configure()).start().await;
         google.publish(&[&old]);
         let start = google.asked();
         let count = || google.asked() - start;
@@ -258,7 +269,8 @@ fn keys_are_fetched_when_needed_and_not_more_often() {
 fn while_google_is_away_known_keys_hold_and_unknown_ones_cannot_be_judged() {
     let (key, new) = (Key::new("k1"), Key::new("k2"));
     let google = FakeGoogle::with(&[&key]);
-    on_each_engine_with(google.configure(), async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(google.configure()).start().await;
         let sign_in = async |key: &Key| ask(&server, &key.token(&owner_claims(&server, "1"))).await;
         google.answer(500, "oops");
         let away = sign_in(&key).await.refused(503, "SERVICE_UNAVAILABLE");
@@ -291,16 +303,12 @@ fn while_google_is_away_known_keys_hold_and_unknown_ones_cannot_be_judged() {
 fn an_owner_who_is_switched_off_is_not_let_in_by_google_either() {
     let key = Key::new("k1");
     let google = FakeGoogle::with(&[&key]);
-    on_each_engine_with(google.configure(), async |server| {
-        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(google.configure()).start().await;
         let switch = async |on: bool| {
-            let (tenant, now) = (tenant.clone(), server.clock.now());
-            let done = store.write(move |c| {
-                let owner = &identity::owner_list(c, &tenant)?[0];
-                identity::owner_set_active(c, &tenant, &owner.id, on, now)
-            });
-            assert!(done.await.expect("writes"));
+            let (tenant, owner) = (server.tenant_id(), server.first_tenant().owner.id.clone());
+            let now = server.clock.now();
+            assert!(server.write(move |c| identity::owner_set_active(c, &tenant, &owner, on, now)).await);
         };
         switch(false).await;
         let refused = ask(&server, &key.token(&owner_claims(&server, "1"))).await;
@@ -308,6 +316,5 @@ fn an_owner_who_is_switched_off_is_not_let_in_by_google_either() {
         switch(true).await;
         // Nor was the account linked by that.
         ask(&server, &key.token(&owner_claims(&server, "2"))).await.ok();
-        store.close().await;
     });
 }

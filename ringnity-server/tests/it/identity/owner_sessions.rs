@@ -1,17 +1,17 @@
 //! Owners' sessions: refreshed by body and by cookie, ended.
 
 use chrono::Duration;
-use ringnity_store::{TenantId, identity};
+use ringnity_store::identity;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+use crate::support::{Answer, TestServer, on_each_engine};
 
 const REFRESH: &str = "/api/auth/owner-refresh";
 const LOGOUT: &str = "/api/auth/owner-logout";
 const ME: &str = "/api/auth/owner-me";
 
 async fn login(server: &TestServer) -> Answer {
-    let owner = &server.demo.first.owner;
+    let owner = &server.first_tenant().owner;
     let body = json!({ "email": owner.email, "password": owner.password });
     server.post("/api/auth/owner-login").json(&body).send().await.ok()
 }
@@ -32,7 +32,8 @@ fn body(session: &Answer) -> Value {
 
 #[test]
 fn a_session_goes_on_by_the_token_in_the_body() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let first = login(&server).await;
         let second = server.post(REFRESH).json(&body(&first)).send().await.ok();
         let data = second.data();
@@ -49,7 +50,8 @@ fn a_session_goes_on_by_the_token_in_the_body() {
 
 #[test]
 fn a_session_goes_on_by_the_cookie_alone() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let first = login(&server).await;
         let second = server.post(REFRESH).header("cookie", &cookie(&first)).send().await.ok();
         let set = second.header("set-cookie").expect("cookie").to_owned();
@@ -66,7 +68,8 @@ fn a_session_goes_on_by_the_cookie_alone() {
 
 #[test]
 fn the_body_counts_more_than_the_cookie() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let (one, other) = (login(&server).await, login(&server).await);
         server.post(REFRESH).header("cookie", &cookie(&one)).json(&body(&other)).send().await.ok();
         // The cookie's token was not used, the body's was.
@@ -82,7 +85,8 @@ fn the_body_counts_more_than_the_cookie() {
 
 #[test]
 fn a_used_token_that_comes_again_ends_the_session_with_all_its_tokens() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let bystander = login(&server).await;
         let first = login(&server).await;
         let second = server.post(REFRESH).json(&body(&first)).send().await.ok();
@@ -101,7 +105,8 @@ fn a_used_token_that_comes_again_ends_the_session_with_all_its_tokens() {
 
 #[test]
 fn without_a_token_there_is_nothing_to_refresh() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         server.post(REFRESH).send().await.refused(401, "AUTH_REFRESH_TOKEN_MISSING");
         server.post(REFRESH).json(&json!({})).send().await.refused(401, "AUTH_REFRESH_TOKEN_MISSING");
         let empty = server.post(REFRESH).header("cookie", "ownerRefreshToken=").send().await;
@@ -120,7 +125,8 @@ fn without_a_token_there_is_nothing_to_refresh() {
 
 #[test]
 fn a_refresh_token_lives_thirty_days() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let first = login(&server).await;
         server.clock.advance(Duration::days(30) - Duration::minutes(1));
         let second = server.post(REFRESH).json(&body(&first)).send().await.ok();
@@ -131,7 +137,8 @@ fn a_refresh_token_lives_thirty_days() {
 
 #[test]
 fn signing_out_ends_the_session_at_once_and_takes_the_cookie_back() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = login(&server).await;
         let token = text(&session.data()["accessToken"]);
         let out = server.post(LOGOUT).header("cookie", &cookie(&session)).send().await.ok();
@@ -154,7 +161,8 @@ fn signing_out_ends_the_session_at_once_and_takes_the_cookie_back() {
 
 #[test]
 fn whoever_keeps_the_refresh_token_signs_out_by_the_body_and_the_cookie_does_not_outlive_it() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let ended = async |session: &Answer| {
             let token = text(&session.data()["accessToken"]);
             server.get(ME).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
@@ -178,20 +186,16 @@ fn whoever_keeps_the_refresh_token_signs_out_by_the_body_and_the_cookie_does_not
 
 #[test]
 fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = login(&server).await;
         let token = text(&session.data()["accessToken"]);
-        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
-        let store = server.store().await;
         let switch_owner = async |on: bool| {
-            let (tenant, now) = (tenant.clone(), server.clock.now());
-            let done = store.write(move |c| {
-                let owner = &identity::owner_list(c, &tenant)?[0];
-                identity::owner_set_active(c, &tenant, &owner.id, on, now)
-            });
-            assert!(done.await.expect("writes"));
+            let (tenant, owner) = (server.tenant_id(), server.first_tenant().owner.id.clone());
+            let now = server.clock.now();
+            assert!(server.write(move |c| identity::owner_set_active(c, &tenant, &owner, on, now)).await);
         };
-        let owner = server.demo.first.owner.clone();
+        let owner = server.first_tenant().owner.clone();
         let login_body = json!({ "email": owner.email, "password": owner.password });
 
         switch_owner(false).await;
@@ -201,15 +205,14 @@ fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up()
         again.refused(403, "AUTH_ACCOUNT_DISABLED");
         switch_owner(true).await;
 
-        server.switch_tenant(false).await;
+        server.set_tenant_active(false).await;
         server.get(ME).bearer(&token).send().await.refused(403, "SDK_CLIENT_INACTIVE");
         server.post(REFRESH).json(&body(&session)).send().await.refused(403, "SDK_CLIENT_INACTIVE");
         let again = server.post("/api/auth/owner-login").json(&login_body).send().await;
         again.refused(403, "SDK_CLIENT_INACTIVE");
-        server.switch_tenant(true).await;
+        server.set_tenant_active(true).await;
 
         server.post(REFRESH).json(&body(&session)).send().await.ok();
-        store.close().await;
     });
 }
 
@@ -218,7 +221,8 @@ fn where_people_come_by_https_the_cookie_goes_by_https_only() {
     let secure = |config: &mut ringnity_server::config::ServeConfig| {
         config.public_url = Some("https://api.example.com".into());
     };
-    on_each_engine_with(secure, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(secure).start().await;
         let session = login(&server).await;
         let next = server.post(REFRESH).header("cookie", &cookie(&session)).send().await.ok();
         let out = server.post(LOGOUT).header("cookie", &cookie(&next)).send().await.ok();
@@ -231,7 +235,8 @@ fn where_people_come_by_https_the_cookie_goes_by_https_only() {
 
 #[test]
 fn pages_of_other_origins_learn_nothing_of_a_session() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = login(&server).await;
         let asked =
             server.post(REFRESH).header("cookie", &cookie(&session)).header("origin", "https://evil.example");

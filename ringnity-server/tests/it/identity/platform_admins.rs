@@ -1,11 +1,10 @@
 //! Platform Administration: the platform's own people signing in.
 
 use chrono::Duration;
-use ringnity_server::config::RateLimit;
 use ringnity_store::identity;
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, on_each_engine, on_each_engine_with};
+use crate::support::{TestServer, assert_data, on_each_engine};
 
 const LOGIN: &str = "/api/platform/auth/login";
 const REFRESH: &str = "/api/platform/auth/refresh";
@@ -13,7 +12,7 @@ const REFRESH: &str = "/api/platform/auth/refresh";
 const GUARDED: &str = "/api/platform/plan-contracts";
 
 async fn login(server: &TestServer) -> Value {
-    let admin = &server.demo.platform_admin;
+    let admin = server.platform_admin();
     let body = json!({ "email": admin.email, "password": admin.password });
     server.post(LOGIN).json(&body).send().await.ok().data().clone()
 }
@@ -24,16 +23,14 @@ fn refresh(session: &Value) -> Value {
 
 #[test]
 fn an_administrator_signs_in_and_opens_what_no_owner_opens() {
-    on_each_engine(async |server| {
-        let admin = server.demo.platform_admin.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
+        let admin = server.platform_admin().clone();
         let body = json!({ "email": admin.email.to_uppercase(), "password": admin.password });
         let answer = server.post(LOGIN).json(&body).send().await.ok();
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let data = answer.data();
-        assert_eq!(
-            (&data["email"], &data["role"], &data["expiresIn"]),
-            (&json!(admin.email), &json!("platform_owner"), &json!(900))
-        );
+        assert_data!(answer, "platform_session");
         let token = data["accessToken"].as_str().expect("token");
         let opened = server.get(GUARDED).bearer(token).send().await;
         assert!(![401, 403].contains(&opened.status.as_u16()), "{}", opened.text);
@@ -48,15 +45,16 @@ fn an_administrator_signs_in_and_opens_what_no_owner_opens() {
 
 #[test]
 fn a_wrong_password_and_an_unknown_administrator_are_the_same_answer() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let ask = async |email: &str| {
             let body = json!({ "email": email, "password": "wrong" });
             server.post(LOGIN).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID").json
         };
-        let email = server.demo.platform_admin.email.clone();
+        let email = server.platform_admin().email.clone();
         assert_eq!(ask(&email).await, ask("nobody@platform.example").await);
         // An owner is no administrator.
-        let owner = server.demo.first.owner.clone();
+        let owner = server.first_tenant().owner.clone();
         let body = json!({ "email": owner.email, "password": owner.password });
         server.post(LOGIN).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
     });
@@ -64,24 +62,22 @@ fn a_wrong_password_and_an_unknown_administrator_are_the_same_answer() {
 
 #[test]
 fn attempts_that_fail_are_counted() {
-    on_each_engine_with(
-        |config| config.rate_limit = Some(RateLimit::PerMinute(1000)),
-        async |server| {
-            let email = server.demo.platform_admin.email.clone();
-            let wrong = json!({ "email": email, "password": "wrong" });
-            for _ in 0..10 {
-                server.post(LOGIN).json(&wrong).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
-            }
-            server.post(LOGIN).json(&wrong).send().await.refused(429, "RATE_LIMITED");
-            server.clock.advance(Duration::minutes(15));
-            login(&server).await;
-        },
-    );
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).platform_admin().start().await;
+        let wrong = json!({ "email": server.platform_admin().email, "password": "wrong" });
+        for _ in 0..10 {
+            server.post(LOGIN).json(&wrong).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
+        }
+        server.post(LOGIN).json(&wrong).send().await.refused(429, "RATE_LIMITED");
+        server.clock.advance(Duration::minutes(15));
+        login(&server).await;
+    });
 }
 
 #[test]
 fn a_refresh_token_works_once_and_its_second_use_ends_the_session() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let first = login(&server).await;
         let second = server.post(REFRESH).json(&refresh(&first)).send().await.ok().data().clone();
         assert_eq!((&second["adminId"], &second["email"]), (&first["adminId"], &first["email"]));
@@ -98,8 +94,9 @@ fn a_refresh_token_works_once_and_its_second_use_ends_the_session() {
 
 #[test]
 fn an_owners_refresh_token_is_none_here_and_stays_good() {
-    on_each_engine(async |server| {
-        let owner = server.demo.first.owner.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let owner = server.first_tenant().owner.clone();
         let body = json!({ "email": owner.email, "password": owner.password });
         let session = server.post("/api/auth/owner-login").json(&body).send().await.ok().data().clone();
         for path in [REFRESH, "/api/auth/workspace-refresh"] {
@@ -122,25 +119,26 @@ fn an_owners_refresh_token_is_none_here_and_stays_good() {
 
 #[test]
 fn an_administrator_who_is_switched_off_is_out_from_the_next_request_on() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let session = login(&server).await;
         let token = session["accessToken"].as_str().expect("token");
         let id = session["adminId"].as_str().expect("id").to_owned().into();
         let now = server.clock.now();
-        let store = server.store().await;
+        let store = server.store();
         store.write(move |c| identity::platform_admin_set_active(c, &id, false, now)).await.expect("writes");
         server.get(GUARDED).bearer(token).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server.post(REFRESH).json(&refresh(&session)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
-        let admin = &server.demo.platform_admin;
+        let admin = server.platform_admin();
         let body = json!({ "email": admin.email, "password": admin.password });
         server.post(LOGIN).json(&body).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
-        store.close().await;
     });
 }
 
 #[test]
 fn a_session_that_nobody_refreshes_ends_after_thirty_days() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let session = login(&server).await;
         server.clock.advance(Duration::days(29));
         let next = server.post(REFRESH).json(&refresh(&session)).send().await.ok().data().clone();

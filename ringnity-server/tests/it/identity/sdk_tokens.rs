@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
 use ringnity_store::identity::{self, AgentChanges};
 use ringnity_store::tenants::{self, ServerCredentialChanges};
-use ringnity_store::{AgentId, StoreError, TenantId, visitors};
+use ringnity_store::{StoreError, TenantId, visitors};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -28,31 +28,34 @@ async fn make(server: &TestServer, path: &str, body: Value) -> Answer {
     server.post(path).bearer(server.key()).json(&body).send().await
 }
 
-fn tenant(server: &TestServer) -> TenantId {
-    TenantId::from(server.demo.first.tenant.client_id.as_str())
-}
-
-/// Changes the demo tenant's first agent behind the server's back.
+/// Changes the agent in the database.
 async fn change_agent(server: &TestServer, changes: AgentChanges) {
-    let (tenant, id) = (tenant(server), AgentId::from(server.demo.first.agents[0].agent_id.as_str()));
+    let (tenant, id) = (server.tenant_id(), server.first_tenant().agent("grace").id.clone());
     let now = server.clock.now();
-    let store = server.store().await;
+    let store = server.store();
     let changed = store
         .write(move |c| identity::agent_update(c, &tenant, &id, &changes, now))
         .await
         .expect("changes the agent");
     assert!(changed.is_some());
-    store.close().await;
 }
 
 #[test]
 fn an_agent_is_found_by_id_or_username_and_both_must_be_of_one_agent() {
-    on_each_engine(async |server| {
-        let agent = server.demo.first.agents[0].clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .agent("alan")
+            .tenant("other")
+            .agent("grace")
+            .start()
+            .await;
+        let agent = server.first_tenant().agent("grace").clone();
         for body in [
-            json!({ "agentId": agent.agent_id }),
+            json!({ "agentId": agent.id.as_str() }),
             json!({ "username": agent.username }),
-            json!({ "agentId": agent.agent_id, "username": agent.username, "name": "Ann" }),
+            json!({ "agentId": agent.id.as_str(), "username": agent.username, "name": "Ann" }),
         ] {
             let answer = make(&server, AGENT, body).await.status(StatusCode::CREATED);
             let data = answer.data();
@@ -62,11 +65,11 @@ fn an_agent_is_found_by_id_or_username_and_both_must_be_of_one_agent() {
             let token = data["token"].as_str().expect("token");
             knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
         }
-        let other = server.demo.other_tenant.members.agents[0].agent_id.clone();
+        let other = server.tenant("other").agent("grace").id.to_string();
         for body in [
             json!({ "agentId": "agt_0" }),
             json!({ "username": "nobody" }),
-            json!({ "agentId": agent.agent_id, "username": "agent.two" }),
+            json!({ "agentId": agent.id.as_str(), "username": "alan" }),
             json!({ "agentId": other }),
         ] {
             make(&server, AGENT, body).await.refused(404, "SERVER_AGENT_NOT_FOUND");
@@ -91,31 +94,31 @@ fn said(token: &str) -> Value {
 
 #[test]
 fn a_token_says_whose_it_is_and_what_it_opens_and_nothing_else() {
-    on_each_engine(async |server| {
-        let identity = &server.demo.first.tenant.client_id;
-        let id = AgentId::from(server.demo.first.agents[0].agent_id.as_str());
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
+        let identity = server.first_tenant().id.as_str();
+        let id = server.first_tenant().agent("grace").id.clone();
         change_agent(&server, AgentChanges { role: Some("supervisor".into()), ..AgentChanges::default() })
             .await;
-        let (mine, agent) = (tenant(&server), id.clone());
-        let store = server.store().await;
+        let (mine, agent) = (server.tenant_id(), id.clone());
+        let store = server.store();
         let found = store.read(move |c| identity::agent_get(c, &mine, &agent)).await.expect("reads");
         let department = found.expect("the agent").department_id.expect("a department");
         let read = ["agent:profile:read", "agent:presence:write"];
         let reports = ["admin:reports:read"];
 
-        let body = json!({ "username": "agent.one", "name": "Ayu", "scopes": read });
+        let body = json!({ "username": "grace", "name": "Ayu", "scopes": read });
         let agent = server.sdk_token("agent", server.key(), &body).await;
-        let body = json!({ "username": "agent.one", "scopes": reports });
+        let body = json!({ "username": "grace", "scopes": reports });
         let staff = server.sdk_token("admin", server.key(), &body).await;
         let body = json!({ "adminActorId": "crm-7", "role": "owner", "name": "Job", "scopes": reports });
         let actor = server.sdk_token("admin", server.key(), &body).await;
         let person = json!({ "externalId": "c-1", "name": "Ada", "email": "ada@example.com" });
         let context = server.context_token(&person).await;
         let visitor = server.visitor_session(&json!({ "contextToken": context })).await;
-        let mine = tenant(&server);
+        let mine = server.tenant_id();
         let known = store.read(move |c| visitors::visitor_by_external_id(c, &mine, "c-1")).await;
         let visitor_id = known.expect("reads").expect("the visitor").id;
-        store.close().await;
 
         let claims = |scope: &str, subject: &str, sdk: Value| json!({ "iss": "ringnity", "sub": subject, "tid": identity, "scope": scope, "sdk": sdk });
         for (token, expected) in [
@@ -153,11 +156,18 @@ fn a_token_says_whose_it_is_and_what_it_opens_and_nothing_else() {
 
 #[test]
 fn a_department_that_is_named_must_be_the_agents() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .tenant("other")
+            .agent("grace")
+            .start()
+            .await;
         let (mine, other) = {
-            let (mine, other) = (tenant(&server), server.demo.other_tenant.identity.client_id.clone());
+            let (mine, other) = (server.tenant_id(), server.tenant("other").id.to_string());
             let now = server.clock.now();
-            let store = server.store().await;
+            let store = server.store();
             let found = store
                 .write(move |c| {
                     let sales = identity::department_insert(c, &mine, "Sales", now)?;
@@ -171,11 +181,10 @@ fn a_department_that_is_named_must_be_the_agents() {
                 })
                 .await
                 .expect("departments");
-            store.close().await;
             found
         };
         let ask = |department: String| {
-            make(&server, AGENT, json!({ "username": "agent.one", "departmentId": department }))
+            make(&server, AGENT, json!({ "username": "grace", "departmentId": department }))
         };
         let [support, sales] = mine.map(|id| id.expect("a department").into_string());
         ask(support).await.status(StatusCode::CREATED);
@@ -187,11 +196,12 @@ fn a_department_that_is_named_must_be_the_agents() {
 
 #[test]
 fn a_token_has_the_scopes_that_were_asked_for_and_no_more() {
-    on_each_engine(async |server| {
-        let narrow = server.agent_token(&["agent:profile:read"]).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
+        let narrow = server.agent_token("grace", &["agent:profile:read"]).await;
         let refused = knock(&server, &narrow).await.refused(403, "AGENT_SDK_SCOPE_DENIED");
         assert!(refused.text.contains("agent:presence:write"), "{}", refused.text);
-        let wide = server.agent_token(&["agent:presence:write"]).await;
+        let wide = server.agent_token("grace", &["agent:presence:write"]).await;
         knock(&server, &wide).await.refused(LET_IN.0, LET_IN.1);
         server
             .delete(DEVICES)
@@ -206,7 +216,7 @@ fn a_token_has_the_scopes_that_were_asked_for_and_no_more() {
         let wide = server.admin_token(&["admin:devices:write"]).await;
         knock(&server, &wide).await.refused(LET_IN.0, LET_IN.1);
 
-        for (path, mut body) in [(AGENT, json!({ "username": "agent.one" })), (ADMIN, json!({}))] {
+        for (path, mut body) in [(AGENT, json!({ "username": "grace" })), (ADMIN, json!({}))] {
             body["scopes"] = json!([]);
             make(&server, path, body.clone()).await.refused(400, "SERVER_TOKEN_SCOPE_INVALID");
             body["scopes"] = json!(["server:health"]);
@@ -217,12 +227,13 @@ fn a_token_has_the_scopes_that_were_asked_for_and_no_more() {
 
 #[test]
 fn keys_without_the_scope_and_other_credentials_make_no_tokens() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let reading = server.key_with(&["server:health"]).await;
         let owner = server.owner_token().await;
-        let agent = server.agent_token(&["agent:profile:read"]).await;
+        let agent = server.agent_token("grace", &["agent:profile:read"]).await;
         for (path, body) in
-            [(AGENT, json!({ "username": "agent.one" })), (ADMIN, json!({})), (CONTEXT, json!({}))]
+            [(AGENT, json!({ "username": "grace" })), (ADMIN, json!({})), (CONTEXT, json!({}))]
         {
             let refused = server.post(path).bearer(&reading).json(&body).send().await;
             refused.refused(403, "SERVER_API_SCOPE_DENIED");
@@ -242,15 +253,16 @@ fn keys_without_the_scope_and_other_credentials_make_no_tokens() {
 
 #[test]
 fn tokens_last_as_long_as_was_asked_for_and_an_hour_at_most() {
-    on_each_engine(async |server| {
-        let body = json!({ "username": "agent.one", "expiresIn": 60 });
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
+        let body = json!({ "username": "grace", "expiresIn": 60 });
         let answer = make(&server, AGENT, body).await.status(StatusCode::CREATED);
         assert_eq!(answer.data()["expiresIn"], 60);
         let short = answer.data()["token"].as_str().expect("token").to_owned();
-        let longest = json!({ "username": "agent.one", "expiresIn": 3600 });
+        let longest = json!({ "username": "grace", "expiresIn": 3600 });
         let long = server.sdk_token("agent", server.key(), &longest).await;
         for (path, mut body) in
-            [(AGENT, json!({ "username": "agent.one" })), (ADMIN, json!({})), (CONTEXT, json!({}))]
+            [(AGENT, json!({ "username": "grace" })), (ADMIN, json!({})), (CONTEXT, json!({}))]
         {
             for seconds in [3601, 59, -1] {
                 body["expiresIn"] = json!(seconds);
@@ -270,10 +282,11 @@ fn tokens_last_as_long_as_was_asked_for_and_an_hour_at_most() {
 
 #[test]
 fn a_disabled_agent_gets_no_token_and_those_it_has_end() {
-    on_each_engine(async |server| {
-        let agent = server.agent_token(&["agent:presence:write"]).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
+        let agent = server.agent_token("grace", &["agent:presence:write"]).await;
         change_agent(&server, AgentChanges { role: Some("admin".into()), ..AgentChanges::default() }).await;
-        let by_name = json!({ "username": "agent.one", "scopes": ["admin:devices:write"] });
+        let by_name = json!({ "username": "grace", "scopes": ["admin:devices:write"] });
         let admin = server.sdk_token("admin", server.key(), &by_name).await;
         for token in [&agent, &admin] {
             knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
@@ -281,24 +294,24 @@ fn a_disabled_agent_gets_no_token_and_those_it_has_end() {
         change_agent(&server, AgentChanges { is_active: Some(false), ..AgentChanges::default() }).await;
         knock(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
         knock(&server, &admin).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
-        make(&server, AGENT, json!({ "username": "agent.one" }))
-            .await
-            .refused(403, "AGENT_SDK_AGENT_DISABLED");
+        make(&server, AGENT, json!({ "username": "grace" })).await.refused(403, "AGENT_SDK_AGENT_DISABLED");
         make(&server, ADMIN, by_name.clone()).await.refused(403, "AGENT_SDK_AGENT_DISABLED");
     });
 }
 
 #[test]
 fn an_admin_token_by_username_never_has_more_than_that_member_of_the_staff() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server =
+            TestServer::builder(engine).tenant("acme").agent("grace").supervisor("sam").start().await;
         let ask = |body: Value| make(&server, ADMIN, body);
-        ask(json!({ "username": "agent.one" })).await.refused(404, "SERVER_ADMIN_NOT_FOUND");
+        ask(json!({ "username": "grace" })).await.refused(404, "SERVER_ADMIN_NOT_FOUND");
         ask(json!({ "username": "nobody" })).await.refused(404, "SERVER_ADMIN_NOT_FOUND");
-        let own = ask(json!({ "username": "supervisor.one" })).await.status(StatusCode::CREATED);
+        let own = ask(json!({ "username": "sam" })).await.status(StatusCode::CREATED);
         assert!(!own.text.contains("admin:knowledge:write"), "{}", own.text);
         for body in [
-            json!({ "username": "supervisor.one", "role": "admin" }),
-            json!({ "username": "supervisor.one", "scopes": ["admin:reports:read", "admin:knowledge:write"] }),
+            json!({ "username": "sam", "role": "admin" }),
+            json!({ "username": "sam", "scopes": ["admin:reports:read", "admin:knowledge:write"] }),
             json!({ "role": "supervisor", "scopes": ["admin:subscription:read"] }),
         ] {
             ask(body).await.refused(400, "SERVER_TOKEN_SCOPE_INVALID").names("/body/");
@@ -310,10 +323,10 @@ fn an_admin_token_by_username_never_has_more_than_that_member_of_the_staff() {
 
 #[test]
 fn a_lesser_role_holds_from_the_next_request_on() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         change_agent(&server, AgentChanges { role: Some("owner".into()), ..AgentChanges::default() }).await;
-        let body =
-            json!({ "username": "agent.one", "scopes": ["admin:devices:write", "admin:knowledge:write"] });
+        let body = json!({ "username": "grace", "scopes": ["admin:devices:write", "admin:knowledge:write"] });
         let token = server.sdk_token("admin", server.key(), &body).await;
         let write = || server.delete("/api/admin-sdk/ai/knowledge/none").bearer(&token).send();
         assert_ne!(write().await.status, StatusCode::FORBIDDEN);
@@ -329,10 +342,11 @@ fn a_lesser_role_holds_from_the_next_request_on() {
 
 #[test]
 fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let scopes = ["server:agent-token:write", "server:admin-token:write", "server:visitor-context:write"];
         let key = server.key_with(&scopes).await;
-        let agent = server.sdk_token("agent", &key, &json!({ "username": "agent.one" })).await;
+        let agent = server.sdk_token("agent", &key, &json!({ "username": "grace" })).await;
         let admin = server.sdk_token("admin", &key, &json!({})).await;
         let answer = server
             .post(CONTEXT)
@@ -343,14 +357,14 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
             .status(StatusCode::CREATED);
         let context = answer.data()["token"].as_str().expect("token").to_owned();
         let visitor = server.visitor_session(&json!({ "contextToken": context })).await;
-        let survivor = server.agent_token(&["agent:presence:write"]).await;
-        let anonymous = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let survivor = server.agent_token("grace", &["agent:presence:write"]).await;
+        let anonymous = server.visitor_session(&json!({ "slug": "acme" })).await;
         for token in [&agent, &admin, &visitor, &survivor, &anonymous] {
             knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
         }
 
-        let (tenant, now) = (tenant(&server), server.clock.now());
-        let store = server.store().await;
+        let (tenant, now) = (server.tenant_id(), server.clock.now());
+        let store = server.store();
         let hash = ringnity_server::secrets::hash(&key);
         let ended = store
             .write(move |c| {
@@ -361,7 +375,6 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
             })
             .await
             .expect("ends them");
-        store.close().await;
         assert_eq!(ended, 4);
 
         knock(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
@@ -377,24 +390,26 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
 
 #[test]
 fn nothing_of_a_tenant_that_is_switched_off_is_served() {
-    on_each_engine(async |server| {
-        let agent = server.agent_token(&["agent:presence:write"]).await;
-        let visitor = server.visitor_session(&json!({ "slug": "demo" })).await;
-        server.switch_tenant(false).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
+        let agent = server.agent_token("grace", &["agent:presence:write"]).await;
+        let visitor = server.visitor_session(&json!({ "slug": "acme" })).await;
+        server.set_tenant_active(false).await;
         for token in [&agent, &visitor] {
             knock(&server, token).await.refused(403, "SDK_CLIENT_INACTIVE");
         }
-        let body = json!({ "slug": "demo" });
+        let body = json!({ "slug": "acme" });
         server.post("/api/sdk/session").json(&body).send().await.refused(403, "SDK_CLIENT_INACTIVE");
     });
 }
 
 #[test]
 fn no_kind_of_token_is_taken_for_another() {
-    on_each_engine(async |server| {
-        let agent = server.agent_token(&["agent:profile:read"]).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
+        let agent = server.agent_token("grace", &["agent:profile:read"]).await;
         let admin = server.admin_token(&["admin:tenant:read"]).await;
-        let visitor = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let visitor = server.visitor_session(&json!({ "slug": "acme" })).await;
         let context = server.context_token(&json!({ "externalId": "c-1" })).await;
         let owner = server.owner_token().await;
         let key = server.key().to_owned();
@@ -427,7 +442,7 @@ fn no_kind_of_token_is_taken_for_another() {
         }
         knock(&server, &context).await.refused(401, "SDK_SESSION_REQUIRED");
         for token in [&agent, &admin, &visitor, &owner] {
-            let body = json!({ "slug": "demo", "contextToken": token });
+            let body = json!({ "slug": "acme", "contextToken": token });
             let refused = server.post("/api/sdk/session").json(&body).send().await;
             refused.refused(401, "SDK_CONTEXT_TOKEN_INVALID");
         }

@@ -1,12 +1,10 @@
 //! The workspace: staff signing in, owners entering, role and department as of now.
 
 use chrono::Duration;
-use ringnity_server::config::RateLimit;
 use ringnity_store::identity::{self, AgentChanges};
-use ringnity_store::{AgentId, TenantId};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+use crate::support::{Answer, TestServer, assert_data, on_each_engine};
 
 const LOGIN: &str = "/api/auth/workspace-login";
 const REFRESH: &str = "/api/auth/workspace-refresh";
@@ -23,27 +21,25 @@ fn refresh(session: &Value) -> Value {
     json!({ "refreshToken": session["refreshToken"] })
 }
 
-/// The first agent of the demo tenant.
+/// What the agent signs in with.
 fn credentials(server: &TestServer) -> Value {
-    let agent = &server.demo.first.agents[0];
+    let agent = server.first_tenant().agent("grace");
     json!({ "username": agent.username, "password": agent.password })
 }
 
 async fn login(server: &TestServer) -> Value {
-    let agent = &server.demo.first.agents[0];
-    server.workspace_session("demo", &agent.username, &agent.password).await
+    server.workspace_session("acme", "grace").await
 }
 
-async fn change(server: &TestServer, agent: &str, changes: AgentChanges) {
-    let (tenant, id) = (TenantId::from(server.demo.first.tenant.client_id.as_str()), AgentId::from(agent));
-    let now = server.clock.now();
-    let store = server.store().await;
-    let changed = store.write(move |c| identity::agent_update(c, &tenant, &id, &changes, now)).await;
-    assert!(changed.expect("writes").is_some());
-    store.close().await;
+/// Enables or disables the first agent.
+async fn set_agent_active(server: &TestServer, active: bool) {
+    let (tenant, id) = (server.tenant_id(), server.first_tenant().agent("grace").id.clone());
+    let (changes, now) =
+        (AgentChanges { is_active: Some(active), ..AgentChanges::default() }, server.clock.now());
+    assert!(server.write(move |c| identity::agent_update(c, &tenant, &id, &changes, now)).await.is_some());
 }
 
-/// What a fresh entry token of the demo tenant's owner is.
+/// A new entry token.
 async fn entry(server: &TestServer, owner: &str) -> String {
     text(&server.post(ENTRY).bearer(owner).send().await.ok().data()["autoLoginToken"])
 }
@@ -54,35 +50,28 @@ fn enter(token: &str) -> String {
 
 #[test]
 fn staff_sign_in_at_their_tenant_by_host_header_key_or_slug() {
-    on_each_engine(async |server| {
-        let tenant = server.demo.first.tenant.clone();
-        let agent = server.demo.first.agents[0].clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").tenant("other").start().await;
+        let tenant = server.first_tenant().clone();
+        let agent = server.first_tenant().agent("grace").clone();
         for request in [
-            server.post(&format!("{LOGIN}?slug=demo")),
+            server.post(&format!("{LOGIN}?slug=acme")),
             server.post(&format!("{LOGIN}?apiKey={}", tenant.public_key)),
             server.post(LOGIN).header("x-ringnity-public-key", &tenant.public_key),
-            server.post(LOGIN).header("host", "demo.localhost"),
-            // The host counts more than what the request says.
-            server.post(&format!("{LOGIN}?slug=other")).header("host", "demo.localhost"),
+            server.post(LOGIN).header("host", "acme.localhost"),
+            // The host overrides what the request names.
+            server.post(&format!("{LOGIN}?slug=other")).header("host", "acme.localhost"),
         ] {
             let answer = request.json(&credentials(&server)).send().await.ok();
             assert_eq!(answer.header("cache-control"), Some("no-store"));
             let data = answer.data();
-            let told = &data["agent"];
+            assert_data!(answer, "workspace_session");
+            let profile = &data["agent"];
             assert_eq!(
-                (&told["agentId"], &told["clientId"]),
-                (&json!(agent.agent_id), &json!(tenant.client_id))
+                (&profile["agentId"], &profile["clientId"]),
+                (&json!(agent.id.as_str()), &json!(tenant.id.as_str()))
             );
-            assert_eq!(
-                (&told["role"], &told["isOwner"], &told["isAdmin"]),
-                (&json!("agent"), &json!(false), &json!(false))
-            );
-            assert_eq!(
-                (&told["clientSlug"], &told["department"]["name"]),
-                (&json!("demo"), &json!("Support"))
-            );
-            assert_eq!((&data["expiresIn"], &data["token"]), (&json!(900), &data["accessToken"]));
-            assert_eq!((&data["agentId"], &data["username"]), (&told["agentId"], &told["username"]));
+            assert_eq!((&data["agentId"], &data["token"]), (&profile["agentId"], &data["accessToken"]));
             server.get(SHARED).bearer(&text(&data["accessToken"])).send().await.ok();
         }
     });
@@ -90,39 +79,48 @@ fn staff_sign_in_at_their_tenant_by_host_header_key_or_slug() {
 
 #[test]
 fn a_workspace_that_is_not_named_or_not_there_lets_nobody_in() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine);
+        let server = server.tenant("acme").agent("grace").tenant("other").agent("grace").start().await;
         let ask = |path: &str| server.post(path).json(&credentials(&server)).send();
         ask(LOGIN).await.refused(404, "AUTH_WORKSPACE_NOT_FOUND");
         ask(&format!("{LOGIN}?slug=nobody")).await.refused(404, "SDK_CLIENT_NOT_FOUND");
         ask(&format!("{LOGIN}?apiKey=rn_pk_0")).await.refused(404, "SDK_CLIENT_NOT_FOUND");
-        // The same user name is somebody else in another tenant.
+        // The agent of that name in another tenant has another password.
         ask(&format!("{LOGIN}?slug=other")).await.refused(401, "AUTH_CREDENTIALS_INVALID");
     });
 }
 
 #[test]
 fn a_wrong_password_and_an_unknown_user_are_the_same_answer() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let ask = async |username: &str| {
             let body = json!({ "username": username, "password": "wrong" });
-            let path = format!("{LOGIN}?slug=demo");
+            let path = format!("{LOGIN}?slug=acme");
             server.post(&path).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID").json
         };
-        assert_eq!(ask("agent.one").await, ask("nobody").await);
+        assert_eq!(ask("grace").await, ask("nobody").await);
     });
 }
 
 #[test]
 fn a_workspace_token_opens_the_dashboard_of_its_own_tenant_and_nothing_of_an_owners() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .tenant("other")
+            .agent("grace")
+            .start()
+            .await;
         let token = text(&login(&server).await["accessToken"]);
         server.get("/api/auth/owner-me").bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server.post(ENTRY).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server.get("/api/platform/ai-pricing").bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server.get("/api/server/contacts").bearer(&token).send().await.refused(401, "SERVER_API_KEY_INVALID");
 
-        let other = server.demo.other_tenant.members.agents[0].clone();
-        let theirs = server.workspace_session("other", &other.username, &other.password).await;
+        let theirs = server.workspace_session("other", "grace").await;
         let (mine, theirs) = (
             server.get(SHARED).bearer(&token).send().await.ok(),
             server.get(SHARED).bearer(&text(&theirs["accessToken"])).send().await.ok(),
@@ -134,7 +132,8 @@ fn a_workspace_token_opens_the_dashboard_of_its_own_tenant_and_nothing_of_an_own
 
 #[test]
 fn a_token_ends_with_its_time_and_is_refreshed_by_the_other() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let first = login(&server).await;
         server.clock.advance(Duration::seconds(900));
         let token = text(&first["accessToken"]);
@@ -153,7 +152,8 @@ fn a_token_ends_with_its_time_and_is_refreshed_by_the_other() {
 
 #[test]
 fn a_refresh_token_of_the_workspace_is_none_elsewhere_and_stays_good() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let session = login(&server).await;
         for path in ["/api/auth/owner-refresh", "/api/platform/auth/refresh"] {
             server
@@ -172,7 +172,8 @@ fn a_refresh_token_of_the_workspace_is_none_elsewhere_and_stays_good() {
 
 #[test]
 fn signing_out_ends_the_session_at_once() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let (session, other) = (login(&server).await, login(&server).await);
         let out = server.post(LOGOUT).json(&refresh(&session)).send().await.ok();
         assert_eq!(out.data()["loggedOut"], true);
@@ -190,27 +191,28 @@ fn signing_out_ends_the_session_at_once() {
 
 #[test]
 fn an_agent_who_is_switched_off_is_out_from_the_next_request_on() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let session = login(&server).await;
         let token = text(&session["accessToken"]);
-        let id = server.demo.first.agents[0].agent_id.clone();
-        change(&server, &id, AgentChanges { is_active: Some(false), ..AgentChanges::default() }).await;
+        set_agent_active(&server, false).await;
         server.get(SHARED).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server.post(REFRESH).json(&refresh(&session)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
-        let again = server.post(&format!("{LOGIN}?slug=demo")).json(&credentials(&server)).send().await;
+        let again = server.post(&format!("{LOGIN}?slug=acme")).json(&credentials(&server)).send().await;
         again.refused(403, "AUTH_ACCOUNT_DISABLED");
         // Who does not know the password does not learn that either.
-        let wrong = json!({ "username": "agent.one", "password": "wrong" });
-        let again = server.post(&format!("{LOGIN}?slug=demo")).json(&wrong).send().await;
+        let wrong = json!({ "username": "grace", "password": "wrong" });
+        let again = server.post(&format!("{LOGIN}?slug=acme")).json(&wrong).send().await;
         again.refused(401, "AUTH_CREDENTIALS_INVALID");
-        change(&server, &id, AgentChanges { is_active: Some(true), ..AgentChanges::default() }).await;
+        set_agent_active(&server, true).await;
         server.get(SHARED).bearer(&token).send().await.ok();
     });
 }
 
 #[test]
 fn an_owner_enters_the_workspace_once_with_an_entry_token() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.owner_token().await;
         let made = server.post(ENTRY).bearer(&owner).send().await.ok();
         assert_eq!(made.header("cache-control"), Some("no-store"));
@@ -229,12 +231,8 @@ fn an_owner_enters_the_workspace_once_with_an_entry_token() {
 
         let answer = server.get(&enter(&token)).send().await.ok();
         assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_data!(answer, "workspace_session_of_owner");
         let agent = &answer.data()["agent"];
-        assert_eq!(
-            (&agent["role"], &agent["isOwner"], &agent["isAdmin"]),
-            (&json!("owner"), &json!(true), &json!(true))
-        );
-        assert_eq!(agent["clientSlug"], "demo");
         let session = text(&answer.data()["accessToken"]);
         server.get(SHARED).bearer(&session).send().await.ok();
         server.post(REFRESH).json(&refresh(answer.data())).send().await.ok();
@@ -248,16 +246,17 @@ fn an_owner_enters_the_workspace_once_with_an_entry_token() {
         assert_eq!(again.data()["agentId"], agent["agentId"]);
         let me = server.get("/api/auth/owner-me").bearer(&owner).send().await.ok();
         assert_eq!(me.data()["admin"]["agentId"], agent["agentId"]);
-        let owner = server.demo.first.owner.clone();
+        let owner = server.first_tenant().owner.clone();
         let body = json!({ "username": owner.email, "password": owner.password });
-        let by_password = server.post(&format!("{LOGIN}?slug=demo")).json(&body).send().await;
+        let by_password = server.post(&format!("{LOGIN}?slug=acme")).json(&body).send().await;
         by_password.refused(401, "AUTH_CREDENTIALS_INVALID");
     });
 }
 
 #[test]
 fn an_entry_token_lives_a_minute_in_its_own_host_and_with_the_session_that_made_it() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let owner = server.owner_token().await;
         let token = entry(&server, &owner).await;
         server.clock.advance(Duration::seconds(60));
@@ -266,10 +265,10 @@ fn an_entry_token_lives_a_minute_in_its_own_host_and_with_the_session_that_made_
         let token = entry(&server, &owner).await;
         let elsewhere = server.get(&enter(&token)).header("host", "other.localhost").send().await;
         elsewhere.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
-        server.get(&enter(&token)).header("host", "demo.localhost").send().await.ok();
+        server.get(&enter(&token)).header("host", "acme.localhost").send().await.ok();
 
-        let demo = server.demo.first.owner.clone();
-        let body = json!({ "email": demo.email, "password": demo.password });
+        let owner = &server.first_tenant().owner;
+        let body = json!({ "email": owner.email, "password": owner.password });
         let session = server.post("/api/auth/owner-login").json(&body).send().await.ok();
         let token = entry(&server, &text(&session.data()["accessToken"])).await;
         let cookie = format!("ownerRefreshToken={}", text(&session.data()["refreshToken"]));
@@ -280,18 +279,20 @@ fn an_entry_token_lives_a_minute_in_its_own_host_and_with_the_session_that_made_
 
 #[test]
 fn only_an_owner_gets_entry_tokens_and_only_into_the_own_workspace() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         server.post(ENTRY).send().await.refused(401, "AUTH_TOKEN_MISSING");
         server.post(ENTRY).bearer(server.key()).send().await.refused(401, "AUTH_TOKEN_INVALID");
-        let theirs = server.other_owner_token().await;
+        let theirs = server.owner_token_of(server.tenant("other")).await;
         let entered = server.get(&enter(&entry(&server, &theirs).await)).send().await.ok();
-        assert_eq!(entered.data()["agent"]["clientId"], json!(server.demo.other_tenant.identity.client_id));
+        assert_eq!(entered.data()["agent"]["clientId"], json!(server.tenant("other").id.as_str()));
     });
 }
 
 #[test]
 fn a_repeat_of_a_request_gets_the_same_entry_token() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.owner_token().await;
         let make = || server.post(ENTRY).bearer(&owner).header("idempotency-key", "one").send();
         let (first, again) = (make().await.ok(), make().await.ok());
@@ -304,48 +305,45 @@ fn a_repeat_of_a_request_gets_the_same_entry_token() {
 
 #[test]
 fn attempts_that_fail_are_counted_for_each_account_of_each_tenant() {
-    on_each_engine_with(
-        |config| config.rate_limit = Some(RateLimit::PerMinute(1000)),
-        async |server| {
-            let wrong = json!({ "username": "agent.one", "password": "wrong" });
-            let demo = format!("{LOGIN}?slug=demo");
-            for _ in 0..10 {
-                server.post(&demo).json(&wrong).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
-            }
-            let refused = server.post(&demo).json(&credentials(&server)).send().await;
-            let refused = refused.refused(429, "RATE_LIMITED");
-            assert!(refused.header("retry-after").is_some());
-            // Somebody else of that name is not meant.
-            let other = server.demo.other_tenant.members.agents[0].clone();
-            server.workspace_session("other", &other.username, &other.password).await;
-            server.clock.advance(Duration::minutes(15));
-            server.post(&demo).json(&credentials(&server)).send().await.ok();
-        },
-    );
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine);
+        let server = server.tenant("acme").agent("grace").tenant("other").agent("grace").start().await;
+        let wrong = json!({ "username": "grace", "password": "wrong" });
+        let acme = format!("{LOGIN}?slug=acme");
+        for _ in 0..10 {
+            server.post(&acme).json(&wrong).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
+        }
+        let refused = server.post(&acme).json(&credentials(&server)).send().await;
+        let refused = refused.refused(429, "RATE_LIMITED");
+        assert!(refused.header("retry-after").is_some());
+        // The agent of that name in another tenant is another account.
+        server.workspace_session("other", "grace").await;
+        server.clock.advance(Duration::minutes(15));
+        server.post(&acme).json(&credentials(&server)).send().await.ok();
+    });
 }
 
 #[test]
 fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.owner_token().await;
         let session = server.get(&enter(&entry(&server, &owner).await)).send().await.ok();
         let token = entry(&server, &owner).await;
         // What the customer's backend asks for in the owner's name.
-        let of_the_owner = json!({ "username": server.demo.first.owner.email });
+        let of_the_owner = json!({ "username": server.first_tenant().owner.email });
         let mut held = Vec::new();
         for kind in ["agent", "admin"] {
             let token = server.sdk_token(kind, server.key(), &of_the_owner).await;
             knock(&server, &token).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
             held.push(token);
         }
-        let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
-        let (store, now) = (server.store().await, server.clock.now());
-        let done = store.write(move |c| {
-            let owner = &identity::owner_list(c, &tenant)?[0];
-            identity::owner_set_active(c, &tenant, &owner.id, false, now)
-        });
-        assert!(done.await.expect("writes"));
-        store.close().await;
+        let tenant = server.tenant_id();
+        let (owner_id, now) = (server.first_tenant().owner.id.clone(), server.clock.now());
+        assert!(
+            server.write(move |c| identity::owner_set_active(c, &tenant, &owner_id, false, now)).await,
+            "the owner is disabled"
+        );
         let access = text(&session.data()["accessToken"]);
         server.get(SHARED).bearer(&access).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server
@@ -369,24 +367,25 @@ fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
 
 #[test]
 fn a_tenant_that_is_switched_off_lets_nobody_into_its_workspace_until_it_is_on_again() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let owner = server.owner_token().await;
         let session = login(&server).await;
         let token = entry(&server, &owner).await;
         let sign_in = async || {
-            let slug = &server.demo.first.tenant.slug;
+            let slug = &server.first_tenant().slug;
             server.post(&format!("{LOGIN}?slug={slug}")).json(&credentials(&server)).send().await
         };
         let go_on = async || server.post(REFRESH).json(&refresh(&session)).send().await;
         let open = async || server.get(SHARED).bearer(&text(&session["accessToken"])).send().await;
         let make = async || server.post(ENTRY).bearer(&owner).send().await;
         let walk_in = async || server.get(&enter(&token)).send().await;
-        server.switch_tenant(false).await;
+        server.set_tenant_active(false).await;
         for answer in [sign_in().await, go_on().await, open().await, make().await, walk_in().await] {
             answer.refused(403, "SDK_CLIENT_INACTIVE");
         }
         // What was refused has used up nothing.
-        server.switch_tenant(true).await;
+        server.set_tenant_active(true).await;
         for answer in [sign_in().await, open().await, go_on().await, make().await, walk_in().await] {
             answer.ok();
         }

@@ -96,17 +96,18 @@ async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateT
 
 #[test]
 fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
-    on_each_engine(async |server| {
-        let store = server.store().await;
-        pass(&server, &store, TimeDelta::zero()).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let store = server.store();
+        pass(&server, store, TimeDelta::zero()).await;
         let begin = server.clock.now();
         let (soon, late) = (begin + TimeDelta::hours(40), begin + TimeDelta::hours(60));
-        make(&server, &store, "soon", soon).await;
-        make(&server, &store, "late", late).await;
+        make(&server, store, "soon", soon).await;
+        make(&server, store, "late", late).await;
         let count = async |at| {
             let mut counts = Vec::new();
             for (_, delete) in KINDS {
-                counts.push(ending(&store, delete, at).await);
+                counts.push(ending(store, delete, at).await);
             }
             counts
         };
@@ -114,29 +115,29 @@ fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
         assert!(made.iter().all(|count| *count > 0), "{made:?}");
 
         // Over, but only just: another node's clock may not have come so far.
-        pass(&server, &store, TimeDelta::hours(40) + TimeDelta::minutes(4)).await;
+        pass(&server, store, TimeDelta::hours(40) + TimeDelta::minutes(4)).await;
         let kept = count(soon).await;
-        // Sign-ins of the demo may have ended meanwhile, but these have not.
         assert!(kept.iter().all(|count| *count > 0), "{kept:?} of {made:?}");
 
-        pass(&server, &store, TimeDelta::minutes(11)).await;
+        pass(&server, store, TimeDelta::minutes(11)).await;
         let left = count(soon).await;
         ringnity_store::print_always!("{}: rows that ended {kept:?}, left {left:?}", store.engine());
         assert_eq!(left, [0; 5]);
         assert!(count(late).await.iter().all(|count| *count > 0), "what has not ended stays");
         let lasting = store.read(|c| identity::session_by_token(c, "lasting soon")).await.expect("read");
         assert!(lasting.is_some());
-        pass(&server, &store, TimeDelta::hours(21)).await;
+        pass(&server, store, TimeDelta::hours(21)).await;
         assert_eq!(count(late).await, [0; 5]);
     });
 }
 
 #[test]
 fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit() {
-    on_each_engine(async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let store = server.store();
         let visit = async |body: Value| server.visitor_session(&body).await;
-        let slug = &server.demo.first.tenant.slug;
+        let slug = &server.first_tenant().slug;
         visit(json!({ "slug": slug })).await;
         let context = server.context_token(&json!({ "externalId": "known", "name": "Ada" })).await;
         visit(json!({ "slug": slug, "contextToken": context })).await;
@@ -144,15 +145,14 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
         let device = json!({ "token": "t", "provider": "fcm", "platform": "android" });
         let registered = server.post("/api/sdk/devices/push-token").bearer(&with_device).json(&device);
         registered.send().await.status(StatusCode::CREATED);
-        // Another tenant of the demo has one as well.
         let rows = || {
-            let mut rows = server.database().dump().remove("visitors").unwrap_or_default();
+            let mut rows = server.database().rows("visitors");
             rows.retain(|row| row["tenant_id"] == server.tenant_id().as_str());
             rows
         };
         let count = async || rows().len();
         assert_eq!(count().await, 3);
-        pass(&server, &store, TimeDelta::days(30) - TimeDelta::minutes(20)).await;
+        pass(&server, store, TimeDelta::days(30) - TimeDelta::minutes(20)).await;
         assert_eq!(count().await, 3);
         server.clock.advance(TimeDelta::minutes(21));
         for _ in 0..500 {
@@ -161,12 +161,12 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        pass(&server, &store, TimeDelta::hours(1)).await;
+        pass(&server, store, TimeDelta::hours(1)).await;
         let left: Vec<bool> = rows().iter().map(|row| row["external_id"] == "known").collect();
         assert_eq!((left.len(), left.iter().filter(|known| **known).count()), (2, 1));
         // Another visitor comes: it goes when its time is over, though two older ones stay.
         visit(json!({ "slug": slug })).await;
-        pass(&server, &store, TimeDelta::days(31)).await;
+        pass(&server, store, TimeDelta::days(31)).await;
         let now = server.clock.now();
         let ended =
             store.read(move |c| visitors::visitor_list_expired(c, now, None, 500)).await.expect("a look");
@@ -176,9 +176,10 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
 
 #[test]
 fn more_rows_than_one_transaction_takes_all_go() {
-    on_each_engine(async |server| {
-        let store = server.store().await;
-        pass(&server, &store, TimeDelta::zero()).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let store = server.store();
+        pass(&server, store, TimeDelta::zero()).await;
         let (tenant, now) = (server.tenant_id(), server.clock.now());
         let end = now + TimeDelta::hours(1);
         store
@@ -202,18 +203,19 @@ fn more_rows_than_one_transaction_takes_all_go() {
             })
             .await
             .expect("rows");
-        assert!(ending(&store, idempotency::idempotency_delete_expired, end).await >= 1100);
-        assert!(ending(&store, identity::session_delete_expired, end).await >= 702);
-        pass(&server, &store, TimeDelta::hours(2)).await;
-        assert_eq!(ending(&store, idempotency::idempotency_delete_expired, end).await, 0);
-        assert_eq!(ending(&store, identity::session_delete_expired, end).await, 0);
+        assert!(ending(store, idempotency::idempotency_delete_expired, end).await >= 1100);
+        assert!(ending(store, identity::session_delete_expired, end).await >= 702);
+        pass(&server, store, TimeDelta::hours(2)).await;
+        assert_eq!(ending(store, idempotency::idempotency_delete_expired, end).await, 0);
+        assert_eq!(ending(store, identity::session_delete_expired, end).await, 0);
     });
 }
 
 #[test]
 fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs_never() {
-    on_each_engine(async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let store = server.store();
         let now = server.clock.now();
         let key = |word: &str| NewSigningKey {
             algorithm: "HS256".into(),
@@ -232,15 +234,15 @@ fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs
             let keys = store.read(|c| identity::signing_key_list(c, "trial")).await.expect("keys");
             keys.into_iter().map(|key| key.kid).collect::<Vec<_>>()
         };
-        pass(&server, &store, MAX_TOKEN_TTL + TimeDelta::days(7) - TimeDelta::minutes(1)).await;
+        pass(&server, store, MAX_TOKEN_TTL + TimeDelta::days(7) - TimeDelta::minutes(1)).await;
         assert_eq!(
             kept().await.len(),
             2,
             "a node that was not told of the new key may still sign with the old"
         );
-        pass(&server, &store, TimeDelta::minutes(11)).await;
+        pass(&server, store, TimeDelta::minutes(11)).await;
         assert_eq!(kept().await, std::slice::from_ref(&active.kid));
-        pass(&server, &store, TimeDelta::days(4000)).await;
+        pass(&server, store, TimeDelta::days(4000)).await;
         assert_eq!(kept().await, [active.kid]);
         // Nor that of the server's own tokens.
         server.owner_token().await;
@@ -248,7 +250,7 @@ fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs
 }
 
 async fn sign_in(server: &TestServer) -> String {
-    let owner = &server.demo.first.owner;
+    let owner = &server.first_tenant().owner;
     let body = json!({ "email": owner.email, "password": owner.password });
     let answer = server.post("/api/auth/owner-login").json(&body).send().await.ok();
     refresh_token(answer.data())
@@ -269,20 +271,21 @@ async fn is_known(store: &Store, token: &str) -> bool {
 
 #[test]
 fn a_session_that_is_over_is_refused_alike_before_and_after_it_is_forgotten() {
-    on_each_engine(async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let store = server.store();
         let token = sign_in(&server).await;
-        pass(&server, &store, TimeDelta::days(30) + TimeDelta::minutes(1)).await;
+        pass(&server, store, TimeDelta::days(30) + TimeDelta::minutes(1)).await;
         let answers = async || {
             let refreshed = server.post("/api/auth/owner-refresh").json(&brings(&token)).send().await;
             let cookie = format!("ownerRefreshToken={token}");
             let left = server.post("/api/auth/owner-logout").header("cookie", &cookie).send().await.ok();
             (refreshed.refused(401, "AUTH_REFRESH_TOKEN_INVALID").json, left.data().clone())
         };
-        assert!(is_known(&store, &token).await);
+        assert!(is_known(store, &token).await);
         let mut before = answers().await;
-        pass(&server, &store, TimeDelta::minutes(15)).await;
-        assert!(!is_known(&store, &token).await);
+        pass(&server, store, TimeDelta::minutes(15)).await;
+        assert!(!is_known(store, &token).await);
         let mut after = answers().await;
         for answer in [&mut before.0, &mut after.0] {
             // The request's own.
@@ -294,15 +297,16 @@ fn a_session_that_is_over_is_refused_alike_before_and_after_it_is_forgotten() {
 
 #[test]
 fn a_used_token_is_known_as_long_as_its_session_lives_and_ends_it_when_it_comes_again() {
-    on_each_engine(async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let store = server.store();
         let first = sign_in(&server).await;
-        pass(&server, &store, TimeDelta::days(20)).await;
+        pass(&server, store, TimeDelta::days(20)).await;
         let answer = server.post("/api/auth/owner-refresh").json(&brings(&first)).send().await.ok();
         let second = refresh_token(answer.data());
         // By its own time the first one is over; the session is not.
-        pass(&server, &store, TimeDelta::days(15)).await;
-        assert!(is_known(&store, &first).await);
+        pass(&server, store, TimeDelta::days(15)).await;
+        assert!(is_known(store, &first).await);
         let refresh =
             async |token: &str| server.post("/api/auth/owner-refresh").json(&brings(token)).send().await;
         refresh(&first).await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");

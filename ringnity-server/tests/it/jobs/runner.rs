@@ -12,12 +12,11 @@ use ringnity_server::clock::Clock;
 use ringnity_server::jobs::{self, Consumer, Job, JobOutcome, Outbox, Run, Schedule};
 use ringnity_store::events::{Event, EventName, event_append};
 use ringnity_store::jobs::{Job as Row, job_claim, job_get, job_put};
-use ringnity_store::testing::{TestDatabase, engines};
 use ringnity_store::{Conn, Engine, Store, StoreResult};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::support::{TestServer, on_each_engine_with_jobs};
+use crate::support::{TestServer, on_each_engine, until};
 
 /// What jobs of a test did, in order: node and subject.
 #[derive(Clone, Default)]
@@ -108,78 +107,67 @@ impl Drop for End<'_> {
     }
 }
 
-/// Waits until it is so.
-pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
-    for _ in 0..500 {
-        if so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("waited in vain for: {what}");
-}
-
 #[test]
 fn r5_two_nodes_never_run_one_job_at_the_same_time() {
     const JOBS: usize = 60;
-    for engine in engines() {
-        let runtime = tokio::runtime::Runtime::new().expect("runtime");
-        runtime.block_on(async {
-            let first = Trial::new("trial");
-            let server = TestServer::start_with_jobs(TestDatabase::new(engine), |_| {}, first.jobs()).await;
-            let store = server.store().await;
-            for n in 0..JOBS {
-                first.put(&store, &format!("{n}"), server.clock.now() + TimeDelta::hours(1)).await;
-            }
-            // An SQLite database has one node.
-            let second = Trial { node: 2, ..first.clone() };
-            let other = match engine {
-                Engine::Postgres => Some(server.second_with_jobs(second.jobs()).await.expect("shares it")),
-                Engine::Sqlite => None,
-            };
-            server.clock.advance(TimeDelta::hours(1));
-            until("all jobs", async || first.diary.read().len() >= JOBS).await;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let mut times: BTreeMap<String, usize> = BTreeMap::new();
-            for (_, subject) in first.diary.read() {
-                *times.entry(subject).or_default() += 1;
-            }
-            let doubled = times.values().filter(|times| **times > 1).count();
-            let by = |node| first.diary.read().iter().filter(|(by, _)| *by == node).count();
-            ringnity_store::print_always!(
-                "{engine}: jobs done {}, doubled {doubled}; by nodes {} and {}",
-                times.len(),
-                by(1),
-                by(2)
-            );
-            assert_eq!((times.len(), doubled), (JOBS, 0));
-            if let Some(other) = other {
-                assert!(by(1) > 0 && by(2) > 0, "both nodes took part");
-                other.stop().await.expect("stops");
-            }
-        });
-    }
+    on_each_engine(async |engine| {
+        let first = Trial::new("trial");
+        let server = TestServer::builder(engine).jobs(first.jobs()).start().await;
+        let store = server.store();
+        for n in 0..JOBS {
+            first.put(store, &format!("{n}"), server.clock.now() + TimeDelta::hours(1)).await;
+        }
+        // An SQLite database has one node.
+        let second = Trial { node: 2, ..first.clone() };
+        let other = match engine {
+            Engine::Postgres => Some(server.second_with_jobs(second.jobs()).await.expect("shares it")),
+            Engine::Sqlite => None,
+        };
+        server.clock.advance(TimeDelta::hours(1));
+        until("all jobs", async || first.diary.read().len() >= JOBS).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, subject) in first.diary.read() {
+            *times.entry(subject).or_default() += 1;
+        }
+        let doubled = times.values().filter(|times| **times > 1).count();
+        let by = |node| first.diary.read().iter().filter(|(by, _)| *by == node).count();
+        ringnity_store::print_always!(
+            "{engine}: jobs done {}, doubled {doubled}; by nodes {} and {}",
+            times.len(),
+            by(1),
+            by(2)
+        );
+        assert_eq!((times.len(), doubled), (JOBS, 0));
+        if let Some(other) = other {
+            assert!(by(1) > 0 && by(2) > 0, "both nodes took part");
+            other.stop().await.expect("stops");
+        }
+    });
 }
 
 #[test]
 fn r4_a_panicking_job_harms_only_itself() {
     let trial = Trial::new("trial");
-    on_each_engine_with_jobs(&trial.jobs(), async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).jobs(trial.jobs()).start().await;
+        // Those that fail stay in the table.
+        server.leave_jobs();
+        let store = server.store();
         let seen = trial.diary.read().len();
         for subject in ["panics", "fails", "works"] {
-            trial.put(&store, subject, server.clock.now()).await;
+            trial.put(store, subject, server.clock.now()).await;
         }
         server.clock.advance(TimeDelta::seconds(1));
         until("all three", async || trial.diary.read().len() >= seen + 3).await;
-        until("what works is done", async || trial.row(&store, "works").await.is_none()).await;
+        until("what works is done", async || trial.row(store, "works").await.is_none()).await;
         until("the panic is noted", async || {
-            let row = trial.row(&store, "panics").await.expect("a row");
+            let row = trial.row(store, "panics").await.expect("a row");
             row.last_error.as_deref() == Some("panicked: on purpose") && row.run_at > server.clock.now()
         })
         .await;
         until("the failure is noted", async || {
-            trial.row(&store, "fails").await.expect("a row").last_error.as_deref() == Some("no luck")
+            trial.row(store, "fails").await.expect("a row").last_error.as_deref() == Some("no luck")
         })
         .await;
         server.get("/api/sdk/health").send().await.ok();
@@ -191,7 +179,7 @@ fn r4_a_panicking_job_harms_only_itself() {
         server.clock.advance(TimeDelta::seconds(10));
         until("it is tried again", async || trial.diary.count("panics") > panics).await;
         until("and waits again", async || {
-            let row = trial.row(&store, "panics").await.expect("a row");
+            let row = trial.row(store, "panics").await.expect("a row");
             row.attempts == 2 && row.run_at > server.clock.now() + TimeDelta::seconds(12)
         })
         .await;
@@ -202,38 +190,40 @@ fn r4_a_panicking_job_harms_only_itself() {
 fn a_slow_job_delays_no_other() {
     let (slow, quick) = (Trial { concurrency: 1, ..Trial::new("slow") }, Trial::new("quick"));
     let both: Vec<Arc<dyn Job>> = vec![Arc::new(slow.clone()), Arc::new(quick.clone())];
-    on_each_engine_with_jobs(&both, async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).jobs(both.clone()).start().await;
+        let store = server.store();
         let (before, waited) = (slow.diary.count("waits"), slow.diary.count("waited"));
         for subject in ["waits", "next"] {
-            slow.put(&store, subject, server.clock.now()).await;
+            slow.put(store, subject, server.clock.now()).await;
         }
         server.clock.advance(TimeDelta::seconds(1));
         until("the slow one begins", async || slow.diary.count("waits") > before).await;
         for n in 0..10 {
-            quick.put(&store, &n.to_string(), server.clock.now()).await;
+            quick.put(store, &n.to_string(), server.clock.now()).await;
         }
         server.clock.advance(TimeDelta::seconds(1));
         let done = quick.diary.read().len();
         until("ten quick ones", async || quick.diary.read().len() >= (done + 10).min(20)).await;
         assert_eq!(slow.diary.count("waited"), waited, "it is still at it");
         // Only its own kind waits: there was one place.
-        assert!(slow.row(&store, "next").await.is_some());
+        assert!(slow.row(store, "next").await.is_some());
         slow.gate.add_permits(1);
-        until("it ends", async || slow.row(&store, "waits").await.is_none()).await;
-        until("the next one too", async || slow.row(&store, "next").await.is_none()).await;
+        until("it ends", async || slow.row(store, "waits").await.is_none()).await;
+        until("the next one too", async || slow.row(store, "next").await.is_none()).await;
     });
 }
 
 #[test]
 fn a_job_of_a_node_that_vanished_is_done_after_its_lease_and_not_before() {
     let trial = Trial::new("trial");
-    on_each_engine_with_jobs(&trial.jobs(), async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).jobs(trial.jobs()).start().await;
+        let store = server.store();
         let before = trial.diary.count("orphan");
         // A node claims it and is heard of no more.
         let now = server.clock.now();
-        trial.put(&store, "orphan", now + TimeDelta::hours(1)).await;
+        trial.put(store, "orphan", now + TimeDelta::hours(1)).await;
         let then = now + TimeDelta::hours(1);
         let claimed =
             store.write(move |c| job_claim(c, "trial", 1, then + TimeDelta::minutes(1), then)).await;
@@ -243,15 +233,16 @@ fn a_job_of_a_node_that_vanished_is_done_after_its_lease_and_not_before() {
         assert_eq!(trial.diary.count("orphan"), before, "the lease still holds");
         server.clock.advance(TimeDelta::seconds(11));
         until("it is taken over", async || trial.diary.count("orphan") > before).await;
-        until("and done", async || trial.row(&store, "orphan").await.is_none()).await;
+        until("and done", async || trial.row(store, "orphan").await.is_none()).await;
     });
 }
 
 #[test]
 fn a_server_that_stops_finishes_the_job_at_hand_and_takes_no_other() {
     let trial = Trial { concurrency: 1, ..Trial::new("trial") };
-    on_each_engine_with_jobs(&trial.jobs(), async |mut server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let mut server = TestServer::builder(engine).jobs(trial.jobs()).start().await;
+        let store = server.store().clone();
         let (before, waited) = (trial.diary.count("waits"), trial.diary.count("waited"));
         trial.put(&store, "waits", server.clock.now()).await;
         server.clock.advance(TimeDelta::seconds(1));
@@ -309,46 +300,43 @@ impl Consumer for Teller {
 
 #[test]
 fn an_outbox_job_tells_every_event_and_its_effect_happens_once_also_after_failures() {
-    for engine in engines() {
+    on_each_engine(async |engine| {
         let teller = Teller::default();
         let jobs: Vec<Arc<dyn Job>> = vec![Arc::new(Outbox::new(teller.clone()))];
-        let runtime = tokio::runtime::Runtime::new().expect("runtime");
-        runtime.block_on(async {
-            let mut server = TestServer::start_with_jobs(TestDatabase::new(engine), |_| {}, jobs).await;
-            for n in 0..5 {
-                if n == 2 {
-                    *teller.fails.lock().expect("a number") = 1;
-                }
-                if n == 3 {
-                    server.restart().await;
-                }
-                let body = json!({ "externalId": format!("c{n}"), "name": "Ada", "phone": "1" });
-                server.post("/api/server/contacts").bearer(server.key()).json(&body).send().await.ok();
+        let mut server = TestServer::builder(engine).tenant("acme").jobs(jobs).start().await;
+        for n in 0..5 {
+            if n == 2 {
+                *teller.fails.lock().expect("a number") = 1;
             }
-            until("five are counted", async || {
-                // The pause after the failure.
-                server.clock.advance(TimeDelta::seconds(1));
-                let all = server.events();
-                all.iter().filter(|event| event["name"] == COUNTED.as_str()).count() >= 5
-            })
-            .await;
-            // Its own events come to it as well.
-            until("all are told", async || {
-                let all = server.events();
-                let told = teller.told.lock().expect("a list").clone();
-                all.iter().all(|event| told.iter().any(|id| event["id"] == id.as_str()))
-            })
-            .await;
+            if n == 3 {
+                server.restart().await;
+            }
+            let body = json!({ "externalId": format!("c{n}"), "name": "Ada", "phone": "1" });
+            server.post("/api/server/contacts").bearer(server.key()).json(&body).send().await.ok();
+        }
+        until("five are counted", async || {
+            // The pause after the failure.
+            server.clock.advance(TimeDelta::seconds(1));
             let all = server.events();
-            let counted = all.iter().filter(|event| event["name"] == COUNTED.as_str()).count();
-            assert_eq!(counted, 5, "once each");
-            ringnity_store::print_always!(
-                "{engine}: events {}, told {}",
-                all.len(),
-                teller.told.lock().expect("a list").len()
-            );
-        });
-    }
+            all.iter().filter(|event| event["name"] == COUNTED.as_str()).count() >= 5
+        })
+        .await;
+        // Its own events come to it as well.
+        until("all are told", async || {
+            let all = server.events();
+            let told = teller.told.lock().expect("a list").clone();
+            all.iter().all(|event| told.iter().any(|id| event["id"] == id.as_str()))
+        })
+        .await;
+        let all = server.events();
+        let counted = all.iter().filter(|event| event["name"] == COUNTED.as_str()).count();
+        assert_eq!(counted, 5, "once each");
+        ringnity_store::print_always!(
+            "{engine}: events {}, told {}",
+            all.len(),
+            teller.told.lock().expect("a list").len()
+        );
+    });
 }
 
 #[test]
@@ -358,8 +346,9 @@ fn a_server_does_the_jobs_that_there_are() {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), names.len(), "two jobs of one name: {names:?}");
-    on_each_engine_with_jobs(&jobs::all(), async |server| {
-        let store = server.store().await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).start().await;
+        let store = server.store();
         for name in &names {
             let name: &'static str = name;
             until(name, async || {

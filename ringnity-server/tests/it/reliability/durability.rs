@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::on_each_engine;
+use crate::support::{TestServer, on_each_engine};
 
 #[test]
 fn an_sqlite_file_belongs_to_one_server_and_one_user() {
-    on_each_engine(async |mut server| {
+    on_each_engine(async |engine| {
+        let mut server = TestServer::builder(engine).tenant("acme").start().await;
         let Some(file) = server.database_file() else {
             server.second().await.expect("shares PostgreSQL").stop().await.expect("stops");
             return;
@@ -31,14 +32,15 @@ fn an_sqlite_file_belongs_to_one_server_and_one_user() {
 
 #[test]
 fn what_was_answered_is_there_after_a_restart() {
-    on_each_engine(async |mut server| {
+    on_each_engine(async |engine| {
+        let mut server = TestServer::builder(engine).tenant("acme").start().await;
         let body = json!({ "externalId": "kept", "name": "Ada", "phone": "1" });
         let made = server.post("/api/server/contacts").bearer(server.key()).json(&body).send().await.ok();
         let key = server.key_with(&["server:contacts:read"]).await;
         server.restart().await;
         let listed = server.get("/api/server/contacts").bearer(&key).send().await.ok();
         assert_eq!(listed.data()["contacts"][0], made.data()["contact"]);
-        let again = server.get("/api/sdk/bootstrap?slug=demo").send().await.ok();
-        assert_eq!(again.data()["tenant"]["clientId"], json!(server.demo.first.tenant.client_id));
+        let again = server.get("/api/sdk/bootstrap?slug=acme").send().await.ok();
+        assert_eq!(again.data()["tenant"]["clientId"], json!(server.tenant_id().as_str()));
     });
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use reqwest::{Method, RequestBuilder};
-use ringnity_server::demo::Demo;
 use ringnity_server::secrets;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::ledger::{Ledger, Verdict};
+use crate::support::fixtures::Tenant;
 
 const CONTACTS: &str = "/api/server/contacts";
 const KEYS: &str = "/api/sdk/developer/server-api-credentials";
@@ -32,7 +32,7 @@ pub struct Load {
 
 struct Shared {
     http: reqwest::Client,
-    demo: Demo,
+    tenant: Tenant,
     /// Where the nodes are now; requests alternate between them.
     bases: Mutex<Vec<String>>,
     turn: AtomicUsize,
@@ -59,14 +59,14 @@ struct Told {
 
 impl Load {
     /// Starts writers of contacts, of keys and of sessions.
-    pub fn start(demo: &Demo, bases: Vec<String>, writers: usize) -> Self {
+    pub fn start(tenant: &Tenant, bases: Vec<String>, writers: usize) -> Self {
         let shared = Arc::new(Shared {
             http: reqwest::Client::builder()
                 .no_proxy()
                 .timeout(Duration::from_secs(60))
                 .build()
                 .expect("client"),
-            demo: demo.clone(),
+            tenant: tenant.clone(),
             bases: Mutex::new(bases),
             turn: AtomicUsize::new(0),
             sign_ins: AtomicUsize::new(0),
@@ -134,7 +134,7 @@ impl Load {
             words: Vec::new(),
         };
         let ledger = std::mem::take(&mut *self.shared.ledger.lock().expect("no panic"));
-        ledger.compare(&dump(), &self.shared.demo.first.tenant.client_id, &mut verdict);
+        ledger.compare(&dump(), self.shared.tenant.id.as_str(), &mut verdict);
         // Some of the sessions go on over HTTP, as their holders would.
         for tokens in ledger.sessions.iter().rev().take(20) {
             let body = json!({ "refreshToken": tokens.last() });
@@ -214,7 +214,7 @@ impl Shared {
     }
 
     async fn write_contacts(&self, writer: usize) {
-        let key = &self.demo.first.server_api_key;
+        let key = &self.tenant.key;
         let mut epoch = 0;
         let mut last: Option<(Value, String, String)> = None;
         for n in 0.. {
@@ -296,7 +296,7 @@ impl Shared {
 
     /// Signs the owner in; answers the tokens.
     async fn sign_in(&self) -> (String, String) {
-        let owner = &self.demo.first.owner;
+        let owner = &self.tenant.owner;
         let body = json!({ "email": owner.email, "password": owner.password });
         loop {
             // From an address of its own each time: from one, only ten may be under way at once, and those that were

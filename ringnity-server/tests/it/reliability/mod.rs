@@ -12,11 +12,10 @@ mod r5_two_nodes;
 mod r8_terminate;
 mod start;
 
-use ringnity_server::demo::Demo;
 use ringnity_server::secrets;
 use ringnity_store::Engine;
 
-use crate::support::node::Place;
+use crate::support::node::Cluster;
 
 /// Requests a minute that no test here comes to, and of which a node takes so few at a time that it writes to the
 /// shared row again and again.
@@ -25,16 +24,17 @@ const TIGHT: &str = "2000";
 /// Requests a minute that are never used up, not even by nodes that die with what they took.
 const AMPLE: &str = "1000000";
 
-/// Where nodes share their limits, requests of the demo's key were counted in the database: without that, a limit
+/// Where nodes share their limits, requests of the tenant's key were counted in the database: without that, a limit
 /// proves nothing.
-fn assert_counted(place: &Place, demo: &Demo) {
-    let dump = place.database.dump();
-    let hash = secrets::hash(&demo.first.server_api_key);
+fn assert_counted(cluster: &Cluster) {
+    let tenant = cluster.tenant();
+    let dump = cluster.database.dump();
+    let hash = secrets::hash(&tenant.key);
     let key = dump["server_credentials"].iter().find(|row| row["secret_hash"] == hash.as_str());
     let key = key.and_then(|row| row["id"].as_str()).expect("the key");
-    let bucket = secrets::hash(&format!("requests of server {} {key}", demo.first.tenant.client_id));
+    let bucket = secrets::hash(&format!("requests of server {} {key}", tenant.id));
     let counted = dump["rate_buckets"].iter().any(|row| row["id"] == bucket.as_str());
-    assert_eq!(counted, place.database.engine() == Engine::Postgres);
+    assert_eq!(counted, cluster.database.engine() == Engine::Postgres);
 }
 
 /// A random number below `limit`.

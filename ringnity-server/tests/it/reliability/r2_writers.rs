@@ -4,18 +4,21 @@ use std::time::Instant;
 
 use super::load::Load;
 use super::{TIGHT, assert_counted};
-use crate::support::node::on_each_place;
+use crate::support::fixtures::Fixtures;
+use crate::support::node::Cluster;
+use crate::support::on_each_engine;
 
 #[test]
 fn r2_sixty_four_clients_who_write_at_once_see_no_busy_and_no_serialization_error() {
-    on_each_place(async |place| {
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
         let begun = Instant::now();
-        let (node, demo) = place.node().rate_limit(TIGHT).seed();
-        let load = Load::start(&demo, vec![node.base.clone()], 64);
+        let node = cluster.node().rate_limit(TIGHT).start();
+        let load = Load::start(cluster.tenant(), vec![node.base.clone()], 64);
         load.more(1000).await;
-        let verdict = load.finish(|| place.database.dump()).await;
-        verdict.tell(&format!("{}: 64 writers", place.database.engine()), begun);
+        let verdict = load.finish(|| cluster.database.dump()).await;
+        verdict.tell(&format!("{}: 64 writers", cluster.database.engine()), begun);
         verdict.undisturbed();
-        assert_counted(&place, &demo);
+        assert_counted(&cluster);
     });
 }

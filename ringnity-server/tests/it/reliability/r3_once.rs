@@ -10,7 +10,9 @@ use ringnity_store::Engine;
 use serde_json::{Value, json};
 
 use super::random;
-use crate::support::node::{Node, Place, on_each_place};
+use crate::support::fixtures::Fixtures;
+use crate::support::node::{Cluster, Node};
+use crate::support::on_each_engine;
 
 const KEYS: &str = "/api/sdk/developer/server-api-credentials";
 
@@ -66,23 +68,27 @@ impl Clients {
 }
 
 /// A second node, where the engine has room for one.
-fn second(place: &Place) -> Option<Node> {
-    (place.database.engine() == Engine::Postgres).then(|| place.node().start())
+fn second(cluster: &Cluster) -> Option<Node> {
+    (cluster.database.engine() == Engine::Postgres).then(|| cluster.node().start())
 }
 
 #[test]
 fn r3_of_a_hundred_who_trade_one_refresh_token_at_once_one_wins_and_the_session_ends() {
-    on_each_place(async |place| {
-        let (node, demo) = place.seed();
-        let second = second(&place);
+    on_each_engine(async |engine| {
+        let cluster =
+            Cluster::new(engine, Fixtures::default().tenant("acme").agent("grace").platform_admin()).await;
+        let node = cluster.node().start();
+        let second = second(&cluster);
         let clients = Clients::of(&[Some(&node), second.as_ref()].into_iter().flatten().collect::<Vec<_>>());
-        let owner = json!({ "email": demo.first.owner.email, "password": demo.first.owner.password });
-        let staff = &demo.first.agents[0];
+        let owner =
+            json!({ "email": cluster.tenant().owner.email, "password": cluster.tenant().owner.password });
+        let staff = cluster.tenant().agent("grace");
         let staff = json!({ "username": staff.username, "password": staff.password });
-        let admin = json!({ "email": demo.platform_admin.email, "password": demo.platform_admin.password });
+        let admin =
+            json!({ "email": cluster.platform_admin().email, "password": cluster.platform_admin().password });
         for (login, refresh, body) in [
             ("/api/auth/owner-login", "/api/auth/owner-refresh", owner),
-            ("/api/auth/workspace-login?slug=demo", "/api/auth/workspace-refresh", staff),
+            ("/api/auth/workspace-login?slug=acme", "/api/auth/workspace-refresh", staff),
             ("/api/platform/auth/login", "/api/platform/auth/refresh", admin),
         ] {
             let (status, session) = clients.send(0, login, &body).await;
@@ -102,7 +108,7 @@ fn r3_of_a_hundred_who_trade_one_refresh_token_at_once_one_wins_and_the_session_
             assert_eq!(clients.send(1, refresh, &next).await.0, 401, "{refresh}");
             ringnity_store::print_always!(
                 "{}: {} nodes, {refresh}: 100 tries, {} won",
-                place.database.engine(),
+                cluster.database.engine(),
                 clients.bases.len(),
                 good.len()
             );
@@ -112,11 +118,14 @@ fn r3_of_a_hundred_who_trade_one_refresh_token_at_once_one_wins_and_the_session_
 
 #[test]
 fn r3_of_a_hundred_who_redeem_one_entry_token_at_once_one_enters() {
-    on_each_place(async |place| {
-        let (node, demo) = place.seed();
-        let second = second(&place);
+    on_each_engine(async |engine| {
+        let cluster =
+            Cluster::new(engine, Fixtures::default().tenant("acme").agent("grace").platform_admin()).await;
+        let node = cluster.node().start();
+        let second = second(&cluster);
         let clients = Clients::of(&[Some(&node), second.as_ref()].into_iter().flatten().collect::<Vec<_>>());
-        let owner = json!({ "email": demo.first.owner.email, "password": demo.first.owner.password });
+        let owner =
+            json!({ "email": cluster.tenant().owner.email, "password": cluster.tenant().owner.password });
         let (_, session) = clients.send(0, "/api/auth/owner-login", &owner).await;
         let access = session["data"]["accessToken"].as_str().expect("a token").to_owned();
         let made = clients
@@ -135,7 +144,7 @@ fn r3_of_a_hundred_who_redeem_one_entry_token_at_once_one_enters() {
         assert_eq!(clients.send(1, "/api/auth/workspace-refresh", &next).await.0, 200);
         ringnity_store::print_always!(
             "{}: {} nodes: 100 tries, 1 entered",
-            place.database.engine(),
+            cluster.database.engine(),
             clients.bases.len()
         );
     });
@@ -143,11 +152,14 @@ fn r3_of_a_hundred_who_redeem_one_entry_token_at_once_one_enters() {
 
 #[test]
 fn r3_a_hundred_repeats_at_once_are_one_request_with_one_answer() {
-    on_each_place(async |place| {
-        let (node, demo) = place.seed();
-        let second = second(&place);
+    on_each_engine(async |engine| {
+        let cluster =
+            Cluster::new(engine, Fixtures::default().tenant("acme").agent("grace").platform_admin()).await;
+        let node = cluster.node().start();
+        let second = second(&cluster);
         let clients = Clients::of(&[Some(&node), second.as_ref()].into_iter().flatten().collect::<Vec<_>>());
-        let owner = json!({ "email": demo.first.owner.email, "password": demo.first.owner.password });
+        let owner =
+            json!({ "email": cluster.tenant().owner.email, "password": cluster.tenant().owner.password });
         let (_, session) = clients.send(0, "/api/auth/owner-login", &owner).await;
         let access = session["data"]["accessToken"].as_str().expect("a token").to_owned();
         let body = json!({ "name": "Once", "scopes": ["server:health"] });
@@ -158,7 +170,7 @@ fn r3_a_hundred_repeats_at_once_are_one_request_with_one_answer() {
             .await;
         assert_eq!((good.len(), refused.len()), (100, 0), "{refused:?}");
         assert!(good.iter().all(|answer| answer["data"] == good[0]["data"]), "{good:?}");
-        let rows = place.database.dump()["server_credentials"].clone();
+        let rows = cluster.database.dump()["server_credentials"].clone();
         assert_eq!(rows.iter().filter(|row| row["name"] == "Once").count(), 1);
     });
 }
@@ -167,9 +179,12 @@ fn r3_a_hundred_repeats_at_once_are_one_request_with_one_answer() {
 fn r3_a_request_that_is_repeated_after_a_crash_takes_effect_once() {
     const ROUNDS: usize = 10;
     const AT_ONCE: usize = 8;
-    on_each_place(async |place| {
-        let (mut node, demo) = place.seed();
-        let owner = json!({ "email": demo.first.owner.email, "password": demo.first.owner.password });
+    on_each_engine(async |engine| {
+        let cluster =
+            Cluster::new(engine, Fixtures::default().tenant("acme").agent("grace").platform_admin()).await;
+        let mut node = cluster.node().start();
+        let owner =
+            json!({ "email": cluster.tenant().owner.email, "password": cluster.tenant().owner.password });
         let (_, session) = Clients::of(&[&node]).send(0, "/api/auth/owner-login", &owner).await;
         let access = session["data"]["accessToken"].as_str().expect("a token").to_owned();
         let (mut answered, mut unanswered) = (0, 0);
@@ -194,7 +209,7 @@ fn r3_a_request_that_is_repeated_after_a_crash_takes_effect_once() {
                 };
                 futures_util::future::join(all, kill).await.0
             };
-            node = place.node().start();
+            node = cluster.node().start();
             let clients = Clients::of(&[&node]);
             for (n, before) in before.into_iter().enumerate() {
                 let first = make(&clients, n).await.expect("an answer");
@@ -213,7 +228,7 @@ fn r3_a_request_that_is_repeated_after_a_crash_takes_effect_once() {
                 secrets_told.push((format!("crash {round} {n}"), secrets::hash(&secret)));
             }
         }
-        let rows = place.database.dump()["server_credentials"].clone();
+        let rows = cluster.database.dump()["server_credentials"].clone();
         for (name, hash) in &secrets_told {
             let found: Vec<&Value> = rows.iter().filter(|row| row["name"] == name.as_str()).collect();
             assert_eq!(found.len(), 1, "{name}: {found:?}");
@@ -221,7 +236,7 @@ fn r3_a_request_that_is_repeated_after_a_crash_takes_effect_once() {
         }
         ringnity_store::print_always!(
             "{}: {ROUNDS} kills, {answered} requests answered before and {unanswered} not, all repeated twice, doubled: 0",
-            place.database.engine()
+            cluster.database.engine()
         );
     });
 }

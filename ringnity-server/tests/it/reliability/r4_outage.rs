@@ -10,7 +10,9 @@ use ringnity_store::Engine;
 use serde_json::{Value, json};
 
 use super::load::Load;
-use crate::support::node::{Node, on_each_place, on_shared_place};
+use crate::support::fixtures::Fixtures;
+use crate::support::node::{Cluster, Node, on_postgres};
+use crate::support::on_each_engine;
 
 /// Requests a minute. A node may count a tenth of them for itself before it has to write that it takes more.
 const LIMIT: &str = "300";
@@ -64,30 +66,32 @@ impl Asker {
 
 #[test]
 fn r4_a_database_that_is_gone_is_503_at_once_and_its_return_needs_nobody() {
-    on_shared_place(async |place| {
-        let (mut node, demo) = place.seed();
-        let asker = Asker::new(&node, &demo.first.server_api_key);
-        let owner = json!({ "email": demo.first.owner.email, "password": demo.first.owner.password });
+    on_postgres(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme").tenant("other")).await;
+        let mut node = cluster.node().start();
+        let asker = Asker::new(&node, &cluster.tenant().key);
+        let owner =
+            json!({ "email": cluster.tenant().owner.email, "password": cluster.tenant().owner.password });
         let (_, session) = asker.ask(Method::POST, "/api/auth/owner-login", Some(owner.clone())).await;
         let refresh = json!({ "refreshToken": session["data"]["refreshToken"] });
         assert_eq!(asker.contact("before").await, 200);
         for outage in 0..2 {
-            place.database.set_reachable(false);
+            cluster.database.set_reachable(false);
             for (method, path, body) in [
                 (Method::GET, "/api/server/health", None),
                 (Method::GET, "/api/server/contacts", None),
                 (Method::POST, "/api/server/contacts", Some(json!({ "name": "x", "phone": "during" }))),
                 (Method::POST, "/api/auth/owner-login", Some(owner.clone())),
                 (Method::POST, "/api/auth/owner-refresh", Some(refresh.clone())),
-                (Method::GET, "/api/sdk/bootstrap?slug=demo", None),
-                (Method::POST, "/api/sdk/session", Some(json!({ "slug": "demo" }))),
+                (Method::GET, "/api/sdk/bootstrap?slug=acme", None),
+                (Method::POST, "/api/sdk/session", Some(json!({ "slug": "acme" }))),
             ] {
                 assert_eq!(asker.ask(method, path, body).await.0, 503, "{path}, outage {outage}");
             }
             // The process is not dead, and says what it lacks.
             let (status, health) = asker.ask(Method::GET, "/api/sdk/health", None).await;
             assert_eq!((status, &health["data"]["status"]), (200, &json!("degraded")));
-            place.database.set_reachable(true);
+            cluster.database.set_reachable(true);
             assert_eq!(asker.contact(&format!("after {outage}")).await, 200, "outage {outage}");
             assert_eq!(asker.ask(Method::GET, "/api/server/health", None).await.0, 200);
             let (status, health) = asker.ask(Method::GET, "/api/sdk/health", None).await;
@@ -101,18 +105,19 @@ fn r4_a_database_that_is_gone_is_503_at_once_and_its_return_needs_nobody() {
 
 #[test]
 fn r4_a_database_that_takes_no_writes_can_be_read() {
-    on_shared_place(async |place| {
-        let (mut node, demo) = place.node().rate_limit(LIMIT).seed();
-        let asker = Asker::new(&node, &demo.first.server_api_key);
+    on_postgres(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme").tenant("other")).await;
+        let mut node = cluster.node().rate_limit(LIMIT).start();
+        let asker = Asker::new(&node, &cluster.tenant().key);
         assert_eq!(asker.contact("before").await, 200);
-        place.database.set_writable(false);
+        cluster.database.set_writable(false);
         // More than this node may count for itself before it has to ask how many are left.
         for _ in 0..50 {
             assert_eq!(asker.ask(Method::GET, "/api/server/contacts", None).await.0, 200, "{}", node.log());
         }
-        assert!(node.says(ALONE), "nobody asked how many are left: {}", node.log());
+        assert!(node.logs(ALONE), "nobody asked how many are left: {}", node.log());
         assert_eq!(asker.contact("during").await, 503);
-        place.database.set_writable(true);
+        cluster.database.set_writable(true);
         assert_eq!(asker.contact("after").await, 200, "{}", node.log());
     });
 }
@@ -120,14 +125,15 @@ fn r4_a_database_that_takes_no_writes_can_be_read() {
 /// One that writes has the gate for itself when it collided again and again, and so has a migration.
 #[test]
 fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
-    on_shared_place(async |place| {
-        let (mut node, demo) = place.node().rate_limit(LIMIT).seed();
-        let first = Asker::new(&node, &demo.first.server_api_key);
+    on_postgres(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme").tenant("other")).await;
+        let mut node = cluster.node().rate_limit(LIMIT).start();
+        let first = Asker::new(&node, &cluster.tenant().key);
         assert_eq!(first.contact("before").await, 200);
-        let gate = place.database.hold_writer_lock();
+        let gate = cluster.database.hold_writer_lock();
         let asked = Instant::now();
         // A key whose use is to be noted, and more requests than this node may count before it asks the others.
-        let unused = Asker::new(&node, &demo.other_tenant.members.server_api_key);
+        let unused = Asker::new(&node, &cluster.tenant_named("other").key);
         for asker in [&first, &unused] {
             for _ in 0..40 {
                 let (status, list) = asker.ask(Method::GET, "/api/server/contacts", None).await;
@@ -136,8 +142,8 @@ fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
         }
         let took = asked.elapsed();
         assert!(took < Duration::from_secs(6), "80 reads took {took:?}");
-        assert!(node.says(ALONE), "nobody asked how many are left: {}", node.log());
-        assert!(node.says(UNNOTED), "nobody noted that a key was used: {}", node.log());
+        assert!(node.logs(ALONE), "nobody asked how many are left: {}", node.log());
+        assert!(node.logs(UNNOTED), "nobody noted that a key was used: {}", node.log());
         drop(gate);
         assert_eq!(first.contact("after").await, 200, "{}", node.log());
         ringnity_store::print_always!(
@@ -148,16 +154,17 @@ fn r4_a_node_that_holds_the_gate_for_writers_stops_no_reads() {
 
 #[test]
 fn r4_connections_that_are_cut_under_load_lose_nothing_and_do_nothing_twice() {
-    on_shared_place(async |place| {
+    on_postgres(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme").tenant("other")).await;
         let begun = Instant::now();
-        let (node, demo) = place.seed();
-        let load = Load::start(&demo, vec![node.base.clone()], 16);
+        let node = cluster.node().start();
+        let load = Load::start(cluster.tenant(), vec![node.base.clone()], 16);
         for _ in 0..10 {
             load.more(20).await;
-            place.database.drop_connections();
+            cluster.database.drop_connections();
         }
         load.more(50).await;
-        let verdict = load.finish(|| place.database.dump()).await;
+        let verdict = load.finish(|| cluster.database.dump()).await;
         ringnity_store::print_always!("answers of 503: {}", verdict.unavailable);
         verdict.tell("PostgreSQL: every connection cut 10 times", begun);
         assert_eq!((verdict.cut, verdict.refused), (0, 0), "{verdict:?}");
@@ -174,15 +181,16 @@ fn limit_files(node: &Node, bytes: &str) {
 /// A disk that is full is simulated by a limit on how large a file may get, which can be lifted again.
 #[test]
 fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
-    on_each_place(async |place| {
-        if place.database.engine() == Engine::Postgres {
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme").tenant("other")).await;
+        if cluster.database.engine() == Engine::Postgres {
             return; // its disk is its own affair; what it then says is the store's to understand
         }
-        let (mut node, demo) = place.seed();
+        let mut node = cluster.node().start();
         node.terminate();
         assert!(node.ended(Duration::from_secs(20)).is_some_and(|status| status.success()));
-        let mut node = place.node().largest_file(1024).start();
-        let asker = Asker::new(&node, &demo.first.server_api_key);
+        let mut node = cluster.node().largest_file(1024).start();
+        let asker = Asker::new(&node, &cluster.tenant().key);
         let mut kept = Vec::new();
         loop {
             let external = format!("f{}", kept.len());
@@ -207,10 +215,10 @@ fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
         // A key notes that it is used; that it cannot is nobody's trouble. This one was not used yet, and there is not
         // even room for that.
         limit_files(&node, "1");
-        let unused = Asker::new(&node, &demo.other_tenant.members.server_api_key);
+        let unused = Asker::new(&node, &cluster.tenant_named("other").key);
         let (status, list) = unused.ask(Method::GET, "/api/server/contacts", None).await;
         assert_eq!(status, 200, "{list}");
-        assert!(node.says(UNNOTED), "{}", node.log());
+        assert!(node.logs(UNNOTED), "{}", node.log());
         limit_files(&node, "unlimited");
         assert_eq!(asker.contact("room").await, 200, "{}", node.log());
         kept.push("room".into());
@@ -221,7 +229,7 @@ fn r4_on_a_full_disk_writes_are_503_reads_go_on_and_room_is_all_it_takes() {
         );
 
         node.kill_9();
-        let dump = place.database.dump();
+        let dump = cluster.database.dump();
         for external in &kept {
             let rows = dump["contacts"].iter().filter(|row| row["external_id"] == external.as_str());
             assert_eq!(rows.count(), 1, "{external}");
@@ -242,11 +250,12 @@ enum Away {
 /// server would write to a file that nobody finds any more is lost, and what it read of another would be wrong.
 #[test]
 fn r4_an_sqlite_file_that_goes_away_is_503_until_it_is_back() {
-    on_each_place(async |place| {
-        let Some(file) = place.database.config().sqlite_path() else { return };
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme").tenant("other")).await;
+        let Some(file) = cluster.database.config().sqlite_path() else { return };
         let folder = file.parent().expect("a folder");
-        let (mut node, demo) = place.seed();
-        let asker = Asker::new(&node, &demo.first.server_api_key);
+        let mut node = cluster.node().start();
+        let asker = Asker::new(&node, &cluster.tenant().key);
         let mut kept = vec!["before".to_owned()];
         assert_eq!(asker.contact("before").await, 200);
         for away in [Away::Alone, Away::WithItsFolder, Away::Replaced] {
@@ -283,7 +292,7 @@ fn r4_an_sqlite_file_that_goes_away_is_503_until_it_is_back() {
         }
         assert!(!node.log().contains("panic"), "{}", node.log());
         node.kill_9();
-        let mut there: Vec<String> = place.database.dump()["contacts"]
+        let mut there: Vec<String> = cluster.database.dump()["contacts"]
             .iter()
             .map(|row| row["external_id"].as_str().expect("an id").to_owned())
             .collect();

@@ -6,47 +6,50 @@ use std::time::{Duration, Instant};
 
 use super::load::Load;
 use super::{AMPLE, TIGHT, assert_counted, random};
-use crate::support::node::on_shared_place;
+use crate::support::fixtures::Fixtures;
+use crate::support::node::{Cluster, on_postgres};
 
 #[test]
 fn r5_two_nodes_that_take_turns_lose_nothing_and_do_nothing_twice() {
-    on_shared_place(async |place| {
+    on_postgres(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
         let begun = Instant::now();
-        let (first, demo) = place.node().rate_limit(TIGHT).seed();
-        let second = place.node().rate_limit(TIGHT).start();
+        let first = cluster.node().rate_limit(TIGHT).start();
+        let second = cluster.node().rate_limit(TIGHT).start();
         // Each request goes to the other node than the one before: sessions, repeats and changes of one client too.
-        let load = Load::start(&demo, vec![first.base.clone(), second.base.clone()], 32);
+        let load = Load::start(cluster.tenant(), vec![first.base.clone(), second.base.clone()], 32);
         load.more(800).await;
-        let verdict = load.finish(|| place.database.dump()).await;
+        let verdict = load.finish(|| cluster.database.dump()).await;
         verdict.tell("PostgreSQL: 2 nodes, 32 writers", begun);
         verdict.undisturbed();
-        assert_counted(&place, &demo);
+        assert_counted(&cluster);
     });
 }
 
 #[test]
 fn r5_one_node_that_is_killed_leaves_the_other_going_and_nothing_is_lost() {
     const ROUNDS: u32 = 20;
-    on_shared_place(async |place| {
+    on_postgres(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
         let begun = Instant::now();
-        let (first, demo) = place.node().rate_limit(AMPLE).seed();
-        let mut nodes = [first, place.node().rate_limit(AMPLE).start()];
+        let first = cluster.node().rate_limit(AMPLE).start();
+        let mut nodes = [first, cluster.node().rate_limit(AMPLE).start()];
         let bases =
             |nodes: &[crate::support::node::Node; 2]| nodes.iter().map(|node| node.base.clone()).collect();
-        let load = Load::start(&demo, bases(&nodes), 16);
+        let load = Load::start(cluster.tenant(), bases(&nodes), 16);
         for _ in 0..ROUNDS {
             tokio::time::sleep(Duration::from_millis(50 + random(400))).await;
             let victim = usize::from(random(2) == 1);
             nodes[victim].kill_9();
             // Nobody tells the clients; every second try finds the node that is left, and that one goes on.
             load.more(10).await;
-            nodes[victim] = place.node().rate_limit(AMPLE).start();
+            nodes[victim] = cluster.node().rate_limit(AMPLE).start();
             load.moved(bases(&nodes));
         }
-        let verdict = load.finish(|| place.database.dump()).await;
+        let verdict = load.finish(|| cluster.database.dump()).await;
         verdict.tell(&format!("PostgreSQL: 2 nodes, {ROUNDS} kills of one"), begun);
         assert!(verdict.cut > 0, "no kill met a request: {verdict:?}");
         assert_eq!(verdict.unavailable, 0, "{verdict:?}");
-        assert_counted(&place, &demo);
+        assert_counted(&cluster);
     });
 }

@@ -4,15 +4,18 @@ use std::time::{Duration, Instant};
 
 use super::load::Load;
 use super::{AMPLE, assert_counted, random};
-use crate::support::node::on_each_place;
+use crate::support::fixtures::Fixtures;
+use crate::support::node::Cluster;
+use crate::support::on_each_engine;
 
 #[test]
 fn r8_a_server_that_is_told_to_stop_under_load_finishes_what_it_took_and_ends_well() {
     const ROUNDS: u32 = 10;
-    on_each_place(async |place| {
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
         let begun = Instant::now();
-        let (mut node, demo) = place.node().rate_limit(AMPLE).seed();
-        let load = Load::start(&demo, vec![node.base.clone()], 32);
+        let mut node = cluster.node().rate_limit(AMPLE).start();
+        let load = Load::start(cluster.tenant(), vec![node.base.clone()], 32);
         let mut slowest = Duration::ZERO;
         for _ in 0..ROUNDS {
             load.more(20).await;
@@ -23,14 +26,14 @@ fn r8_a_server_that_is_told_to_stop_under_load_finishes_what_it_took_and_ends_we
             let ended = ended.expect("it ends within its grace");
             slowest = slowest.max(told.elapsed());
             assert_eq!(ended.code(), Some(0), "{}", node.log());
-            node = place.node().rate_limit(AMPLE).start();
+            node = cluster.node().rate_limit(AMPLE).start();
             load.moved(vec![node.base.clone()]);
         }
-        let verdict = load.finish(|| place.database.dump()).await;
-        let stops = format!("{}: {ROUNDS} stops, the slowest in {slowest:.0?}", place.database.engine());
+        let verdict = load.finish(|| cluster.database.dump()).await;
+        let stops = format!("{}: {ROUNDS} stops, the slowest in {slowest:.0?}", cluster.database.engine());
         verdict.tell(&stops, begun);
         // Whoever was heard is answered, to the end.
         assert_eq!((verdict.broken, verdict.unanswered, verdict.unavailable), (0, 0, 0), "{verdict:?}");
-        assert_counted(&place, &demo);
+        assert_counted(&cluster);
     });
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::node::on_each_place;
+use crate::support::fixtures::Fixtures;
+use crate::support::node::Cluster;
+use crate::support::on_each_engine;
 
 /// Far more than it takes: what is looked for is work that grows with the database, or a wait. `cargo xtask bench server`
 /// measures.
@@ -10,8 +12,9 @@ const LONGEST: Duration = Duration::from_secs(3);
 
 #[test]
 fn a_server_answers_soon_after_it_is_started_on_an_existing_database() {
-    on_each_place(async |place| {
-        let (mut node, demo) = place.seed();
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
+        let mut node = cluster.node().start();
         let http = reqwest::Client::builder().no_proxy().build().expect("client");
         let mut times = Vec::new();
         for _ in 0..3 {
@@ -19,9 +22,9 @@ fn a_server_answers_soon_after_it_is_started_on_an_existing_database() {
             let ended = tokio::task::block_in_place(|| node.ended(Duration::from_secs(20)));
             assert!(ended.is_some_and(|status| status.success()), "{}", node.log());
             let begun = Instant::now();
-            node = place.node().start();
+            node = cluster.node().start();
             let request = http.get(format!("{}/api/server/tenant", node.base));
-            let answer = request.bearer_auth(&demo.first.server_api_key).send().await.expect("an answer");
+            let answer = request.bearer_auth(&cluster.tenant().key).send().await.expect("an answer");
             times.push(begun.elapsed());
             assert_eq!(answer.status(), 200);
         }
@@ -29,7 +32,7 @@ fn a_server_answers_soon_after_it_is_started_on_an_existing_database() {
         let best = *times.iter().min().expect("three");
         ringnity_store::print_always!(
             "{}: the first answer {best:.2?} after the start",
-            place.database.engine()
+            cluster.database.engine()
         );
         assert!(best < LONGEST, "{times:?}");
     });

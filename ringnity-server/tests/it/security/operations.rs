@@ -8,7 +8,7 @@ use conformance::ringnity;
 use reqwest::RequestBuilder;
 use ringnity_api::Operation;
 use ringnity_api::runtime::{Access, CredentialKind, Fill, Source};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::TestServer;
 
@@ -88,20 +88,13 @@ pub fn request(
 
 /// A credential of each kind that can be had, with everything that it can be allowed.
 pub async fn powers(server: &TestServer) -> BTreeMap<&'static str, String> {
-    let staff =
-        server.demo.first.agents.iter().find(|agent| agent.role == "admin").expect("an administrator");
-    let workspace = server.workspace_session("demo", &staff.username, &staff.password).await;
-    let admin = &server.demo.platform_admin;
-    let body = json!({ "email": admin.email, "password": admin.password });
-    let platform = server.post("/api/platform/auth/login").json(&body).send().await.ok();
-    let text = |value: &Value| value.as_str().expect("a token").to_owned();
     BTreeMap::from([
         ("owner", server.owner_token().await),
-        ("workspace", text(&workspace["accessToken"])),
-        ("platform", text(&platform.data()["accessToken"])),
+        ("workspace", server.workspace_token("amy").await),
+        ("platform", server.platform_token().await),
         ("server", server.key().to_owned()),
-        ("visitor", server.visitor_session(&json!({ "slug": "demo" })).await),
-        ("agent", server.agent_token(&scopes("agent")).await),
+        ("visitor", server.visitor_token("acme").await),
+        ("agent", server.agent_token("grace", &scopes("agent")).await),
         ("admin", server.admin_token(&scopes("admin")).await),
     ])
 }

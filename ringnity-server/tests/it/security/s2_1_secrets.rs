@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Client, Method};
-use ringnity_server::demo::Demo;
 use serde_json::{Value, json};
 
-use crate::support::node::on_each_place;
+use crate::support::fixtures::Fixtures;
+use crate::support::node::Cluster;
+use crate::support::on_each_engine;
 
 /// What identifies and opens nothing.
 const PUBLIC: [&str; 2] = ["rn_pk_", "rn_oauth_"];
@@ -80,9 +81,9 @@ const KEYS: &str = "/api/sdk/developer/server-api-credentials";
 const CLIENTS: &str = "/api/sdk/developer/oauth-clients";
 
 /// Everything that tells secrets; answers the owner's token.
-async fn live_through(day: &mut Day, demo: &Demo) -> String {
+async fn live_through(day: &mut Day, cluster: &Cluster) -> String {
     let (get, post) = (Method::GET, Method::POST);
-    let login = json!({ "email": demo.first.owner.email, "password": demo.first.owner.password });
+    let login = json!({ "email": cluster.tenant().owner.email, "password": cluster.tenant().owner.password });
     let session = day.ask(post.clone(), "/api/auth/owner-login", None, Some(login)).await;
     let refresh = json!({ "refreshToken": session["refreshToken"] });
     let session = day.ask(post.clone(), "/api/auth/owner-refresh", None, Some(refresh)).await;
@@ -94,10 +95,11 @@ async fn live_through(day: &mut Day, demo: &Demo) -> String {
     let workspace = day.ask(get.clone(), &enter, None, None).await;
     let refresh = json!({ "refreshToken": workspace["refreshToken"] });
     day.ask(post.clone(), "/api/auth/workspace-refresh", None, Some(refresh)).await;
-    let staff = &demo.first.agents[0];
+    let staff = cluster.tenant().agent("grace");
     let login = json!({ "username": staff.username, "password": staff.password });
-    day.ask(post.clone(), "/api/auth/workspace-login?slug=demo", None, Some(login)).await;
-    let admin = json!({ "email": demo.platform_admin.email, "password": demo.platform_admin.password });
+    day.ask(post.clone(), "/api/auth/workspace-login?slug=acme", None, Some(login)).await;
+    let admin =
+        json!({ "email": cluster.platform_admin().email, "password": cluster.platform_admin().password });
     let platform = day.ask(post.clone(), "/api/platform/auth/login", None, Some(admin)).await;
     let refresh = json!({ "refreshToken": platform["refreshToken"] });
     day.ask(post.clone(), "/api/platform/auth/refresh", None, Some(refresh)).await;
@@ -112,7 +114,7 @@ async fn live_through(day: &mut Day, demo: &Demo) -> String {
     let id = text(&application["oauthClient"]["id"]);
     day.ask(post.clone(), &format!("{CLIENTS}/{id}/rotate-secret"), Some(&owner), None).await;
 
-    let server = demo.first.server_api_key.clone();
+    let server = cluster.tenant().key.clone();
     let visitor = json!({ "visitor": { "externalId": "v", "name": "V" } });
     let context =
         day.ask(post.clone(), "/api/server/visitor-context-token", Some(&server), Some(visitor)).await;
@@ -120,7 +122,7 @@ async fn live_through(day: &mut Day, demo: &Demo) -> String {
     day.ask(post.clone(), "/api/server/sdk-token/agent", Some(&server), Some(agent)).await;
     let admin = json!({ "adminActorId": "crm" });
     day.ask(post.clone(), "/api/server/sdk-token/admin", Some(&server), Some(admin)).await;
-    let vouched = json!({ "slug": "demo", "contextToken": context["token"] });
+    let vouched = json!({ "slug": "acme", "contextToken": context["token"] });
     let visitor = day.ask(post.clone(), "/api/sdk/session", None, Some(vouched)).await;
     let device = json!({ "platform": "ios", "token": "a device's", "deviceId": "d" });
     let visitor = text(&visitor["sessionToken"]);
@@ -129,7 +131,7 @@ async fn live_through(day: &mut Day, demo: &Demo) -> String {
     for (path, body) in [
         (
             "/api/auth/owner-login",
-            json!({ "email": demo.first.owner.email, "password": "Wrong-pa55word-of-the-day" }),
+            json!({ "email": cluster.tenant().owner.email, "password": "Wrong-pa55word-of-the-day" }),
         ),
         ("/api/auth/owner-refresh", json!({ "refreshToken": server })),
         ("/api/server/contacts", json!({ "name": owner })),
@@ -143,14 +145,16 @@ async fn live_through(day: &mut Day, demo: &Demo) -> String {
 
 #[test]
 fn s2_1_secrets_are_told_once_and_stand_in_no_table_and_in_no_log_line() {
-    on_each_place(async |place| {
-        // The first start, apart from the log: it prints what the demo is, on purpose.
-        let (node, demo) = place.seed();
-        drop(node);
-        let mut node = place.node().log("trace").start();
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(
+            engine,
+            Fixtures::default().tenant("acme").agent("grace").tenant("other").agent("grace").platform_admin(),
+        )
+        .await;
+        let mut node = cluster.node().log("trace").start();
         let http = Client::builder().no_proxy().build().expect("client");
         let mut day = Day { http, base: node.base.clone(), told: BTreeMap::new() };
-        let owner = live_through(&mut day, &demo).await;
+        let owner = live_through(&mut day, &cluster).await;
 
         // Nothing that is only looked at tells a secret, and no key or client tells the one it was made with.
         let told = day.told.clone();
@@ -180,19 +184,19 @@ fn s2_1_secrets_are_told_once_and_stand_in_no_table_and_in_no_log_line() {
         assert!(node.ended(std::time::Duration::from_secs(20)).is_some_and(|status| status.success()));
         let log = node.log();
         assert!(log.lines().count() > 100, "this is no trace: {log}");
-        let rows: Vec<(String, String)> = place
+        let rows: Vec<(String, String)> = cluster
             .database
             .dump()
             .into_iter()
             .flat_map(|(table, rows)| rows.into_iter().map(move |row| (table.clone(), row.to_string())))
             .collect();
         let mut secrets: Vec<String> = told.into_keys().collect();
-        for tenant in [&demo.first, &demo.other_tenant.members] {
-            secrets.push(tenant.server_api_key.clone());
+        for tenant in [cluster.tenant(), cluster.tenant_named("other")] {
+            secrets.push(tenant.key.clone());
             secrets.push(tenant.owner.password.clone());
-            secrets.extend(tenant.agents.iter().map(|agent| agent.password.clone()));
+            secrets.push(tenant.agent("grace").password.clone());
         }
-        secrets.push(demo.platform_admin.password.clone());
+        secrets.push(cluster.platform_admin().password.clone());
         secrets.push("Wrong-pa55word-of-the-day".into());
         secrets.push("a day's key for".into());
         for secret in &secrets {
@@ -209,7 +213,7 @@ fn s2_1_secrets_are_told_once_and_stand_in_no_table_and_in_no_log_line() {
         }
         ringnity_store::print_always!(
             "{}: {} secrets ({}) in none of {} rows and {} log lines",
-            place.database.engine(),
+            cluster.database.engine(),
             secrets.len(),
             prefixes.into_iter().collect::<Vec<_>>().join(", "),
             rows.len(),

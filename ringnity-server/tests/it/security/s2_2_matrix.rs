@@ -116,7 +116,14 @@ fn ended(powers: Vec<(&'static str, String)>, how: &str) -> Vec<Credential> {
 
 #[test]
 fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .admin("amy")
+            .platform_admin()
+            .start()
+            .await;
         let made = powers(&server).await;
         let mut all = Vec::new();
         for (name, text) in &made {
@@ -133,7 +140,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
             all.push(Credential { what: scope.into(), text, kind: Some("server"), scopes: vec![scope] });
         }
         for scope in scopes("agent") {
-            let text = server.agent_token(&[scope]).await;
+            let text = server.agent_token("grace", &[scope]).await;
             all.push(Credential { what: scope.into(), text, kind: Some("agent"), scopes: vec![scope] });
         }
         for scope in scopes("admin") {
@@ -141,7 +148,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
             all.push(Credential { what: scope.into(), text, kind: Some("admin"), scopes: vec![scope] });
         }
         // What is a secret of ours and opens nothing, what is none, and what only looks like one.
-        let owner = &server.demo.first.owner;
+        let owner = &server.first_tenant().owner;
         let login = json!({ "email": owner.email, "password": owner.password });
         let session = server.post("/api/auth/owner-login").json(&login).send().await.ok();
         let refresh = session.data()["refreshToken"].as_str().expect("a token").to_owned();
@@ -154,7 +161,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
             ("a refresh token", refresh),
             ("an entry token", entry),
             ("a context token", context),
-            ("the public key", server.demo.first.tenant.public_key.clone()),
+            ("the public key", server.first_tenant().public_key.clone()),
             ("a password", owner.password.clone()),
             ("a token without a signature", unsigned),
             ("a token that was cut off", cut),
@@ -190,8 +197,8 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
                 format!("/api/sdk/developer/server-api-credentials/{}", one["id"].as_str().expect("an id"));
             server.delete(&path).bearer(token).send().await.ok();
         }
-        let rows = server.database().dump()["session_families"].clone();
-        let (store, now) = (server.store().await, server.clock.now());
+        let rows = server.database().rows("session_families");
+        let (store, now) = (server.store(), server.clock.now());
         let ids: Vec<String> = rows.iter().map(|row| row["id"].as_str().expect("an id").to_owned()).collect();
         store
             .write(move |c| {
@@ -202,7 +209,6 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
             })
             .await
             .expect("ends them");
-        store.close().await;
         let mut gone: Vec<_> = fresh.into_iter().collect();
         gone.push(("server", key));
         let gone = try_all(&server, &ended(gone, "was ended")).await;

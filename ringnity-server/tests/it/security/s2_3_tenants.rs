@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::{Method, RequestBuilder};
 use ringnity_api::runtime::{Place, Source};
 use ringnity_api::{OPERATIONS, Operation};
-use ringnity_store::TenantId;
 use ringnity_store::identity::{self, AgentChanges, NewAgent};
 use serde_json::{Map, Value, json};
 
@@ -42,8 +41,8 @@ fn rows_of(server: &TestServer, tenant: &str) -> BTreeMap<String, Vec<Value>> {
 /// Gives the other tenant one of everything, marked; answers the ids and names that it can be found by, and nobody of
 /// the first tenant can.
 async fn furnish(server: &TestServer) -> BTreeSet<String> {
-    let key = server.other_key().to_owned();
-    let owner = server.other_owner_token().await;
+    let key = server.tenant("other").key.clone();
+    let owner = server.owner_token_of(server.tenant("other")).await;
     let contact = json!({ "externalId": "theirs-1", "name": MARK, "phone": "+255", "notes": MARK });
     server.post("/api/server/contacts").bearer(&key).json(&contact).send().await.ok();
     let credential = json!({ "name": MARK, "scopes": ["server:health"] });
@@ -71,18 +70,17 @@ async fn furnish(server: &TestServer) -> BTreeSet<String> {
         texts.map(str::to_owned).collect()
     };
     // Agents of both are called alike.
-    let ours = named(&server.demo.first.tenant.client_id);
+    let ours = named(server.first_tenant().id.as_str());
     let ids: BTreeSet<String> =
-        named(&server.demo.other_tenant.identity.client_id).difference(&ours).cloned().collect();
+        named(server.tenant("other").id.as_str()).difference(&ours).cloned().collect();
     assert!(ids.len() > 12, "{ids:?}");
     ids
 }
 
 /// Marks the other tenant's agents and departments, and gives it one of each that the first tenant has no like of.
 async fn furnish_staff(server: &TestServer) {
-    let tenant = TenantId::from(server.demo.other_tenant.identity.client_id.as_str());
-    let (store, now) = (server.store().await, server.clock.now());
-    let made = store.write(move |c| {
+    let (tenant, now) = (server.tenant("other").id.clone(), server.clock.now());
+    let made = server.write(move |c| {
         for agent in identity::agent_list(c, &tenant)? {
             let changes =
                 AgentChanges { name: Some(format!("{MARK} {}", agent.id)), ..AgentChanges::default() };
@@ -99,8 +97,7 @@ async fn furnish_staff(server: &TestServer) {
         };
         identity::agent_insert(c, &tenant, &new, now)
     });
-    made.await.expect("their staff");
-    store.close().await;
+    made.await;
 }
 
 /// The table of what a member or parameter names: `agentId` and `assignedAgentId` an agent, `username` too. What clients
@@ -176,12 +173,26 @@ impl Asker<'_> {
 
 #[test]
 fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .platform_admin()
+            .tenant("acme")
+            .agent("grace")
+            .agent("alan")
+            .supervisor("sam")
+            .admin("amy")
+            .tenant("other")
+            .agent("grace")
+            .agent("alan")
+            .supervisor("sam")
+            .admin("amy")
+            .start()
+            .await;
         let ids = furnish(&server).await;
         let (http, powers) = (client(), powers(&server).await);
-        let tables = rows_of(&server, &server.demo.first.tenant.client_id);
+        let tables = rows_of(&server, server.first_tenant().id.as_str());
         let named = |name: &str| table_of(name, &tables);
-        let theirs = rows_of(&server, &server.demo.other_tenant.identity.client_id);
+        let theirs = rows_of(&server, server.tenant("other").id.as_str());
         let (mut paths, mut queries, mut bodies, mut found) = (0, 0, 0, BTreeMap::new());
         for operation in OPERATIONS.iter().copied().filter(|operation| is_built(operation)) {
             let credentials = powers_of(operation, &powers);
@@ -237,7 +248,7 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
                 }
             }
         }
-        let other = rows_of(&server, &server.demo.other_tenant.identity.client_id);
+        let other = rows_of(&server, server.tenant("other").id.as_str());
         assert_eq!(other, theirs, "the other tenant's rows");
         ringnity_store::print_always!(
             "another tenant's {} ids: {paths} times in paths, {queries} in queries, {bodies} in bodies; {} members name things",
@@ -252,9 +263,10 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
 /// The ids are real: their own tenant finds them.
 #[test]
 fn s2_3_an_id_is_found_by_its_own_tenant_only() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").agent("grace").start().await;
         furnish(&server).await;
-        let list = server.get("/api/server/contacts").bearer(server.other_key()).send().await.ok();
+        let list = server.get("/api/server/contacts").bearer(&server.tenant("other").key).send().await.ok();
         let id = list.data()["contacts"][0]["id"].as_str().expect("an id").to_owned();
         let path = format!("/api/server/contacts/{id}");
         for method in [Method::GET, Method::PATCH, Method::DELETE] {
@@ -262,7 +274,7 @@ fn s2_3_an_id_is_found_by_its_own_tenant_only() {
             let theirs =
                 server.request(method.clone(), &path).bearer(server.key()).json(&change).send().await;
             assert_eq!(theirs.status, 404, "{method}: {}", theirs.text);
-            let own = server.get(&path).bearer(server.other_key()).send().await.ok();
+            let own = server.get(&path).bearer(&server.tenant("other").key).send().await.ok();
             assert_eq!(own.data()["contact"]["name"], MARK);
         }
     });
@@ -270,8 +282,8 @@ fn s2_3_an_id_is_found_by_its_own_tenant_only() {
 
 /// What an operation of ours is asked with so that it succeeds, where the plainest body does not do that.
 async fn real_body(server: &TestServer, operation: &Operation) -> Option<Value> {
-    let demo = &server.demo;
-    let (owner, agent, admin) = (&demo.first.owner, &demo.first.agents[0], &demo.platform_admin);
+    let acme = server.first_tenant();
+    let (owner, agent, admin) = (&acme.owner, acme.agent("grace"), server.platform_admin());
     let real = match operation.name {
         "login_owner" => json!({ "email": owner.email, "password": owner.password }),
         "login_workspace" => json!({ "username": agent.username, "password": agent.password }),
@@ -282,7 +294,7 @@ async fn real_body(server: &TestServer, operation: &Operation) -> Option<Value> 
             json!({ "refreshToken": session.data()["refreshToken"] })
         }
         "create_agent_token" => json!({ "username": agent.username }),
-        "create_runtime_session" => json!({ "slug": "demo" }),
+        "create_runtime_session" => json!({ "slug": "acme" }),
         "update_developer_allowed_domains" => json!({ "allowedDomains": ["localhost:3000"] }),
         "create_server_api_credential" => json!({ "name": "n", "scopes": [scopes("server")[0]] }),
         _ => return plain_body(operation),
@@ -347,9 +359,17 @@ async fn outcome(server: &TestServer, operation: &Operation, what: &str, asked: 
 
 #[test]
 fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .admin("amy")
+            .tenant("other")
+            .platform_admin()
+            .start()
+            .await;
         let (http, powers) = (client(), powers(&server).await);
-        let other = server.demo.other_tenant.identity.client_id.clone();
+        let other = server.tenant("other").id.to_string();
         let claims = json!({
             "tenantId": other, "tenant_id": other, "clientId": other, "client_id": other, "tenant": other,
             "role": "owner", "isAdmin": true, "is_admin": true, "admin": true, "scopes": ["*"], "scope": "*",
@@ -382,7 +402,7 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
                         asked = with(asked, place, credential);
                     }
                     if operation.tenant {
-                        asked = asked.query(&[("slug", "demo")]);
+                        asked = asked.query(&[("slug", "acme")]);
                     }
                     if let Some(mut body) = body {
                         if let (true, Some(members)) = (with_claims, body.as_object_mut()) {
@@ -406,10 +426,18 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
 
 #[test]
 fn s2_3_a_credential_counts_more_than_the_tenant_that_a_request_names() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .admin("amy")
+            .tenant("other")
+            .platform_admin()
+            .start()
+            .await;
         let (http, powers) = (client(), powers(&server).await);
-        let other = server.demo.other_tenant.identity.clone();
-        let theirs = rows_of(&server, &other.client_id);
+        let other = server.tenant("other").clone();
+        let theirs = rows_of(&server, other.id.as_str());
         let mut tried = 0;
         for operation in OPERATIONS.iter().copied().filter(|one| one.success != 302 && !has_id(one)) {
             let hints = [("apiKey", other.public_key.as_str()), ("slug", "other")];
@@ -432,7 +460,7 @@ fn s2_3_a_credential_counts_more_than_the_tenant_that_a_request_names() {
                 tried += usize::from(tries.await);
             }
         }
-        assert_eq!(rows_of(&server, &other.client_id), theirs, "the other tenant's rows");
+        assert_eq!(rows_of(&server, other.id.as_str()), theirs, "the other tenant's rows");
         ringnity_store::print_always!(
             "{tried} operations with credentials, and another tenant named beside them"
         );

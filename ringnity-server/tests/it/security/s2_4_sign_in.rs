@@ -6,7 +6,9 @@ use std::time::Instant;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::support::node::on_each_place;
+use crate::support::fixtures::Fixtures;
+use crate::support::node::Cluster;
+use crate::support::on_each_engine;
 
 /// Pairs of requests that are compared.
 const PAIRS: usize = 30;
@@ -29,17 +31,22 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 #[test]
 fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
-    on_each_place(async |place| {
-        let (node, demo) = place.seed();
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(
+            engine,
+            Fixtures::default().production_hashes().tenant("acme").agent("grace").platform_admin(),
+        )
+        .await;
+        let node = cluster.node().start();
         let http = Client::builder().no_proxy().build().expect("client");
         let with = |name: &str, account: &str| json!({ name: account, "password": "wrong" });
         for (path, name, known, unknown) in [
-            ("/api/auth/owner-login", "email", demo.first.owner.email.as_str(), "nobody@demo.example"),
-            ("/api/auth/workspace-login?slug=demo", "username", "agent.one", "agent.won"),
+            ("/api/auth/owner-login", "email", cluster.tenant().owner.email.as_str(), "nobody@acme.example"),
+            ("/api/auth/workspace-login?slug=acme", "username", "grace", "agent.won"),
             (
                 "/api/platform/auth/login",
                 "email",
-                demo.platform_admin.email.as_str(),
+                cluster.platform_admin().email.as_str(),
                 "nobody@platform.example",
             ),
         ] {
@@ -65,7 +72,7 @@ fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
             }
             ringnity_store::print_always!(
                 "{}: {path}: an unknown account takes {ratio:.2} of a known one",
-                place.database.engine()
+                cluster.database.engine()
             );
             assert!(FAIR.contains(&ratio), "{path}: {ratio:.2}");
         }
@@ -83,14 +90,19 @@ fn most_memory(process: u32) -> usize {
 #[test]
 #[cfg(target_os = "linux")]
 fn s2_4_many_who_guess_at_once_take_no_more_memory_than_there_are_processors_for() {
-    on_each_place(async |place| {
-        let (node, demo) = place.seed();
+    on_each_engine(async |engine| {
+        let cluster = Cluster::new(
+            engine,
+            Fixtures::default().production_hashes().tenant("acme").agent("grace").platform_admin(),
+        )
+        .await;
+        let node = cluster.node().start();
         let before = most_memory(node.id());
         let processors = std::thread::available_parallelism().expect("processors").get();
         let guesses = 100 + 10 * processors;
         let http = Client::builder().no_proxy().build().expect("client");
         let url = format!("{}/api/auth/owner-login", node.base);
-        let body = json!({ "email": demo.first.owner.email, "password": "wrong" });
+        let body = json!({ "email": cluster.tenant().owner.email, "password": "wrong" });
         let begun = Instant::now();
         let answers = futures_util::future::join_all((0..guesses).map(|_| timed(&http, &url, &body))).await;
         let took = begun.elapsed();
@@ -101,7 +113,7 @@ fn s2_4_many_who_guess_at_once_take_no_more_memory_than_there_are_processors_for
         let grown = most_memory(node.id()) - before;
         ringnity_store::print_always!(
             "{}: {guesses} guesses at once took {grown} MiB and {took:.1?}; {late} of them had no turn",
-            place.database.engine()
+            cluster.database.engine()
         );
         // Each takes 19 MiB while it is looked at; connections and their requests take some, too.
         assert!(grown < 20 * processors + 200, "{grown} MiB");

@@ -2,12 +2,13 @@
 
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
+use ringnity_store::TenantId;
 use serde_json::{Value, json};
 
 use ringnity_server::config::{RateLimit, ServeConfig};
 
 use crate::http::limits::{behind_a_proxy, strangers_are};
-use crate::support::{Answer, TestServer, on_each_engine, on_each_engine_with};
+use crate::support::{Answer, TestServer, on_each_engine};
 
 const LISTED: &str = "http://localhost:3000";
 const DEVICES: &str = "/api/sdk/devices/push-token";
@@ -44,10 +45,11 @@ fn reads(answer: &Answer, origin: Option<&str>) {
 
 #[test]
 fn s2_5_whoever_holds_a_token_may_ask_from_a_listed_page_or_from_none() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let tokens = [
-            server.visitor_session(&json!({ "slug": "demo" })).await,
-            server.agent_token(&["agent:presence:write"]).await,
+            server.visitor_session(&json!({ "slug": "acme" })).await,
+            server.agent_token("grace", &["agent:presence:write"]).await,
             server.admin_token(&["admin:devices:write"]).await,
         ];
         for token in &tokens {
@@ -63,14 +65,15 @@ fn s2_5_whoever_holds_a_token_may_ask_from_a_listed_page_or_from_none() {
 
 #[test]
 fn s2_5_a_session_is_made_for_listed_pages_only() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = |body: Value, origin: &str| {
             server.post("/api/sdk/session").header("origin", origin).json(&body).send()
         };
-        let made = ask(json!({ "slug": "demo" }), LISTED).await.status(reqwest::StatusCode::CREATED);
+        let made = ask(json!({ "slug": "acme" }), LISTED).await.status(reqwest::StatusCode::CREATED);
         reads(&made, Some(LISTED));
         for origin in NOT_LISTED {
-            let refused = ask(json!({ "slug": "demo" }), origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+            let refused = ask(json!({ "slug": "acme" }), origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
             reads(&refused, None);
         }
         // A page reads why it was refused, if any tenant lists it.
@@ -82,16 +85,16 @@ fn s2_5_a_session_is_made_for_listed_pages_only() {
 
 #[test]
 fn s2_5_a_page_of_one_tenant_is_not_a_page_of_another() {
-    on_each_engine(async |server| {
-        list(&server, &server.demo.other_tenant.identity.client_id, &["shop.example.com", "*.example.org"])
-            .await;
-        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
+        list(&server, &server.tenant("other").id, &["shop.example.com", "*.example.org"]).await;
+        let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         let theirs = server.visitor_session(&json!({ "slug": "other" })).await;
         for origin in ["https://shop.example.com", "https://a.b.example.org"] {
             reads(&knock(&server, &session, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
             let let_in = knock(&server, &theirs, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
             reads(&let_in, Some(origin));
-            let body = json!({ "slug": "demo" });
+            let body = json!({ "slug": "acme" });
             let refused = server.post("/api/sdk/session").header("origin", origin).json(&body).send().await;
             reads(&refused.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
         }
@@ -99,21 +102,21 @@ fn s2_5_a_page_of_one_tenant_is_not_a_page_of_another() {
     });
 }
 
-async fn list(server: &TestServer, tenant: &str, domains: &[&str]) {
-    let tenant = ringnity_store::TenantId::from(tenant);
+async fn list(server: &TestServer, tenant: &TenantId, domains: &[&str]) {
+    let tenant = tenant.clone();
     let domains: Vec<String> = domains.iter().map(|domain| (*domain).to_owned()).collect();
     let now = server.clock.now();
-    let store = server.store().await;
+    let store = server.store();
     store
         .write(move |c| ringnity_store::tenants::tenant_domain_replace(c, &tenant, &domains, now))
         .await
         .expect("lists them");
-    store.close().await;
 }
 
 #[test]
 fn s2_5_a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = |path: &str, method: &str, origin: &str| {
             server
                 .request(Method::OPTIONS, path)
@@ -125,7 +128,7 @@ fn s2_5_a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
         for (path, method) in [
             ("/api/sdk/session", "POST"),
             (DEVICES, "DELETE"),
-            ("/api/sdk/bootstrap?slug=demo", "GET"),
+            ("/api/sdk/bootstrap?slug=acme", "GET"),
             ("/api/agent-sdk/me", "GET"),
             ("/api/admin-sdk/tenant", "GET"),
         ] {
@@ -155,16 +158,17 @@ async fn preflight(server: &TestServer, origin: &str, address: &str) -> Answer {
 #[test]
 fn s2_6_a_page_is_refused_at_once_whatever_its_browser_was_told_a_moment_ago() {
     const SHOP: &str = "https://shop.example.com";
-    on_each_engine(async |server| {
-        let tenant = server.demo.first.tenant.client_id.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let tenant = server.tenant_id();
         list(&server, &tenant, &["shop.example.com"]).await;
-        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         reads(&preflight(&server, SHOP, "192.0.2.1").await, Some(SHOP));
         list(&server, &tenant, &[]).await;
         // That is said again for some seconds: it opens nothing.
         reads(&preflight(&server, SHOP, "192.0.2.1").await, Some(SHOP));
         reads(&knock(&server, &session, SHOP).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
-        let session = server.post("/api/sdk/session").header("origin", SHOP).json(&json!({ "slug": "demo" }));
+        let session = server.post("/api/sdk/session").header("origin", SHOP).json(&json!({ "slug": "acme" }));
         reads(&session.send().await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
         // What was not refused may be read by listed pages only, though it is about no tenant.
         reads(&server.get("/api/sdk/health").header("origin", SHOP).send().await.ok(), None);
@@ -175,8 +179,9 @@ fn s2_6_a_page_is_refused_at_once_whatever_its_browser_was_told_a_moment_ago() {
 
 #[test]
 fn s2_5_pages_that_nobody_knows_make_the_server_look_as_often_as_a_stranger_may() {
-    on_each_engine_with(behind_a_proxy, async |server| {
-        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
+        let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         let begun = std::time::Instant::now();
         let many: Vec<bool> = stream::iter(0..660)
             .map(async |turn| {
@@ -217,7 +222,8 @@ fn s2_5_pages_that_nobody_knows_make_the_server_look_as_often_as_a_stranger_may(
 
 #[test]
 fn s2_5_the_dashboards_own_pages_come_with_cookies() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let answer = server.get("/api/auth/owner-me").header("origin", &server.base).send().await;
         assert_eq!(answer.header("access-control-allow-origin"), Some(server.base.as_str()));
         assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
@@ -227,10 +233,11 @@ fn s2_5_the_dashboards_own_pages_come_with_cookies() {
 
 #[test]
 fn s2_5_a_wildcard_is_of_what_lies_below_a_domain_and_of_nothing_that_looks_like_it() {
-    on_each_engine(async |server| {
-        let tenant = server.demo.first.tenant.client_id.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let tenant = server.tenant_id();
         list(&server, &tenant, &["*.example.org", "shop.example.com"]).await;
-        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+        let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         for origin in ["https://a.example.org", "https://a.b.example.org", "https://shop.example.com"] {
             reads(
                 &knock(&server, &session, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND"),
@@ -261,10 +268,11 @@ fn s2_5_a_wildcard_is_of_what_lies_below_a_domain_and_of_nothing_that_looks_like
 #[test]
 fn s2_5_what_a_client_says_it_was_forwarded_for_counts_from_configured_proxies_only() {
     let plain = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
-    on_each_engine_with(plain, async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").configure(plain).start().await;
         // A guesser who claims another address each time is still one guesser.
         let guess = |n: usize| {
-            let body = json!({ "email": server.demo.first.owner.email, "password": "wrong" });
+            let body = json!({ "email": server.first_tenant().owner.email, "password": "wrong" });
             let from = format!("203.0.113.{n}");
             let request = server.post("/api/auth/owner-login").header("x-forwarded-for", &from);
             request.header("x-real-ip", &from).header("forwarded", &format!("for={from}")).json(&body).send()
@@ -274,7 +282,7 @@ fn s2_5_what_a_client_says_it_was_forwarded_for_counts_from_configured_proxies_o
         }
         guess(10).await.refused(429, "RATE_LIMITED");
         // Nor does a client choose its tenant, or whether it comes by https, by such a header.
-        let request = server.get("/api/sdk/bootstrap").header("x-forwarded-host", "demo.localhost");
+        let request = server.get("/api/sdk/bootstrap").header("x-forwarded-host", "acme.localhost");
         request.send().await.refused(401, "SDK_SESSION_REQUIRED");
     });
 }

@@ -12,9 +12,9 @@ use ringnity_server::app::identity::provisioning::NewPassword;
 use ringnity_server::app::identity::workspace::login_workspace;
 use ringnity_server::app::tenants::TenantHints;
 use ringnity_server::secrets::password::Places;
+use ringnity_store::Engine;
 use ringnity_store::identity::{self, AgentChanges};
 use ringnity_store::tenants::{self, TenantChanges};
-use ringnity_store::{AgentId, Engine};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, on_each_engine};
@@ -64,7 +64,7 @@ impl Nodes<'_> {
 
     /// Tokens for an agent and for the administration that were made with a key.
     async fn tokens(&self, key: &str) -> [String; 2] {
-        let agent = self.server.sdk_token("agent", key, &json!({ "username": "agent.one" })).await;
+        let agent = self.server.sdk_token("agent", key, &json!({ "username": "grace" })).await;
         let admin = self.server.sdk_token("admin", key, &json!({ "adminActorId": "crm" })).await;
         [agent, admin]
     }
@@ -74,14 +74,15 @@ impl Nodes<'_> {
 const IN: [u16; 2] = [200, 404];
 
 async fn login(server: &TestServer) -> Value {
-    let owner = &server.demo.first.owner;
+    let owner = &server.first_tenant().owner;
     let body = json!({ "email": owner.email, "password": owner.password });
     server.post("/api/auth/owner-login").json(&body).send().await.ok().data().clone()
 }
 
 #[test]
 fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_on() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let second = match server.database().engine() {
             Engine::Postgres => Some(server.second().await.expect("a second node")),
             Engine::Sqlite => None,
@@ -117,8 +118,8 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
         over("a session that was stolen", before, nodes.opens("owner", &token).await);
 
         // A workspace's signing out.
-        let staff = server.demo.first.agents[0].clone();
-        let session = server.workspace_session("demo", &staff.username, &staff.password).await;
+        let staff = server.first_tenant().agent("grace").clone();
+        let session = server.workspace_session("acme", "grace").await;
         let token = text(&session["accessToken"]);
         let before = nodes.here(Method::GET, KEYS, &token, None).await;
         let before_there = nodes.opens("workspace", &token).await;
@@ -162,10 +163,10 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
 
         // An agent who is switched off, then an owner, then the tenant.
         let tokens = nodes.tokens(server.key()).await;
-        let visitor = server.visitor_session(&json!({ "slug": "demo" })).await;
-        let (store, now, tenant) = (server.store().await, server.clock.now(), server.tenant_id());
+        let visitor = server.visitor_session(&json!({ "slug": "acme" })).await;
+        let (store, now, tenant) = (server.store(), server.clock.now(), server.tenant_id());
         let before = nodes.opens("agent", &tokens[0]).await;
-        let (of, id) = (tenant.clone(), AgentId::from(staff.agent_id.as_str()));
+        let (of, id) = (tenant.clone(), staff.id.clone());
         let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
         store.write(move |c| identity::agent_update(c, &of, &id, &off, now)).await.expect("switches off");
         over("an agent who is switched off", before, nodes.opens("agent", &tokens[0]).await);
@@ -189,7 +190,6 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
         for ((kind, token), before) in kinds.into_iter().zip(before) {
             over(kind, before, nodes.opens(kind, token).await);
         }
-        store.close().await;
         ringnity_store::print_always!("{}: {ended} kinds of ending", server.database().engine());
         if let Some(second) = second {
             second.stop().await.expect("stops");
@@ -199,7 +199,8 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
 
 #[test]
 fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").agent("grace").platform_admin().start().await;
         let passwords = Places::new(1, Duration::from_secs(600));
         let app = App { passwords, ..server.app().await };
         let hashed = NewPassword::new(None).await.expect("is made");
@@ -209,9 +210,10 @@ fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
         tokio::spawn(async move { first.verify("x".into(), Some(slow.into())).await });
         tokio::time::sleep(Duration::from_millis(50)).await;
         let from = "192.0.2.1".parse().expect("address");
-        let (owner, agent) = (server.demo.first.owner.clone(), server.demo.first.agents[0].clone());
-        let admin = server.demo.platform_admin.clone();
-        let hints = TenantHints { slug: Some("demo".into()), ..TenantHints::default() };
+        let (owner, agent) =
+            (server.first_tenant().owner.clone(), server.first_tenant().agent("grace").clone());
+        let admin = server.platform_admin().clone();
+        let hints = TenantHints { slug: Some("acme".into()), ..TenantHints::default() };
         let request = |name: &str, of: &str, password: &str| json!({ name: of, "password": password });
         let of_owner =
             serde_json::from_value(request("email", &owner.email, &owner.password)).expect("a request");
@@ -221,7 +223,7 @@ fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
             serde_json::from_value(request("email", &admin.email, &admin.password)).expect("a request");
         let names = [
             AccountSelector::Owner(owner.email.clone()),
-            AccountSelector::Agent("demo".into(), agent.username.clone()),
+            AccountSelector::Agent("acme".into(), agent.username.clone()),
             AccountSelector::PlatformAdmin(admin.email.clone()),
         ];
         let change = async {
@@ -244,6 +246,5 @@ fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
                 Some("AUTH_CREDENTIALS_INVALID")
             );
         }
-        app.store.close().await;
     });
 }

@@ -29,7 +29,8 @@ const PATHS: [(&str, bool); 3] =
 
 #[test]
 fn s4_1_a_body_that_says_it_is_a_gigabyte_is_refused_before_any_of_it_is_sent() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         for (path, with_key) in PATHS {
             let key =
                 if with_key { format!("authorization: Bearer {}\r\n", server.key()) } else { String::new() };
@@ -50,7 +51,8 @@ fn s4_1_a_body_that_says_it_is_a_gigabyte_is_refused_before_any_of_it_is_sent() 
 
 #[test]
 fn s4_1_a_body_without_an_end_is_refused_while_it_is_sent() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         for (path, with_key) in PATHS {
             let key =
                 if with_key { format!("authorization: Bearer {}\r\n", server.key()) } else { String::new() };

@@ -116,7 +116,14 @@ fn headed(
 
 #[test]
 fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .admin("amy")
+            .platform_admin()
+            .start()
+            .await;
         let (http, powers) = (client(), powers(&server).await);
         let takes_json = |operation: &&Operation| {
             operation
@@ -195,7 +202,14 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
 
 #[test]
 fn s4_2_a_path_a_query_and_headers_that_cannot_be_meant_are_no_defect_of_any_operation() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .admin("amy")
+            .platform_admin()
+            .start()
+            .await;
         let (http, powers) = (client(), powers(&server).await);
         let ids = [
             "%00",
@@ -268,7 +282,8 @@ fn s4_2_a_path_a_query_and_headers_that_cannot_be_meant_are_no_defect_of_any_ope
 /// A path that is no text names no operation: the router refuses it before anything of ours is asked.
 #[test]
 fn s4_2_a_path_that_is_not_text_is_refused_by_the_router() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         for id in ["%ff%fe", "%c0%af", "%ed%a0%80"] {
             let url = format!("{}/api/server/contacts/{id}", server.base);
             let answer = client().get(url).bearer_auth(server.key()).send().await.expect("an answer");
@@ -282,7 +297,8 @@ fn s4_2_a_path_that_is_not_text_is_refused_by_the_router() {
 /// What is no HTTP is not answered by a handler, but it must not hang or harm either.
 #[test]
 fn s4_2_what_is_no_request_is_refused_and_the_connection_ends() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let address = server.base.trim_start_matches("http://").to_owned();
         for sent in [
             &b"\0\0\0\0\r\n\r\n"[..],

@@ -1,28 +1,39 @@
-//! The server as what operators run: a process of its own, started, killed and read from outside. Tests that need
-//! no second process use `support`.
+//! The server as operators run it: processes that are started, killed and read from outside. Tests that need no
+//! process of their own use `TestServer`.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use ringnity_server::demo::Demo;
-use ringnity_store::Engine;
+use chrono::Utc;
 use ringnity_store::testing::{TestDatabase, engines};
+use ringnity_store::{Engine, Store};
 
-/// A database and a folder that nodes are started on.
-pub struct Place {
+use super::fixtures::{Fixtures, Inserted, PlatformAdmin, Tenant};
+use super::server::on_each_engine;
+
+/// How long a node may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a log line may take to appear.
+const LOG_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A database with its rows, and a folder, on which nodes are started.
+pub struct Cluster {
     pub database: TestDatabase,
+    inserted: Inserted,
     folder: tempfile::TempDir,
 }
 
-/// How a node is started.
-pub struct Start<'p> {
-    place: &'p Place,
+/// A node that is not started yet.
+pub struct NodeBuilder<'c> {
+    cluster: &'c Cluster,
     arguments: Vec<String>,
     rate_limit: &'static str,
     log: &'static str,
-    /// An option of `ulimit` with its number.
+    /// An option of `ulimit` with its value.
     limit: Option<(&'static str, u64)>,
 }
 
@@ -30,39 +41,35 @@ pub struct Start<'p> {
 pub struct Node {
     process: Child,
     pub base: String,
-    told: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
     readers: Vec<std::thread::JoinHandle<()>>,
 }
 
-/// Runs `test` with a place on each engine.
-pub fn on_each_place<Fut: Future<Output = ()>>(test: impl Fn(Place) -> Fut) {
-    for engine in engines() {
-        on_place(engine, &test);
-    }
-}
-
-/// Runs `test` with a place on PostgreSQL, which is where nodes share a database.
-pub fn on_shared_place<Fut: Future<Output = ()>>(test: impl Fn(Place) -> Fut) {
+/// Runs `test` on PostgreSQL only: there, nodes share a database.
+pub fn on_postgres(test: impl AsyncFn(Engine)) {
     if engines().contains(&Engine::Postgres) {
-        on_place(Engine::Postgres, &test);
+        on_each_engine(async |engine| {
+            if engine == Engine::Postgres {
+                test(engine).await;
+            }
+        });
     }
 }
 
-fn on_place<Fut: Future<Output = ()>>(engine: Engine, test: &impl Fn(Place) -> Fut) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.expect("runtime");
-    runtime.block_on(test(Place {
-        database: TestDatabase::new(engine),
-        folder: tempfile::tempdir().expect("a folder"),
-    }));
-    runtime.shutdown_timeout(Duration::from_secs(5));
-}
+impl Cluster {
+    /// A database with these fixtures; no node runs yet.
+    pub async fn new(engine: Engine, fixtures: Fixtures) -> Self {
+        let database = TestDatabase::new(engine);
+        let store = Store::open(database.config()).await.expect("opens");
+        let inserted = fixtures.insert(&store, Utc::now()).await;
+        store.close().await;
+        Self { database, inserted, folder: tempfile::tempdir().expect("a folder") }
+    }
 
-impl Place {
-    /// A node on this place, not started yet. Nothing limits how often one may ask, unless a test says so.
-    pub fn node(&self) -> Start<'_> {
-        let mut start =
-            Start { place: self, arguments: Vec::new(), rate_limit: "off", log: "warn", limit: None };
+    /// A node on this database. Its rate limits are off unless a test sets them.
+    pub fn node(&self) -> NodeBuilder<'_> {
+        let mut node =
+            NodeBuilder { cluster: self, arguments: Vec::new(), rate_limit: "off", log: "warn", limit: None };
         for (flag, value) in [
             ("--listen", "127.0.0.1:0"),
             // So that a test can be many clients at many addresses.
@@ -70,54 +77,65 @@ impl Place {
             ("--database-url", self.database.url()),
             ("--data-dir", &self.folder.path().to_string_lossy()),
         ] {
-            start.arguments.extend([flag.to_owned(), value.to_owned()]);
+            node.arguments.extend([flag.to_owned(), value.to_owned()]);
         }
-        start
+        node
     }
 
-    /// Starts the first node, which makes the demo's tenants.
-    pub fn seed(&self) -> (Node, Demo) {
-        self.node().seed()
+    /// The tenant that was named first.
+    #[track_caller]
+    pub fn tenant(&self) -> &Tenant {
+        self.inserted.first_tenant()
+    }
+
+    /// The tenant with that slug.
+    #[track_caller]
+    pub fn tenant_named(&self, slug: &str) -> &Tenant {
+        self.inserted.tenant(slug)
+    }
+
+    /// The platform administrator.
+    #[track_caller]
+    pub fn platform_admin(&self) -> &PlatformAdmin {
+        self.inserted.platform_admin()
+    }
+
+    /// The folder that nodes run in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
-impl Start<'_> {
+impl NodeBuilder<'_> {
+    /// Adds an argument of `serve`.
     pub fn argument(mut self, text: &str) -> Self {
         self.arguments.push(text.to_owned());
         self
     }
 
-    /// How often one credential may ask, as in `--rate-limit`. With `off`, the usual here, no request is counted, and
-    /// so none touches the rows in which nodes count together.
+    /// Sets `--rate-limit`. With `off`, the default here, no request is counted, and none touches the rows in which
+    /// nodes count together.
     pub fn rate_limit(mut self, limit: &'static str) -> Self {
         self.rate_limit = limit;
         self
     }
 
-    /// What is logged, as in `RUST_LOG`.
+    /// Sets `RUST_LOG`.
     pub fn log(mut self, filter: &'static str) -> Self {
         self.log = filter;
         self
     }
 
-    /// No file of the node may grow larger, as on a disk that is full.
+    /// Limits how large a file of the node may grow, which stands for a full disk.
     pub fn largest_file(mut self, kibibytes: u64) -> Self {
         self.limit = Some(("-f", kibibytes));
         self
     }
 
-    /// The node is given so many open files, and may take more.
+    /// Sets the soft limit of open files, which the node may raise.
     pub fn open_files(mut self, files: u64) -> Self {
         self.limit = Some(("-n", files));
         self
-    }
-
-    /// Starts it as the first node, which makes the demo's tenants.
-    pub fn seed(self) -> (Node, Demo) {
-        let file = self.place.folder.path().join("told.json");
-        let node = self.argument("--demo-file").argument(&file.to_string_lossy()).start();
-        let text = std::fs::read_to_string(file).expect("the demo's file");
-        (node, serde_json::from_str(&text).expect("the demo"))
     }
 
     /// Starts it and waits until it answers.
@@ -139,27 +157,27 @@ impl Start<'_> {
         }
         command.args(["serve", "--rate-limit", self.rate_limit]).args(&self.arguments);
         command.env("RUST_LOG", self.log).env("RUST_BACKTRACE", "0");
-        command.current_dir(self.place.folder.path()).stdin(Stdio::null());
+        command.current_dir(self.cluster.folder.path()).stdin(Stdio::null());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
-        let told = Arc::new(Mutex::new(String::new()));
+        let stderr = Arc::new(Mutex::new(String::new()));
         let (sender, base) = mpsc::channel();
         let (out, err) = (process.stdout.take().expect("output"), process.stderr.take().expect("errors"));
         let readers =
-            vec![read(out, Arc::new(Mutex::default()), Some(sender)), read(err, told.clone(), None)];
-        match base.recv_timeout(Duration::from_secs(20)) {
-            Ok(base) => Node { process, base, told, readers },
+            vec![read(out, Arc::new(Mutex::default()), Some(sender)), read(err, stderr.clone(), None)];
+        match base.recv_timeout(START_TIMEOUT) {
+            Ok(base) => Node { process, base, stderr, readers },
             Err(_) => {
                 let _ = process.kill();
-                panic!("the server does not start: {}", told.lock().expect("no panic"));
+                panic!("the server does not start: {}", stderr.lock().expect("no panic"));
             }
         }
     }
 }
 
-/// Keeps what a process says, and sends on the address that it listens on.
+/// Collects what a process prints, and sends the address that it listens on.
 fn read(
     from: impl std::io::Read + Send + 'static,
-    told: Arc<Mutex<String>>,
+    into: Arc<Mutex<String>>,
     base: Option<mpsc::Sender<String>>,
 ) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
@@ -171,20 +189,20 @@ fn read(
             if let (Some(base), Some(address), true) = (&base, address, text.contains("listening on")) {
                 let _ = base.send(address.to_owned());
             }
-            told.lock().expect("no panic").push_str(&text);
+            into.lock().expect("no panic").push_str(&text);
             line.clear();
         }
     })
 }
 
 impl Node {
-    /// Ends it as `kill -9` and the kernel do: without a word.
+    /// Ends it as `kill -9` and the kernel do, without notice.
     pub fn kill_9(&mut self) {
         self.process.kill().expect("kills");
         self.process.wait().expect("ends");
     }
 
-    /// Asks it to stop.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         let done = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         assert!(done.expect("kill").success());
@@ -195,21 +213,21 @@ impl Node {
     }
 
     /// Waits for its end.
-    pub fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let begun = Instant::now();
+    pub fn ended(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
         loop {
             match self.process.try_wait().expect("a process") {
-                None if begun.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+                None if started.elapsed() < timeout => std::thread::sleep(Duration::from_millis(5)),
                 ended => return ended,
             }
         }
     }
 
-    /// Whether it says these words, now or soon.
-    pub fn says(&mut self, words: &str) -> bool {
-        let begun = Instant::now();
+    /// Whether its log contains these words, now or soon.
+    pub fn logs(&mut self, words: &str) -> bool {
+        let started = Instant::now();
         while !self.log().contains(words) {
-            if begun.elapsed() > Duration::from_secs(10) {
+            if started.elapsed() > LOG_TIMEOUT {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -217,12 +235,12 @@ impl Node {
         true
     }
 
-    /// What it has said on standard error; all of it once it has ended.
+    /// What it has written to standard error; all of it once it has ended.
     pub fn log(&mut self) -> String {
         if self.process.try_wait().expect("a process").is_some() {
             self.readers.drain(..).for_each(|reader| reader.join().expect("reads"));
         }
-        self.told.lock().expect("no panic").clone()
+        self.stderr.lock().expect("no panic").clone()
     }
 }
 

@@ -4,7 +4,7 @@
 use ringnity_store::tenants;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, on_each_engine};
+use crate::support::{Answer, TestServer, assert_data, on_each_engine};
 
 const SETTINGS: &str = "/api/sdk/developer";
 const DOMAINS: &str = "/api/sdk/developer/allowed-domains";
@@ -34,16 +34,14 @@ fn service(readiness: &Answer, key: &str) -> Value {
 
 #[test]
 fn an_owner_reads_what_developers_need() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let answer = server.get(SETTINGS).bearer(&token).send().await.ok();
-        let demo = &server.demo.first.tenant;
-        assert_eq!(answer.data()["tenant"]["clientId"], json!(demo.client_id));
-        assert_eq!(answer.data()["publicKey"], json!(demo.public_key));
-        assert_eq!(answer.data()["allowedDomains"], json!(["localhost:3000"]));
-        assert_eq!(answer.data()["services"].as_array().map(Vec::len), Some(6));
-        assert_eq!(service(&answer, "chat")["status"], "available");
-        assert_eq!(service(&answer, "ai_chat")["status"], "ai_not_ready");
+        let acme = server.first_tenant();
+        assert_eq!(answer.data()["tenant"]["clientId"], json!(acme.id.as_str()));
+        assert_eq!(answer.data()["publicKey"], json!(acme.public_key));
+        assert_data!(answer, "developer_settings");
 
         server.get(SETTINGS).send().await.refused(401, "AUTH_TOKEN_MISSING");
         server.get(SETTINGS).bearer(server.key()).send().await.refused(401, "AUTH_TOKEN_INVALID");
@@ -59,10 +57,11 @@ fn an_owner_reads_what_developers_need() {
 
 #[test]
 fn domains_are_kept_as_browsers_write_them_and_let_pages_in_at_once() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let bootstrap = async |origin: &str| {
-            server.get("/api/sdk/bootstrap?slug=demo").header("origin", origin).send().await
+            server.get("/api/sdk/bootstrap?slug=acme").header("origin", origin).send().await
         };
         let given = json!(["Example.COM", "*.bücher.example.", "example.com:443", "localhost:3000"]);
         let answer = replace(&server, &token, given).await.ok();
@@ -84,7 +83,8 @@ fn domains_are_kept_as_browsers_write_them_and_let_pages_in_at_once() {
 
 #[test]
 fn what_is_no_domain_changes_nothing() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         for entry in ["https://example.com", "example.com/path", "*", "*.com", "null:", "-.example.com"] {
             let refused = replace(&server, &token, json!(["good.example", entry])).await;
@@ -96,7 +96,8 @@ fn what_is_no_domain_changes_nothing() {
 
 #[test]
 fn the_plan_says_how_many_domains_there_may_be() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         server.change_plan("starter").await;
         let three = json!(["a.example", "b.example", "c.example"]);
@@ -113,9 +114,11 @@ fn the_plan_says_how_many_domains_there_may_be() {
 
 #[test]
 fn one_tenants_domains_are_not_anothers() {
-    on_each_engine(async |server| {
-        let (mine, theirs) = (server.owner_token().await, server.other_owner_token().await);
-        let other = server.demo.other_tenant.identity.client_id.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
+        let (mine, theirs) =
+            (server.owner_token().await, server.owner_token_of(server.tenant("other")).await);
+        let other = server.tenant("other").id.to_string();
         let body = json!({ "allowedDomains": ["evil.example"], "clientId": other, "tenantId": other });
         server.put(DOMAINS).bearer(&mine).json(&body).send().await.ok();
         assert_eq!(domains(&server, &theirs).await, json!(["localhost:3000"]));
@@ -124,7 +127,8 @@ fn one_tenants_domains_are_not_anothers() {
 
 #[test]
 fn a_test_says_of_a_page_whether_it_could_use_a_service() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let token = server.owner_token().await;
         let ask = async |body: Value| server.post(TEST).bearer(&token).json(&body).send().await;
         let plain = server.post(TEST).bearer(&token).send().await.ok();
@@ -132,7 +136,7 @@ fn a_test_says_of_a_page_whether_it_could_use_a_service() {
         assert!(!plain.text.contains("\"origin\""), "no page was named");
 
         let good =
-            ask(json!({ "origin": "http://localhost:3000", "service": "chat", "slug": "demo" })).await.ok();
+            ask(json!({ "origin": "http://localhost:3000", "service": "chat", "slug": "acme" })).await.ok();
         assert_eq!(failing(&good), Vec::<String>::new());
         assert_eq!(good.data()["services"].as_array().map(Vec::len), Some(1));
 
@@ -151,7 +155,8 @@ fn a_test_says_of_a_page_whether_it_could_use_a_service() {
 
 #[test]
 fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let (token, key) = (server.owner_token().await, server.key());
         let both = async || {
             let for_owner = server.post(TEST).bearer(&token).send().await.ok();
@@ -183,12 +188,12 @@ fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
 
         let (tenant, now) = (server.tenant_id(), server.clock.now());
         let expire = move |c: &mut _| tenants::subscription_put(c, &tenant, "expired", None, now);
-        server.store().await.write(expire).await.expect("an expired subscription");
+        server.store().write(expire).await.expect("an expired subscription");
         let expired = both().await;
         assert_eq!(failing(&expired), ["subscription", "services"]);
         assert_eq!(expired.data()["reports"]["ready"], false);
         // What a widget is told does not differ.
-        let bootstrap = server.get("/api/sdk/bootstrap?slug=demo&debug=true").send().await.ok();
+        let bootstrap = server.get("/api/sdk/bootstrap?slug=acme&debug=true").send().await.ok();
         assert_eq!(service(&bootstrap, "chat")["status"], "not_in_plan");
         assert_eq!(service(&bootstrap, "chat")["reason"], service(&expired, "chat")["reason"]);
     });
@@ -196,11 +201,12 @@ fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
 
 #[test]
 fn readiness_sees_whether_a_key_is_active() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let keys = "/api/sdk/developer/server-api-credentials";
         let listed = server.get(keys).bearer(&token).send().await.ok();
-        let id = listed.data()["credentials"][0]["id"].as_str().expect("the demo's key").to_owned();
+        let id = listed.data()["credentials"][0]["id"].as_str().expect("a key").to_owned();
         server.delete(&format!("{keys}/{id}")).bearer(&token).send().await.ok();
         let answer = server.post(TEST).bearer(&token).send().await.ok();
         assert_eq!(failing(&answer), ["server_api_key"]);
@@ -211,7 +217,8 @@ fn readiness_sees_whether_a_key_is_active() {
 
 #[test]
 fn readiness_needs_a_key_with_the_scope_for_the_tenant() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         server.get(READINESS).send().await.refused(401, "SERVER_API_KEY_INVALID");
         let token = server.owner_token().await;
         server.get(READINESS).bearer(&token).send().await.refused(401, "SERVER_API_KEY_INVALID");
@@ -225,15 +232,17 @@ fn readiness_needs_a_key_with_the_scope_for_the_tenant() {
 
 #[test]
 fn staff_looks_at_developer_settings_and_administrators_change_them() {
-    on_each_engine(async |server| {
-        let staff = async |role: &str| {
-            let agents = &server.demo.first.agents;
-            let agent = agents.iter().find(|agent| agent.role == role).expect("somebody with that role");
-            let session = server.workspace_session("demo", &agent.username, &agent.password).await;
-            session["accessToken"].as_str().expect("token").to_owned()
-        };
-        let (agent, supervisor) = (staff("agent").await, staff("supervisor").await);
-        let admin = staff("admin").await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine)
+            .tenant("acme")
+            .agent("grace")
+            .supervisor("sam")
+            .admin("amy")
+            .start()
+            .await;
+        let (agent, supervisor) =
+            (server.workspace_token("grace").await, server.workspace_token("sam").await);
+        let admin = server.workspace_token("amy").await;
         let keys = "/api/sdk/developer/server-api-credentials";
         let clients = "/api/sdk/developer/oauth-clients";
         for token in [&agent, &supervisor] {

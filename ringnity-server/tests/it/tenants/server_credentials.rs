@@ -4,13 +4,14 @@ use reqwest::StatusCode;
 use ringnity_store::identity::{self, NewSession};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, on_each_engine};
+use crate::support::{Answer, TestServer, assert_data, on_each_engine};
 
 const PATH: &str = "/api/sdk/developer/server-api-credentials";
 
 #[test]
 fn a_secret_is_told_once_and_opens_what_its_scopes_say() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let body = json!({ "name": "CRM sync", "scopes": ["server:contacts:read", "server:health"] });
         let answer = server.post(PATH).bearer(&token).json(&body).send().await.status(StatusCode::CREATED);
@@ -18,10 +19,7 @@ fn a_secret_is_told_once_and_opens_what_its_scopes_say() {
         assert!(secret.starts_with("rn_sk_live_"), "live is the default");
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let made = &answer.data()["credential"];
-        assert_eq!(
-            (&made["name"], &made["environment"], &made["isActive"]),
-            (&json!("CRM sync"), &json!("live"), &json!(true))
-        );
+        assert_data!(answer, "new_key");
 
         let listed = server.get(PATH).bearer(&token).send().await.ok();
         assert!(!listed.text.contains(&secret), "a list never tells a secret");
@@ -49,20 +47,22 @@ fn a_secret_is_told_once_and_opens_what_its_scopes_say() {
 
 #[test]
 fn owners_see_only_their_own_tenants_credentials() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let mine = server.owner_token().await;
-        let theirs = server.other_owner_token().await;
+        let theirs = server.owner_token_of(server.tenant("other")).await;
         let body = json!({ "name": "Mine", "scopes": ["server:health"] });
         let made = server.post(PATH).bearer(&mine).json(&body).send().await.status(StatusCode::CREATED);
         let listed = server.get(PATH).bearer(&theirs).send().await.ok();
         assert!(!listed.text.contains(made.data()["credential"]["id"].as_str().expect("id")));
-        assert_eq!(listed.data()["credentials"].as_array().map(Vec::len), Some(1), "the demo's own");
+        assert_eq!(listed.data()["credentials"].as_array().map(Vec::len), Some(1), "only their own");
     });
 }
 
 #[test]
 fn a_credential_must_make_sense() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         for (body, pointer) in [
             (json!({ "scopes": ["server:health"] }), "/body"),
@@ -95,7 +95,8 @@ async fn opens(server: &TestServer, secret: &str) -> u16 {
 
 #[test]
 fn a_key_is_changed_member_by_member_and_lost_scopes_are_gone_at_once() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let (id, secret) = made(&server, &token, &["server:contacts:read", "server:health"]).await;
         let path = format!("{PATH}/{id}");
@@ -132,7 +133,8 @@ fn a_key_is_changed_member_by_member_and_lost_scopes_are_gone_at_once() {
 
 #[test]
 fn a_disabled_key_opens_nothing_from_the_next_request_on() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let (id, secret) = made(&server, &token, &["server:contacts:read"]).await;
         let path = format!("{PATH}/{id}");
@@ -156,7 +158,8 @@ fn a_disabled_key_opens_nothing_from_the_next_request_on() {
 
 #[test]
 fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let (ending, _) = made(&server, &token, &["server:agent-token:write"]).await;
         let (staying, _) = made(&server, &token, &["server:agent-token:write"]).await;
@@ -165,7 +168,6 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
         let ids = [ending.clone(), ending.clone(), staying.clone()];
         let made = server
             .store()
-            .await
             .write(move |c| {
                 let issue = |id: &String| {
                     let new = NewSession {
@@ -183,7 +185,7 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
             .expect("sessions");
         let live = async || {
             let ids: Vec<_> = made.iter().map(|session| session.id.clone()).collect();
-            let store = server.store().await;
+            let store = server.store();
             let read = store.read(move |c| {
                 let found =
                     ids.iter().map(|id| identity::session_get(c, id)).collect::<Result<Vec<_>, _>>()?;
@@ -210,7 +212,8 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
 
 #[test]
 fn a_rotated_key_has_one_secret_and_it_is_the_new_one() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let (id, old) = made(&server, &token, &["server:contacts:read"]).await;
         let path = format!("{PATH}/{id}");
@@ -233,7 +236,8 @@ fn a_rotated_key_has_one_secret_and_it_is_the_new_one() {
 
 #[test]
 fn of_many_rotations_at_once_each_leaves_one_secret() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let (id, _) = made(&server, &token, &["server:contacts:read"]).await;
         let path = format!("{PATH}/{id}/rotate");
@@ -250,10 +254,11 @@ fn of_many_rotations_at_once_each_leaves_one_secret() {
 
 #[test]
 fn the_plan_says_how_many_keys_may_be_active() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         server.change_plan("free").await;
-        // The demo's own key is one of the two.
+        // The tenant's first key is one of the two.
         let (id, _) = made(&server, &token, &["server:health"]).await;
         let path = format!("{PATH}/{id}");
         let body = json!({ "name": "One more", "scopes": ["server:health"] });
@@ -277,7 +282,8 @@ fn the_plan_says_how_many_keys_may_be_active() {
 
 #[test]
 fn a_plan_without_the_server_api_has_no_new_keys_and_its_old_ones_open_nothing() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
         let (id, secret) = made(&server, &token, &["server:health"]).await;
         let path = format!("{PATH}/{id}");
@@ -298,8 +304,10 @@ fn a_plan_without_the_server_api_has_no_new_keys_and_its_old_ones_open_nothing()
 
 #[test]
 fn another_tenants_key_does_not_exist() {
-    on_each_engine(async |server| {
-        let (mine, theirs) = (server.owner_token().await, server.other_owner_token().await);
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
+        let (mine, theirs) =
+            (server.owner_token().await, server.owner_token_of(server.tenant("other")).await);
         let (id, secret) = made(&server, &mine, &["server:contacts:read"]).await;
         let path = format!("{PATH}/{id}");
         let before = server.get(PATH).bearer(&mine).send().await.ok();

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::on_each_engine;
+use crate::support::{TestServer, assert_data, on_each_engine};
 
 #[test]
 fn anybody_learns_that_the_server_is_there() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let answer = server.get("/api/sdk/health").send().await.ok();
         assert_eq!(answer.json["success"], true);
         assert_eq!(answer.data()["status"], "ok");
@@ -15,34 +16,32 @@ fn anybody_learns_that_the_server_is_there() {
 
 #[test]
 fn a_tenant_is_found_by_slug_key_header_or_host() {
-    on_each_engine(async |server| {
-        let tenant = server.demo.first.tenant.clone();
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let tenant = server.first_tenant().clone();
         let port = server.base.rsplit(':').next().expect("port").to_owned();
         let requests = [
-            server.get("/api/sdk/bootstrap?slug=demo"),
+            server.get("/api/sdk/bootstrap?slug=acme"),
             server.get(&format!("/api/sdk/bootstrap?apiKey={}", tenant.public_key)),
             server.get("/api/sdk/bootstrap").header("x-ringnity-public-key", &tenant.public_key),
-            server.get("/api/sdk/bootstrap").header("host", &format!("demo.localhost:{port}")),
+            server.get("/api/sdk/bootstrap").header("host", &format!("acme.localhost:{port}")),
         ];
         for request in requests {
             let answer = request.send().await.ok();
-            assert_eq!(answer.data()["tenant"]["clientId"], json!(tenant.client_id));
-            assert_eq!(answer.data()["services"].as_array().map(Vec::len), Some(6));
-            assert!(
-                answer.data()["tenant"].get("email").is_none(),
-                "an owner's address is not public: {}",
-                answer.text
-            );
+            assert_eq!(answer.data()["tenant"]["clientId"], json!(tenant.id.as_str()));
+            // The owner's email address is not public.
+            assert_data!(answer, "bootstrap");
         }
     });
 }
 
 #[test]
 fn the_host_counts_more_than_the_header_that_more_than_the_api_key_and_that_more_than_the_slug() {
-    on_each_engine(async |server| {
-        let (demo, other) = (server.demo.first.tenant.clone(), server.demo.other_tenant.identity.clone());
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
+        let (acme, other) = (server.first_tenant().clone(), server.tenant("other").clone());
         // By turns one of the two is what the word that counts names, and the other what all lesser words name.
-        for (meant, another) in [(&demo, &other), (&other, &demo)] {
+        for (meant, another) in [(&acme, &other), (&other, &acme)] {
             let (slug, key) = (&meant.slug, &meant.public_key);
             let (other_slug, other_key) = (&another.slug, &another.public_key);
             let path = "/api/sdk/bootstrap";
@@ -59,23 +58,24 @@ fn the_host_counts_more_than_the_header_that_more_than_the_api_key_and_that_more
                     .header("host", &format!("{slug}.localhost")),
             ];
             for request in requests {
-                assert_eq!(request.send().await.ok().data()["tenant"]["clientId"], json!(meant.client_id));
+                assert_eq!(request.send().await.ok().data()["tenant"]["clientId"], json!(meant.id.as_str()));
             }
         }
         // What counts is not passed over because it names nobody.
-        let unknown = server.get("/api/sdk/bootstrap?slug=demo").header("x-ringnity-public-key", "rn_pk_0");
+        let unknown = server.get("/api/sdk/bootstrap?slug=acme").header("x-ringnity-public-key", "rn_pk_0");
         unknown.send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
-        let unknown = server.get("/api/sdk/bootstrap?slug=demo").header("host", "nobody.localhost");
+        let unknown = server.get("/api/sdk/bootstrap?slug=acme").header("host", "nobody.localhost");
         unknown.send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
         // A host that is no tenant's says nothing.
-        let elsewhere = server.get("/api/sdk/bootstrap?slug=other").header("host", "demo.example.com");
-        assert_eq!(elsewhere.send().await.ok().data()["tenant"]["clientId"], json!(other.client_id));
+        let elsewhere = server.get("/api/sdk/bootstrap?slug=other").header("host", "acme.example.com");
+        assert_eq!(elsewhere.send().await.ok().data()["tenant"]["clientId"], json!(other.id.as_str()));
     });
 }
 
 #[test]
 fn a_request_that_names_no_tenant_or_an_unknown_one_is_refused() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         server.get("/api/sdk/bootstrap").send().await.refused(401, "SDK_SESSION_REQUIRED");
         server.get("/api/sdk/bootstrap?slug=nobody").send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
         server.get("/api/sdk/bootstrap?apiKey=rn_pk_0").send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
@@ -84,9 +84,10 @@ fn a_request_that_names_no_tenant_or_an_unknown_one_is_refused() {
 
 #[test]
 fn only_pages_on_an_allowed_domain_may_ask() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask =
-            |origin: &'static str| server.get("/api/sdk/bootstrap?slug=demo").header("origin", origin).send();
+            |origin: &'static str| server.get("/api/sdk/bootstrap?slug=acme").header("origin", origin).send();
         let allowed = ask("http://localhost:3000").await.ok();
         assert_eq!(allowed.header("access-control-allow-origin"), Some("http://localhost:3000"));
         for origin in
@@ -100,7 +101,8 @@ fn only_pages_on_an_allowed_domain_may_ask() {
 
 #[test]
 fn blocked_services_say_why_only_when_asked() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let quiet = server.get("/api/sdk/bootstrap?slug=other").send().await.ok();
         let loud = server.get("/api/sdk/bootstrap?slug=other&debug=true").send().await.ok();
         let blocked = |answer: &crate::support::Answer| {
@@ -115,10 +117,11 @@ fn blocked_services_say_why_only_when_asked() {
 
 #[test]
 fn a_page_that_cannot_be_told_is_on_no_allowed_domain() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = |origins: &[&[u8]]| {
             let mut request =
-                b"GET /api/sdk/bootstrap?slug=demo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".to_vec();
+                b"GET /api/sdk/bootstrap?slug=acme HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".to_vec();
             for origin in origins {
                 request.extend_from_slice(b"Origin: ");
                 request.extend_from_slice(origin);
@@ -144,9 +147,10 @@ fn a_page_that_cannot_be_told_is_on_no_allowed_domain() {
 
 #[test]
 fn a_cache_is_told_that_answers_differ_by_origin() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         // Also without an origin: or that answer is kept, and pages get it without their headers.
-        let plain = server.get("/api/sdk/bootstrap?slug=demo").send().await.ok();
+        let plain = server.get("/api/sdk/bootstrap?slug=acme").send().await.ok();
         assert_eq!(plain.header("vary"), Some("Origin"));
         let refused = server.get("/api/sdk/bootstrap").send().await.refused(401, "SDK_SESSION_REQUIRED");
         assert_eq!(refused.header("vary"), Some("Origin"));
@@ -155,16 +159,17 @@ fn a_cache_is_told_that_answers_differ_by_origin() {
 
 #[test]
 fn the_widget_of_a_tenant_that_is_switched_off_learns_nothing_of_it() {
-    on_each_engine(async |server| {
-        let paths = ["slug=demo".to_owned(), format!("apiKey={}", server.demo.first.tenant.public_key)];
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
+        let paths = ["slug=acme".to_owned(), format!("apiKey={}", server.first_tenant().public_key)];
         let ask = async |said: &str| server.get(&format!("/api/sdk/bootstrap?{said}")).send().await;
-        server.switch_tenant(false).await;
+        server.set_tenant_active(false).await;
         for said in &paths {
             let refused = ask(said).await.refused(403, "SDK_CLIENT_INACTIVE");
-            assert!(!refused.text.contains("Demo Company"), "{}", refused.text);
+            assert!(!refused.text.contains("Company acme"), "{}", refused.text);
         }
         ask("slug=other").await.ok();
-        server.switch_tenant(true).await;
+        server.set_tenant_active(true).await;
         for said in &paths {
             ask(said).await.ok();
         }

@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use reqwest::StatusCode;
-use ringnity_store::TenantId;
 use ringnity_store::visitors::{self, Visitor};
 use serde_json::{Value, json};
 
@@ -11,14 +10,13 @@ use crate::support::{TestServer, on_each_engine};
 const PATH: &str = "/api/sdk/session";
 
 async fn known(server: &TestServer, external_id: &str) -> Option<Visitor> {
-    let tenant = TenantId::from(server.demo.first.tenant.client_id.as_str());
+    let tenant = server.tenant_id();
     let external_id = external_id.to_owned();
-    let store = server.store().await;
+    let store = server.store();
     let found = store
         .read(move |c| visitors::visitor_by_external_id(c, &tenant, &external_id))
         .await
         .expect("looks for a visitor");
-    store.close().await;
     found
 }
 
@@ -37,15 +35,16 @@ async fn external_id(server: &TestServer, session: &str) -> Value {
 
 #[test]
 fn anybody_gets_a_session_of_an_hour_in_a_tenant_that_is_named() {
-    on_each_engine(async |server| {
-        let (tenant, other) = (server.demo.first.tenant.clone(), server.demo.other_tenant.identity.clone());
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
+        let (tenant, other) = (server.first_tenant().clone(), server.tenant("other").clone());
         for (path, body) in [
-            (PATH.to_owned(), json!({ "slug": "demo" })),
+            (PATH.to_owned(), json!({ "slug": "acme" })),
             (PATH.to_owned(), json!({ "apiKey": tenant.public_key })),
-            (format!("{PATH}?slug=demo"), json!({})),
+            (format!("{PATH}?slug=acme"), json!({})),
             (PATH.to_owned(), json!({ "apiKey": tenant.public_key, "slug": "other" })),
             (format!("{PATH}?apiKey={}", tenant.public_key), json!({ "slug": "other" })),
-            (format!("{PATH}?slug=demo"), json!({ "apiKey": other.public_key, "slug": "other" })),
+            (format!("{PATH}?slug=acme"), json!({ "apiKey": other.public_key, "slug": "other" })),
         ] {
             let answer = server.post(&path).json(&body).send().await.status(StatusCode::CREATED);
             assert_eq!(answer.data()["expiresIn"], 3600);
@@ -58,7 +57,7 @@ fn anybody_gets_a_session_of_an_hour_in_a_tenant_that_is_named() {
                 .send()
                 .await
                 .status(StatusCode::CREATED);
-            assert_eq!(device.data()["device"]["clientId"], json!(tenant.client_id));
+            assert_eq!(device.data()["device"]["clientId"], json!(tenant.id.as_str()));
         }
         server
             .post(PATH)
@@ -79,8 +78,9 @@ fn anybody_gets_a_session_of_an_hour_in_a_tenant_that_is_named() {
 
 #[test]
 fn a_session_ends_after_its_hour() {
-    on_each_engine(async |server| {
-        let session = server.visitor_session(&json!({ "slug": "demo" })).await;
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         server.clock.advance(TimeDelta::seconds(3601));
         server
             .delete("/api/sdk/devices/push-token")
@@ -94,18 +94,19 @@ fn a_session_ends_after_its_hour() {
 
 #[test]
 fn a_backend_vouches_for_a_visitor_and_nobody_else_does() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let visitor =
             json!({ "externalId": "customer-1", "name": "Ayu Lestari", "email": "ayu@example.com" });
         let context = server.context_token(&visitor).await;
         assert!(!context.contains("customer-1") && context.len() < 1024);
 
         // Without the token it is what the visitor says, and opens nothing of the one who is vouched for.
-        let claimed = server.visitor_session(&json!({ "slug": "demo", "visitor": visitor })).await;
+        let claimed = server.visitor_session(&json!({ "slug": "acme", "visitor": visitor })).await;
         assert!(known(&server, "customer-1").await.is_none());
         let session = server
             .visitor_session(&json!({
-                "slug": "demo",
+                "slug": "acme",
                 "contextToken": context,
                 "visitor": { "externalId": "customer-2", "name": "Eve" },
                 "metadata": { "page": "/pricing" }
@@ -130,7 +131,8 @@ fn a_backend_vouches_for_a_visitor_and_nobody_else_does() {
 
 #[test]
 fn a_context_token_counts_only_in_its_tenant_and_its_time() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let context = server.context_token(&json!({ "externalId": "customer-1" })).await;
         let ask = |body: Value| server.post(PATH).json(&body).send();
         ask(json!({ "slug": "other", "contextToken": context }))
@@ -139,17 +141,18 @@ fn a_context_token_counts_only_in_its_tenant_and_its_time() {
         ask(json!({ "slug": "nobody", "contextToken": context })).await.refused(404, "SDK_CLIENT_NOT_FOUND");
         let forged = format!("{}x", &context[..context.len() - 1]);
         for bad in [forged.as_str(), "x", "a.b.c"] {
-            let body = json!({ "slug": "demo", "contextToken": bad });
+            let body = json!({ "slug": "acme", "contextToken": bad });
             ask(body).await.refused(401, "SDK_CONTEXT_TOKEN_INVALID");
         }
         server.clock.advance(TimeDelta::seconds(901));
-        ask(json!({ "slug": "demo", "contextToken": context })).await.refused(401, "TOKEN_EXPIRED");
+        ask(json!({ "slug": "acme", "contextToken": context })).await.refused(401, "TOKEN_EXPIRED");
     });
 }
 
 #[test]
 fn a_context_without_a_visitor_vouches_for_its_members_only() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let body = json!({ "metadata": { "orderId": "INV-2026-118" } });
         let answer = server
             .post("/api/server/visitor-context-token")
@@ -168,7 +171,8 @@ fn a_context_without_a_visitor_vouches_for_its_members_only() {
 
 #[test]
 fn many_first_sessions_at_once_are_of_one_visitor() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let context = server.context_token(&json!({ "externalId": "customer-1" })).await;
         let sessions = (0..16).map(|_| {
             let context = context.clone();
@@ -189,10 +193,11 @@ fn many_first_sessions_at_once_are_of_one_visitor() {
 
 #[test]
 fn free_members_have_a_size() {
-    on_each_engine(async |server| {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = async |bytes: usize| {
             let body =
-                json!({ "slug": server.demo.first.tenant.slug, "metadata": { "page": "x".repeat(bytes) } });
+                json!({ "slug": server.first_tenant().slug, "metadata": { "page": "x".repeat(bytes) } });
             server.post("/api/sdk/session").json(&body).send().await
         };
         // With its name and quotes.
@@ -205,8 +210,7 @@ fn free_members_have_a_size() {
         let made = request.send().await.status(StatusCode::CREATED);
         let context = made.data()["token"].as_str().expect("a token").to_owned();
         let page = json!({ "small": "fits", "large": "y".repeat(8_000) });
-        let body =
-            json!({ "slug": server.demo.first.tenant.slug, "contextToken": context, "metadata": page });
+        let body = json!({ "slug": server.first_tenant().slug, "contextToken": context, "metadata": page });
         server.post("/api/sdk/session").json(&body).send().await.status(StatusCode::CREATED);
         let visitor = known(&server, "v").await.expect("the visitor");
         let kept: Value = serde_json::from_str(&visitor.metadata).expect("JSON");
