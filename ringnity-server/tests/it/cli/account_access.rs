@@ -1,11 +1,11 @@
-//! People who are switched off and on, and given other passwords, beside running servers.
+//! Commands that enable and disable accounts and set passwords, beside running servers.
 
 use ringnity_store::Engine;
 use serde_json::{Value, json};
 
-use super::{Desk, Served, at_each_engine};
+use super::{Cli, ServerProcess, with_cli_on_each_engine};
 
-/// An account: the command that is about it, what names it there, and where it signs in under which member.
+/// An account: its command and arguments, and where and by which member it signs in.
 struct Person {
     command: &'static str,
     named: &'static [&'static str],
@@ -37,21 +37,21 @@ const ROOT: Person = Person {
 };
 
 impl Person {
-    /// What a command about the account tells as JSON.
-    fn told(&self, desk: &Desk, verb: &str) -> Value {
-        desk.run(&[&[self.command, verb, "--json"], self.named].concat()).ok().json()
+    /// The JSON output of a command about the account.
+    fn json_of(&self, cli: &Cli, verb: &str) -> Value {
+        cli.run(&[&[self.command, verb, "--json"], self.named].concat()).ok().json()
     }
 
-    /// Another password, made by the command.
-    fn new_password(&self, desk: &Desk) -> String {
-        text(&self.told(desk, "set-password")["password"])
+    /// Sets a generated password.
+    fn new_password(&self, cli: &Cli) -> String {
+        text(&self.json_of(cli, "set-password")["password"])
     }
 
-    fn sign_in(&self, server: &Served, password: &str) -> (u16, Value) {
+    fn sign_in(&self, server: &ServerProcess, password: &str) -> (u16, Value) {
         self.sign_in_at(server, "acme", password)
     }
 
-    fn sign_in_at(&self, server: &Served, slug: &str, password: &str) -> (u16, Value) {
+    fn sign_in_at(&self, server: &ServerProcess, slug: &str, password: &str) -> (u16, Value) {
         let path = match self.surface {
             "owner" => "/api/auth/owner-login".to_owned(),
             "workspace" => format!("/api/auth/workspace-login?slug={slug}"),
@@ -60,15 +60,15 @@ impl Person {
         server.ask("POST", &path, None, Some(&json!({ self.member: self.name, "password": password })))
     }
 
-    /// A session, of which only what was told at signing in is known.
+    /// Signs in; returns the `data` of the answer.
     #[track_caller]
-    fn session(&self, server: &Served, password: &str) -> Value {
+    fn session(&self, server: &ServerProcess, password: &str) -> Value {
         let (status, answer) = self.sign_in(server, password);
         assert_eq!(status, 200, "{}: {answer}", self.name);
         answer["data"].clone()
     }
 
-    fn refresh(&self, server: &Served, session: &Value) -> (u16, Value) {
+    fn refresh(&self, server: &ServerProcess, session: &Value) -> (u16, Value) {
         let path = match self.surface {
             "platform" => "/api/platform/auth/refresh".to_owned(),
             surface => format!("/api/auth/{surface}-refresh"),
@@ -81,8 +81,8 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-/// What a token is worth: 401 where its holder is let in no more.
-fn worth(server: &Served, kind: &str, token: &str) -> u16 {
+/// The status that a token gets: 401 once it is rejected.
+fn worth(server: &ServerProcess, kind: &str, token: &str) -> u16 {
     let none = json!({ "deviceId": "no such device" });
     let (method, path, body) = match kind {
         "owner" => ("GET", "/api/auth/owner-me", None),
@@ -93,14 +93,19 @@ fn worth(server: &Served, kind: &str, token: &str) -> u16 {
     server.ask(method, path, Some(token), body).0
 }
 
-/// An SDK token for somebody of the staff, asked for by the customer's backend.
-fn sdk_token(server: &Served, kind: &str, key: &str, username: &str) -> (u16, Value) {
+/// Requests an SDK token for an agent with the key.
+fn sdk_token(server: &ServerProcess, kind: &str, key: &str, username: &str) -> (u16, Value) {
     let path = format!("/api/server/sdk-token/{kind}");
     server.ask("POST", &path, Some(key), Some(&json!({ "username": username })))
 }
 
-/// Everything that somebody holds who has signed in, each with the kind of token that it is.
-fn holdings(server: &Served, person: &Person, session: &Value, key: &str) -> Vec<(&'static str, String)> {
+/// Every token of a person who has signed in, each with its kind.
+fn holdings(
+    server: &ServerProcess,
+    person: &Person,
+    session: &Value,
+    key: &str,
+) -> Vec<(&'static str, String)> {
     let access = text(&session["accessToken"]);
     let mut held = Vec::new();
     if person.surface == "owner" {
@@ -121,26 +126,26 @@ fn holdings(server: &Served, person: &Person, session: &Value, key: &str) -> Vec
     held
 }
 
-/// Tenants acme and other, both with an agent called grace who is a supervisor, and a platform administrator. Answers
-/// the password of the other grace.
-fn furnish(desk: &Desk) -> String {
-    desk.with_acme("starter");
-    desk.run(&["tenant", "create", "--slug=other", "--name=Other", "--owner-email=eve@other.example"]).ok();
+/// Creates the tenants acme and other, each with a supervisor grace, and a platform administrator. Returns the
+/// password of the other grace.
+fn furnish(cli: &Cli) -> String {
+    cli.with_acme("starter");
+    cli.run(&["tenant", "create", "--slug=other", "--name=Other", "--owner-email=eve@other.example"]).ok();
     let grace = ["agent", "create", "--username=grace", "--name=Grace", "--role=supervisor", "--json"];
-    desk.run(&[&grace[..], &["--tenant=acme"]].concat()).ok();
-    let other = desk.run(&[&grace[..], &["--tenant=other"]].concat()).ok().json();
-    desk.run(&["platform-admin", "create", "--email=root@example.com", "--name=Root"]).ok();
+    cli.run(&[&grace[..], &["--tenant=acme"]].concat()).ok();
+    let other = cli.run(&[&grace[..], &["--tenant=other"]].concat()).ok().json();
+    cli.run(&["platform-admin", "create", "--email=root@example.com", "--name=Root"]).ok();
     text(&other["password"])
 }
 
 #[test]
 fn s2_6_whoever_is_switched_off_or_has_another_password_is_out_at_all_nodes_from_the_next_request_on() {
-    at_each_engine(|desk| {
-        let others = furnish(desk);
-        let key = desk.run(&["keys", "create", "--tenant=acme", "--name=All", "--all-scopes", "--json"]);
+    with_cli_on_each_engine(|cli| {
+        let others = furnish(cli);
+        let key = cli.run(&["keys", "create", "--tenant=acme", "--name=All", "--all-scopes", "--json"]);
         let key = text(&key.ok().json()["secret"]);
-        let server = desk.serve(&[]);
-        let second = (desk.engine() == Engine::Postgres).then(|| desk.serve(&[]));
+        let server = cli.serve(&[]);
+        let second = (cli.engine() == Engine::Postgres).then(|| cli.serve(&[]));
         let there = second.as_ref().unwrap_or(&server);
         let (_, bystander) = GRACE.sign_in_at(&server, "other", &others);
         let bystander = bystander["data"].clone();
@@ -153,7 +158,7 @@ fn s2_6_whoever_is_switched_off_or_has_another_password_is_out_at_all_nodes_from
                 let (status, answer) = person.refresh(there, session);
                 assert_eq!((status, &answer["code"]), (401, &json!("AUTH_REFRESH_TOKEN_INVALID")), "{who}");
             };
-            let password = person.new_password(desk);
+            let password = person.new_password(cli);
             let session = person.session(&server, &password);
             let held = holdings(&server, &person, &session, &key);
             for (kind, token) in &held {
@@ -161,7 +166,7 @@ fn s2_6_whoever_is_switched_off_or_has_another_password_is_out_at_all_nodes_from
                 assert!([200, 404, 501].contains(&worth), "{who}: {kind} is not let in: {worth}");
             }
 
-            assert_eq!(person.told(desk, "disable")["isActive"], json!(false), "{who}");
+            assert_eq!(person.json_of(cli, "disable")["isActive"], json!(false), "{who}");
             must_be_out(&held, &session);
             let (status, answer) = person.sign_in(there, &password);
             assert_eq!((status, &answer["code"]), (403, &json!("AUTH_ACCOUNT_DISABLED")), "{who}: {answer}");
@@ -170,34 +175,34 @@ fn s2_6_whoever_is_switched_off_or_has_another_password_is_out_at_all_nodes_from
                 assert_eq!((status, &answer["code"]), (403, &json!("AGENT_SDK_AGENT_DISABLED")), "{who}");
             }
 
-            assert_eq!(person.told(desk, "enable")["isActive"], json!(true), "{who}");
+            assert_eq!(person.json_of(cli, "enable")["isActive"], json!(true), "{who}");
             must_be_out(&held, &session);
             let session = person.session(there, &password);
             let held = holdings(&server, &person, &session, &key);
 
-            let fresh = person.new_password(desk);
+            let fresh = person.new_password(cli);
             must_be_out(&held, &session);
             let (status, answer) = person.sign_in(there, &password);
             assert_eq!((status, &answer["code"]), (401, &json!("AUTH_CREDENTIALS_INVALID")), "{who}");
             person.session(there, &fresh);
         }
-        // Another tenant's grace has seen nothing of it.
+        // The agent of the other tenant is not affected.
         assert_eq!(worth(there, "workspace", &text(&bystander["accessToken"])), 200);
         assert_eq!(GRACE.refresh(there, &bystander).0, 200);
         assert_eq!(GRACE.sign_in_at(there, "other", &others).0, 200);
-        // An owner is in the staff, too, but not for the commands about it.
+        // The agent commands refuse the profile of an owner.
         let owner = ["agent", "set-password", "--tenant=acme", ADA.name];
-        desk.run(&owner).refused(1, &["is an owner of acme", "ringnity-server owner"]);
-        let staff = desk.run(&["agent", "list", "--tenant=acme", "--json"]).ok().json();
+        cli.run(&owner).refused(1, &["is an owner of acme", "ringnity-server owner"]);
+        let staff = cli.run(&["agent", "list", "--tenant=acme", "--json"]).ok().json();
         assert_eq!(staff["agents"].as_array().map(Vec::len), Some(1), "{staff}");
     });
 }
 
 #[test]
 fn s2_4_a_new_password_opens_although_the_old_one_was_guessed_at_too_often() {
-    at_each_engine(|desk| {
-        furnish(desk);
-        let server = desk.serve(&[]);
+    with_cli_on_each_engine(|cli| {
+        furnish(cli);
+        let server = cli.serve(&[]);
         let eve = Person { name: "eve@other.example", named: &["eve@other.example"], ..ADA };
         for person in [&eve, &ADA, &GRACE, &ROOT] {
             for turn in 0..11 {
@@ -206,26 +211,26 @@ fn s2_4_a_new_password_opens_although_the_old_one_was_guessed_at_too_often() {
             }
         }
         for person in [&ADA, &GRACE, &ROOT] {
-            let password = person.new_password(desk);
+            let password = person.new_password(cli);
             person.session(&server, &password);
             assert_eq!(person.sign_in(&server, "a guess, and wrong").0, 401, "{}", person.name);
         }
-        // What failed at other accounts still counts, but for those that have come back meanwhile.
+        // Failures at other accounts still count, apart from the attempts that were regained meanwhile.
         let open = (0..10).take_while(|_| eve.sign_in(&server, "a guess, and wrong").0 == 401).count();
         assert!(open < 5, "{open}");
     });
 }
 
 #[test]
-fn people_are_listed_with_their_state_and_without_their_passwords() {
-    at_each_engine(|desk| {
-        furnish(desk);
-        let password = ADA.new_password(desk);
-        let server = desk.serve(&[]);
+fn lists_people_with_state_and_without_passwords() {
+    with_cli_on_each_engine(|cli| {
+        furnish(cli);
+        let password = ADA.new_password(cli);
+        let server = cli.serve(&[]);
         ADA.session(&server, &password);
-        GRACE.told(desk, "disable");
+        GRACE.json_of(cli, "disable");
         let listed = |arguments: &[&str]| {
-            desk.run(&[arguments, &["--json"]].concat()).ok().silent_about(&["argon2", "assword"]).json()
+            cli.run(&[arguments, &["--json"]].concat()).ok().never_prints(&["argon2", "assword"]).json()
         };
         let members = |value: &Value| {
             let mut names: Vec<_> = value.as_object().expect("an object").keys().cloned().collect();
@@ -244,39 +249,39 @@ fn people_are_listed_with_their_state_and_without_their_passwords() {
         assert!(owners[0]["isActive"] == json!(true) && owners[0]["lastLoginAt"].is_string(), "{owners}");
         let admins = &listed(&["platform-admin", "list"])["platformAdmins"];
         assert_eq!(members(&admins[0]), "adminId createdAt email isActive lastLoginAt name role");
-        let text = desk.run(&["agent", "list", "--tenant=acme"]).ok().out;
+        let text = cli.run(&["agent", "list", "--tenant=acme"]).ok().out;
         let columns = text.lines().nth(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
         assert_eq!(columns.as_deref(), Some(&["grace", "Grace", "supervisor", "off", "never"][..]), "{text}");
     });
 }
 
 #[test]
-fn the_last_one_may_be_switched_off_and_it_is_told_how_to_take_that_back() {
-    at_each_engine(|desk| {
-        furnish(desk);
+fn disabling_last_owner_says_how_to_enable_again() {
+    with_cli_on_each_engine(|cli| {
+        furnish(cli);
         let bob = ["owner", "create", "--tenant=acme", "--email=bob@acme.example", "--name=Bob", "--json"];
-        let bob = desk.run(&bob).ok().json();
-        desk.serve(&[]).owner_token("bob@acme.example", bob["password"].as_str().expect("a password"));
-        assert_eq!(ADA.told(desk, "disable")["activeOwners"], json!(1));
+        let bob = cli.run(&bob).ok().json();
+        cli.serve(&[]).owner_token("bob@acme.example", bob["password"].as_str().expect("a password"));
+        assert_eq!(ADA.json_of(cli, "disable")["activeOwners"], json!(1));
         let bob = Person { named: &["BOB@acme.example"], ..ADA };
-        let told = desk.run(&[&["owner", "disable"], bob.named].concat()).ok().out;
+        let output = cli.run(&[&["owner", "disable"], bob.named].concat()).ok().out;
         for words in ["No owner of acme is switched on", "`ringnity-server owner enable bob@acme.example`"] {
-            assert!(told.contains(words), "{told}");
+            assert!(output.contains(words), "{output}");
         }
-        assert_eq!(bob.told(desk, "disable")["activeOwners"], json!(0), "once more changes nothing");
-        assert_eq!(bob.told(desk, "enable")["activeOwners"], json!(1));
-        assert_eq!(ROOT.told(desk, "disable")["activePlatformAdmins"], json!(0));
-        assert_eq!(ROOT.told(desk, "enable")["activePlatformAdmins"], json!(1));
-        assert!(GRACE.told(desk, "disable").get("activeOwners").is_none());
+        assert_eq!(bob.json_of(cli, "disable")["activeOwners"], json!(0), "once more changes nothing");
+        assert_eq!(bob.json_of(cli, "enable")["activeOwners"], json!(1));
+        assert_eq!(ROOT.json_of(cli, "disable")["activePlatformAdmins"], json!(0));
+        assert_eq!(ROOT.json_of(cli, "enable")["activePlatformAdmins"], json!(1));
+        assert!(GRACE.json_of(cli, "disable").get("activeOwners").is_none());
     });
 }
 
 #[test]
-fn nobody_is_switched_on_beyond_the_plan_and_what_is_not_there_is_refused_with_words() {
-    at_each_engine(|desk| {
-        desk.with_acme("free");
+fn enforces_agent_quota_and_names_unknown_accounts() {
+    with_cli_on_each_engine(|cli| {
+        cli.with_acme("free");
         let agent = ["agent", "create", "--tenant=acme", "--name=Somebody", "--username"];
-        let run = |arguments: &[&str], name: &str| desk.run(&[arguments, &[name]].concat());
+        let run = |arguments: &[&str], name: &str| cli.run(&[arguments, &[name]].concat());
         for name in ["one", "two"] {
             run(&agent, name).ok();
         }
@@ -297,17 +302,17 @@ fn nobody_is_switched_on_beyond_the_plan_and_what_is_not_there_is_refused_with_w
         run(&["owner", "create", "--tenant=acme", "--email"], "ADA@acme.example")
             .refused(1, &["an owner with this email already"]);
 
-        // A password that is given is told to nobody, and has to be a long one.
+        // A given password is not printed, and has a minimum length.
         let set = ["agent", "set-password", "--tenant=acme", "two", "--password-stdin"];
-        desk.run_with_input(&set, "too short")
+        cli.run_with_input(&set, "too short")
             .refused(1, &["12 characters at least"])
-            .silent_about(&["too short"]);
+            .never_prints(&["too short"]);
         let given = "correct horse battery staple";
-        let told = desk.run_with_input(&set, given).ok().silent_about(&[given]).out;
-        assert!(told.contains("`ringnity-server agent enable --tenant acme two`"), "two is off: {told}");
+        let output = cli.run_with_input(&set, given).ok().never_prints(&[given]).out;
+        assert!(output.contains("`ringnity-server agent enable --tenant acme two`"), "two is off: {output}");
         run(&off, "three").ok();
         run(&on, "two").ok();
         let two = Person { name: "two", ..GRACE };
-        two.session(&desk.serve(&[]), given);
+        two.session(&cli.serve(&[]), given);
     });
 }

@@ -1,4 +1,4 @@
-//! Backups: made under load, whole, private, and put back only where they belong.
+//! The commands `backup` and `restore`: consistent, private, and for the right engine only.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,24 +12,24 @@ use ringnity_store::testing::{TestDatabase, engines};
 use ringnity_store::{Engine, PageRequest, StoreError};
 use serde_json::json;
 
-use super::{Desk, Ran, at_each_engine, block_on};
+use super::{Cli, CommandOutput, block_on, with_cli_on_each_engine};
 
-/// Who write at once.
+/// Concurrent writers.
 const WRITERS: usize = 8;
-/// Backups that are made meanwhile.
+/// Backups during the writes.
 const BACKUPS: usize = 4;
 
-/// When a writer's contact was sent and, if it was, answered.
+/// When a contact was sent and answered.
 #[derive(Clone, Copy)]
 struct Entry {
     sent: Instant,
     answered: Option<Instant>,
 }
 
-/// What each writer did, in its order.
+/// The contacts of each writer, in order.
 type Ledger = Arc<Mutex<Vec<Vec<Entry>>>>;
 
-/// Writes contacts one after the other until told to stop, and notes each.
+/// Writes contacts one after the other until stopped, and records each.
 async fn write(base: String, key: String, writer: usize, ledger: Ledger, stop: Arc<AtomicBool>) {
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let mut number = 0;
@@ -44,10 +44,10 @@ async fn write(base: String, key: String, writer: usize, ledger: Ledger, stop: A
     }
 }
 
-/// The numbers of each writer's contacts at a desk.
-fn written(desk: &Desk) -> BTreeMap<usize, Vec<usize>> {
+/// The numbers of each writer's contacts in the database.
+fn written(cli: &Cli) -> BTreeMap<usize, Vec<usize>> {
     block_on(async {
-        let store = desk.store().await;
+        let store = cli.store().await;
         let all = store
             .read(|c| {
                 let tenant = tenant_by_slug(c, "acme")?.expect("the tenant").id;
@@ -75,12 +75,12 @@ fn written(desk: &Desk) -> BTreeMap<usize, Vec<usize>> {
 
 #[test]
 fn r7_a_backup_under_load_restores_to_a_point_in_time() {
-    at_each_engine(|desk| {
-        desk.with_acme("enterprise");
+    with_cli_on_each_engine(|cli| {
+        cli.with_acme("enterprise");
         let key =
-            desk.run(&["keys", "create", "--tenant=acme", "--name=K", "--all-scopes", "--json"]).ok().json();
+            cli.run(&["keys", "create", "--tenant=acme", "--name=K", "--all-scopes", "--json"]).ok().json();
         let key = key["secret"].as_str().expect("a secret").to_owned();
-        let server = desk.serve(&["--rate-limit=off"]);
+        let server = cli.serve(&["--rate-limit=off"]);
         let (ledger, stop): (Ledger, _) =
             (Arc::new(Mutex::new(vec![Vec::new(); WRITERS])), Arc::new(AtomicBool::new(false)));
         let base = server.base.clone();
@@ -91,19 +91,19 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
                     tokio::spawn(write(base.clone(), key.clone(), writer, ledger.clone(), stop.clone()))
                 })
                 .collect();
-            // A backup of nothing would prove nothing.
+            // An empty backup would prove nothing.
             while ledger.lock().expect("the ledger").iter().any(|entries| entries.len() < 5) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             for number in 0..BACKUPS {
                 tokio::time::sleep(Duration::from_millis(300)).await;
-                let mut command = desk.command(&["backup", &format!("b{number}"), "--json"]);
+                let mut command = cli.command(&["backup", &format!("b{number}"), "--json"]);
                 let ran = tokio::task::spawn_blocking(move || {
-                    let begun = Instant::now();
-                    (begun, Ran::of(&mut command), Instant::now())
+                    let started = Instant::now();
+                    (started, CommandOutput::of(&mut command), Instant::now())
                 });
-                let (begun, ran, ended) = ran.await.expect("it runs");
-                spans.push((begun, ran.ok().json(), ended));
+                let (started, ran, ended) = ran.await.expect("it runs");
+                spans.push((started, ran.ok().json(), ended));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
             stop.store(true, Ordering::Relaxed);
@@ -113,19 +113,19 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
         });
         let ledger = ledger.lock().expect("the ledger").clone();
         drop(server);
-        for (number, (begun, told, ended)) in spans.iter().enumerate() {
-            let elsewhere = Desk::on(TestDatabase::empty(desk.engine()));
-            let file = desk.folder().join(format!("b{number}"));
-            let restored = elsewhere.run(&["restore", &file.to_string_lossy(), "--json"]).ok().json();
-            assert_eq!(restored["counts"], told["counts"], "what was told of it is what is in it");
-            let sound = elsewhere.run(&["doctor", "--json"]).ok();
-            let found = written(&elsewhere);
+        for (number, (started, output, ended)) in spans.iter().enumerate() {
+            let other = Cli::on(TestDatabase::empty(cli.engine()));
+            let file = cli.folder().join(format!("b{number}"));
+            let restored = other.run(&["restore", &file.to_string_lossy(), "--json"]).ok().json();
+            assert_eq!(restored["counts"], output["counts"], "the backup has what its output says");
+            let sound = other.run(&["doctor", "--json"]).ok();
+            let found = written(&other);
             let (mut kept, mut before, mut open) = (0, 0, 0);
             let (mut lost, mut holes, mut later) = (0, 0, 0);
             for (writer, entries) in ledger.iter().enumerate() {
                 let there = found.get(&writer).map(Vec::as_slice).unwrap_or_default();
                 let answered =
-                    entries.iter().filter(|entry| entry.answered.is_some_and(|at| at < *begun)).count();
+                    entries.iter().filter(|entry| entry.answered.is_some_and(|at| at < *started)).count();
                 let sent = entries.iter().filter(|entry| entry.sent < *ended).count();
                 lost += (0..answered).filter(|number| !there.contains(number)).count();
                 later += there.iter().filter(|number| **number >= sent).count();
@@ -135,127 +135,127 @@ fn r7_a_backup_under_load_restores_to_a_point_in_time() {
             ringnity_store::print_always!(
                 "{}: backup {number}: {kept} contacts; answered before it began {before}, under way {open}; lost {lost}, \
                  holes {holes}, from later {later}",
-                desk.engine()
+                cli.engine()
             );
             assert_eq!((lost, holes, later), (0, 0, 0), "backup {number} is no point in time");
-            // Counts are of what the ledger leaves possible. What was told while the copy was made may be read from the
-            // copy itself, and would agree with it whatever it lacks.
+            // The counts must agree with the records. A count that was read from the copy would agree with it
+            // whatever the copy lacks.
             let counts =
                 json!({ "tenants": 1, "platformAdmins": 0, "agents": 0, "contacts": kept, "events": kept });
-            for counted in [&told["counts"], &restored["counts"]] {
+            for counted in [&output["counts"], &restored["counts"]] {
                 assert_eq!(*counted, counts);
             }
-            // Each write was one event and one more in the total, in one transaction: a copy has all three or none.
-            let rows = elsewhere.database().dump();
+            // Each write is a contact, an event and a total in one transaction: a backup has all three or none.
+            let rows = other.database().dump();
             let events = rows["events"].iter().filter(|row| row["name"] == "contact.created");
             let totals = rows["contact_totals"].iter().map(|row| row["total"].as_i64().expect("a number"));
             assert_eq!((events.count(), totals.sum::<i64>()), (kept, i64::try_from(kept).expect("few")));
-            // Rows refer to what is there: on SQLite `doctor` has looked, on PostgreSQL whoever adds a foreign key looks,
-            // and `pg_restore` adds them after the rows. That all of them are there again is left to see.
-            assert_eq!(elsewhere.database().schema(), desk.database().schema());
-            assert!(before >= WRITERS, "writers had begun before the backup did");
+            // Foreign keys hold: `doctor` checks them on SQLite, `pg_restore` adds them after the rows on PostgreSQL.
+            // That all of them exist is compared here.
+            assert_eq!(other.database().schema(), cli.database().schema());
+            assert!(before >= WRITERS, "writers had started before the backup did");
             assert_eq!(sound.json()["ok"], true);
         }
         let total: usize = ledger.iter().map(Vec::len).sum();
         ringnity_store::print_always!(
             "{}: {WRITERS} writers, {total} writes answered, {BACKUPS} backups meanwhile",
-            desk.engine()
+            cli.engine()
         );
     });
 }
 
 #[test]
 fn r7_a_backup_or_restore_that_is_killed_leaves_all_or_nothing() {
-    at_each_engine(|desk| {
-        desk.with_acme("free");
-        desk.run(&["backup", "one"]).ok();
-        desk.run(&["tenant", "create", "--slug=later", "--name=L", "--owner-email=l@l.example"]).ok();
-        desk.run(&["backup", "two"]).ok();
-        let elsewhere = Desk::on(TestDatabase::empty(desk.engine()));
-        // PostgreSQL's programs take their time.
-        let step = if desk.engine() == Engine::Sqlite { 8 } else { 40 };
+    with_cli_on_each_engine(|cli| {
+        cli.with_acme("free");
+        cli.run(&["backup", "one"]).ok();
+        cli.run(&["tenant", "create", "--slug=later", "--name=L", "--owner-email=l@l.example"]).ok();
+        cli.run(&["backup", "two"]).ok();
+        let other = Cli::on(TestDatabase::empty(cli.engine()));
+        // PostgreSQL's programs take longer.
+        let step = if cli.engine() == Engine::Sqlite { 8 } else { 40 };
         let (mut whole, mut replaced, mut killed) = (0, 0, 0);
         for round in 0..12_u64 {
-            // From before it has done anything to after it has ended.
+            // From before it has started to after it has ended.
             let pause =
                 if round == 11 { Duration::from_secs(60) } else { Duration::from_millis(round * step) };
             let name = format!("b{round}");
-            killed += u64::from(killed_after(desk, &["backup", &name], pause));
-            if desk.folder().join(&name).exists() {
-                let file = desk.folder().join(&name).to_string_lossy().into_owned();
-                let told = elsewhere.run(&["restore", &file, "--replace", "--json"]).ok().json();
-                assert!(told["counts"]["tenants"].as_u64() > Some(0), "{told}");
+            killed += u64::from(killed_after(cli, &["backup", &name], pause));
+            if cli.folder().join(&name).exists() {
+                let file = cli.folder().join(&name).to_string_lossy().into_owned();
+                let output = other.run(&["restore", &file, "--replace", "--json"]).ok().json();
+                assert!(output["counts"]["tenants"].as_u64() > Some(0), "{output}");
                 whole += 1;
             }
             let file = if round % 2 == 0 { "one" } else { "two" };
-            killed += u64::from(killed_after(desk, &["restore", file, "--replace"], pause));
-            let listed = desk.run(&["tenant", "list", "--json"]);
+            killed += u64::from(killed_after(cli, &["restore", file, "--replace"], pause));
+            let listed = cli.run(&["tenant", "list", "--json"]);
             let tenants = listed.ok().json()["tenants"].as_array().map(Vec::len);
             assert!(tenants == Some(1) || tenants == Some(2), "round {round}: {tenants:?}");
             replaced += u64::from(tenants == Some(if file == "one" { 1 } else { 2 }));
-            assert_eq!(desk.run(&["doctor"]).code, Some(0));
+            assert_eq!(cli.run(&["doctor"]).code, Some(0));
         }
         assert!(whole > 0 && replaced > 0, "the last ones had all the time they wanted");
         ringnity_store::print_always!(
             "{}: of 12 backups and 12 restores {killed} were killed; {whole} backups were there, all whole; after {replaced} \
                    restores the backup was there, else what had been",
-            desk.engine()
+            cli.engine()
         );
     });
 }
 
-/// Runs a command and kills it after a while, if it has not ended by then; says whether that was so.
-fn killed_after(desk: &Desk, arguments: &[&str], pause: Duration) -> bool {
-    let mut command = desk.command(arguments);
+/// Runs a command and kills it after a while; returns whether it was still running.
+fn killed_after(cli: &Cli, arguments: &[&str], pause: Duration) -> bool {
+    let mut command = cli.command(arguments);
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut child = command.spawn().expect("the program starts");
-    let begun = Instant::now();
-    while begun.elapsed() < pause && child.try_wait().expect("its state").is_none() {
+    let started = Instant::now();
+    while started.elapsed() < pause && child.try_wait().expect("its state").is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }
     let killed = child.try_wait().expect("its state").is_none();
-    // It may just have ended by itself.
+    // It may have ended by itself just now.
     let _ = child.kill();
     child.wait().expect("it ends");
     killed
 }
 
 #[test]
-fn a_backup_is_private_whole_and_overwrites_nothing() {
-    at_each_engine(|desk| {
-        desk.with_acme("free");
-        let told = desk.run(&["backup", "b", "--json"]).ok().json();
-        assert_eq!(told["counts"]["tenants"], 1);
-        let file = desk.folder().join("b");
+fn backup_is_private_complete_and_overwrites_nothing() {
+    with_cli_on_each_engine(|cli| {
+        cli.with_acme("free");
+        let output = cli.run(&["backup", "b", "--json"]).ok().json();
+        assert_eq!(output["counts"]["tenants"], 1);
+        let file = cli.folder().join("b");
         let metadata = std::fs::metadata(&file).expect("the backup");
-        assert_eq!(told["bytes"].as_u64(), Some(metadata.len()));
+        assert_eq!(output["bytes"].as_u64(), Some(metadata.len()));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         }
         let before = std::fs::read(&file).expect("the backup");
-        desk.run(&["backup", "b"]).refused(1, &["b is there already", "choose another name"]);
+        cli.run(&["backup", "b"]).refused(1, &["b is there already", "choose another name"]);
         assert_eq!(std::fs::read(&file).expect("the backup"), before);
-        desk.run(&["backup", "nowhere/b"]).refused(1, &["nowhere"]);
-        let names: Vec<_> = std::fs::read_dir(desk.folder()).expect("the folder").flatten().collect();
+        cli.run(&["backup", "nowhere/b"]).refused(1, &["nowhere"]);
+        let names: Vec<_> = std::fs::read_dir(cli.folder()).expect("the folder").flatten().collect();
         assert_eq!(names.len(), 1, "nothing half made is left: {names:?}");
     });
 }
 
 #[cfg(unix)]
 #[test]
-fn a_backup_touches_no_file_that_somebody_else_may_have_put_in_its_way() {
-    at_each_engine(|desk| {
-        desk.run(&["migrate"]).ok();
-        // Whoever knows the process's number can guess a name that is made of it.
-        let program = desk.command(&["backup", "b"]);
+fn backup_leaves_files_of_others_alone() {
+    with_cli_on_each_engine(|cli| {
+        cli.run(&["migrate"]).ok();
+        // A name with the process id can be guessed.
+        let program = cli.command(&["backup", "b"]);
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", "echo mine > .b.$$.part; exec \"$0\" \"$@\""]);
-        shell.arg(program.get_program()).args(program.get_args()).current_dir(desk.folder());
-        shell.env("RINGNITY_DATABASE_URL", desk.database().url());
-        Ran::of(&mut shell).ok();
-        let left = std::fs::read_dir(desk.folder()).expect("the folder").flatten();
+        shell.arg(program.get_program()).args(program.get_args()).current_dir(cli.folder());
+        shell.env("RINGNITY_DATABASE_URL", cli.database().url());
+        CommandOutput::of(&mut shell).ok();
+        let left = std::fs::read_dir(cli.folder()).expect("the folder").flatten();
         let left: Vec<_> = left.map(|entry| entry.path()).filter(|path| !path.ends_with("b")).collect();
         assert_eq!(left.len(), 1, "{left:?}");
         assert_eq!(std::fs::read_to_string(&left[0]).expect("what was put there"), "mine\n");
@@ -263,28 +263,28 @@ fn a_backup_touches_no_file_that_somebody_else_may_have_put_in_its_way() {
 }
 
 #[test]
-fn a_backup_of_an_older_version_is_migrated_and_one_of_a_newer_is_refused() {
+fn restore_migrates_older_backup_and_rejects_newer() {
     for engine in engines() {
         let old = TestDatabase::with_first_schema(engine, "00");
-        let desk = Desk::on(TestDatabase::empty(engine));
-        let file = desk.folder().join("old");
+        let cli = Cli::on(TestDatabase::empty(engine));
+        let file = cli.folder().join("old");
         copy_as_is(&old, &file);
-        let told = desk.run(&["restore", "old", "--json"]).ok().json();
-        assert!(told["applied"].as_array().is_some_and(|applied| applied.len() >= 5), "{told}");
-        assert_eq!((&told["counts"]["tenants"], &told["counts"]["contacts"]), (&json!(1), &json!(1)));
-        desk.run(&["migrate", "--check"]).ok();
-        // The other way round, the database stays as it was.
+        let output = cli.run(&["restore", "old", "--json"]).ok().json();
+        assert!(output["applied"].as_array().is_some_and(|applied| applied.len() >= 5), "{output}");
+        assert_eq!((&output["counts"]["tenants"], &output["counts"]["contacts"]), (&json!(1), &json!(1)));
+        cli.run(&["migrate", "--check"]).ok();
+        // A newer backup leaves the database unchanged.
         old.pretend_newer();
-        let newer = desk.folder().join("newer");
+        let newer = cli.folder().join("newer");
         copy_as_is(&old, &newer);
-        desk.run(&["restore", "newer", "--replace"])
+        cli.run(&["restore", "newer", "--replace"])
             .refused(1, &["newer version of Ringnity", "29990101000000"]);
-        let listed = desk.run(&["tenant", "list", "--json"]).ok().json();
+        let listed = cli.run(&["tenant", "list", "--json"]).ok().json();
         assert_eq!(listed["tenants"][0]["slug"], "old");
     }
 }
 
-/// Copies a database that this program would not back up, as one would by hand.
+/// Copies a database that this program would not back up.
 fn copy_as_is(database: &TestDatabase, to: &Path) {
     match database.config().sqlite_path() {
         Some(path) => drop(std::fs::copy(path, to).expect("a copy")),
@@ -297,42 +297,42 @@ fn copy_as_is(database: &TestDatabase, to: &Path) {
 }
 
 #[test]
-fn what_is_no_backup_of_this_engine_is_refused_and_harms_nothing() {
-    at_each_engine(|desk| {
-        desk.with_acme("free");
-        desk.run(&["backup", "b"]).ok();
-        desk.write("text", "nothing of the kind");
-        desk.run(&["restore", "text", "--replace"]).refused(1, &["text is no backup"]);
-        desk.run(&["restore", "missing", "--replace"]).refused(1, &["cannot read the backup missing"]);
+fn rejects_file_that_is_no_backup_of_this_engine() {
+    with_cli_on_each_engine(|cli| {
+        cli.with_acme("free");
+        cli.run(&["backup", "b"]).ok();
+        cli.write("text", "nothing of the kind");
+        cli.run(&["restore", "text", "--replace"]).refused(1, &["text is no backup"]);
+        cli.run(&["restore", "missing", "--replace"]).refused(1, &["cannot read the backup missing"]);
         let other =
-            if desk.engine() == Engine::Sqlite { "PGDMP and so on" } else { "SQLite format 3\0 and so on" };
-        desk.write("other", other);
-        desk.run(&["restore", "other", "--replace"]).refused(1, &["goes back to the engine it is from"]);
-        // One that lost its second half, and one with a hole.
-        let whole = std::fs::read(desk.folder().join("b")).expect("the backup");
-        std::fs::write(desk.folder().join("half"), &whole[..whole.len() / 2]).expect("writes");
-        desk.run(&["restore", "half", "--replace"]).refused(1, &["half"]);
-        if desk.engine() == Engine::Sqlite {
+            if cli.engine() == Engine::Sqlite { "PGDMP and so on" } else { "SQLite format 3\0 and so on" };
+        cli.write("other", other);
+        cli.run(&["restore", "other", "--replace"]).refused(1, &["goes back to the engine it is from"]);
+        // A truncated backup and a damaged one.
+        let whole = std::fs::read(cli.folder().join("b")).expect("the backup");
+        std::fs::write(cli.folder().join("half"), &whole[..whole.len() / 2]).expect("writes");
+        cli.run(&["restore", "half", "--replace"]).refused(1, &["half"]);
+        if cli.engine() == Engine::Sqlite {
             let mut holed = whole;
             let middle = holed.len() / 2;
             holed[middle..middle + 20_000].fill(0x5a);
-            std::fs::write(desk.folder().join("holed"), holed).expect("writes");
-            desk.run(&["restore", "holed", "--replace"]).refused(1, &["holed cannot be restored"]);
+            std::fs::write(cli.folder().join("holed"), holed).expect("writes");
+            cli.run(&["restore", "holed", "--replace"]).refused(1, &["holed cannot be restored"]);
         }
-        let listed = desk.run(&["tenant", "list", "--json"]).ok().json();
+        let listed = cli.run(&["tenant", "list", "--json"]).ok().json();
         assert_eq!(listed["tenants"][0]["slug"], "acme", "the database is as it was");
-        assert_eq!(desk.run(&["doctor"]).code, Some(0));
+        assert_eq!(cli.run(&["doctor"]).code, Some(0));
     });
 }
 
 #[test]
-fn without_postgresqls_programs_a_backup_says_what_to_install() {
+fn backup_without_pg_dump_says_what_to_install() {
     for engine in engines().into_iter().filter(|engine| *engine == Engine::Postgres) {
-        let desk = Desk::on(TestDatabase::new(engine));
-        let mut command = desk.command(&["backup", "b"]);
-        Ran::of(command.env("PATH", desk.folder())).refused(1, &["pg_dump is not there", "install"]);
-        // The password travels by the environment: an argument would be read by everybody on the machine.
-        desk.write(
+        let cli = Cli::on(TestDatabase::new(engine));
+        let mut command = cli.command(&["backup", "b"]);
+        CommandOutput::of(command.env("PATH", cli.folder())).refused(1, &["pg_dump is not there", "install"]);
+        // The password is passed in the environment, because everybody on the machine can read arguments.
+        cli.write(
             "pg_dump",
             "#!/bin/sh\necho \"$@\" >&2\n[ \"$PGPASSWORD\" = s3cret ] && echo by environment >&2\nexit 1\n",
         );
@@ -340,11 +340,13 @@ fn without_postgresqls_programs_a_backup_says_what_to_install() {
         {
             use std::os::unix::fs::PermissionsExt as _;
             let run = std::fs::Permissions::from_mode(0o700);
-            std::fs::set_permissions(desk.folder().join("pg_dump"), run).expect("mode");
-            let url = desk.database().url().replace("postgres@", "postgres:s3cret@");
-            let mut command = desk.command(&["backup", "b"]);
-            command.env("PATH", desk.folder()).env("RINGNITY_DATABASE_URL", url);
-            Ran::of(&mut command).refused(1, &["pg_dump failed", "by environment"]).silent_about(&["s3cret"]);
+            std::fs::set_permissions(cli.folder().join("pg_dump"), run).expect("mode");
+            let url = cli.database().url().replace("postgres@", "postgres:s3cret@");
+            let mut command = cli.command(&["backup", "b"]);
+            command.env("PATH", cli.folder()).env("RINGNITY_DATABASE_URL", url);
+            CommandOutput::of(&mut command)
+                .refused(1, &["pg_dump failed", "by environment"])
+                .never_prints(&["s3cret"]);
         }
     }
 }

@@ -1,32 +1,32 @@
-//! Migrating by the program: old databases, newer ones, twice, and at once.
+//! The command `migrate`: old and newer databases, repeated and concurrent runs.
 
 use ringnity_server::secrets;
 use ringnity_store::testing::{TestDatabase, engines};
 
-use super::{Desk, at_each_engine};
+use super::{Cli, with_cli_on_each_engine};
 
 #[test]
 fn r6_an_old_database_upgrades_and_keeps_what_it_holds() {
     for by_hand in [true, false] {
         for engine in engines() {
             let secret = "rn_sk_live_of-the-first-version";
-            let desk = Desk::on(TestDatabase::with_first_schema(engine, &secrets::hash(secret)));
-            let pending = desk.run(&["migrate", "--check", "--json"]);
+            let cli = Cli::on(TestDatabase::with_first_schema(engine, &secrets::hash(secret)));
+            let pending = cli.run(&["migrate", "--check", "--json"]);
             assert_eq!(pending.code, Some(1));
             let count = pending.json()["pending"].as_array().map_or(0, Vec::len);
             assert!(count >= 5, "{pending:?}");
-            // No command but migrate, and a server that starts, touches it.
+            // Only `migrate` and a starting server apply migrations.
             for command in
                 [&["tenant", "list"][..], &["keys", "list", "--tenant=old"], &["signing-keys", "rotate"]]
             {
-                desk.run(command).refused(1, &["lacks", "ringnity-server migrate"]);
+                cli.run(command).refused(1, &["lacks", "ringnity-server migrate"]);
             }
-            assert_eq!(desk.run(&["migrate", "--check"]).code, Some(1), "nothing migrated it");
+            assert_eq!(cli.run(&["migrate", "--check"]).code, Some(1), "nothing migrated it");
             if by_hand {
-                let done = desk.run(&["migrate", "--json"]).ok().json();
+                let done = cli.run(&["migrate", "--json"]).ok().json();
                 assert_eq!(done["applied"].as_array().map_or(0, Vec::len), count, "{done}");
             }
-            let server = desk.serve(&[]);
+            let server = cli.serve(&[]);
             let (status, contacts) = server.get("/api/server/contacts", secret);
             assert_eq!(
                 (
@@ -37,7 +37,7 @@ fn r6_an_old_database_upgrades_and_keeps_what_it_holds() {
                 (200, Some("Kept"), &serde_json::json!(1)),
                 "{contacts}"
             );
-            let check = desk.run(&["migrate", "--check"]).ok();
+            let check = cli.run(&["migrate", "--check"]).ok();
             assert!(check.out.contains("up to date"), "{}", check.out);
         }
     }
@@ -45,9 +45,9 @@ fn r6_an_old_database_upgrades_and_keeps_what_it_holds() {
 
 #[test]
 fn r6_a_newer_database_is_refused_with_words() {
-    at_each_engine(|desk| {
-        desk.with_acme("free");
-        desk.database().pretend_newer();
+    with_cli_on_each_engine(|cli| {
+        cli.with_acme("free");
+        cli.database().pretend_newer();
         for command in [
             &["serve", "--listen=127.0.0.1:0"][..],
             &["migrate"],
@@ -55,20 +55,19 @@ fn r6_a_newer_database_is_refused_with_words() {
             &["tenant", "list"],
             &["backup", "b"],
         ] {
-            desk.run(command)
-                .refused(1, &["newer version of Ringnity", "29990101000000", "restore a backup"]);
+            cli.run(command).refused(1, &["newer version of Ringnity", "29990101000000", "restore a backup"]);
         }
-        let doctor = desk.run(&["doctor"]);
+        let doctor = cli.run(&["doctor"]);
         assert!(doctor.code == Some(1) && doctor.out.contains("FAIL  migrations"), "{}", doctor.out);
     });
 }
 
 #[test]
 fn r6_migrating_twice_or_by_many_at_once_is_migrating_once() {
-    at_each_engine(|desk| {
+    with_cli_on_each_engine(|cli| {
         let all: Vec<_> = (0..4)
             .map(|_| {
-                let mut command = desk.command(&["migrate", "--json"]);
+                let mut command = cli.command(&["migrate", "--json"]);
                 command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
                 command.spawn().expect("the program starts")
             })
@@ -76,12 +75,12 @@ fn r6_migrating_twice_or_by_many_at_once_is_migrating_once() {
         let applied: Vec<usize> = all
             .into_iter()
             .map(|child| {
-                let ran = super::Ran::from(child.wait_with_output().expect("it ends")).ok();
+                let ran = super::CommandOutput::from(child.wait_with_output().expect("it ends")).ok();
                 ran.json()["applied"].as_array().map_or(0, Vec::len)
             })
             .collect();
         assert_eq!(applied.iter().filter(|count| **count > 0).count(), 1, "one of them did all: {applied:?}");
-        let again = desk.run(&["migrate", "--json"]).ok().json();
+        let again = cli.run(&["migrate", "--json"]).ok().json();
         assert_eq!(again["applied"].as_array().map(Vec::len), Some(0));
         assert!(
             again["schemaVersion"].as_str().is_some_and(|version| version.starts_with("2026-")),
@@ -91,11 +90,11 @@ fn r6_migrating_twice_or_by_many_at_once_is_migrating_once() {
 }
 
 #[test]
-fn a_command_beside_no_database_says_what_to_do_and_makes_none() {
-    let desk = Desk::new();
+fn command_without_database_creates_none_and_says_what_to_do() {
+    let cli = Cli::new();
     for command in [&["tenant", "list"][..], &["backup", "b.db"], &["signing-keys", "list"]] {
-        desk.run(command)
+        cli.run(command)
             .refused(1, &["no database of Ringnity at sqlite://data/ringnity.db", "ringnity-server migrate"]);
     }
-    assert_eq!(std::fs::read_dir(desk.folder()).expect("the folder").count(), 0);
+    assert_eq!(std::fs::read_dir(cli.folder()).expect("the folder").count(), 0);
 }

@@ -1,4 +1,4 @@
-//! The operator's command line, run as the program that people run: arguments in, exit code and words out.
+//! The command line as operators use it: arguments in, exit code and output out.
 
 mod account_access;
 mod backup;
@@ -18,21 +18,21 @@ use ringnity_store::testing::{TestDatabase, engines};
 use ringnity_store::{Engine, Store};
 use serde_json::{Value, json};
 
-/// A folder with the program in it, so to speak: what is started here sees nothing of the tests' environment.
-pub struct Desk {
+/// Runs the program in a folder of its own, without the environment of the tests.
+pub struct Cli {
     folder: tempfile::TempDir,
     database: Option<TestDatabase>,
 }
 
-/// Runs `test` at a desk on an empty database of each engine.
-pub fn at_each_engine(test: impl Fn(&Desk)) {
+/// Runs `test` on an empty database of each engine.
+pub fn with_cli_on_each_engine(test: impl Fn(&Cli)) {
     for engine in engines() {
-        test(&Desk::on(TestDatabase::empty(engine)));
+        test(&Cli::on(TestDatabase::empty(engine)));
     }
 }
 
-impl Desk {
-    /// Without a database of its own: the program uses SQLite in the folder.
+impl Cli {
+    /// Without a database: the program uses SQLite in the folder.
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a folder"), database: None }
     }
@@ -42,7 +42,7 @@ impl Desk {
     }
 
     pub fn database(&self) -> &TestDatabase {
-        self.database.as_ref().expect("a desk on a database")
+        self.database.as_ref().expect("a database")
     }
 
     pub fn engine(&self) -> Engine {
@@ -53,7 +53,7 @@ impl Desk {
         Store::attach(self.database().config()).await.expect("a database")
     }
 
-    /// A desk with a tenant called acme on that plan; its owner is ada@acme.example.
+    /// Creates a tenant acme on that plan, with the owner ada@acme.example.
     pub fn with_acme(&self, plan: &str) {
         self.run(&["migrate"]).ok();
         let arguments =
@@ -62,8 +62,8 @@ impl Desk {
         self.run(&[&arguments[..], &[&plan]].concat()).ok();
     }
 
-    /// A running server, on a port of its own.
-    pub fn serve(&self, arguments: &[&str]) -> Served {
+    /// Starts a server on a free port.
+    pub fn serve(&self, arguments: &[&str]) -> ServerProcess {
         let mut command = self.command(&["serve", "--listen=127.0.0.1:0"]);
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the program starts");
@@ -71,7 +71,7 @@ impl Desk {
         let mut said = BufReader::new(child.stdout.take().expect("its output"));
         said.read_line(&mut line).expect("a line");
         let base = line.split_whitespace().find(|word| word.starts_with("http://"));
-        Served {
+        ServerProcess {
             base: base.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned(),
             child,
             _said: said,
@@ -82,7 +82,7 @@ impl Desk {
         self.folder.path()
     }
 
-    /// Writes a file that only its owner reads.
+    /// Writes a private file.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.folder().join(name);
         std::fs::write(&path, text).expect("a file");
@@ -93,7 +93,7 @@ impl Desk {
         }
     }
 
-    /// The program, about to be run in the folder.
+    /// The program with these arguments, not started yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringnity-server"));
         command.args(arguments).current_dir(self.folder());
@@ -109,28 +109,28 @@ impl Desk {
     }
 
     /// Runs it with a line on standard input.
-    pub fn run_with_input(&self, arguments: &[&str], line: &str) -> Ran {
+    pub fn run_with_input(&self, arguments: &[&str], line: &str) -> CommandOutput {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program runs");
         writeln!(child.stdin.take().expect("its input"), "{line}").expect("is read");
-        Ran::from(child.wait_with_output().expect("it ends"))
+        CommandOutput::from(child.wait_with_output().expect("it ends"))
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(&mut self.command(arguments))
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(&mut self.command(arguments))
     }
 }
 
-/// A server that runs as a program; killed when dropped.
-pub struct Served {
+/// A running server process, killed when dropped.
+pub struct ServerProcess {
     pub base: String,
     child: Child,
-    /// Held open: a program whose output nobody reads may stop for it.
+    /// Kept open: the program may fail if nobody reads its output.
     _said: BufReader<ChildStdout>,
 }
 
-impl Drop for Served {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -138,15 +138,15 @@ impl Drop for Served {
     }
 }
 
-impl Served {
-    /// Tells it to stop, and waits until it has.
+impl ServerProcess {
+    /// Stops it and waits until it has ended.
     pub fn terminate(mut self) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(told.expect("kill").success());
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill").success());
         assert!(self.child.wait().expect("it ends").success());
     }
 
-    /// Asks it something; answers the status and the body.
+    /// Sends a request; returns the status and the body.
     pub fn ask(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}{path}", self.base);
         let (method, bearer, body) = (method.to_owned(), bearer.map(str::to_owned), body.cloned());
@@ -164,7 +164,7 @@ impl Served {
         self.ask("GET", path, Some(bearer), None)
     }
 
-    /// Signs an owner in; answers the access token.
+    /// Signs an owner in; returns the access token.
     pub fn owner_token(&self, email: &str, password: &str) -> String {
         let body = json!({ "email": email, "password": password });
         let (status, answer) = self.ask("POST", "/api/auth/owner-login", None, Some(&body));
@@ -182,22 +182,22 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
-impl From<Output> for Ran {
+impl From<Output> for CommandOutput {
     fn from(Output { status, stdout, stderr }: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Self { code: status.code(), out: text(stdout), err: text(stderr) }
     }
 }
 
-/// What a command said when it had run.
+/// The result of a command.
 #[derive(Debug)]
-pub struct Ran {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl Ran {
+impl CommandOutput {
     pub fn of(command: &mut Command) -> Self {
         Self::from(command.output().expect("the program runs"))
     }
@@ -208,7 +208,7 @@ impl Ran {
         self
     }
 
-    /// It ended with this code, and said all of these words on standard error.
+    /// Asserts the exit code and words on standard error.
     #[track_caller]
     pub fn refused(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
@@ -218,7 +218,7 @@ impl Ran {
         self
     }
 
-    /// Standard output, which is one JSON object and nothing else.
+    /// Standard output, which is one JSON object.
     #[track_caller]
     pub fn json(&self) -> Value {
         let value: Value = serde_json::from_str(&self.out).unwrap_or_else(|error| {
@@ -228,9 +228,9 @@ impl Ran {
         value
     }
 
-    /// It says none of these, anywhere.
+    /// Asserts that none of these is printed.
     #[track_caller]
-    pub fn silent_about(self, secrets: &[&str]) -> Self {
+    pub fn never_prints(self, secrets: &[&str]) -> Self {
         for secret in secrets {
             assert!(!self.out.contains(secret) && !self.err.contains(secret), "{}\n{}", self.out, self.err);
         }

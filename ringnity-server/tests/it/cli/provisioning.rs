@@ -1,12 +1,12 @@
-//! Tenants, people and Server API keys, made beside a running server and used there at once.
+//! Commands that create tenants, people and keys, and a running server that serves them at once.
 
 use serde_json::{Value, json};
 
-use super::{Desk, at_each_engine};
+use super::{Cli, with_cli_on_each_engine};
 
-/// What a command told as JSON.
-fn told(desk: &Desk, arguments: &[&str]) -> Value {
-    desk.run(&[arguments, &["--json"]].concat()).ok().json()
+/// The JSON output of a command.
+fn json_of(cli: &Cli, arguments: &[&str]) -> Value {
+    cli.run(&[arguments, &["--json"]].concat()).ok().json()
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -14,12 +14,12 @@ fn text<'a>(value: &'a Value, member: &str) -> &'a str {
 }
 
 #[test]
-fn what_an_operator_makes_is_served_from_the_next_request_on() {
-    at_each_engine(|desk| {
-        desk.run(&["migrate"]).ok();
-        let server = desk.serve(&[]);
-        let made = told(
-            desk,
+fn running_server_serves_new_accounts_at_once() {
+    with_cli_on_each_engine(|cli| {
+        cli.run(&["migrate"]).ok();
+        let server = cli.serve(&[]);
+        let made = json_of(
+            cli,
             &[
                 "tenant",
                 "create",
@@ -38,8 +38,8 @@ fn what_an_operator_makes_is_served_from_the_next_request_on() {
         assert_eq!(developer["data"]["allowedDomains"], json!(["*.acme.example"]), "{developer}");
         assert_eq!(developer["data"]["tenant"]["clientId"], made["tenant"]["clientId"]);
 
-        let agent = told(
-            desk,
+        let agent = json_of(
+            cli,
             &[
                 "agent",
                 "create",
@@ -54,8 +54,8 @@ fn what_an_operator_makes_is_served_from_the_next_request_on() {
         let body = json!({ "username": "grace", "password": agent["password"] });
         let (status, session) = server.ask("POST", "/api/auth/workspace-login?slug=acme", None, Some(&body));
         assert_eq!((status, &session["data"]["agent"]["role"]), (200, &json!("supervisor")), "{session}");
-        let second = told(
-            desk,
+        let second = json_of(
+            cli,
             &["agent", "create", "--tenant=acme", "--username=lin", "--name=Lin", "--department=support"],
         );
         assert_eq!(
@@ -63,41 +63,41 @@ fn what_an_operator_makes_is_served_from_the_next_request_on() {
             "a department is one, however it is written"
         );
 
-        let admin = told(desk, &["platform-admin", "create", "--email=root@example.com", "--name=Root"]);
+        let admin = json_of(cli, &["platform-admin", "create", "--email=root@example.com", "--name=Root"]);
         let body = json!({ "email": "root@example.com", "password": admin["password"] });
         let (status, session) = server.ask("POST", "/api/platform/auth/login", None, Some(&body));
         assert_eq!(status, 200, "{session}");
 
         let first =
-            told(desk, &["keys", "create", "--tenant=acme", "--name=CRM", "--scope=server:tenant:read"]);
+            json_of(cli, &["keys", "create", "--tenant=acme", "--name=CRM", "--scope=server:tenant:read"]);
         let (id, secret) = (text(&first["key"], "id"), text(&first, "secret"));
         assert!(secret.starts_with("rn_sk_live_"), "{first}");
         assert_eq!(server.get("/api/server/tenant", secret).0, 200);
         assert_eq!(server.get("/api/server/contacts", secret).0, 403, "it opens what it was made for");
-        let next = told(desk, &["keys", "rotate", "--tenant=acme", "CRM"]);
+        let next = json_of(cli, &["keys", "rotate", "--tenant=acme", "CRM"]);
         let fresh = text(&next, "secret");
         assert_eq!(text(&next["key"], "id"), id);
         assert_eq!(server.get("/api/server/tenant", secret).0, 401, "the old secret opens nothing");
         assert_eq!(server.get("/api/server/tenant", fresh).0, 200);
         let listed =
-            desk.run(&["keys", "list", "--tenant=acme", "--json"]).ok().silent_about(&[secret, fresh]).json();
+            cli.run(&["keys", "list", "--tenant=acme", "--json"]).ok().never_prints(&[secret, fresh]).json();
         assert_eq!(listed["keys"][0]["id"], json!(id));
 
-        assert_eq!(told(desk, &["tenant", "disable", "acme"])["isActive"], json!(false));
+        assert_eq!(json_of(cli, &["tenant", "disable", "acme"])["isActive"], json!(false));
         let (status, refusal) = server.get("/api/server/tenant", fresh);
         assert_eq!((status, &refusal["code"]), (403, &json!("SDK_CLIENT_INACTIVE")));
-        assert_eq!(told(desk, &["tenant", "enable", "acme"])["isActive"], json!(true));
+        assert_eq!(json_of(cli, &["tenant", "enable", "acme"])["isActive"], json!(true));
         assert_eq!(server.get("/api/server/tenant", fresh).0, 200);
-        assert_eq!(told(desk, &["keys", "disable", "--tenant=acme", id])["key"]["isActive"], json!(false));
+        assert_eq!(json_of(cli, &["keys", "disable", "--tenant=acme", id])["key"]["isActive"], json!(false));
         assert_eq!(server.get("/api/server/tenant", fresh).0, 401);
-        let test = told(
-            desk,
+        let test = json_of(
+            cli,
             &["keys", "create", "--tenant=acme", "--name=All", "--all-scopes", "--environment=test"],
         );
         assert!(text(&test, "secret").starts_with("rn_sk_test_"));
         assert_eq!(server.get("/api/server/contacts", text(&test, "secret")).0, 200);
 
-        let tenants = told(desk, &["tenant", "list"]);
+        let tenants = json_of(cli, &["tenant", "list"]);
         assert_eq!(
             (
                 &tenants["tenants"][0]["slug"],
@@ -110,21 +110,21 @@ fn what_an_operator_makes_is_served_from_the_next_request_on() {
 }
 
 #[test]
-fn whoever_reads_json_is_told_in_json_what_went_wrong() {
-    let desk = Desk::new();
-    let ran = desk.run(&["tenant", "list", "--json"]).refused(1, &["error: ", "ringnity-server migrate"]);
+fn json_output_includes_errors() {
+    let cli = Cli::new();
+    let ran = cli.run(&["tenant", "list", "--json"]).refused(1, &["error: ", "ringnity-server migrate"]);
     let words = ran.json()["error"].as_str().expect("words").to_owned();
     assert_eq!(ran.err, format!("error: {words}\n"));
-    let ran = desk.run(&["tenant", "list", "--json", "--config=none.toml"]).refused(1, &["none.toml"]);
+    let ran = cli.run(&["tenant", "list", "--json", "--config=none.toml"]).refused(1, &["none.toml"]);
     assert!(ran.json()["error"].as_str().is_some_and(|words| words.contains("none.toml")), "{}", ran.out);
-    let ran = desk.run(&["tenant", "list"]).refused(1, &["ringnity-server migrate"]);
+    let ran = cli.run(&["tenant", "list"]).refused(1, &["ringnity-server migrate"]);
     assert_eq!(ran.out, "");
 }
 
 #[test]
-fn a_password_may_be_given_and_is_told_to_nobody() {
-    at_each_engine(|desk| {
-        desk.run(&["migrate"]).ok();
+fn password_from_stdin_is_never_printed() {
+    with_cli_on_each_engine(|cli| {
+        cli.run(&["migrate"]).ok();
         let given = "correct horse battery staple";
         let create = [
             "tenant",
@@ -134,27 +134,26 @@ fn a_password_may_be_given_and_is_told_to_nobody() {
             "--owner-email=ada@acme.example",
             "--password-stdin",
         ];
-        desk.run_with_input(&create, "too short")
+        cli.run_with_input(&create, "too short")
             .refused(1, &["12 characters at least"])
-            .silent_about(&["too short"]);
-        desk.run_with_input(&create, "one line\nand another one").refused(1, &["more than one line"]);
-        let ran =
-            desk.run_with_input(&[&create[..], &["--json"]].concat(), given).ok().silent_about(&[given]);
+            .never_prints(&["too short"]);
+        cli.run_with_input(&create, "one line\nand another one").refused(1, &["more than one line"]);
+        let ran = cli.run_with_input(&[&create[..], &["--json"]].concat(), given).ok().never_prints(&[given]);
         assert!(ran.json()["owner"].get("password").is_none());
-        let server = desk.serve(&[]);
+        let server = cli.serve(&[]);
         server.owner_token("ada@acme.example", given);
         let agent =
             ["agent", "create", "--tenant=acme", "--username=grace", "--name=Grace", "--password-stdin"];
-        desk.run_with_input(&agent, given).ok().silent_about(&[given]);
+        cli.run_with_input(&agent, given).ok().never_prints(&[given]);
         let body = json!({ "username": "grace", "password": given });
         assert_eq!(server.ask("POST", "/api/auth/workspace-login?slug=acme", None, Some(&body)).0, 200);
     });
 }
 
 #[test]
-fn what_cannot_be_made_is_refused_with_words() {
-    at_each_engine(|desk| {
-        desk.with_acme("free");
+fn create_commands_reject_invalid_input() {
+    with_cli_on_each_engine(|cli| {
+        cli.with_acme("free");
         let tenant = ["tenant", "create", "--name=Another"];
         let agent = ["agent", "create", "--tenant=acme", "--name=Grace"];
         let cases: [(&[&str], &[&str], &str); 15] = [
@@ -187,24 +186,24 @@ fn what_cannot_be_made_is_refused_with_words() {
             ),
         ];
         for (command, arguments, words) in cases {
-            let ran = desk.run(&[command, arguments].concat());
+            let ran = cli.run(&[command, arguments].concat());
             assert!(ran.code != Some(0) && ran.err.contains(words), "{command:?} {arguments:?}: {ran:?}");
-            assert_eq!(ran.out, "", "nothing is told that was not made");
+            assert_eq!(ran.out, "", "a failed command prints nothing");
         }
-        // The plan counts agents, and nothing is left of one that has no room.
+        // The plan limits agents, and a refused one leaves no rows.
         for username in ["--username=one", "--username=two"] {
-            desk.run(&[&agent[..], &[username]].concat()).ok();
+            cli.run(&[&agent[..], &[username]].concat()).ok();
         }
-        desk.run(&[&agent[..], &["--username=one"]].concat()).refused(1, &["plan allows 2 agents"]);
-        let listed = told(desk, &["tenant", "list"]);
+        cli.run(&[&agent[..], &["--username=one"]].concat()).refused(1, &["plan allows 2 agents"]);
+        let listed = json_of(cli, &["tenant", "list"]);
         assert_eq!(listed["tenants"].as_array().map(Vec::len), Some(1), "nothing is half made: {listed}");
     });
 }
 
 #[test]
-fn every_command_has_an_example_and_answers_json() {
-    fn below(desk: &Desk, path: &[&str], seen: &mut Vec<String>) {
-        let help = desk.run(&[path, &["--help"]].concat()).ok().out;
+fn every_command_has_example_and_json_output() {
+    fn below(cli: &Cli, path: &[&str], seen: &mut Vec<String>) {
+        let help = cli.run(&[path, &["--help"]].concat()).ok().out;
         let Some((_, commands)) = help.split_once("Commands:\n") else {
             assert!(help.contains("Example"), "{path:?} has no example");
             assert!(path == ["serve"] || help.contains("--json"), "{path:?} has no --json");
@@ -214,19 +213,19 @@ fn every_command_has_an_example_and_answers_json() {
         let names =
             commands.lines().take_while(|line| !line.is_empty()).filter(|line| line.starts_with("  "));
         for name in names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help") {
-            below(desk, &[path, &[name]].concat(), seen);
+            below(cli, &[path, &[name]].concat(), seen);
         }
     }
     let mut seen = Vec::new();
-    below(&Desk::new(), &[], &mut seen);
+    below(&Cli::new(), &[], &mut seen);
     assert!(seen.len() >= 30 && seen.contains(&"keys rotate".to_owned()), "{seen:?}");
 }
 
 #[test]
-fn whatever_people_are_to_be_told_apart_by_says_something() {
-    let desk = Desk::new();
-    desk.run(&["migrate"]).ok();
-    desk.with_acme("starter");
+fn rejects_blank_names() {
+    let cli = Cli::new();
+    cli.run(&["migrate"]).ok();
+    cli.with_acme("starter");
     let tenant = ["tenant", "create", "--slug=new", "--owner-email=new@new.example"];
     let agent = ["agent", "create", "--tenant=acme"];
     let owner = ["owner", "create", "--tenant=acme", "--email=new@acme.example"];
@@ -240,11 +239,11 @@ fn whatever_people_are_to_be_told_apart_by_says_something() {
         (&owner[..], "--name= ", &[][..]),
         (&admin[..], "--name= ", &[][..]),
     ] {
-        desk.run(&[command, &[blank], rest].concat()).refused(1, &["is blank"]);
+        cli.run(&[command, &[blank], rest].concat()).refused(1, &["is blank"]);
     }
-    // It is the blanks that are refused.
-    desk.run(&[&tenant[..], &["--name=New", "--owner-name=Ada"]].concat()).ok();
-    desk.run(&[&agent[..], &["--name=New", "--username=new", "--department=New"]].concat()).ok();
-    desk.run(&[&owner[..], &["--name=New"]].concat()).ok();
-    desk.run(&[&admin[..], &["--name=New"]].concat()).ok();
+    // Without the blanks the commands succeed.
+    cli.run(&[&tenant[..], &["--name=New", "--owner-name=Ada"]].concat()).ok();
+    cli.run(&[&agent[..], &["--name=New", "--username=new", "--department=New"]].concat()).ok();
+    cli.run(&[&owner[..], &["--name=New"]].concat()).ok();
+    cli.run(&[&admin[..], &["--name=New"]].concat()).ok();
 }

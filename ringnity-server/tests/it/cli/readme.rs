@@ -1,10 +1,10 @@
-//! The README's walk for operators, run as it stands there, so that it cannot go stale.
+//! The README's walkthrough for operators, run as it is printed.
 
 use std::process::Command;
 
-use super::{Desk, Ran};
+use super::{Cli, CommandOutput};
 
-/// The shell commands between the two marks of the README.
+/// The shell commands between the two markers of the README.
 fn commands() -> String {
     let readme = include_str!("../../../../README.md");
     let (_, after) = readme.split_once("<!-- operating: begin -->").expect("the walk begins");
@@ -23,15 +23,15 @@ fn commands() -> String {
 }
 
 #[test]
-fn the_readmes_walk_for_operators_works_as_it_stands() {
-    // Whoever reads it has these; a machine that only builds and tests need not.
+fn readme_operations_walkthrough_works() {
+    // A machine that only builds and tests may lack these.
     for tool in ["bash", "curl"] {
         if Command::new(tool).arg("--version").output().is_err() {
             eprintln!("skipped: the README's walk needs {tool}, which is not installed");
             return;
         }
     }
-    let desk = Desk::new();
+    let cli = Cli::new();
     let walk = commands();
     for word in [
         "migrate",
@@ -45,7 +45,7 @@ fn the_readmes_walk_for_operators_works_as_it_stands() {
     ] {
         assert!(walk.contains(&format!("ringnity-server {word}")), "the walk has no {word}");
     }
-    // Only the port differs: the README's may be taken.
+    // Only the port differs, because the README's may be in use.
     let free =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
     let walk = walk.replace("8192", &free.port().to_string());
@@ -60,8 +60,8 @@ fn the_readmes_walk_for_operators_works_as_it_stands() {
         shell.env_remove(name);
     }
     let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{walk}\n");
-    shell.args(["-c", &script]).current_dir(desk.folder()).env("PATH", path);
-    let ran = Ran::of(&mut shell).ok();
+    shell.args(["-c", &script]).current_dir(cli.folder()).env("PATH", path);
+    let ran = CommandOutput::of(&mut shell).ok();
     for words in
         ["The settings make sense.", "is up to date now", "Secret", "Backup", "Restored", "A server can work"]
     {

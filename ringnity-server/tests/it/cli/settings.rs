@@ -1,19 +1,19 @@
-//! Where settings come from, which of them counts, and what is said about wrong ones.
+//! Settings: their sources, precedence and errors.
 
 use serde_json::{Value, json};
 
-use super::{Desk, Ran};
+use super::{Cli, CommandOutput};
 
-/// What `config check` says of a setting: its value and source.
-fn told(report: &Value, name: &str) -> (Value, String) {
+/// The value and source of a setting in the output of `config check`.
+fn setting(report: &Value, name: &str) -> (Value, String) {
     let settings = report["settings"].as_array().expect("settings");
     let found = settings.iter().find(|setting| setting["name"] == name).expect("the setting");
     (found["value"].clone(), found["source"].as_str().expect("source").to_owned())
 }
 
 #[test]
-fn a_flag_counts_more_than_the_environment_than_the_file_than_the_default() {
-    let desk = Desk::new();
+fn flag_overrides_environment_file_and_default() {
+    let cli = Cli::new();
     let file = [("listen", "\"127.0.0.1:1\""), ("trusted-proxy", "[\"10.0.0.1\"]"), ("demo", "true")];
     let environment = [
         ("RINGNITY_LISTEN", "127.0.0.1:2"),
@@ -22,7 +22,7 @@ fn a_flag_counts_more_than_the_environment_than_the_file_than_the_default() {
     ];
     let flags = ["--listen=127.0.0.1:3", "--trusted-proxy=10.0.0.4", "--demo=true"];
     let text: String = file.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-    desk.write("ringnity.toml", &text);
+    cli.write("ringnity.toml", &text);
     let sources = ["default", "file", "environment", "flag"];
     let expected = [
         (
@@ -36,7 +36,7 @@ fn a_flag_counts_more_than_the_environment_than_the_file_than_the_default() {
         ("demo", [json!("false"), json!("true"), json!("0"), json!("true")]),
     ];
     for (level, source) in sources.iter().enumerate() {
-        let mut command = desk.command(&["config", "check", "--json"]);
+        let mut command = cli.command(&["config", "check", "--json"]);
         if level >= 1 {
             command.arg("--config=ringnity.toml");
         }
@@ -46,17 +46,17 @@ fn a_flag_counts_more_than_the_environment_than_the_file_than_the_default() {
         if level >= 3 {
             command.args(flags);
         }
-        let report = Ran::of(&mut command).ok().json();
+        let report = CommandOutput::of(&mut command).ok().json();
         assert_eq!(report["ok"], true);
         for (name, values) in &expected {
-            assert_eq!(told(&report, name), (values[level].clone(), (*source).to_owned()), "{name}");
+            assert_eq!(setting(&report, name), (values[level].clone(), (*source).to_owned()), "{name}");
         }
-        assert_eq!(told(&report, "data-dir"), (json!("data"), "default".to_owned()));
-        assert_eq!(told(&report, "public-url"), (Value::Null, "default".to_owned()));
+        assert_eq!(setting(&report, "data-dir"), (json!("data"), "default".to_owned()));
+        assert_eq!(setting(&report, "public-url"), (Value::Null, "default".to_owned()));
     }
-    // The file's place can come from the environment too, and what a server would use is what is told.
-    let mut command = desk.command(&["config", "check"]);
-    let ran = Ran::of(command.env("RINGNITY_CONFIG", "ringnity.toml")).ok();
+    // The path of the file can come from the environment.
+    let mut command = cli.command(&["config", "check"]);
+    let ran = CommandOutput::of(command.env("RINGNITY_CONFIG", "ringnity.toml")).ok();
     assert!(
         ran.out.contains("file ringnity.toml") && ran.out.contains("The settings make sense."),
         "{}",
@@ -65,18 +65,18 @@ fn a_flag_counts_more_than_the_environment_than_the_file_than_the_default() {
 }
 
 #[test]
-fn a_flag_switches_off_what_the_file_switched_on() {
-    let desk = Desk::new();
-    desk.write("ringnity.toml", "demo = true\n");
+fn flag_disables_what_file_enables() {
+    let cli = Cli::new();
+    cli.write("ringnity.toml", "demo = true\n");
     let report =
-        desk.run(&["config", "check", "--json", "--config=ringnity.toml", "--demo=false"]).ok().json();
-    assert_eq!(told(&report, "demo"), (json!("false"), "flag".to_owned()));
+        cli.run(&["config", "check", "--json", "--config=ringnity.toml", "--demo=false"]).ok().json();
+    assert_eq!(setting(&report, "demo"), (json!("false"), "flag".to_owned()));
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once_by_file_and_key() {
-    let desk = Desk::new();
-    desk.write(
+fn reports_all_invalid_settings_by_file_and_key() {
+    let cli = Cli::new();
+    cli.write(
         "bad.toml",
         "lisen = '0.0.0.0:1'\nlisten = 8192\ntrusted-proxy = ['10.0.0.1', 'x']\ndemo = 'yes'\ndata-dir = 5\n[serve]\n",
     );
@@ -88,9 +88,9 @@ fn everything_that_is_wrong_is_told_at_once_by_file_and_key() {
         "bad.toml: data-dir: this has to be a text in quotes, not a number",
         "bad.toml: serve: settings stand at the top",
     ];
-    desk.run(&["serve", "--config", "bad.toml"]).refused(1, &lines);
-    let mut check = desk.command(&["config", "check", "--config", "bad.toml", "--json"]);
-    let ran = Ran::of(check.env("RINGNITY_BASE_DOMAIN", ".x"));
+    cli.run(&["serve", "--config", "bad.toml"]).refused(1, &lines);
+    let mut check = cli.command(&["config", "check", "--config", "bad.toml", "--json"]);
+    let ran = CommandOutput::of(check.env("RINGNITY_BASE_DOMAIN", ".x"));
     assert_eq!(ran.code, Some(1));
     let report = ran.json();
     let problems: Vec<_> =
@@ -102,41 +102,41 @@ fn everything_that_is_wrong_is_told_at_once_by_file_and_key() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
-    let desk = Desk::new();
-    desk.run(&["serve", "--config", "nowhere.toml"])
+fn names_unreadable_settings() {
+    let cli = Cli::new();
+    cli.run(&["serve", "--config", "nowhere.toml"])
         .refused(1, &["nowhere.toml", "--config", "RINGNITY_CONFIG"]);
-    desk.write("broken.toml", "listen = \"127.0.0.1:1\"\ndatabase-url = \"postgres://a:s3cret@h\n");
-    desk.run(&["serve", "--config", "broken.toml"])
+    cli.write("broken.toml", "listen = \"127.0.0.1:1\"\ndatabase-url = \"postgres://a:s3cret@h\n");
+    cli.run(&["serve", "--config", "broken.toml"])
         .refused(1, &["broken.toml: line 2 is no TOML"])
-        .silent_about(&["s3cret"]);
-    // clap would blame a flag that nobody gave.
-    let mut command = desk.command(&["serve"]);
-    Ran::of(command.env("RINGNITY_LISTEN", "here"))
+        .never_prints(&["s3cret"]);
+    // clap alone would blame a flag that was not given.
+    let mut command = cli.command(&["serve"]);
+    CommandOutput::of(command.env("RINGNITY_LISTEN", "here"))
         .refused(2, &["RINGNITY_LISTEN: \"here\": say an IP address"]);
-    desk.run(&["serve", "--listen", "here"]).refused(2, &["--listen"]);
-    desk.run(&["serv"]).refused(2, &["serve"]);
+    cli.run(&["serve", "--listen", "here"]).refused(2, &["--listen"]);
+    cli.run(&["serv"]).refused(2, &["serve"]);
 }
 
 #[test]
-fn the_databases_password_is_never_shown() {
-    let desk = Desk::new();
+fn never_shows_database_password() {
+    let cli = Cli::new();
     let url = "postgres://ann:s3cret@db.example/x?password=s3cret";
-    desk.write("ringnity.toml", &format!("database-url = \"{url}\"\n"));
+    cli.write("ringnity.toml", &format!("database-url = \"{url}\"\n"));
     for arguments in [
         vec!["config", "check", "--config=ringnity.toml"],
         vec!["config", "check", "--config=ringnity.toml", "--json"],
         vec!["config", "check", "--database-url", url],
         vec!["serve", "--help", "--config=ringnity.toml"],
     ] {
-        let ran = desk.run(&arguments).ok().silent_about(&["s3cret"]);
+        let ran = cli.run(&arguments).ok().never_prints(&["s3cret"]);
         if arguments[0] == "config" {
             assert!(ran.out.contains("postgres://ann@db.example/x"), "{}", ran.out);
         }
     }
-    let mut help = desk.command(&["serve", "--help"]);
-    Ran::of(help.env("RINGNITY_DATABASE_URL", url)).ok().silent_about(&["s3cret"]);
-    // libpq repeats what it does not understand.
+    let mut help = cli.command(&["serve", "--help"]);
+    CommandOutput::of(help.env("RINGNITY_DATABASE_URL", url)).ok().never_prints(&["s3cret"]);
+    // libpq repeats text that it cannot parse.
     for odd in [
         "ann:s3cret@[::1/x",
         "ann:s3/cret@127.0.0.1:1/x",
@@ -145,27 +145,27 @@ fn the_databases_password_is_never_shown() {
     ] {
         let url = format!("--database-url=postgres://{odd}");
         for command in [&["tenant", "list"][..], &["doctor"], &["config", "check"], &["serve"]] {
-            let ran = desk
+            let ran = cli
                 .run(&[command, &[url.as_str()]].concat())
-                .silent_about(&["s3cret", "s3/", "\"s3\"", "ann:one"]);
+                .never_prints(&["s3cret", "s3/", "\"s3\"", "ann:one"]);
             assert!(ran.code == Some(1) || command == ["config", "check"], "{ran:?}");
         }
     }
-    // Whoever may read the file may read the password.
+    // A file with a password should be private.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         let open = std::fs::Permissions::from_mode(0o644);
-        std::fs::set_permissions(desk.folder().join("ringnity.toml"), open).expect("its mode");
-        let ran = desk.run(&["config", "check", "--config=ringnity.toml"]).ok();
+        std::fs::set_permissions(cli.folder().join("ringnity.toml"), open).expect("its mode");
+        let ran = cli.run(&["config", "check", "--config=ringnity.toml"]).ok();
         assert!(ran.out.contains("chmod 600 ringnity.toml"), "{}", ran.out);
     }
 }
 
 #[test]
-fn settings_that_contradict_are_told() {
-    let desk = Desk::new();
-    desk.write("file", "");
+fn reports_contradicting_settings() {
+    let cli = Cli::new();
+    cli.write("file", "");
     for (flags, words) in [
         (vec!["--data-dir=file"], "problem: data-dir: file is a file; choose a folder"),
         (vec!["--data-dir=file/below"], "problem: data-dir: cannot write to file/below"),
@@ -183,19 +183,19 @@ fn settings_that_contradict_are_told() {
         (vec!["--google-jwks-url=https://keys.example.com"], "warning: google-jwks-url: does nothing"),
     ] {
         let arguments: Vec<&str> = ["config", "check"].into_iter().chain(flags).collect();
-        let ran = desk.run(&arguments);
+        let ran = cli.run(&arguments);
         assert!(ran.out.contains(words), "{arguments:?}: {}", ran.out);
         assert_eq!(ran.code, Some(i32::from(words.starts_with("problem"))), "{arguments:?}");
     }
-    let usual = desk.run(&["config", "check"]).ok();
+    let usual = cli.run(&["config", "check"]).ok();
     assert!(!usual.out.contains("warning") && !usual.out.contains("problem"), "{}", usual.out);
-    assert!(!desk.folder().join("data").exists(), "a check changes nothing");
+    assert!(!cli.folder().join("data").exists(), "a check changes nothing");
 }
 
 #[test]
-fn the_readmes_table_has_every_setting() {
+fn readme_table_has_every_setting() {
     let readme = include_str!("../../../../README.md");
-    let report = Desk::new().run(&["config", "check", "--json"]).ok().json();
+    let report = Cli::new().run(&["config", "check", "--json"]).ok().json();
     for setting in report["settings"].as_array().expect("settings") {
         let (name, variable) =
             (setting["name"].as_str().expect("name"), setting["environment"].as_str().expect("variable"));

@@ -1,4 +1,4 @@
-//! Server API: a customer backend with its key.
+//! Contacts of the Server API: upsert, list, update, delete, and their events.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ async fn list(server: &TestServer, query: &str) -> Value {
 }
 
 #[test]
-fn a_key_knows_its_tenant() {
+fn key_identifies_its_tenant() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let health = server.get("/api/server/health").bearer(server.key()).send().await.ok();
@@ -33,7 +33,7 @@ fn a_key_knows_its_tenant() {
 }
 
 #[test]
-fn only_a_key_opens_the_server_api() {
+fn server_api_requires_key_with_scope() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -62,7 +62,7 @@ fn only_a_key_opens_the_server_api() {
 }
 
 #[test]
-fn a_contact_is_synced_by_external_id_then_by_phone() {
+fn upserts_contact_by_external_id_then_phone() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let first = upsert(
@@ -92,7 +92,7 @@ fn a_contact_is_synced_by_external_id_then_by_phone() {
 }
 
 #[test]
-fn contacts_are_found_counted_and_paged() {
+fn searches_counts_and_pages_contacts() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         for number in 0..25 {
@@ -139,7 +139,7 @@ fn contacts_are_found_counted_and_paged() {
 }
 
 #[test]
-fn contacts_that_come_meanwhile_come_after_the_last_page() {
+fn new_contacts_appear_after_last_page() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let names = async |page: u32| -> Vec<String> {
@@ -163,7 +163,7 @@ fn contacts_that_come_meanwhile_come_after_the_last_page() {
 }
 
 #[test]
-fn a_plan_says_whether_there_are_contacts_and_how_many() {
+fn plan_enables_and_limits_contacts() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let send = async |external: &str| {
@@ -177,7 +177,7 @@ fn a_plan_says_whether_there_are_contacts_and_how_many() {
         assert!(refused.text.contains("allows 2 contacts"), "{}", refused.text);
         send("2").await.ok();
         assert_eq!(list(&server, "").await["pagination"]["total"], 2, "nothing of the third was kept");
-        // Ten at once do not get past it, either.
+        // Concurrent requests do not exceed the limit either.
         let path = format!("{CONTACTS}/{}", first.data()["contact"]["id"].as_str().expect("id"));
         server.delete(&path).bearer(server.key()).send().await.ok();
         let ids: Vec<String> = (0..10).map(|n| format!("many {n}")).collect();
@@ -199,7 +199,7 @@ fn a_plan_says_whether_there_are_contacts_and_how_many() {
 }
 
 #[test]
-fn a_contact_is_read_changed_and_deleted() {
+fn reads_updates_and_deletes_contact() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let made = upsert(
@@ -213,7 +213,7 @@ fn a_contact_is_read_changed_and_deleted() {
         server.clock.advance(chrono::Duration::seconds(1));
         let patch = json!({ "name": "Ada L.", "tags": ["a"], "email": "" });
         let changed = server.patch(&path).bearer(server.key()).json(&patch).send().await;
-        // An empty text is no email address, so the contract's format refuses it.
+        // An empty string is not an email address.
         changed.refused(400, "REQUEST_INVALID").names("/body/email");
         let patch = json!({ "name": "Ada L.", "tags": ["a"], "notes": "" });
         let changed = server.patch(&path).bearer(server.key()).json(&patch).send().await.ok();
@@ -242,25 +242,25 @@ fn a_contact_is_read_changed_and_deleted() {
 }
 
 /// Events of the outbox: the name of each, and its contact.
-fn told(server: &TestServer) -> Vec<(String, String)> {
-    let told = server.events().into_iter().map(|event| {
+fn events_of(server: &TestServer) -> Vec<(String, String)> {
+    let events = server.events().into_iter().map(|event| {
         let payload = event["payload"].as_str().expect("text");
         let payload: Value = serde_json::from_str(payload).expect("JSON");
         let id = payload["contact"]["id"].as_str().or(payload["contactId"].as_str());
         (event["name"].as_str().expect("a name").to_owned(), id.expect("a contact").to_owned())
     });
-    told.collect()
+    events.collect()
 }
 
 #[test]
-fn a_contact_that_is_made_changed_or_deleted_is_told_of_once() {
+fn writes_one_event_per_contact_change() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let made = upsert(&server, json!({ "externalId": "x1", "name": "Ada", "phone": "1" })).await;
         let id = made["id"].as_str().expect("id").to_owned();
         let path = format!("{CONTACTS}/{id}");
         server.patch(&path).bearer(server.key()).json(&json!({ "name": "Ada L." })).send().await.ok();
-        // What changes nothing is not told.
+        // An update that changes nothing writes no event.
         let now = server.get(&path).bearer(server.key()).send().await.ok();
         server.clock.advance(chrono::Duration::seconds(1));
         let same = server.patch(&path).bearer(server.key()).json(&json!({})).send().await.ok();
@@ -270,12 +270,12 @@ fn a_contact_that_is_made_changed_or_deleted_is_told_of_once() {
             request.bearer(server.key()).send().await.refused(404, "SERVER_CONTACT_NOT_FOUND");
         }
         let expected = ["contact.created", "contact.updated", "contact.deleted"];
-        assert_eq!(told(&server), expected.map(|name| (name.to_owned(), id.clone())));
+        assert_eq!(events_of(&server), expected.map(|name| (name.to_owned(), id.clone())));
     });
 }
 
 #[test]
-fn of_a_contact_that_is_deleted_nothing_is_left_but_its_id_in_its_events() {
+fn deleted_contact_leaves_only_its_id_in_events() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let gone = json!({ "externalId": "x1", "name": "Ada Lovelace", "phone": "+44 1815", "email": "ada@x.example",
@@ -283,7 +283,7 @@ fn of_a_contact_that_is_deleted_nothing_is_left_but_its_id_in_its_events() {
         let made = upsert(&server, gone.clone()).await;
         upsert(&server, gone.clone()).await;
         upsert(&server, json!({ "externalId": "x2", "name": "Bob", "phone": "+1" })).await;
-        // The same person is somebody else's contact too.
+        // Another tenant has the same person as a contact.
         server.post(CONTACTS).bearer(&server.tenant("other").key).json(&gone).send().await.ok();
         let mut expected = server.database().events();
         let id = made["id"].as_str().expect("id");
@@ -298,7 +298,7 @@ fn of_a_contact_that_is_deleted_nothing_is_left_but_its_id_in_its_events() {
         assert_eq!((&deleted["name"], &deleted["payload"]), (&json!("contact.deleted"), &json!(bare)));
         assert_eq!(events, expected, "all are there, and others' are as they were");
 
-        // Wherever it may stand.
+        // No table has anything else of the contact.
         let tenant = server.tenant_id();
         for (table, rows) in server.database().dump() {
             for row in rows.iter().filter(|row| row["tenant_id"] == tenant.as_str()) {
@@ -312,7 +312,7 @@ fn of_a_contact_that_is_deleted_nothing_is_left_but_its_id_in_its_events() {
 }
 
 #[test]
-fn a_contact_that_is_deleted_while_others_change_it_is_forgotten_by_all_its_events() {
+fn concurrent_delete_erases_contact_from_all_events() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let app = Arc::new(server.app().await);
@@ -327,7 +327,7 @@ fn a_contact_that_is_deleted_while_others_change_it_is_forgotten_by_all_its_even
                     if n == 4 {
                         contacts::delete_contact(&app, tenant, id).await.expect("it was there");
                     } else {
-                        // One that comes later makes another contact.
+                        // An upsert after the delete creates another contact.
                         contacts::upsert_contact(&app, tenant, input, IdempotencyKey::default())
                             .await
                             .expect("upserts");
@@ -339,22 +339,22 @@ fn a_contact_that_is_deleted_while_others_change_it_is_forgotten_by_all_its_even
             }
             let bare = json!({ "contactId": id.as_str() }).to_string();
             let events = server.events();
-            let told: Vec<_> = events.iter().filter(|event| event["subject"] == id.as_str()).collect();
+            let events: Vec<_> = events.iter().filter(|event| event["subject"] == id.as_str()).collect();
             assert!(
-                told.len() >= 2 && told.iter().all(|event| event["payload"] == bare.as_str()),
-                "{told:#?}"
+                events.len() >= 2 && events.iter().all(|event| event["payload"] == bare.as_str()),
+                "{events:#?}"
             );
         }
     });
 }
 
 #[test]
-fn a_contact_does_not_change_where_that_cannot_be_told() {
+fn contact_stays_unchanged_if_event_cannot_be_written() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let kept = upsert(&server, json!({ "externalId": "x1", "name": "Ada", "phone": "1" })).await;
         let id = kept["id"].as_str().expect("id");
-        let before = told(&server);
+        let before = events_of(&server);
         server.database().refuse_events();
 
         let (app, tenant) = (server.app().await, server.tenant_id());
@@ -371,12 +371,12 @@ fn a_contact_does_not_change_where_that_cannot_be_told() {
 
         let all = list(&server, "").await;
         assert_eq!((&all["contacts"], &all["pagination"]["total"]), (&json!([kept]), &json!(1)));
-        assert_eq!(told(&server), before);
+        assert_eq!(events_of(&server), before);
     });
 }
 
 #[test]
-fn another_tenants_contact_does_not_exist() {
+fn contact_of_other_tenant_is_not_found() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let made = upsert(&server, json!({ "externalId": "same", "name": "Ada", "phone": "1" })).await;
@@ -405,7 +405,7 @@ fn another_tenants_contact_does_not_exist() {
 }
 
 #[test]
-fn many_syncs_of_one_contact_at_once_are_one_contact() {
+fn concurrent_upserts_make_one_contact() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let requests = (0..32).map(|number| {
@@ -419,7 +419,7 @@ fn many_syncs_of_one_contact_at_once_are_one_contact() {
     });
 }
 
-/// Waits for all of them, running at once.
+/// Runs all of them at once.
 async fn futures<F: Future<Output = crate::support::Answer>>(
     all: impl Iterator<Item = F>,
 ) -> Vec<crate::support::Answer> {
@@ -427,7 +427,7 @@ async fn futures<F: Future<Output = crate::support::Answer>>(
 }
 
 #[test]
-fn a_contact_keeps_a_name_and_a_number_that_say_something() {
+fn rejects_blank_name_and_phone() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key();
@@ -451,7 +451,7 @@ fn a_contact_keeps_a_name_and_a_number_that_say_something() {
 }
 
 #[test]
-fn tags_are_found_whatever_spaces_were_around_them() {
+fn trims_and_deduplicates_tags() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let contact =

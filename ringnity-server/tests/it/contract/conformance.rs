@@ -1,4 +1,4 @@
-//! The whole contract against the whole server: every operation, what must work and what must be refused.
+//! The conformance checker against this server: every operation, its successes and its refusals.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use ringnity_server::config::{RateLimit, ServeConfig};
 
 use crate::support::{TestServer, on_each_engine};
 
-/// Covered answers by operation: a run may cover more than this, never less.
+/// Covered answers by operation. A run may cover more than these, never fewer.
 const COVERAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/coverage.json");
 
 #[test]
-fn the_server_keeps_its_contract() {
+fn server_conforms_to_contract() {
     let google = GoogleStub::start().expect("keys");
     let known_to_google = |config: &mut ServeConfig| {
         config.google_client_id = Some(GoogleStub::CLIENT_ID.to_owned());
@@ -31,11 +31,11 @@ fn the_server_keeps_its_contract() {
         inputs["limited"] = serde_json::to_value(limited.demo()).expect("JSON");
         let options = Options { cases: 3, ..Options::default() };
         let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");
-        let told = || Format::Text.render(&report, false);
-        assert_eq!(report.verdict(), Verdict::Clean, "{}", told());
-        assert!(report.cut_short.is_none(), "{}", told());
-        // What the server has is tried wholly: each documented answer that can be caused was seen.
-        assert_eq!(report.totals(|operation| operation.built).missing, 0, "{}", told());
+        let report_text = || Format::Text.render(&report, false);
+        assert_eq!(report.verdict(), Verdict::Clean, "{}", report_text());
+        assert!(report.cut_short.is_none(), "{}", report_text());
+        // Every documented answer that can be caused was seen.
+        assert_eq!(report.totals(|operation| operation.built).missing, 0, "{}", report_text());
 
         let known = Coverage::load(Path::new(COVERAGE)).expect("the coverage file");
         let lost = known.lost(&report, |_| true);
@@ -52,7 +52,7 @@ fn the_server_keeps_its_contract() {
 }
 
 #[test]
-fn a_server_without_google_is_judged_and_what_only_google_could_cause_is_said() {
+fn conformance_without_google_reports_unreachable_answers() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).demo().start().await;
         let contract = ringnity::contract().expect("a contract");
@@ -61,18 +61,18 @@ fn a_server_without_google_is_judged_and_what_only_google_could_cause_is_said() 
         let only = vec!["loginOwnerWithGoogle".to_owned()];
         let options = Options { cases: 1, only, ..Options::default() };
         let report = run(contract, flows, &inputs, &server.base, options).await.expect("a run");
-        let told = Format::Text.render(&report, false);
-        assert_eq!(report.verdict(), Verdict::Clean, "{told}");
-        let [operation] = report.operations.as_slice() else { panic!("{told}") };
+        let report_text = Format::Text.render(&report, false);
+        assert_eq!(report.verdict(), Verdict::Clean, "{report_text}");
+        let [operation] = report.operations.as_slice() else { panic!("{report_text}") };
         let success = operation.cells.iter().find(|cell| cell.status == "200").expect("a success");
-        let State::Unreachable(reason) = &success.state else { panic!("{told}") };
+        let State::Unreachable(reason) = &success.state else { panic!("{report_text}") };
         assert!(reason.contains("google.idToken"), "{reason}");
-        // It is tried as far as it can be: its body is, and that the server knows nothing of Google.
+        // What does not need Google is tried: the body, and that Google is not configured.
         for status in ["400", "403"] {
             let seen = operation.cells.iter().find(|cell| cell.status == status).map(|cell| &cell.state);
-            assert_eq!(seen, Some(&State::Covered), "{status}: {told}");
+            assert_eq!(seen, Some(&State::Covered), "{status}: {report_text}");
         }
-        assert!(told.contains("flow ownerComesByGoogle is left out"), "{told}");
-        assert!(!told.contains("loginOwnerWithGoogle: "), "{told}");
+        assert!(report_text.contains("flow ownerComesByGoogle is left out"), "{report_text}");
+        assert!(!report_text.contains("loginOwnerWithGoogle: "), "{report_text}");
     });
 }

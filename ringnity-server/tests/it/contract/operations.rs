@@ -1,4 +1,4 @@
-//! Every operation of the contract answers over the wire: with what it says, or that it is not built yet.
+//! Every operation of the contract answers, if only that it is not implemented yet.
 
 use reqwest::{Method, StatusCode};
 use ringnity_api::OPERATIONS;
@@ -6,7 +6,7 @@ use ringnity_api::OPERATIONS;
 use crate::support::{TestServer, on_each_engine};
 
 #[test]
-fn no_operation_is_missing_and_none_opens_without_its_credential() {
+fn every_operation_exists_and_requires_its_credential() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -29,7 +29,7 @@ fn no_operation_is_missing_and_none_opens_without_its_credential() {
             assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{id}");
             assert!(headers.contains_key("x-request-id"), "{id}");
             if !operation.accepts.is_empty() && !operation.anonymous {
-                assert_eq!(status, StatusCode::UNAUTHORIZED, "{id} opens to nobody in particular");
+                assert_eq!(status, StatusCode::UNAUTHORIZED, "{id} needs no credential");
             }
             if status == StatusCode::NOT_IMPLEMENTED {
                 let code = if text.contains("\"success\"") {

@@ -1,7 +1,6 @@
-//! The database can hold what the contract says, all of it: for each table that keeps a resource of the contract,
-//! every member has a column of its kind, required where the member is, wide enough for the longest text, and what
-//! stands in it is of the member's list. What a column is called where it is not called like its member is said here,
-//! and what has none, with the reason; types, necessity, lengths and lists are the contract's.
+//! The columns against the contract. Each table that stores a resource has a column for every member: of its type,
+//! required if the member is, and wide enough. The lists below name columns that are called otherwise and members
+//! without a column.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,45 +8,55 @@ use serde_json::Value;
 
 use crate::support::{TestServer, on_each_engine};
 
-/// A table and the schema of what it keeps.
-struct Kept {
+/// A table and the contract's schema of its rows.
+struct StoredResource {
     table: &'static str,
     schema: &'static str,
     /// Members whose column has another name.
     named: &'static [(&'static str, &'static str)],
-    /// Members that are no column, and why.
-    made: &'static [(&'static str, &'static str)],
+    /// Members without a column, and why.
+    computed: &'static [(&'static str, &'static str)],
 }
 
-const KEPT: &[Kept] = &[
-    Kept { table: "contacts", schema: "Contact", named: &[], made: &[] },
-    Kept { table: "server_credentials", schema: "ServerApiCredential", named: &[], made: &[] },
-    Kept {
+const STORED: &[StoredResource] = &[
+    StoredResource { table: "contacts", schema: "Contact", named: &[], computed: &[] },
+    StoredResource { table: "server_credentials", schema: "ServerApiCredential", named: &[], computed: &[] },
+    StoredResource {
         table: "oauth_clients",
         schema: "OAuthClient",
         named: &[("type", "client_type")],
-        made: &[("status", "follows from revoked_at")],
+        computed: &[("status", "follows from revoked_at")],
     },
-    Kept {
+    StoredResource {
         table: "device_push_tokens",
         schema: "DevicePushToken",
         named: &[("clientId", "tenant_id")],
-        made: &[],
+        computed: &[],
     },
-    Kept { table: "tenants", schema: "Tenant", named: &[("clientId", "id")], made: &[] },
-    Kept { table: "tenants", schema: "OwnerClient", named: &[("apiKey", "public_key")], made: &[] },
-    Kept {
+    StoredResource { table: "tenants", schema: "Tenant", named: &[("clientId", "id")], computed: &[] },
+    StoredResource {
+        table: "tenants",
+        schema: "OwnerClient",
+        named: &[("apiKey", "public_key")],
+        computed: &[],
+    },
+    StoredResource {
         table: "agents",
         schema: "AgentProfile",
         named: &[("agentId", "id")],
-        made: &[("departmentName", "is the department's"), ("scopes", "are the token's")],
+        computed: &[("departmentName", "is the department's"), ("scopes", "are the token's")],
     },
-    Kept { table: "departments", schema: "WorkspaceDepartment", named: &[("departmentId", "id")], made: &[] },
-    Kept {
+    StoredResource {
+        table: "departments",
+        schema: "WorkspaceDepartment",
+        named: &[("departmentId", "id")],
+        computed: &[],
+    },
+    StoredResource {
         table: "subscriptions",
         schema: "TenantSubscription",
         named: &[("startedAt", "created_at")],
-        made: &[
+        computed: &[
             ("planId", "is the tenant's"),
             ("planSlug", "is the plan's"),
             ("planName", "is the plan's"),
@@ -55,23 +64,28 @@ const KEPT: &[Kept] = &[
             ("quotas", "are the plan's"),
         ],
     },
-    Kept {
+    StoredResource {
         table: "plans",
         schema: "PlanContractPlan",
         named: &[("planId", "id")],
-        made: &[("features", "are rows of plan_features"), ("quotas", "are rows of plan_quotas")],
+        computed: &[("features", "are rows of plan_features"), ("quotas", "are rows of plan_quotas")],
     },
-    Kept { table: "plan_features", schema: "PlanFeatureContract", named: &[], made: &[] },
-    Kept { table: "plan_quotas", schema: "PlanQuotaContract", named: &[], made: &[] },
-    Kept { table: "plan_feature_keys", schema: "PlanContractFeatureKey", named: &[], made: &[] },
-    Kept { table: "plan_quota_keys", schema: "PlanContractQuotaKey", named: &[], made: &[] },
+    StoredResource { table: "plan_features", schema: "PlanFeatureContract", named: &[], computed: &[] },
+    StoredResource { table: "plan_quotas", schema: "PlanQuotaContract", named: &[], computed: &[] },
+    StoredResource {
+        table: "plan_feature_keys",
+        schema: "PlanContractFeatureKey",
+        named: &[],
+        computed: &[],
+    },
+    StoredResource { table: "plan_quota_keys", schema: "PlanContractQuotaKey", named: &[], computed: &[] },
 ];
 
-/// What the contract says of a member.
+/// A member in the contract.
 struct Member {
     kind: &'static str,
     required: bool,
-    longest: Option<u64>,
+    max_length: Option<u64>,
     values: Vec<String>,
 }
 
@@ -79,7 +93,7 @@ fn contract() -> Value {
     serde_json::from_str(ringnity_api::CONTRACT).expect("the contract is JSON")
 }
 
-/// A schema without references and alternatives, and whether it may be null.
+/// Resolves references and alternatives; returns the schema and whether it may be null.
 fn plain(contract: &Value, schema: &Value) -> (Value, bool) {
     if let Some(reference) = schema["$ref"].as_str() {
         let target =
@@ -97,7 +111,7 @@ fn plain(contract: &Value, schema: &Value) -> (Value, bool) {
     (schema.clone(), nullable)
 }
 
-/// Members and the names of those that are required, those of all parts included.
+/// The members of a schema, including those of its parts.
 fn members(contract: &Value, name: &str) -> BTreeMap<String, Member> {
     fn collect(
         contract: &Value,
@@ -134,7 +148,7 @@ fn members(contract: &Value, name: &str) -> BTreeMap<String, Member> {
         let member = Member {
             kind,
             required: required.contains(&name) && !nullable,
-            longest: schema["maxLength"].as_u64(),
+            max_length: schema["maxLength"].as_u64(),
             values: list.filter_map(Value::as_str).map(str::to_owned).collect(),
         };
         (name, member)
@@ -142,10 +156,10 @@ fn members(contract: &Value, name: &str) -> BTreeMap<String, Member> {
     found.into_iter().map(member).collect()
 }
 
-impl Kept {
-    /// The column of a member; none where it is made of something else.
+impl StoredResource {
+    /// The column of a member; none if the member is computed.
     fn column(&self, member: &str) -> Option<String> {
-        if self.made.iter().any(|(made, _)| *made == member) {
+        if self.computed.iter().any(|(made, _)| *made == member) {
             return None;
         }
         let named = self.named.iter().find(|(named, _)| *named == member);
@@ -164,27 +178,27 @@ fn snake(member: &str) -> String {
     out
 }
 
-/// The most characters that a column of that type takes, where it has a limit: `character varying(64)`.
+/// The length limit of a column type such as `character varying(64)`.
 fn width(type_: &str) -> Option<u64> {
     type_.split_once('(')?.1.trim_end_matches(')').parse().ok()
 }
 
 #[test]
-fn every_member_of_what_is_kept_has_a_column_that_can_hold_it() {
+fn every_stored_member_has_fitting_column() {
     let contract = contract();
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).start().await;
         let (schema, engine) = (server.database().schema(), server.database().engine());
         let (mut wrong, mut compared) = (Vec::new(), 0);
-        for kept in KEPT {
-            let members = members(&contract, kept.schema);
-            for told in kept.named.iter().chain(kept.made).map(|(member, _)| *member) {
-                assert!(members.contains_key(told), "{} has no member {told} any more", kept.schema);
+        for stored in STORED {
+            let members = members(&contract, stored.schema);
+            for name in stored.named.iter().chain(stored.computed).map(|(member, _)| *member) {
+                assert!(members.contains_key(name), "{} has no member {name} any more", stored.schema);
             }
             for (name, member) in members {
-                let Some(column) = kept.column(&name) else { continue };
-                let of = format!("{}.{name} in {}.{column}", kept.schema, kept.table);
-                let prefix = format!("column {}.{column} ", kept.table);
+                let Some(column) = stored.column(&name) else { continue };
+                let of = format!("{}.{name} in {}.{column}", stored.schema, stored.table);
+                let prefix = format!("column {}.{column} ", stored.table);
                 let Some(facts) = schema.iter().find_map(|fact| fact.strip_prefix(&prefix)) else {
                     wrong.push(format!("{of}: there is no such column"));
                     continue;
@@ -200,7 +214,7 @@ fn every_member_of_what_is_kept_has_a_column_that_can_hold_it() {
                     wrong.push(format!("{of}: is required, and the column may be null"));
                 }
                 let longest =
-                    member.longest.into_iter().chain(member.values.iter().map(|value| value.len() as u64));
+                    member.max_length.into_iter().chain(member.values.iter().map(|value| value.len() as u64));
                 if let Some(width) = width(type_)
                     && longest.max().is_some_and(|longest| longest > width)
                 {
@@ -215,7 +229,7 @@ fn every_member_of_what_is_kept_has_a_column_that_can_hold_it() {
 }
 
 #[test]
-fn what_stands_in_a_column_is_of_its_members_list() {
+fn stored_values_are_in_enum_of_member() {
     let contract = contract();
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
@@ -235,17 +249,19 @@ fn what_stands_in_a_column_is_of_its_members_list() {
             .status(reqwest::StatusCode::CREATED);
         let rows = server.database().dump();
         let mut looked_at = BTreeSet::new();
-        for kept in KEPT {
-            for (name, member) in members(&contract, kept.schema) {
-                let Some(column) = kept.column(&name).filter(|_| !member.values.is_empty()) else { continue };
-                for row in rows.get(kept.table).into_iter().flatten() {
+        for stored in STORED {
+            for (name, member) in members(&contract, stored.schema) {
+                let Some(column) = stored.column(&name).filter(|_| !member.values.is_empty()) else {
+                    continue;
+                };
+                for row in rows.get(stored.table).into_iter().flatten() {
                     let Some(value) = row[column.as_str()].as_str() else { continue };
-                    looked_at.insert(format!("{}.{column}", kept.table));
+                    looked_at.insert(format!("{}.{column}", stored.table));
                     let listed = member.values.iter().any(|known| known == value);
                     assert!(
                         listed,
                         "{}.{column} holds {value}, which {} does not list",
-                        kept.table, kept.schema
+                        stored.table, stored.schema
                     );
                 }
             }

@@ -1,11 +1,11 @@
-//! The contract and its rendered reference.
+//! The contract as it is served, and the reference pages.
 
 use reqwest::StatusCode;
 
 use crate::support::{TestServer, on_each_engine};
 
 #[test]
-fn the_contract_is_served_as_it_takes_effect() {
+fn serves_effective_contract() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let answer = server.get("/api/openapi.json").send().await.ok();

@@ -1,4 +1,4 @@
-//! Requests that are sent again with an Idempotency-Key: one effect, one answer.
+//! Requests with an `Idempotency-Key`: one effect and one answer.
 
 use chrono::Duration;
 use reqwest::StatusCode;
@@ -14,13 +14,13 @@ async fn upsert(server: &TestServer, key: &str, repeat: &str, body: &Value) -> A
     server.post(CONTACTS).bearer(key).header("idempotency-key", repeat).json(body).send().await
 }
 
-/// Names of the events of the tenant.
+/// Names of the tenant's events.
 fn happened(server: &TestServer) -> Vec<Value> {
     server.events().iter().map(|event| event["name"].clone()).collect()
 }
 
 #[test]
-fn a_repeat_gets_the_first_answer_and_changes_nothing() {
+fn repeated_request_gets_first_answer() {
     on_each_engine(async |engine| {
         let mut server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
@@ -28,7 +28,7 @@ fn a_repeat_gets_the_first_answer_and_changes_nothing() {
         let first = upsert(&server, &key, "one", &body).await.ok();
         server.clock.advance(Duration::seconds(5));
         assert_eq!(upsert(&server, &key, "one", &body).await.ok().text, first.text);
-        // The same request in another spelling, after the contact has changed, and after a restart.
+        // The same request in another spelling, after the contact has changed and the server restarted.
         let id = first.data()["contact"]["id"].as_str().expect("id");
         server
             .patch(&format!("{CONTACTS}/{id}"))
@@ -44,7 +44,7 @@ fn a_repeat_gets_the_first_answer_and_changes_nothing() {
         assert_eq!(again.text, first.text);
         assert_eq!(happened(&server), ["contact.created", "contact.updated"]);
 
-        // A day later it is a new request.
+        // After a day it is a new request.
         server.clock.advance(Duration::hours(24));
         let later = upsert(&server, &key, "one", &body).await.ok();
         assert_ne!(later.text, first.text);
@@ -53,7 +53,7 @@ fn a_repeat_gets_the_first_answer_and_changes_nothing() {
 }
 
 #[test]
-fn a_key_belongs_to_one_request_of_one_credential() {
+fn idempotency_key_is_bound_to_request_and_credential() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let key = server.key().to_owned();
@@ -69,14 +69,14 @@ fn a_key_belongs_to_one_request_of_one_credential() {
         upsert(&server, &server.tenant("other").key, "one", &other).await.ok();
         assert_eq!(happened(&server), ["contact.created", "contact.updated"]);
         assert_eq!(upsert(&server, &key, "one", &body).await.ok().text, first.text);
-        // Without a key nothing is a repeat.
+        // Without a key, every request is a new one.
         server.post(CONTACTS).bearer(&key).json(&body).send().await.ok();
         assert_eq!(happened(&server).len(), 3);
     });
 }
 
 #[test]
-fn what_was_refused_may_be_tried_again() {
+fn rejected_request_can_be_retried_with_same_key() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
@@ -92,8 +92,8 @@ fn what_was_refused_may_be_tried_again() {
         }
         upsert(&server, &key, &"x".repeat(255), &good).await.ok();
 
-        // Also what was refused in the middle of its write, for a reason that has gone since; and then as another request,
-        // for that key has done nothing yet.
+        // A request that failed inside its transaction can be retried, and the key can be used for another request,
+        // because it had no effect yet.
         let token = async |username: &str| {
             let body = json!({ "username": username });
             let request = server.post("/api/server/sdk-token/agent").bearer(&key);
@@ -117,7 +117,7 @@ fn what_was_refused_may_be_tried_again() {
 }
 
 #[test]
-fn many_at_once_are_one() {
+fn concurrent_repeats_take_effect_once() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
@@ -132,7 +132,7 @@ fn many_at_once_are_one() {
 }
 
 #[test]
-fn a_secret_is_told_again_and_stands_nowhere() {
+fn repeated_secret_is_not_stored_in_plain_text() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let token = server.owner_token().await;
@@ -142,7 +142,7 @@ fn a_secret_is_told_again_and_stands_nowhere() {
             request.json(&body).send().await.status(StatusCode::CREATED)
         };
         let first = make(&token).await;
-        // Who signs in again is the same person.
+        // A new sign-in is the same caller.
         let again = make(&server.owner_token().await).await;
         assert_eq!(again.text, first.text);
         assert_ne!(make(&server.owner_token_of(server.tenant("other")).await).await.text, first.text);
@@ -157,16 +157,16 @@ fn a_secret_is_told_again_and_stands_nowhere() {
             let mut name = file.clone().into_os_string();
             name.push(end);
             let bytes = std::fs::read(&name).expect("a file");
-            for told in [secret.as_str(), &secret[11..43], "a-key-of-mine"] {
-                let found = bytes.windows(told.len()).any(|window| window == told.as_bytes());
-                assert!(!found, "{told} stands in {}", name.display());
+            for text in [secret.as_str(), &secret[11..43], "a-key-of-mine"] {
+                let found = bytes.windows(text.len()).any(|window| window == text.as_bytes());
+                assert!(!found, "{text} stands in {}", name.display());
             }
         }
     });
 }
 
 #[test]
-fn a_repeat_is_for_whoever_might_ask_anew() {
+fn repeated_request_is_authorized_again() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let slug = &server.first_tenant().slug;
@@ -179,7 +179,7 @@ fn a_repeat_is_for_whoever_might_ask_anew() {
         let first = ask(Some(allowed)).await.status(StatusCode::CREATED);
         assert_eq!(ask(Some(allowed)).await.status(StatusCode::CREATED).text, first.text);
         assert_eq!(ask(None).await.status(StatusCode::CREATED).text, first.text, "an app");
-        // Pages of nobody, and of another tenant: that their origin is known here is not enough.
+        // Pages of unknown origins, and of another tenant's.
         let domains = json!({ "allowedDomains": ["shop.example"] });
         let owner = server.owner_token_of(server.tenant("other")).await;
         server.put("/api/sdk/developer/allowed-domains").bearer(&owner).json(&domains).send().await.ok();

@@ -1,11 +1,11 @@
-//! Bad input on every operation that works: always the envelope, always a 4xx, always words that help.
+//! Invalid input: a 4xx with the envelope and details.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::support::{TestServer, on_each_engine};
 
-/// Operations that take a body, with a body that would do.
+/// Operations that take a body, each with a valid body.
 fn with_body(server: &TestServer, token: &str) -> Vec<(Method, String, Option<String>, serde_json::Value)> {
     let key = Some(server.key().to_owned());
     vec![
@@ -27,7 +27,7 @@ fn with_body(server: &TestServer, token: &str) -> Vec<(Method, String, Option<St
 }
 
 #[test]
-fn what_is_no_json_object_is_refused_with_words() {
+fn rejects_body_that_is_no_json_object() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -62,7 +62,7 @@ fn what_is_no_json_object_is_refused_with_words() {
 }
 
 #[test]
-fn a_wrong_media_type_and_a_body_that_is_too_large_are_refused() {
+fn rejects_wrong_media_type_and_large_body() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -84,7 +84,7 @@ fn a_wrong_media_type_and_a_body_that_is_too_large_are_refused() {
 }
 
 #[test]
-fn every_fault_of_a_body_has_its_line() {
+fn reports_every_invalid_field() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
@@ -116,7 +116,7 @@ fn every_fault_of_a_body_has_its_line() {
 }
 
 #[test]
-fn a_password_is_never_told_back() {
+fn errors_never_echo_passwords() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         for body in [
@@ -131,7 +131,7 @@ fn a_password_is_never_told_back() {
 }
 
 #[test]
-fn pages_and_limits_outside_their_range_are_refused() {
+fn rejects_page_and_limit_out_of_range() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         for (query, pointer) in [
@@ -150,7 +150,7 @@ fn pages_and_limits_outside_their_range_are_refused() {
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}: {}", answer.text);
             answer.names(pointer);
         }
-        // A page far beyond the last one is an empty page, and what is not known is ignored.
+        // A page beyond the last one is empty, and unknown parameters are ignored.
         let far =
             server.get("/api/server/contacts?page=1000000&limit=100").bearer(server.key()).send().await.ok();
         assert_eq!(far.data()["contacts"], json!([]));
@@ -159,7 +159,7 @@ fn pages_and_limits_outside_their_range_are_refused() {
 }
 
 #[test]
-fn an_id_that_nobody_made_is_simply_not_there() {
+fn unknown_id_is_not_found() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         for id in ["con_0", "x", "%20", "con_1'%20OR%201=1--", "..%2f..%2fetc", &"a".repeat(64)] {
@@ -174,7 +174,7 @@ fn an_id_that_nobody_made_is_simply_not_there() {
 }
 
 #[test]
-fn whoever_is_not_known_learns_nothing_of_the_schema() {
+fn unauthenticated_request_gets_no_validation_details() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let answer = server.post("/api/server/contacts").json(&json!({ "name": 1 })).send().await;
@@ -184,7 +184,7 @@ fn whoever_is_not_known_learns_nothing_of_the_schema() {
 }
 
 #[test]
-fn a_method_that_a_path_lacks_is_told_which_it_has() {
+fn lists_allowed_methods_on_405() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         for (method, path, allowed) in [
@@ -202,7 +202,7 @@ fn a_method_that_a_path_lacks_is_told_which_it_has() {
 }
 
 #[test]
-fn a_preflight_is_answered_for_allowed_pages_only() {
+fn answers_preflight_for_allowed_origins_only() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = |origin: &'static str| {
@@ -223,7 +223,7 @@ fn a_preflight_is_answered_for_allowed_pages_only() {
 }
 
 #[test]
-fn what_is_not_built_yet_says_so_to_those_who_may_ask() {
+fn unimplemented_operation_returns_501_after_authentication() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         server

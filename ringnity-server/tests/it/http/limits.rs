@@ -1,4 +1,4 @@
-//! How often credentials may ask, and how often signing in may fail.
+//! Rate limits of credentials and addresses, and limits of failed sign-ins.
 
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ fn twelve(config: &mut ServeConfig) {
 }
 
 #[test]
-fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
+fn sends_rate_limit_headers() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(twelve).start().await;
         let health = server.key_with(&["server:health"]).await;
@@ -64,7 +64,7 @@ fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
         ] {
             assert_eq!(number(&answer, "x-ratelimit-limit"), None);
         }
-        // Who is known and not let in is counted and told, too: otherwise it could ask without end.
+        // Rejected requests with a valid credential count too.
         let visitor = server.visitor_session(&json!({ "slug": server.first_tenant().slug })).await;
         for left in (0..12).rev() {
             let request = server.delete("/api/sdk/devices/push-token").bearer(&visitor);
@@ -81,7 +81,7 @@ fn an_answer_to_a_credential_says_how_many_more_it_may_send() {
 }
 
 #[test]
-fn a_credential_that_asks_too_often_is_told_when_to_come_back() {
+fn limits_credential_and_sends_retry_after() {
     on_each_engine(async |engine| {
         let server =
             TestServer::builder(engine).tenant("acme").tenant("other").configure(twelve).start().await;
@@ -95,7 +95,7 @@ fn a_credential_that_asks_too_often_is_told_when_to_come_back() {
             answer.ok();
             answered += 1;
         };
-        // It fills while the test asks, one in five seconds.
+        // The bucket regains one request every five seconds.
         assert!((12..16).contains(&answered), "{answered}");
         assert_eq!(number(&refused, "x-ratelimit-remaining"), Some(0));
         let wait = number(&refused, "retry-after").expect("retry-after");
@@ -112,7 +112,7 @@ fn a_credential_that_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[test]
-fn the_plan_decides() {
+fn plan_sets_rate_limit() {
     let plan = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(plan).start().await;
@@ -129,7 +129,7 @@ fn the_plan_decides() {
 }
 
 #[test]
-fn every_plan_of_a_new_installation_has_its_rate() {
+fn every_plan_has_its_rate_limit() {
     const RATES: [(&str, i64); 4] =
         [("free", 300), ("starter", 300), ("professional", 300), ("enterprise", 1000)];
     let plan = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
@@ -141,7 +141,7 @@ fn every_plan_of_a_new_installation_has_its_rate() {
         assert_eq!(slugs, RATES.map(|(slug, _)| slug));
         for (slug, rate) in RATES {
             server.change_plan(slug).await;
-            // What a plan says is believed for a while.
+            // The limit of a plan is cached for a while.
             server.clock.advance(Duration::minutes(2));
             let answer = ask(&server, server.key()).await.ok();
             assert_eq!(number(&answer, "x-ratelimit-limit"), Some(rate), "{slug}");
@@ -149,13 +149,13 @@ fn every_plan_of_a_new_installation_has_its_rate() {
     });
 }
 
-/// Whether so many strangers were let through: a minute's worth, and those that came back meanwhile, ten in a second.
-pub fn strangers_are(number: usize, begun: Instant) -> bool {
-    (600..=610 + 10 * begun.elapsed().as_secs() as usize).contains(&number)
+/// Whether that many anonymous requests were accepted: a minute's limit, and ten more for each second since.
+pub fn is_anonymous_limit(number: usize, started: Instant) -> bool {
+    (600..=610 + 10 * started.elapsed().as_secs() as usize).contains(&number)
 }
 
-/// What an address is told that goes on asking: the first answer of another status. It has used up a minute's worth,
-/// and ten come back in a second, so that is soon.
+/// Repeats a request until its status is another one. The address has used up its limit and regains ten requests a
+/// second, so this takes few requests.
 async fn until_not(status: u16, ask: impl AsyncFn() -> Answer) -> Answer {
     for _ in 0..500 {
         let answer = ask().await;
@@ -163,11 +163,11 @@ async fn until_not(status: u16, ask: impl AsyncFn() -> Answer) -> Answer {
             return answer;
         }
     }
-    panic!("it may ask as often as it likes, and is always told {status}");
+    panic!("it may ask as often as it likes, and always gets {status}");
 }
 
 #[test]
-fn an_address_that_asks_without_a_credential_is_limited_and_no_other() {
+fn limits_anonymous_requests_by_address() {
     let plan = |config: &mut ServeConfig| {
         behind_a_proxy(config);
         config.rate_limit = Some(RateLimit::Plan);
@@ -177,19 +177,19 @@ fn an_address_that_asks_without_a_credential_is_limited_and_no_other() {
         let ask = async |address: &str| {
             server.get("/api/sdk/health").header("x-forwarded-for", address).send().await
         };
-        // The server asks for an owner's session and the like while it is made, from another address.
-        let begun = Instant::now();
+        // Requests of the fixtures come from another address.
+        let started = Instant::now();
         let many: Vec<u16> = stream::iter(0..660)
             .map(async |_| ask("192.0.2.1").await.status.as_u16())
             .buffer_unordered(8)
             .collect()
             .await;
         let answered = many.iter().filter(|status| **status == 200).count();
-        assert!(strangers_are(answered, begun), "{answered}");
+        assert!(is_anonymous_limit(answered, started), "{answered}");
         let refused = until_not(200, async || ask("192.0.2.1").await).await.refused(429, "RATE_LIMITED");
         assert_eq!(number(&refused, "retry-after"), Some(1));
         ask("192.0.2.2").await.ok();
-        // Who has a credential is known by it, wherever it is.
+        // A valid credential is not limited by its address.
         let request = server.get(TENANT).bearer(server.key()).header("x-forwarded-for", "192.0.2.1");
         request.send().await.ok();
         server.clock.advance(Duration::minutes(1));
@@ -198,7 +198,7 @@ fn an_address_that_asks_without_a_credential_is_limited_and_no_other() {
 }
 
 #[test]
-fn an_address_that_asks_by_methods_that_are_not_there_is_limited_and_its_preflights_are_not() {
+fn counts_405_against_address_but_not_preflights() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
         let ask = async |method: Method| {
@@ -217,7 +217,7 @@ fn an_address_that_asks_by_methods_that_are_not_there_is_limited_and_its_preflig
 }
 
 #[test]
-fn an_address_that_makes_up_credentials_is_limited_and_nobody_who_has_a_good_one() {
+fn limits_address_that_sends_invalid_credentials() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
         let ask = async |path: &str, key: Option<&str>, address: &str| {
@@ -232,7 +232,7 @@ fn an_address_that_makes_up_credentials_is_limited_and_nobody_who_has_a_good_one
             (TENANT, Some(owner.as_str())),
             ("/api/auth/owner-me", Some("made.up.token")),
         ];
-        let begun = Instant::now();
+        let started = Instant::now();
         let many: Vec<u16> = stream::iter(0..660)
             .map(async |turn| {
                 let (path, key) = wrong[turn % wrong.len()];
@@ -242,7 +242,7 @@ fn an_address_that_makes_up_credentials_is_limited_and_nobody_who_has_a_good_one
             .collect()
             .await;
         let answered = many.iter().filter(|status| **status == 401).count();
-        assert!(strangers_are(answered, begun), "{answered}");
+        assert!(is_anonymous_limit(answered, started), "{answered}");
         for (path, key) in wrong {
             let refused = until_not(401, async || ask(path, key, "192.0.2.1").await).await;
             let refused = refused.refused(429, "RATE_LIMITED");
@@ -256,7 +256,7 @@ fn an_address_that_makes_up_credentials_is_limited_and_nobody_who_has_a_good_one
 }
 
 #[test]
-fn the_demo_limits_nobody_who_tries_it() {
+fn demo_has_a_high_rate_limit() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).demo().start().await;
         let answer = ask(&server, &server.demo().first.server_api_key).await.ok();
@@ -271,15 +271,15 @@ fn r5_two_nodes_share_a_limit() {
         let server = TestServer::builder(engine).tenant("acme").configure(thirty).start().await;
         let second = server.second().await.expect("a second node");
         let bases = [server.base.clone(), format!("http://{}", second.address)];
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut answered = 0;
         for turn in 0..80 {
             let request = server.request_at(&bases[turn % 2], Method::GET, TENANT);
             answered += usize::from(request.bearer(server.key()).send().await.status.is_success());
         }
-        // One comes back in two seconds; a few may be stranded in a lease.
-        let back = usize::try_from(begun.elapsed().as_secs()).expect("small") / 2 + 1;
-        assert!((26..=30 + back).contains(&answered), "{answered} in {:?}", begun.elapsed());
+        // The bucket regains one request every two seconds; a few may be lost in a lease.
+        let back = usize::try_from(started.elapsed().as_secs()).expect("small") / 2 + 1;
+        assert!((26..=30 + back).contains(&answered), "{answered} in {:?}", started.elapsed());
         second.stop().await.expect("stops");
     });
 }
@@ -306,10 +306,10 @@ fn s2_4_whoever_guesses_is_stopped_and_locks_nobody_else_out() {
         for _ in 0..10 {
             sign_in(&server, "192.0.2.1", "wrong").await.refused(401, "AUTH_CREDENTIALS_INVALID");
         }
-        // Now not even the right password counts, from there: otherwise guessing would go on.
+        // From this address, the right password is rejected too. Otherwise guessing could go on.
         let refused = sign_in(&server, "192.0.2.1", &right).await.refused(429, "RATE_LIMITED");
         assert!((1..=90).contains(&number(&refused, "retry-after").expect("retry-after")));
-        // A header that the client made up in front of the proxy's is not believed.
+        // Addresses that the client puts before the proxy's are ignored.
         sign_in(&server, "198.51.100.9, 192.0.2.1", &right).await.refused(429, "RATE_LIMITED");
         sign_in(&server, "192.0.2.2", &right).await.ok();
         server.clock.advance(Duration::minutes(2));
@@ -336,7 +336,7 @@ fn s2_4_an_account_that_everybody_guesses_at_opens_from_where_it_was_opened_befo
         }
         assert!(stopped && address > 100, "stopped: {stopped} after {address}");
         sign_in(&server, "192.0.2.1", &right).await.ok();
-        // An account that is not there is treated alike, so that nobody learns which are.
+        // Unknown accounts are limited alike, so that nobody learns which exist.
         let body = json!({ "email": "nobody@acme.example", "password": "wrong" });
         for turn in 0..11 {
             let answer = server.post("/api/auth/owner-login").json(&body).send().await;
@@ -356,13 +356,13 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
             .start()
             .await;
         let right = server.first_tenant().owner.password.clone();
-        // An attempt is counted before the password is looked at, so these cost no password each. Their clock is a
-        // minute ahead, or those that come back meanwhile, one in three seconds, would let a slow machine in below.
+        // Attempts are counted before the password is verified, so these cost no hashing. Their clock is a minute
+        // ahead. Otherwise the attempts that are regained meanwhile would let a slow machine in below.
         let clock = Clock::default();
         clock.advance(Duration::minutes(1));
         let sign_in_limits = LoginLimits::of(RateLimit::Plan, false);
         let app = App { clock, sign_in_limits, ..server.app().await };
-        let begun = Instant::now();
+        let started = Instant::now();
         let from = "2001:db8:1:2::7".parse().expect("address");
         let mut guesses = 0;
         let refusal = loop {
@@ -372,11 +372,11 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
             }
             assert!(guesses < 1000, "nobody stops it");
         };
-        let back = i32::try_from(begun.elapsed().as_secs() / 3).expect("small") + 1;
-        assert!((300..=300 + back).contains(&guesses), "{guesses} in {:?}", begun.elapsed());
+        let back = i32::try_from(started.elapsed().as_secs() / 3).expect("small") + 1;
+        assert!((300..=300 + back).contains(&guesses), "{guesses} in {:?}", started.elapsed());
         assert_eq!(refusal.kind, ErrorKind::RateLimited);
 
-        // Whoever has one IPv6 address has its whole network.
+        // An IPv6 address stands for its /64 network.
         let refused = sign_in(&server, "2001:db8:1:2::8", &right).await.refused(429, "RATE_LIMITED");
         assert!((1..=3).contains(&number(&refused, "retry-after").expect("retry-after")));
         let workspace = json!({ "username": "grace", "password": "wrong" });
@@ -403,7 +403,7 @@ fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
         let known = server.first_tenant().owner.clone();
         let from = "192.0.2.1".parse().expect("address");
         let mut said = std::collections::BTreeSet::new();
-        // More than may fail.
+        // More than the limit of failures.
         for _ in 0..12 {
             for email in [known.email.as_str(), "nobody@acme.example"] {
                 let body = json!({ "email": email, "password": known.password });
@@ -432,7 +432,7 @@ fn s2_4_many_who_sign_in_at_once_have_not_failed_and_many_who_guess_at_once_have
         assert_eq!(at_once("192.0.2.1", &right).await, [200; 16]);
         let guesses = at_once("192.0.2.2", "wrong").await;
         let count = |status| guesses.iter().filter(|one| **one == status).count();
-        // As many as may fail, however many come.
+        // As many as may fail, although more came at once.
         assert_eq!((count(401), count(429)), (10, 6), "{guesses:?}");
         sign_in(&server, "192.0.2.1", &right).await.ok();
     });

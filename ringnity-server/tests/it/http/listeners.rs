@@ -1,4 +1,4 @@
-//! What the server listens with beside its operations: HTTPS from files, the private listener, and what it logs.
+//! Listeners: HTTPS from files, the private listener, shutdown and logs.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use crate::support::fixtures::Fixtures;
 use crate::support::node::Cluster;
 use crate::support::{TestServer, on_each_engine};
 
-/// A certificate for 127.0.0.1 with its key, written to two files; answers it in PEM.
+/// Writes a certificate for 127.0.0.1 and its key to two files; returns the certificate as PEM.
 fn certificate(folder: &Path) -> String {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("writes");
@@ -22,14 +22,14 @@ fn certificate(folder: &Path) -> String {
     made.cert.pem()
 }
 
-/// Who believes in this certificate and no other.
-fn believer(pem: &str) -> Client {
+/// A client that trusts only this certificate.
+fn client_trusting(pem: &str) -> Client {
     let root = Certificate::from_pem(pem.as_bytes()).expect("PEM");
     Client::builder().no_proxy().tls_certs_only([root]).pool_max_idle_per_host(0).build().expect("client")
 }
 
 #[test]
-fn https_is_served_from_files_and_a_renewed_certificate_is_taken_up() {
+fn serves_https_and_reloads_renewed_certificate() {
     let folder = tempfile::tempdir().expect("folder");
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     let files = || (Some(cert.clone()), Some(key.clone()));
@@ -40,27 +40,27 @@ fn https_is_served_from_files_and_a_renewed_certificate_is_taken_up() {
         let first = std::fs::read_to_string(&cert).expect("reads");
         let url = format!("{}/api/sdk/health", server.base);
         assert!(url.starts_with("https://"), "{url}");
-        let answer = believer(&first).get(&url).send().await.expect("an answer");
+        let answer = client_trusting(&first).get(&url).send().await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK);
         let plain = url.replace("https://", "http://");
         assert!(Client::new().get(plain).send().await.is_err(), "answers without TLS");
 
-        // Files that do not fit each other leave the one that is there.
+        // Files that do not match leave the loaded certificate in use.
         std::fs::write(&key, "nothing").expect("writes");
         tokio::time::sleep(Duration::from_secs(3)).await;
-        believer(&first).get(&url).send().await.expect("the old certificate");
+        client_trusting(&first).get(&url).send().await.expect("the old certificate");
         let second = certificate(folder.path());
-        let begun = Instant::now();
-        while believer(&second).get(&url).send().await.is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "the renewed certificate is not taken up");
+        let started = Instant::now();
+        while client_trusting(&second).get(&url).send().await.is_err() {
+            assert!(started.elapsed() < Duration::from_secs(30), "the renewed certificate is not taken up");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        assert!(believer(&first).get(&url).send().await.is_err(), "the old certificate is still used");
+        assert!(client_trusting(&first).get(&url).send().await.is_err(), "the old certificate is still used");
     });
 }
 
 #[test]
-fn certificates_that_cannot_be_used_are_refused_with_the_name_of_the_file() {
+fn rejects_unusable_certificate_with_file_name() {
     let folder = tempfile::tempdir().expect("folder");
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     certificate(folder.path());
@@ -84,20 +84,20 @@ fn certificates_that_cannot_be_used_are_refused_with_the_name_of_the_file() {
             .arg(&key)
             .output()
             .expect("runs");
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && told.contains(words), "{told}");
-        assert!(!told.contains("panicked"), "{told}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && stderr.contains(words), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
     }
 }
 
-/// One line of the counters that begins so.
-fn counted(text: &str, begins: &str) -> f64 {
+/// The value of the metric line with this prefix.
+fn metric(text: &str, begins: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(begins));
     line.unwrap_or_else(|| panic!("no line begins with {begins}:\n{text}")).trim().parse().expect("a number")
 }
 
 #[test]
-fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() {
+fn private_listener_serves_metrics_and_readiness() {
     let listen = Some("127.0.0.1:0".parse().expect("address"));
     on_each_engine(async |engine| {
         let private = |config: &mut ServeConfig| config.private_listen = listen;
@@ -120,17 +120,17 @@ fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() 
         let of = |status: u16| {
             format!("ringnity_requests_total{{operation=\"listContacts\",status=\"{status}\"}}")
         };
-        assert_eq!((counted(&text, &of(200)), counted(&text, &of(401))), (1.0, 1.0));
+        assert_eq!((metric(&text, &of(200)), metric(&text, &of(401))), (1.0, 1.0));
         let timed = "ringnity_request_duration_seconds_count{operation=\"listContacts\"}";
-        assert_eq!(counted(&text, timed), 2.0);
-        assert_eq!(counted(&text, "ringnity_database_up"), 1.0);
-        assert_eq!(counted(&text, "ringnity_jobs_failing"), 0.0);
-        assert!(counted(&text, "ringnity_store_connections ") >= 2.0);
+        assert_eq!(metric(&text, timed), 2.0);
+        assert_eq!(metric(&text, "ringnity_database_up"), 1.0);
+        assert_eq!(metric(&text, "ringnity_jobs_failing"), 0.0);
+        assert!(metric(&text, "ringnity_store_connections ") >= 2.0);
         assert!(!text.contains(server.key()) && text.ends_with("# EOF\n"), "{text}");
         for path in ["/health", "/ready"] {
             assert_eq!(ask(path).await.0, StatusCode::OK, "{path}");
         }
-        // Clients see none of this.
+        // The public listener serves none of this.
         for path in ["/metrics", "/ready"] {
             let answer = http.get(format!("{}{path}", server.base)).send().await.expect("an answer");
             assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
@@ -138,7 +138,7 @@ fn the_private_listener_tells_what_is_counted_and_whether_the_server_is_ready() 
     });
 }
 
-/// Starts the program on a folder; answers it with the address that it tells.
+/// Starts the program in a folder; returns it with the address that it prints.
 fn program(folder: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringnity-server"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).env_remove("RUST_LOG");
@@ -153,28 +153,28 @@ fn program(folder: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> 
 
 #[test]
 #[cfg(unix)]
-fn a_service_manager_is_told_when_the_server_answers_and_when_it_stops() {
+fn notifies_service_manager() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("notify");
     let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
     socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
-    let hear = || {
+    let receive = || {
         let mut bytes = [0; 256];
         let length = socket.recv(&mut bytes).expect("a message");
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     };
     let (mut child, base) = program(folder.path(), |command| command.env("NOTIFY_SOCKET", &path));
-    assert_eq!(hear().trim(), "READY=1");
+    assert_eq!(receive().trim(), "READY=1");
     TcpStream::connect(base.trim_start_matches("http://")).expect("it listens");
     let killed = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
     assert!(killed.success());
-    assert_eq!(hear().trim(), "STOPPING=1");
+    assert_eq!(receive().trim(), "STOPPING=1");
     assert!(child.wait().expect("ends").success());
 }
 
 #[test]
 #[cfg(unix)]
-fn a_server_that_is_told_to_stop_says_so_before_it_stops_serving() {
+fn serves_during_shutdown_delay_and_reports_not_ready() {
     let folder = tempfile::tempdir().expect("folder");
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let private = free.local_addr().expect("an address").to_string();
@@ -188,22 +188,22 @@ fn a_server_that_is_told_to_stop_says_so_before_it_stops_serving() {
             async |url: String| http.get(url).send().await.map(|answer| answer.status().as_u16()).ok();
         let (ready, health) = (format!("http://{private}/ready"), format!("{base}/api/sdk/health"));
         assert_eq!((status(ready.clone()).await, status(health.clone()).await), (Some(200), Some(200)));
-        let told = Instant::now();
+        let signalled = Instant::now();
         assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
         while status(ready.clone()).await != Some(503) {
-            assert!(told.elapsed() < Duration::from_secs(2), "it is still ready");
+            assert!(signalled.elapsed() < Duration::from_secs(2), "it is still ready");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let answer = http.get(health).send().await.expect("it serves while others look elsewhere");
+        let answer = http.get(health).send().await.expect("it serves during the shutdown delay");
         let last = answer.headers().get("connection").and_then(|value| value.to_str().ok());
         assert_eq!((answer.status().as_u16(), last), (200, Some("close")), "and no connection stays open");
         assert!(child.wait().expect("ends").success());
-        assert!(told.elapsed() >= Duration::from_secs(3), "it ended at once");
+        assert!(signalled.elapsed() >= Duration::from_secs(3), "it ended at once");
     });
 }
 
 #[test]
-fn logs_for_machines_are_json_and_tell_of_each_request_by_its_id() {
+fn writes_json_log_with_request_id() {
     let folder = tempfile::tempdir().expect("folder");
     let (mut child, base) = program(folder.path(), |command| command.args(["--log-format", "json"]));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
@@ -221,24 +221,24 @@ fn logs_for_machines_are_json_and_tell_of_each_request_by_its_id() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
         .collect();
-    let told = lines.iter().find(|line| line["request_id"] == id.as_str());
-    let told = told.unwrap_or_else(|| panic!("no line of {id}: {text}"));
-    assert_eq!((&told["operation"], &told["status"]), (&"listContacts".into(), &401.into()), "{told}");
-    assert!(told["timestamp"].is_string() && told["level"].is_string(), "{told}");
+    let output = lines.iter().find(|line| line["request_id"] == id.as_str());
+    let output = output.unwrap_or_else(|| panic!("no line of {id}: {text}"));
+    assert_eq!((&output["operation"], &output["status"]), (&"listContacts".into(), &401.into()), "{output}");
+    assert!(output["timestamp"].is_string() && output["level"].is_string(), "{output}");
     assert!(!text.contains("rn_sk_live_secret") && !text.contains("private"), "{text}");
 }
 
-/// Stands for a log file on a disk that is full.
+/// A log file on a full disk.
 #[cfg(target_os = "linux")]
-fn full() -> Stdio {
+fn full_disk() -> Stdio {
     std::fs::File::options().write(true).open("/dev/full").expect("opens").into()
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_server_whose_log_cannot_be_written_goes_on_serving_and_ends_well() {
+fn serves_and_stops_without_writable_log() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    for (what, log) in [("a full disk", full()), ("a reader that is gone", Stdio::piped())] {
+    for (what, log) in [("a full disk", full_disk()), ("a reader that is gone", Stdio::piped())] {
         let folder = tempfile::tempdir().expect("folder");
         let arguments = ["--log-format", "json"];
         let (mut child, base) = program(folder.path(), |command| command.args(arguments).stderr(log));
@@ -257,7 +257,7 @@ fn a_server_whose_log_cannot_be_written_goes_on_serving_and_ends_well() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_command_that_cannot_say_what_is_wrong_says_it_by_its_exit_code() {
+fn exit_code_reports_failure_without_stderr() {
     let folder = tempfile::tempdir().expect("folder");
     let unreadable = folder.path().join("no.toml");
     let unreadable = unreadable.to_string_lossy();
@@ -268,19 +268,19 @@ fn a_command_that_cannot_say_what_is_wrong_says_it_by_its_exit_code() {
         (&["tenant", "list", "--no-such-flag"], 2),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringnity-server"));
-        let ended = command.args(arguments).stdout(full()).stderr(full()).status().expect("runs");
+        let ended = command.args(arguments).stdout(full_disk()).stderr(full_disk()).status().expect("runs");
         assert_eq!(ended.code(), Some(code), "{arguments:?}: {ended}");
     }
 }
 
-/// A connection to the server, on which nothing is asked yet.
+/// A connection on which no request is sent yet.
 fn connection(base: &str) -> TcpStream {
     let connection = TcpStream::connect(base.trim_start_matches("http://")).expect("connects");
     connection.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
     connection
 }
 
-/// A connection on which the server speaks HTTP/2 with a client that says no more.
+/// An HTTP/2 connection whose client sends no request.
 fn silent_http2(base: &str) -> TcpStream {
     let mut silent = connection(base);
     silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sends");
@@ -290,20 +290,20 @@ fn silent_http2(base: &str) -> TcpStream {
 
 #[test]
 #[cfg(unix)]
-fn a_client_that_stays_and_asks_nothing_holds_up_no_stop() {
+fn idle_client_does_not_delay_shutdown() {
     let folder = tempfile::tempdir().expect("folder");
     let (mut child, base) = program(folder.path(), |command| command);
     let _silent = [connection(&base), silent_http2(&base)];
-    let told = Instant::now();
+    let signalled = Instant::now();
     assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
     assert!(child.wait().expect("ends").success());
-    let took = told.elapsed();
+    let took = signalled.elapsed();
     assert!(took < Duration::from_secs(20), "it took {took:.0?}");
 }
 
 #[test]
 #[cfg(unix)]
-fn a_request_that_is_being_sent_is_waited_for_longer_than_clients_that_ask_nothing() {
+fn shutdown_waits_for_request_in_flight() {
     let folder = tempfile::tempdir().expect("folder");
     let (mut child, base) = program(folder.path(), |command| command);
     let _silent = silent_http2(&base);
@@ -318,18 +318,18 @@ fn a_request_that_is_being_sent_is_waited_for_longer_than_clients_that_ask_nothi
     let (first, rest) = body.split_at(20);
     slow.write_all(first.as_bytes()).expect("sends");
     assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
-    // Longer than it waits where nothing is asked.
+    // Longer than the server waits for idle connections.
     std::thread::sleep(Duration::from_secs(8));
     slow.write_all(rest.as_bytes()).expect("it is still there");
-    let mut told = String::new();
-    answer.read_to_string(&mut told).expect("an answer");
-    assert!(told.contains("HTTP/1.1 401"), "{told}");
+    let mut output = String::new();
+    answer.read_to_string(&mut output).expect("an answer");
+    assert!(output.contains("HTTP/1.1 401"), "{output}");
     assert!(child.wait().expect("ends").success());
 }
 
 #[test]
 #[cfg(unix)]
-fn clients_that_only_connect_take_no_more_than_the_system_lets_a_server_have() {
+fn raises_open_file_limit_for_idle_clients() {
     on_each_engine(async |engine| {
         let cluster = Cluster::new(engine, Fixtures::default()).await;
         let node = cluster.node().open_files(128).start();

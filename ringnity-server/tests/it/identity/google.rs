@@ -1,4 +1,4 @@
-//! Owners who sign in with Google: which ID tokens are accepted, and whom they sign in.
+//! Sign-in of owners with Google: which ID tokens are accepted, and which accounts they belong to.
 
 use chrono::Duration;
 use futures_util::{StreamExt as _, stream};
@@ -11,7 +11,7 @@ use crate::support::{Answer, TestServer, on_each_engine};
 
 const PATH: &str = "/api/auth/owner-google-login";
 
-/// What Google says of an account with that email.
+/// Claims of an ID token for that email address.
 fn claims(server: &TestServer, sub: &str, email: &str) -> Value {
     let now = server.clock.now().timestamp();
     json!({
@@ -42,7 +42,7 @@ async fn ask(server: &TestServer, token: &str) -> Answer {
 }
 
 #[test]
-fn a_server_that_nobody_told_of_google_says_so() {
+fn google_sign_in_is_refused_if_not_configured() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = Key::new("k1").token(&owner_claims(&server, "1"));
@@ -68,23 +68,23 @@ fn s2_4_whoever_sends_tokens_that_are_none_is_stopped_and_nobody_else() {
             request.json(&json!({ "idToken": token })).send().await
         };
         let good = key.token(&owner_claims(&server, "1"));
-        // What succeeds does not count.
+        // Successful sign-ins do not count.
         for _ in 0..10 {
             ask("192.0.2.1", &good).await.ok();
         }
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let many: Vec<_> = stream::iter(0..310)
             .map(async |_| ask("192.0.2.1", "a.b.c").await.status.as_u16())
             .buffer_unordered(8)
             .collect()
             .await;
         let mut judged = many.iter().filter(|status| **status == 401).count();
-        // One comes back in three seconds, which a slow machine may take.
+        // The limit regains one attempt every three seconds, which a slow machine may need.
         while ask("192.0.2.1", "a.b.c").await.status == 401 {
             judged += 1;
         }
-        let back = usize::try_from(begun.elapsed().as_secs() / 3).expect("small") + 1;
-        assert!((300..=300 + back).contains(&judged), "{judged} in {:?}", begun.elapsed());
+        let back = usize::try_from(started.elapsed().as_secs() / 3).expect("small") + 1;
+        assert!((300..=300 + back).contains(&judged), "{judged} in {:?}", started.elapsed());
         let refused = ask("192.0.2.1", &good).await.refused(429, "RATE_LIMITED");
         assert!(refused.header("retry-after").is_some());
         ask("192.0.2.2", &good).await.ok();
@@ -94,7 +94,7 @@ fn s2_4_whoever_sends_tokens_that_are_none_is_stopped_and_nobody_else() {
 }
 
 #[test]
-fn an_owner_is_found_by_the_verified_email_once_and_by_the_account_from_then_on() {
+fn links_google_account_by_verified_email() {
     let key = Key::new("k1");
     let google = FakeGoogle::with(&[&key]);
     on_each_engine(async |engine| {
@@ -115,13 +115,13 @@ fn an_owner_is_found_by_the_verified_email_once_and_by_the_account_from_then_on(
         server.get("/api/auth/owner-me").bearer(token).send().await.ok();
         server.post("/api/auth/owner-refresh").header("cookie", &cookie).send().await.ok();
 
-        // Whatever the account is called later, it is the same account; and the issuer has two spellings.
+        // A renamed account stays the same account; and there are two spellings of the issuer.
         let renamed =
             with(&claims(&server, "1", "ada@elsewhere.example"), "iss", json!("accounts.google.com"));
         let again = ask(&server, &key.token(&renamed)).await.ok();
         assert_eq!(again.data()["client"], data["client"]);
 
-        // Whoever has the address now is somebody else at Google.
+        // Another Google account with the same address is not linked.
         let taken_over = ask(&server, &key.token(&owner_claims(&server, "2"))).await;
         taken_over.refused(409, "RESOURCE_CONFLICT");
         let other = server.tenant("other").owner.email.to_uppercase();
@@ -131,7 +131,7 @@ fn an_owner_is_found_by_the_verified_email_once_and_by_the_account_from_then_on(
 }
 
 #[test]
-fn an_account_that_nobody_has_here_is_handed_on_to_the_registration() {
+fn unknown_google_account_requires_registration() {
     let key = Key::new("k1");
     let google = FakeGoogle::with(&[&key]);
     on_each_engine(async |engine| {
@@ -155,8 +155,8 @@ fn an_account_that_nobody_has_here_is_handed_on_to_the_registration() {
 }
 
 #[test]
-fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
-    let (key, stranger) = (Key::new("k1"), Key::new("k1"));
+fn rejects_forged_and_foreign_id_tokens() {
+    let (key, other_key) = (Key::new("k1"), Key::new("k1"));
     let google = FakeGoogle::with(&[&key]);
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(google.configure()).start().await;
@@ -177,12 +177,12 @@ fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
                 "the modulus as a secret",
                 with_secret(&hs, &good, key.jwk()["n"].as_str().unwrap_or("").as_bytes()),
             ),
-            ("another key of that name", stranger.token(&good)),
+            ("another key of that name", other_key.token(&good)),
             ("a foreign kid", key.sign(&header("kid", json!("k9")), &good)),
             ("a kid that is a path", key.sign(&header("kid", json!("../../etc/passwd")), &good)),
             ("no kid", key.sign(&json!({ "alg": "RS256" }), &good)),
             ("jku", key.sign(&header("jku", json!(google.url)), &good)),
-            ("jwk", stranger.sign(&header("jwk", stranger.jwk()), &good)),
+            ("jwk", other_key.sign(&header("jwk", other_key.jwk()), &good)),
             ("jwk of Google's own", key.sign(&header("jwk", key.jwk()), &good)),
             ("x5u", key.sign(&header("x5u", json!("https://example.com/x")), &good)),
             ("crit", key.sign(&header("crit", json!(["exp"])), &good)),
@@ -215,7 +215,7 @@ fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
             let answer = answer.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
             assert_eq!(answer.header("set-cookie"), None, "{what}");
         }
-        // None of them was linked: another account still can be.
+        // None of them was linked, so that another account still can be.
         ask(&server, &key.token(&owner_claims(&server, "another"))).await.ok();
         server.clock.advance(Duration::seconds(3600));
         ask(&server, &key.token(&good)).await.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
@@ -223,7 +223,7 @@ fn a_token_that_google_did_not_make_for_this_server_signs_nobody_in() {
 }
 
 #[test]
-fn keys_are_fetched_when_needed_and_not_more_often() {
+fn fetches_google_keys_only_when_needed() {
     let (old, new, foreign) = (Key::new("old"), Key::new("new"), Key::new("foreign"));
     let google = FakeGoogle::with(&[&old]);
     on_each_engine(async |engine| {
@@ -238,14 +238,14 @@ fn keys_are_fetched_when_needed_and_not_more_often() {
         }
         assert_eq!(count(), 1);
 
-        // Unknown keys do not make the server ask again and again.
+        // Unknown keys do not cause a fetch each time.
         let many = (0..20).map(|_| sign_in(&foreign));
         for answer in futures_util::future::join_all(many).await {
             answer.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
         }
         assert_eq!(count(), 1);
 
-        // A new key is known within half a minute, beside the one before it.
+        // A new key is accepted within half a minute, beside the old one.
         google.publish(&[&old, &new]);
         sign_in(&new).await.refused(401, "AUTH_GOOGLE_TOKEN_INVALID");
         server.clock.advance(Duration::seconds(30));
@@ -256,7 +256,7 @@ fn keys_are_fetched_when_needed_and_not_more_often() {
         sign_in(&old).await.ok();
         assert_eq!(count(), 2);
 
-        // One that was taken back is refused once the key set is looked at again.
+        // A withdrawn key is rejected after the next fetch.
         google.publish(&[&new]);
         server.clock.advance(Duration::hours(1));
         sign_in(&new).await.ok();
@@ -266,7 +266,7 @@ fn keys_are_fetched_when_needed_and_not_more_often() {
 }
 
 #[test]
-fn while_google_is_away_known_keys_hold_and_unknown_ones_cannot_be_judged() {
+fn uses_cached_keys_while_google_is_unreachable() {
     let (key, new) = (Key::new("k1"), Key::new("k2"));
     let google = FakeGoogle::with(&[&key]);
     on_each_engine(async |engine| {
@@ -290,7 +290,7 @@ fn while_google_is_away_known_keys_hold_and_unknown_ones_cannot_be_judged() {
             sign_in(&new).await.refused(503, "SERVICE_UNAVAILABLE");
             sign_in(&key).await.ok();
         }
-        // Keys that old may have been taken back.
+        // Keys of that age may have been withdrawn.
         server.clock.advance(Duration::hours(24));
         sign_in(&key).await.refused(503, "SERVICE_UNAVAILABLE");
         google.publish(&[&key]);
@@ -300,7 +300,7 @@ fn while_google_is_away_known_keys_hold_and_unknown_ones_cannot_be_judged() {
 }
 
 #[test]
-fn an_owner_who_is_switched_off_is_not_let_in_by_google_either() {
+fn rejects_disabled_owner_with_google_account() {
     let key = Key::new("k1");
     let google = FakeGoogle::with(&[&key]);
     on_each_engine(async |engine| {
@@ -314,7 +314,7 @@ fn an_owner_who_is_switched_off_is_not_let_in_by_google_either() {
         let refused = ask(&server, &key.token(&owner_claims(&server, "1"))).await;
         refused.refused(403, "AUTH_ACCOUNT_DISABLED");
         switch(true).await;
-        // Nor was the account linked by that.
+        // The account was not linked either.
         ask(&server, &key.token(&owner_claims(&server, "2"))).await.ok();
     });
 }

@@ -1,4 +1,4 @@
-//! Owners' sessions: refreshed by body and by cookie, ended.
+//! Sessions of owners: refresh by body and by cookie, and logout.
 
 use chrono::Duration;
 use ringnity_store::identity;
@@ -20,7 +20,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("text").to_owned()
 }
 
-/// What a browser would send back.
+/// The cookie header that a browser would send.
 fn cookie(answer: &Answer) -> String {
     let set = answer.header("set-cookie").expect("a cookie");
     set.split(';').next().expect("its value").to_owned()
@@ -31,7 +31,7 @@ fn body(session: &Answer) -> Value {
 }
 
 #[test]
-fn a_session_goes_on_by_the_token_in_the_body() {
+fn refreshes_session_by_body() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let first = login(&server).await;
@@ -40,16 +40,16 @@ fn a_session_goes_on_by_the_token_in_the_body() {
         assert_eq!((&data["expiresIn"], &data["sessionToken"]), (&json!(900), &data["accessToken"]));
         assert_ne!(data["refreshToken"], first.data()["refreshToken"]);
         assert_eq!(second.header("cache-control"), Some("no-store"));
-        // The browser's cookie keeps step, or it would end the session by coming later.
+        // The cookie is updated too. Otherwise its old token would come again and end the session.
         assert_eq!(cookie(&second), format!("ownerRefreshToken={}", text(&data["refreshToken"])));
         server.get(ME).bearer(&text(&data["accessToken"])).send().await.ok();
-        // The token before stays good for its time: the session is the same.
+        // The previous access token stays valid until it expires: it belongs to the same session.
         server.get(ME).bearer(&text(&first.data()["accessToken"])).send().await.ok();
     });
 }
 
 #[test]
-fn a_session_goes_on_by_the_cookie_alone() {
+fn refreshes_session_by_cookie() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let first = login(&server).await;
@@ -67,12 +67,12 @@ fn a_session_goes_on_by_the_cookie_alone() {
 }
 
 #[test]
-fn the_body_counts_more_than_the_cookie() {
+fn refresh_token_in_body_overrides_cookie() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let (one, other) = (login(&server).await, login(&server).await);
         server.post(REFRESH).header("cookie", &cookie(&one)).json(&body(&other)).send().await.ok();
-        // The cookie's token was not used, the body's was.
+        // The token of the cookie was not used, that of the body was.
         let refused = server.post(REFRESH).header("cookie", &cookie(&one)).json(&body(&other)).send().await;
         refused.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
         server.post(REFRESH).header("cookie", &cookie(&one)).send().await.ok();
@@ -84,7 +84,7 @@ fn the_body_counts_more_than_the_cookie() {
 }
 
 #[test]
-fn a_used_token_that_comes_again_ends_the_session_with_all_its_tokens() {
+fn reused_refresh_token_ends_session() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let bystander = login(&server).await;
@@ -104,7 +104,7 @@ fn a_used_token_that_comes_again_ends_the_session_with_all_its_tokens() {
 }
 
 #[test]
-fn without_a_token_there_is_nothing_to_refresh() {
+fn rejects_refresh_without_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         server.post(REFRESH).send().await.refused(401, "AUTH_REFRESH_TOKEN_MISSING");
@@ -124,7 +124,7 @@ fn without_a_token_there_is_nothing_to_refresh() {
 }
 
 #[test]
-fn a_refresh_token_lives_thirty_days() {
+fn refresh_token_expires_after_thirty_days() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let first = login(&server).await;
@@ -136,7 +136,7 @@ fn a_refresh_token_lives_thirty_days() {
 }
 
 #[test]
-fn signing_out_ends_the_session_at_once_and_takes_the_cookie_back() {
+fn logout_ends_session_and_clears_cookie() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = login(&server).await;
@@ -149,7 +149,7 @@ fn signing_out_ends_the_session_at_once_and_takes_the_cookie_back() {
         }
         server.get(ME).bearer(&token).send().await.refused(401, "AUTH_TOKEN_INVALID");
         server.post(REFRESH).json(&body(&session)).send().await.refused(401, "AUTH_REFRESH_TOKEN_INVALID");
-        // Once more, with nothing, and with nobody's: nothing to end is no failure.
+        // Logging out without a live session succeeds.
         for sent in [cookie(&session), String::new(), "ownerRefreshToken=nobodys".to_owned()] {
             let out = server.post(LOGOUT).header("cookie", &sent).send().await.ok();
             assert_eq!(out.data()["loggedOut"], false);
@@ -160,7 +160,7 @@ fn signing_out_ends_the_session_at_once_and_takes_the_cookie_back() {
 }
 
 #[test]
-fn whoever_keeps_the_refresh_token_signs_out_by_the_body_and_the_cookie_does_not_outlive_it() {
+fn logout_by_body_also_ends_session_of_cookie() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let ended = async |session: &Answer| {
@@ -185,7 +185,7 @@ fn whoever_keeps_the_refresh_token_signs_out_by_the_body_and_the_cookie_does_not
 }
 
 #[test]
-fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up() {
+fn rejects_disabled_owner_or_tenant_without_using_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = login(&server).await;
@@ -217,7 +217,7 @@ fn an_owner_or_tenant_that_is_switched_off_is_out_and_the_token_is_not_used_up()
 }
 
 #[test]
-fn where_people_come_by_https_the_cookie_goes_by_https_only() {
+fn cookie_is_secure_with_https_url() {
     let secure = |config: &mut ringnity_server::config::ServeConfig| {
         config.public_url = Some("https://api.example.com".into());
     };
@@ -234,7 +234,7 @@ fn where_people_come_by_https_the_cookie_goes_by_https_only() {
 }
 
 #[test]
-fn pages_of_other_origins_learn_nothing_of_a_session() {
+fn other_origins_cannot_read_session() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = login(&server).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{TestServer, assert_data, on_each_engine};
 
 #[test]
-fn an_owner_signs_in_and_is_known_by_the_token() {
+fn owner_signs_in() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.first_tenant().owner.clone();
@@ -29,7 +29,7 @@ fn an_owner_signs_in_and_is_known_by_the_token() {
 }
 
 #[test]
-fn a_wrong_password_and_an_unknown_account_are_the_same_answer() {
+fn wrong_password_and_unknown_owner_get_same_answer() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let email = server.first_tenant().owner.email.clone();
@@ -48,7 +48,7 @@ fn a_wrong_password_and_an_unknown_account_are_the_same_answer() {
 }
 
 #[test]
-fn a_token_ends_with_its_time() {
+fn access_token_expires() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -60,7 +60,7 @@ fn a_token_ends_with_its_time() {
 }
 
 #[test]
-fn only_an_owners_token_opens_the_owners_session() {
+fn owner_me_requires_owner_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let key = server.key().to_owned();
@@ -73,7 +73,7 @@ fn only_an_owners_token_opens_the_owners_session() {
 }
 
 #[test]
-fn a_token_survives_a_restart() {
+fn access_token_survives_restart() {
     on_each_engine(async |engine| {
         let mut server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;

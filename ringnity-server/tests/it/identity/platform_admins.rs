@@ -1,4 +1,4 @@
-//! Platform Administration: the platform's own people signing in.
+//! Sign-in and sessions of platform administrators.
 
 use chrono::Duration;
 use ringnity_store::identity;
@@ -8,7 +8,7 @@ use crate::support::{TestServer, assert_data, on_each_engine};
 
 const LOGIN: &str = "/api/platform/auth/login";
 const REFRESH: &str = "/api/platform/auth/refresh";
-/// Any operation that only the platform's people open.
+/// An operation that only platform administrators may call.
 const GUARDED: &str = "/api/platform/plan-contracts";
 
 async fn login(server: &TestServer) -> Value {
@@ -22,7 +22,7 @@ fn refresh(session: &Value) -> Value {
 }
 
 #[test]
-fn an_administrator_signs_in_and_opens_what_no_owner_opens() {
+fn platform_admin_signs_in() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let admin = server.platform_admin().clone();
@@ -44,7 +44,7 @@ fn an_administrator_signs_in_and_opens_what_no_owner_opens() {
 }
 
 #[test]
-fn a_wrong_password_and_an_unknown_administrator_are_the_same_answer() {
+fn wrong_password_and_unknown_admin_get_same_answer() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let ask = async |email: &str| {
@@ -53,7 +53,7 @@ fn a_wrong_password_and_an_unknown_administrator_are_the_same_answer() {
         };
         let email = server.platform_admin().email.clone();
         assert_eq!(ask(&email).await, ask("nobody@platform.example").await);
-        // An owner is no administrator.
+        // An owner is not a platform administrator.
         let owner = server.first_tenant().owner.clone();
         let body = json!({ "email": owner.email, "password": owner.password });
         server.post(LOGIN).json(&body).send().await.refused(401, "AUTH_CREDENTIALS_INVALID");
@@ -61,7 +61,7 @@ fn a_wrong_password_and_an_unknown_administrator_are_the_same_answer() {
 }
 
 #[test]
-fn attempts_that_fail_are_counted() {
+fn counts_failed_platform_sign_ins() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).platform_admin().start().await;
         let wrong = json!({ "email": server.platform_admin().email, "password": "wrong" });
@@ -75,7 +75,7 @@ fn attempts_that_fail_are_counted() {
 }
 
 #[test]
-fn a_refresh_token_works_once_and_its_second_use_ends_the_session() {
+fn reused_platform_refresh_token_ends_session() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let first = login(&server).await;
@@ -93,7 +93,7 @@ fn a_refresh_token_works_once_and_its_second_use_ends_the_session() {
 }
 
 #[test]
-fn an_owners_refresh_token_is_none_here_and_stays_good() {
+fn owner_refresh_token_is_rejected_elsewhere() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.first_tenant().owner.clone();
@@ -118,7 +118,7 @@ fn an_owners_refresh_token_is_none_here_and_stays_good() {
 }
 
 #[test]
-fn an_administrator_who_is_switched_off_is_out_from_the_next_request_on() {
+fn rejects_disabled_platform_admin_at_once() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let session = login(&server).await;
@@ -136,7 +136,7 @@ fn an_administrator_who_is_switched_off_is_out_from_the_next_request_on() {
 }
 
 #[test]
-fn a_session_that_nobody_refreshes_ends_after_thirty_days() {
+fn platform_session_expires_after_thirty_days() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").platform_admin().start().await;
         let session = login(&server).await;

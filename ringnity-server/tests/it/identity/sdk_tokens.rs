@@ -1,5 +1,4 @@
-//! Server API: tokens for visitors' contexts, agents and administration; and what the holders of such tokens may
-//! do, from the next request on.
+//! SDK tokens that the Server API makes for agents, administrators and visitor contexts, and what they allow.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,13 +15,13 @@ const ADMIN: &str = "/api/server/sdk-token/admin";
 const CONTEXT: &str = "/api/server/visitor-context-token";
 const DEVICES: &str = "/api/sdk/devices/push-token";
 
-/// A request that agents, administrators and visitors may make: one that finds nothing.
-async fn knock(server: &TestServer, token: &str) -> Answer {
+/// A request that agents, administrators and visitors may make and that finds nothing.
+async fn probe(server: &TestServer, token: &str) -> Answer {
     let body = json!({ "deviceId": "no such device" });
     server.delete(DEVICES).header("x-ringnity-sdk-session", token).json(&body).send().await
 }
 
-const LET_IN: (u16, &str) = (404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+const ACCEPTED: (u16, &str) = (404, "SDK_DEVICE_TOKEN_NOT_FOUND");
 
 async fn make(server: &TestServer, path: &str, body: Value) -> Answer {
     server.post(path).bearer(server.key()).json(&body).send().await
@@ -41,7 +40,7 @@ async fn change_agent(server: &TestServer, changes: AgentChanges) {
 }
 
 #[test]
-fn an_agent_is_found_by_id_or_username_and_both_must_be_of_one_agent() {
+fn finds_agent_by_id_or_username() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine)
             .tenant("acme")
@@ -63,7 +62,7 @@ fn an_agent_is_found_by_id_or_username_and_both_must_be_of_one_agent() {
             assert_eq!(data["scopes"].as_array().map(Vec::len), Some(10), "all of them when none are named");
             assert_eq!(answer.header("cache-control"), Some("no-store"));
             let token = data["token"].as_str().expect("token");
-            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+            probe(&server, token).await.refused(ACCEPTED.0, ACCEPTED.1);
         }
         let other = server.tenant("other").agent("grace").id.to_string();
         for body in [
@@ -78,8 +77,8 @@ fn an_agent_is_found_by_id_or_username_and_both_must_be_of_one_agent() {
     });
 }
 
-/// What a token says, to whoever holds it, but for what makes each another: its id, its session and its times.
-fn said(token: &str) -> Value {
+/// The claims of a token without those that differ each time: id, session and times.
+fn claims_of(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("claims");
     let text = URL_SAFE_NO_PAD.decode(part).expect("base64");
     let mut claims: Value = serde_json::from_slice(&text).expect("JSON");
@@ -93,7 +92,7 @@ fn said(token: &str) -> Value {
 }
 
 #[test]
-fn a_token_says_whose_it_is_and_what_it_opens_and_nothing_else() {
+fn token_has_no_other_claims() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let identity = server.first_tenant().id.as_str();
@@ -146,16 +145,16 @@ fn a_token_says_whose_it_is_and_what_it_opens_and_nothing_else() {
                     json!({ "scopes": reports, "role": "owner", "actor": "crm-7", "name": "Job" }),
                 ),
             ),
-            // A visitor has no role and no department, and its session opens what visitors may do.
+            // A visitor has no role, no department and no scopes.
             (visitor, claims("visitor", visitor_id.as_str(), json!({ "scopes": [] }))),
         ] {
-            assert_eq!(said(&token), expected);
+            assert_eq!(claims_of(&token), expected);
         }
     });
 }
 
 #[test]
-fn a_department_that_is_named_must_be_the_agents() {
+fn department_must_be_that_of_agent() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine)
             .tenant("acme")
@@ -195,26 +194,26 @@ fn a_department_that_is_named_must_be_the_agents() {
 }
 
 #[test]
-fn a_token_has_the_scopes_that_were_asked_for_and_no_more() {
+fn token_has_only_requested_scopes() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let narrow = server.agent_token("grace", &["agent:profile:read"]).await;
-        let refused = knock(&server, &narrow).await.refused(403, "AGENT_SDK_SCOPE_DENIED");
+        let refused = probe(&server, &narrow).await.refused(403, "AGENT_SDK_SCOPE_DENIED");
         assert!(refused.text.contains("agent:presence:write"), "{}", refused.text);
         let wide = server.agent_token("grace", &["agent:presence:write"]).await;
-        knock(&server, &wide).await.refused(LET_IN.0, LET_IN.1);
+        probe(&server, &wide).await.refused(ACCEPTED.0, ACCEPTED.1);
         server
             .delete(DEVICES)
             .bearer(&wide)
             .json(&json!({ "deviceId": "x" }))
             .send()
             .await
-            .refused(LET_IN.0, LET_IN.1);
+            .refused(ACCEPTED.0, ACCEPTED.1);
 
         let narrow = server.admin_token(&["admin:reports:read"]).await;
-        knock(&server, &narrow).await.refused(403, "ADMIN_SDK_SCOPE_DENIED");
+        probe(&server, &narrow).await.refused(403, "ADMIN_SDK_SCOPE_DENIED");
         let wide = server.admin_token(&["admin:devices:write"]).await;
-        knock(&server, &wide).await.refused(LET_IN.0, LET_IN.1);
+        probe(&server, &wide).await.refused(ACCEPTED.0, ACCEPTED.1);
 
         for (path, mut body) in [(AGENT, json!({ "username": "grace" })), (ADMIN, json!({}))] {
             body["scopes"] = json!([]);
@@ -226,7 +225,7 @@ fn a_token_has_the_scopes_that_were_asked_for_and_no_more() {
 }
 
 #[test]
-fn keys_without_the_scope_and_other_credentials_make_no_tokens() {
+fn creating_tokens_requires_key_with_scope() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let reading = server.key_with(&["server:health"]).await;
@@ -252,7 +251,7 @@ fn keys_without_the_scope_and_other_credentials_make_no_tokens() {
 }
 
 #[test]
-fn tokens_last_as_long_as_was_asked_for_and_an_hour_at_most() {
+fn token_life_is_as_requested_up_to_an_hour() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let body = json!({ "username": "grace", "expiresIn": 60 });
@@ -273,15 +272,15 @@ fn tokens_last_as_long_as_was_asked_for_and_an_hour_at_most() {
             }
         }
         server.clock.advance(chrono::TimeDelta::seconds(61));
-        knock(&server, &short).await.refused(401, "TOKEN_EXPIRED");
-        knock(&server, &long).await.refused(LET_IN.0, LET_IN.1);
+        probe(&server, &short).await.refused(401, "TOKEN_EXPIRED");
+        probe(&server, &long).await.refused(ACCEPTED.0, ACCEPTED.1);
         server.clock.advance(chrono::TimeDelta::seconds(3600));
-        knock(&server, &long).await.refused(401, "TOKEN_EXPIRED");
+        probe(&server, &long).await.refused(401, "TOKEN_EXPIRED");
     });
 }
 
 #[test]
-fn a_disabled_agent_gets_no_token_and_those_it_has_end() {
+fn disabling_agent_ends_its_tokens() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let agent = server.agent_token("grace", &["agent:presence:write"]).await;
@@ -289,18 +288,18 @@ fn a_disabled_agent_gets_no_token_and_those_it_has_end() {
         let by_name = json!({ "username": "grace", "scopes": ["admin:devices:write"] });
         let admin = server.sdk_token("admin", server.key(), &by_name).await;
         for token in [&agent, &admin] {
-            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+            probe(&server, token).await.refused(ACCEPTED.0, ACCEPTED.1);
         }
         change_agent(&server, AgentChanges { is_active: Some(false), ..AgentChanges::default() }).await;
-        knock(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
-        knock(&server, &admin).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
+        probe(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
+        probe(&server, &admin).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
         make(&server, AGENT, json!({ "username": "grace" })).await.refused(403, "AGENT_SDK_AGENT_DISABLED");
         make(&server, ADMIN, by_name.clone()).await.refused(403, "AGENT_SDK_AGENT_DISABLED");
     });
 }
 
 #[test]
-fn an_admin_token_by_username_never_has_more_than_that_member_of_the_staff() {
+fn admin_token_never_exceeds_role_of_agent() {
     on_each_engine(async |engine| {
         let server =
             TestServer::builder(engine).tenant("acme").agent("grace").supervisor("sam").start().await;
@@ -322,7 +321,7 @@ fn an_admin_token_by_username_never_has_more_than_that_member_of_the_staff() {
 }
 
 #[test]
-fn a_lesser_role_holds_from_the_next_request_on() {
+fn reduced_role_applies_to_next_request() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         change_agent(&server, AgentChanges { role: Some("owner".into()), ..AgentChanges::default() }).await;
@@ -330,18 +329,18 @@ fn a_lesser_role_holds_from_the_next_request_on() {
         let token = server.sdk_token("admin", server.key(), &body).await;
         let write = || server.delete("/api/admin-sdk/ai/knowledge/none").bearer(&token).send();
         assert_ne!(write().await.status, StatusCode::FORBIDDEN);
-        knock(&server, &token).await.refused(LET_IN.0, LET_IN.1);
+        probe(&server, &token).await.refused(ACCEPTED.0, ACCEPTED.1);
         change_agent(&server, AgentChanges { role: Some("supervisor".into()), ..AgentChanges::default() })
             .await;
-        knock(&server, &token).await.refused(LET_IN.0, LET_IN.1);
+        probe(&server, &token).await.refused(ACCEPTED.0, ACCEPTED.1);
         write().await.refused(403, "ADMIN_SDK_SCOPE_DENIED");
         change_agent(&server, AgentChanges { role: Some("agent".into()), ..AgentChanges::default() }).await;
-        knock(&server, &token).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
+        probe(&server, &token).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
     });
 }
 
 #[test]
-fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
+fn disabling_key_ends_its_sdk_tokens() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let scopes = ["server:agent-token:write", "server:admin-token:write", "server:visitor-context:write"];
@@ -360,7 +359,7 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
         let survivor = server.agent_token("grace", &["agent:presence:write"]).await;
         let anonymous = server.visitor_session(&json!({ "slug": "acme" })).await;
         for token in [&agent, &admin, &visitor, &survivor, &anonymous] {
-            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+            probe(&server, token).await.refused(ACCEPTED.0, ACCEPTED.1);
         }
 
         let (tenant, now) = (server.tenant_id(), server.clock.now());
@@ -377,26 +376,26 @@ fn tokens_end_with_the_key_that_they_were_made_with_and_others_do_not() {
             .expect("ends them");
         assert_eq!(ended, 4);
 
-        knock(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
-        knock(&server, &admin).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
-        knock(&server, &visitor).await.refused(401, "SDK_SESSION_REQUIRED");
+        probe(&server, &agent).await.refused(401, "AGENT_SDK_TOKEN_INVALID");
+        probe(&server, &admin).await.refused(401, "ADMIN_SDK_TOKEN_INVALID");
+        probe(&server, &visitor).await.refused(401, "SDK_SESSION_REQUIRED");
         let again = server.post("/api/sdk/session").json(&json!({ "contextToken": context })).send().await;
         again.refused(401, "SDK_CONTEXT_TOKEN_INVALID");
         for token in [&survivor, &anonymous] {
-            knock(&server, token).await.refused(LET_IN.0, LET_IN.1);
+            probe(&server, token).await.refused(ACCEPTED.0, ACCEPTED.1);
         }
     });
 }
 
 #[test]
-fn nothing_of_a_tenant_that_is_switched_off_is_served() {
+fn rejects_sdk_tokens_of_disabled_tenant() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let agent = server.agent_token("grace", &["agent:presence:write"]).await;
         let visitor = server.visitor_session(&json!({ "slug": "acme" })).await;
         server.set_tenant_active(false).await;
         for token in [&agent, &visitor] {
-            knock(&server, token).await.refused(403, "SDK_CLIENT_INACTIVE");
+            probe(&server, token).await.refused(403, "SDK_CLIENT_INACTIVE");
         }
         let body = json!({ "slug": "acme" });
         server.post("/api/sdk/session").json(&body).send().await.refused(403, "SDK_CLIENT_INACTIVE");
@@ -404,7 +403,7 @@ fn nothing_of_a_tenant_that_is_switched_off_is_served() {
 }
 
 #[test]
-fn no_kind_of_token_is_taken_for_another() {
+fn rejects_tokens_of_other_kinds() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let agent = server.agent_token("grace", &["agent:profile:read"]).await;
@@ -440,7 +439,7 @@ fn no_kind_of_token_is_taken_for_another() {
                 .await
                 .refused(401, "SERVER_API_KEY_INVALID");
         }
-        knock(&server, &context).await.refused(401, "SDK_SESSION_REQUIRED");
+        probe(&server, &context).await.refused(401, "SDK_SESSION_REQUIRED");
         for token in [&agent, &admin, &visitor, &owner] {
             let body = json!({ "slug": "acme", "contextToken": token });
             let refused = server.post("/api/sdk/session").json(&body).send().await;

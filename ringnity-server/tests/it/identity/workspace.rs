@@ -1,4 +1,4 @@
-//! The workspace: staff signing in, owners entering, role and department as of now.
+//! The workspace: sign-in of agents, entry tokens of owners, and sessions.
 
 use chrono::Duration;
 use ringnity_store::identity::{self, AgentChanges};
@@ -10,7 +10,7 @@ const LOGIN: &str = "/api/auth/workspace-login";
 const REFRESH: &str = "/api/auth/workspace-refresh";
 const LOGOUT: &str = "/api/auth/workspace-logout";
 const ENTRY: &str = "/api/auth/workspace-entry-token";
-/// An operation that everybody at the dashboard opens.
+/// An operation that every role of the dashboard may call.
 const SHARED: &str = "/api/sdk/developer/server-api-credentials";
 
 fn text(value: &Value) -> String {
@@ -49,7 +49,7 @@ fn enter(token: &str) -> String {
 }
 
 #[test]
-fn staff_sign_in_at_their_tenant_by_host_header_key_or_slug() {
+fn agent_signs_in_by_host_header_key_or_slug() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").tenant("other").start().await;
         let tenant = server.first_tenant().clone();
@@ -78,7 +78,7 @@ fn staff_sign_in_at_their_tenant_by_host_header_key_or_slug() {
 }
 
 #[test]
-fn a_workspace_that_is_not_named_or_not_there_lets_nobody_in() {
+fn rejects_unknown_workspace() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine);
         let server = server.tenant("acme").agent("grace").tenant("other").agent("grace").start().await;
@@ -92,7 +92,7 @@ fn a_workspace_that_is_not_named_or_not_there_lets_nobody_in() {
 }
 
 #[test]
-fn a_wrong_password_and_an_unknown_user_are_the_same_answer() {
+fn wrong_password_and_unknown_agent_get_same_answer() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let ask = async |username: &str| {
@@ -105,7 +105,7 @@ fn a_wrong_password_and_an_unknown_user_are_the_same_answer() {
 }
 
 #[test]
-fn a_workspace_token_opens_the_dashboard_of_its_own_tenant_and_nothing_of_an_owners() {
+fn workspace_token_opens_only_own_dashboard() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine)
             .tenant("acme")
@@ -131,7 +131,7 @@ fn a_workspace_token_opens_the_dashboard_of_its_own_tenant_and_nothing_of_an_own
 }
 
 #[test]
-fn a_token_ends_with_its_time_and_is_refreshed_by_the_other() {
+fn refreshes_expired_workspace_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let first = login(&server).await;
@@ -151,7 +151,7 @@ fn a_token_ends_with_its_time_and_is_refreshed_by_the_other() {
 }
 
 #[test]
-fn a_refresh_token_of_the_workspace_is_none_elsewhere_and_stays_good() {
+fn workspace_refresh_token_is_rejected_elsewhere() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let session = login(&server).await;
@@ -171,7 +171,7 @@ fn a_refresh_token_of_the_workspace_is_none_elsewhere_and_stays_good() {
 }
 
 #[test]
-fn signing_out_ends_the_session_at_once() {
+fn logout_ends_workspace_session() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let (session, other) = (login(&server).await, login(&server).await);
@@ -190,7 +190,7 @@ fn signing_out_ends_the_session_at_once() {
 }
 
 #[test]
-fn an_agent_who_is_switched_off_is_out_from_the_next_request_on() {
+fn rejects_disabled_agent_at_once() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let session = login(&server).await;
@@ -200,7 +200,7 @@ fn an_agent_who_is_switched_off_is_out_from_the_next_request_on() {
         server.post(REFRESH).json(&refresh(&session)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
         let again = server.post(&format!("{LOGIN}?slug=acme")).json(&credentials(&server)).send().await;
         again.refused(403, "AUTH_ACCOUNT_DISABLED");
-        // Who does not know the password does not learn that either.
+        // Without the password, nobody learns that the agent is disabled.
         let wrong = json!({ "username": "grace", "password": "wrong" });
         let again = server.post(&format!("{LOGIN}?slug=acme")).json(&wrong).send().await;
         again.refused(401, "AUTH_CREDENTIALS_INVALID");
@@ -210,7 +210,7 @@ fn an_agent_who_is_switched_off_is_out_from_the_next_request_on() {
 }
 
 #[test]
-fn an_owner_enters_the_workspace_once_with_an_entry_token() {
+fn owner_enters_workspace_once_per_entry_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.owner_token().await;
@@ -241,7 +241,7 @@ fn an_owner_enters_the_workspace_once_with_an_entry_token() {
         server.get(&enter("rn_et_nobodys")).send().await.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
         server.get("/api/auth/workspace-auto-login").send().await.refused(400, "REQUEST_INVALID");
 
-        // The owner is the same member of the staff each time, and the dashboard says which.
+        // The owner has one agent profile, which the dashboard names.
         let again = server.get(&enter(&entry(&server, &owner).await)).send().await.ok();
         assert_eq!(again.data()["agentId"], agent["agentId"]);
         let me = server.get("/api/auth/owner-me").bearer(&owner).send().await.ok();
@@ -254,7 +254,7 @@ fn an_owner_enters_the_workspace_once_with_an_entry_token() {
 }
 
 #[test]
-fn an_entry_token_lives_a_minute_in_its_own_host_and_with_the_session_that_made_it() {
+fn rejects_expired_or_foreign_entry_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let owner = server.owner_token().await;
@@ -263,8 +263,8 @@ fn an_entry_token_lives_a_minute_in_its_own_host_and_with_the_session_that_made_
         server.get(&enter(&token)).send().await.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
 
         let token = entry(&server, &owner).await;
-        let elsewhere = server.get(&enter(&token)).header("host", "other.localhost").send().await;
-        elsewhere.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
+        let other_host = server.get(&enter(&token)).header("host", "other.localhost").send().await;
+        other_host.refused(401, "AUTH_ENTRY_TOKEN_INVALID");
         server.get(&enter(&token)).header("host", "acme.localhost").send().await.ok();
 
         let owner = &server.first_tenant().owner;
@@ -278,7 +278,7 @@ fn an_entry_token_lives_a_minute_in_its_own_host_and_with_the_session_that_made_
 }
 
 #[test]
-fn only_an_owner_gets_entry_tokens_and_only_into_the_own_workspace() {
+fn only_owner_gets_entry_token_to_own_workspace() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         server.post(ENTRY).send().await.refused(401, "AUTH_TOKEN_MISSING");
@@ -290,7 +290,7 @@ fn only_an_owner_gets_entry_tokens_and_only_into_the_own_workspace() {
 }
 
 #[test]
-fn a_repeat_of_a_request_gets_the_same_entry_token() {
+fn repeated_request_gets_same_entry_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.owner_token().await;
@@ -304,7 +304,7 @@ fn a_repeat_of_a_request_gets_the_same_entry_token() {
 }
 
 #[test]
-fn attempts_that_fail_are_counted_for_each_account_of_each_tenant() {
+fn counts_failed_workspace_sign_ins_per_account() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine);
         let server = server.tenant("acme").agent("grace").tenant("other").agent("grace").start().await;
@@ -324,18 +324,18 @@ fn attempts_that_fail_are_counted_for_each_account_of_each_tenant() {
 }
 
 #[test]
-fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
+fn disabling_owner_ends_workspace_sessions() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let owner = server.owner_token().await;
         let session = server.get(&enter(&entry(&server, &owner).await)).send().await.ok();
         let token = entry(&server, &owner).await;
-        // What the customer's backend asks for in the owner's name.
+        // SDK tokens that the customer's backend requests for the owner.
         let of_the_owner = json!({ "username": server.first_tenant().owner.email });
         let mut held = Vec::new();
         for kind in ["agent", "admin"] {
             let token = server.sdk_token(kind, server.key(), &of_the_owner).await;
-            knock(&server, &token).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            probe(&server, &token).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
             held.push(token);
         }
         let tenant = server.tenant_id();
@@ -355,7 +355,7 @@ fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
         server.get(&enter(&token)).send().await.refused(403, "AUTH_ACCOUNT_DISABLED");
         server.post(ENTRY).bearer(&owner).send().await.refused(401, "AUTH_TOKEN_INVALID");
         for (token, code) in held.iter().zip(["AGENT_SDK_TOKEN_INVALID", "ADMIN_SDK_TOKEN_INVALID"]) {
-            knock(&server, token).await.refused(401, code);
+            probe(&server, token).await.refused(401, code);
         }
         for kind in ["agent", "admin"] {
             let path = format!("/api/server/sdk-token/{kind}");
@@ -366,7 +366,7 @@ fn an_owner_who_is_switched_off_is_out_of_the_workspace_too() {
 }
 
 #[test]
-fn a_tenant_that_is_switched_off_lets_nobody_into_its_workspace_until_it_is_on_again() {
+fn rejects_workspace_of_disabled_tenant() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let owner = server.owner_token().await;
@@ -384,7 +384,7 @@ fn a_tenant_that_is_switched_off_lets_nobody_into_its_workspace_until_it_is_on_a
         for answer in [sign_in().await, go_on().await, open().await, make().await, walk_in().await] {
             answer.refused(403, "SDK_CLIENT_INACTIVE");
         }
-        // What was refused has used up nothing.
+        // The refused requests have used up no token.
         server.set_tenant_active(true).await;
         for answer in [sign_in().await, open().await, go_on().await, make().await, walk_in().await] {
             answer.ok();
@@ -392,8 +392,8 @@ fn a_tenant_that_is_switched_off_lets_nobody_into_its_workspace_until_it_is_on_a
     });
 }
 
-/// A request that holders of SDK tokens may make: one that finds nothing.
-async fn knock(server: &TestServer, token: &str) -> Answer {
+/// A request that every SDK token may make and that finds nothing.
+async fn probe(server: &TestServer, token: &str) -> Answer {
     let body = json!({ "deviceId": "no such device" });
     server.delete("/api/sdk/devices/push-token").bearer(token).json(&body).send().await
 }

@@ -1,4 +1,4 @@
-//! What has ended is forgotten, and nobody notices when.
+//! Expired rows are deleted, and no answer shows when.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::{TestServer, on_each_engine};
 
 type Delete = fn(&mut Conn, DateTime<Utc>, i64) -> StoreResult<usize>;
 
-/// The kinds of rows that end, with the jobs that forget them.
+/// The kinds of rows that expire: the job that deletes them, and its query.
 const KINDS: [(&str, Delete); 5] = [
     ("expire-idempotency-keys", idempotency::idempotency_delete_expired),
     ("expire-rate-buckets", rate_limits::rate_bucket_delete_full),
@@ -25,7 +25,7 @@ const KINDS: [(&str, Delete); 5] = [
     ("expire-sessions", identity::session_delete_expired),
 ];
 
-/// How many rows end at that time or before: those that would go if one deleted them, which is taken back.
+/// The number of rows that have expired by then: deletes them and rolls back.
 async fn ending(store: &Store, delete: Delete, at: DateTime<Utc>) -> usize {
     enum Told {
         Count(usize),
@@ -43,10 +43,10 @@ async fn ending(store: &Store, delete: Delete, at: DateTime<Utc>) -> usize {
     }
 }
 
-/// Moves the clock, and waits until every job has looked at what there is by then.
+/// Advances the clock and waits until every job has run.
 async fn pass(server: &TestServer, store: &Store, time: TimeDelta) {
     server.clock.advance(time);
-    // Rescheduled for later: it has run.
+    // A job that is due later has run.
     let now = server.clock.now();
     for name in KINDS.iter().map(|(name, _)| *name).chain(["expire-signing-keys", "expire-visitors"]) {
         let mut looked = false;
@@ -62,14 +62,14 @@ async fn pass(server: &TestServer, store: &Store, time: TimeDelta) {
     }
 }
 
-/// One row of each kind that ends at `end`.
+/// Inserts one row of each kind that expires at `end`.
 async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateTime<Utc>) {
     let (tenant, now) = (server.tenant_id(), server.clock.now());
     store
         .write(move |c| {
             let owner = identity::owner_list(c, &tenant)?.remove(0).id;
             idempotency::idempotency_claim(c, word, "h", None, end, now)?;
-            // The one token of a bucket, which is back by then.
+            // A bucket of one token that is full again at `end`.
             rate_limits::rate_bucket_take(c, word, rate_limits::Gcra::new(1, end - now), 1, now)?;
             identity::sign_in_address_put(c, word, end)?;
             let new = NewSession {
@@ -82,7 +82,7 @@ async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateT
             let family = identity::session_insert(c, Some(&tenant), &new, now)?;
             let profile = VisitorProfile { metadata: "{}".into(), ..VisitorProfile::default() };
             visitors::visitor_context_insert(c, &tenant, &family.id, &profile)?;
-            // Of a session that outlives it.
+            // For a session that outlives the entry token.
             let hash = format!("lasting {word}");
             let expires_at = end + TimeDelta::days(900);
             let lasting = NewSession { refresh_hash: Some(&hash), expires_at, ..new };
@@ -95,7 +95,7 @@ async fn make(server: &TestServer, store: &Store, word: &'static str, end: DateT
 }
 
 #[test]
-fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
+fn deletes_rows_of_every_kind_after_expiry() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let store = server.store();
@@ -114,7 +114,7 @@ fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
         let made = count(soon).await;
         assert!(made.iter().all(|count| *count > 0), "{made:?}");
 
-        // Over, but only just: another node's clock may not have come so far.
+        // Just expired: the clock of another node may be behind.
         pass(&server, store, TimeDelta::hours(40) + TimeDelta::minutes(4)).await;
         let kept = count(soon).await;
         assert!(kept.iter().all(|count| *count > 0), "{kept:?} of {made:?}");
@@ -132,7 +132,7 @@ fn rows_of_every_kind_go_when_their_time_is_over_and_stay_before() {
 }
 
 #[test]
-fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit() {
+fn deletes_unverified_visitors_after_a_month() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let store = server.store();
@@ -164,7 +164,7 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
         pass(&server, store, TimeDelta::hours(1)).await;
         let left: Vec<bool> = rows().iter().map(|row| row["external_id"] == "known").collect();
         assert_eq!((left.len(), left.iter().filter(|known| **known).count()), (2, 1));
-        // Another visitor comes: it goes when its time is over, though two older ones stay.
+        // A later visitor is deleted although two older ones stay.
         visit(json!({ "slug": slug })).await;
         pass(&server, store, TimeDelta::days(31)).await;
         let now = server.clock.now();
@@ -175,7 +175,7 @@ fn visitors_whom_nobody_vouched_for_are_forgotten_a_month_after_their_last_visit
 }
 
 #[test]
-fn more_rows_than_one_transaction_takes_all_go() {
+fn deletes_more_rows_than_one_batch() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let store = server.store();
@@ -187,7 +187,7 @@ fn more_rows_than_one_transaction_takes_all_go() {
                 for n in 0..1100 {
                     idempotency::idempotency_claim(c, &format!("k{n}"), "h", None, end, now)?;
                 }
-                // A session with more tokens than go at once.
+                // A session with more tokens than one batch deletes.
                 let new = NewSession {
                     subject_kind: "owner",
                     subject_id: "o",
@@ -212,7 +212,7 @@ fn more_rows_than_one_transaction_takes_all_go() {
 }
 
 #[test]
-fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs_never() {
+fn deletes_retired_signing_key_after_its_tokens() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let store = server.store();
@@ -238,13 +238,13 @@ fn a_retired_signing_key_goes_when_no_token_of_it_is_left_and_the_one_that_signs
         assert_eq!(
             kept().await.len(),
             2,
-            "a node that was not told of the new key may still sign with the old"
+            "a node that does not know the new key yet may still sign with the old"
         );
         pass(&server, store, TimeDelta::minutes(11)).await;
         assert_eq!(kept().await, std::slice::from_ref(&active.kid));
         pass(&server, store, TimeDelta::days(4000)).await;
         assert_eq!(kept().await, [active.kid]);
-        // Nor that of the server's own tokens.
+        // The server's own signing key stays too.
         server.owner_token().await;
     });
 }
@@ -270,7 +270,7 @@ async fn is_known(store: &Store, token: &str) -> bool {
 }
 
 #[test]
-fn a_session_that_is_over_is_refused_alike_before_and_after_it_is_forgotten() {
+fn expired_session_gets_same_answer_before_and_after_deletion() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let store = server.store();
@@ -288,7 +288,7 @@ fn a_session_that_is_over_is_refused_alike_before_and_after_it_is_forgotten() {
         assert!(!is_known(store, &token).await);
         let mut after = answers().await;
         for answer in [&mut before.0, &mut after.0] {
-            // The request's own.
+            // Differs for each request.
             answer.as_object_mut().expect("an envelope").remove("requestId");
         }
         assert_eq!(before, after);
@@ -296,7 +296,7 @@ fn a_session_that_is_over_is_refused_alike_before_and_after_it_is_forgotten() {
 }
 
 #[test]
-fn a_used_token_is_known_as_long_as_its_session_lives_and_ends_it_when_it_comes_again() {
+fn detects_reused_token_while_session_lives() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let store = server.store();
@@ -304,7 +304,7 @@ fn a_used_token_is_known_as_long_as_its_session_lives_and_ends_it_when_it_comes_
         pass(&server, store, TimeDelta::days(20)).await;
         let answer = server.post("/api/auth/owner-refresh").json(&brings(&first)).send().await.ok();
         let second = refresh_token(answer.data());
-        // By its own time the first one is over; the session is not.
+        // The first token has expired, its session has not.
         pass(&server, store, TimeDelta::days(15)).await;
         assert!(is_known(store, &first).await);
         let refresh =

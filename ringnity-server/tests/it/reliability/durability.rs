@@ -1,11 +1,11 @@
-//! What was answered is there after a restart.
+//! Answered writes survive a restart.
 
 use serde_json::json;
 
 use crate::support::{TestServer, on_each_engine};
 
 #[test]
-fn an_sqlite_file_belongs_to_one_server_and_one_user() {
+fn sqlite_file_is_private_to_one_server() {
     on_each_engine(async |engine| {
         let mut server = TestServer::builder(engine).tenant("acme").start().await;
         let Some(file) = server.database_file() else {
@@ -24,14 +24,14 @@ fn an_sqlite_file_belongs_to_one_server_and_one_user() {
                 assert_eq!(mode & 0o077, 0, "{} is open to others: {mode:o}", name.display());
             }
         }
-        // It is free again as soon as its server has stopped.
+        // The file is free as soon as the server has stopped.
         server.restart().await;
         server.get("/api/sdk/health").send().await.ok();
     });
 }
 
 #[test]
-fn what_was_answered_is_there_after_a_restart() {
+fn answered_writes_survive_restart() {
     on_each_engine(async |engine| {
         let mut server = TestServer::builder(engine).tenant("acme").start().await;
         let body = json!({ "externalId": "kept", "name": "Ada", "phone": "1" });

@@ -1,4 +1,4 @@
-//! What clients were answered, and what it means that the database holds something else.
+//! What clients were answered, compared with what the database holds.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
@@ -6,44 +6,44 @@ use std::time::Instant;
 use ringnity_server::secrets;
 use serde_json::Value;
 
-/// What was answered.
+/// The answers that clients got.
 #[derive(Default)]
 pub struct Ledger {
-    /// The id of a contact by its external id, and how often it was changed since.
+    /// Contacts by external id: the id, and the number of changes since.
     pub contacts: BTreeMap<String, (String, u64)>,
-    /// The hash of a key's secret by its name.
+    /// Hashes of key secrets by the key's name.
     pub keys: BTreeMap<String, String>,
-    /// The refresh tokens of sessions, the last one good.
+    /// Refresh tokens of sessions. The last one of each is valid.
     pub sessions: Vec<Vec<String>>,
-    /// Answers that nobody should get.
+    /// Unexpected answers.
     pub wrong: Vec<String>,
 }
 
-/// What became of the writes.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Writes that were answered.
+    /// Answered writes.
     pub answered: u64,
-    /// Connections that were not accepted.
+    /// Refused connections.
     pub refused: u64,
-    /// Requests that were sent on an accepted connection and got no answer, or half of one.
+    /// Requests on an accepted connection that got no answer or a partial one.
     pub cut: u64,
-    /// Those of them that got half of one.
+    /// Those of them that got a partial answer.
     pub broken: u64,
-    /// Those of them that turned out to have been carried out, as far as one can tell.
+    /// Those of them that turned out to have taken effect.
     pub unanswered: u64,
-    /// Answers that the database cannot be reached.
+    /// Answers with status 503.
     pub unavailable: u64,
     pub lost: usize,
     pub doubled: usize,
-    /// What lost and doubled were, and answers that nobody should get: a few of them.
+    /// Descriptions of lost and doubled writes and of unexpected answers.
     pub words: Vec<String>,
 }
 
 impl Verdict {
-    /// Says what was done, and insists that nothing is lost or doubled.
+    /// Prints what was done, and asserts that nothing is lost or doubled.
     #[track_caller]
-    pub fn tell(&self, what: &str, begun: Instant) {
+    pub fn report(&self, what: &str, started: Instant) {
         ringnity_store::print_always!(
             "{what}: {} writes answered, lost: {}, doubled: {} ({} requests cut off and sent again, {} of them had been carried out; {:.0?})",
             self.answered,
@@ -51,20 +51,20 @@ impl Verdict {
             self.doubled,
             self.cut,
             self.unanswered,
-            begun.elapsed(),
+            started.elapsed(),
         );
         assert_eq!((self.lost, self.doubled), (0, 0), "{:#?}", self.words);
     }
 
-    /// Insists that everybody was answered at the first try.
+    /// Asserts that every request was answered at the first attempt.
     #[track_caller]
-    pub fn undisturbed(&self) {
+    pub fn assert_undisturbed(&self) {
         assert_eq!((self.cut, self.refused, self.unavailable), (0, 0, 0), "{self:?}");
     }
 }
 
 impl Ledger {
-    /// Compares what was answered with what the database holds, in both directions.
+    /// Compares the answers with the database, in both directions.
     pub fn compare(&self, dump: &BTreeMap<String, Vec<Value>>, tenant: &str, verdict: &mut Verdict) {
         let table = |name: &str| dump.get(name).unwrap_or_else(|| panic!("no table {name}"));
         let text = |row: &Value, column: &str| row[column].as_str().unwrap_or_default().to_owned();
@@ -88,19 +88,20 @@ impl Ledger {
             if !rows.iter().any(|row| row["id"] == id.as_str() && text(row, "name") == changes.to_string()) {
                 lose(format!("contact {external} of {changes} changes: {rows:?}"));
             }
-            let told = events.get(&("contact.created".to_owned(), id.clone())).copied().unwrap_or_default();
-            if told == 0 {
+            let written =
+                events.get(&("contact.created".to_owned(), id.clone())).copied().unwrap_or_default();
+            if written == 0 {
                 lose(format!("the event of contact {external}"));
             }
             extra.extend((1..rows.len()).map(|_| format!("contact {external}")));
-            extra.extend((1..told).map(|_| format!("the event of contact {external}")));
+            extra.extend((1..written).map(|_| format!("the event of contact {external}")));
         }
-        // Every request was answered in the end, so what nobody was told of was done beside what was told.
+        // Every request was answered in the end, so an unanswered write is a doubled one.
         extra.extend(
             contacts
                 .keys()
                 .filter(|external| external.starts_with('w') && !self.contacts.contains_key(*external))
-                .map(|external| format!("contact {external}, which nobody was told of")),
+                .map(|external| format!("contact {external}, which no answer contained")),
         );
         let total: i64 = table("contact_totals")
             .iter()
@@ -126,7 +127,7 @@ impl Ledger {
         extra.extend(
             keys.keys()
                 .filter(|name| name.starts_with('w') && !self.keys.contains_key(*name))
-                .map(|name| format!("key {name}, which nobody was told of")),
+                .map(|name| format!("key {name}, which no answer contained")),
         );
 
         let live: HashSet<String> = table("session_families")
@@ -157,6 +158,6 @@ impl Ledger {
         verdict.doubled += extra.len();
         verdict.words.extend(extra);
         verdict.words.extend(self.wrong.iter().cloned());
-        assert!(self.wrong.is_empty(), "answers that nobody should get: {:#?}", verdict.words);
+        assert!(self.wrong.is_empty(), "unexpected answers: {:#?}", verdict.words);
     }
 }

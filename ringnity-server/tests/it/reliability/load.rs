@@ -1,6 +1,5 @@
-//! Clients that write as long as they may and keep a ledger of what they were answered; afterwards the database is
-//! compared with it, in both directions. They insist: a request that got no answer is sent again, as a client of
-//! ours would, until it has one.
+//! Clients that write until they are stopped and record every answer; then the database is compared with the records.
+//! A request without an answer is sent again until it has one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -21,10 +20,10 @@ const KEYS: &str = "/api/sdk/developer/server-api-credentials";
 const LOGIN: &str = "/api/auth/owner-login";
 const REFRESH: &str = "/api/auth/owner-refresh";
 
-/// A session is traded so often, then left alone: at the end its last token must be good and the others used.
-const TRADES: usize = 6;
+/// How often a session is refreshed. At the end its last token must be valid and the others used.
+const REFRESHES: usize = 6;
 
-/// Clients under way.
+/// Running clients.
 pub struct Load {
     shared: Arc<Shared>,
     writers: Vec<JoinHandle<()>>,
@@ -33,11 +32,11 @@ pub struct Load {
 struct Shared {
     http: reqwest::Client,
     tenant: Tenant,
-    /// Where the nodes are now; requests alternate between them.
+    /// Base URLs of the nodes; requests alternate between them.
     bases: Mutex<Vec<String>>,
     turn: AtomicUsize,
     sign_ins: AtomicUsize,
-    /// Counts the changes of `bases`: who sees a new number looks whether old answers still hold.
+    /// Counts the changes of `bases`. After one, clients repeat an old request and compare the answers.
     epoch: AtomicU64,
     stop: AtomicBool,
     ledger: Mutex<Ledger>,
@@ -49,16 +48,16 @@ struct Shared {
     unavailable: AtomicU64,
 }
 
-struct Told {
+struct Response {
     status: u16,
     text: String,
     json: Value,
-    /// When it was sent before and not answered, so that it may have been done by then.
+    /// When an earlier attempt got no answer, so that it may have taken effect by then.
     cut_at: Option<DateTime<Utc>>,
 }
 
 impl Load {
-    /// Starts writers of contacts, of keys and of sessions.
+    /// Starts clients that write contacts, keys and sessions.
     pub fn start(tenant: &Tenant, bases: Vec<String>, writers: usize) -> Self {
         let shared = Arc::new(Shared {
             http: reqwest::Client::builder()
@@ -95,27 +94,27 @@ impl Load {
         Self { shared, writers }
     }
 
-    /// The nodes are there now.
-    pub fn moved(&self, bases: Vec<String>) {
+    /// Sets the base URLs of the nodes.
+    pub fn set_bases(&self, bases: Vec<String>) {
         *self.shared.bases.lock().expect("no panic") = bases;
         self.shared.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many writes were answered so far.
+    /// The number of answered writes.
     pub fn answered(&self) -> u64 {
         self.shared.answered.load(Ordering::Relaxed)
     }
 
-    /// Waits for that many more answers.
-    pub async fn more(&self, answers: u64) {
-        let (enough, begun) = (self.answered() + answers, Instant::now());
+    /// Waits for that many more answered writes.
+    pub async fn wait_for(&self, answers: u64) {
+        let (enough, started) = (self.answered() + answers, Instant::now());
         while self.answered() < enough {
-            assert!(begun.elapsed() < Duration::from_secs(60), "nobody is answered any more");
+            assert!(started.elapsed() < Duration::from_secs(60), "nobody is answered any more");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Lets every writer come to the end of what it does, so that nothing is open, and compares.
+    /// Stops the clients after their current request, and compares.
     pub async fn finish(self, dump: impl FnOnce() -> BTreeMap<String, Vec<Value>>) -> Verdict {
         self.shared.stop.store(true, Ordering::SeqCst);
         for writer in self.writers {
@@ -135,13 +134,14 @@ impl Load {
         };
         let ledger = std::mem::take(&mut *self.shared.ledger.lock().expect("no panic"));
         ledger.compare(&dump(), self.shared.tenant.id.as_str(), &mut verdict);
-        // Some of the sessions go on over HTTP, as their holders would.
+        // Some sessions are refreshed once more.
         for tokens in ledger.sessions.iter().rev().take(20) {
             let body = json!({ "refreshToken": tokens.last() });
-            let told = self.shared.insist(Method::POST, REFRESH, |request| request.json(&body)).await;
-            if told.status != 200 {
+            let answer =
+                self.shared.send_until_answered(Method::POST, REFRESH, |request| request.json(&body)).await;
+            if answer.status != 200 {
                 verdict.lost += 1;
-                verdict.words.push(format!("a session does not go on: {}", told.text));
+                verdict.words.push(format!("a session does not go on: {}", answer.text));
             }
         }
         verdict.words.truncate(12);
@@ -150,12 +150,12 @@ impl Load {
 }
 
 impl Shared {
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         !self.stop.load(Ordering::SeqCst)
     }
 
-    fn wrong(&self, what: &str, told: &Told) {
-        let words = format!("{what}: {} {}", told.status, told.text);
+    fn wrong(&self, what: &str, answer: &Response) {
+        let words = format!("{what}: {} {}", answer.status, answer.text);
         self.ledger.lock().expect("no panic").wrong.push(words);
     }
 
@@ -163,21 +163,21 @@ impl Shared {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts what was made before its request was cut off: a repeat gets the first answer.
-    fn count_unanswered(&self, told: &Told, what: &str) {
-        let made = told.json["data"][what]["createdAt"].as_str();
+    /// Counts writes that took effect although their request was cut.
+    fn count_unanswered(&self, answer: &Response, what: &str) {
+        let made = answer.json["data"][what]["createdAt"].as_str();
         let made: DateTime<Utc> = made.and_then(|text| text.parse().ok()).expect("a time");
-        let before = told.cut_at.is_some_and(|cut_at| made < cut_at);
+        let before = answer.cut_at.is_some_and(|cut_at| made < cut_at);
         self.unanswered.fetch_add(u64::from(before), Ordering::Relaxed);
     }
 
-    /// Sends a request until it is answered, by whichever node is there.
-    async fn insist(
+    /// Sends a request until a node answers it.
+    async fn send_until_answered(
         &self,
         method: Method,
         path: &str,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Told {
+    ) -> Response {
         let mut cut_at = None;
         loop {
             let base = {
@@ -186,22 +186,22 @@ impl Shared {
                 bases[turn % bases.len()].clone()
             };
             let request = with(self.http.request(method.clone(), format!("{base}{path}")));
-            let answer = async {
+            let attempt = async {
                 let answer = request.send().await?;
                 let status = answer.status().as_u16();
                 let text = answer.text().await;
                 self.broken.fetch_add(u64::from(text.is_err()), Ordering::Relaxed);
                 Ok::<_, reqwest::Error>((status, text?))
             };
-            match answer.await {
-                // Whether it was done is not known: a database may go while it commits.
+            match attempt.await {
+                // The write may have taken effect: the database may disappear during a commit.
                 Ok((503, _)) => {
                     self.unavailable.fetch_add(1, Ordering::Relaxed);
                     cut_at = Some(Utc::now());
                 }
                 Ok((status, text)) => {
                     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-                    return Told { status, text, json, cut_at };
+                    return Response { status, text, json, cut_at };
                 }
                 Err(error) if error.is_connect() => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
                 Err(_) => {
@@ -218,7 +218,7 @@ impl Shared {
         let mut epoch = 0;
         let mut last: Option<(Value, String, String)> = None;
         for n in 0.. {
-            if !self.goes_on() {
+            if !self.is_running() {
                 return;
             }
             let external = format!("w{writer}-{n}");
@@ -226,40 +226,44 @@ impl Shared {
             let repeat = format!("contact {external}");
             let make = |body: &Value, repeat: &str| {
                 let (body, repeat) = (body.clone(), repeat.to_owned());
-                self.insist(Method::POST, CONTACTS, move |request| {
+                self.send_until_answered(Method::POST, CONTACTS, move |request| {
                     request.bearer_auth(key).header("idempotency-key", repeat.as_str()).json(&body)
                 })
             };
-            // After a crash, what was answered before it is answered alike.
+            // After a crash, a repeated request gets the same answer as before.
             let now = self.epoch.load(Ordering::SeqCst);
             if now != epoch
                 && let Some((body, repeat, text)) = &last
             {
                 epoch = now;
-                let told = make(body, repeat).await;
-                if told.text != *text {
-                    self.wrong("a repeat is answered otherwise", &told);
+                let answer = make(body, repeat).await;
+                if answer.text != *text {
+                    self.wrong("a repeat is answered otherwise", &answer);
                 }
             }
-            let told = make(&body, &repeat).await;
-            let Some(id) = told.json["data"]["contact"]["id"].as_str().filter(|_| told.status == 200) else {
-                self.wrong("a contact", &told);
+            let answer = make(&body, &repeat).await;
+            let Some(id) = answer.json["data"]["contact"]["id"].as_str().filter(|_| answer.status == 200)
+            else {
+                self.wrong("a contact", &answer);
                 continue;
             };
             self.count();
-            self.count_unanswered(&told, "contact");
+            self.count_unanswered(&answer, "contact");
             self.ledger.lock().expect("no panic").contacts.insert(external.clone(), (id.to_owned(), 0));
-            last = Some((body, repeat, told.text.clone()));
+            last = Some((body, repeat, answer.text.clone()));
             if n % 4 == 0 {
                 let path = format!("{CONTACTS}/{id}");
                 let change = json!({ "name": "1" });
-                let told =
-                    self.insist(Method::PATCH, &path, |request| request.bearer_auth(key).json(&change)).await;
-                if told.status == 200 {
+                let answer = self
+                    .send_until_answered(Method::PATCH, &path, |request| {
+                        request.bearer_auth(key).json(&change)
+                    })
+                    .await;
+                if answer.status == 200 {
                     self.count();
                     self.ledger.lock().expect("no panic").contacts.insert(external, (id.to_owned(), 1));
                 } else {
-                    self.wrong("a change of a contact", &told);
+                    self.wrong("a change of a contact", &answer);
                 }
             }
         }
@@ -268,83 +272,84 @@ impl Shared {
     async fn write_keys(&self, writer: usize) {
         let mut token = self.sign_in().await;
         let mut n = 0_u64;
-        while self.goes_on() {
+        while self.is_running() {
             let name = format!("w{writer}-{n}");
             let body = json!({ "name": name, "scopes": ["server:health"] });
-            let told = self
-                .insist(Method::POST, KEYS, |request| {
+            let answer = self
+                .send_until_answered(Method::POST, KEYS, |request| {
                     request.bearer_auth(&token.0).header("idempotency-key", &name).json(&body)
                 })
                 .await;
-            if told.status == 401 {
-                // A token lives for a quarter of an hour, and a long run longer.
+            if answer.status == 401 {
+                // An access token expires after a quarter of an hour.
                 token = self.sign_in().await;
                 continue;
             }
             n += 1;
-            match told.json["data"]["secret"].as_str().filter(|_| told.status == 201) {
+            match answer.json["data"]["secret"].as_str().filter(|_| answer.status == 201) {
                 Some(secret) => {
                     self.count();
-                    self.count_unanswered(&told, "credential");
+                    self.count_unanswered(&answer, "credential");
                     let hash = secrets::hash(secret);
                     self.ledger.lock().expect("no panic").keys.insert(name, hash);
                 }
-                None => self.wrong("a key", &told),
+                None => self.wrong("a key", &answer),
             }
         }
     }
 
-    /// Signs the owner in; answers the tokens.
+    /// Signs the owner in; returns both tokens.
     async fn sign_in(&self) -> (String, String) {
         let owner = &self.tenant.owner;
         let body = json!({ "email": owner.email, "password": owner.password });
         loop {
-            // From an address of its own each time: from one, only ten may be under way at once, and those that were
-            // under way at a node that is killed count as failed.
+            // From another address each time: one address may have ten attempts at once, and those at a killed node
+            // count as failed.
             let [a, b] =
                 u16::try_from(self.sign_ins.fetch_add(1, Ordering::Relaxed)).expect("few").to_be_bytes();
             let address = format!("198.18.{a}.{b}");
-            let told = self
-                .insist(Method::POST, LOGIN, |request| {
+            let answer = self
+                .send_until_answered(Method::POST, LOGIN, |request| {
                     request.header("x-forwarded-for", &address).json(&body)
                 })
                 .await;
-            let token = |name: &str| told.json["data"][name].as_str().map(str::to_owned);
+            let token = |name: &str| answer.json["data"][name].as_str().map(str::to_owned);
             if let (200, Some(access), Some(refresh)) =
-                (told.status, token("accessToken"), token("refreshToken"))
+                (answer.status, token("accessToken"), token("refreshToken"))
             {
                 self.count();
                 return (access, refresh);
             }
-            self.wrong("signing in", &told);
-            if !self.goes_on() {
+            self.wrong("signing in", &answer);
+            if !self.is_running() {
                 return Default::default();
             }
         }
     }
 
     async fn write_sessions(&self) {
-        while self.goes_on() {
+        while self.is_running() {
             let mut tokens = vec![self.sign_in().await.1];
             let ended = loop {
                 let body = json!({ "refreshToken": tokens.last() });
-                let told = self.insist(Method::POST, REFRESH, |request| request.json(&body)).await;
-                match told.json["data"]["refreshToken"].as_str().filter(|_| told.status == 200) {
+                let answer =
+                    self.send_until_answered(Method::POST, REFRESH, |request| request.json(&body)).await;
+                match answer.json["data"]["refreshToken"].as_str().filter(|_| answer.status == 200) {
                     Some(next) => {
                         self.count();
                         tokens.push(next.to_owned());
                     }
-                    // It had been traded when the answer got lost: a used token ends the session.
-                    None if told.status == 401 && told.cut_at.is_some() => {
+                    // The token was used when the answer got lost, and a reused token ends the session.
+                    None if answer.status == 401 && answer.cut_at.is_some() => {
                         self.unanswered.fetch_add(1, Ordering::Relaxed);
                         break true;
                     }
                     None => {
-                        self.wrong("a session", &told);
+                        self.wrong("a session", &answer);
                         break true;
                     }
                 }
-                if tokens.len() > TRADES || !self.goes_on() {
+                if tokens.len() > REFRESHES || !self.is_running() {
                     break false;
                 }
             };

@@ -1,5 +1,4 @@
-//! What must not fail: one file for each promise R1 to R8 that is about the running server. Each prints what it
-//! did, so that a reader of the output sees what the verdict stands on.
+//! Reliability requirements: one file for each of R1 to R8 that concerns the running server. Each prints what it did.
 
 mod durability;
 mod ledger;
@@ -17,15 +16,13 @@ use ringnity_store::Engine;
 
 use crate::support::node::Cluster;
 
-/// Requests a minute that no test here comes to, and of which a node takes so few at a time that it writes to the
-/// shared row again and again.
+/// A rate limit that no test here reaches, and of which a node leases so few requests that it writes often.
 const TIGHT: &str = "2000";
 
-/// Requests a minute that are never used up, not even by nodes that die with what they took.
+/// A rate limit that is never used up, not even by the leases of killed nodes.
 const AMPLE: &str = "1000000";
 
-/// Where nodes share their limits, requests of the tenant's key were counted in the database: without that, a limit
-/// proves nothing.
+/// Asserts that requests were counted in the database if nodes share it. Otherwise the limit would prove nothing.
 fn assert_counted(cluster: &Cluster) {
     let tenant = cluster.tenant();
     let dump = cluster.database.dump();

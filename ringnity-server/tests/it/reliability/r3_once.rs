@@ -1,5 +1,4 @@
-//! R3: what may happen once happens once: across crashes, and however many try at the same time, at two nodes where
-//! there can be two.
+//! R3: effects that may happen once happen once, across crashes and concurrent attempts, on two nodes where possible.
 
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::support::on_each_engine;
 
 const KEYS: &str = "/api/sdk/developer/server-api-credentials";
 
-/// Clients of some nodes.
+/// A client that sends to several nodes.
 struct Clients {
     http: reqwest::Client,
     bases: Vec<String>,
@@ -29,7 +28,7 @@ impl Clients {
         Self { http: http.expect("client"), bases }
     }
 
-    /// Sends one request to the node whose turn it is; nothing where no answer came.
+    /// Sends one request to one of the nodes; `None` if no answer came.
     async fn try_send(
         &self,
         turn: usize,
@@ -43,14 +42,14 @@ impl Clients {
         Some((status, answer.text().await.ok()?))
     }
 
-    /// Sends one request; its answer must come, and be JSON.
+    /// Sends one request; the answer must come and be JSON.
     async fn send(&self, turn: usize, path: &str, body: &Value) -> (u16, Value) {
         let sent = self.try_send(turn, &Method::POST, path, |request| request.json(body)).await;
         let (status, text) = sent.expect("an answer");
         (status, serde_json::from_str(&text).expect("JSON"))
     }
 
-    /// A hundred times the same at once; the answers, those that are no success apart.
+    /// Sends a request a hundred times at once; returns the successes and the others.
     async fn hundred(
         &self,
         method: Method,
@@ -67,7 +66,7 @@ impl Clients {
     }
 }
 
-/// A second node, where the engine has room for one.
+/// A second node, on PostgreSQL.
 fn second(cluster: &Cluster) -> Option<Node> {
     (cluster.database.engine() == Engine::Postgres).then(|| cluster.node().start())
 }
@@ -103,7 +102,7 @@ fn r3_of_a_hundred_who_trade_one_refresh_token_at_once_one_wins_and_the_session_
                     "{answer}"
                 );
             }
-            // One of them was a thief, so nobody goes on.
+            // A reused token means theft, so the session ends for everybody.
             let next = json!({ "refreshToken": good[0]["data"]["refreshToken"] });
             assert_eq!(clients.send(1, refresh, &next).await.0, 401, "{refresh}");
             ringnity_store::print_always!(
@@ -139,7 +138,7 @@ fn r3_of_a_hundred_who_redeem_one_entry_token_at_once_one_enters() {
         for (status, answer) in &refused {
             assert_eq!(*status, 401, "{answer}");
         }
-        // Who lost has learnt nothing and harmed nobody: the session of the one who won goes on.
+        // The session of the winner goes on.
         let next = json!({ "refreshToken": good[0]["data"]["refreshToken"] });
         assert_eq!(clients.send(1, "/api/auth/workspace-refresh", &next).await.0, 200);
         ringnity_store::print_always!(
@@ -199,7 +198,7 @@ fn r3_a_request_that_is_repeated_after_a_crash_takes_effect_once() {
                 sent.await
             };
             let clients = Clients::of(&[&node]);
-            // Its first request costs a server more than the next ones.
+            // The first request of a server takes longer than later ones.
             clients.try_send(0, &Method::GET, KEYS, |sent| sent.bearer_auth(&access)).await;
             let before = {
                 let all = join_all((0..AT_ONCE).map(|n| make(&clients, n)));

@@ -1,6 +1,5 @@
-//! R5: two nodes on one PostgreSQL are one server, also while one of them dies. That one token or one key counts
-//! once at both is `r3_once`'s to show, that limits are shared `limits`'; what is revoked at one is gone at the other
-//! in `security::s2_6_revocation`.
+//! R5: two nodes on one PostgreSQL act as one server, also while one is killed. Single use of tokens is tested in
+//! `r3_once`, shared limits in `http::limits`, revocation in `security::s2_6_revocation`.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +12,15 @@ use crate::support::node::{Cluster, on_postgres};
 fn r5_two_nodes_that_take_turns_lose_nothing_and_do_nothing_twice() {
     on_postgres(async |engine| {
         let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
-        let begun = Instant::now();
+        let started = Instant::now();
         let first = cluster.node().rate_limit(TIGHT).start();
         let second = cluster.node().rate_limit(TIGHT).start();
-        // Each request goes to the other node than the one before: sessions, repeats and changes of one client too.
+        // Requests alternate between the nodes, those of one client too.
         let load = Load::start(cluster.tenant(), vec![first.base.clone(), second.base.clone()], 32);
-        load.more(800).await;
+        load.wait_for(800).await;
         let verdict = load.finish(|| cluster.database.dump()).await;
-        verdict.tell("PostgreSQL: 2 nodes, 32 writers", begun);
-        verdict.undisturbed();
+        verdict.report("PostgreSQL: 2 nodes, 32 writers", started);
+        verdict.assert_undisturbed();
         assert_counted(&cluster);
     });
 }
@@ -31,7 +30,7 @@ fn r5_one_node_that_is_killed_leaves_the_other_going_and_nothing_is_lost() {
     const ROUNDS: u32 = 20;
     on_postgres(async |engine| {
         let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
-        let begun = Instant::now();
+        let started = Instant::now();
         let first = cluster.node().rate_limit(AMPLE).start();
         let mut nodes = [first, cluster.node().rate_limit(AMPLE).start()];
         let bases =
@@ -41,13 +40,13 @@ fn r5_one_node_that_is_killed_leaves_the_other_going_and_nothing_is_lost() {
             tokio::time::sleep(Duration::from_millis(50 + random(400))).await;
             let victim = usize::from(random(2) == 1);
             nodes[victim].kill_9();
-            // Nobody tells the clients; every second try finds the node that is left, and that one goes on.
-            load.more(10).await;
+            // Clients are not told: every second attempt reaches the other node.
+            load.wait_for(10).await;
             nodes[victim] = cluster.node().rate_limit(AMPLE).start();
-            load.moved(bases(&nodes));
+            load.set_bases(bases(&nodes));
         }
         let verdict = load.finish(|| cluster.database.dump()).await;
-        verdict.tell(&format!("PostgreSQL: 2 nodes, {ROUNDS} kills of one"), begun);
+        verdict.report(&format!("PostgreSQL: 2 nodes, {ROUNDS} kills of one"), started);
         assert!(verdict.cut > 0, "no kill met a request: {verdict:?}");
         assert_eq!(verdict.unavailable, 0, "{verdict:?}");
         assert_counted(&cluster);

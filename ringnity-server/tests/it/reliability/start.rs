@@ -1,4 +1,4 @@
-//! How soon a server that is started on an existing database answers: a pause that a restart costs everybody.
+//! The time from the start on an existing database to the first answer.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use crate::support::fixtures::Fixtures;
 use crate::support::node::Cluster;
 use crate::support::on_each_engine;
 
-/// Far more than it takes: what is looked for is work that grows with the database, or a wait. `cargo xtask bench server`
+/// Far more than it takes. This finds work that grows with the database, or a wait; `cargo xtask bench server`
 /// measures.
 const LONGEST: Duration = Duration::from_secs(3);
 
 #[test]
-fn a_server_answers_soon_after_it_is_started_on_an_existing_database() {
+fn answers_soon_after_start_on_existing_database() {
     on_each_engine(async |engine| {
         let cluster = Cluster::new(engine, Fixtures::default().tenant("acme")).await;
         let mut node = cluster.node().start();
@@ -21,14 +21,14 @@ fn a_server_answers_soon_after_it_is_started_on_an_existing_database() {
             node.terminate();
             let ended = tokio::task::block_in_place(|| node.ended(Duration::from_secs(20)));
             assert!(ended.is_some_and(|status| status.success()), "{}", node.log());
-            let begun = Instant::now();
+            let started = Instant::now();
             node = cluster.node().start();
             let request = http.get(format!("{}/api/server/tenant", node.base));
             let answer = request.bearer_auth(&cluster.tenant().key).send().await.expect("an answer");
-            times.push(begun.elapsed());
+            times.push(started.elapsed());
             assert_eq!(answer.status(), 200);
         }
-        // The best of them: other tests want the processors too.
+        // The best of three, because other tests use the processors too.
         let best = *times.iter().min().expect("three");
         ringnity_store::print_always!(
             "{}: the first answer {best:.2?} after the start",

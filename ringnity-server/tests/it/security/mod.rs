@@ -1,5 +1,5 @@
-//! What must stay shut: one file for each line of S2 and S4. What can be derived from the contract is: operations,
-//! their credentials and scopes, their bodies.
+//! Security requirements: one file for each line of S2 and S4. Operations, credentials, scopes and bodies come from
+//! the contract.
 
 mod operations;
 mod s2_1_secrets;

@@ -1,4 +1,4 @@
-//! Every operation of the contract as something that can be asked: with a path, a credential, a body that would do.
+//! Requests for every operation of the contract: path, credential and a valid body.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -14,7 +14,7 @@ use crate::support::TestServer;
 
 static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| ringnity::contract().expect("a contract"));
 
-/// The contract as the checker reads it.
+/// The contract as the conformance checker reads it.
 pub fn contract() -> &'static Contract {
     &CONTRACT
 }
@@ -34,13 +34,13 @@ pub fn kind(name: &str) -> &'static CredentialKind {
     ringnity_api::CREDENTIALS.iter().find(|kind| kind.kind == name).expect("a kind")
 }
 
-/// What the contract's code for this problem is called in the operation's errors.
+/// The error code of an answer, in the operation's error body.
 pub fn code<'a>(operation: &Operation, answer: &'a Value) -> &'a str {
     let member = operation.errors.members.iter().find(|member| matches!(member.fill, Fill::Code));
     member.and_then(|member| answer[member.name].as_str()).unwrap_or_default()
 }
 
-/// A request with a credential in one of its places.
+/// A request with a credential in that location.
 pub fn with(request: RequestBuilder, source: Source, credential: &str) -> RequestBuilder {
     match source {
         Source::Bearer => request.bearer_auth(credential),
@@ -51,8 +51,8 @@ pub fn with(request: RequestBuilder, source: Source, credential: &str) -> Reques
     }
 }
 
-/// An answer, whatever it is: never a 500, always with a request id, and with the operation's error body where it is
-/// an error. One that does not come in time is no answer.
+/// Sends the request. The answer must come in time, must not be a 500, must have a request id, and must have the
+/// operation's error body if it is an error.
 pub async fn send(operation: &Operation, what: &str, request: RequestBuilder) -> (u16, Value, String) {
     let request = request.timeout(std::time::Duration::from_secs(30));
     let answer = request.send().await.unwrap_or_else(|error| panic!("{} {what}: {error}", operation.id));
@@ -70,7 +70,7 @@ pub async fn send(operation: &Operation, what: &str, request: RequestBuilder) ->
     (status, json, text)
 }
 
-/// A client that follows nobody.
+/// A client that follows no redirects.
 pub fn client() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.build().expect("client")
@@ -86,7 +86,7 @@ pub fn request(
     http.request(method, format!("{}{}", server.base, path(operation, id)))
 }
 
-/// A credential of each kind that can be had, with everything that it can be allowed.
+/// A credential of each kind with every scope.
 pub async fn powers(server: &TestServer) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("owner", server.owner_token().await),
@@ -99,7 +99,7 @@ pub async fn powers(server: &TestServer) -> BTreeMap<&'static str, String> {
     ])
 }
 
-/// Every scope that some operation asks of a kind.
+/// Every scope that some operation requires of a kind.
 pub fn scopes(kind: &str) -> Vec<&'static str> {
     let access = ringnity_api::OPERATIONS.iter().flat_map(|operation| operation.accepts);
     let access = access.filter(|access| access.kind == kind);
@@ -131,7 +131,7 @@ pub fn members(operation: &Operation) -> Vec<&'static str> {
     properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
-/// Whether the server has it. What it does not have yet stands in a `later!` block of its routes, and answers 501.
+/// Whether the operation is implemented. Others stand in a `later!` block of their routes and answer 501.
 pub fn is_built(operation: &Operation) -> bool {
     static LATER: LazyLock<String> = LazyLock::new(|| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/routes");
@@ -148,8 +148,8 @@ pub fn is_built(operation: &Operation) -> bool {
     !LATER.lines().any(|line| line.trim_start().starts_with(&format!("{}(", operation.name)))
 }
 
-/// Each of `powers` that opens the operation, in the first place that it travels in.
-pub fn powers_of<'p>(
+/// Each of `powers` that opens the operation, with the first location of its kind.
+pub fn credentials_for<'p>(
     operation: &Operation,
     powers: &'p BTreeMap<&'static str, String>,
 ) -> Vec<(Source, &'p str)> {
@@ -157,10 +157,10 @@ pub fn powers_of<'p>(
     operation.accepts.iter().filter_map(of).collect()
 }
 
-/// The first place that the operation's first kind of credential travels in, with one of `powers`.
-pub fn power<'p>(
+/// One of `powers` for the operation's first kind of credential, with its first location.
+pub fn credential_for<'p>(
     operation: &Operation,
     powers: &'p BTreeMap<&'static str, String>,
 ) -> Option<(Source, &'p str)> {
-    powers_of(operation, powers).into_iter().next()
+    credentials_for(operation, powers).into_iter().next()
 }

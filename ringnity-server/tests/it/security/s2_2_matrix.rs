@@ -1,5 +1,5 @@
-//! S2.2: every operation × every kind of credential × every scope, as the contract documents them. What the
-//! conformance run tries by kind and scope is tried here pair by pair, with credentials that have ended besides.
+//! S2.2: every operation × every kind of credential × every scope, as the contract documents them, and expired and
+//! revoked credentials.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,39 +14,43 @@ use serde_json::{Value, json};
 use super::operations::{client, code, kind, powers, request, scopes, send, with};
 use crate::support::{TestServer, on_each_engine};
 
-/// A credential, or what pretends to be one.
+/// A credential, or text that is sent as one.
 struct Credential {
     what: String,
     text: String,
-    /// Its kind, where it is good for anything.
+    /// Its kind, if it is valid.
     kind: Option<&'static str>,
     scopes: Vec<&'static str>,
 }
 
 #[derive(Debug, PartialEq)]
-enum Gate {
-    Passes,
-    Lacks(&'static str),
-    Refuses,
+enum Decision {
+    Accepted,
+    LacksScope(&'static str),
+    Rejected,
 }
 
-/// What the contract documents for a credential in a place.
-fn documented(operation: &Operation, source: Source, credential: &Credential) -> Gate {
+/// What the contract documents for a credential in that location.
+fn documented(operation: &Operation, source: Source, credential: &Credential) -> Decision {
     let travels = |kind_name: &str| kind(kind_name).sources.contains(&source);
     for access in operation.accepts.iter().filter(|access| travels(access.kind)) {
         if credential.kind != Some(access.kind) {
             continue;
         }
         let held = |any: &&[&str]| any.iter().any(|scope| credential.scopes.contains(scope));
-        return if access.scopes.iter().all(held) { Gate::Passes } else { Gate::Lacks(access.kind) };
+        return if access.scopes.iter().all(held) {
+            Decision::Accepted
+        } else {
+            Decision::LacksScope(access.kind)
+        };
     }
-    // Where none of its places is one of the operation's, it was not seen.
+    // A credential in no location of the operation is not seen.
     let seen = operation.accepts.iter().any(|access| travels(access.kind));
-    if operation.anonymous && !seen { Gate::Passes } else { Gate::Refuses }
+    if operation.anonymous && !seen { Decision::Accepted } else { Decision::Rejected }
 }
 
-/// What the server said. A rule behind the gate may refuse too, but never with these.
-fn said(operation: &Operation, status: u16, answer: &Value) -> Gate {
+/// What the server answered. Application code may refuse too, but with other codes.
+fn said(operation: &Operation, status: u16, answer: &Value) -> Decision {
     let kinds = || operation.accepts.iter().map(|access| kind(access.kind));
     let code = code(operation, answer);
     let named = |named: Option<&str>| named == Some(code);
@@ -55,14 +59,16 @@ fn said(operation: &Operation, status: u16, answer: &Value) -> Gate {
         || answer["error"] == "insufficient_scope";
     match status {
         401 if kinds().any(|kind| named(kind.missing) || named(kind.invalid) || named(kind.expired)) => {
-            Gate::Refuses
+            Decision::Rejected
         }
-        403 if scope => Gate::Lacks(kinds().find(|kind| named(kind.denied)).expect("a documented code").kind),
-        _ => Gate::Passes,
+        403 if scope => {
+            Decision::LacksScope(kinds().find(|kind| named(kind.denied)).expect("a documented code").kind)
+        }
+        _ => Decision::Accepted,
     }
 }
 
-/// Places to send a credential in: where bearers travel, and every header of its own that some kind has.
+/// Locations for credentials: bearer tokens and every header of a credential kind.
 fn places() -> Vec<Source> {
     let mut places: Vec<Source> = Vec::new();
     for source in ringnity_api::CREDENTIALS.iter().flat_map(|kind| kind.sources) {
@@ -73,7 +79,7 @@ fn places() -> Vec<Source> {
     places
 }
 
-/// Tries every pair; answers how many there were.
+/// Tries every combination; returns how many there were.
 async fn try_all(server: &TestServer, credentials: &[Credential]) -> usize {
     let http = client();
     let places = places();
@@ -103,7 +109,7 @@ async fn try_all(server: &TestServer, credentials: &[Credential]) -> usize {
     tried.into_inner()
 }
 
-/// The powers, as things that are no good any more.
+/// These credentials as invalid ones.
 fn ended(powers: Vec<(&'static str, String)>, how: &str) -> Vec<Credential> {
     let end = |(kind, text)| Credential {
         what: format!("a {kind} that {how}"),
@@ -147,7 +153,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
             let text = server.admin_token(&[scope]).await;
             all.push(Credential { what: scope.into(), text, kind: Some("admin"), scopes: vec![scope] });
         }
-        // What is a secret of ours and opens nothing, what is none, and what only looks like one.
+        // Secrets that open no operation, and text that is none.
         let owner = &server.first_tenant().owner;
         let login = json!({ "email": owner.email, "password": owner.password });
         let session = server.post("/api/auth/owner-login").json(&login).send().await.ok();
@@ -165,7 +171,7 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
             ("a password", owner.password.clone()),
             ("a token without a signature", unsigned),
             ("a token that was cut off", cut),
-            ("a key that nobody made", format!("rn_sk_live_{}", "0".repeat(64))),
+            ("an unknown key", format!("rn_sk_live_{}", "0".repeat(64))),
             ("garbage", "a.b.c".into()),
             ("something long", "x".repeat(4000)),
         ] {
@@ -173,21 +179,21 @@ fn s2_2_only_documented_credentials_with_documented_scopes_open_an_operation() {
         }
         let live = try_all(&server, &all).await;
 
-        // Nobody at all.
+        // No credential.
         let http = client();
         for operation in OPERATIONS.iter().filter(|operation| !operation.accepts.is_empty()) {
             let (status, answer, text) =
                 send(operation, "nobody", request(&server, &http, operation, "none")).await;
-            let expected = if operation.anonymous { Gate::Passes } else { Gate::Refuses };
+            let expected = if operation.anonymous { Decision::Accepted } else { Decision::Rejected };
             assert_eq!(said(operation, status, &answer), expected, "{} with nothing: {text}", operation.id);
         }
 
-        // Past their time: all but keys have one.
+        // Expired credentials. Keys do not expire.
         server.clock.advance(Duration::hours(3));
         let late = made.clone().into_iter().filter(|(kind, _)| *kind != "server").collect();
         let late = try_all(&server, &ended(late, "has had its time")).await;
 
-        // Ended before their time: sessions and the key.
+        // Revoked sessions and keys.
         let fresh = powers(&server).await;
         let key = server.key_with(&scopes("server")).await;
         let token = &fresh["owner"];

@@ -1,5 +1,5 @@
-//! S2.3: another tenant's ids find nothing and change nothing, and what a request says of tenants, roles and scopes
-//! counts for nothing. That every query of the store takes a tenant is shown there, in `tenancy`.
+//! S2.3: ids of another tenant find and change nothing, and tenants, roles and scopes that a request claims have no
+//! effect. That every query of the store takes a tenant is tested there, in `tenancy`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,14 @@ use ringnity_store::identity::{self, AgentChanges, NewAgent};
 use serde_json::{Map, Value, json};
 
 use super::operations::{
-    client, has_id, is_built, kind, members, plain_body, powers, powers_of, request, scopes, send, with,
+    client, credentials_for, has_id, is_built, kind, members, plain_body, powers, request, scopes, send, with,
 };
 use crate::support::{TestServer, on_each_engine};
 
-/// Stands in what the other tenant has, but in nothing that it is found by.
+/// Marks content of the other tenant, but nothing that it is found by.
 const MARK: &str = "Zanzibar";
 
-/// Rows by table without what changes by itself or is only noted now and then: jobs are nobody's request and run when
-/// they like; how many requests a node has leased, and when a key was last used.
+/// Rows by table, without what changes by itself: jobs, leased rate limits, and when a key was last used.
 fn rows(server: &TestServer) -> BTreeMap<String, Vec<Value>> {
     let mut dump = server.database().dump();
     dump.retain(|table, _| !["jobs", "rate_buckets"].contains(&table.as_str()));
@@ -28,7 +27,7 @@ fn rows(server: &TestServer) -> BTreeMap<String, Vec<Value>> {
     dump
 }
 
-/// Those of a tenant.
+/// The rows of a tenant.
 fn rows_of(server: &TestServer, tenant: &str) -> BTreeMap<String, Vec<Value>> {
     let mut dump = rows(server);
     for (table, rows) in &mut dump {
@@ -38,9 +37,9 @@ fn rows_of(server: &TestServer, tenant: &str) -> BTreeMap<String, Vec<Value>> {
     dump
 }
 
-/// Gives the other tenant one of everything, marked; answers the ids and names that it can be found by, and nobody of
-/// the first tenant can.
-async fn furnish(server: &TestServer) -> BTreeSet<String> {
+/// Creates one of everything for the other tenant, marked; returns the ids and names that find it and nothing of the
+/// first tenant.
+async fn create_rows(server: &TestServer) -> BTreeSet<String> {
     let key = server.tenant("other").key.clone();
     let owner = server.owner_token_of(server.tenant("other")).await;
     let contact = json!({ "externalId": "theirs-1", "name": MARK, "phone": "+255", "notes": MARK });
@@ -56,7 +55,7 @@ async fn furnish(server: &TestServer) -> BTreeSet<String> {
     let push = server.post("/api/sdk/devices/push-token").header("x-ringnity-sdk-session", &session);
     let push = push.json(&device).send().await;
     assert!(push.status.is_success(), "{}", push.text);
-    furnish_staff(server).await;
+    create_agents(server).await;
 
     let named = |tenant: &str| -> BTreeSet<String> {
         let rows = rows_of(server, tenant);
@@ -69,7 +68,7 @@ async fn furnish(server: &TestServer) -> BTreeSet<String> {
         let texts = columns.filter(|(column, _)| named(column)).filter_map(|(_, value)| value.as_str());
         texts.map(str::to_owned).collect()
     };
-    // Agents of both are called alike.
+    // Agents of both tenants have the same usernames.
     let ours = named(server.first_tenant().id.as_str());
     let ids: BTreeSet<String> =
         named(server.tenant("other").id.as_str()).difference(&ours).cloned().collect();
@@ -77,8 +76,8 @@ async fn furnish(server: &TestServer) -> BTreeSet<String> {
     ids
 }
 
-/// Marks the other tenant's agents and departments, and gives it one of each that the first tenant has no like of.
-async fn furnish_staff(server: &TestServer) {
+/// Marks the other tenant's agents and departments, and adds one of each that the first tenant has no counterpart of.
+async fn create_agents(server: &TestServer) {
     let (tenant, now) = (server.tenant("other").id.clone(), server.clock.now());
     let made = server.write(move |c| {
         for agent in identity::agent_list(c, &tenant)? {
@@ -100,8 +99,8 @@ async fn furnish_staff(server: &TestServer) {
     made.await;
 }
 
-/// The table of what a member or parameter names: `agentId` and `assignedAgentId` an agent, `username` too. What clients
-/// make up themselves (a `deviceId`, an `externalId`) is in no table of that name.
+/// The table that a member or parameter refers to: `agentId`, `assignedAgentId` and `username` to agents. Names that
+/// clients choose (`deviceId`, `externalId`) refer to no table.
 fn table_of<'t>(name: &str, tables: &'t BTreeMap<String, Vec<Value>>) -> Option<&'t str> {
     if name == "username" {
         return Some("agents");
@@ -122,51 +121,51 @@ fn table_of<'t>(name: &str, tables: &'t BTreeMap<String, Vec<Value>>) -> Option<
     tables.keys().find(one).map(String::as_str)
 }
 
-/// Somebody of the first tenant who asks one operation, by a credential that opens it.
-struct Asker<'s> {
+/// A caller of the first tenant, with a credential for one operation.
+struct Caller<'s> {
     server: &'s TestServer,
     http: &'s reqwest::Client,
     operation: &'static Operation,
     credential: (Source, &'s str),
-    /// What it is asked with where nothing of another tenant's is named.
+    /// The body that names nothing of another tenant.
     body: &'s Option<Value>,
 }
 
-impl Asker<'_> {
+impl Caller<'_> {
     fn request(&self, id: &str, body: Option<&Value>) -> RequestBuilder {
         let (place, credential) = self.credential;
         let asked = with(request(self.server, self.http, self.operation, id), place, credential);
         body.into_iter().fold(asked, |asked, body| asked.json(body))
     }
 
-    /// Asks; answers the status. Nothing of the other tenant's is told.
+    /// Sends the request and returns the status. The answer contains nothing of the other tenant.
     async fn send(&self, what: &str, asked: RequestBuilder) -> u16 {
         let (status, _, text) = send(self.operation, what, asked).await;
         assert!(!text.contains(MARK), "{} {what}: tells of another tenant: {text}", self.operation.id);
         status
     }
 
-    /// With an id in each place of the path.
+    /// Sends an id in the path.
     async fn in_path(&self, id: &str) -> u16 {
         let asked = self.request(&id.replace('@', "%40"), self.body.as_ref());
         self.send(&format!("{id} in the path"), asked).await
     }
 
-    /// With an id in a parameter of the query.
+    /// Sends an id in a query parameter.
     async fn in_query(&self, name: &str, id: &str) -> u16 {
         let asked = self.request("none", self.body.as_ref()).query(&[(name, id)]);
         self.send(&format!("{id} as {name}"), asked).await
     }
 
-    /// With an id as a member of the body, which is otherwise as it should be.
+    /// Sends an id as a member of an otherwise valid body.
     async fn in_body(&self, member: &str, id: &str) -> u16 {
         let mut body = self.body.clone().expect("a body");
         body[member] = json!(id);
         self.send(&format!("{id} as {member}"), self.request("none", Some(&body))).await
     }
 
-    /// Insists that the id of another tenant was not found.
-    fn not_found(&self, status: u16, place: &str, id: &str) {
+    /// Asserts that the id of another tenant was not found.
+    fn assert_not_found(&self, status: u16, place: &str, id: &str) {
         assert_eq!(status, 404, "{}: {place} {id} of another tenant", self.operation.id);
     }
 }
@@ -188,16 +187,16 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
             .admin("amy")
             .start()
             .await;
-        let ids = furnish(&server).await;
+        let ids = create_rows(&server).await;
         let (http, powers) = (client(), powers(&server).await);
         let tables = rows_of(&server, server.first_tenant().id.as_str());
         let named = |name: &str| table_of(name, &tables);
         let theirs = rows_of(&server, server.tenant("other").id.as_str());
         let (mut paths, mut queries, mut bodies, mut found) = (0, 0, 0, BTreeMap::new());
         for operation in OPERATIONS.iter().copied().filter(|operation| is_built(operation)) {
-            let credentials = powers_of(operation, &powers);
+            let credentials = credentials_for(operation, &powers);
             if credentials.is_empty() {
-                continue; // nobody of a tenant asks
+                continue; // not for callers of a tenant
             }
             let body = &real_body(&server, operation).await;
             let params: Vec<&str> = operation
@@ -208,41 +207,41 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
             let labels =
                 |name: &str| name.ends_with("Id") || ["id", "slug", "apiKey", "token"].contains(&name);
             for credential in credentials {
-                let asker = Asker { server: &server, http: &http, operation, credential, body };
-                // What names something is not found, and nothing comes of it, not even in the first tenant.
+                let caller = Caller { server: &server, http: &http, operation, credential, body };
+                // References are not found, and nothing changes, not even in the first tenant.
                 let before = rows(&server);
                 for id in &ids {
                     if has_id(operation) {
-                        asker.not_found(asker.in_path(id).await, "path", id);
+                        caller.assert_not_found(caller.in_path(id).await, "path", id);
                         paths += 1;
                     }
                     for name in params.iter().filter(|name| named(name).is_some()) {
-                        asker.not_found(asker.in_query(name, id).await, name, id);
+                        caller.assert_not_found(caller.in_query(name, id).await, name, id);
                         queries += 1;
                     }
                     for member in members(operation).into_iter().filter(|name| named(name).is_some()) {
-                        asker.not_found(asker.in_body(member, id).await, member, id);
+                        caller.assert_not_found(caller.in_body(member, id).await, member, id);
                         bodies += 1;
                     }
                 }
                 assert_eq!(rows(&server), before, "{} changed something", operation.id);
-                // The rest is a label that clients give, or a word to look for. It may make something of ours.
+                // The rest are labels and search words, which may create rows of the first tenant.
                 for id in &ids {
                     for name in params.iter().filter(|name| named(name).is_none()) {
-                        asker.in_query(name, id).await;
+                        caller.in_query(name, id).await;
                         queries += 1;
                     }
                     let members = members(operation).into_iter();
                     for member in members.filter(|name| labels(name) && named(name).is_none()) {
-                        asker.in_body(member, id).await;
+                        caller.in_body(member, id).await;
                         bodies += 1;
                     }
                 }
-                // One's own is found in the same place: the others were looked for.
+                // Own ids are found in the same location, so the others were looked up.
                 for member in members(operation) {
                     for row in named(member).into_iter().flat_map(|table| &tables[table]) {
                         let own = row[if member == "username" { "username" } else { "id" }].as_str();
-                        let status = asker.in_body(member, own.expect("a name")).await;
+                        let status = caller.in_body(member, own.expect("a name")).await;
                         *found.entry((operation.id, member)).or_default() |= status < 300;
                     }
                 }
@@ -260,12 +259,12 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
     });
 }
 
-/// The ids are real: their own tenant finds them.
+/// The ids exist: their own tenant finds them.
 #[test]
 fn s2_3_an_id_is_found_by_its_own_tenant_only() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").agent("grace").start().await;
-        furnish(&server).await;
+        create_rows(&server).await;
         let list = server.get("/api/server/contacts").bearer(&server.tenant("other").key).send().await.ok();
         let id = list.data()["contacts"][0]["id"].as_str().expect("an id").to_owned();
         let path = format!("/api/server/contacts/{id}");
@@ -280,7 +279,7 @@ fn s2_3_an_id_is_found_by_its_own_tenant_only() {
     });
 }
 
-/// What an operation of ours is asked with so that it succeeds, where the plainest body does not do that.
+/// A body with which the operation succeeds, if the plainest one does not.
 async fn real_body(server: &TestServer, operation: &Operation) -> Option<Value> {
     let acme = server.first_tenant();
     let (owner, agent, admin) = (&acme.owner, acme.agent("grace"), server.platform_admin());
@@ -302,15 +301,15 @@ async fn real_body(server: &TestServer, operation: &Operation) -> Option<Value> 
     Some(real)
 }
 
-/// An answer or a row without what differs from one request to the next.
-fn scrub(value: &Value) -> Value {
+/// An answer or a row without what differs from request to request.
+fn redact(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let kept =
                 members.iter().filter(|(name, _)| !["sequence", "transaction_id"].contains(&name.as_str()));
-            Value::Object(kept.map(|(name, value)| (name.clone(), scrub(value))).collect())
+            Value::Object(kept.map(|(name, value)| (name.clone(), redact(value))).collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(scrub).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(redact).collect()),
         Value::String(text) => {
             let time = text.len() >= 20 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
             let made = text.len() > 24 || time || text.contains('…');
@@ -320,9 +319,9 @@ fn scrub(value: &Value) -> Value {
     }
 }
 
-/// Sends the request that `ask` makes plain, with something beside it, and plain again: the first may make what the
-/// others find. What stands beside it may change nothing. Answers whether the server has the operation.
-async fn unmoved(
+/// Sends the request of `ask` plain, with additions, and plain again, because the first may create what the others
+/// find. The additions may change nothing. Returns whether the operation is implemented.
+async fn is_unaffected(
     server: &TestServer,
     operation: &Operation,
     what: &str,
@@ -341,7 +340,7 @@ async fn unmoved(
     true
 }
 
-/// The status and the answer, and the rows that were not there before.
+/// The status, the answer, and the new rows.
 type Outcome = (u16, Value, Vec<(String, String)>);
 
 async fn outcome(server: &TestServer, operation: &Operation, what: &str, asked: RequestBuilder) -> Outcome {
@@ -351,10 +350,10 @@ async fn outcome(server: &TestServer, operation: &Operation, what: &str, asked: 
     for (table, rows) in rows(server) {
         let old: BTreeSet<String> = before[&table].iter().map(Value::to_string).collect();
         let new = rows.iter().filter(|row| !old.contains(&row.to_string()));
-        made.extend(new.map(|row| (table.clone(), scrub(row).to_string())));
+        made.extend(new.map(|row| (table.clone(), redact(row).to_string())));
     }
     made.sort();
-    (status, scrub(&answer), made)
+    (status, redact(&answer), made)
 }
 
 #[test]
@@ -393,9 +392,9 @@ fn s2_3_what_a_request_says_of_tenants_roles_and_scopes_has_no_effect() {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("true").to_owned()))
                 .collect();
-            let credentials = powers_of(operation, &powers).into_iter().map(Some);
+            let credentials = credentials_for(operation, &powers).into_iter().map(Some);
             for credential in credentials.chain(operation.accepts.is_empty().then_some(None)) {
-                let tries = unmoved(&server, operation, "claims", async |with_claims| {
+                let tries = is_unaffected(&server, operation, "claims", async |with_claims| {
                     let body = real_body(&server, operation).await;
                     let mut asked = request(&server, &http, operation, "none");
                     if let Some((place, credential)) = credential {
@@ -443,7 +442,7 @@ fn s2_3_a_credential_counts_more_than_the_tenant_that_a_request_names() {
             let hints = [("apiKey", other.public_key.as_str()), ("slug", "other")];
             for access in operation.accepts {
                 let Some(credential) = powers.get(access.kind) else { continue };
-                let tries = unmoved(&server, operation, access.kind, async |named| {
+                let tries = is_unaffected(&server, operation, access.kind, async |named| {
                     let asked = request(&server, &http, operation, "none");
                     let mut asked = with(asked, kind(access.kind).sources[0], credential);
                     if let Some(body) = real_body(&server, operation).await {

@@ -1,5 +1,5 @@
-//! S2.4: signing in tells nobody which accounts there are, neither by its words nor by its time. That guessing is
-//! stopped and locks nobody out is `limits`' to show.
+//! S2.4: sign-in does not reveal which accounts exist, neither by its answer nor by its time. Limits of failed
+//! sign-ins are tested in `http::limits`.
 
 use std::time::Instant;
 
@@ -10,18 +10,18 @@ use crate::support::fixtures::Fixtures;
 use crate::support::node::Cluster;
 use crate::support::on_each_engine;
 
-/// Pairs of requests that are compared.
+/// How many pairs of requests are compared.
 const PAIRS: usize = 30;
-/// How much longer one of them may take in the middle.
-const FAIR: std::ops::Range<f64> = 0.7..1.43;
-/// A machine that is busy with something else measures wrongly; one that always measures the same does not.
-const TRIES: usize = 4;
+/// The accepted ratio of the medians.
+const ACCEPTED_RATIO: std::ops::Range<f64> = 0.7..1.43;
+/// How often it is measured: a busy machine distorts a measurement, but not always in the same direction.
+const ATTEMPTS: usize = 4;
 
 async fn timed(http: &Client, url: &str, body: &Value) -> (f64, u16, String) {
-    let begun = Instant::now();
+    let started = Instant::now();
     let answer = http.post(url).json(body).send().await.expect("an answer");
     let (status, text) = (answer.status().as_u16(), answer.text().await.expect("a body"));
-    (begun.elapsed().as_secs_f64(), status, text)
+    (started.elapsed().as_secs_f64(), status, text)
 }
 
 fn median(mut times: Vec<f64>) -> f64 {
@@ -53,10 +53,10 @@ fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
             let url = format!("{}{path}", node.base);
             let (known, unknown) = (with(name, known), with(name, unknown));
             let mut ratio = 0.0;
-            for _ in 0..TRIES {
+            for _ in 0..ATTEMPTS {
                 let (mut there, mut nowhere) = (Vec::new(), Vec::new());
                 for pair in 0..PAIRS {
-                    // By turns, so that what slows the machine down slows down both.
+                    // Alternating, so that both are slowed down alike.
                     let (first, second) = if pair % 2 == 0 { (&known, &unknown) } else { (&unknown, &known) };
                     let (one, other) = (timed(&http, &url, first).await, timed(&http, &url, second).await);
                     assert_eq!((one.1, other.1), (401, 401), "{path}: {} {}", one.2, other.2);
@@ -66,7 +66,7 @@ fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
                     nowhere.push(unknown);
                 }
                 ratio = median(nowhere) / median(there);
-                if FAIR.contains(&ratio) {
+                if ACCEPTED_RATIO.contains(&ratio) {
                     break;
                 }
             }
@@ -74,14 +74,14 @@ fn s2_4_an_unknown_account_and_a_wrong_password_are_one_answer_in_one_time() {
                 "{}: {path}: an unknown account takes {ratio:.2} of a known one",
                 cluster.database.engine()
             );
-            assert!(FAIR.contains(&ratio), "{path}: {ratio:.2}");
+            assert!(ACCEPTED_RATIO.contains(&ratio), "{path}: {ratio:.2}");
         }
     });
 }
 
-/// What a process has taken of memory at most, in MiB.
+/// Peak memory of a process in MiB.
 #[cfg(target_os = "linux")]
-fn most_memory(process: u32) -> usize {
+fn peak_memory(process: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("what it took");
     line.trim().trim_end_matches("kB").trim().parse::<usize>().expect("a number") / 1024
@@ -97,25 +97,25 @@ fn s2_4_many_who_guess_at_once_take_no_more_memory_than_there_are_processors_for
         )
         .await;
         let node = cluster.node().start();
-        let before = most_memory(node.id());
+        let before = peak_memory(node.id());
         let processors = std::thread::available_parallelism().expect("processors").get();
         let guesses = 100 + 10 * processors;
         let http = Client::builder().no_proxy().build().expect("client");
         let url = format!("{}/api/auth/owner-login", node.base);
         let body = json!({ "email": cluster.tenant().owner.email, "password": "wrong" });
-        let begun = Instant::now();
+        let started = Instant::now();
         let answers = futures_util::future::join_all((0..guesses).map(|_| timed(&http, &url, &body))).await;
-        let took = begun.elapsed();
+        let took = started.elapsed();
         let late = answers.iter().filter(|(_, status, _)| *status == 503).count();
         for (_, status, text) in &answers {
             assert!([401, 503].contains(status), "{status}: {text}");
         }
-        let grown = most_memory(node.id()) - before;
+        let grown = peak_memory(node.id()) - before;
         ringnity_store::print_always!(
             "{}: {guesses} guesses at once took {grown} MiB and {took:.1?}; {late} of them had no turn",
             cluster.database.engine()
         );
-        // Each takes 19 MiB while it is looked at; connections and their requests take some, too.
+        // Each hash takes 19 MiB; connections and requests take some, too.
         assert!(grown < 20 * processors + 200, "{grown} MiB");
     });
 }

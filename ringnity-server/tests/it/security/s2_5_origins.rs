@@ -1,4 +1,4 @@
-//! S2.5: pages of other origins: which may ask as a visitor, an agent or the administration, and what browsers are told.
+//! S2.5: which origins may send requests, and which CORS headers they get.
 
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use ringnity_server::config::{RateLimit, ServeConfig};
 
-use crate::http::limits::{behind_a_proxy, strangers_are};
+use crate::http::limits::{behind_a_proxy, is_anonymous_limit};
 use crate::support::{Answer, TestServer, on_each_engine};
 
 const LISTED: &str = "http://localhost:3000";
@@ -27,7 +27,7 @@ const NOT_LISTED: [&str; 12] = [
     "null",
 ];
 
-async fn knock(server: &TestServer, token: &str, origin: &str) -> Answer {
+async fn probe(server: &TestServer, token: &str, origin: &str) -> Answer {
     server
         .delete(DEVICES)
         .header("x-ringnity-sdk-session", token)
@@ -53,10 +53,10 @@ fn s2_5_whoever_holds_a_token_may_ask_from_a_listed_page_or_from_none() {
             server.admin_token(&["admin:devices:write"]).await,
         ];
         for token in &tokens {
-            let answer = knock(&server, token, LISTED).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            let answer = probe(&server, token, LISTED).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
             reads(&answer, Some(LISTED));
             for origin in NOT_LISTED {
-                let refused = knock(&server, token, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+                let refused = probe(&server, token, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
                 reads(&refused, None);
             }
         }
@@ -76,7 +76,7 @@ fn s2_5_a_session_is_made_for_listed_pages_only() {
             let refused = ask(json!({ "slug": "acme" }), origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
             reads(&refused, None);
         }
-        // A page reads why it was refused, if any tenant lists it.
+        // A page can read the refusal if any tenant allows its origin.
         let refused = ask(json!({}), LISTED).await.refused(401, "SDK_SESSION_REQUIRED");
         reads(&refused, Some(LISTED));
         reads(&ask(json!({}), "https://evil.example").await.refused(401, "SDK_SESSION_REQUIRED"), None);
@@ -91,14 +91,14 @@ fn s2_5_a_page_of_one_tenant_is_not_a_page_of_another() {
         let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         let theirs = server.visitor_session(&json!({ "slug": "other" })).await;
         for origin in ["https://shop.example.com", "https://a.b.example.org"] {
-            reads(&knock(&server, &session, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
-            let let_in = knock(&server, &theirs, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
+            reads(&probe(&server, &session, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+            let let_in = probe(&server, &theirs, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
             reads(&let_in, Some(origin));
             let body = json!({ "slug": "acme" });
             let refused = server.post("/api/sdk/session").header("origin", origin).json(&body).send().await;
             reads(&refused.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
         }
-        reads(&knock(&server, &theirs, LISTED).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+        reads(&probe(&server, &theirs, LISTED).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
     });
 }
 
@@ -143,7 +143,7 @@ fn s2_5_a_browser_that_asks_beforehand_is_told_of_listed_pages_only() {
                 assert_eq!(answer.header("access-control-allow-methods"), None);
             }
         }
-        // A Server API key has no business on a page.
+        // The Server API is not for pages.
         reads(&ask("/api/server/contacts", "GET", LISTED).await, None);
     });
 }
@@ -165,12 +165,12 @@ fn s2_6_a_page_is_refused_at_once_whatever_its_browser_was_told_a_moment_ago() {
         let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         reads(&preflight(&server, SHOP, "192.0.2.1").await, Some(SHOP));
         list(&server, &tenant, &[]).await;
-        // That is said again for some seconds: it opens nothing.
+        // The preflight is cached for some seconds, which permits no request.
         reads(&preflight(&server, SHOP, "192.0.2.1").await, Some(SHOP));
-        reads(&knock(&server, &session, SHOP).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
+        reads(&probe(&server, &session, SHOP).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
         let session = server.post("/api/sdk/session").header("origin", SHOP).json(&json!({ "slug": "acme" }));
         reads(&session.send().await.refused(403, "SDK_ORIGIN_NOT_ALLOWED"), None);
-        // What was not refused may be read by listed pages only, though it is about no tenant.
+        // Answers that concern no tenant are readable by allowed origins only.
         reads(&server.get("/api/sdk/health").header("origin", SHOP).send().await.ok(), None);
         server.clock.advance(chrono::Duration::seconds(10));
         reads(&preflight(&server, SHOP, "192.0.2.1").await, None);
@@ -182,7 +182,7 @@ fn s2_5_pages_that_nobody_knows_make_the_server_look_as_often_as_a_stranger_may(
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
         let session = server.visitor_session(&json!({ "slug": "acme" })).await;
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let many: Vec<bool> = stream::iter(0..660)
             .map(async |turn| {
                 let origin = format!("https://evil{turn}.example");
@@ -193,9 +193,9 @@ fn s2_5_pages_that_nobody_knows_make_the_server_look_as_often_as_a_stranger_may(
             .collect()
             .await;
         let looked = many.iter().filter(|looked| **looked).count();
-        assert!(strangers_are(looked, begun), "{looked}");
-        // It is one count with that of requests, whose refusal a page may read: unless one more look has come back
-        // between the refusal and the question who may.
+        assert!(is_anonymous_limit(looked, started), "{looked}");
+        // Preflights share the limit of requests, whose refusal the page may read, unless the bucket regains one
+        // between the refusal and the CORS check.
         let mut readable = false;
         for turn in 660..1320 {
             let origin = format!("https://evil{turn}.example");
@@ -207,7 +207,7 @@ fn s2_5_pages_that_nobody_knows_make_the_server_look_as_often_as_a_stranger_may(
             }
         }
         assert!(readable, "no 429 that a page may read");
-        // Others, and who holds a token, notice nothing; and pages are let in nowhere for it.
+        // Other addresses and valid credentials are not affected, and no further origin is allowed.
         reads(&preflight(&server, "https://evil.example", "192.0.2.2").await, None);
         let ask = |origin: &'static str| {
             let request = server.delete(DEVICES).header("x-ringnity-sdk-session", &session);
@@ -240,7 +240,7 @@ fn s2_5_a_wildcard_is_of_what_lies_below_a_domain_and_of_nothing_that_looks_like
         let session = server.visitor_session(&json!({ "slug": "acme" })).await;
         for origin in ["https://a.example.org", "https://a.b.example.org", "https://shop.example.com"] {
             reads(
-                &knock(&server, &session, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND"),
+                &probe(&server, &session, origin).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND"),
                 Some(origin),
             );
         }
@@ -259,7 +259,7 @@ fn s2_5_a_wildcard_is_of_what_lies_below_a_domain_and_of_nothing_that_looks_like
             "https://shop.example.com?x",
             "ftp://shop.example.com",
         ] {
-            let refused = knock(&server, &session, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
+            let refused = probe(&server, &session, origin).await.refused(403, "SDK_ORIGIN_NOT_ALLOWED");
             reads(&refused, None);
         }
     });
@@ -270,7 +270,7 @@ fn s2_5_what_a_client_says_it_was_forwarded_for_counts_from_configured_proxies_o
     let plain = |config: &mut ServeConfig| config.rate_limit = Some(RateLimit::Plan);
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(plain).start().await;
-        // A guesser who claims another address each time is still one guesser.
+        // Another claimed address each time does not help a client that guesses.
         let guess = |n: usize| {
             let body = json!({ "email": server.first_tenant().owner.email, "password": "wrong" });
             let from = format!("203.0.113.{n}");
@@ -281,7 +281,7 @@ fn s2_5_what_a_client_says_it_was_forwarded_for_counts_from_configured_proxies_o
             guess(n).await.refused(401, "AUTH_CREDENTIALS_INVALID");
         }
         guess(10).await.refused(429, "RATE_LIMITED");
-        // Nor does a client choose its tenant, or whether it comes by https, by such a header.
+        // Such headers choose neither the tenant nor the scheme.
         let request = server.get("/api/sdk/bootstrap").header("x-forwarded-host", "acme.localhost");
         request.send().await.refused(401, "SDK_SESSION_REQUIRED");
     });

@@ -1,5 +1,5 @@
-//! S2.6: what ends, ends everywhere with the next request. Whatever is revoked at one node is asked for at the other
-//! right after, without a pause.
+//! S2.6: a revocation takes effect on every node with the next request. What is revoked at one node is used at the
+//! other right after.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::support::{Answer, TestServer, on_each_engine};
 const KEYS: &str = "/api/sdk/developer/server-api-credentials";
 const DEVICES: &str = "/api/sdk/devices/push-token";
 
-/// Two nodes on PostgreSQL; one that is asked twice on SQLite, which has room for one.
+/// Two nodes on PostgreSQL; on SQLite, the only node twice.
 struct Nodes<'s> {
     server: &'s TestServer,
     here: String,
@@ -38,13 +38,13 @@ impl Nodes<'_> {
         }
     }
 
-    /// Asks the first node.
+    /// Sends a request to the first node.
     async fn here(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
         self.ask(&self.here, method, path, token, body).await
     }
 
-    /// What a token is worth at the second node: whether its holder is let in.
-    async fn opens(&self, kind: &str, token: &str) -> u16 {
+    /// The status that a token gets at the second node.
+    async fn status_of(&self, kind: &str, token: &str) -> u16 {
         let (method, path, body) = match kind {
             "owner" => (Method::GET, "/api/auth/owner-me", None),
             "workspace" => (Method::GET, KEYS, None),
@@ -54,7 +54,7 @@ impl Nodes<'_> {
         self.ask(&self.there, method, path, token, body).await.status.as_u16()
     }
 
-    /// A new key with these scopes: its id and its secret.
+    /// Creates a key with these scopes; returns its id and its secret.
     async fn key(&self, owner: &str, scopes: &[&str]) -> (String, String) {
         let body = json!({ "name": "To be ended", "scopes": scopes });
         let made = self.here(Method::POST, KEYS, owner, Some(body)).await.status(StatusCode::CREATED);
@@ -62,7 +62,7 @@ impl Nodes<'_> {
         (text(&made.data()["credential"]["id"]), text(&made.data()["secret"]))
     }
 
-    /// Tokens for an agent and for the administration that were made with a key.
+    /// An agent token and an admin token that were created with a key.
     async fn tokens(&self, key: &str) -> [String; 2] {
         let agent = self.server.sdk_token("agent", key, &json!({ "username": "grace" })).await;
         let admin = self.server.sdk_token("admin", key, &json!({ "adminActorId": "crm" })).await;
@@ -70,8 +70,8 @@ impl Nodes<'_> {
     }
 }
 
-/// Whether a holder is still let in: a 404 is what a holder gets who asks for what is not there.
-const IN: [u16; 2] = [200, 404];
+/// Statuses of an accepted token: 404 is the answer about something that does not exist.
+const ACCEPTED: [u16; 2] = [200, 404];
 
 async fn login(server: &TestServer) -> Value {
     let owner = &server.first_tenant().owner;
@@ -92,37 +92,37 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let mut ended = 0;
         let mut over = |kind: &str, before: u16, after: u16| {
-            assert!(IN.contains(&before), "{kind} was not let in: {before}");
+            assert!(ACCEPTED.contains(&before), "{kind} was not let in: {before}");
             assert!(matches!(after, 401 | 403), "{kind} is still let in: {after}");
             ended += 1;
         };
 
-        // Signing out.
+        // Logout.
         let session = login(&server).await;
         let token = text(&session["accessToken"]);
-        let before = nodes.opens("owner", &token).await;
+        let before = nodes.status_of("owner", &token).await;
         let body = json!({ "refreshToken": session["refreshToken"] });
         let cookie = format!("ownerRefreshToken={}", text(&session["refreshToken"]));
         server.post("/api/auth/owner-logout").header("cookie", &cookie).send().await.ok();
-        over("an owner who signed out", before, nodes.opens("owner", &token).await);
+        over("an owner who signed out", before, nodes.status_of("owner", &token).await);
         let refreshed = server.request_at(&nodes.there, Method::POST, "/api/auth/owner-refresh");
         assert_eq!(refreshed.json(&body).send().await.status, 401);
 
-        // A refresh token that comes twice.
+        // A reused refresh token.
         let session = login(&server).await;
         let token = text(&session["accessToken"]);
-        let before = nodes.opens("owner", &token).await;
+        let before = nodes.status_of("owner", &token).await;
         let body = json!({ "refreshToken": session["refreshToken"] });
         server.post("/api/auth/owner-refresh").json(&body).send().await.ok();
         assert_eq!(server.post("/api/auth/owner-refresh").json(&body).send().await.status, 401);
-        over("a session that was stolen", before, nodes.opens("owner", &token).await);
+        over("a session that was stolen", before, nodes.status_of("owner", &token).await);
 
-        // A workspace's signing out.
+        // Logout of the workspace.
         let staff = server.first_tenant().agent("grace").clone();
         let session = server.workspace_session("acme", "grace").await;
         let token = text(&session["accessToken"]);
         let before = nodes.here(Method::GET, KEYS, &token, None).await;
-        let before_there = nodes.opens("workspace", &token).await;
+        let before_there = nodes.status_of("workspace", &token).await;
         assert_eq!(before.status.as_u16(), before_there);
         let body = json!({ "refreshToken": session["refreshToken"] });
         server.post("/api/auth/workspace-logout").json(&body).send().await.ok();
@@ -130,65 +130,69 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
         refused.refused(401, "AUTH_TOKEN_INVALID");
         ended += 1;
         let mut over = |kind: &str, before: u16, after: u16| {
-            assert!(IN.contains(&before), "{kind} was not let in: {before}");
+            assert!(ACCEPTED.contains(&before), "{kind} was not let in: {before}");
             assert!(matches!(after, 401 | 403), "{kind} is still let in: {after}");
             ended += 1;
         };
 
-        // A key that is disabled, one that is rotated, with all that was made with them.
+        // A disabled key and a rotated key, with the tokens that were created with them.
         let owner = text(&login(&server).await["accessToken"]);
         let every = ["server:health", "server:agent-token:write", "server:admin-token:write"];
         let (id, key) = nodes.key(&owner, &every).await;
         let tokens = nodes.tokens(&key).await;
-        let before = nodes.opens("server", &key).await;
-        let [agent, admin] = [nodes.opens("agent", &tokens[0]).await, nodes.opens("admin", &tokens[1]).await];
+        let before = nodes.status_of("server", &key).await;
+        let [agent, admin] =
+            [nodes.status_of("agent", &tokens[0]).await, nodes.status_of("admin", &tokens[1]).await];
         nodes.here(Method::DELETE, &format!("{KEYS}/{id}"), &owner, None).await.ok();
-        over("a disabled key", before, nodes.opens("server", &key).await);
-        over("an agent token of a disabled key", agent, nodes.opens("agent", &tokens[0]).await);
-        over("an admin token of a disabled key", admin, nodes.opens("admin", &tokens[1]).await);
+        over("a disabled key", before, nodes.status_of("server", &key).await);
+        over("an agent token of a disabled key", agent, nodes.status_of("agent", &tokens[0]).await);
+        over("an admin token of a disabled key", admin, nodes.status_of("admin", &tokens[1]).await);
 
         let (id, key) = nodes.key(&owner, &every).await;
-        let before = nodes.opens("server", &key).await;
+        let before = nodes.status_of("server", &key).await;
         let rotated = nodes.here(Method::POST, &format!("{KEYS}/{id}/rotate"), &owner, None).await;
         assert!(rotated.status.is_success(), "{}", rotated.text);
-        over("a rotated key", before, nodes.opens("server", &key).await);
-        assert_eq!(nodes.opens("server", rotated.data()["secret"].as_str().expect("a secret")).await, 200);
+        over("a rotated key", before, nodes.status_of("server", &key).await);
+        assert_eq!(
+            nodes.status_of("server", rotated.data()["secret"].as_str().expect("a secret")).await,
+            200
+        );
 
-        // A key that lost a scope.
+        // A key with one scope less.
         let (id, key) = nodes.key(&owner, &every).await;
-        let before = nodes.opens("server", &key).await;
+        let before = nodes.status_of("server", &key).await;
         let cut = json!({ "scopes": ["server:tenant:read"] });
         nodes.here(Method::PATCH, &format!("{KEYS}/{id}"), &owner, Some(cut)).await.ok();
-        over("a key without its scope", before, nodes.opens("server", &key).await);
+        over("a key without its scope", before, nodes.status_of("server", &key).await);
 
-        // An agent who is switched off, then an owner, then the tenant.
+        // A disabled agent, owner and tenant.
         let tokens = nodes.tokens(server.key()).await;
         let visitor = server.visitor_session(&json!({ "slug": "acme" })).await;
         let (store, now, tenant) = (server.store(), server.clock.now(), server.tenant_id());
-        let before = nodes.opens("agent", &tokens[0]).await;
+        let before = nodes.status_of("agent", &tokens[0]).await;
         let (of, id) = (tenant.clone(), staff.id.clone());
         let off = AgentChanges { is_active: Some(false), ..AgentChanges::default() };
         store.write(move |c| identity::agent_update(c, &of, &id, &off, now)).await.expect("switches off");
-        over("an agent who is switched off", before, nodes.opens("agent", &tokens[0]).await);
+        over("an agent who is switched off", before, nodes.status_of("agent", &tokens[0]).await);
 
-        let before = nodes.opens("owner", &owner).await;
+        let before = nodes.status_of("owner", &owner).await;
         let of = tenant.clone();
         let switched = store.write(move |c| {
             let owner = &identity::owner_list(c, &of)?[0];
             identity::owner_set_active(c, &of, &owner.id, false, now)
         });
         assert!(switched.await.expect("switches off"));
-        over("an owner who is switched off", before, nodes.opens("owner", &owner).await);
+        over("an owner who is switched off", before, nodes.status_of("owner", &owner).await);
 
         let kinds = [("server", server.key()), ("admin", &tokens[1]), ("visitor", &visitor)];
         let mut before = Vec::new();
         for (kind, token) in kinds {
-            before.push(nodes.opens(kind, token).await);
+            before.push(nodes.status_of(kind, token).await);
         }
         let off = TenantChanges { is_active: Some(false), ..TenantChanges::default() };
         store.write(move |c| tenants::tenant_update(c, &tenant, &off, now)).await.expect("switches off");
         for ((kind, token), before) in kinds.into_iter().zip(before) {
-            over(kind, before, nodes.opens(kind, token).await);
+            over(kind, before, nodes.status_of(kind, token).await);
         }
         ringnity_store::print_always!("{}: {ended} kinds of ending", server.database().engine());
         if let Some(second) = second {
@@ -204,7 +208,7 @@ fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
         let passwords = Places::new(1, Duration::from_secs(600));
         let app = App { passwords, ..server.app().await };
         let hashed = NewPassword::new(None).await.expect("is made");
-        // It takes so long that all below read the accounts before they are changed, and look at passwords after.
+        // Takes so long that all sign-ins below read their accounts before the change and verify passwords after it.
         let slow = "$argon2id$v=19$m=19456,t=60,p=1$SE5dVQ7lyLIEMWf0OvJTbQ$Nh2CyXwY0KzYw3Yb8Gm1cS0aV9uJrQ2tEoLxPdZk4fI";
         let first = app.passwords.clone();
         tokio::spawn(async move { first.verify("x".into(), Some(slow.into())).await });

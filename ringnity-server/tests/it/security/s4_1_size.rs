@@ -1,5 +1,4 @@
-//! S4.1: a body that is too large is refused while it is being sent. How deep JSON may go is in `s4_2_input`; what
-//! files may hold comes with the operations that take them.
+//! S4.1: a body that is too large is refused while it is being sent. The depth of JSON is tested in `s4_2_input`.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{TestServer, on_each_engine};
 
-/// What a client may have sent before it gets to know: what the server reads out of courtesy, and what is on its way.
+/// What a client may have sent before it sees the refusal: what the server drains, and what is in transit.
 const ENOUGH: usize = 32 << 20;
 
 fn connect(server: &TestServer) -> TcpStream {
@@ -17,7 +16,7 @@ fn connect(server: &TestServer) -> TcpStream {
     socket
 }
 
-/// The first line of the answer.
+/// The status line of the answer.
 fn status(mut socket: TcpStream) -> String {
     let mut answer = vec![0; 512];
     let read = socket.read(&mut answer).expect("an answer");
@@ -34,7 +33,7 @@ fn s4_1_a_body_that_says_it_is_a_gigabyte_is_refused_before_any_of_it_is_sent() 
         for (path, with_key) in PATHS {
             let key =
                 if with_key { format!("authorization: Bearer {}\r\n", server.key()) } else { String::new() };
-            let begun = Instant::now();
+            let started = Instant::now();
             let mut socket = connect(&server);
             let head = format!(
                 "POST {path} HTTP/1.1\r\nhost: x\r\n{key}content-type: application/json\r\ncontent-length: 1073741824\r\n\r\n"
@@ -44,7 +43,7 @@ fn s4_1_a_body_that_says_it_is_a_gigabyte_is_refused_before_any_of_it_is_sent() 
                 status(socket)
             });
             assert_eq!(answer.await.expect("an answer"), "HTTP/1.1 413 Payload Too Large", "{path}");
-            assert!(begun.elapsed() < Duration::from_secs(5), "{path} took {:?}", begun.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(5), "{path} took {:?}", started.elapsed());
         }
     });
 }
@@ -86,7 +85,7 @@ fn s4_1_a_body_without_an_end_is_refused_while_it_is_sent() {
                     }
                 }
                 if answer.is_empty() {
-                    // The server has closed; what it said before is still there.
+                    // The server has closed the connection; its answer can still be read.
                     reader.set_nonblocking(false).expect("waits");
                     let read = reader.read(&mut part).unwrap_or_default();
                     answer.extend_from_slice(&part[..read]);

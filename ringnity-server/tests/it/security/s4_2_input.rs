@@ -1,5 +1,5 @@
-//! S4.2: whatever is sent to whichever operation, by whoever may call it: a 4xx with the operation's error body, never
-//! a 500, never a hang. `input` has the words of single refusals.
+//! S4.2: any input to any operation, by a caller who may call it: a 4xx with the operation's error body, never a 500
+//! or a hang. Single refusals are tested in `http::input`.
 
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -11,12 +11,13 @@ use ringnity_api::{OPERATIONS, Operation, Problem};
 use serde_json::{Value, json};
 
 use super::operations::{
-    body_schema, client, code, contract, members, path, plain_body, power, powers, request, send, with,
+    body_schema, client, code, contract, credential_for, members, path, plain_body, powers, request, send,
+    with,
 };
 use crate::support::{TestServer, on_each_engine};
 
-/// Bodies that no operation can mean, by what is wrong with them.
-fn no_json() -> Vec<(&'static str, Vec<u8>)> {
+/// Bodies that are valid for no operation, by what is wrong with them.
+fn invalid_json() -> Vec<(&'static str, Vec<u8>)> {
     let nested = |open: &str, close: &str| format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
     vec![
         ("half a body", b"{\"a\":".to_vec()),
@@ -41,7 +42,7 @@ fn no_json() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What stands where something else is meant, member by member.
+/// Values of unexpected types, for every member.
 fn odd_values() -> Vec<(&'static str, Value)> {
     vec![
         ("an object", json!({ "$ne": null })),
@@ -55,17 +56,17 @@ fn odd_values() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// What must come of a probe.
-enum Due {
-    /// No defect and no hang: the operation may make sense of it.
+/// The expected result of a request.
+enum Expected {
+    /// Any answer but a 500: the operation may accept it.
     Answer,
-    /// A refusal, whichever.
+    /// Any 4xx.
     Refusal,
-    /// This problem's status and code.
+    /// The status and code of this problem.
     Problem(Problem),
 }
 
-impl Due {
+impl Expected {
     fn judge(&self, operation: &Operation, what: &str, (status, answer, text): (u16, Value, String)) {
         match self {
             Self::Answer => {}
@@ -82,7 +83,7 @@ impl Due {
     }
 }
 
-/// Bodies in which one member of a fixed set of words, or a list of such, holds another word.
+/// Bodies in which one enum member, or a list of such, has an unknown value.
 fn unknown_words(operation: &Operation) -> Vec<(String, Value)> {
     let (pointer, plain) =
         (body_schema(operation).expect("a schema"), plain_body(operation).expect("a body"));
@@ -103,12 +104,12 @@ fn unknown_words(operation: &Operation) -> Vec<(String, Value)> {
     bodies
 }
 
-fn headed(
+fn with_credential(
     request: RequestBuilder,
     operation: &Operation,
     powers: &std::collections::BTreeMap<&'static str, String>,
 ) -> RequestBuilder {
-    match power(operation, powers) {
+    match credential_for(operation, powers) {
         Some((place, credential)) => with(request, place, credential),
         None => request,
     }
@@ -134,19 +135,19 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
         let operations: Vec<&Operation> = OPERATIONS.iter().copied().filter(takes_json).collect();
         let (mut asked, mut words) = (Vec::new(), 0);
         for operation in &operations {
-            let post = || headed(request(&server, &http, operation, "none"), operation, &powers);
-            for (what, bytes) in no_json() {
+            let post = || with_credential(request(&server, &http, operation, "none"), operation, &powers);
+            for (what, bytes) in invalid_json() {
                 asked.push((
                     *operation,
                     what.to_owned(),
-                    Due::Refusal,
+                    Expected::Refusal,
                     post().header("content-type", "application/json").body(bytes),
                 ));
             }
             let plain = plain_body(operation).expect("a body");
-            // Whoever may not ask is told that, and nothing of the body.
-            let may_ask = operation.accepts.is_empty() || power(operation, &powers).is_some();
-            let due = |problem| if may_ask { Due::Problem(problem) } else { Due::Refusal };
+            // Without a credential the refusal is about that, not about the body.
+            let may_ask = operation.accepts.is_empty() || credential_for(operation, &powers).is_some();
+            let due = |problem| if may_ask { Expected::Problem(problem) } else { Expected::Refusal };
             for type_ in [
                 "text/plain",
                 "application/xml",
@@ -178,7 +179,7 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
                     let mut body = plain.clone();
                     body[member] = value;
                     let what = format!("{what} as {member}");
-                    asked.push((*operation, what, Due::Answer, post().json(&body)));
+                    asked.push((*operation, what, Expected::Answer, post().json(&body)));
                 }
             }
         }
@@ -195,8 +196,8 @@ fn s4_2_a_body_that_cannot_be_meant_is_a_4xx_of_every_operation() {
             operations.len()
         );
         assert!(words > 15);
-        // Nothing of it stays: the server is as well as before.
-        well(&server).await;
+        // The server still works.
+        assert_healthy(&server).await;
     });
 }
 
@@ -239,7 +240,11 @@ fn s4_2_a_path_a_query_and_headers_that_cannot_be_meant_are_no_defect_of_any_ope
         for operation in OPERATIONS.iter().copied() {
             let method: reqwest::Method = operation.method.parse().expect("a method");
             let ask = |path: String| {
-                headed(http.request(method.clone(), format!("{}{path}", server.base)), operation, &powers)
+                with_credential(
+                    http.request(method.clone(), format!("{}{path}", server.base)),
+                    operation,
+                    &powers,
+                )
             };
             let one = path(operation, "none");
             if one != operation.path {
@@ -279,7 +284,7 @@ fn s4_2_a_path_a_query_and_headers_that_cannot_be_meant_are_no_defect_of_any_ope
     });
 }
 
-/// A path that is no text names no operation: the router refuses it before anything of ours is asked.
+/// A path that is not UTF-8 names no operation: the router rejects it.
 #[test]
 fn s4_2_a_path_that_is_not_text_is_refused_by_the_router() {
     on_each_engine(async |engine| {
@@ -290,11 +295,11 @@ fn s4_2_a_path_that_is_not_text_is_refused_by_the_router() {
             assert_eq!(answer.status(), 400, "{id}");
             assert!(answer.headers().contains_key("x-request-id"), "{id}");
         }
-        well(&server).await;
+        assert_healthy(&server).await;
     });
 }
 
-/// What is no HTTP is not answered by a handler, but it must not hang or harm either.
+/// Bytes that are no HTTP reach no handler, and must cause neither a hang nor harm.
 #[test]
 fn s4_2_what_is_no_request_is_refused_and_the_connection_ends() {
     on_each_engine(async |engine| {
@@ -311,7 +316,7 @@ fn s4_2_what_is_no_request_is_refused_and_the_connection_ends() {
             b"POST /api/server/contacts HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nabc",
         ] {
             let (address, sent) = (address.clone(), sent.to_vec());
-            let told = tokio::task::spawn_blocking(move || {
+            let answer = tokio::task::spawn_blocking(move || {
                 let mut socket = std::net::TcpStream::connect(address).expect("connects");
                 socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
                 socket.write_all(&sent).expect("sends");
@@ -319,13 +324,13 @@ fn s4_2_what_is_no_request_is_refused_and_the_connection_ends() {
                 let read = socket.read(&mut answer).unwrap_or_else(|error| panic!("a hang: {error} {sent:?}"));
                 String::from_utf8_lossy(&answer[..read]).into_owned()
             });
-            let told = told.await.expect("an answer");
-            assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{told}");
+            let answer = answer.await.expect("an answer");
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
         }
-        well(&server).await;
+        assert_healthy(&server).await;
     });
 }
 
-async fn well(server: &TestServer) {
+async fn assert_healthy(server: &TestServer) {
     server.get("/api/server/health").bearer(server.key()).send().await.ok();
 }

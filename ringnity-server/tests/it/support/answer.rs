@@ -25,8 +25,7 @@ impl Request {
         Self(self.0.header("content-type", content_type).body(body))
     }
 
-    /// Sends it. Whatever comes back has a request id; what is no success has the contract's envelope; a 500 is
-    /// a bug.
+    /// Sends it. Every answer has a request id, every error has the envelope of the contract, and a 500 is a bug.
     pub async fn send(self) -> Answer {
         let response = self.0.send().await.expect("an answer");
         let status = response.status();
@@ -67,14 +66,14 @@ impl Answer {
         self.status(StatusCode::OK)
     }
 
-    /// A refusal with this status and code.
+    /// Asserts a refusal with this status and code.
     #[track_caller]
     pub fn refused(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status.as_u16(), self.json["code"].as_str()), (status, Some(code)), "{}", self.text);
         self
     }
 
-    /// The refusal's details, one line each.
+    /// The lines of `details`.
     pub fn details(&self) -> Vec<&str> {
         self.json["details"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }

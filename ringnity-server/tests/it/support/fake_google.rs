@@ -1,4 +1,4 @@
-//! Google as far as sign-in sees it: keys under an address, and tokens signed with them.
+//! A stand-in for Google: a key set, and ID tokens signed with its keys.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use ringnity_server::config::ServeConfig;
 use serde_json::{Value, json};
 
-/// The client id that the tests' server has at Google.
+/// The client id of the test server.
 pub const CLIENT_ID: &str = "ringnity.apps.googleusercontent.com";
 
 /// A key that signs ID tokens.
@@ -26,7 +26,7 @@ impl Key {
         self.0.public_key_der()
     }
 
-    /// The key as a key set has it.
+    /// The key as a JWK.
     pub fn jwk(&self) -> Value {
         self.0.jwk()
     }
@@ -35,18 +35,18 @@ impl Key {
         self.0.header()
     }
 
-    /// A token with that header and those claims, signed with this key whatever they say.
+    /// A token with this header and these claims, signed with this key whatever they say.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         self.0.sign(header, claims).expect("signs")
     }
 
-    /// A token as Google makes them.
+    /// A token as Google issues them.
     pub fn token(&self, claims: &Value) -> String {
         self.0.token(claims).expect("signs")
     }
 }
 
-/// A token signed with a secret that both sides know.
+/// A token signed with a shared secret.
 pub fn with_secret(header: &Value, claims: &Value, secret: &[u8]) -> String {
     let message = signing_input(header, claims);
     let key = EncodingKey::from_secret(secret);
@@ -54,7 +54,7 @@ pub fn with_secret(header: &Value, claims: &Value, secret: &[u8]) -> String {
     format!("{message}.{signature}")
 }
 
-/// A listener with a key set. It stays until the tests end.
+/// A listener that serves a key set until the tests end.
 #[derive(Clone)]
 pub struct FakeGoogle {
     pub url: String,
@@ -92,23 +92,23 @@ impl FakeGoogle {
         google
     }
 
-    /// Has these keys from now on, and no others.
+    /// Serves these keys from now on, and no others.
     pub fn publish(&self, keys: &[&Key]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
         *self.answer.lock().expect("answer") = (200, json!({ "keys": keys }).to_string());
     }
 
-    /// Answers so from now on.
+    /// Answers with this from now on.
     pub fn answer(&self, status: u16, body: &str) {
         *self.answer.lock().expect("answer") = (status, body.to_owned());
     }
 
-    /// How often the key set was asked for.
+    /// How often the key set was fetched.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Lets a server trust it.
+    /// Settings of a server that uses it.
     pub fn configure(&self) -> impl Fn(&mut ServeConfig) {
         let url = self.url.clone();
         move |config| {

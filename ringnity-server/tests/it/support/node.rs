@@ -2,7 +2,6 @@
 //! process of their own use `TestServer`.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -99,20 +98,9 @@ impl Cluster {
     pub fn platform_admin(&self) -> &PlatformAdmin {
         self.inserted.platform_admin()
     }
-
-    /// The folder that nodes run in.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
 }
 
 impl NodeBuilder<'_> {
-    /// Adds an argument of `serve`.
-    pub fn argument(mut self, text: &str) -> Self {
-        self.arguments.push(text.to_owned());
-        self
-    }
-
     /// Sets `--rate-limit`. With `off`, the default here, no request is counted, and none touches the rows in which
     /// nodes count together.
     pub fn rate_limit(mut self, limit: &'static str) -> Self {

@@ -205,7 +205,7 @@ impl TestServer {
         self.running.take().expect("a running server")
     }
 
-    /// Lets jobs be left over when the test ends: it makes some that fail or are taken by nobody.
+    /// Lets jobs be left over when the test ends: some of its jobs fail or are never claimed.
     pub fn leave_jobs(&self) {
         self.leaves_jobs.store(true, Ordering::Relaxed);
     }
@@ -382,7 +382,7 @@ impl TestServer {
         self.sdk_session(TokenScope::Agent, tenant, agent.id.as_str(), claims).await
     }
 
-    /// An SDK token for the first tenant's administration, for somebody who is no agent.
+    /// An SDK token for the first tenant's administration, for a person who is not an agent.
     pub async fn admin_token(&self, scopes: &[&str]) -> String {
         let actor = "crm-admin-7".to_owned();
         let subject = format!("actor:{actor}");

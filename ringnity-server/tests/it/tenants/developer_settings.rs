@@ -1,5 +1,4 @@
-//! Developer Settings: allowed domains, and whether everything is ready. Keys and OAuth clients have files of
-//! their own.
+//! Developer Settings: allowed domains and readiness.
 
 use ringnity_store::tenants;
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ async fn domains(server: &TestServer, token: &str) -> Value {
     server.get(SETTINGS).bearer(token).send().await.ok().data()["allowedDomains"].clone()
 }
 
-/// The checks that fail, by key.
+/// Keys of the checks that fail.
 fn failing(readiness: &Answer) -> Vec<String> {
     let checks = readiness.data()["checks"].as_array().cloned().unwrap_or_default();
     assert!(checks.iter().all(|check| check["ready"] == json!(check.get("reason").is_none())), "{checks:?}");
@@ -33,7 +32,7 @@ fn service(readiness: &Answer, key: &str) -> Value {
 }
 
 #[test]
-fn an_owner_reads_what_developers_need() {
+fn owner_reads_developer_settings() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -56,7 +55,7 @@ fn an_owner_reads_what_developers_need() {
 }
 
 #[test]
-fn domains_are_kept_as_browsers_write_them_and_let_pages_in_at_once() {
+fn normalizes_domains_and_applies_them_at_once() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -82,7 +81,7 @@ fn domains_are_kept_as_browsers_write_them_and_let_pages_in_at_once() {
 }
 
 #[test]
-fn what_is_no_domain_changes_nothing() {
+fn rejects_invalid_domains() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -95,7 +94,7 @@ fn what_is_no_domain_changes_nothing() {
 }
 
 #[test]
-fn the_plan_says_how_many_domains_there_may_be() {
+fn plan_limits_domains() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -113,7 +112,7 @@ fn the_plan_says_how_many_domains_there_may_be() {
 }
 
 #[test]
-fn one_tenants_domains_are_not_anothers() {
+fn domains_of_other_tenant_stay_unchanged() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let (mine, theirs) =
@@ -126,7 +125,7 @@ fn one_tenants_domains_are_not_anothers() {
 }
 
 #[test]
-fn a_test_says_of_a_page_whether_it_could_use_a_service() {
+fn readiness_test_checks_origin_and_service() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let token = server.owner_token().await;
@@ -140,11 +139,11 @@ fn a_test_says_of_a_page_whether_it_could_use_a_service() {
         assert_eq!(failing(&good), Vec::<String>::new());
         assert_eq!(good.data()["services"].as_array().map(Vec::len), Some(1));
 
-        let elsewhere = ask(json!({ "origin": "https://www.example.com", "service": "chat" })).await.ok();
-        assert_eq!(failing(&elsewhere), ["origin", "services"]);
-        assert_eq!(service(&elsewhere, "chat")["status"], "not_configured");
-        assert_eq!(service(&elsewhere, "chat")["allowed"], false);
-        assert!(elsewhere.text.contains("https://www.example.com"));
+        let foreign = ask(json!({ "origin": "https://www.example.com", "service": "chat" })).await.ok();
+        assert_eq!(failing(&foreign), ["origin", "services"]);
+        assert_eq!(service(&foreign, "chat")["status"], "not_configured");
+        assert_eq!(service(&foreign, "chat")["allowed"], false);
+        assert!(foreign.text.contains("https://www.example.com"));
 
         for slug in ["other", "nobody", ""] {
             ask(json!({ "slug": slug })).await.refused(404, "SDK_CLIENT_NOT_FOUND");
@@ -154,7 +153,7 @@ fn a_test_says_of_a_page_whether_it_could_use_a_service() {
 }
 
 #[test]
-fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
+fn readiness_reports_what_is_missing() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let (token, key) = (server.owner_token().await, server.key());
@@ -192,7 +191,7 @@ fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
         let expired = both().await;
         assert_eq!(failing(&expired), ["subscription", "services"]);
         assert_eq!(expired.data()["reports"]["ready"], false);
-        // What a widget is told does not differ.
+        // A widget gets the same status.
         let bootstrap = server.get("/api/sdk/bootstrap?slug=acme&debug=true").send().await.ok();
         assert_eq!(service(&bootstrap, "chat")["status"], "not_in_plan");
         assert_eq!(service(&bootstrap, "chat")["reason"], service(&expired, "chat")["reason"]);
@@ -200,7 +199,7 @@ fn readiness_finds_what_is_missing_and_is_the_same_for_a_backend() {
 }
 
 #[test]
-fn readiness_sees_whether_a_key_is_active() {
+fn readiness_reports_missing_active_key() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -216,7 +215,7 @@ fn readiness_sees_whether_a_key_is_active() {
 }
 
 #[test]
-fn readiness_needs_a_key_with_the_scope_for_the_tenant() {
+fn readiness_requires_tenant_read_scope() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         server.get(READINESS).send().await.refused(401, "SERVER_API_KEY_INVALID");
@@ -231,7 +230,7 @@ fn readiness_needs_a_key_with_the_scope_for_the_tenant() {
 }
 
 #[test]
-fn staff_looks_at_developer_settings_and_administrators_change_them() {
+fn only_admins_change_developer_settings() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine)
             .tenant("acme")
@@ -267,7 +266,7 @@ fn staff_looks_at_developer_settings_and_administrators_change_them() {
                 server.delete(&format!("{clients}/{id}/revoked")),
             ]
         };
-        // Who could make a key could have it make tokens of any role.
+        // A key can create tokens of any role, so only administrators may create keys.
         for token in [&agent, &supervisor] {
             for request in changes() {
                 request.bearer(token).send().await.refused(403, "AUTH_ROLE_DENIED");

@@ -1,4 +1,4 @@
-//! Developer Settings: OAuth clients, from their registration to their deletion.
+//! Developer Settings: OAuth clients.
 
 use reqwest::StatusCode;
 use ringnity_store::identity::{self, NewSession};
@@ -13,7 +13,7 @@ async fn create(server: &TestServer, token: &str, body: Value) -> Answer {
     server.post(PATH).bearer(token).json(&body).send().await
 }
 
-/// A client as the smallest request makes it: its id, and the answer.
+/// Creates a client with the smallest request; returns its id and the answer.
 async fn made(server: &TestServer, token: &str) -> (String, Answer) {
     let body = json!({ "name": "CRM", "redirectUris": ["https://crm.example.com/callback"] });
     let answer = create(server, token, body).await.status(StatusCode::CREATED);
@@ -24,7 +24,7 @@ async fn listed(server: &TestServer, token: &str) -> Value {
     server.get(PATH).bearer(token).send().await.ok().data().clone()
 }
 
-/// The hash that is stored of a client's secret.
+/// The stored hash of a client's secret.
 async fn stored_hash(server: &TestServer, id: &str) -> Option<String> {
     let (tenant, id) = (server.tenant_id(), id.into());
     let store = server.store();
@@ -37,7 +37,7 @@ async fn stored_hash(server: &TestServer, id: &str) -> Option<String> {
 }
 
 #[test]
-fn a_confidential_client_is_told_its_secret_once() {
+fn shows_secret_of_confidential_client_once() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -59,7 +59,7 @@ fn a_confidential_client_is_told_its_secret_once() {
 }
 
 #[test]
-fn a_public_client_has_no_secret_and_must_use_pkce() {
+fn public_client_has_no_secret_and_requires_pkce() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -84,7 +84,7 @@ fn a_public_client_has_no_secret_and_must_use_pkce() {
 }
 
 #[test]
-fn a_list_says_which_scopes_there_are_and_where_to_begin() {
+fn lists_scopes_and_discovery_url() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -105,7 +105,7 @@ fn a_list_says_which_scopes_there_are_and_where_to_begin() {
 }
 
 #[test]
-fn a_client_must_make_sense() {
+fn rejects_invalid_oauth_client() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -154,7 +154,7 @@ fn a_client_must_make_sense() {
 }
 
 #[test]
-fn a_client_is_changed_member_by_member() {
+fn updates_oauth_client_partially() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -182,7 +182,7 @@ fn a_client_is_changed_member_by_member() {
             change(body).await.refused(400, code);
         }
 
-        // Public: the secret is gone, and PKCE due. Confidential again: another secret is due.
+        // A public client has no secret and requires PKCE. Made confidential again, it needs a new secret.
         assert!(stored_hash(&server, &id).await.is_some());
         let public = change(json!({ "type": "public" })).await.ok();
         assert_eq!(public.data()["oauthClient"]["requirePkce"], true);
@@ -196,7 +196,7 @@ fn a_client_is_changed_member_by_member() {
 }
 
 #[test]
-fn a_rotated_secret_replaces_the_old_one() {
+fn rotated_secret_replaces_old_one() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -211,7 +211,7 @@ fn a_rotated_secret_replaces_the_old_one() {
 }
 
 #[test]
-fn a_client_is_revoked_with_its_sessions_and_only_then_deleted() {
+fn revokes_oauth_client_before_deleting_it() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -279,7 +279,7 @@ fn gone(server: &TestServer, id: &str) -> [crate::support::Request; 4] {
 }
 
 #[test]
-fn another_tenants_client_does_not_exist() {
+fn oauth_client_of_other_tenant_is_not_found() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let (mine, theirs) =
@@ -295,7 +295,7 @@ fn another_tenants_client_does_not_exist() {
         assert_eq!(listed(&server, &mine).await, before, "nothing changed");
         let client_id = before["oauthClients"][0]["clientId"].as_str().expect("clientId");
         for request in gone(&server, client_id) {
-            // It is found by its id alone.
+            // A client is found by its id only.
             request.bearer(&mine).send().await.refused(404, "DEVELOPER_OAUTH_CLIENT_NOT_FOUND");
         }
         for request in gone(&server, &id) {
@@ -310,7 +310,7 @@ fn another_tenants_client_does_not_exist() {
 }
 
 #[test]
-fn the_plan_says_whether_there_are_clients_and_how_many() {
+fn plan_enables_and_limits_oauth_clients() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -322,7 +322,7 @@ fn the_plan_says_whether_there_are_clients_and_how_many() {
         let body = json!({ "name": "Sixth", "redirectUris": ["https://six.example.com/"] });
         let sixth = async || create(&server, &token, body.clone()).await;
         sixth().await.refused(409, "DEVELOPER_OAUTH_CLIENT_LIMIT_REACHED");
-        // One that is revoked still stands in the register.
+        // A revoked client still counts.
         let path = format!("{PATH}/{}", ids[0]);
         server.delete(&path).bearer(&token).send().await.ok();
         sixth().await.refused(409, "DEVELOPER_OAUTH_CLIENT_LIMIT_REACHED");
@@ -336,7 +336,7 @@ fn the_plan_says_whether_there_are_clients_and_how_many() {
         change(json!({ "name": "Other" })).await.refused(403, "FEATURE_NOT_AVAILABLE");
         let rotate = server.post(&format!("{path}/rotate-secret")).bearer(&token).send().await;
         rotate.refused(403, "FEATURE_NOT_AVAILABLE");
-        // What is there can be seen, and taken away.
+        // Existing clients can be listed and deleted.
         assert_eq!(listed(&server, &token).await["oauthClients"].as_array().map(Vec::len), Some(5));
         change(json!({ "status": "revoked" })).await.ok();
         server.delete(&format!("{path}/revoked")).bearer(&token).send().await.ok();

@@ -1,4 +1,4 @@
-//! Developer Settings: Server API credentials, from their making to their end.
+//! Developer Settings: Server API keys.
 
 use reqwest::StatusCode;
 use ringnity_store::identity::{self, NewSession};
@@ -9,7 +9,7 @@ use crate::support::{Answer, TestServer, assert_data, on_each_engine};
 const PATH: &str = "/api/sdk/developer/server-api-credentials";
 
 #[test]
-fn a_secret_is_told_once_and_opens_what_its_scopes_say() {
+fn shows_secret_once_and_enforces_scopes() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -46,7 +46,7 @@ fn a_secret_is_told_once_and_opens_what_its_scopes_say() {
 }
 
 #[test]
-fn owners_see_only_their_own_tenants_credentials() {
+fn owner_lists_only_own_keys() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let mine = server.owner_token().await;
@@ -60,7 +60,7 @@ fn owners_see_only_their_own_tenants_credentials() {
 }
 
 #[test]
-fn a_credential_must_make_sense() {
+fn rejects_invalid_key() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -81,7 +81,7 @@ fn a_credential_must_make_sense() {
     });
 }
 
-/// Makes a key; answers its id and its secret.
+/// Creates a key; returns its id and its secret.
 async fn made(server: &TestServer, token: &str, scopes: &[&str]) -> (String, String) {
     let body = json!({ "name": "A key", "environment": "test", "scopes": scopes });
     let answer = server.post(PATH).bearer(token).json(&body).send().await.status(StatusCode::CREATED);
@@ -94,7 +94,7 @@ async fn opens(server: &TestServer, secret: &str) -> u16 {
 }
 
 #[test]
-fn a_key_is_changed_member_by_member_and_lost_scopes_are_gone_at_once() {
+fn updates_key_partially_and_applies_scopes_at_once() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -132,7 +132,7 @@ fn a_key_is_changed_member_by_member_and_lost_scopes_are_gone_at_once() {
 }
 
 #[test]
-fn a_disabled_key_opens_nothing_from_the_next_request_on() {
+fn rejects_disabled_key_at_once() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -157,7 +157,7 @@ fn a_disabled_key_opens_nothing_from_the_next_request_on() {
 }
 
 #[test]
-fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
+fn disabling_key_ends_its_sessions_for_good() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -211,7 +211,7 @@ fn disabling_a_key_ends_the_sessions_made_with_it_for_good() {
 }
 
 #[test]
-fn a_rotated_key_has_one_secret_and_it_is_the_new_one() {
+fn rotated_key_accepts_only_new_secret() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -226,7 +226,7 @@ fn a_rotated_key_has_one_secret_and_it_is_the_new_one() {
         assert_eq!(rotated.data()["credential"]["id"], json!(id));
         assert!(!server.get(PATH).bearer(&token).send().await.ok().text.contains(&new));
 
-        // The prefix says what the credential is by then.
+        // The prefix follows the environment.
         server.patch(&path).bearer(&token).json(&json!({ "environment": "live" })).send().await.ok();
         let live = rotate().await.data()["secret"].as_str().expect("secret").to_owned();
         assert!(live.starts_with("rn_sk_live_"));
@@ -235,7 +235,7 @@ fn a_rotated_key_has_one_secret_and_it_is_the_new_one() {
 }
 
 #[test]
-fn of_many_rotations_at_once_each_leaves_one_secret() {
+fn concurrent_rotations_leave_one_secret() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -253,7 +253,7 @@ fn of_many_rotations_at_once_each_leaves_one_secret() {
 }
 
 #[test]
-fn the_plan_says_how_many_keys_may_be_active() {
+fn plan_limits_active_keys() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -270,7 +270,7 @@ fn the_plan_says_how_many_keys_may_be_active() {
         );
         let listed = server.get(PATH).bearer(&token).send().await.ok();
         assert_eq!(listed.data()["credentials"].as_array().map(Vec::len), Some(2));
-        // A disabled key does not count, until it is switched on again.
+        // A disabled key does not count until it is enabled again.
         server.delete(&path).bearer(&token).send().await.ok();
         make().await.status(StatusCode::CREATED);
         let enable = json!({ "isActive": true });
@@ -281,7 +281,7 @@ fn the_plan_says_how_many_keys_may_be_active() {
 }
 
 #[test]
-fn a_plan_without_the_server_api_has_no_new_keys_and_its_old_ones_open_nothing() {
+fn plan_without_server_api_disables_keys() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let token = server.owner_token().await;
@@ -303,7 +303,7 @@ fn a_plan_without_the_server_api_has_no_new_keys_and_its_old_ones_open_nothing()
 }
 
 #[test]
-fn another_tenants_key_does_not_exist() {
+fn key_of_other_tenant_is_not_found() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let (mine, theirs) =
@@ -333,7 +333,7 @@ fn another_tenants_key_does_not_exist() {
         };
         assert_eq!(without_use(&after), without_use(&before), "nothing changed");
 
-        // Neither nobody nor the key itself changes keys.
+        // Neither an anonymous request nor the key itself can change keys.
         for request in [
             server.patch(&path).json(&json!({})),
             server.delete(&path),

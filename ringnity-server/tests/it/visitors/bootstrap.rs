@@ -1,11 +1,11 @@
-//! Runtime Bootstrap: what anybody may ask.
+//! Bootstrap of a widget, without a credential.
 
 use serde_json::json;
 
 use crate::support::{TestServer, assert_data, on_each_engine};
 
 #[test]
-fn anybody_learns_that_the_server_is_there() {
+fn health_needs_no_credential() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let answer = server.get("/api/sdk/health").send().await.ok();
@@ -15,7 +15,7 @@ fn anybody_learns_that_the_server_is_there() {
 }
 
 #[test]
-fn a_tenant_is_found_by_slug_key_header_or_host() {
+fn finds_tenant_by_slug_key_header_or_host() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let tenant = server.first_tenant().clone();
@@ -36,11 +36,11 @@ fn a_tenant_is_found_by_slug_key_header_or_host() {
 }
 
 #[test]
-fn the_host_counts_more_than_the_header_that_more_than_the_api_key_and_that_more_than_the_slug() {
+fn host_overrides_header_then_api_key_then_slug() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let (acme, other) = (server.first_tenant().clone(), server.tenant("other").clone());
-        // By turns one of the two is what the word that counts names, and the other what all lesser words name.
+        // Each tenant once is named by the hint that takes precedence, and the other one by the lesser hints.
         for (meant, another) in [(&acme, &other), (&other, &acme)] {
             let (slug, key) = (&meant.slug, &meant.public_key);
             let (other_slug, other_key) = (&another.slug, &another.public_key);
@@ -61,19 +61,19 @@ fn the_host_counts_more_than_the_header_that_more_than_the_api_key_and_that_more
                 assert_eq!(request.send().await.ok().data()["tenant"]["clientId"], json!(meant.id.as_str()));
             }
         }
-        // What counts is not passed over because it names nobody.
+        // A hint that names no tenant is not skipped.
         let unknown = server.get("/api/sdk/bootstrap?slug=acme").header("x-ringnity-public-key", "rn_pk_0");
         unknown.send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
         let unknown = server.get("/api/sdk/bootstrap?slug=acme").header("host", "nobody.localhost");
         unknown.send().await.refused(404, "SDK_CLIENT_NOT_FOUND");
-        // A host that is no tenant's says nothing.
-        let elsewhere = server.get("/api/sdk/bootstrap?slug=other").header("host", "acme.example.com");
-        assert_eq!(elsewhere.send().await.ok().data()["tenant"]["clientId"], json!(other.id.as_str()));
+        // A host outside the base domain is no hint.
+        let foreign = server.get("/api/sdk/bootstrap?slug=other").header("host", "acme.example.com");
+        assert_eq!(foreign.send().await.ok().data()["tenant"]["clientId"], json!(other.id.as_str()));
     });
 }
 
 #[test]
-fn a_request_that_names_no_tenant_or_an_unknown_one_is_refused() {
+fn rejects_missing_or_unknown_tenant() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         server.get("/api/sdk/bootstrap").send().await.refused(401, "SDK_SESSION_REQUIRED");
@@ -83,7 +83,7 @@ fn a_request_that_names_no_tenant_or_an_unknown_one_is_refused() {
 }
 
 #[test]
-fn only_pages_on_an_allowed_domain_may_ask() {
+fn bootstrap_requires_allowed_origin() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask =
@@ -100,7 +100,7 @@ fn only_pages_on_an_allowed_domain_may_ask() {
 }
 
 #[test]
-fn blocked_services_say_why_only_when_asked() {
+fn explains_blocked_services_only_in_debug() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let quiet = server.get("/api/sdk/bootstrap?slug=other").send().await.ok();
@@ -116,7 +116,7 @@ fn blocked_services_say_why_only_when_asked() {
 }
 
 #[test]
-fn a_page_that_cannot_be_told_is_on_no_allowed_domain() {
+fn rejects_ambiguous_origin_headers() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = |origins: &[&[u8]]| {
@@ -146,10 +146,10 @@ fn a_page_that_cannot_be_told_is_on_no_allowed_domain() {
 }
 
 #[test]
-fn a_cache_is_told_that_answers_differ_by_origin() {
+fn sends_vary_origin() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
-        // Also without an origin: or that answer is kept, and pages get it without their headers.
+        // Also without an origin. Otherwise a cache would serve that answer to pages, without their headers.
         let plain = server.get("/api/sdk/bootstrap?slug=acme").send().await.ok();
         assert_eq!(plain.header("vary"), Some("Origin"));
         let refused = server.get("/api/sdk/bootstrap").send().await.refused(401, "SDK_SESSION_REQUIRED");
@@ -158,7 +158,7 @@ fn a_cache_is_told_that_answers_differ_by_origin() {
 }
 
 #[test]
-fn the_widget_of_a_tenant_that_is_switched_off_learns_nothing_of_it() {
+fn hides_disabled_tenant_from_widget() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let paths = ["slug=acme".to_owned(), format!("apiKey={}", server.first_tenant().public_key)];

@@ -24,7 +24,7 @@ async fn other_visitor(server: &TestServer) -> String {
     server.visitor_token("other").await
 }
 
-/// A visitor whom the tenant's backend vouches for.
+/// The session of a visitor whom the tenant's backend has verified.
 async fn customer(server: &TestServer, external_id: &str) -> String {
     let context = server.context_token(&json!({ "externalId": external_id })).await;
     server.visitor_session(&json!({ "contextToken": context })).await
@@ -35,7 +35,7 @@ fn android(token: &str, device: &str) -> Value {
 }
 
 #[test]
-fn registering_again_updates_the_one_row_of_a_device() {
+fn registering_again_updates_device() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = visitor(&server).await;
@@ -45,16 +45,16 @@ fn registering_again_updates_the_one_row_of_a_device() {
             "callMode": "native-phone", "metadata": { "locale": "id" }
         });
         let first = register(&server, &session, body).await.status(StatusCode::CREATED);
-        assert!(!first.text.contains("secret-token-1"), "a token is never told");
+        assert!(!first.text.contains("secret-token-1"), "a push token is never returned");
         assert_data!(first, "device");
         let device = first.data()["device"].clone();
 
         let again = register(&server, &session, android("secret-token-2", "install-7f3a")).await;
         assert_eq!(again.status(StatusCode::CREATED).data()["device"]["id"], device["id"]);
-        // The same token under another device id is the same installation.
+        // The same token with another device id is the same installation.
         let moved = register(&server, &session, android("secret-token-2", "install-9")).await;
         assert_eq!(moved.status(StatusCode::CREATED).data()["device"]["id"], device["id"]);
-        // With another push service it is another row.
+        // Another push service has a row of its own.
         let apns = json!({ "platform": "ios", "provider": "apns", "token": "secret-token-2", "deviceId": "install-9" });
         let apns = register(&server, &session, apns).await.status(StatusCode::CREATED);
         assert_ne!(apns.data()["device"]["id"], device["id"]);
@@ -62,7 +62,7 @@ fn registering_again_updates_the_one_row_of_a_device() {
 }
 
 #[test]
-fn a_device_that_got_anothers_token_leaves_one_row() {
+fn device_with_known_token_replaces_its_row() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = visitor(&server).await;
@@ -76,7 +76,7 @@ fn a_device_that_got_anothers_token_leaves_one_row() {
 }
 
 #[test]
-fn a_device_is_switched_off_by_token_by_id_or_by_both_of_one_device() {
+fn disables_device_by_token_or_id() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = visitor(&server).await;
@@ -97,7 +97,7 @@ fn a_device_is_switched_off_by_token_by_id_or_by_both_of_one_device() {
             let off = unregister(&server, &session, body.clone()).await.ok();
             assert_eq!(off.data()["disabled"], 1);
             unregister(&server, &session, body).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
-            // Registering it again takes up the row.
+            // Registering it again reuses the row.
             let again = register(&server, &session, android("t1", "d1")).await.status(StatusCode::CREATED);
             assert_eq!(again.data()["device"]["id"], on.data()["device"]["id"]);
         }
@@ -106,7 +106,7 @@ fn a_device_is_switched_off_by_token_by_id_or_by_both_of_one_device() {
 }
 
 #[test]
-fn a_token_that_is_off_is_forgotten() {
+fn erases_token_of_disabled_device() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = customer(&server, "c-1").await;
@@ -125,7 +125,7 @@ fn a_token_that_is_off_is_forgotten() {
 }
 
 #[test]
-fn another_tenants_devices_are_not_found_and_stay() {
+fn devices_of_other_tenant_are_not_found() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let (mine, theirs) = (visitor(&server).await, other_visitor(&server).await);
@@ -140,7 +140,7 @@ fn another_tenants_devices_are_not_found_and_stay() {
 }
 
 #[test]
-fn nobody_switches_off_or_takes_over_what_somebody_else_is_signed_in_on() {
+fn rejects_changes_to_device_of_other_user() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").start().await;
         let (ann, eve) = (customer(&server, "ann").await, customer(&server, "eve").await);
@@ -151,25 +151,25 @@ fn nobody_switches_off_or_takes_over_what_somebody_else_is_signed_in_on() {
             let body = json!({ "deviceId": "d1" });
             unregister(&server, other, body).await.refused(404, "SDK_DEVICE_TOKEN_NOT_FOUND");
         }
-        // Knowing what an agent's device is called does not make it a visitor's.
+        // The device id alone does not let a visitor take over an agent's device.
         register(&server, &eve, android("t3", "d2")).await.refused(409, "RESOURCE_CONFLICT");
         unregister(&server, &agent, json!({ "deviceId": "d2" })).await.ok();
         register(&server, &eve, android("t3", "d2")).await.status(StatusCode::CREATED);
-        // Whom nobody vouches for is another visitor in each session, and knows the device by its name.
+        // An anonymous visitor differs in each session and is recognised by the device id.
         register(&server, &visitor(&server).await, android("t4", "d4")).await.status(StatusCode::CREATED);
         unregister(&server, &visitor(&server).await, json!({ "deviceId": "d4" })).await.ok();
-        // Whoever has the token has the device.
+        // The push token alone identifies the device.
         unregister(&server, &eve, json!({ "token": "t1" })).await.ok();
     });
 }
 
-/// What a registration told of the device.
-fn told(answer: Answer) -> Value {
+/// The device in the answer to a registration.
+fn device_of(answer: Answer) -> Value {
     answer.status(StatusCode::CREATED).data()["device"].clone()
 }
 
 #[test]
-fn whoever_has_heard_of_a_device_does_not_get_what_is_meant_for_its_holder() {
+fn device_id_alone_does_not_take_over_device() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine)
             .tenant("acme")
@@ -187,17 +187,17 @@ fn whoever_has_heard_of_a_device_does_not_get_what_is_meant_for_its_holder() {
             ("d2", &agent_one, [&agent_two, &ann, &visitor(&server).await]),
         ] {
             let token = |of: &str| android(&format!("{device}-{of}"), device);
-            let first = told(register(&server, holder, token("first")).await);
+            let first = device_of(register(&server, holder, token("first")).await);
             for other in others {
                 let mut body = token("other");
                 body["externalId"] = json!("ann");
                 register(&server, other, body).await.refused(409, "RESOURCE_CONFLICT");
             }
-            // The holder has it still, also with another token.
-            let again = told(register(&server, holder, token("second")).await);
+            // The holder keeps the device, also with a new token.
+            let again = device_of(register(&server, holder, token("second")).await);
             assert_eq!((&again["id"], &again["externalId"]), (&first["id"], &first["externalId"]));
-            // Whoever has the token has the device, whoever they are now.
-            let taken = told(register(&server, others[0], token("second")).await);
+            // The push token identifies the device, whoever sends it.
+            let taken = device_of(register(&server, others[0], token("second")).await);
             assert_eq!(taken["id"], first["id"]);
             assert!(taken.get("externalId").is_none(), "{taken}");
         }
@@ -205,31 +205,31 @@ fn whoever_has_heard_of_a_device_does_not_get_what_is_meant_for_its_holder() {
 }
 
 #[test]
-fn an_app_that_was_installed_again_gets_its_device_back() {
+fn reinstalled_app_gets_its_device_back() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
-        // Whom nobody vouches for is known by the device alone, before and after signing in.
-        let first = told(register(&server, &visitor(&server).await, android("t1", "d1")).await);
-        let again = told(register(&server, &visitor(&server).await, android("t2", "d1")).await);
+        // An anonymous visitor is recognised by the device, before and after signing in.
+        let first = device_of(register(&server, &visitor(&server).await, android("t1", "d1")).await);
+        let again = device_of(register(&server, &visitor(&server).await, android("t2", "d1")).await);
         let ann = customer(&server, "ann").await;
-        let signed_in = told(register(&server, &ann, android("t3", "d1")).await);
+        let signed_in = device_of(register(&server, &ann, android("t3", "d1")).await);
         assert_eq!((&again["id"], &signed_in["id"]), (&first["id"], &first["id"]));
         assert_eq!(signed_in["externalId"], "ann");
-        // From then on it takes the same person, in whichever session.
+        // From then on only the same person may use the device, in any session.
         let anonymous = visitor(&server).await;
         register(&server, &anonymous, android("t4", "d1")).await.refused(409, "RESOURCE_CONFLICT");
-        let back = told(register(&server, &customer(&server, "ann").await, android("t4", "d1")).await);
+        let back = device_of(register(&server, &customer(&server, "ann").await, android("t4", "d1")).await);
         assert_eq!(back["id"], first["id"]);
-        // A device that is off is nobody's.
+        // A disabled device can be taken by anybody.
         unregister(&server, &ann, json!({ "deviceId": "d1" })).await.ok();
-        let taken = told(register(&server, &anonymous, android("t5", "d1")).await);
+        let taken = device_of(register(&server, &anonymous, android("t5", "d1")).await);
         assert_eq!(taken["id"], first["id"]);
         assert!(taken.get("externalId").is_none(), "{taken}");
     });
 }
 
 #[test]
-fn only_the_staff_gets_what_is_for_the_staff() {
+fn audience_must_match_credential() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine)
             .tenant("acme")
@@ -258,9 +258,9 @@ fn only_the_staff_gets_what_is_for_the_staff() {
                 body["deviceId"] = json!(format!("{}{audience}", &token[token.len() - 20..]));
                 let answer = register(&server, token, body).await;
                 if fits.contains(&audience) {
-                    let told = answer.status(StatusCode::CREATED);
+                    let created = answer.status(StatusCode::CREATED);
                     let effective = if fits.contains(&"customer") { audience } else { fits[1] };
-                    assert_eq!(told.data()["device"]["audience"], json!(effective));
+                    assert_eq!(created.data()["device"]["audience"], json!(effective));
                 } else {
                     answer.refused(400, "SDK_DEVICE_TOKEN_INVALID").names("/body/audience");
                 }
@@ -288,7 +288,7 @@ fn only_the_staff_gets_what_is_for_the_staff() {
 }
 
 #[test]
-fn an_identity_that_is_vouched_for_counts_more_than_what_the_app_says() {
+fn verified_identity_overrides_claimed_one() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = customer(&server, "customer-1").await;
@@ -296,16 +296,16 @@ fn an_identity_that_is_vouched_for_counts_more_than_what_the_app_says() {
         body["externalId"] = json!("customer-2");
         let answer = register(&server, &session, body).await.status(StatusCode::CREATED);
         assert_eq!(answer.data()["device"]["externalId"], "customer-1");
-        // Where nobody vouches for any, there is none.
+        // An anonymous visitor has no external id.
         let mut body = android("t2", "d2");
         body["externalId"] = json!("customer-2");
-        let answer = told(register(&server, &visitor(&server).await, body).await);
+        let answer = device_of(register(&server, &visitor(&server).await, body).await);
         assert!(answer.get("externalId").is_none(), "{answer}");
     });
 }
 
 #[test]
-fn what_is_no_token_and_what_is_not_in_the_plan_is_refused() {
+fn rejects_blank_token_and_plan_without_feature() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = visitor(&server).await;
@@ -327,7 +327,7 @@ fn what_is_no_token_and_what_is_not_in_the_plan_is_refused() {
 
         server.change_plan("free").await;
         register(&server, &session, android("t", "d")).await.refused(403, "FEATURE_NOT_AVAILABLE");
-        // What is registered can be taken back on any plan.
+        // A registered device can be removed on any plan.
         unregister(&server, &session, json!({ "token": "x".repeat(4096) })).await.ok();
     });
 }

@@ -1,4 +1,4 @@
-//! Runtime Bootstrap: visitors' sessions, with an identity that a backend vouches for and without.
+//! Sessions of visitors, anonymous and with an identity that the backend verifies.
 
 use chrono::TimeDelta;
 use reqwest::StatusCode;
@@ -20,7 +20,7 @@ async fn known(server: &TestServer, external_id: &str) -> Option<Visitor> {
     found
 }
 
-/// Whom a session is of: devices say so.
+/// The external id of a session's visitor, as a registered device shows it.
 async fn external_id(server: &TestServer, session: &str) -> Value {
     let body = json!({ "platform": "ios", "token": format!("t-{session}") });
     let answer = server
@@ -34,7 +34,7 @@ async fn external_id(server: &TestServer, session: &str) -> Value {
 }
 
 #[test]
-fn anybody_gets_a_session_of_an_hour_in_a_tenant_that_is_named() {
+fn creates_anonymous_session_for_named_tenant() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let (tenant, other) = (server.first_tenant().clone(), server.tenant("other").clone());
@@ -77,7 +77,7 @@ fn anybody_gets_a_session_of_an_hour_in_a_tenant_that_is_named() {
 }
 
 #[test]
-fn a_session_ends_after_its_hour() {
+fn visitor_session_expires_after_an_hour() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let session = server.visitor_session(&json!({ "slug": "acme" })).await;
@@ -93,7 +93,7 @@ fn a_session_ends_after_its_hour() {
 }
 
 #[test]
-fn a_backend_vouches_for_a_visitor_and_nobody_else_does() {
+fn only_context_token_verifies_visitor() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let visitor =
@@ -101,7 +101,7 @@ fn a_backend_vouches_for_a_visitor_and_nobody_else_does() {
         let context = server.context_token(&visitor).await;
         assert!(!context.contains("customer-1") && context.len() < 1024);
 
-        // Without the token it is what the visitor says, and opens nothing of the one who is vouched for.
+        // Without a context token, an identity is only claimed.
         let claimed = server.visitor_session(&json!({ "slug": "acme", "visitor": visitor })).await;
         assert!(known(&server, "customer-1").await.is_none());
         let session = server
@@ -119,7 +119,7 @@ fn a_backend_vouches_for_a_visitor_and_nobody_else_does() {
         assert_eq!(external_id(&server, &session).await, json!("customer-1"));
         assert_eq!(external_id(&server, &claimed).await, Value::Null);
 
-        // The token is good for as many sessions as a visitor opens pages, and they are of one visitor.
+        // A context token can be used for several sessions, all of one visitor.
         let context = server.context_token(&json!({ "externalId": "customer-1", "phone": "+62 1" })).await;
         server.visitor_session(&json!({ "contextToken": context })).await;
         server.visitor_session(&json!({ "contextToken": context })).await;
@@ -130,7 +130,7 @@ fn a_backend_vouches_for_a_visitor_and_nobody_else_does() {
 }
 
 #[test]
-fn a_context_token_counts_only_in_its_tenant_and_its_time() {
+fn rejects_foreign_and_expired_context_token() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").tenant("other").start().await;
         let context = server.context_token(&json!({ "externalId": "customer-1" })).await;
@@ -150,7 +150,7 @@ fn a_context_token_counts_only_in_its_tenant_and_its_time() {
 }
 
 #[test]
-fn a_context_without_a_visitor_vouches_for_its_members_only() {
+fn context_token_without_visitor_keeps_session_anonymous() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let body = json!({ "metadata": { "orderId": "INV-2026-118" } });
@@ -170,7 +170,7 @@ fn a_context_without_a_visitor_vouches_for_its_members_only() {
 }
 
 #[test]
-fn many_first_sessions_at_once_are_of_one_visitor() {
+fn concurrent_first_sessions_share_one_visitor() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let context = server.context_token(&json!({ "externalId": "customer-1" })).await;
@@ -181,7 +181,7 @@ fn many_first_sessions_at_once_are_of_one_visitor() {
         });
         let sessions = futures_util::future::join_all(sessions).await;
         assert!(known(&server, "customer-1").await.is_some());
-        // What one of them registered another takes back: only its own visitor may.
+        // Every session can remove the device of another one, because all belong to one visitor.
         let path = "/api/sdk/devices/push-token";
         let device = json!({ "platform": "web", "token": "t", "deviceId": "d" });
         for (one, other) in sessions.iter().zip(sessions.iter().rev()) {
@@ -192,7 +192,7 @@ fn many_first_sessions_at_once_are_of_one_visitor() {
 }
 
 #[test]
-fn free_members_have_a_size() {
+fn limits_size_of_metadata() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         let ask = async |bytes: usize| {
@@ -200,9 +200,9 @@ fn free_members_have_a_size() {
                 json!({ "slug": server.first_tenant().slug, "metadata": { "page": "x".repeat(bytes) } });
             server.post("/api/sdk/session").json(&body).send().await
         };
-        // With its name and quotes.
+        // The size includes the member's name and the quotes.
         ask(16 * 1024 - 11).await.status(StatusCode::CREATED);
-        // What the backend said takes room that the page does not know of: then the page's members give way.
+        // Metadata of the backend takes precedence: members of the page that do not fit are dropped.
         let vouched = json!({
             "visitor": { "externalId": "v", "name": "V" }, "metadata": { "crm": "x".repeat(12_000) },
         });
