@@ -23,7 +23,7 @@ use crate::http::private::{self, Private, PrivateServer};
 use crate::http::routes::Routes;
 use crate::http::state::{Handled, State, ToldPages};
 use crate::jobs::{self, Job, Runner};
-use crate::secrets::password::Places;
+use crate::secrets::password::PasswordHasherPool;
 use crate::secrets::tokens::{KeyRefreshTask, Signer};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificate;
@@ -133,7 +133,7 @@ pub async fn start_with_jobs(
         sign_in_limits: LoginLimits::of(rate_limit, demo_limits),
         sign_in_turns: LoginSerializer::default(),
         key_uses: LastUsedThrottle::default(),
-        passwords: Places::of_the_process(),
+        passwords: PasswordHasherPool::shared(),
         jobs_put: tokio::sync::Notify::new(),
     });
     let (stopping, handled) = (Arc::new(AtomicBool::new(false)), Handled::default());

@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::Urls;
 use crate::providers::google::Google;
-use crate::secrets::password::Places;
+use crate::secrets::password::PasswordHasherPool;
 use crate::secrets::tokens::Signer;
 
 pub use error::{AppError, AppResult, ErrorKind};
@@ -54,7 +54,7 @@ pub struct App {
     /// When it was last noted that a key was used.
     pub key_uses: tenants::server_keys::LastUsedThrottle,
     /// Where the passwords of those who sign in are looked at.
-    pub passwords: Places,
+    pub passwords: PasswordHasherPool,
     /// Told by a rule that has put a job which should not wait for the next look.
     pub jobs_put: Notify,
 }
@@ -78,7 +78,7 @@ impl App {
             sign_in_limits: None,
             sign_in_turns: throttle::LoginSerializer::default(),
             key_uses: tenants::server_keys::LastUsedThrottle::default(),
-            passwords: Places::of_the_process(),
+            passwords: PasswordHasherPool::shared(),
             jobs_put: Notify::new(),
         })
     }

@@ -1,4 +1,4 @@
-//! Passwords: argon2id hashes, made and checked off the async threads, a few at once.
+//! Passwords: argon2id hashes, computed and verified on blocking threads, a few at a time.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,63 +8,62 @@ use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::Semaphore;
 
-/// Why a password was not looked at, or not hashed.
+/// Why a password was not verified or hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
-    /// Its turn did not come.
-    #[error("too many passwords are looked at already")]
+    /// No hashing slot became free in time.
+    #[error("too many passwords are being hashed")]
     Busy,
-    /// The system's randomness, memory or threads are gone.
+    /// The system has no randomness, memory or threads left.
     #[error("cannot hash a password: {0}")]
     Failed(String),
 }
 
-/// A hash that no password matches: checking against it takes as long as checking against a real one, so
-/// that the time of an answer does not tell whether an account exists.
-/// Written down rather than made, or the first unknown account would take twice as long.
-const NOBODY: &str =
+/// A hash that no password matches. Verifying against it takes as long as against a real one, so that the response time
+/// does not reveal whether an account exists. A constant, because computing it at first use would double the time of the
+/// first unknown account.
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$SE5dVQ7lyLIEMWf0OvJTbQ$Nh2CyXwY0KzYw3Yb8Gm1cS0aV9uJrQ2tEoLxPdZk4fI";
 
-/// How long whoever signs in waits for a turn. Clients give up later, but somebody is told sooner what is going on.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a sign-in waits for a hashing slot. Shorter than the timeouts of clients, so that they get an answer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where passwords are looked at, as many at once as there are places. Each takes 19 MiB and all of a processor, so
-/// that more at once would be no sooner done: they would only take the memory of the machine, and the threads and the
-/// time of everything else. Whoever waits, waits in turn, known or not.
+/// A fixed number of hashing slots, handed out in order. Each hash takes 19 MiB and a whole processor, so that more at
+/// once would not finish sooner and would take memory, threads and time from everything else. Known and unknown accounts
+/// wait alike.
 #[derive(Clone)]
-pub struct Places {
-    free: Arc<Semaphore>,
-    /// The memory of each place that was taken before. What is given back to the allocator by many threads in turn
-    /// stays with each of them, so the places keep theirs.
+pub struct PasswordHasherPool {
+    slots: Arc<Semaphore>,
+    /// Memory for the next hashes. The allocator would keep what different threads free, once for each thread.
     memory: Arc<Mutex<Vec<Vec<Block>>>>,
-    patience: Duration,
+    acquire_timeout: Duration,
 }
 
-impl Places {
-    /// Those of this process: one for each processor.
-    pub fn of_the_process() -> Self {
-        static PLACES: LazyLock<Places> = LazyLock::new(|| {
-            Places::new(
+impl PasswordHasherPool {
+    /// The pool of this process, with a slot for each processor.
+    pub fn shared() -> Self {
+        static SHARED: LazyLock<PasswordHasherPool> = LazyLock::new(|| {
+            PasswordHasherPool::new(
                 std::thread::available_parallelism().map_or(1, |processors| processors.get()),
-                PATIENCE,
+                ACQUIRE_TIMEOUT,
             )
         });
-        PLACES.clone()
+        SHARED.clone()
     }
 
-    /// So many, for which one waits so long.
-    pub fn new(places: usize, patience: Duration) -> Self {
-        Self { free: Arc::new(Semaphore::new(places)), memory: Arc::default(), patience }
+    /// A pool with that many slots, and how long a caller waits for one.
+    pub fn new(slots: usize, acquire_timeout: Duration) -> Self {
+        Self { slots: Arc::new(Semaphore::new(slots)), memory: Arc::default(), acquire_timeout }
     }
 
-    /// Whether `password` is the one behind `hash`; with no hash, takes as long and is false.
+    /// Whether `password` matches `hash`. Without a hash, takes as long and returns false.
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, PasswordError> {
-        let kept = self.memory.clone();
+        let spare = self.memory.clone();
         self.run(move || {
-            let keep = || kept.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut memory = keep().pop().unwrap_or_default();
-            let matches = matches(&password, hash.as_deref().unwrap_or(NOBODY), &mut memory);
-            keep().push(memory);
+            let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = spare().pop().unwrap_or_default();
+            let matches = matches(&password, hash.as_deref().unwrap_or(DUMMY_HASH), &mut memory);
+            spare().push(memory);
             matches == Some(true) && hash.is_some()
         })
         .await
@@ -80,11 +79,11 @@ impl Places {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let failed = |error: &dyn std::error::Error| PasswordError::Failed(error.to_string());
-        let turn = tokio::time::timeout(self.patience, Arc::clone(&self.free).acquire_owned()).await;
-        let place = turn.map_err(|_| PasswordError::Busy)?.map_err(|error| failed(&error))?;
+        let slot = tokio::time::timeout(self.acquire_timeout, Arc::clone(&self.slots).acquire_owned()).await;
+        let slot = slot.map_err(|_| PasswordError::Busy)?.map_err(|error| failed(&error))?;
         let done = tokio::task::spawn_blocking(move || {
-            // It is taken until the work ends, also when nobody waits for that any more.
-            let _place = place;
+            // Held until the work ends, even if the caller has stopped waiting.
+            let _slot = slot;
             work()
         });
         done.await.map_err(|error| failed(&error))
@@ -93,10 +92,10 @@ impl Places {
 
 /// The argon2id hash of `password` in PHC form.
 pub async fn hash(password: String) -> Result<String, PasswordError> {
-    Places::of_the_process().hash(password).await
+    PasswordHasherPool::shared().hash(password).await
 }
 
-/// Whether `password` is the one behind `hash`; `None` where that is no hash. What is in `memory` does not matter.
+/// Whether `password` matches `hash`; `None` if that is not a hash. The content of `memory` has no effect.
 fn matches(password: &str, hash: &str, memory: &mut Vec<Block>) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
     let (salt, known) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
@@ -110,7 +109,7 @@ fn matches(password: &str, hash: &str, memory: &mut Vec<Block>) -> Option<bool> 
     let mut output = [0; Output::MAX_LENGTH];
     let output = output.get_mut(..known.len())?;
     argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut memory[..blocks]).ok()?;
-    // Outputs are compared in a time that tells nothing.
+    // `Output` compares in constant time.
     Some(Output::new(output).ok()? == *known)
 }
 
@@ -126,24 +125,31 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_password_matches_its_hash() {
+    async fn only_right_password_matches_hash() {
         let hashed = hash("correct horse".into()).await.expect("hashes");
         assert!(hashed.starts_with("$argon2id$"), "{hashed}");
-        let places = Places::of_the_process();
-        assert!(places.verify("correct horse".into(), Some(hashed.clone())).await.expect("a turn"));
-        assert!(!places.verify("battery staple".into(), Some(hashed)).await.expect("a turn"));
-        assert!(!places.verify("correct horse".into(), None).await.expect("a turn"));
+        let pool = PasswordHasherPool::shared();
+        assert!(pool.verify("correct horse".into(), Some(hashed.clone())).await.expect("a slot"));
+        assert!(!pool.verify("battery staple".into(), Some(hashed)).await.expect("a slot"));
+        assert!(!pool.verify("correct horse".into(), None).await.expect("a slot"));
+    }
+
+    /// OWASP's recommendation for argon2id, and what [`DUMMY_HASH`] has.
+    #[tokio::test]
+    async fn hashes_with_production_parameters() {
+        let hashed = hash("correct horse".into()).await.expect("hashes");
+        assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
     }
 
     #[test]
-    fn memory_that_was_used_before_makes_no_difference_nor_do_other_costs() {
+    fn verifies_hashes_of_other_costs_in_reused_memory() {
         let right = "correct horse";
-        let dear = Params::new(24 * 1024, 3, 2, None).expect("costs");
-        let dear = Argon2::new(Algorithm::Argon2i, Version::V0x10, dear);
-        let dear = dear.hash_password(right.as_bytes()).expect("hashes").to_string();
+        let costly = Params::new(24 * 1024, 3, 2, None).expect("costs");
+        let costly = Argon2::new(Algorithm::Argon2i, Version::V0x10, costly);
+        let costly = costly.hash_password(right.as_bytes()).expect("hashes").to_string();
         let usual = hash_now(right).expect("hashes");
         let mut memory = Vec::new();
-        for hash in [&usual, &dear, &usual, &dear] {
+        for hash in [&usual, &costly, &usual, &costly] {
             assert_eq!(matches(right, hash, &mut memory), Some(true), "{hash}");
             assert_eq!(matches("battery staple", hash, &mut memory), Some(false), "{hash}");
         }
@@ -153,11 +159,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_looks_at_a_password_before_its_turn() {
-        let places = Places::new(1, Duration::from_millis(20));
+    async fn refuses_when_no_slot_becomes_free() {
+        let pool = PasswordHasherPool::new(1, Duration::from_millis(20));
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, may_end) = std::sync::mpsc::channel::<()>();
-        let inside = places.clone();
+        let inside = pool.clone();
         let first = tokio::spawn(async move {
             let work = move || {
                 begun.send(()).expect("somebody listens");
@@ -166,26 +172,26 @@ mod tests {
             inside.run(work).await
         });
         has_begun.await.expect("begins");
-        // Whether there is such an account makes no difference.
-        for hash in [None, Some(NOBODY.to_owned())] {
-            let refused = places.verify("correct horse".into(), hash).await;
+        // Known and unknown accounts are refused alike.
+        for hash in [None, Some(DUMMY_HASH.to_owned())] {
+            let refused = pool.verify("correct horse".into(), hash).await;
             assert!(matches!(refused, Err(PasswordError::Busy)), "{refused:?}");
         }
-        // Whoever does not wait for it any more gives nobody else its place.
+        // A caller that stops waiting does not free the slot.
         first.abort();
         assert!(first.await.is_err_and(|error| error.is_cancelled()));
-        assert!(matches!(places.hash("correct horse".into()).await, Err(PasswordError::Busy)));
+        assert!(matches!(pool.hash("correct horse".into()).await, Err(PasswordError::Busy)));
         end.send(()).expect("somebody works");
-        let patient = Places { patience: Duration::from_secs(60), ..places };
-        assert!(!patient.verify("correct horse".into(), None).await.expect("a turn"));
+        let patient = PasswordHasherPool { acquire_timeout: Duration::from_secs(60), ..pool };
+        assert!(!patient.verify("correct horse".into(), None).await.expect("a slot"));
     }
 
     #[test]
-    fn nobody_costs_as_much_as_somebody() {
+    fn dummy_hash_costs_as_much_as_real_hash() {
         let cost = |hash: &str| hash.rsplitn(3, '$').last().map(str::to_owned);
         let somebody = hash_now("correct horse").expect("hashes");
-        assert_eq!(cost(NOBODY), cost(&somebody));
-        assert!(PasswordHash::new(NOBODY).is_ok_and(|hash| {
+        assert_eq!(cost(DUMMY_HASH), cost(&somebody));
+        assert!(PasswordHash::new(DUMMY_HASH).is_ok_and(|hash| {
             hash.hash.is_some_and(|output| {
                 Some(output.len())
                     == PasswordHash::new(&somebody)

@@ -364,11 +364,11 @@ mod tests {
         assert!(NewPassword::new(Some("short".into())).await.is_err());
         let given = NewPassword::new(Some("correct horse battery".into())).await.expect("is long");
         assert!(given.generated.is_none());
-        let places = password::Places::of_the_process();
-        let right = places.verify("correct horse battery".into(), Some(given.hash)).await;
+        let pool = password::PasswordHasherPool::shared();
+        let right = pool.verify("correct horse battery".into(), Some(given.hash)).await;
         assert!(right.expect("a turn"));
         let made = NewPassword::new(None).await.expect("is made");
-        let right = places.verify(made.generated.expect("is told"), Some(made.hash)).await;
+        let right = pool.verify(made.generated.expect("is told"), Some(made.hash)).await;
         assert!(right.expect("a turn"));
     }
 }

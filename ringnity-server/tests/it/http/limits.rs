@@ -10,7 +10,7 @@ use ringnity_server::app::throttle::{self, LoginLimits};
 use ringnity_server::app::{App, ErrorKind};
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
-use ringnity_server::secrets::password::Places;
+use ringnity_server::secrets::password::PasswordHasherPool;
 use ringnity_store::tenants;
 use serde_json::json;
 
@@ -397,7 +397,7 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
 fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
-        let passwords = Places::new(0, std::time::Duration::from_millis(1));
+        let passwords = PasswordHasherPool::new(0, std::time::Duration::from_millis(1));
         let sign_in_limits = LoginLimits::of(RateLimit::Plan, false);
         let app = App { passwords, sign_in_limits, ..server.app().await };
         let known = server.first_tenant().owner.clone();

@@ -11,7 +11,7 @@ use ringnity_server::app::identity::platform_auth::login_platform_admin;
 use ringnity_server::app::identity::provisioning::NewPassword;
 use ringnity_server::app::identity::workspace::login_workspace;
 use ringnity_server::app::tenants::TenantHints;
-use ringnity_server::secrets::password::Places;
+use ringnity_server::secrets::password::PasswordHasherPool;
 use ringnity_store::Engine;
 use ringnity_store::identity::{self, AgentChanges};
 use ringnity_store::tenants::{self, TenantChanges};
@@ -205,7 +205,7 @@ fn s2_6_what_ends_at_one_node_opens_nothing_at_the_other_from_the_next_request_o
 fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").platform_admin().start().await;
-        let passwords = Places::new(1, Duration::from_secs(600));
+        let passwords = PasswordHasherPool::new(1, Duration::from_secs(600));
         let app = App { passwords, ..server.app().await };
         let hashed = NewPassword::new(None).await.expect("is made");
         // Takes so long that all sign-ins below read their accounts before the change and verify passwords after it.
