@@ -66,7 +66,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let me = demo.agents.first().ok_or("the demo file names no agent")?;
 
     // Your backend: only it holds the Server API key.
-    let backend = Client::new(&demo.base_url)?.with(ServerKey::new(demo.server_api_key));
+    let backend = Client::new(&demo.base_url)?.with_credential(ServerKey::new(demo.server_api_key));
     let request = CreateAgentTokenRequest {
         username: Some(me.username.clone()),
         expires_in: 900,
@@ -84,7 +84,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let token = backend.create_agent_token(request).send().await?.into_inner().data;
 
     // The agent's page: it gets the token alone.
-    let agent = backend.with(AgentToken::new(token.token));
+    let agent = backend.with_credential(AgentToken::new(token.token));
     let profile = agent.get_agent_profile().send().await?;
     println!("{:?}", profile.data);
     agent

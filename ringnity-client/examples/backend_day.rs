@@ -108,7 +108,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let anonymous = Client::builder(&base_url).user_agent("backend-day/1.0").build()?;
     let login = anonymous.login_owner(OwnerLoginRequest::new(owner.email, owner.password)).send().await;
     let session = login.map_err(|error| hint(error, &base_url))?;
-    let owner = anonymous.with(OwnerToken::new(session.into_inner().data.access_token));
+    let owner = anonymous.with_credential(OwnerToken::new(session.into_inner().data.access_token));
     println!("signed in at {base_url}");
 
     let scopes = vec![
@@ -123,7 +123,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         made.data.and_then(|data| data.secret).ok_or("the server made a key and did not say which")?;
     println!("made a Server API key that opens {}", words.join(", "));
 
-    let server = owner.with(ServerKey::new(secret));
+    let server = owner.with_credential(ServerKey::new(secret));
     if let Some(tenant) = server.get_server_tenant().send().await?.into_inner().data.tenant {
         println!("tenant: {}", tenant.name.unwrap_or(tenant.client_id));
     }

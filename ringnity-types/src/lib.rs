@@ -23,5 +23,5 @@ pub use support::{ConstFalse, ConstTrue, Field, UnknownValue};
 
 /// Compile tests: what must not compile, beside what must.
 #[cfg(doctest)]
-#[doc = include_str!("../tests/refused.md")]
-struct Refused;
+#[doc = include_str!("../tests/compile_fail.md")]
+struct CompileFailTests;

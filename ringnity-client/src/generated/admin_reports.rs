@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl Client<crate::generated::AdminToken> {
     /// Read tenant and admin identity for admin/reporting SDKs.
@@ -17,8 +18,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_tenant().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_tenant().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -33,8 +34,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_readiness().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_readiness().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -49,8 +50,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_domains().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_domains().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -65,8 +66,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_services().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_services().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -81,8 +82,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_subscription().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_subscription().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -97,8 +98,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_ai_readiness().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_ai_readiness().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -113,8 +114,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_staff_summary().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_staff_summary().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -129,8 +130,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_report_summary().agent_id("agentId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_report_summary().agent_id("agentId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -149,8 +150,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_report_timeseries().agent_id("agentId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_report_timeseries().agent_id("agentId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -171,8 +172,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.export_admin_report().agent_id("agentId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.export_admin_report().agent_id("agentId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -201,13 +202,13 @@ pub struct GetAdminTenant {
     core: Core,
 }
 impl GetAdminTenant {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AdminTenantEnvelope>, Error> {
-        let wire = self.core.wire(&GET_ADMIN_TENANT);
-        let result = wire.get_admin_tenant().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_ADMIN_TENANT);
+        let result = progenitor.get_admin_tenant().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAdminReadiness` as data.
@@ -228,13 +229,13 @@ pub struct GetAdminReadiness {
     core: Core,
 }
 impl GetAdminReadiness {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReadinessEnvelope>, Error> {
-        let wire = self.core.wire(&GET_ADMIN_READINESS);
-        let result = wire.get_admin_readiness().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_ADMIN_READINESS);
+        let result = progenitor.get_admin_readiness().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAdminDomains` as data.
@@ -250,13 +251,13 @@ pub struct GetAdminDomains {
     core: Core,
 }
 impl GetAdminDomains {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DomainListEnvelope>, Error> {
-        let wire = self.core.wire(&GET_ADMIN_DOMAINS);
-        let result = wire.get_admin_domains().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_ADMIN_DOMAINS);
+        let result = progenitor.get_admin_domains().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAdminServices` as data.
@@ -277,13 +278,13 @@ pub struct GetAdminServices {
     core: Core,
 }
 impl GetAdminServices {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServiceListEnvelope>, Error> {
-        let wire = self.core.wire(&GET_ADMIN_SERVICES);
-        let result = wire.get_admin_services().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_ADMIN_SERVICES);
+        let result = progenitor.get_admin_services().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAdminSubscription` as data.
@@ -304,13 +305,13 @@ pub struct GetAdminSubscription {
     core: Core,
 }
 impl GetAdminSubscription {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SubscriptionEnvelope>, Error> {
-        let wire = self.core.wire(&GET_ADMIN_SUBSCRIPTION);
-        let result = wire.get_admin_subscription().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_ADMIN_SUBSCRIPTION);
+        let result = progenitor.get_admin_subscription().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAdminAiReadiness` as data.
@@ -331,13 +332,13 @@ pub struct GetAdminAiReadiness {
     core: Core,
 }
 impl GetAdminAiReadiness {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiReadinessEnvelope>, Error> {
-        let wire = self.core.wire(&GET_ADMIN_AI_READINESS);
-        let result = wire.get_admin_ai_readiness().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_ADMIN_AI_READINESS);
+        let result = progenitor.get_admin_ai_readiness().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAdminStaffSummary` as data.
@@ -358,22 +359,22 @@ pub struct GetAdminStaffSummary {
     core: Core,
 }
 impl GetAdminStaffSummary {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::StaffSummaryEnvelope>, Error> {
-        let wire = self.core.wire(&GET_ADMIN_STAFF_SUMMARY);
-        let result = wire.get_admin_staff_summary().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_ADMIN_STAFF_SUMMARY);
+        let result = progenitor.get_admin_staff_summary().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAdminReportSummary` as data.
 pub const GET_ADMIN_REPORT_SUMMARY: Operation = Operation {
     parameters: &[
-        Parameter::new("period", Place::Query, false),
-        Parameter::new("startDate", Place::Query, false),
-        Parameter::new("endDate", Place::Query, false),
-        Parameter::new("agentId", Place::Query, false),
+        Parameter::new("period", ParameterLocation::Query, false),
+        Parameter::new("startDate", ParameterLocation::Query, false),
+        Parameter::new("endDate", ParameterLocation::Query, false),
+        Parameter::new("agentId", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["admin"],
@@ -417,34 +418,34 @@ impl GetAdminReportSummary {
         self.agent_id = Some(agent_id.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportSummaryEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&GET_ADMIN_REPORT_SUMMARY)
+            .request(&GET_ADMIN_REPORT_SUMMARY)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
             .query("agentId", &self.agent_id)
             .accept("application/json");
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `getAdminReportTimeseries` as data.
 pub const GET_ADMIN_REPORT_TIMESERIES: Operation = Operation {
     parameters: &[
-        Parameter::new("period", Place::Query, false),
-        Parameter::new("startDate", Place::Query, false),
-        Parameter::new("endDate", Place::Query, false),
-        Parameter::new("agentId", Place::Query, false),
+        Parameter::new("period", ParameterLocation::Query, false),
+        Parameter::new("startDate", ParameterLocation::Query, false),
+        Parameter::new("endDate", ParameterLocation::Query, false),
+        Parameter::new("agentId", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["admin"],
@@ -488,35 +489,35 @@ impl GetAdminReportTimeseries {
         self.agent_id = Some(agent_id.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportTimeseriesEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&GET_ADMIN_REPORT_TIMESERIES)
+            .request(&GET_ADMIN_REPORT_TIMESERIES)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
             .query("agentId", &self.agent_id)
             .accept("application/json");
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `exportAdminReport` as data.
 pub const EXPORT_ADMIN_REPORT: Operation = Operation {
     parameters: &[
-        Parameter::new("period", Place::Query, false),
-        Parameter::new("startDate", Place::Query, false),
-        Parameter::new("endDate", Place::Query, false),
-        Parameter::new("agentId", Place::Query, false),
-        Parameter::new("format", Place::Query, false),
+        Parameter::new("period", ParameterLocation::Query, false),
+        Parameter::new("startDate", ParameterLocation::Query, false),
+        Parameter::new("endDate", ParameterLocation::Query, false),
+        Parameter::new("agentId", ParameterLocation::Query, false),
+        Parameter::new("format", ParameterLocation::Query, false),
     ],
     response_types: &["application/json", "text/csv"],
     credentials: &["admin"],
@@ -574,42 +575,46 @@ impl ExportAdminReport {
         self.accept = Some(accept.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ExportAdminReportOutput>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&EXPORT_ADMIN_REPORT)
+            .request(&EXPORT_ADMIN_REPORT)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
             .query("agentId", &self.agent_id)
             .query("format", &self.format)
             .accept(self.accept.as_deref().unwrap_or("application/json, text/csv"));
-        let answer = call.send().await?;
-        match (answer.status(), answer.media().as_str()) {
+        let response = request.send().await?;
+        match (response.status(), response.media().as_str()) {
             (200, "application/json") => {
-                answer
+                response
                     .json()
                     .await
-                    .map(|answer: Response<ringnity_types::ReportExportEnvelope>| {
-                        answer.map(ExportAdminReportOutput::Json)
+                    .map(|response: Response<ringnity_types::ReportExportEnvelope>| {
+                        response.map(ExportAdminReportOutput::Json)
                     })
             }
             (200, "text/csv") => {
-                answer
+                response
                     .stream()
                     .await
-                    .map(|answer: Response<ByteStream>| {
-                        answer.map(ExportAdminReportOutput::Csv)
+                    .map(|response: Response<ByteStream>| {
+                        response.map(ExportAdminReportOutput::Csv)
                     })
             }
-            (400..=499, _) => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            (500..=599, _) => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+            (400..=499, _) => {
+                Err(response.error::<ringnity_types::ErrorEnvelope>().await)
+            }
+            (500..=599, _) => {
+                Err(response.error::<ringnity_types::ErrorEnvelope>().await)
+            }
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
-/// Answer of `exportAdminReport`, in one of the shapes that the contract names.
+/// Response of `exportAdminReport`, in one of the shapes that the contract names.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum ExportAdminReportOutput {

@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl Client<crate::generated::AgentToken> {
     /// Read the current agent profile.
@@ -17,8 +18,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_agent_profile().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_agent_profile().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -33,8 +34,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_agent_presence().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_agent_presence().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -54,8 +55,8 @@ impl Client<crate::generated::AgentToken> {
     ///       "status": "online"
     ///     }
     /// ))?;
-    /// let answer = client.update_agent_presence(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_agent_presence(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -74,8 +75,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_agent_conversations().limit(50).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_agent_conversations().limit(50).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -94,8 +95,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_agent_conversation("id").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_agent_conversation("id").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -111,8 +112,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_agent_conversation_messages("id").limit(50).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_agent_conversation_messages("id").limit(50).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -140,8 +141,8 @@ impl Client<crate::generated::AgentToken> {
     ///       "clientMessageId": "b7f2c1d0-0001"
     ///     }
     /// ))?;
-    /// let answer = client.send_agent_conversation_message("id", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.send_agent_conversation_message("id", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -163,8 +164,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.mark_agent_message_read("id", "messageId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.mark_agent_message_read("id", "messageId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -187,8 +188,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.delete_agent_conversation_attachment("id", "messageId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.delete_agent_conversation_attachment("id", "messageId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -210,8 +211,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.assign_agent_conversation("id").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.assign_agent_conversation("id").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -232,8 +233,8 @@ impl Client<crate::generated::AgentToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AgentToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.close_agent_conversation("id").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.close_agent_conversation("id").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -261,13 +262,13 @@ pub struct GetAgentProfile {
     core: Core,
 }
 impl GetAgentProfile {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AgentProfileEnvelope>, Error> {
-        let wire = self.core.wire(&GET_AGENT_PROFILE);
-        let result = wire.get_agent_profile().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_AGENT_PROFILE);
+        let result = progenitor.get_agent_profile().await;
+        progenitor.finish(result).await
     }
 }
 /// `getAgentPresence` as data.
@@ -283,13 +284,13 @@ pub struct GetAgentPresence {
     core: Core,
 }
 impl GetAgentPresence {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PresenceEnvelope>, Error> {
-        let wire = self.core.wire(&GET_AGENT_PRESENCE);
-        let result = wire.get_agent_presence().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_AGENT_PRESENCE);
+        let result = progenitor.get_agent_presence().await;
+        progenitor.finish(result).await
     }
 }
 /// `updateAgentPresence` as data.
@@ -312,22 +313,22 @@ pub struct UpdateAgentPresence {
     body: ringnity_types::UpdatePresenceRequest,
 }
 impl UpdateAgentPresence {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PresenceEnvelope>, Error> {
-        let wire = self.core.wire(&UPDATE_AGENT_PRESENCE);
-        let result = wire.update_agent_presence(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&UPDATE_AGENT_PRESENCE);
+        let result = progenitor.update_agent_presence(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `listAgentConversations` as data.
 pub const LIST_AGENT_CONVERSATIONS: Operation = Operation {
     parameters: &[
-        Parameter::new("limit", Place::Query, false),
-        Parameter::new("cursor", Place::Query, false),
-        Parameter::new("departmentId", Place::Query, false),
-        Parameter::new("status", Place::Query, false),
+        Parameter::new("limit", ParameterLocation::Query, false),
+        Parameter::new("cursor", ParameterLocation::Query, false),
+        Parameter::new("departmentId", ParameterLocation::Query, false),
+        Parameter::new("status", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["agent"],
@@ -371,12 +372,12 @@ impl ListAgentConversations {
         self.status = Some(status);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationListEnvelope>, Error> {
-        let wire = self.core.wire(&LIST_AGENT_CONVERSATIONS);
-        let result = wire
+        let progenitor = self.core.progenitor(&LIST_AGENT_CONVERSATIONS);
+        let result = progenitor
             .list_agent_conversations(
                 self.cursor.as_deref(),
                 self.department_id.as_deref(),
@@ -384,12 +385,12 @@ impl ListAgentConversations {
                 self.status.as_ref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getAgentConversation` as data.
 pub const GET_AGENT_CONVERSATION: Operation = Operation {
-    parameters: &[Parameter::new("id", Place::Path, true)],
+    parameters: &[Parameter::new("id", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["agent"],
     anonymous: false,
@@ -407,22 +408,22 @@ pub struct GetAgentConversation {
     id: String,
 }
 impl GetAgentConversation {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&GET_AGENT_CONVERSATION);
-        let result = wire.get_agent_conversation(&self.id).await;
-        wire.finish(result).await
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&GET_AGENT_CONVERSATION);
+        let result = progenitor.get_agent_conversation(&self.id).await;
+        progenitor.finish(result).await
     }
 }
 /// `listAgentConversationMessages` as data.
 pub const LIST_AGENT_CONVERSATION_MESSAGES: Operation = Operation {
     parameters: &[
-        Parameter::new("id", Place::Path, true),
-        Parameter::new("limit", Place::Query, false),
-        Parameter::new("before", Place::Query, false),
+        Parameter::new("id", ParameterLocation::Path, true),
+        Parameter::new("limit", ParameterLocation::Query, false),
+        Parameter::new("before", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["agent"],
@@ -455,27 +456,27 @@ impl ListAgentConversationMessages {
         self.before = Some(before.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::MessageListEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&LIST_AGENT_CONVERSATION_MESSAGES);
-        let result = wire
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&LIST_AGENT_CONVERSATION_MESSAGES);
+        let result = progenitor
             .list_agent_conversation_messages(
                 &self.id,
                 self.before.as_deref(),
                 self.limit,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `sendAgentConversationMessage` as data.
 pub const SEND_AGENT_CONVERSATION_MESSAGE: Operation = Operation {
     parameters: &[
-        Parameter::new("id", Place::Path, true),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("id", ParameterLocation::Path, true),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -502,25 +503,25 @@ impl SendAgentConversationMessage {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::MessageEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&SEND_AGENT_CONVERSATION_MESSAGE);
-        let result = wire
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&SEND_AGENT_CONVERSATION_MESSAGE);
+        let result = progenitor
             .send_agent_conversation_message(
                 &self.id,
                 self.idempotency_key.as_deref(),
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `markAgentMessageRead` as data.
 pub const MARK_AGENT_MESSAGE_READ: Operation = Operation {
     parameters: &[
-        Parameter::new("id", Place::Path, true),
-        Parameter::new("messageId", Place::Path, true),
+        Parameter::new("id", ParameterLocation::Path, true),
+        Parameter::new("messageId", ParameterLocation::Path, true),
     ],
     response_types: &["application/json"],
     credentials: &["agent"],
@@ -540,22 +541,24 @@ pub struct MarkAgentMessageRead {
     message_id: String,
 }
 impl MarkAgentMessageRead {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::MessageReceiptEnvelope>, Error> {
-        segment("id", &self.id)?;
-        segment("messageId", &self.message_id)?;
-        let wire = self.core.wire(&MARK_AGENT_MESSAGE_READ);
-        let result = wire.mark_agent_message_read(&self.id, &self.message_id).await;
-        wire.finish(result).await
+        check_path_segment("id", &self.id)?;
+        check_path_segment("messageId", &self.message_id)?;
+        let progenitor = self.core.progenitor(&MARK_AGENT_MESSAGE_READ);
+        let result = progenitor
+            .mark_agent_message_read(&self.id, &self.message_id)
+            .await;
+        progenitor.finish(result).await
     }
 }
 /// `deleteAgentConversationAttachment` as data.
 pub const DELETE_AGENT_CONVERSATION_ATTACHMENT: Operation = Operation {
     parameters: &[
-        Parameter::new("id", Place::Path, true),
-        Parameter::new("messageId", Place::Path, true),
+        Parameter::new("id", ParameterLocation::Path, true),
+        Parameter::new("messageId", ParameterLocation::Path, true),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -582,34 +585,34 @@ impl DeleteAgentConversationAttachment {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AttachmentDeleteEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&DELETE_AGENT_CONVERSATION_ATTACHMENT)
+            .request(&DELETE_AGENT_CONVERSATION_ATTACHMENT)
             .path("id", &self.id)
             .path("messageId", &self.message_id)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `assignAgentConversation` as data.
 pub const ASSIGN_AGENT_CONVERSATION: Operation = Operation {
     parameters: &[
-        Parameter::new("id", Place::Path, true),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("id", ParameterLocation::Path, true),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -641,32 +644,32 @@ impl AssignAgentConversation {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AssignmentEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&ASSIGN_AGENT_CONVERSATION)
+            .request(&ASSIGN_AGENT_CONVERSATION)
             .path("id", &self.id)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `closeAgentConversation` as data.
 pub const CLOSE_AGENT_CONVERSATION: Operation = Operation {
-    parameters: &[Parameter::new("id", Place::Path, true)],
+    parameters: &[Parameter::new("id", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["agent"],
@@ -691,25 +694,25 @@ impl CloseAgentConversation {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&CLOSE_AGENT_CONVERSATION)
+            .request(&CLOSE_AGENT_CONVERSATION)
             .path("id", &self.id)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }

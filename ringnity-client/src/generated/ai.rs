@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl Client<crate::generated::AdminToken> {
     /// Upload an AI knowledge document for the tenant.
@@ -17,8 +18,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.upload_admin_knowledge_document(ringnity_client::Upload::file("picture.png")).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.upload_admin_knowledge_document(ringnity_client::Upload::file("picture.png")).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -39,8 +40,8 @@ impl Client<crate::generated::AdminToken> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::KnowledgeUrlRequest::new("https://www.example.com/help/returns");
-    /// let answer = client.ingest_admin_knowledge_url(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.ingest_admin_knowledge_url(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -60,8 +61,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.reindex_admin_knowledge("knowledgeItemId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.reindex_admin_knowledge("knowledgeItemId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -83,8 +84,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_admin_knowledge("knowledgeItemId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_admin_knowledge("knowledgeItemId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -103,8 +104,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.delete_admin_knowledge("knowledgeItemId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.delete_admin_knowledge("knowledgeItemId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -125,8 +126,8 @@ impl Client<crate::generated::AdminToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::AdminToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_admin_knowledge().limit(50).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_admin_knowledge().limit(50).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -147,8 +148,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_ai_visitor_routing().api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_ai_visitor_routing().api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -166,8 +167,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.create_ai_visitor_conversation().api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_ai_visitor_conversation().api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -188,8 +189,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::AiChatRequest::new("How long do I have to return an item?");
-    /// let answer = client.send_ai_visitor_message(body).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.send_ai_visitor_message(body).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -218,8 +219,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///       "limit": 5
     ///     }
     /// ))?;
-    /// let answer = client.search_ai_visitor_knowledge(body).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.search_ai_visitor_knowledge(body).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -243,8 +244,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.create_ai_visitor_realtime_call("text").api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_ai_visitor_realtime_call("text").api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -265,7 +266,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
 }
 /// `uploadAdminKnowledgeDocument` as data.
 pub const UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["multipart/form-data"],
     response_types: &["application/json"],
     credentials: &["admin"],
@@ -290,28 +291,28 @@ impl UploadAdminKnowledgeDocument {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT)
+            .request(&UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json")
             .file("file", self.file);
-        let answer = call.send().await?;
-        match answer.status() {
-            201 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            201 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `ingestAdminKnowledgeUrl` as data.
 pub const INGEST_ADMIN_KNOWLEDGE_URL: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["admin"],
@@ -336,22 +337,22 @@ impl IngestAdminKnowledgeUrl {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
-        let wire = self.core.wire(&INGEST_ADMIN_KNOWLEDGE_URL);
-        let result = wire
+        let progenitor = self.core.progenitor(&INGEST_ADMIN_KNOWLEDGE_URL);
+        let result = progenitor
             .ingest_admin_knowledge_url(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `reindexAdminKnowledge` as data.
 pub const REINDEX_ADMIN_KNOWLEDGE: Operation = Operation {
     parameters: &[
-        Parameter::new("knowledgeItemId", Place::Path, true),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("knowledgeItemId", ParameterLocation::Path, true),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     response_types: &["application/json"],
     credentials: &["admin"],
@@ -376,24 +377,24 @@ impl ReindexAdminKnowledge {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
-        segment("knowledgeItemId", &self.knowledge_item_id)?;
-        let wire = self.core.wire(&REINDEX_ADMIN_KNOWLEDGE);
-        let result = wire
+        check_path_segment("knowledgeItemId", &self.knowledge_item_id)?;
+        let progenitor = self.core.progenitor(&REINDEX_ADMIN_KNOWLEDGE);
+        let result = progenitor
             .reindex_admin_knowledge(
                 &self.knowledge_item_id,
                 self.idempotency_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getAdminKnowledge` as data.
 pub const GET_ADMIN_KNOWLEDGE: Operation = Operation {
-    parameters: &[Parameter::new("knowledgeItemId", Place::Path, true)],
+    parameters: &[Parameter::new("knowledgeItemId", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["admin"],
     anonymous: false,
@@ -411,19 +412,19 @@ pub struct GetAdminKnowledge {
     knowledge_item_id: String,
 }
 impl GetAdminKnowledge {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
-        segment("knowledgeItemId", &self.knowledge_item_id)?;
-        let wire = self.core.wire(&GET_ADMIN_KNOWLEDGE);
-        let result = wire.get_admin_knowledge(&self.knowledge_item_id).await;
-        wire.finish(result).await
+        check_path_segment("knowledgeItemId", &self.knowledge_item_id)?;
+        let progenitor = self.core.progenitor(&GET_ADMIN_KNOWLEDGE);
+        let result = progenitor.get_admin_knowledge(&self.knowledge_item_id).await;
+        progenitor.finish(result).await
     }
 }
 /// `deleteAdminKnowledge` as data.
 pub const DELETE_ADMIN_KNOWLEDGE: Operation = Operation {
-    parameters: &[Parameter::new("knowledgeItemId", Place::Path, true)],
+    parameters: &[Parameter::new("knowledgeItemId", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["admin"],
     anonymous: false,
@@ -441,22 +442,22 @@ pub struct DeleteAdminKnowledge {
     knowledge_item_id: String,
 }
 impl DeleteAdminKnowledge {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
-        segment("knowledgeItemId", &self.knowledge_item_id)?;
-        let wire = self.core.wire(&DELETE_ADMIN_KNOWLEDGE);
-        let result = wire.delete_admin_knowledge(&self.knowledge_item_id).await;
-        wire.finish(result).await
+        check_path_segment("knowledgeItemId", &self.knowledge_item_id)?;
+        let progenitor = self.core.progenitor(&DELETE_ADMIN_KNOWLEDGE);
+        let result = progenitor.delete_admin_knowledge(&self.knowledge_item_id).await;
+        progenitor.finish(result).await
     }
 }
 /// `getAiVisitorRouting` as data.
 pub const GET_AI_VISITOR_ROUTING: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["visitor"],
@@ -489,28 +490,28 @@ impl GetAiVisitorRouting {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiRoutingEnvelope>, Error> {
-        let wire = self.core.wire(&GET_AI_VISITOR_ROUTING);
-        let result = wire
+        let progenitor = self.core.progenitor(&GET_AI_VISITOR_ROUTING);
+        let result = progenitor
             .get_ai_visitor_routing(
                 self.api_key.as_deref(),
                 self.slug.as_deref(),
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `createAiVisitorConversation` as data.
 pub const CREATE_AI_VISITOR_CONVERSATION: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -561,38 +562,38 @@ impl CreateAiVisitorConversation {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiConversationEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&CREATE_AI_VISITOR_CONVERSATION)
+            .request(&CREATE_AI_VISITOR_CONVERSATION)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            201 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            201 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `sendAiVisitorMessage` as data.
 pub const SEND_AI_VISITOR_MESSAGE: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -633,10 +634,10 @@ impl SendAiVisitorMessage {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::AiChatEnvelope>, Error> {
-        let wire = self.core.wire(&SEND_AI_VISITOR_MESSAGE);
-        let result = wire
+        let progenitor = self.core.progenitor(&SEND_AI_VISITOR_MESSAGE);
+        let result = progenitor
             .send_ai_visitor_message(
                 self.api_key.as_deref(),
                 self.slug.as_deref(),
@@ -645,15 +646,15 @@ impl SendAiVisitorMessage {
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `searchAiVisitorKnowledge` as data.
 pub const SEARCH_AI_VISITOR_KNOWLEDGE: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -693,12 +694,12 @@ impl SearchAiVisitorKnowledge {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::KnowledgeSearchEnvelope>, Error> {
-        let wire = self.core.wire(&SEARCH_AI_VISITOR_KNOWLEDGE);
-        let result = wire
+        let progenitor = self.core.progenitor(&SEARCH_AI_VISITOR_KNOWLEDGE);
+        let result = progenitor
             .search_ai_visitor_knowledge(
                 self.api_key.as_deref(),
                 self.slug.as_deref(),
@@ -706,16 +707,16 @@ impl SearchAiVisitorKnowledge {
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `createAiVisitorRealtimeCall` as data.
 pub const CREATE_AI_VISITOR_REALTIME_CALL: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/sdp", "text/plain"],
     response_types: &["application/sdp", "text/plain"],
@@ -767,35 +768,35 @@ impl CreateAiVisitorRealtimeCall {
         self.content_type = Some(content_type.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<Text>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&CREATE_AI_VISITOR_REALTIME_CALL)
+            .request(&CREATE_AI_VISITOR_REALTIME_CALL)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/sdp, text/plain");
         let body = self.body;
-        let call = call
+        let request = request
             .bytes(self.content_type.as_deref().unwrap_or("application/sdp"), body);
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.text().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.text().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `listAdminKnowledge` as data.
 pub const LIST_ADMIN_KNOWLEDGE: Operation = Operation {
     parameters: &[
-        Parameter::new("limit", Place::Query, false),
-        Parameter::new("cursor", Place::Query, false),
-        Parameter::new("status", Place::Query, false),
-        Parameter::new("type", Place::Query, false),
+        Parameter::new("limit", ParameterLocation::Query, false),
+        Parameter::new("cursor", ParameterLocation::Query, false),
+        Parameter::new("status", ParameterLocation::Query, false),
+        Parameter::new("type", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["admin"],
@@ -834,12 +835,12 @@ impl ListAdminKnowledge {
         self.r#type = Some(r#type);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::KnowledgeItemListEnvelope>, Error> {
-        let wire = self.core.wire(&LIST_ADMIN_KNOWLEDGE);
-        let result = wire
+        let progenitor = self.core.progenitor(&LIST_ADMIN_KNOWLEDGE);
+        let result = progenitor
             .list_admin_knowledge(
                 self.cursor.as_deref(),
                 self.limit,
@@ -847,6 +848,6 @@ impl ListAdminKnowledge {
                 self.r#type.as_ref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }

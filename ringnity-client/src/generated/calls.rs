@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
     /// Create a product-level internet audio or video call session.
@@ -26,8 +27,8 @@ impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
     ///       "direction": "inbound"
     ///     }
     /// ))?;
-    /// let answer = client.create_call_session(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_call_session(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -47,8 +48,8 @@ impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_call_session("callSessionId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_call_session("callSessionId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -67,8 +68,8 @@ impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.end_call_session("callSessionId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.end_call_session("callSessionId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -85,7 +86,7 @@ impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
 }
 /// `createCallSession` as data.
 pub const CREATE_CALL_SESSION: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["visitor", "agent", "owner", "workspace"],
@@ -105,20 +106,20 @@ impl CreateCallSession {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::CallSessionEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_CALL_SESSION);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_CALL_SESSION);
+        let result = progenitor
             .create_call_session(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getCallSession` as data.
 pub const GET_CALL_SESSION: Operation = Operation {
-    parameters: &[Parameter::new("callSessionId", Place::Path, true)],
+    parameters: &[Parameter::new("callSessionId", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["visitor", "agent", "owner", "workspace"],
     anonymous: false,
@@ -136,19 +137,19 @@ pub struct GetCallSession {
     call_session_id: String,
 }
 impl GetCallSession {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::CallSessionEnvelope>, Error> {
-        segment("callSessionId", &self.call_session_id)?;
-        let wire = self.core.wire(&GET_CALL_SESSION);
-        let result = wire.get_call_session(&self.call_session_id).await;
-        wire.finish(result).await
+        check_path_segment("callSessionId", &self.call_session_id)?;
+        let progenitor = self.core.progenitor(&GET_CALL_SESSION);
+        let result = progenitor.get_call_session(&self.call_session_id).await;
+        progenitor.finish(result).await
     }
 }
 /// `endCallSession` as data.
 pub const END_CALL_SESSION: Operation = Operation {
-    parameters: &[Parameter::new("callSessionId", Place::Path, true)],
+    parameters: &[Parameter::new("callSessionId", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["visitor", "agent", "owner", "workspace"],
@@ -173,25 +174,25 @@ impl EndCallSession {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::CallSessionEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&END_CALL_SESSION)
+            .request(&END_CALL_SESSION)
             .path("callSessionId", &self.call_session_id)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }

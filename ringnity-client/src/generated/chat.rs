@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl<C> Client<C> {
     /// Download an attachment by its signed link.
@@ -21,8 +22,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.download_attachment("attachmentId", 0, "signature").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.download_attachment("attachmentId", 0, "signature").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -57,8 +58,8 @@ impl Client<crate::generated::VisitorSession> {
     ///       "comment": "Quick and friendly."
     ///     }
     /// ))?;
-    /// let answer = client.rate_visitor_conversation("conversationId", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.rate_visitor_conversation("conversationId", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -81,8 +82,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.create_visitor_chat_session().api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_visitor_chat_session().api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -102,8 +103,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.create_visitor_conversation().api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_visitor_conversation().api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -123,8 +124,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_visitor_open_ticket().api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_visitor_open_ticket().api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -142,8 +143,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_visitor_chat_availability().api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_visitor_chat_availability().api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -161,8 +162,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_visitor_conversation("conversationId").api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_visitor_conversation("conversationId").api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -193,8 +194,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///       "clientMessageId": "9d1e44aa-0001"
     ///     }
     /// ))?;
-    /// let answer = client.send_visitor_conversation_message("conversationId", body).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.send_visitor_conversation_message("conversationId", body).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -219,8 +220,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.delete_visitor_conversation_message("conversationId", "messageId").api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.delete_visitor_conversation_message("conversationId", "messageId").api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -249,8 +250,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///       "body": "Where is my order INV-2026-118?"
     ///     }
     /// ))?;
-    /// let answer = client.edit_visitor_conversation_message("conversationId", "messageId", body).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.edit_visitor_conversation_message("conversationId", "messageId", body).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -283,8 +284,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///       "size": 48213
     ///     }
     /// ))?;
-    /// let answer = client.create_visitor_conversation_attachment("conversationId", body).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_visitor_conversation_attachment("conversationId", body).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -309,8 +310,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.upload_visitor_conversation_attachment("conversationId", ringnity_client::Upload::file("picture.png")).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.upload_visitor_conversation_attachment("conversationId", ringnity_client::Upload::file("picture.png")).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -335,8 +336,8 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.create_visitor_conversation_call_link("conversationId").api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_visitor_conversation_call_link("conversationId").api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -366,8 +367,8 @@ impl<C: crate::generated::VisitorOrAgent> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_attachment_link("conversationId", "messageId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_attachment_link("conversationId", "messageId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -390,8 +391,8 @@ impl<C: crate::generated::VisitorOrAgentOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.mark_chat_message_delivered("conversationId", "messageId").api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.mark_chat_message_delivered("conversationId", "messageId").api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -415,8 +416,8 @@ impl<C: crate::generated::VisitorOrAgentOrAnonymous> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::VisitorSession>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.mark_chat_message_read("conversationId", "messageId").api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.mark_chat_message_read("conversationId", "messageId").api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -438,10 +439,10 @@ impl<C: crate::generated::VisitorOrAgentOrAnonymous> Client<C> {
 /// `createVisitorChatSession` as data.
 pub const CREATE_VISITOR_CHAT_SESSION: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -492,38 +493,38 @@ impl CreateVisitorChatSession {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::VisitorSessionEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&CREATE_VISITOR_CHAT_SESSION)
+            .request(&CREATE_VISITOR_CHAT_SESSION)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            201 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            201 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `createVisitorConversation` as data.
 pub const CREATE_VISITOR_CONVERSATION: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -574,37 +575,37 @@ impl CreateVisitorConversation {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&CREATE_VISITOR_CONVERSATION)
+            .request(&CREATE_VISITOR_CONVERSATION)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            201 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            201 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `getVisitorOpenTicket` as data.
 pub const GET_VISITOR_OPEN_TICKET: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["visitor"],
@@ -642,25 +643,25 @@ impl GetVisitorOpenTicket {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::TicketEnvelope>, Error> {
-        let wire = self.core.wire(&GET_VISITOR_OPEN_TICKET);
-        let result = wire
+        let progenitor = self.core.progenitor(&GET_VISITOR_OPEN_TICKET);
+        let result = progenitor
             .get_visitor_open_ticket(
                 self.api_key.as_deref(),
                 self.slug.as_deref(),
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getVisitorChatAvailability` as data.
 pub const GET_VISITOR_CHAT_AVAILABILITY: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["visitor"],
@@ -698,30 +699,30 @@ impl GetVisitorChatAvailability {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AvailabilityEnvelope>, Error> {
-        let wire = self.core.wire(&GET_VISITOR_CHAT_AVAILABILITY);
-        let result = wire
+        let progenitor = self.core.progenitor(&GET_VISITOR_CHAT_AVAILABILITY);
+        let result = progenitor
             .get_visitor_chat_availability(
                 self.api_key.as_deref(),
                 self.slug.as_deref(),
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getVisitorConversation` as data.
 pub const GET_VISITOR_CONVERSATION: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("before", Place::Query, false),
-        Parameter::new("limit", Place::Query, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("before", ParameterLocation::Query, false),
+        Parameter::new("limit", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["visitor"],
@@ -774,13 +775,13 @@ impl GetVisitorConversation {
         self.limit = Some(limit);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::VisitorConversationEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        let wire = self.core.wire(&GET_VISITOR_CONVERSATION);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        let progenitor = self.core.progenitor(&GET_VISITOR_CONVERSATION);
+        let result = progenitor
             .get_visitor_conversation(
                 &self.conversation_id,
                 self.api_key.as_deref(),
@@ -790,17 +791,17 @@ impl GetVisitorConversation {
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `sendVisitorConversationMessage` as data.
 pub const SEND_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -847,11 +848,11 @@ impl SendVisitorConversationMessage {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::MessageEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        let wire = self.core.wire(&SEND_VISITOR_CONVERSATION_MESSAGE);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        let progenitor = self.core.progenitor(&SEND_VISITOR_CONVERSATION_MESSAGE);
+        let result = progenitor
             .send_visitor_conversation_message(
                 &self.conversation_id,
                 self.api_key.as_deref(),
@@ -861,17 +862,17 @@ impl SendVisitorConversationMessage {
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `deleteVisitorConversationMessage` as data.
 pub const DELETE_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("messageId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("messageId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["visitor"],
@@ -911,14 +912,14 @@ impl DeleteVisitorConversationMessage {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::MessageDeletionEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        segment("messageId", &self.message_id)?;
-        let wire = self.core.wire(&DELETE_VISITOR_CONVERSATION_MESSAGE);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        check_path_segment("messageId", &self.message_id)?;
+        let progenitor = self.core.progenitor(&DELETE_VISITOR_CONVERSATION_MESSAGE);
+        let result = progenitor
             .delete_visitor_conversation_message(
                 &self.conversation_id,
                 &self.message_id,
@@ -927,17 +928,17 @@ impl DeleteVisitorConversationMessage {
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `editVisitorConversationMessage` as data.
 pub const EDIT_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("messageId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("messageId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -979,12 +980,12 @@ impl EditVisitorConversationMessage {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::MessageEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        segment("messageId", &self.message_id)?;
-        let wire = self.core.wire(&EDIT_VISITOR_CONVERSATION_MESSAGE);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        check_path_segment("messageId", &self.message_id)?;
+        let progenitor = self.core.progenitor(&EDIT_VISITOR_CONVERSATION_MESSAGE);
+        let result = progenitor
             .edit_visitor_conversation_message(
                 &self.conversation_id,
                 &self.message_id,
@@ -994,17 +995,17 @@ impl EditVisitorConversationMessage {
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `createVisitorConversationAttachment` as data.
 pub const CREATE_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -1051,13 +1052,13 @@ impl CreateVisitorConversationAttachment {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AttachmentEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        let wire = self.core.wire(&CREATE_VISITOR_CONVERSATION_ATTACHMENT);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        let progenitor = self.core.progenitor(&CREATE_VISITOR_CONVERSATION_ATTACHMENT);
+        let result = progenitor
             .create_visitor_conversation_attachment(
                 &self.conversation_id,
                 self.api_key.as_deref(),
@@ -1067,17 +1068,17 @@ impl CreateVisitorConversationAttachment {
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `uploadVisitorConversationAttachment` as data.
 pub const UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["multipart/form-data"],
     response_types: &["application/json"],
@@ -1124,13 +1125,13 @@ impl UploadVisitorConversationAttachment {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AttachmentEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&UPLOAD_VISITOR_CONVERSATION_ATTACHMENT)
+            .request(&UPLOAD_VISITOR_CONVERSATION_ATTACHMENT)
             .path("conversationId", &self.conversation_id)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
@@ -1138,23 +1139,23 @@ impl UploadVisitorConversationAttachment {
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json")
             .file("file", self.file);
-        let answer = call.send().await?;
-        match answer.status() {
-            201 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            201 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `createVisitorConversationCallLink` as data.
 pub const CREATE_VISITOR_CONVERSATION_CALL_LINK: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -1206,40 +1207,40 @@ impl CreateVisitorConversationCallLink {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::CallLinkEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&CREATE_VISITOR_CONVERSATION_CALL_LINK)
+            .request(&CREATE_VISITOR_CONVERSATION_CALL_LINK)
             .path("conversationId", &self.conversation_id)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            201 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            201 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `markChatMessageDelivered` as data.
 pub const MARK_CHAT_MESSAGE_DELIVERED: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("messageId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("messageId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["visitor", "agent"],
@@ -1279,12 +1280,12 @@ impl MarkChatMessageDelivered {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ReceiptEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        segment("messageId", &self.message_id)?;
-        let wire = self.core.wire(&MARK_CHAT_MESSAGE_DELIVERED);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        check_path_segment("messageId", &self.message_id)?;
+        let progenitor = self.core.progenitor(&MARK_CHAT_MESSAGE_DELIVERED);
+        let result = progenitor
             .mark_chat_message_delivered(
                 &self.conversation_id,
                 &self.message_id,
@@ -1293,17 +1294,17 @@ impl MarkChatMessageDelivered {
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `markChatMessageRead` as data.
 pub const MARK_CHAT_MESSAGE_READ: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("messageId", Place::Path, true),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("messageId", ParameterLocation::Path, true),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["visitor", "agent"],
@@ -1343,12 +1344,12 @@ impl MarkChatMessageRead {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ReceiptEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        segment("messageId", &self.message_id)?;
-        let wire = self.core.wire(&MARK_CHAT_MESSAGE_READ);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        check_path_segment("messageId", &self.message_id)?;
+        let progenitor = self.core.progenitor(&MARK_CHAT_MESSAGE_READ);
+        let result = progenitor
             .mark_chat_message_read(
                 &self.conversation_id,
                 &self.message_id,
@@ -1357,14 +1358,14 @@ impl MarkChatMessageRead {
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getAttachmentLink` as data.
 pub const GET_ATTACHMENT_LINK: Operation = Operation {
     parameters: &[
-        Parameter::new("conversationId", Place::Path, true),
-        Parameter::new("messageId", Place::Path, true),
+        Parameter::new("conversationId", ParameterLocation::Path, true),
+        Parameter::new("messageId", ParameterLocation::Path, true),
     ],
     response_types: &["application/json"],
     credentials: &["visitor", "agent"],
@@ -1384,22 +1385,22 @@ pub struct GetAttachmentLink {
     message_id: String,
 }
 impl GetAttachmentLink {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AttachmentLinkEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        segment("messageId", &self.message_id)?;
-        let wire = self.core.wire(&GET_ATTACHMENT_LINK);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        check_path_segment("messageId", &self.message_id)?;
+        let progenitor = self.core.progenitor(&GET_ATTACHMENT_LINK);
+        let result = progenitor
             .get_attachment_link(&self.conversation_id, &self.message_id)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `rateVisitorConversation` as data.
 pub const RATE_VISITOR_CONVERSATION: Operation = Operation {
-    parameters: &[Parameter::new("conversationId", Place::Path, true)],
+    parameters: &[Parameter::new("conversationId", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["visitor"],
@@ -1419,24 +1420,24 @@ pub struct RateVisitorConversation {
     body: ringnity_types::RateConversationRequest,
 }
 impl RateVisitorConversation {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationRatingEnvelope>, Error> {
-        segment("conversationId", &self.conversation_id)?;
-        let wire = self.core.wire(&RATE_VISITOR_CONVERSATION);
-        let result = wire
+        check_path_segment("conversationId", &self.conversation_id)?;
+        let progenitor = self.core.progenitor(&RATE_VISITOR_CONVERSATION);
+        let result = progenitor
             .rate_visitor_conversation(&self.conversation_id, &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `downloadAttachment` as data.
 pub const DOWNLOAD_ATTACHMENT: Operation = Operation {
     parameters: &[
-        Parameter::new("attachmentId", Place::Path, true),
-        Parameter::new("expires", Place::Query, true),
-        Parameter::new("signature", Place::Query, true),
+        Parameter::new("attachmentId", ParameterLocation::Path, true),
+        Parameter::new("expires", ParameterLocation::Query, true),
+        Parameter::new("signature", ParameterLocation::Query, true),
     ],
     response_types: &["application/octet-stream"],
     ..Operation::new(
@@ -1455,21 +1456,21 @@ pub struct DownloadAttachment {
     signature: String,
 }
 impl DownloadAttachment {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ByteStream>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&DOWNLOAD_ATTACHMENT)
+            .request(&DOWNLOAD_ATTACHMENT)
             .path("attachmentId", &self.attachment_id)
             .query("expires", &self.expires)
             .query("signature", &self.signature)
             .accept("application/octet-stream");
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.stream().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.stream().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }

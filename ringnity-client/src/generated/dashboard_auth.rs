@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl<C> Client<C> {
     /// Sign in a tenant owner on ringnity.com.
@@ -20,8 +21,8 @@ impl<C> Client<C> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::OwnerLoginRequest::new("owner@demo.example", "correct horse battery staple");
-    /// let answer = client.login_owner(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.login_owner(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -38,8 +39,8 @@ impl<C> Client<C> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::OwnerGoogleLoginRequest::new("eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.e30.c2lnbmF0dXJl");
-    /// let answer = client.login_owner_with_google(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.login_owner_with_google(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -60,8 +61,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.refresh_owner_session().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.refresh_owner_session().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -80,8 +81,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.logout_owner().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.logout_owner().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -99,8 +100,8 @@ impl<C> Client<C> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::WorkspaceLoginRequest::new("agent.one", "correct horse battery staple");
-    /// let answer = client.login_workspace(body).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.login_workspace(body).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -122,8 +123,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.auto_login_workspace("token").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.auto_login_workspace("token").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -140,8 +141,8 @@ impl<C> Client<C> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::WorkspaceRefreshRequest::new("rn_rt_5Q0n9vX2hJ7cYt3L");
-    /// let answer = client.refresh_workspace_session(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.refresh_workspace_session(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -160,8 +161,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.logout_workspace().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.logout_workspace().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -181,8 +182,8 @@ impl Client<crate::generated::OwnerToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_owner_session().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_owner_session().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -199,8 +200,8 @@ impl Client<crate::generated::OwnerToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.create_workspace_entry_token().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_workspace_entry_token().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -224,13 +225,13 @@ pub struct LoginOwner {
     body: ringnity_types::OwnerLoginRequest,
 }
 impl LoginOwner {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OwnerSessionEnvelope>, Error> {
-        let wire = self.core.wire(&LOGIN_OWNER);
-        let result = wire.login_owner(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&LOGIN_OWNER);
+        let result = progenitor.login_owner(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `loginOwnerWithGoogle` as data.
@@ -251,13 +252,13 @@ pub struct LoginOwnerWithGoogle {
     body: ringnity_types::OwnerGoogleLoginRequest,
 }
 impl LoginOwnerWithGoogle {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OwnerGoogleLoginEnvelope>, Error> {
-        let wire = self.core.wire(&LOGIN_OWNER_WITH_GOOGLE);
-        let result = wire.login_owner_with_google(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&LOGIN_OWNER_WITH_GOOGLE);
+        let result = progenitor.login_owner_with_google(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `getOwnerSession` as data.
@@ -273,16 +274,16 @@ pub struct GetOwnerSession {
     core: Core,
 }
 impl GetOwnerSession {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::OwnerMeEnvelope>, Error> {
-        let wire = self.core.wire(&GET_OWNER_SESSION);
-        let result = wire.get_owner_session().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_OWNER_SESSION);
+        let result = progenitor.get_owner_session().await;
+        progenitor.finish(result).await
     }
 }
 /// `refreshOwnerSession` as data.
 pub const REFRESH_OWNER_SESSION: Operation = Operation {
-    parameters: &[Parameter::new("ownerRefreshToken", Place::Cookie, false)],
+    parameters: &[Parameter::new("ownerRefreshToken", ParameterLocation::Cookie, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     ..Operation::new(
@@ -313,31 +314,31 @@ impl RefreshOwnerSession {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OwnerRefreshEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&REFRESH_OWNER_SESSION)
+            .request(&REFRESH_OWNER_SESSION)
             .cookie("ownerRefreshToken", &self.owner_refresh_token)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `logoutOwner` as data.
 pub const LOGOUT_OWNER: Operation = Operation {
-    parameters: &[Parameter::new("ownerRefreshToken", Place::Cookie, false)],
+    parameters: &[Parameter::new("ownerRefreshToken", ParameterLocation::Cookie, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     ..Operation::new("logoutOwner", "POST", "/api/auth/owner-logout", "Dashboard Auth")
@@ -363,29 +364,29 @@ impl LogoutOwner {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::LogoutEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&LOGOUT_OWNER)
+            .request(&LOGOUT_OWNER)
             .cookie("ownerRefreshToken", &self.owner_refresh_token)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `createWorkspaceEntryToken` as data.
 pub const CREATE_WORKSPACE_ENTRY_TOKEN: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     response_types: &["application/json"],
     credentials: &["owner"],
     anonymous: false,
@@ -408,23 +409,23 @@ impl CreateWorkspaceEntryToken {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceEntryTokenEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_WORKSPACE_ENTRY_TOKEN);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_WORKSPACE_ENTRY_TOKEN);
+        let result = progenitor
             .create_workspace_entry_token(self.idempotency_key.as_deref())
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `loginWorkspace` as data.
 pub const LOGIN_WORKSPACE: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -463,12 +464,12 @@ impl LoginWorkspace {
         self.slug = Some(slug.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceSessionEnvelope>, Error> {
-        let wire = self.core.wire(&LOGIN_WORKSPACE);
-        let result = wire
+        let progenitor = self.core.progenitor(&LOGIN_WORKSPACE);
+        let result = progenitor
             .login_workspace(
                 self.api_key.as_deref(),
                 self.slug.as_deref(),
@@ -476,12 +477,12 @@ impl LoginWorkspace {
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `autoLoginWorkspace` as data.
 pub const AUTO_LOGIN_WORKSPACE: Operation = Operation {
-    parameters: &[Parameter::new("token", Place::Query, true)],
+    parameters: &[Parameter::new("token", ParameterLocation::Query, true)],
     response_types: &["application/json"],
     ..Operation::new(
         "autoLoginWorkspace",
@@ -497,13 +498,13 @@ pub struct AutoLoginWorkspace {
     token: String,
 }
 impl AutoLoginWorkspace {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceAutoLoginEnvelope>, Error> {
-        let wire = self.core.wire(&AUTO_LOGIN_WORKSPACE);
-        let result = wire.auto_login_workspace(&self.token).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&AUTO_LOGIN_WORKSPACE);
+        let result = progenitor.auto_login_workspace(&self.token).await;
+        progenitor.finish(result).await
     }
 }
 /// `refreshWorkspaceSession` as data.
@@ -524,13 +525,13 @@ pub struct RefreshWorkspaceSession {
     body: ringnity_types::WorkspaceRefreshRequest,
 }
 impl RefreshWorkspaceSession {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceRefreshEnvelope>, Error> {
-        let wire = self.core.wire(&REFRESH_WORKSPACE_SESSION);
-        let result = wire.refresh_workspace_session(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&REFRESH_WORKSPACE_SESSION);
+        let result = progenitor.refresh_workspace_session(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `logoutWorkspace` as data.
@@ -556,19 +557,19 @@ impl LogoutWorkspace {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::LogoutEnvelope>, Error> {
-        let call = self.core.call(&LOGOUT_WORKSPACE).accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = self.core.request(&LOGOUT_WORKSPACE).accept("application/json");
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }

@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     /// Read dashboard Developer SDK settings for the logged-in tenant.
@@ -17,8 +18,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_developer_settings().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_developer_settings().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -42,8 +43,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///       ]
     ///     }
     /// ))?;
-    /// let answer = client.update_developer_allowed_domains(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_developer_allowed_domains(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -62,8 +63,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.test_developer_sdk_settings().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.test_developer_sdk_settings().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -81,8 +82,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_server_api_credentials().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_server_api_credentials().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -111,8 +112,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///       ]
     ///     }
     /// ))?;
-    /// let answer = client.create_server_api_credential(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_server_api_credential(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -132,8 +133,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.disable_server_api_credential("credentialId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.disable_server_api_credential("credentialId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -160,8 +161,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///       ]
     ///     }
     /// ))?;
-    /// let answer = client.update_server_api_credential("credentialId", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_server_api_credential("credentialId", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -182,8 +183,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.rotate_server_api_credential("credentialId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.rotate_server_api_credential("credentialId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -203,8 +204,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_oauth_clients().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_oauth_clients().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -235,8 +236,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///       "requirePkce": true
     ///     }
     /// ))?;
-    /// let answer = client.create_oauth_client(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_oauth_client(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -256,8 +257,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.revoke_oauth_client("oauthClientId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.revoke_oauth_client("oauthClientId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -285,8 +286,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///       ]
     ///     }
     /// ))?;
-    /// let answer = client.update_oauth_client("oauthClientId", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_oauth_client("oauthClientId", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -307,8 +308,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.rotate_oauth_client_secret("oauthClientId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.rotate_oauth_client_secret("oauthClientId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -331,8 +332,8 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OwnerToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.delete_revoked_oauth_client("oauthClientId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.delete_revoked_oauth_client("oauthClientId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -364,13 +365,13 @@ pub struct GetDeveloperSettings {
     core: Core,
 }
 impl GetDeveloperSettings {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DeveloperSettingsEnvelope>, Error> {
-        let wire = self.core.wire(&GET_DEVELOPER_SETTINGS);
-        let result = wire.get_developer_settings().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_DEVELOPER_SETTINGS);
+        let result = progenitor.get_developer_settings().await;
+        progenitor.finish(result).await
     }
 }
 /// `updateDeveloperAllowedDomains` as data.
@@ -393,13 +394,13 @@ pub struct UpdateDeveloperAllowedDomains {
     body: ringnity_types::UpdateAllowedDomainsRequest,
 }
 impl UpdateDeveloperAllowedDomains {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DeveloperSettingsEnvelope>, Error> {
-        let wire = self.core.wire(&UPDATE_DEVELOPER_ALLOWED_DOMAINS);
-        let result = wire.update_developer_allowed_domains(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&UPDATE_DEVELOPER_ALLOWED_DOMAINS);
+        let result = progenitor.update_developer_allowed_domains(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `testDeveloperSdkSettings` as data.
@@ -427,24 +428,24 @@ impl TestDeveloperSdkSettings {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReadinessEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&TEST_DEVELOPER_SDK_SETTINGS)
+            .request(&TEST_DEVELOPER_SDK_SETTINGS)
             .accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
@@ -466,18 +467,18 @@ pub struct ListServerApiCredentials {
     core: Core,
 }
 impl ListServerApiCredentials {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialListEnvelope>, Error> {
-        let wire = self.core.wire(&LIST_SERVER_API_CREDENTIALS);
-        let result = wire.list_server_api_credentials().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&LIST_SERVER_API_CREDENTIALS);
+        let result = progenitor.list_server_api_credentials().await;
+        progenitor.finish(result).await
     }
 }
 /// `createServerApiCredential` as data.
 pub const CREATE_SERVER_API_CREDENTIAL: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
@@ -502,20 +503,20 @@ impl CreateServerApiCredential {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialSecretEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_SERVER_API_CREDENTIAL);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_SERVER_API_CREDENTIAL);
+        let result = progenitor
             .create_server_api_credential(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `disableServerApiCredential` as data.
 pub const DISABLE_SERVER_API_CREDENTIAL: Operation = Operation {
-    parameters: &[Parameter::new("credentialId", Place::Path, true)],
+    parameters: &[Parameter::new("credentialId", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
     anonymous: false,
@@ -533,19 +534,19 @@ pub struct DisableServerApiCredential {
     credential_id: String,
 }
 impl DisableServerApiCredential {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialEnvelope>, Error> {
-        segment("credentialId", &self.credential_id)?;
-        let wire = self.core.wire(&DISABLE_SERVER_API_CREDENTIAL);
-        let result = wire.disable_server_api_credential(&self.credential_id).await;
-        wire.finish(result).await
+        check_path_segment("credentialId", &self.credential_id)?;
+        let progenitor = self.core.progenitor(&DISABLE_SERVER_API_CREDENTIAL);
+        let result = progenitor.disable_server_api_credential(&self.credential_id).await;
+        progenitor.finish(result).await
     }
 }
 /// `updateServerApiCredential` as data.
 pub const UPDATE_SERVER_API_CREDENTIAL: Operation = Operation {
-    parameters: &[Parameter::new("credentialId", Place::Path, true)],
+    parameters: &[Parameter::new("credentialId", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
@@ -565,23 +566,23 @@ pub struct UpdateServerApiCredential {
     body: ringnity_types::UpdateServerApiCredentialRequest,
 }
 impl UpdateServerApiCredential {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialEnvelope>, Error> {
-        segment("credentialId", &self.credential_id)?;
-        let wire = self.core.wire(&UPDATE_SERVER_API_CREDENTIAL);
-        let result = wire
+        check_path_segment("credentialId", &self.credential_id)?;
+        let progenitor = self.core.progenitor(&UPDATE_SERVER_API_CREDENTIAL);
+        let result = progenitor
             .update_server_api_credential(&self.credential_id, &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `rotateServerApiCredential` as data.
 pub const ROTATE_SERVER_API_CREDENTIAL: Operation = Operation {
     parameters: &[
-        Parameter::new("credentialId", Place::Path, true),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("credentialId", ParameterLocation::Path, true),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
@@ -606,19 +607,19 @@ impl RotateServerApiCredential {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialSecretEnvelope>, Error> {
-        segment("credentialId", &self.credential_id)?;
-        let wire = self.core.wire(&ROTATE_SERVER_API_CREDENTIAL);
-        let result = wire
+        check_path_segment("credentialId", &self.credential_id)?;
+        let progenitor = self.core.progenitor(&ROTATE_SERVER_API_CREDENTIAL);
+        let result = progenitor
             .rotate_server_api_credential(
                 &self.credential_id,
                 self.idempotency_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `listOAuthClients` as data.
@@ -639,18 +640,18 @@ pub struct ListOauthClients {
     core: Core,
 }
 impl ListOauthClients {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientListEnvelope>, Error> {
-        let wire = self.core.wire(&LIST_OAUTH_CLIENTS);
-        let result = wire.list_oauth_clients().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&LIST_OAUTH_CLIENTS);
+        let result = progenitor.list_oauth_clients().await;
+        progenitor.finish(result).await
     }
 }
 /// `createOAuthClient` as data.
 pub const CREATE_OAUTH_CLIENT: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
@@ -675,20 +676,20 @@ impl CreateOauthClient {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientSecretEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_OAUTH_CLIENT);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_OAUTH_CLIENT);
+        let result = progenitor
             .create_oauth_client(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `revokeOAuthClient` as data.
 pub const REVOKE_OAUTH_CLIENT: Operation = Operation {
-    parameters: &[Parameter::new("oauthClientId", Place::Path, true)],
+    parameters: &[Parameter::new("oauthClientId", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
     anonymous: false,
@@ -706,19 +707,19 @@ pub struct RevokeOauthClient {
     oauth_client_id: String,
 }
 impl RevokeOauthClient {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientEnvelope>, Error> {
-        segment("oauthClientId", &self.oauth_client_id)?;
-        let wire = self.core.wire(&REVOKE_OAUTH_CLIENT);
-        let result = wire.revoke_oauth_client(&self.oauth_client_id).await;
-        wire.finish(result).await
+        check_path_segment("oauthClientId", &self.oauth_client_id)?;
+        let progenitor = self.core.progenitor(&REVOKE_OAUTH_CLIENT);
+        let result = progenitor.revoke_oauth_client(&self.oauth_client_id).await;
+        progenitor.finish(result).await
     }
 }
 /// `updateOAuthClient` as data.
 pub const UPDATE_OAUTH_CLIENT: Operation = Operation {
-    parameters: &[Parameter::new("oauthClientId", Place::Path, true)],
+    parameters: &[Parameter::new("oauthClientId", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
@@ -738,21 +739,23 @@ pub struct UpdateOauthClient {
     body: ringnity_types::UpdateOAuthClientRequest,
 }
 impl UpdateOauthClient {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientEnvelope>, Error> {
-        segment("oauthClientId", &self.oauth_client_id)?;
-        let wire = self.core.wire(&UPDATE_OAUTH_CLIENT);
-        let result = wire.update_oauth_client(&self.oauth_client_id, &self.body).await;
-        wire.finish(result).await
+        check_path_segment("oauthClientId", &self.oauth_client_id)?;
+        let progenitor = self.core.progenitor(&UPDATE_OAUTH_CLIENT);
+        let result = progenitor
+            .update_oauth_client(&self.oauth_client_id, &self.body)
+            .await;
+        progenitor.finish(result).await
     }
 }
 /// `rotateOAuthClientSecret` as data.
 pub const ROTATE_OAUTH_CLIENT_SECRET: Operation = Operation {
     parameters: &[
-        Parameter::new("oauthClientId", Place::Path, true),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("oauthClientId", ParameterLocation::Path, true),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
@@ -777,24 +780,24 @@ impl RotateOauthClientSecret {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientSecretEnvelope>, Error> {
-        segment("oauthClientId", &self.oauth_client_id)?;
-        let wire = self.core.wire(&ROTATE_OAUTH_CLIENT_SECRET);
-        let result = wire
+        check_path_segment("oauthClientId", &self.oauth_client_id)?;
+        let progenitor = self.core.progenitor(&ROTATE_OAUTH_CLIENT_SECRET);
+        let result = progenitor
             .rotate_oauth_client_secret(
                 &self.oauth_client_id,
                 self.idempotency_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `deleteRevokedOAuthClient` as data.
 pub const DELETE_REVOKED_OAUTH_CLIENT: Operation = Operation {
-    parameters: &[Parameter::new("oauthClientId", Place::Path, true)],
+    parameters: &[Parameter::new("oauthClientId", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["owner", "workspace"],
     anonymous: false,
@@ -812,13 +815,13 @@ pub struct DeleteRevokedOauthClient {
     oauth_client_id: String,
 }
 impl DeleteRevokedOauthClient {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientDeletedEnvelope>, Error> {
-        segment("oauthClientId", &self.oauth_client_id)?;
-        let wire = self.core.wire(&DELETE_REVOKED_OAUTH_CLIENT);
-        let result = wire.delete_revoked_oauth_client(&self.oauth_client_id).await;
-        wire.finish(result).await
+        check_path_segment("oauthClientId", &self.oauth_client_id)?;
+        let progenitor = self.core.progenitor(&DELETE_REVOKED_OAUTH_CLIENT);
+        let result = progenitor.delete_revoked_oauth_client(&self.oauth_client_id).await;
+        progenitor.finish(result).await
     }
 }

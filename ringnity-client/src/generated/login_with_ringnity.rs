@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl<C> Client<C> {
     /// Read OpenID Connect discovery metadata.
@@ -19,8 +20,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_openid_configuration().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_openid_configuration().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -40,8 +41,8 @@ impl<C> Client<C> {
     /// let response_type = serde_json::from_value(serde_json::json!(
     ///     "code"
     /// ))?;
-    /// let answer = client.authorize_with_ringnity(response_type, "client_id", "https://example.com/", "openid profile email tenant.read roles.read developer.read", "state").nonce("nonce").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.authorize_with_ringnity(response_type, "client_id", "https://example.com/", "openid profile email tenant.read roles.read developer.read", "state").nonce("nonce").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -80,8 +81,8 @@ impl<C> Client<C> {
     ///       "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     ///     }
     /// ))?;
-    /// let answer = client.exchange_ringnity_oauth_token(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.exchange_ringnity_oauth_token(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -100,8 +101,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_ringnity_oauth_jwks().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_ringnity_oauth_jwks().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -123,8 +124,8 @@ impl<C> Client<C> {
     ///       "client_id": "rn_oauth_4f1c2b7a9d3e8065"
     ///     }
     /// ))?;
-    /// let answer = client.revoke_ringnity_oauth_token(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.revoke_ringnity_oauth_token(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -145,8 +146,8 @@ impl Client<crate::generated::OauthToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OauthToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_ringnity_oauth_user_info().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_ringnity_oauth_user_info().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -163,8 +164,8 @@ impl Client<crate::generated::OauthToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OauthToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_ringnity_oauth_widget_key().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_ringnity_oauth_widget_key().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -182,8 +183,8 @@ impl Client<crate::generated::OauthToken> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::OauthToken>) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::OAuthAddAllowedDomainRequest::new("wordpress.example.com");
-    /// let answer = client.add_ringnity_oauth_allowed_domain(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.add_ringnity_oauth_allowed_domain(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -214,26 +215,26 @@ pub struct GetOpenidConfiguration {
     core: Core,
 }
 impl GetOpenidConfiguration {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OpenIdConfiguration>, Error> {
-        let wire = self.core.wire(&GET_OPENID_CONFIGURATION);
-        let result = wire.get_openid_configuration().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_OPENID_CONFIGURATION);
+        let result = progenitor.get_openid_configuration().await;
+        progenitor.finish(result).await
     }
 }
 /// `authorizeWithRingnity` as data.
 pub const AUTHORIZE_WITH_RINGNITY: Operation = Operation {
     parameters: &[
-        Parameter::new("response_type", Place::Query, true),
-        Parameter::new("client_id", Place::Query, true),
-        Parameter::new("redirect_uri", Place::Query, true),
-        Parameter::new("scope", Place::Query, true),
-        Parameter::new("state", Place::Query, true),
-        Parameter::new("nonce", Place::Query, false),
-        Parameter::new("code_challenge", Place::Query, false),
-        Parameter::new("code_challenge_method", Place::Query, false),
+        Parameter::new("response_type", ParameterLocation::Query, true),
+        Parameter::new("client_id", ParameterLocation::Query, true),
+        Parameter::new("redirect_uri", ParameterLocation::Query, true),
+        Parameter::new("scope", ParameterLocation::Query, true),
+        Parameter::new("state", ParameterLocation::Query, true),
+        Parameter::new("nonce", ParameterLocation::Query, false),
+        Parameter::new("code_challenge", ParameterLocation::Query, false),
+        Parameter::new("code_challenge_method", ParameterLocation::Query, false),
     ],
     ..Operation::new(
         "authorizeWithRingnity",
@@ -276,11 +277,11 @@ impl AuthorizeWithRingnity {
         self.code_challenge_method = Some(code_challenge_method);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<Redirect>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&AUTHORIZE_WITH_RINGNITY)
+            .request(&AUTHORIZE_WITH_RINGNITY)
             .query("response_type", &self.response_type)
             .query("client_id", &self.client_id)
             .query("redirect_uri", &self.redirect_uri)
@@ -289,13 +290,13 @@ impl AuthorizeWithRingnity {
             .query("nonce", &self.nonce)
             .query("code_challenge", &self.code_challenge)
             .query("code_challenge_method", &self.code_challenge_method);
-        let answer = call.send().await?;
-        match answer.status() {
-            302 => answer.redirect().await,
-            503 => Err(answer.error::<ringnity_types::OAuthError>().await),
-            400..=499 => Err(answer.error::<ringnity_types::OAuthError>().await),
-            500..=599 => Err(answer.error::<ringnity_types::OAuthError>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            302 => response.redirect().await,
+            503 => Err(response.error::<ringnity_types::OAuthError>().await),
+            400..=499 => Err(response.error::<ringnity_types::OAuthError>().await),
+            500..=599 => Err(response.error::<ringnity_types::OAuthError>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
@@ -317,13 +318,13 @@ pub struct ExchangeRingnityOauthToken {
     body: ringnity_types::OAuthTokenRequest,
 }
 impl ExchangeRingnityOauthToken {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthTokenResponse>, Error> {
-        let wire = self.core.wire(&EXCHANGE_RINGNITY_OAUTH_TOKEN);
-        let result = wire.exchange_ringnity_oauth_token(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&EXCHANGE_RINGNITY_OAUTH_TOKEN);
+        let result = progenitor.exchange_ringnity_oauth_token(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `getRingnityOAuthUserInfo` as data.
@@ -344,11 +345,11 @@ pub struct GetRingnityOauthUserInfo {
     core: Core,
 }
 impl GetRingnityOauthUserInfo {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::OAuthUserInfo>, Error> {
-        let wire = self.core.wire(&GET_RINGNITY_OAUTH_USER_INFO);
-        let result = wire.get_ringnity_oauth_user_info().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_RINGNITY_OAUTH_USER_INFO);
+        let result = progenitor.get_ringnity_oauth_user_info().await;
+        progenitor.finish(result).await
     }
 }
 /// `getRingnityOAuthWidgetKey` as data.
@@ -369,18 +370,18 @@ pub struct GetRingnityOauthWidgetKey {
     core: Core,
 }
 impl GetRingnityOauthWidgetKey {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthWidgetKeyEnvelope>, Error> {
-        let wire = self.core.wire(&GET_RINGNITY_OAUTH_WIDGET_KEY);
-        let result = wire.get_ringnity_oauth_widget_key().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_RINGNITY_OAUTH_WIDGET_KEY);
+        let result = progenitor.get_ringnity_oauth_widget_key().await;
+        progenitor.finish(result).await
     }
 }
 /// `addRingnityOAuthAllowedDomain` as data.
 pub const ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["oauth"],
@@ -405,18 +406,18 @@ impl AddRingnityOauthAllowedDomain {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthWidgetKeyEnvelope>, Error> {
-        let wire = self.core.wire(&ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN);
-        let result = wire
+        let progenitor = self.core.progenitor(&ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN);
+        let result = progenitor
             .add_ringnity_oauth_allowed_domain(
                 self.idempotency_key.as_deref(),
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getRingnityOAuthJwks` as data.
@@ -435,11 +436,11 @@ pub struct GetRingnityOauthJwks {
     core: Core,
 }
 impl GetRingnityOauthJwks {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::Jwks>, Error> {
-        let wire = self.core.wire(&GET_RINGNITY_OAUTH_JWKS);
-        let result = wire.get_ringnity_oauth_jwks().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_RINGNITY_OAUTH_JWKS);
+        let result = progenitor.get_ringnity_oauth_jwks().await;
+        progenitor.finish(result).await
     }
 }
 /// `revokeRingnityOAuthToken` as data.
@@ -460,10 +461,10 @@ pub struct RevokeRingnityOauthToken {
     body: ringnity_types::OAuthRevokeRequest,
 }
 impl RevokeRingnityOauthToken {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::SuccessEnvelope>, Error> {
-        let wire = self.core.wire(&REVOKE_RINGNITY_OAUTH_TOKEN);
-        let result = wire.revoke_ringnity_oauth_token(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&REVOKE_RINGNITY_OAUTH_TOKEN);
+        let result = progenitor.revoke_ringnity_oauth_token(&self.body).await;
+        progenitor.finish(result).await
     }
 }

@@ -15,7 +15,7 @@ pub mod server_api;
 pub mod webhooks;
 mod credentials;
 mod error;
-mod wire;
+mod progenitor;
 pub use credentials::*;
 pub use error::Error;
 /// The contract's title.

@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl<C> Client<C> {
     /// Sign in to the Ringnity platform console.
@@ -18,8 +19,8 @@ impl<C> Client<C> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::PlatformLoginRequest::new("admin@ringnity.test", "correct horse battery staple");
-    /// let answer = client.login_platform_admin(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.login_platform_admin(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -39,8 +40,8 @@ impl<C> Client<C> {
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::PlatformRefreshRequest::new("rn_rt_5Q0n9vX2hJ7cYt3L");
-    /// let answer = client.refresh_platform_admin_session(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.refresh_platform_admin_session(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -65,8 +66,8 @@ impl Client<crate::generated::PlatformToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::PlatformToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_platform_plan_contracts().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_platform_plan_contracts().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -125,8 +126,8 @@ impl Client<crate::generated::PlatformToken> {
     ///       ]
     ///     }
     /// ))?;
-    /// let answer = client.update_platform_plan_contracts(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_platform_plan_contracts(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -149,8 +150,8 @@ impl Client<crate::generated::PlatformToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::PlatformToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_platform_ai_balance().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_platform_ai_balance().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -171,8 +172,8 @@ impl Client<crate::generated::PlatformToken> {
     ///       "notes": "Invoice 2026-0113"
     ///     }
     /// ))?;
-    /// let answer = client.top_up_platform_ai_balance("clientId", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.top_up_platform_ai_balance("clientId", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -203,8 +204,8 @@ impl Client<crate::generated::PlatformToken> {
     ///       "autoTopUpAmountCents": 5000
     ///     }
     /// ))?;
-    /// let answer = client.update_platform_ai_balance_tenant_settings("clientId", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_platform_ai_balance_tenant_settings("clientId", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -228,8 +229,8 @@ impl Client<crate::generated::PlatformToken> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::PlatformToken>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_platform_ai_pricing().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_platform_ai_pricing().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -253,8 +254,8 @@ impl Client<crate::generated::PlatformToken> {
     ///       "riskBufferPercent": 25
     ///     }
     /// ))?;
-    /// let answer = client.update_platform_ai_pricing(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_platform_ai_pricing(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -286,13 +287,13 @@ pub struct LoginPlatformAdmin {
     body: ringnity_types::PlatformLoginRequest,
 }
 impl LoginPlatformAdmin {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlatformSessionEnvelope>, Error> {
-        let wire = self.core.wire(&LOGIN_PLATFORM_ADMIN);
-        let result = wire.login_platform_admin(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&LOGIN_PLATFORM_ADMIN);
+        let result = progenitor.login_platform_admin(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `refreshPlatformAdminSession` as data.
@@ -313,13 +314,13 @@ pub struct RefreshPlatformAdminSession {
     body: ringnity_types::PlatformRefreshRequest,
 }
 impl RefreshPlatformAdminSession {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlatformSessionEnvelope>, Error> {
-        let wire = self.core.wire(&REFRESH_PLATFORM_ADMIN_SESSION);
-        let result = wire.refresh_platform_admin_session(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&REFRESH_PLATFORM_ADMIN_SESSION);
+        let result = progenitor.refresh_platform_admin_session(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `getPlatformPlanContracts` as data.
@@ -340,13 +341,13 @@ pub struct GetPlatformPlanContracts {
     core: Core,
 }
 impl GetPlatformPlanContracts {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlanContractCatalogEnvelope>, Error> {
-        let wire = self.core.wire(&GET_PLATFORM_PLAN_CONTRACTS);
-        let result = wire.get_platform_plan_contracts().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_PLATFORM_PLAN_CONTRACTS);
+        let result = progenitor.get_platform_plan_contracts().await;
+        progenitor.finish(result).await
     }
 }
 /// `updatePlatformPlanContracts` as data.
@@ -369,13 +370,13 @@ pub struct UpdatePlatformPlanContracts {
     body: ringnity_types::PlanContractCatalog,
 }
 impl UpdatePlatformPlanContracts {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlanContractCatalogEnvelope>, Error> {
-        let wire = self.core.wire(&UPDATE_PLATFORM_PLAN_CONTRACTS);
-        let result = wire.update_platform_plan_contracts(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&UPDATE_PLATFORM_PLAN_CONTRACTS);
+        let result = progenitor.update_platform_plan_contracts(&self.body).await;
+        progenitor.finish(result).await
     }
 }
 /// `getPlatformAiBalance` as data.
@@ -396,20 +397,20 @@ pub struct GetPlatformAiBalance {
     core: Core,
 }
 impl GetPlatformAiBalance {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiBalanceOverviewEnvelope>, Error> {
-        let wire = self.core.wire(&GET_PLATFORM_AI_BALANCE);
-        let result = wire.get_platform_ai_balance().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_PLATFORM_AI_BALANCE);
+        let result = progenitor.get_platform_ai_balance().await;
+        progenitor.finish(result).await
     }
 }
 /// `topUpPlatformAiBalance` as data.
 pub const TOP_UP_PLATFORM_AI_BALANCE: Operation = Operation {
     parameters: &[
-        Parameter::new("clientId", Place::Path, true),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("clientId", ParameterLocation::Path, true),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -436,25 +437,25 @@ impl TopUpPlatformAiBalance {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiBalanceTopUpEnvelope>, Error> {
-        segment("clientId", &self.client_id)?;
-        let wire = self.core.wire(&TOP_UP_PLATFORM_AI_BALANCE);
-        let result = wire
+        check_path_segment("clientId", &self.client_id)?;
+        let progenitor = self.core.progenitor(&TOP_UP_PLATFORM_AI_BALANCE);
+        let result = progenitor
             .top_up_platform_ai_balance(
                 &self.client_id,
                 self.idempotency_key.as_deref(),
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `updatePlatformAiBalanceTenantSettings` as data.
 pub const UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS: Operation = Operation {
-    parameters: &[Parameter::new("clientId", Place::Path, true)],
+    parameters: &[Parameter::new("clientId", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["platform"],
@@ -474,16 +475,18 @@ pub struct UpdatePlatformAiBalanceTenantSettings {
     body: ringnity_types::AiBalanceTenantSettingsRequest,
 }
 impl UpdatePlatformAiBalanceTenantSettings {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiBalanceTenantSettingsEnvelope>, Error> {
-        segment("clientId", &self.client_id)?;
-        let wire = self.core.wire(&UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS);
-        let result = wire
+        check_path_segment("clientId", &self.client_id)?;
+        let progenitor = self
+            .core
+            .progenitor(&UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS);
+        let result = progenitor
             .update_platform_ai_balance_tenant_settings(&self.client_id, &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getPlatformAiPricing` as data.
@@ -504,13 +507,13 @@ pub struct GetPlatformAiPricing {
     core: Core,
 }
 impl GetPlatformAiPricing {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiPricingCatalogEnvelope>, Error> {
-        let wire = self.core.wire(&GET_PLATFORM_AI_PRICING);
-        let result = wire.get_platform_ai_pricing().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_PLATFORM_AI_PRICING);
+        let result = progenitor.get_platform_ai_pricing().await;
+        progenitor.finish(result).await
     }
 }
 /// `updatePlatformAiPricing` as data.
@@ -533,12 +536,12 @@ pub struct UpdatePlatformAiPricing {
     body: ringnity_types::AiPricingSettingsUpdate,
 }
 impl UpdatePlatformAiPricing {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiPricingCatalogEnvelope>, Error> {
-        let wire = self.core.wire(&UPDATE_PLATFORM_AI_PRICING);
-        let result = wire.update_platform_ai_pricing(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&UPDATE_PLATFORM_AI_PRICING);
+        let result = progenitor.update_platform_ai_pricing(&self.body).await;
+        progenitor.finish(result).await
     }
 }

@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl<C> Client<C> {
     /// Check public SDK runtime health.
@@ -19,8 +20,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_runtime_health().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_runtime_health().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -37,8 +38,8 @@ impl<C> Client<C> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.bootstrap_runtime().slug("your-tenant-slug").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.bootstrap_runtime().slug("your-tenant-slug").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -72,8 +73,8 @@ impl<C> Client<C> {
     ///       }
     ///     }
     /// ))?;
-    /// let answer = client.create_runtime_session(body).api_key("apiKey").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_runtime_session(body).api_key("apiKey").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -110,8 +111,8 @@ impl<C: crate::generated::VisitorOrAgentOrAdmin> Client<C> {
     ///       "callMode": "basic"
     ///     }
     /// ))?;
-    /// let answer = client.register_device_push_token(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.register_device_push_token(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -137,8 +138,8 @@ impl<C: crate::generated::VisitorOrAgentOrAdmin> Client<C> {
     ///       "provider": "fcm"
     ///     }
     /// ))?;
-    /// let answer = client.unregister_device_push_token(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.unregister_device_push_token(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -163,22 +164,22 @@ pub struct GetRuntimeHealth {
     core: Core,
 }
 impl GetRuntimeHealth {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::RuntimeHealthEnvelope>, Error> {
-        let wire = self.core.wire(&GET_RUNTIME_HEALTH);
-        let result = wire.get_runtime_health().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_RUNTIME_HEALTH);
+        let result = progenitor.get_runtime_health().await;
+        progenitor.finish(result).await
     }
 }
 /// `bootstrapRuntime` as data.
 pub const BOOTSTRAP_RUNTIME: Operation = Operation {
     parameters: &[
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("debug", Place::Query, false),
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("debug", ParameterLocation::Query, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
     ],
     response_types: &["application/json"],
     ..Operation::new(
@@ -221,12 +222,12 @@ impl BootstrapRuntime {
         self.x_ringnity_public_key = Some(x_ringnity_public_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::RuntimeBootstrapEnvelope>, Error> {
-        let wire = self.core.wire(&BOOTSTRAP_RUNTIME);
-        let result = wire
+        let progenitor = self.core.progenitor(&BOOTSTRAP_RUNTIME);
+        let result = progenitor
             .bootstrap_runtime(
                 self.api_key.as_deref(),
                 self.debug,
@@ -234,16 +235,16 @@ impl BootstrapRuntime {
                 self.x_ringnity_public_key.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `createRuntimeSession` as data.
 pub const CREATE_RUNTIME_SESSION: Operation = Operation {
     parameters: &[
-        Parameter::new("X-Ringnity-Public-Key", Place::Header, false),
-        Parameter::new("apiKey", Place::Query, false),
-        Parameter::new("slug", Place::Query, false),
-        Parameter::new("Idempotency-Key", Place::Header, false),
+        Parameter::new("X-Ringnity-Public-Key", ParameterLocation::Header, false),
+        Parameter::new("apiKey", ParameterLocation::Query, false),
+        Parameter::new("slug", ParameterLocation::Query, false),
+        Parameter::new("Idempotency-Key", ParameterLocation::Header, false),
     ],
     request_types: &["application/json"],
     response_types: &["application/json"],
@@ -288,12 +289,12 @@ impl CreateRuntimeSession {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::RuntimeSessionEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_RUNTIME_SESSION);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_RUNTIME_SESSION);
+        let result = progenitor
             .create_runtime_session(
                 self.api_key.as_deref(),
                 self.slug.as_deref(),
@@ -302,12 +303,12 @@ impl CreateRuntimeSession {
                 &self.body,
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `registerDevicePushToken` as data.
 pub const REGISTER_DEVICE_PUSH_TOKEN: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["visitor", "agent", "admin"],
@@ -332,15 +333,15 @@ impl RegisterDevicePushToken {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DevicePushTokenEnvelope>, Error> {
-        let wire = self.core.wire(&REGISTER_DEVICE_PUSH_TOKEN);
-        let result = wire
+        let progenitor = self.core.progenitor(&REGISTER_DEVICE_PUSH_TOKEN);
+        let result = progenitor
             .register_device_push_token(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `unregisterDevicePushToken` as data.
@@ -363,12 +364,12 @@ pub struct UnregisterDevicePushToken {
     body: ringnity_types::UnregisterDevicePushTokenRequest,
 }
 impl UnregisterDevicePushToken {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DevicePushTokenDisabledEnvelope>, Error> {
-        let wire = self.core.wire(&UNREGISTER_DEVICE_PUSH_TOKEN);
-        let result = wire.unregister_device_push_token(&self.body).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&UNREGISTER_DEVICE_PUSH_TOKEN);
+        let result = progenitor.unregister_device_push_token(&self.body).await;
+        progenitor.finish(result).await
     }
 }

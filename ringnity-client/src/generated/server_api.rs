@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl Client<crate::generated::ServerKey> {
     /// Check Server API credential health.
@@ -19,8 +20,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_server_api_health().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_server_api_health().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -37,8 +38,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_server_tenant().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_server_tenant().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -53,8 +54,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_sdk_readiness().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_sdk_readiness().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -69,8 +70,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_server_report_summary().agent_id("agentId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_server_report_summary().agent_id("agentId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -89,8 +90,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_server_report_timeseries().agent_id("agentId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_server_report_timeseries().agent_id("agentId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -111,8 +112,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.export_server_report().agent_id("agentId").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.export_server_report().agent_id("agentId").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -146,8 +147,8 @@ impl Client<crate::generated::ServerKey> {
     ///       "expiresIn": 900
     ///     }
     /// ))?;
-    /// let answer = client.create_visitor_context_token(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_visitor_context_token(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -181,8 +182,8 @@ impl Client<crate::generated::ServerKey> {
     ///       "expiresIn": 900
     ///     }
     /// ))?;
-    /// let answer = client.create_agent_token(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_agent_token(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -214,8 +215,8 @@ impl Client<crate::generated::ServerKey> {
     ///       "expiresIn": 900
     ///     }
     /// ))?;
-    /// let answer = client.create_admin_token(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_admin_token(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -237,8 +238,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_contacts().page(1).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_contacts().page(1).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -273,8 +274,8 @@ impl Client<crate::generated::ServerKey> {
     ///       "notes": "Prefers to be called in the morning."
     ///     }
     /// ))?;
-    /// let answer = client.upsert_contact(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.upsert_contact(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -293,8 +294,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.get_contact("id").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.get_contact("id").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -312,8 +313,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.delete_contact("id").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.delete_contact("id").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -339,8 +340,8 @@ impl Client<crate::generated::ServerKey> {
     ///       ]
     ///     }
     /// ))?;
-    /// let answer = client.update_contact("id", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_contact("id", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -369,13 +370,13 @@ pub struct GetServerApiHealth {
     core: Core,
 }
 impl GetServerApiHealth {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiHealthEnvelope>, Error> {
-        let wire = self.core.wire(&GET_SERVER_API_HEALTH);
-        let result = wire.get_server_api_health().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_SERVER_API_HEALTH);
+        let result = progenitor.get_server_api_health().await;
+        progenitor.finish(result).await
     }
 }
 /// `getServerTenant` as data.
@@ -391,11 +392,11 @@ pub struct GetServerTenant {
     core: Core,
 }
 impl GetServerTenant {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::TenantEnvelope>, Error> {
-        let wire = self.core.wire(&GET_SERVER_TENANT);
-        let result = wire.get_server_tenant().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_SERVER_TENANT);
+        let result = progenitor.get_server_tenant().await;
+        progenitor.finish(result).await
     }
 }
 /// `getSdkReadiness` as data.
@@ -416,22 +417,22 @@ pub struct GetSdkReadiness {
     core: Core,
 }
 impl GetSdkReadiness {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReadinessEnvelope>, Error> {
-        let wire = self.core.wire(&GET_SDK_READINESS);
-        let result = wire.get_sdk_readiness().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&GET_SDK_READINESS);
+        let result = progenitor.get_sdk_readiness().await;
+        progenitor.finish(result).await
     }
 }
 /// `getServerReportSummary` as data.
 pub const GET_SERVER_REPORT_SUMMARY: Operation = Operation {
     parameters: &[
-        Parameter::new("period", Place::Query, false),
-        Parameter::new("startDate", Place::Query, false),
-        Parameter::new("endDate", Place::Query, false),
-        Parameter::new("agentId", Place::Query, false),
+        Parameter::new("period", ParameterLocation::Query, false),
+        Parameter::new("startDate", ParameterLocation::Query, false),
+        Parameter::new("endDate", ParameterLocation::Query, false),
+        Parameter::new("agentId", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -475,34 +476,34 @@ impl GetServerReportSummary {
         self.agent_id = Some(agent_id.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportSummaryEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&GET_SERVER_REPORT_SUMMARY)
+            .request(&GET_SERVER_REPORT_SUMMARY)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
             .query("agentId", &self.agent_id)
             .accept("application/json");
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `getServerReportTimeseries` as data.
 pub const GET_SERVER_REPORT_TIMESERIES: Operation = Operation {
     parameters: &[
-        Parameter::new("period", Place::Query, false),
-        Parameter::new("startDate", Place::Query, false),
-        Parameter::new("endDate", Place::Query, false),
-        Parameter::new("agentId", Place::Query, false),
+        Parameter::new("period", ParameterLocation::Query, false),
+        Parameter::new("startDate", ParameterLocation::Query, false),
+        Parameter::new("endDate", ParameterLocation::Query, false),
+        Parameter::new("agentId", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -546,35 +547,35 @@ impl GetServerReportTimeseries {
         self.agent_id = Some(agent_id.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportTimeseriesEnvelope>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&GET_SERVER_REPORT_TIMESERIES)
+            .request(&GET_SERVER_REPORT_TIMESERIES)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
             .query("agentId", &self.agent_id)
             .accept("application/json");
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `exportServerReport` as data.
 pub const EXPORT_SERVER_REPORT: Operation = Operation {
     parameters: &[
-        Parameter::new("period", Place::Query, false),
-        Parameter::new("startDate", Place::Query, false),
-        Parameter::new("endDate", Place::Query, false),
-        Parameter::new("agentId", Place::Query, false),
-        Parameter::new("format", Place::Query, false),
+        Parameter::new("period", ParameterLocation::Query, false),
+        Parameter::new("startDate", ParameterLocation::Query, false),
+        Parameter::new("endDate", ParameterLocation::Query, false),
+        Parameter::new("agentId", ParameterLocation::Query, false),
+        Parameter::new("format", ParameterLocation::Query, false),
     ],
     response_types: &["application/json", "text/csv"],
     credentials: &["server"],
@@ -632,42 +633,46 @@ impl ExportServerReport {
         self.accept = Some(accept.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ExportServerReportOutput>, Error> {
-        let call = self
+        let request = self
             .core
-            .call(&EXPORT_SERVER_REPORT)
+            .request(&EXPORT_SERVER_REPORT)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
             .query("agentId", &self.agent_id)
             .query("format", &self.format)
             .accept(self.accept.as_deref().unwrap_or("application/json, text/csv"));
-        let answer = call.send().await?;
-        match (answer.status(), answer.media().as_str()) {
+        let response = request.send().await?;
+        match (response.status(), response.media().as_str()) {
             (200, "application/json") => {
-                answer
+                response
                     .json()
                     .await
-                    .map(|answer: Response<ringnity_types::ReportExportEnvelope>| {
-                        answer.map(ExportServerReportOutput::Json)
+                    .map(|response: Response<ringnity_types::ReportExportEnvelope>| {
+                        response.map(ExportServerReportOutput::Json)
                     })
             }
             (200, "text/csv") => {
-                answer
+                response
                     .stream()
                     .await
-                    .map(|answer: Response<ByteStream>| {
-                        answer.map(ExportServerReportOutput::Csv)
+                    .map(|response: Response<ByteStream>| {
+                        response.map(ExportServerReportOutput::Csv)
                     })
             }
-            (400..=499, _) => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            (500..=599, _) => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+            (400..=499, _) => {
+                Err(response.error::<ringnity_types::ErrorEnvelope>().await)
+            }
+            (500..=599, _) => {
+                Err(response.error::<ringnity_types::ErrorEnvelope>().await)
+            }
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
-/// Answer of `exportServerReport`, in one of the shapes that the contract names.
+/// Response of `exportServerReport`, in one of the shapes that the contract names.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum ExportServerReportOutput {
@@ -678,7 +683,7 @@ pub enum ExportServerReportOutput {
 }
 /// `createVisitorContextToken` as data.
 pub const CREATE_VISITOR_CONTEXT_TOKEN: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -703,20 +708,20 @@ impl CreateVisitorContextToken {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SdkTokenEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_VISITOR_CONTEXT_TOKEN);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_VISITOR_CONTEXT_TOKEN);
+        let result = progenitor
             .create_visitor_context_token(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `createAgentToken` as data.
 pub const CREATE_AGENT_TOKEN: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -741,20 +746,20 @@ impl CreateAgentToken {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SdkTokenEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_AGENT_TOKEN);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_AGENT_TOKEN);
+        let result = progenitor
             .create_agent_token(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `createAdminToken` as data.
 pub const CREATE_ADMIN_TOKEN: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -779,24 +784,24 @@ impl CreateAdminToken {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SdkTokenEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_ADMIN_TOKEN);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_ADMIN_TOKEN);
+        let result = progenitor
             .create_admin_token(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `listContacts` as data.
 pub const LIST_CONTACTS: Operation = Operation {
     parameters: &[
-        Parameter::new("page", Place::Query, false),
-        Parameter::new("limit", Place::Query, false),
-        Parameter::new("search", Place::Query, false),
-        Parameter::new("tags", Place::Query, false),
+        Parameter::new("page", ParameterLocation::Query, false),
+        Parameter::new("limit", ParameterLocation::Query, false),
+        Parameter::new("search", ParameterLocation::Query, false),
+        Parameter::new("tags", ParameterLocation::Query, false),
     ],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -837,12 +842,12 @@ impl ListContacts {
         self.tags = Some(tags.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ContactListEnvelope>, Error> {
-        let wire = self.core.wire(&LIST_CONTACTS);
-        let result = wire
+        let progenitor = self.core.progenitor(&LIST_CONTACTS);
+        let result = progenitor
             .list_contacts(
                 self.limit,
                 self.page,
@@ -850,12 +855,12 @@ impl ListContacts {
                 self.tags.as_deref(),
             )
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `upsertContact` as data.
 pub const UPSERT_CONTACT: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -875,18 +880,18 @@ impl UpsertContact {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ContactEnvelope>, Error> {
-        let wire = self.core.wire(&UPSERT_CONTACT);
-        let result = wire
+        let progenitor = self.core.progenitor(&UPSERT_CONTACT);
+        let result = progenitor
             .upsert_contact(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `getContact` as data.
 pub const GET_CONTACT: Operation = Operation {
-    parameters: &[Parameter::new("id", Place::Path, true)],
+    parameters: &[Parameter::new("id", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["server"],
     anonymous: false,
@@ -899,17 +904,17 @@ pub struct GetContact {
     id: String,
 }
 impl GetContact {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ContactEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&GET_CONTACT);
-        let result = wire.get_contact(&self.id).await;
-        wire.finish(result).await
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&GET_CONTACT);
+        let result = progenitor.get_contact(&self.id).await;
+        progenitor.finish(result).await
     }
 }
 /// `deleteContact` as data.
 pub const DELETE_CONTACT: Operation = Operation {
-    parameters: &[Parameter::new("id", Place::Path, true)],
+    parameters: &[Parameter::new("id", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["server"],
     anonymous: false,
@@ -927,19 +932,19 @@ pub struct DeleteContact {
     id: String,
 }
 impl DeleteContact {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ContactDeletedEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&DELETE_CONTACT);
-        let result = wire.delete_contact(&self.id).await;
-        wire.finish(result).await
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&DELETE_CONTACT);
+        let result = progenitor.delete_contact(&self.id).await;
+        progenitor.finish(result).await
     }
 }
 /// `updateContact` as data.
 pub const UPDATE_CONTACT: Operation = Operation {
-    parameters: &[Parameter::new("id", Place::Path, true)],
+    parameters: &[Parameter::new("id", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -954,11 +959,11 @@ pub struct UpdateContact {
     body: ringnity_types::ContactPatchInput,
 }
 impl UpdateContact {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ContactEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&UPDATE_CONTACT);
-        let result = wire.update_contact(&self.id, &self.body).await;
-        wire.finish(result).await
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&UPDATE_CONTACT);
+        let result = progenitor.update_contact(&self.id, &self.body).await;
+        progenitor.finish(result).await
     }
 }

@@ -5,10 +5,11 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::call::{Style, segment};
+use crate::runtime::request::{Style, check_path_segment};
 use crate::runtime::client::Core;
 use crate::runtime::{
-    ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload,
+    ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
+    Text, Upload,
 };
 impl Client<crate::generated::ServerKey> {
     /// List webhook endpoints.
@@ -17,8 +18,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_webhooks().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_webhooks().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -41,8 +42,8 @@ impl Client<crate::generated::ServerKey> {
     ///       ]
     ///     }
     /// ))?;
-    /// let answer = client.create_webhook(body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.create_webhook(body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -59,8 +60,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.list_webhook_deliveries().limit(50).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.list_webhook_deliveries().limit(50).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -76,8 +77,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.test_webhook().send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.test_webhook().send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -93,8 +94,8 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// ```no_run
     /// # async fn example(client: ringnity_client::Client<ringnity_client::ServerKey>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let answer = client.disable_webhook("id").send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.disable_webhook("id").send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -119,8 +120,8 @@ impl Client<crate::generated::ServerKey> {
     ///       "isActive": true
     ///     }
     /// ))?;
-    /// let answer = client.update_webhook("id", body).send().await?;
-    /// println!("{answer:?}");
+    /// let response = client.update_webhook("id", body).send().await?;
+    /// println!("{response:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -149,18 +150,18 @@ pub struct ListWebhooks {
     core: Core,
 }
 impl ListWebhooks {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WebhookListEnvelope>, Error> {
-        let wire = self.core.wire(&LIST_WEBHOOKS);
-        let result = wire.list_webhooks().await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&LIST_WEBHOOKS);
+        let result = progenitor.list_webhooks().await;
+        progenitor.finish(result).await
     }
 }
 /// `createWebhook` as data.
 pub const CREATE_WEBHOOK: Operation = Operation {
-    parameters: &[Parameter::new("Idempotency-Key", Place::Header, false)],
+    parameters: &[Parameter::new("Idempotency-Key", ParameterLocation::Header, false)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -180,18 +181,18 @@ impl CreateWebhook {
         self.idempotency_key = Some(idempotency_key.into());
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::WebhookEnvelope>, Error> {
-        let wire = self.core.wire(&CREATE_WEBHOOK);
-        let result = wire
+        let progenitor = self.core.progenitor(&CREATE_WEBHOOK);
+        let result = progenitor
             .create_webhook(self.idempotency_key.as_deref(), &self.body)
             .await;
-        wire.finish(result).await
+        progenitor.finish(result).await
     }
 }
 /// `listWebhookDeliveries` as data.
 pub const LIST_WEBHOOK_DELIVERIES: Operation = Operation {
-    parameters: &[Parameter::new("limit", Place::Query, false)],
+    parameters: &[Parameter::new("limit", ParameterLocation::Query, false)],
     response_types: &["application/json"],
     credentials: &["server"],
     anonymous: false,
@@ -216,13 +217,13 @@ impl ListWebhookDeliveries {
         self.limit = Some(limit);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WebhookDeliveryListEnvelope>, Error> {
-        let wire = self.core.wire(&LIST_WEBHOOK_DELIVERIES);
-        let result = wire.list_webhook_deliveries(self.limit).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&LIST_WEBHOOK_DELIVERIES);
+        let result = progenitor.list_webhook_deliveries(self.limit).await;
+        progenitor.finish(result).await
     }
 }
 /// `testWebhook` as data.
@@ -245,27 +246,27 @@ impl TestWebhook {
         self.body = Some(body);
         self
     }
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WebhookTestEnvelope>, Error> {
-        let call = self.core.call(&TEST_WEBHOOK).accept("application/json");
-        let call = match self.body {
-            Some(body) => call.json("application/json", &body),
-            None => call,
+        let request = self.core.request(&TEST_WEBHOOK).accept("application/json");
+        let request = match self.body {
+            Some(body) => request.json("application/json", &body),
+            None => request,
         };
-        let answer = call.send().await?;
-        match answer.status() {
-            200 => answer.json().await,
-            400..=499 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            500..=599 => Err(answer.error::<ringnity_types::ErrorEnvelope>().await),
-            _ => Err(answer.unexpected().await),
+        let response = request.send().await?;
+        match response.status() {
+            200 => response.json().await,
+            400..=499 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            500..=599 => Err(response.error::<ringnity_types::ErrorEnvelope>().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }
 /// `disableWebhook` as data.
 pub const DISABLE_WEBHOOK: Operation = Operation {
-    parameters: &[Parameter::new("id", Place::Path, true)],
+    parameters: &[Parameter::new("id", ParameterLocation::Path, true)],
     response_types: &["application/json"],
     credentials: &["server"],
     anonymous: false,
@@ -278,17 +279,17 @@ pub struct DisableWebhook {
     id: String,
 }
 impl DisableWebhook {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::WebhookEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&DISABLE_WEBHOOK);
-        let result = wire.disable_webhook(&self.id).await;
-        wire.finish(result).await
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&DISABLE_WEBHOOK);
+        let result = progenitor.disable_webhook(&self.id).await;
+        progenitor.finish(result).await
     }
 }
 /// `updateWebhook` as data.
 pub const UPDATE_WEBHOOK: Operation = Operation {
-    parameters: &[Parameter::new("id", Place::Path, true)],
+    parameters: &[Parameter::new("id", ParameterLocation::Path, true)],
     request_types: &["application/json"],
     response_types: &["application/json"],
     credentials: &["server"],
@@ -303,11 +304,11 @@ pub struct UpdateWebhook {
     body: ringnity_types::WebhookPatchRequest,
 }
 impl UpdateWebhook {
-    /// Sends the request and reads the answer.
+    /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::WebhookEnvelope>, Error> {
-        segment("id", &self.id)?;
-        let wire = self.core.wire(&UPDATE_WEBHOOK);
-        let result = wire.update_webhook(&self.id, &self.body).await;
-        wire.finish(result).await
+        check_path_segment("id", &self.id)?;
+        let progenitor = self.core.progenitor(&UPDATE_WEBHOOK);
+        let result = progenitor.update_webhook(&self.id, &self.body).await;
+        progenitor.finish(result).await
     }
 }

@@ -10,16 +10,16 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Request, Url};
 use tracing::Instrument as _;
 
-use super::call::Call;
-use super::credential::{Anonymous, Attachment, Credential};
-use super::operation::{Operation, Place};
+use super::credential::{Anonymous, Credential, CredentialPlacement};
+use super::operation::{Operation, ParameterLocation};
+use super::progenitor::ProgenitorClient;
+use super::request::OperationRequest;
 use super::response::request_id;
-use super::wire::Wire;
 use crate::generated::Error;
 
 /// A client that holds a credential of the kind `C`, and offers the operations that this kind opens.
 ///
-/// Cheap to clone; clones, and clients made by [`Client::with`], share one pool of connections.
+/// Cheap to clone; clones, and clients made by [`Client::with_credential`], share one pool of connections.
 pub struct Client<C = Anonymous> {
     core: Core,
     kind: PhantomData<fn() -> C>,
@@ -54,8 +54,8 @@ impl Client<Anonymous> {
 
 impl<C: Credential> Client<C> {
     /// A client with another credential on the same connections.
-    pub fn with<D: Credential>(&self, credential: D) -> Client<D> {
-        let credential = Held { kind: D::KIND, attachment: credential.attach() };
+    pub fn with_credential<D: Credential>(&self, credential: D) -> Client<D> {
+        let credential = AttachedCredential { kind: D::KIND, placement: credential.placement() };
         let core = Core { shared: self.core.shared.clone(), credential: Arc::new(credential) };
         Client { core, kind: PhantomData }
     }
@@ -131,14 +131,14 @@ impl ClientBuilder {
         self
     }
 
-    /// The client, without a credential; [`Client::with`] gives it one.
+    /// The client, without a credential; [`Client::with_credential`] gives it one.
     pub fn build(self) -> Result<Client<Anonymous>, Error> {
         let base_url = self.base_url.trim_end_matches('/').to_owned();
         let url = Url::parse(&base_url)
-            .map_err(|error| Error::Request(format!("{base_url:?} is not a base URL: {error}")))?;
+            .map_err(|error| Error::InvalidRequest(format!("{base_url:?} is not a base URL: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
             let problem = "it must be http or https and end before any query";
-            return Err(Error::Request(format!("{base_url:?} is not a base URL: {problem}")));
+            return Err(Error::InvalidRequest(format!("{base_url:?} is not a base URL: {problem}")));
         }
         let http = match self.http {
             Some(http) => http,
@@ -156,7 +156,7 @@ impl ClientBuilder {
             }
         };
         let shared = Shared { http, base_url, parameters: self.parameters };
-        let credential = Held { kind: Anonymous::KIND, attachment: Anonymous.attach() };
+        let credential = AttachedCredential { kind: Anonymous::KIND, placement: Anonymous.placement() };
         let core = Core { shared: Arc::new(shared), credential: Arc::new(credential) };
         Ok(Client { core, kind: PhantomData })
     }
@@ -168,28 +168,28 @@ struct Shared {
     parameters: Vec<(String, String)>,
 }
 
-struct Held {
+struct AttachedCredential {
     kind: &'static str,
-    attachment: Attachment,
+    placement: CredentialPlacement,
 }
 
 /// What a call holds on to: connections and credential.
 #[derive(Clone)]
 pub(crate) struct Core {
     shared: Arc<Shared>,
-    credential: Arc<Held>,
+    credential: Arc<AttachedCredential>,
 }
 
 #[allow(dead_code, reason = "a contract may need only one of the two ways to call")]
 impl Core {
     /// Calls that progenitor wrote.
-    pub(crate) fn wire(self, operation: &'static Operation) -> Wire {
-        Wire::new(self.shared.base_url.clone(), self.shared.http.clone(), self, operation)
+    pub(crate) fn progenitor(self, operation: &'static Operation) -> ProgenitorClient {
+        ProgenitorClient::new(self.shared.base_url.clone(), self.shared.http.clone(), self, operation)
     }
 
     /// A call put together by hand.
-    pub(crate) fn call(self, operation: &'static Operation) -> Call {
-        Call::new(self, operation)
+    pub(crate) fn request(self, operation: &'static Operation) -> OperationRequest {
+        OperationRequest::new(self, operation)
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
@@ -210,14 +210,18 @@ impl Core {
             else {
                 continue;
             };
-            match parameter.place {
-                Place::Query if !request.url().query_pairs().any(|(key, _)| key == parameter.name) => {
+            match parameter.location {
+                ParameterLocation::Query
+                    if !request.url().query_pairs().any(|(key, _)| key == parameter.name) =>
+                {
                     request.url_mut().query_pairs_mut().append_pair(parameter.name, value);
                 }
-                Place::Header if !request.headers().contains_key(parameter.name) => {
+                ParameterLocation::Header if !request.headers().contains_key(parameter.name) => {
                     let header = HeaderName::from_bytes(parameter.name.as_bytes());
                     let (Ok(header), Ok(value)) = (header, HeaderValue::from_str(value)) else {
-                        return Err(Error::Request(format!("{name}: {value:?} cannot travel in a header")));
+                        return Err(Error::InvalidRequest(format!(
+                            "{name}: {value:?} cannot travel in a header"
+                        )));
                     };
                     request.headers_mut().insert(header, value);
                 }
@@ -226,15 +230,17 @@ impl Core {
         }
         // A secret goes only where the contract asks for it.
         if operation.credentials.contains(&self.credential.kind) {
-            match &self.credential.attachment {
-                Attachment::Nothing => {}
-                Attachment::Header(name, value) => {
+            match &self.credential.placement {
+                CredentialPlacement::None => {}
+                CredentialPlacement::Header(name, value) => {
                     request.headers_mut().append(name.clone(), value.clone());
                 }
-                Attachment::Query(name, secret) => {
+                CredentialPlacement::Query(name, secret) => {
                     request.url_mut().query_pairs_mut().append_pair(name, secret.expose());
                 }
-                Attachment::Invalid(problem) => return Err(Error::Request((*problem).to_owned())),
+                CredentialPlacement::Invalid(problem) => {
+                    return Err(Error::InvalidRequest((*problem).to_owned()));
+                }
             }
         }
         Ok(())

@@ -38,7 +38,7 @@ pub trait Credential: Clone + fmt::Debug + Send + Sync + 'static {
     const KIND: &'static str;
 
     /// What to add to a request.
-    fn attach(&self) -> Attachment;
+    fn placement(&self) -> CredentialPlacement;
 }
 
 /// No credential: for operations that need none.
@@ -48,17 +48,17 @@ pub struct Anonymous;
 impl Credential for Anonymous {
     const KIND: &'static str = "";
 
-    fn attach(&self) -> Attachment {
-        Attachment::Nothing
+    fn placement(&self) -> CredentialPlacement {
+        CredentialPlacement::None
     }
 }
 
 /// What a credential adds to a request.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Attachment {
+pub enum CredentialPlacement {
     /// Nothing.
-    Nothing,
+    None,
     /// A header.
     Header(HeaderName, HeaderValue),
     /// A member of the query.
@@ -67,7 +67,7 @@ pub enum Attachment {
     Invalid(&'static str),
 }
 
-impl Attachment {
+impl CredentialPlacement {
     fn value(text: &str, header: HeaderName) -> Self {
         match HeaderValue::from_str(text) {
             Ok(mut value) => {
@@ -144,8 +144,8 @@ macro_rules! credentials {
             impl $crate::runtime::Credential for $name {
                 const KIND: &'static str = $kind;
 
-                fn attach(&self) -> $crate::runtime::Attachment {
-                    $crate::runtime::Attachment::$how($($($argument,)*)? &self.0)
+                fn placement(&self) -> $crate::runtime::CredentialPlacement {
+                    $crate::runtime::CredentialPlacement::$how($($($argument,)*)? &self.0)
                 }
             }
         )*
@@ -161,12 +161,12 @@ mod tests {
     #[test]
     fn secrets_do_not_show() {
         let secret = Secret::new("hush-hush");
-        assert!(!format!("{secret:?} {:?}", Attachment::bearer(&secret)).contains("hush"));
+        assert!(!format!("{secret:?} {:?}", CredentialPlacement::bearer(&secret)).contains("hush"));
     }
 
     #[test]
     fn a_secret_that_no_header_carries_is_an_error_and_no_panic() {
-        assert!(matches!(Attachment::bearer(&Secret::new("a\nb")), Attachment::Invalid(_)));
+        assert!(matches!(CredentialPlacement::bearer(&Secret::new("a\nb")), CredentialPlacement::Invalid(_)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::generated::Error;
 
 /// The name of each member of an error body that callers ask for; empty when the contract has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Members {
+pub struct ErrorFields {
     /// The stable code.
     pub code: &'static str,
     /// The sentence for people.
@@ -27,7 +27,7 @@ pub struct Members {
 /// A schema that the contract uses for error bodies.
 pub trait ErrorBody: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
     /// Where code, message and details are in it.
-    const MEMBERS: Members;
+    const FIELDS: ErrorFields;
 
     /// The variant of the client's error that holds it.
     fn into_error(error: ApiError<Self>) -> Error;
@@ -35,7 +35,7 @@ pub trait ErrorBody: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + '
 
 /// Stands for the body of operations that document no error.
 impl ErrorBody for () {
-    const MEMBERS: Members = Members { code: "", message: "", details: "" };
+    const FIELDS: ErrorFields = ErrorFields { code: "", message: "", details: "" };
 
     fn into_error(error: ApiError<Self>) -> Error {
         Error::Unexpected { status: error.status, headers: Box::new(error.headers), body: Bytes::new() }
@@ -57,21 +57,14 @@ impl<B: ErrorBody> ApiError<B> {
     pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: B) -> Self {
         let json = serde_json::to_value(&body).unwrap_or_default();
         let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
-        let details = match json.get(B::MEMBERS.details) {
+        let details = match json.get(B::FIELDS.details) {
             Some(Value::Array(all)) => {
                 all.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect()
             }
             Some(Value::String(one)) => vec![one.clone()],
             _ => Vec::new(),
         };
-        Self {
-            code: text(B::MEMBERS.code),
-            message: text(B::MEMBERS.message),
-            details,
-            status,
-            headers,
-            body,
-        }
+        Self { code: text(B::FIELDS.code), message: text(B::FIELDS.message), details, status, headers, body }
     }
 }
 
@@ -167,7 +160,7 @@ macro_rules! errors {
                 source: serde_json::Error,
             },
             /// The request could not be sent as it was given.
-            Request(String),
+            InvalidRequest(String),
         }
 
         impl Error {
@@ -177,7 +170,7 @@ macro_rules! errors {
                     $(Self::$variant(error) => Some(error.status()),)*
                     Self::Unexpected { status, .. } | Self::Decode { status, .. } => Some(*status),
                     Self::Transport(error) => error.status(),
-                    Self::Request(_) => None,
+                    Self::InvalidRequest(_) => None,
                 }
             }
 
@@ -239,7 +232,7 @@ macro_rules! errors {
                         write!(formatter, "{status} with a body that the contract does not know: ")?;
                         $crate::runtime::error::excerpt(formatter, body)
                     }
-                    Self::Request(problem) => write!(formatter, "the request cannot be sent: {problem}"),
+                    Self::InvalidRequest(problem) => write!(formatter, "the request cannot be sent: {problem}"),
                 }
             }
         }
@@ -256,14 +249,14 @@ macro_rules! errors {
 
         impl From<reqwest::Error> for Error {
             fn from(error: reqwest::Error) -> Self {
-                if error.is_builder() { Self::Request(error.to_string()) } else { Self::Transport(error) }
+                if error.is_builder() { Self::InvalidRequest(error.to_string()) } else { Self::Transport(error) }
             }
         }
 
         $(
             impl $crate::runtime::ErrorBody for $body {
-                const MEMBERS: $crate::runtime::Members =
-                    $crate::runtime::Members { code: $code, message: $message, details: $details };
+                const FIELDS: $crate::runtime::ErrorFields =
+                    $crate::runtime::ErrorFields { code: $code, message: $message, details: $details };
 
                 fn into_error(error: $crate::runtime::ApiError<Self>) -> Error {
                     Error::$variant(Box::new(error))

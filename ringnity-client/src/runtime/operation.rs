@@ -58,7 +58,7 @@ pub struct Parameter {
     /// Its name on the wire.
     pub name: &'static str,
     /// Where it travels.
-    pub place: Place,
+    pub location: ParameterLocation,
     /// Whether it must be sent.
     pub required: bool,
 }
@@ -66,14 +66,14 @@ pub struct Parameter {
 impl Parameter {
     /// Declares a parameter; generated code does.
     #[allow(dead_code, reason = "a contract may have no parameters")]
-    pub(crate) const fn new(name: &'static str, place: Place, required: bool) -> Self {
-        Self { name, place, required }
+    pub(crate) const fn new(name: &'static str, location: ParameterLocation, required: bool) -> Self {
+        Self { name, location, required }
     }
 }
 
 /// Where a parameter travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ParameterLocation {
     /// In the path.
     Path,
     /// In the query.

@@ -75,7 +75,7 @@ impl Upload {
         let mut part = match self.source {
             Source::Path(path) => Part::file(&path)
                 .await
-                .map_err(|error| Error::Request(format!("cannot read {}: {error}", path.display())))?,
+                .map_err(|error| Error::InvalidRequest(format!("cannot read {}: {error}", path.display())))?,
             Source::Bytes(bytes) => {
                 let length = bytes.len() as u64;
                 Part::stream_with_length(bytes, length)
@@ -94,7 +94,7 @@ impl Upload {
         match self.content_type.as_deref() {
             Some(media) => part
                 .mime_str(media)
-                .map_err(|_| Error::Request(format!("{media:?} is not a media type for an upload"))),
+                .map_err(|_| Error::InvalidRequest(format!("{media:?} is not a media type for an upload"))),
             None if !known => Ok(part.mime_str("application/octet-stream")?),
             None => Ok(part),
         }
@@ -105,8 +105,9 @@ impl Upload {
         let body = match self.source {
             Source::Path(path) => {
                 // reqwest opens files for parts only; a body of known size is read at once instead.
-                let bytes = std::fs::read(&path)
-                    .map_err(|error| Error::Request(format!("cannot read {}: {error}", path.display())))?;
+                let bytes = std::fs::read(&path).map_err(|error| {
+                    Error::InvalidRequest(format!("cannot read {}: {error}", path.display()))
+                })?;
                 Body::from(bytes)
             }
             Source::Bytes(bytes) => Body::from(bytes),

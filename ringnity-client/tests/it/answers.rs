@@ -10,7 +10,7 @@ use crate::server::{Answer, Server};
 
 async fn server_key(answer: Answer) -> (Server, Client<ServerKey>) {
     let server = Server::start(answer).await;
-    let client = Client::new(&server.url).expect("builds").with(ServerKey::new("k"));
+    let client = Client::new(&server.url).expect("builds").with_credential(ServerKey::new("k"));
     (server, client)
 }
 
@@ -102,7 +102,7 @@ async fn a_report_is_json_or_a_stream_of_csv() {
     assert!(matches!(error, Error::Api(_)), "{error:?}");
     assert_eq!(server.one().header("accept"), Some("text/csv"));
 
-    let client = client.with(AdminToken::new("t"));
+    let client = client.with_credential(AdminToken::new("t"));
     server.answer(Answer::new(200, "text/csv", "a\n"));
     let report = client.export_admin_report().send().await.expect("answers");
     let ringnity_client::admin_reports::ExportAdminReportOutput::Csv(stream) = report.into_inner() else {
@@ -126,7 +126,7 @@ async fn a_redirect_is_a_value() {
 #[tokio::test]
 async fn a_call_offer_is_text_both_ways() {
     let server = Server::start(Answer::new(200, "application/sdp", "v=0 answer")).await;
-    let client = Client::new(&server.url).expect("builds").with(VisitorSession::new("s"));
+    let client = Client::new(&server.url).expect("builds").with_credential(VisitorSession::new("s"));
     let answer = client.create_ai_visitor_realtime_call("v=0 offer").send().await.expect("answers");
     assert_eq!((answer.text.as_str(), answer.content_type.as_str()), ("v=0 answer", "application/sdp"));
     let seen = server.one();
@@ -151,7 +151,7 @@ async fn time_runs_out() {
 #[tokio::test]
 async fn nobody_there_is_a_transport_error_without_the_address() {
     // Port 9 discards; nothing listens there.
-    let client = Client::new("http://127.0.0.1:9").expect("builds").with(ServerKey::new("k"));
+    let client = Client::new("http://127.0.0.1:9").expect("builds").with_credential(ServerKey::new("k"));
     let error = client.list_contacts().search("private").send().await.expect_err("is an error");
     assert!(matches!(error, Error::Transport(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("private"), "{error:?}");
@@ -159,7 +159,8 @@ async fn nobody_there_is_a_transport_error_without_the_address() {
 
 #[tokio::test]
 async fn secrets_do_not_show() {
-    let client = Client::new("http://127.0.0.1:9").expect("builds").with(ServerKey::new("hush-hush"));
+    let client =
+        Client::new("http://127.0.0.1:9").expect("builds").with_credential(ServerKey::new("hush-hush"));
     assert!(!format!("{client:?} {:?}", ServerKey::new("hush-hush")).contains("hush"));
     assert_eq!(ServerKey::new("hush-hush").expose(), "hush-hush");
 }

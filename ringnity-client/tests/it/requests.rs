@@ -15,7 +15,7 @@ async fn start() -> (Server, Client) {
 #[tokio::test]
 async fn what_is_not_set_is_not_sent() {
     let (server, client) = start().await;
-    let client = client.with(ServerKey::new("k"));
+    let client = client.with_credential(ServerKey::new("k"));
     let _ = client.list_contacts().send().await;
     assert!(server.one().query.is_empty());
     let _ = client.list_contacts().page(2).limit(10).search("a&b=c").send().await;
@@ -28,12 +28,12 @@ async fn what_is_not_set_is_not_sent() {
 #[tokio::test]
 async fn a_path_value_stays_in_its_segment() {
     let (server, client) = start().await;
-    let client = client.with(ServerKey::new("k"));
+    let client = client.with_credential(ServerKey::new("k"));
     let _ = client.get_contact("a/b c?d").send().await;
     assert_eq!(server.one().path, "/api/server/contacts/a%2Fb%20c%3Fd");
     for id in ["", ".", ".."] {
         let error = client.get_contact(id).send().await.expect_err("cannot be sent");
-        assert!(matches!(error, Error::Request(_)), "{error:?}");
+        assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}");
     }
     assert!(server.take().is_empty(), "and nothing is");
 }
@@ -41,7 +41,7 @@ async fn a_path_value_stays_in_its_segment() {
 #[tokio::test]
 async fn an_optional_body_is_sent_only_when_there_is_one() {
     let (server, client) = start().await;
-    let client = client.with(AgentToken::new("t"));
+    let client = client.with_credential(AgentToken::new("t"));
     let _ = client.assign_agent_conversation("c").send().await;
     let seen = server.one();
     assert_eq!((seen.header("content-type"), seen.body.len()), (None, 0));
@@ -57,7 +57,10 @@ async fn an_optional_body_is_sent_only_when_there_is_one() {
 async fn delete_may_carry_a_body() {
     let (server, client) = start().await;
     let body = serde_json::from_value(json!({ "reason": "asked" })).expect("is a request");
-    let call = client.with(AgentToken::new("t")).delete_agent_conversation_attachment("c", "m").body(body);
+    let call = client
+        .with_credential(AgentToken::new("t"))
+        .delete_agent_conversation_attachment("c", "m")
+        .body(body);
     let _ = call.send().await;
     let seen = server.one();
     assert_eq!((&*seen.method, seen.json()), ("DELETE", json!({ "reason": "asked" })));
@@ -66,7 +69,7 @@ async fn delete_may_carry_a_body() {
 #[tokio::test]
 async fn an_empty_list_is_not_an_absent_one() {
     let (server, client) = start().await;
-    let client = client.with(ServerKey::new("k"));
+    let client = client.with_credential(ServerKey::new("k"));
     let _ = client
         .update_contact("c", ContactPatchInput { tags: Some(vec![]), ..Default::default() })
         .send()
@@ -77,7 +80,7 @@ async fn an_empty_list_is_not_an_absent_one() {
 #[tokio::test]
 async fn an_upload_has_name_type_and_content_wherever_it_comes_from() {
     let (server, client) = start().await;
-    let client = client.with(VisitorSession::new("s"));
+    let client = client.with_credential(VisitorSession::new("s"));
     let path = std::env::temp_dir().join(format!("upload-{}.png", std::process::id()));
     std::fs::write(&path, b"picture").expect("writes");
     let stream = futures_util::stream::iter(["pic", "ture"].map(Ok::<_, std::io::Error>));
@@ -108,24 +111,28 @@ async fn an_upload_has_name_type_and_content_wherever_it_comes_from() {
         .send()
         .await
         .expect_err("cannot be sent");
-    assert!(matches!(&error, Error::Request(problem) if problem.contains("upload-")), "{error:?}");
+    assert!(matches!(&error, Error::InvalidRequest(problem) if problem.contains("upload-")), "{error:?}");
     let bad = Upload::bytes("x").content_type("not a type");
     let error =
         client.upload_visitor_conversation_attachment("c", bad).send().await.expect_err("cannot be sent");
-    assert!(matches!(error, Error::Request(_)), "{error:?}");
+    assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_secret_goes_only_where_the_contract_asks_for_it() {
     let (server, client) = start().await;
-    let _ = client.with(OwnerToken::new("t")).get_runtime_health().send().await;
+    let _ = client.with_credential(OwnerToken::new("t")).get_runtime_health().send().await;
     assert_eq!(server.one().header("authorization"), None);
-    let client = client.with(OwnerToken::new("one")).with(ServerKey::new("two"));
+    let client = client.with_credential(OwnerToken::new("one")).with_credential(ServerKey::new("two"));
     let _ = client.get_server_tenant().send().await;
     assert_eq!(server.one().header("authorization"), Some("Bearer two"));
-    let error =
-        client.with(ServerKey::new("a\nb")).get_server_tenant().send().await.expect_err("cannot be sent");
-    assert!(matches!(error, Error::Request(_)), "{error:?}");
+    let error = client
+        .with_credential(ServerKey::new("a\nb"))
+        .get_server_tenant()
+        .send()
+        .await
+        .expect_err("cannot be sent");
+    assert!(matches!(error, Error::InvalidRequest(_)), "{error:?}");
 }
 
 #[tokio::test]
@@ -161,6 +168,6 @@ async fn the_user_agent_can_be_set_and_the_http_client_replaced() {
 #[test]
 fn a_base_url_that_is_none_is_refused() {
     for url in ["", "localhost", "ftp://example.com", "http://example.com/?a=b"] {
-        assert!(matches!(Client::new(url), Err(Error::Request(_))), "{url}");
+        assert!(matches!(Client::new(url), Err(Error::InvalidRequest(_))), "{url}");
     }
 }

@@ -5,15 +5,15 @@ use std::fmt;
 /// A text that is none of the values of a closed enum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownValue {
-    /// The name of the enum.
-    pub expected: &'static str,
-    /// The text that was given.
-    pub given: String,
+    /// Name of the enum type.
+    pub enum_name: &'static str,
+    /// The rejected text.
+    pub value: String,
 }
 
 impl fmt::Display for UnknownValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` is not a value of {}", self.given, self.expected)
+        write!(formatter, "`{}` is not a value of {}", self.value, self.enum_name)
     }
 }
 
@@ -111,7 +111,7 @@ macro_rules! closed_enum {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
                     $($text => Ok(Self::$variant),)*
-                    _ => Err($crate::support::UnknownValue { expected: stringify!($name), given: text.to_owned() }),
+                    _ => Err($crate::support::UnknownValue { enum_name: stringify!($name), value: text.to_owned() }),
                 }
             }
         }

@@ -4,13 +4,13 @@
 #![allow(deprecated)]
 use std::pin::Pin;
 use ringnity_client::{Client, Error};
-/// An operation, the kinds of credential that open it, and an answer that the contract allows.
+/// An operation, the kinds of credential that open it, and an success that the contract allows.
 pub struct Case {
     /// The contract's `operationId`.
     pub id: &'static str,
     /// Kinds; the empty one is no credential.
     pub kinds: &'static [&'static str],
-    /// Status of the answer.
+    /// Status of the success.
     pub status: u16,
     /// Its media type.
     pub content_type: &'static str,
@@ -839,7 +839,7 @@ pub static CASES: &[Case] = &[
         body: "text",
     },
 ];
-/// Calls an operation with every parameter set, and answers the status that came back.
+/// Calls an operation with every parameter set, and returns the status that came back.
 pub fn call<'c>(
     id: &str,
     kind: &str,
@@ -1258,16 +1258,16 @@ fn json<T: serde::de::DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 async fn get_runtime_health_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .get_runtime_health()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn bootstrap_runtime_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .bootstrap_runtime()
         .slug("your-tenant-slug")
         .api_key("text")
@@ -1275,11 +1275,11 @@ async fn bootstrap_runtime_as_anonymous(client: &Client) -> Result<u16, Error> {
         .x_ringnity_public_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_runtime_session_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .create_runtime_session(
             json(
                 "{\"slug\":\"demo\",\"visitor\":{\"externalId\":\"customer-1042\",\"name\":\"Ayu Lestari\",\"email\":\"ayu@example.com\"},\"metadata\":{\"page\":\"/pricing\"}}",
@@ -1291,11 +1291,11 @@ async fn create_runtime_session_as_anonymous(client: &Client) -> Result<u16, Err
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn register_device_push_token_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .register_device_push_token(
             json(
                 "{\"platform\":\"android\",\"provider\":\"fcm\",\"token\":\"fcm-token-of-this-installation\",\"deviceId\":\"install-7f3a\",\"appId\":\"com.example.app\",\"audience\":\"visitor\",\"externalId\":\"customer-1042\",\"callMode\":\"basic\"}",
@@ -1304,11 +1304,11 @@ async fn register_device_push_token_as_visitor(client: &Client) -> Result<u16, E
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn register_device_push_token_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .register_device_push_token(
             json(
                 "{\"platform\":\"android\",\"provider\":\"fcm\",\"token\":\"fcm-token-of-this-installation\",\"deviceId\":\"install-7f3a\",\"appId\":\"com.example.app\",\"audience\":\"visitor\",\"externalId\":\"customer-1042\",\"callMode\":\"basic\"}",
@@ -1317,11 +1317,11 @@ async fn register_device_push_token_as_agent(client: &Client) -> Result<u16, Err
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn register_device_push_token_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .register_device_push_token(
             json(
                 "{\"platform\":\"android\",\"provider\":\"fcm\",\"token\":\"fcm-token-of-this-installation\",\"deviceId\":\"install-7f3a\",\"appId\":\"com.example.app\",\"audience\":\"visitor\",\"externalId\":\"customer-1042\",\"callMode\":\"basic\"}",
@@ -1330,41 +1330,41 @@ async fn register_device_push_token_as_admin(client: &Client) -> Result<u16, Err
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn unregister_device_push_token_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .unregister_device_push_token(
             json("{\"deviceId\":\"install-7f3a\",\"provider\":\"fcm\"}"),
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn unregister_device_push_token_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .unregister_device_push_token(
             json("{\"deviceId\":\"install-7f3a\",\"provider\":\"fcm\"}"),
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn unregister_device_push_token_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .unregister_device_push_token(
             json("{\"deviceId\":\"install-7f3a\",\"provider\":\"fcm\"}"),
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn login_owner_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .login_owner(
             json(
                 "{\"email\":\"owner@demo.example\",\"password\":\"correct horse battery staple\"}",
@@ -1372,58 +1372,58 @@ async fn login_owner_as_anonymous(client: &Client) -> Result<u16, Error> {
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn login_owner_with_google_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .login_owner_with_google(
             json("{\"idToken\":\"eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.e30.c2lnbmF0dXJl\"}"),
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_owner_session_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .get_owner_session()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn refresh_owner_session_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .refresh_owner_session()
         .owner_refresh_token("text")
         .body(json("{\"refreshToken\":\"rn_rt_5Q0n9vX2hJ7cYt3L\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn logout_owner_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .logout_owner()
         .owner_refresh_token("text")
         .body(json("{\"refreshToken\":\"rn_rt_5Q0n9vX2hJ7cYt3L\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_workspace_entry_token_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .create_workspace_entry_token()
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn login_workspace_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .login_workspace(
             json(
                 "{\"username\":\"agent.one\",\"password\":\"correct horse battery staple\"}",
@@ -1434,54 +1434,54 @@ async fn login_workspace_as_anonymous(client: &Client) -> Result<u16, Error> {
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn auto_login_workspace_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .auto_login_workspace("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn refresh_workspace_session_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .refresh_workspace_session(json("{\"refreshToken\":\"rn_rt_5Q0n9vX2hJ7cYt3L\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn logout_workspace_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .logout_workspace()
         .body(json("{\"refreshToken\":\"rn_rt_5Q0n9vX2hJ7cYt3L\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_developer_settings_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .get_developer_settings()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_developer_settings_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .get_developer_settings()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_developer_allowed_domains_as_owner(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .update_developer_allowed_domains(
             json(
                 "{\"allowedDomains\":[\"example.com\",\"*.example.com\",\"localhost:3000\"]}",
@@ -1489,13 +1489,13 @@ async fn update_developer_allowed_domains_as_owner(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_developer_allowed_domains_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .update_developer_allowed_domains(
             json(
                 "{\"allowedDomains\":[\"example.com\",\"*.example.com\",\"localhost:3000\"]}",
@@ -1503,49 +1503,49 @@ async fn update_developer_allowed_domains_as_workspace(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn test_developer_sdk_settings_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .test_developer_sdk_settings()
         .body(json("{\"origin\":\"https://www.example.com\",\"service\":\"chat\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn test_developer_sdk_settings_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .test_developer_sdk_settings()
         .body(json("{\"origin\":\"https://www.example.com\",\"service\":\"chat\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_server_api_credentials_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .list_server_api_credentials()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_server_api_credentials_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .list_server_api_credentials()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_server_api_credential_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .create_server_api_credential(
             json(
                 "{\"name\":\"Customer backend\",\"environment\":\"live\",\"scopes\":[\"server:health\",\"server:tenant:read\",\"server:contacts:read\",\"server:contacts:write\"]}",
@@ -1554,13 +1554,13 @@ async fn create_server_api_credential_as_owner(client: &Client) -> Result<u16, E
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_server_api_credential_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .create_server_api_credential(
             json(
                 "{\"name\":\"Customer backend\",\"environment\":\"live\",\"scopes\":[\"server:health\",\"server:tenant:read\",\"server:contacts:read\",\"server:contacts:write\"]}",
@@ -1569,29 +1569,29 @@ async fn create_server_api_credential_as_workspace(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn disable_server_api_credential_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .disable_server_api_credential("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn disable_server_api_credential_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .disable_server_api_credential("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_server_api_credential_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .update_server_api_credential(
             "text",
             json(
@@ -1600,13 +1600,13 @@ async fn update_server_api_credential_as_owner(client: &Client) -> Result<u16, E
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_server_api_credential_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .update_server_api_credential(
             "text",
             json(
@@ -1615,47 +1615,47 @@ async fn update_server_api_credential_as_workspace(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn rotate_server_api_credential_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .rotate_server_api_credential("text")
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn rotate_server_api_credential_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .rotate_server_api_credential("text")
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_oauth_clients_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .list_oauth_clients()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_oauth_clients_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .list_oauth_clients()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_oauth_client_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .create_oauth_client(
             json(
                 "{\"name\":\"Example CRM\",\"type\":\"confidential\",\"redirectUris\":[\"https://crm.example.com/oauth/callback\"],\"allowedScopes\":[\"openid\",\"profile\",\"email\",\"tenant.read\"],\"requirePkce\":true}",
@@ -1664,11 +1664,11 @@ async fn create_oauth_client_as_owner(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_oauth_client_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .create_oauth_client(
             json(
                 "{\"name\":\"Example CRM\",\"type\":\"confidential\",\"redirectUris\":[\"https://crm.example.com/oauth/callback\"],\"allowedScopes\":[\"openid\",\"profile\",\"email\",\"tenant.read\"],\"requirePkce\":true}",
@@ -1677,27 +1677,27 @@ async fn create_oauth_client_as_workspace(client: &Client) -> Result<u16, Error>
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn revoke_oauth_client_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .revoke_oauth_client("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn revoke_oauth_client_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .revoke_oauth_client("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_oauth_client_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .update_oauth_client(
             "text",
             json(
@@ -1706,11 +1706,11 @@ async fn update_oauth_client_as_owner(client: &Client) -> Result<u16, Error> {
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_oauth_client_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .update_oauth_client(
             "text",
             json(
@@ -1719,47 +1719,47 @@ async fn update_oauth_client_as_workspace(client: &Client) -> Result<u16, Error>
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn rotate_oauth_client_secret_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .rotate_oauth_client_secret("text")
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn rotate_oauth_client_secret_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .rotate_oauth_client_secret("text")
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn delete_revoked_oauth_client_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .delete_revoked_oauth_client("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn delete_revoked_oauth_client_as_workspace(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .delete_revoked_oauth_client("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn login_platform_admin_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .login_platform_admin(
             json(
                 "{\"email\":\"admin@ringnity.test\",\"password\":\"correct horse battery staple\"}",
@@ -1767,33 +1767,33 @@ async fn login_platform_admin_as_anonymous(client: &Client) -> Result<u16, Error
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn refresh_platform_admin_session_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .refresh_platform_admin_session(
             json("{\"refreshToken\":\"rn_rt_5Q0n9vX2hJ7cYt3L\"}"),
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_platform_plan_contracts_as_platform(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::PlatformToken::new("secret-of-platform"))
+    let success = client
+        .with_credential(ringnity_client::PlatformToken::new("secret-of-platform"))
         .get_platform_plan_contracts()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_platform_plan_contracts_as_platform(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::PlatformToken::new("secret-of-platform"))
+    let success = client
+        .with_credential(ringnity_client::PlatformToken::new("secret-of-platform"))
         .update_platform_plan_contracts(
             json(
                 "{\"featureKeys\":[{\"featureKey\":\"video\",\"name\":\"Video\",\"category\":\"communication\",\"description\":\"Visitor video calls and video escalation.\",\"status\":\"stable\",\"sortOrder\":30}],\"quotaKeys\":[{\"quotaKey\":\"agents\",\"name\":\"Agents\",\"unit\":\"agent\",\"category\":\"core\",\"description\":\"Non-owner agent accounts allowed by the plan.\",\"sortOrder\":10}],\"plans\":[{\"planId\":\"plan_professional\",\"slug\":\"professional\",\"name\":\"Professional\",\"sortOrder\":20,\"isActive\":true,\"features\":{\"video\":{\"enabled\":true}},\"quotas\":{\"agents\":{\"valueType\":\"number\",\"limitValue\":25}}}]}",
@@ -1801,19 +1801,19 @@ async fn update_platform_plan_contracts_as_platform(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_platform_ai_balance_as_platform(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::PlatformToken::new("secret-of-platform"))
+    let success = client
+        .with_credential(ringnity_client::PlatformToken::new("secret-of-platform"))
         .get_platform_ai_balance()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn top_up_platform_ai_balance_as_platform(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::PlatformToken::new("secret-of-platform"))
+    let success = client
+        .with_credential(ringnity_client::PlatformToken::new("secret-of-platform"))
         .top_up_platform_ai_balance(
             "text",
             json("{\"amountCents\":5000,\"notes\":\"Invoice 2026-0113\"}"),
@@ -1821,13 +1821,13 @@ async fn top_up_platform_ai_balance_as_platform(client: &Client) -> Result<u16, 
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_platform_ai_balance_tenant_settings_as_platform(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::PlatformToken::new("secret-of-platform"))
+    let success = client
+        .with_credential(ringnity_client::PlatformToken::new("secret-of-platform"))
         .update_platform_ai_balance_tenant_settings(
             "text",
             json(
@@ -1836,19 +1836,19 @@ async fn update_platform_ai_balance_tenant_settings_as_platform(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_platform_ai_pricing_as_platform(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::PlatformToken::new("secret-of-platform"))
+    let success = client
+        .with_credential(ringnity_client::PlatformToken::new("secret-of-platform"))
         .get_platform_ai_pricing()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_platform_ai_pricing_as_platform(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::PlatformToken::new("secret-of-platform"))
+    let success = client
+        .with_credential(ringnity_client::PlatformToken::new("secret-of-platform"))
         .update_platform_ai_pricing(
             json(
                 "{\"chatModel\":\"gpt-4.1-mini\",\"inputCostPer1mUsd\":0.4,\"outputCostPer1mUsd\":1.6,\"markupMultiplier\":3,\"riskBufferPercent\":25}",
@@ -1856,35 +1856,35 @@ async fn update_platform_ai_pricing_as_platform(client: &Client) -> Result<u16, 
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_server_api_health_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .get_server_api_health()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_server_tenant_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .get_server_tenant()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_sdk_readiness_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .get_sdk_readiness()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_server_report_summary_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .get_server_report_summary()
         .period(json("\"today\""))
         .start_date(json("\"2026-01-31\""))
@@ -1892,11 +1892,11 @@ async fn get_server_report_summary_as_server(client: &Client) -> Result<u16, Err
         .agent_id("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_server_report_timeseries_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .get_server_report_timeseries()
         .period(json("\"today\""))
         .start_date(json("\"2026-01-31\""))
@@ -1904,11 +1904,11 @@ async fn get_server_report_timeseries_as_server(client: &Client) -> Result<u16, 
         .agent_id("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn export_server_report_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .export_server_report()
         .period(json("\"today\""))
         .start_date(json("\"2026-01-31\""))
@@ -1917,11 +1917,11 @@ async fn export_server_report_as_server(client: &Client) -> Result<u16, Error> {
         .format(json("\"json\""))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_context_token_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .create_visitor_context_token(
             json(
                 "{\"visitor\":{\"externalId\":\"customer-1042\",\"name\":\"Ayu Lestari\",\"email\":\"ayu@example.com\"},\"metadata\":{\"orderId\":\"INV-2026-118\"},\"expiresIn\":900}",
@@ -1930,11 +1930,11 @@ async fn create_visitor_context_token_as_server(client: &Client) -> Result<u16, 
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_agent_token_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .create_agent_token(
             json(
                 "{\"username\":\"agent.one\",\"scopes\":[\"agent:profile:read\",\"agent:presence:write\",\"agent:conversations:read\",\"agent:conversations:write\",\"agent:messages:read\",\"agent:messages:write\"],\"expiresIn\":900}",
@@ -1943,11 +1943,11 @@ async fn create_agent_token_as_server(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_admin_token_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .create_admin_token(
             json(
                 "{\"adminActorId\":\"crm-admin-7\",\"name\":\"Reporting job\",\"role\":\"admin\",\"scopes\":[\"admin:tenant:read\",\"admin:reports:read\"],\"expiresIn\":900}",
@@ -1956,11 +1956,11 @@ async fn create_admin_token_as_server(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_contacts_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .list_contacts()
         .page(json("1"))
         .limit(json("50"))
@@ -1968,11 +1968,11 @@ async fn list_contacts_as_server(client: &Client) -> Result<u16, Error> {
         .tags("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn upsert_contact_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .upsert_contact(
             json(
                 "{\"externalId\":\"customer-1042\",\"name\":\"Ayu Lestari\",\"phone\":\"+62 811 5550 1042\",\"email\":\"ayu@example.com\",\"company\":\"Toko Lestari\",\"tags\":[\"vip\",\"jakarta\"],\"notes\":\"Prefers to be called in the morning.\"}",
@@ -1981,46 +1981,46 @@ async fn upsert_contact_as_server(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_contact_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .get_contact("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn delete_contact_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .delete_contact("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_contact_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .update_contact(
             "text",
             json("{\"phone\":\"+62 811 5550 2042\",\"tags\":[\"vip\"]}"),
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_webhooks_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .list_webhooks()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_webhook_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .create_webhook(
             json(
                 "{\"name\":\"CRM events\",\"url\":\"https://crm.example.com/hooks/ringnity\",\"events\":[\"conversation.created\",\"contact.updated\"]}",
@@ -2029,20 +2029,20 @@ async fn create_webhook_as_server(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_webhook_deliveries_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .list_webhook_deliveries()
         .limit(json("50"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn test_webhook_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .test_webhook()
         .body(
             json(
@@ -2051,19 +2051,19 @@ async fn test_webhook_as_server(client: &Client) -> Result<u16, Error> {
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn disable_webhook_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .disable_webhook("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_webhook_as_server(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::ServerKey::new("secret-of-server"))
+    let success = client
+        .with_credential(ringnity_client::ServerKey::new("secret-of-server"))
         .update_webhook(
             "text",
             json(
@@ -2072,35 +2072,35 @@ async fn update_webhook_as_server(client: &Client) -> Result<u16, Error> {
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_agent_profile_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .get_agent_profile()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_agent_presence_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .get_agent_presence()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn update_agent_presence_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .update_agent_presence(json("{\"status\":\"online\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_agent_conversations_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .list_agent_conversations()
         .limit(json("50"))
         .cursor("text")
@@ -2108,33 +2108,33 @@ async fn list_agent_conversations_as_agent(client: &Client) -> Result<u16, Error
         .status(json("\"open\""))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_agent_conversation_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .get_agent_conversation("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_agent_conversation_messages_as_agent(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .list_agent_conversation_messages("text")
         .limit(json("50"))
         .before("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn send_agent_conversation_message_as_agent(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .send_agent_conversation_message(
             "text",
             json(
@@ -2144,105 +2144,105 @@ async fn send_agent_conversation_message_as_agent(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn mark_agent_message_read_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .mark_agent_message_read("text", "text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn delete_agent_conversation_attachment_as_agent(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .delete_agent_conversation_attachment("text", "text")
         .body(json("{\"reason\":\"Removed by agent request\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn assign_agent_conversation_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .assign_agent_conversation("text")
         .idempotency_key("text")
         .body(json("{\"reason\":\"Accepted from CRM inbox\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn close_agent_conversation_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .close_agent_conversation("text")
         .body(json("{\"reason\":\"Solved on the phone\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_tenant_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_tenant()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_readiness_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_readiness()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_domains_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_domains()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_services_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_services()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_subscription_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_subscription()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_ai_readiness_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_ai_readiness()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_staff_summary_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_staff_summary()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_report_summary_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_report_summary()
         .period(json("\"today\""))
         .start_date(json("\"2026-01-31\""))
@@ -2250,11 +2250,11 @@ async fn get_admin_report_summary_as_admin(client: &Client) -> Result<u16, Error
         .agent_id("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_report_timeseries_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_report_timeseries()
         .period(json("\"today\""))
         .start_date(json("\"2026-01-31\""))
@@ -2262,11 +2262,11 @@ async fn get_admin_report_timeseries_as_admin(client: &Client) -> Result<u16, Er
         .agent_id("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn export_admin_report_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .export_admin_report()
         .period(json("\"today\""))
         .start_date(json("\"2026-01-31\""))
@@ -2275,13 +2275,13 @@ async fn export_admin_report_as_admin(client: &Client) -> Result<u16, Error> {
         .format(json("\"json\""))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn upload_admin_knowledge_document_as_admin(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .upload_admin_knowledge_document(
             ringnity_client::Upload::bytes("content")
                 .file_name("name.txt")
@@ -2290,47 +2290,47 @@ async fn upload_admin_knowledge_document_as_admin(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn ingest_admin_knowledge_url_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .ingest_admin_knowledge_url(
             json("{\"url\":\"https://www.example.com/help/returns\"}"),
         )
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn reindex_admin_knowledge_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .reindex_admin_knowledge("text")
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_admin_knowledge_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .get_admin_knowledge("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn delete_admin_knowledge_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .delete_admin_knowledge("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_call_session_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .create_call_session(
             json(
                 "{\"conversationId\":\"conv_01jd4z7b2m5x8r3t\",\"type\":\"audio\",\"direction\":\"inbound\"}",
@@ -2339,11 +2339,11 @@ async fn create_call_session_as_visitor(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_call_session_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .create_call_session(
             json(
                 "{\"conversationId\":\"conv_01jd4z7b2m5x8r3t\",\"type\":\"audio\",\"direction\":\"inbound\"}",
@@ -2352,11 +2352,11 @@ async fn create_call_session_as_agent(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_call_session_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .create_call_session(
             json(
                 "{\"conversationId\":\"conv_01jd4z7b2m5x8r3t\",\"type\":\"audio\",\"direction\":\"inbound\"}",
@@ -2365,11 +2365,11 @@ async fn create_call_session_as_owner(client: &Client) -> Result<u16, Error> {
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_call_session_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .create_call_session(
             json(
                 "{\"conversationId\":\"conv_01jd4z7b2m5x8r3t\",\"type\":\"audio\",\"direction\":\"inbound\"}",
@@ -2378,79 +2378,79 @@ async fn create_call_session_as_workspace(client: &Client) -> Result<u16, Error>
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_call_session_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .get_call_session("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_call_session_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .get_call_session("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_call_session_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .get_call_session("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_call_session_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .get_call_session("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn end_call_session_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .end_call_session("text")
         .body(json("{\"reason\":\"Customer hung up\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn end_call_session_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .end_call_session("text")
         .body(json("{\"reason\":\"Customer hung up\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn end_call_session_as_owner(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OwnerToken::new("secret-of-owner"))
+    let success = client
+        .with_credential(ringnity_client::OwnerToken::new("secret-of-owner"))
         .end_call_session("text")
         .body(json("{\"reason\":\"Customer hung up\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn end_call_session_as_workspace(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
+    let success = client
+        .with_credential(ringnity_client::WorkspaceToken::new("secret-of-workspace"))
         .end_call_session("text")
         .body(json("{\"reason\":\"Customer hung up\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_chat_session_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .create_visitor_chat_session()
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2463,13 +2463,13 @@ async fn create_visitor_chat_session_as_visitor(client: &Client) -> Result<u16, 
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_chat_session_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .create_visitor_chat_session()
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2482,11 +2482,11 @@ async fn create_visitor_chat_session_as_anonymous(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_conversation_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .create_visitor_conversation()
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2499,13 +2499,13 @@ async fn create_visitor_conversation_as_visitor(client: &Client) -> Result<u16, 
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_conversation_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .create_visitor_conversation()
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2518,59 +2518,59 @@ async fn create_visitor_conversation_as_anonymous(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_visitor_open_ticket_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .get_visitor_open_ticket()
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_visitor_open_ticket_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .get_visitor_open_ticket()
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_visitor_chat_availability_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .get_visitor_chat_availability()
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_visitor_chat_availability_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .get_visitor_chat_availability()
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_visitor_conversation_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .get_visitor_conversation("text")
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2579,11 +2579,11 @@ async fn get_visitor_conversation_as_visitor(client: &Client) -> Result<u16, Err
         .limit(json("50"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_visitor_conversation_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .get_visitor_conversation("text")
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2592,13 +2592,13 @@ async fn get_visitor_conversation_as_anonymous(client: &Client) -> Result<u16, E
         .limit(json("50"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn send_visitor_conversation_message_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .send_visitor_conversation_message(
             "text",
             json(
@@ -2611,13 +2611,13 @@ async fn send_visitor_conversation_message_as_visitor(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn send_visitor_conversation_message_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .send_visitor_conversation_message(
             "text",
             json(
@@ -2630,39 +2630,39 @@ async fn send_visitor_conversation_message_as_anonymous(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn delete_visitor_conversation_message_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .delete_visitor_conversation_message("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn delete_visitor_conversation_message_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .delete_visitor_conversation_message("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn edit_visitor_conversation_message_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .edit_visitor_conversation_message(
             "text",
             "text",
@@ -2673,13 +2673,13 @@ async fn edit_visitor_conversation_message_as_visitor(
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn edit_visitor_conversation_message_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .edit_visitor_conversation_message(
             "text",
             "text",
@@ -2690,13 +2690,13 @@ async fn edit_visitor_conversation_message_as_anonymous(
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_conversation_attachment_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .create_visitor_conversation_attachment(
             "text",
             json(
@@ -2709,13 +2709,13 @@ async fn create_visitor_conversation_attachment_as_visitor(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_conversation_attachment_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .create_visitor_conversation_attachment(
             "text",
             json(
@@ -2728,13 +2728,13 @@ async fn create_visitor_conversation_attachment_as_anonymous(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn upload_visitor_conversation_attachment_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .upload_visitor_conversation_attachment(
             "text",
             ringnity_client::Upload::bytes("content")
@@ -2747,13 +2747,13 @@ async fn upload_visitor_conversation_attachment_as_visitor(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn upload_visitor_conversation_attachment_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .upload_visitor_conversation_attachment(
             "text",
             ringnity_client::Upload::bytes("content")
@@ -2766,13 +2766,13 @@ async fn upload_visitor_conversation_attachment_as_anonymous(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_conversation_call_link_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .create_visitor_conversation_call_link("text")
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2781,13 +2781,13 @@ async fn create_visitor_conversation_call_link_as_visitor(
         .body(json("{\"service\":\"voice_call\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_visitor_conversation_call_link_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .create_visitor_conversation_call_link("text")
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2796,103 +2796,103 @@ async fn create_visitor_conversation_call_link_as_anonymous(
         .body(json("{\"service\":\"voice_call\"}"))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn mark_chat_message_delivered_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .mark_chat_message_delivered("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn mark_chat_message_delivered_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .mark_chat_message_delivered("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn mark_chat_message_delivered_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .mark_chat_message_delivered("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn mark_chat_message_read_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .mark_chat_message_read("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn mark_chat_message_read_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .mark_chat_message_read("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn mark_chat_message_read_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .mark_chat_message_read("text", "text")
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_ai_visitor_routing_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .get_ai_visitor_routing()
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_ai_visitor_routing_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .get_ai_visitor_routing()
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_ai_visitor_conversation_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .create_ai_visitor_conversation()
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2905,13 +2905,13 @@ async fn create_ai_visitor_conversation_as_visitor(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_ai_visitor_conversation_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .create_ai_visitor_conversation()
         .x_ringnity_public_key("text")
         .api_key("text")
@@ -2924,11 +2924,11 @@ async fn create_ai_visitor_conversation_as_anonymous(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn send_ai_visitor_message_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .send_ai_visitor_message(
             json("{\"message\":\"How long do I have to return an item?\"}"),
         )
@@ -2938,11 +2938,11 @@ async fn send_ai_visitor_message_as_visitor(client: &Client) -> Result<u16, Erro
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn send_ai_visitor_message_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .send_ai_visitor_message(
             json("{\"message\":\"How long do I have to return an item?\"}"),
         )
@@ -2952,37 +2952,37 @@ async fn send_ai_visitor_message_as_anonymous(client: &Client) -> Result<u16, Er
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn search_ai_visitor_knowledge_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .search_ai_visitor_knowledge(json("{\"query\":\"return policy\",\"limit\":5}"))
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn search_ai_visitor_knowledge_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .search_ai_visitor_knowledge(json("{\"query\":\"return policy\",\"limit\":5}"))
         .x_ringnity_public_key("text")
         .api_key("text")
         .slug("your-tenant-slug")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_ai_visitor_realtime_call_as_visitor(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .create_ai_visitor_realtime_call(
             "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\n",
         )
@@ -2992,13 +2992,13 @@ async fn create_ai_visitor_realtime_call_as_visitor(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn create_ai_visitor_realtime_call_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .create_ai_visitor_realtime_call(
             "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:111 opus/48000/2\r\n",
         )
@@ -3008,19 +3008,19 @@ async fn create_ai_visitor_realtime_call_as_anonymous(
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_openid_configuration_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .get_openid_configuration()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn authorize_with_ringnity_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .authorize_with_ringnity(
             json("\"code\""),
             "text",
@@ -3033,13 +3033,13 @@ async fn authorize_with_ringnity_as_anonymous(client: &Client) -> Result<u16, Er
         .code_challenge_method(json("\"S256\""))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn exchange_ringnity_oauth_token_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .exchange_ringnity_oauth_token(
             json(
                 "{\"grant_type\":\"authorization_code\",\"client_id\":\"rn_oauth_4f1c2b7a9d3e8065\",\"code\":\"rn_ac_2Jx8vQm0Zt\",\"redirect_uri\":\"https://crm.example.com/oauth/callback\",\"code_verifier\":\"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk\"}",
@@ -3047,50 +3047,50 @@ async fn exchange_ringnity_oauth_token_as_anonymous(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_ringnity_oauth_user_info_as_oauth(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OauthToken::new("secret-of-oauth"))
+    let success = client
+        .with_credential(ringnity_client::OauthToken::new("secret-of-oauth"))
         .get_ringnity_oauth_user_info()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_ringnity_oauth_widget_key_as_oauth(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OauthToken::new("secret-of-oauth"))
+    let success = client
+        .with_credential(ringnity_client::OauthToken::new("secret-of-oauth"))
         .get_ringnity_oauth_widget_key()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn add_ringnity_oauth_allowed_domain_as_oauth(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::OauthToken::new("secret-of-oauth"))
+    let success = client
+        .with_credential(ringnity_client::OauthToken::new("secret-of-oauth"))
         .add_ringnity_oauth_allowed_domain(
             json("{\"domain\":\"wordpress.example.com\"}"),
         )
         .idempotency_key("text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_ringnity_oauth_jwks_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .get_ringnity_oauth_jwks()
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn revoke_ringnity_oauth_token_as_anonymous(
     client: &Client,
 ) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .revoke_ringnity_oauth_token(
             json(
                 "{\"token\":\"rn_rt_5Q0n9vX2hJ7cYt3L\",\"token_type_hint\":\"refresh_token\",\"client_id\":\"rn_oauth_4f1c2b7a9d3e8065\"}",
@@ -3098,11 +3098,11 @@ async fn revoke_ringnity_oauth_token_as_anonymous(
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn list_admin_knowledge_as_admin(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AdminToken::new("secret-of-admin"))
+    let success = client
+        .with_credential(ringnity_client::AdminToken::new("secret-of-admin"))
         .list_admin_knowledge()
         .limit(json("50"))
         .cursor("text")
@@ -3110,40 +3110,40 @@ async fn list_admin_knowledge_as_admin(client: &Client) -> Result<u16, Error> {
         .r#type(json("\"document\""))
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_attachment_link_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .get_attachment_link("text", "text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn get_attachment_link_as_agent(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::AgentToken::new("secret-of-agent"))
+    let success = client
+        .with_credential(ringnity_client::AgentToken::new("secret-of-agent"))
         .get_attachment_link("text", "text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn rate_visitor_conversation_as_visitor(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::VisitorSession::new("secret-of-visitor"))
+    let success = client
+        .with_credential(ringnity_client::VisitorSession::new("secret-of-visitor"))
         .rate_visitor_conversation(
             "text",
             json("{\"score\":5,\"comment\":\"Quick and friendly.\"}"),
         )
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }
 async fn download_attachment_as_anonymous(client: &Client) -> Result<u16, Error> {
-    let answer = client
-        .with(ringnity_client::Anonymous)
+    let success = client
+        .with_credential(ringnity_client::Anonymous)
         .download_attachment("text", json("0"), "text")
         .send()
         .await?;
-    Ok(answer.status().as_u16())
+    Ok(success.status().as_u16())
 }

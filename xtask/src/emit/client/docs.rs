@@ -99,7 +99,7 @@ fn plain(value: &Value) -> String {
 fn example(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<String> {
     let krate = &names.krate;
     let client = match plan.callers() {
-        Callers::Anybody => "Client".to_owned(),
+        Callers::Any => "Client".to_owned(),
         Callers::Kinds(kinds) => match names.credential(&kinds[0]) {
             "Anonymous" => "Client".to_owned(),
             kind => format!("Client<{krate}::{kind}>"),
@@ -121,8 +121,8 @@ fn example(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<String> {
         let value = argument(contract, plan, input, names, &mut lines);
         call.push_str(&format!(".{}({value})", input.name));
     }
-    lines.push(format!("let answer = {call}.send().await?;"));
-    lines.push("println!(\"{answer:?}\");".into());
+    lines.push(format!("let response = {call}.send().await?;"));
+    lines.push("println!(\"{response:?}\");".into());
     lines.push("# Ok(())".into());
     lines.push("# }".into());
     lines
@@ -174,7 +174,7 @@ fn argument(
             lines.push("))?;".into());
             input.name.to_string()
         }
-        InputType::Own(name) => {
+        InputType::Generated(name) => {
             let Body::Choice(variants) = &plan.body else { return "todo".into() };
             let (variant, payload) = &variants[0];
             let value = match payload.kind {

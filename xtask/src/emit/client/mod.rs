@@ -15,16 +15,16 @@ use crate::name::{pascal, snake};
 use crate::output::File;
 use crate::source::PrincipalSettings;
 
-mod calls;
+mod builders;
 mod docs;
-mod exercise;
+mod idents;
 mod plan;
+mod progenitor;
 mod sample;
-mod spelling;
-mod surface;
+mod test_cases;
 
+use builders::Entry;
 use plan::{Callers, Plan};
-use surface::Entry;
 
 /// Where the generated files go, below the output root.
 pub fn folder(contract: &Contract) -> String {
@@ -56,7 +56,7 @@ pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
         if let Some(description) = contract.tags.get(tag).filter(|text| !text.is_empty()) {
             doc.push_str(&format!("\n\n{}", docs::sentences(description).join("\n")));
         }
-        let tokens = surface::file(contract, entries, &names);
+        let tokens = builders::file(contract, entries, &names);
         files.push(File::rust(format!("{folder}/{module}.rs"), &mark, &doc, tokens)?);
         let functions: Vec<&TokenStream> =
             entries.iter().filter_map(|entry| Some(&entry.call.as_ref()?.function)).collect();
@@ -68,33 +68,33 @@ pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
                     ClientHooks, ClientInfo, Error, OperationInfo, RequestBuilderExt, ResponseValue, encode_path,
                 };
 
-                use crate::runtime::wire::Wire;
+                use crate::runtime::progenitor::ProgenitorClient;
 
-                impl Wire { #(#functions)* }
+                impl ProgenitorClient { #(#functions)* }
             };
-            files.push(File::rust(format!("{folder}/wire/{module}.rs"), &mark, &doc, tokens)?);
+            files.push(File::rust(format!("{folder}/progenitor/{module}.rs"), &mark, &doc, tokens)?);
         }
     }
-    let wired: Vec<Ident> = modules
+    let with_progenitor: Vec<Ident> = modules
         .iter()
         .filter(|(_, entries)| entries.iter().any(|entry| entry.call.is_some()))
-        .map(|(module, _)| spelling::ident(module))
+        .map(|(module, _)| idents::ident(module))
         .collect();
-    if !wired.is_empty() {
-        let tokens = quote!(#(mod #wired;)*);
+    if !with_progenitor.is_empty() {
+        let tokens = quote!(#(mod #with_progenitor;)*);
         files.push(File::rust(
-            format!("{folder}/wire/mod.rs"),
+            format!("{folder}/progenitor/mod.rs"),
             &mark,
             "Calls that progenitor wrote, by tag.",
             tokens,
         )?);
     }
-    files.push(root(&names, &modules, &entries, &folder, contract, !wired.is_empty())?);
+    files.push(root(&names, &modules, &entries, &folder, contract, !with_progenitor.is_empty())?);
     if !names.kinds.is_empty() {
         files.push(File::plain(format!("{folder}/credentials.rs"), names.credentials(contract, &mark)));
     }
     files.push(File::plain(format!("{folder}/error.rs"), errors(contract, &entries, &mark, &names)));
-    files.extend(exercise::emit(contract, &entries, &names, &mark)?);
+    files.extend(test_cases::emit(contract, &entries, &names, &mark)?);
     Ok((files, losses))
 }
 
@@ -108,7 +108,7 @@ fn entries(contract: &Contract) -> Result<(Vec<Entry<'_>>, Vec<Loss>)> {
     let (mut entries, mut losses) = (Vec::new(), Vec::new());
     for operation in &contract.operations {
         let plan = Plan::new(contract, operation)?;
-        let call = match calls::call(contract, &plan, &types)? {
+        let call = match progenitor::generate(contract, &plan, &types)? {
             Ok(call) => Some(call),
             Err(loss) => {
                 losses.push(loss);
@@ -130,17 +130,17 @@ fn root(
     entries: &[Entry<'_>],
     folder: &str,
     contract: &Contract,
-    wired: bool,
+    with_progenitor: bool,
 ) -> Result<File> {
-    let tags = modules.keys().map(|module| spelling::ident(module));
+    let tags = modules.keys().map(|module| idents::ident(module));
     let operations = entries.iter().map(|entry| {
-        let module = spelling::ident(&names.module(entry.plan.operation));
-        let name = surface::constant(&entry.plan);
+        let module = idents::ident(&names.module(entry.plan.operation));
+        let name = builders::constant(&entry.plan);
         quote!(#module::#name)
     });
-    let wire = wired.then(|| {
+    let progenitor = with_progenitor.then(|| {
         quote!(
-            mod wire;
+            mod progenitor;
         )
     });
     let credentials = !names.kinds.is_empty();
@@ -168,7 +168,7 @@ fn root(
         #(pub mod #tags;)*
         #declared
         mod error;
-        #wire
+        #progenitor
 
         #exported
         pub use error::Error;
@@ -191,7 +191,7 @@ fn module(operation: &Operation) -> String {
     const TAKEN: [&str; 12] = [
         "credentials",
         "error",
-        "wire",
+        "progenitor",
         "mod",
         "runtime",
         "generated",
@@ -225,7 +225,7 @@ fn errors(contract: &Contract, entries: &[Entry<'_>], mark: &str, names: &Names)
         }
         let mut variant = variant(&name);
         while variants.contains(&variant)
-            || matches!(variant.as_str(), "Transport" | "Unexpected" | "Decode" | "Request")
+            || matches!(variant.as_str(), "Transport" | "Unexpected" | "Decode" | "InvalidRequest")
         {
             variant.push_str("Error");
         }
@@ -438,9 +438,9 @@ mod tests {
         let (files, losses) = emit(&contract).expect("emits");
         let all: String = files.iter().map(|file| file.text.as_str()).collect();
         assert_eq!(all.matches(": Operation = Operation {").count(), contract.operations.len());
-        let wired = all.matches("pub(crate) async fn ").count();
-        assert_eq!(wired + losses.len(), contract.operations.len());
-        assert!(wired > losses.len(), "progenitor writes most calls");
+        let with_progenitor = all.matches("pub(crate) async fn ").count();
+        assert_eq!(with_progenitor + losses.len(), contract.operations.len());
+        assert!(with_progenitor > losses.len(), "progenitor writes most calls");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use proc_macro2::Ident;
 use quote::format_ident;
 use serde_json::Value;
 
-use super::spelling::{builder_name, free, ident, method_name, setter_name, solid};
+use super::idents::{builder_name, ident, method_name, non_null, setter_name, unique_name};
 use crate::lower::{raw, resolve};
 use crate::model::{Contract, Media, Operation, Param, Place, Status, TypeRef};
 use crate::name::pascal;
@@ -26,8 +26,8 @@ pub struct Plan<'c> {
     /// What is sent as body.
     pub body: Body,
     /// What success looks like.
-    pub answers: Vec<Answer>,
-    /// Error schema by status; answers that are not here are unexpected.
+    pub responses: Vec<ResponseVariant>,
+    /// Error schema by status; responses that are not here are unexpected.
     pub errors: Vec<(Status, String)>,
 }
 
@@ -83,7 +83,7 @@ pub enum InputType {
     /// A file.
     Upload,
     /// An enum of this operation's own.
-    Own(Ident),
+    Generated(Ident),
 }
 
 /// What is sent as body.
@@ -125,22 +125,22 @@ pub enum PayloadKind {
     Bytes,
 }
 
-/// One shape of success.
+/// One way in which an operation succeeds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct ResponseVariant {
     /// Variant name where there are several.
     pub variant: Ident,
     /// Its statuses.
     pub status: Status,
-    /// Its media type, when that tells it from another answer with the status.
+    /// Its media type, when that tells it from another response with the status.
     pub media: Option<String>,
     /// What is in it.
-    pub shape: Shape,
+    pub body: ResponseBody,
 }
 
-/// What an answer holds.
+/// What an response holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum ResponseBody {
     /// A JSON value.
     Json(TypeRef),
     /// Text with its media type.
@@ -164,17 +164,18 @@ impl<'c> Plan<'c> {
             inputs.push(Input {
                 name: ident(&setter_name(&param.rust_name)),
                 role: Role::Param(index, style(contract, operation, param)?),
-                ty: InputType::Contract(solid(&param.ty).clone()),
+                ty: InputType::Contract(non_null(&param.ty).clone()),
                 required: param.required,
                 description: param.description.clone(),
             });
         }
         let body = body(operation, &builder, &mut inputs, &place)?;
-        let answers = answers(operation, &place)?;
-        let medias: BTreeSet<&String> = answers.iter().filter_map(|answer| answer.media.as_ref()).collect();
+        let responses = responses(operation, &place)?;
+        let medias: BTreeSet<&String> =
+            responses.iter().filter_map(|response| response.media.as_ref()).collect();
         if medias.len() > 1 {
             inputs.push(Input {
-                name: ident(&free("accept", &inputs)),
+                name: ident(&unique_name("accept", &inputs)),
                 role: Role::Accept,
                 ty: InputType::Contract(TypeRef::String),
                 required: false,
@@ -183,7 +184,7 @@ impl<'c> Plan<'c> {
         }
         // Arguments first; parameters keep their order, the body comes last.
         inputs.sort_by_key(|input| !input.required);
-        Ok(Self { method, builder, inputs, body, answers, errors: errors(contract, operation), operation })
+        Ok(Self { method, builder, inputs, body, responses, errors: errors(contract, operation), operation })
     }
 
     /// Inputs that are arguments of the method.
@@ -198,7 +199,7 @@ impl<'c> Plan<'c> {
 
     /// Whether success has several shapes and therefore an enum.
     pub fn has_output_enum(&self) -> bool {
-        self.answers.iter().any(|answer| answer.shape != self.answers[0].shape)
+        self.responses.iter().any(|response| response.body != self.responses[0].body)
     }
 
     /// Name of that enum.
@@ -211,7 +212,7 @@ impl<'c> Plan<'c> {
         let mut kinds: Vec<String> =
             self.operation.principals.iter().map(|accepted| accepted.kind.clone()).collect();
         if kinds.is_empty() {
-            return Callers::Anybody;
+            return Callers::Any;
         }
         if self.operation.anonymous {
             kinds.push(String::new());
@@ -224,7 +225,7 @@ impl<'c> Plan<'c> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Callers {
     /// Every client.
-    Anybody,
+    Any,
     /// Clients that hold one of these kinds; the empty kind is no credential at all.
     Kinds(Vec<String>),
 }
@@ -290,7 +291,7 @@ fn body(
 ) -> Result<Body> {
     let Some(body) = &operation.body else { return Ok(Body::None) };
     let mut push = |name: &str, role: Role, ty: InputType, required: bool, description: &str| {
-        let name = ident(&free(&setter_name(name), inputs));
+        let name = ident(&unique_name(&setter_name(name), inputs));
         inputs.push(Input { name, role, ty, required, description: description.into() });
     };
     if let [media] = body.media.as_slice() {
@@ -334,7 +335,13 @@ fn body(
     if payloads.iter().any(|payload| payload.media.starts_with("multipart/")) {
         bail!("{}/requestBody/content: a multipart form beside other media types is not supported", place());
     }
-    push("body", Role::Body, InputType::Own(format_ident!("{builder}Body")), body.required, "The body.");
+    push(
+        "body",
+        Role::Body,
+        InputType::Generated(format_ident!("{builder}Body")),
+        body.required,
+        "The body.",
+    );
     let mut variants: Vec<(Ident, Payload)> = Vec::new();
     for payload in payloads {
         let mut name = media_name(&payload.media);
@@ -357,7 +364,7 @@ fn media_name(media: &str) -> String {
     }
 }
 
-fn shape(media: &Media) -> Shape {
+fn response_body(media: &Media) -> ResponseBody {
     let essence = media.content_type.split(';').next().unwrap_or_default();
     // Tables and event streams have no end that a caller would want to wait for.
     let streamed = matches!(
@@ -365,16 +372,16 @@ fn shape(media: &Media) -> Shape {
         "text/csv" | "text/tab-separated-values" | "text/event-stream" | "application/x-ndjson"
     );
     if essence.contains("json") && !streamed {
-        Shape::Json(media.ty.clone())
+        ResponseBody::Json(media.ty.clone())
     } else if media.ty == TypeRef::String && !streamed {
-        Shape::Text
+        ResponseBody::Text
     } else {
-        Shape::Stream
+        ResponseBody::Stream
     }
 }
 
-fn answers(operation: &Operation, place: &dyn Fn() -> String) -> Result<Vec<Answer>> {
-    let mut out: Vec<Answer> = Vec::new();
+fn responses(operation: &Operation, place: &dyn Fn() -> String) -> Result<Vec<ResponseVariant>> {
+    let mut out: Vec<ResponseVariant> = Vec::new();
     let mut documented: Vec<(Status, &[Media])> =
         operation.successes().map(|response| (response.status, response.media.as_slice())).collect();
     if documented.is_empty() {
@@ -384,19 +391,19 @@ fn answers(operation: &Operation, place: &dyn Fn() -> String) -> Result<Vec<Answ
     let several = documented.len() > 1;
     for (status, media) in documented {
         if matches!(status, Status::Code(100..=199) | Status::Class(1)) {
-            bail!("{}/responses: informational answers and protocol upgrades are not supported", place());
+            bail!("{}/responses: informational responses and protocol upgrades are not supported", place());
         }
         let reason = reason(status);
         if media.is_empty() {
             let redirect = matches!(status, Status::Code(301 | 302 | 303 | 307 | 308) | Status::Class(3));
-            let shape = if redirect { Shape::Redirect } else { Shape::Empty };
-            out.push(Answer { variant: format_ident!("{reason}"), status, media: None, shape });
+            let body = if redirect { ResponseBody::Redirect } else { ResponseBody::Empty };
+            out.push(ResponseVariant { variant: format_ident!("{reason}"), status, media: None, body });
             continue;
         }
-        let shapes: Vec<Shape> = media.iter().map(shape).collect();
-        let uniform = shapes.iter().all(|shape| *shape == shapes[0]);
+        let shapes: Vec<ResponseBody> = media.iter().map(response_body).collect();
+        let uniform = shapes.iter().all(|body| *body == shapes[0]);
         let count = if uniform { 1 } else { media.len() };
-        for (media, shape) in media.iter().zip(shapes).take(count) {
+        for (media, body) in media.iter().zip(shapes).take(count) {
             let media_name = media_name(&media.content_type);
             let variant = match (several, uniform) {
                 (false, _) => media_name,
@@ -406,7 +413,7 @@ fn answers(operation: &Operation, place: &dyn Fn() -> String) -> Result<Vec<Answ
             let media = (!uniform).then(|| {
                 media.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
             });
-            out.push(Answer { variant: format_ident!("{variant}"), status, media, shape });
+            out.push(ResponseVariant { variant: format_ident!("{variant}"), status, media, body });
         }
     }
     Ok(out)

@@ -17,11 +17,11 @@ mod docs;
 mod member;
 mod rewrite;
 pub mod table;
-mod view;
+mod typify_input;
 
 use member::{derives, owned_text, renamed, serde_default, three_state, wire_name};
 use rewrite::{Prelude, Rename, WireInstants, holds_instant};
-pub use view::{BOUNDARY_KEYWORDS, TYPED_FORMATS, requires_only};
+pub use typify_input::{BOUNDARY_KEYWORDS, TYPED_FORMATS, requires_only};
 
 /// Where the generated files go, below the output root.
 pub fn folder(contract: &Contract) -> String {
@@ -30,7 +30,7 @@ pub fn folder(contract: &Contract) -> String {
 
 /// The generated files of the types crate.
 pub fn emit(contract: &Contract) -> Result<Vec<File>> {
-    let file = view::raw(contract)?;
+    let file = typify_input::raw(contract)?;
     let (sent, _) = contract.directions();
     let schemas: BTreeMap<String, (&String, &Value)> =
         contract.schemas.iter().map(|(name, schema)| (pascal(name), (name, schema))).collect();
@@ -104,7 +104,7 @@ impl Pass<'_> {
         if let syn::Fields::Named(named) = &item.fields {
             let schema = self.schemas.get(&name).map(|(_, schema)| *schema);
             let own_names: BTreeMap<String, String> =
-                schema.into_iter().flat_map(view::members).map(|(own, shown)| (shown, own)).collect();
+                schema.into_iter().flat_map(typify_input::members).map(|(own, shown)| (shown, own)).collect();
             for field in &named.named {
                 let mut field = field.clone();
                 let field_ident = field.ident.clone().unwrap_or_else(|| format_ident!("value"));
@@ -260,7 +260,7 @@ impl Pass<'_> {
         if text.is_some() && item.variants.iter().all(|variant| variant.fields.is_empty()) {
             let open = self.sent.contains(&name);
             let values = text.into_iter().flatten().filter_map(Value::as_str);
-            let shown = self.schemas.get(&name).and_then(|(_, schema)| view::variants(schema));
+            let shown = self.schemas.get(&name).and_then(|(_, schema)| typify_input::variants(schema));
             let own_values: BTreeMap<String, &str> = shown.into_iter().flatten().zip(values).collect();
             let mut variants = TokenStream::new();
             for variant in &item.variants {

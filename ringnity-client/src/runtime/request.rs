@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::client::Core;
 use super::error::{ApiError, ErrorBody};
 use super::operation::Operation;
+use super::progenitor::{decode_error, unexpected_response};
 use super::response::{ByteStream, Redirect, Response, Text};
 use super::upload::Upload;
-use super::wire::{not_as_said, unexpected};
 use crate::generated::Error;
 
 /// How a parameter of several values is written.
@@ -31,32 +31,32 @@ pub(crate) enum Style {
     Deep,
 }
 
-/// A request in the making. The first thing that cannot be sent is kept and answered by [`Call::send`].
-pub(crate) struct Call {
+/// A request in the making. The first thing that cannot be sent is kept and answered by [`OperationRequest::send`].
+pub(crate) struct OperationRequest {
     core: Core,
     operation: &'static Operation,
     path: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
     cookies: Vec<String>,
-    body: Payload,
+    body: RequestBody,
     problem: Option<Error>,
 }
 
-enum Payload {
-    Nothing,
+enum RequestBody {
+    None,
     Bytes(Vec<u8>),
     Upload(Upload),
-    Form(Vec<(&'static str, Part)>),
+    Form(Vec<(&'static str, FormPart)>),
 }
 
-enum Part {
+enum FormPart {
     Text(String),
     File(Upload),
 }
 
 #[allow(dead_code, reason = "a contract may need only some")]
-impl Call {
+impl OperationRequest {
     pub(crate) fn new(core: Core, operation: &'static Operation) -> Self {
         Self {
             core,
@@ -65,22 +65,22 @@ impl Call {
             query: Vec::new(),
             headers: HeaderMap::new(),
             cookies: Vec::new(),
-            body: Payload::Nothing,
+            body: RequestBody::None,
             problem: None,
         }
     }
 
     fn fail(mut self, problem: String) -> Self {
-        self.problem.get_or_insert(Error::Request(problem));
+        self.problem.get_or_insert(Error::InvalidRequest(problem));
         self
     }
 
     /// Fills a path variable.
     pub(crate) fn path<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
-        let text = texts(value).join(",");
-        match segment(name, &text) {
+        let text = to_strings(value).join(",");
+        match check_path_segment(name, &text) {
             Ok(()) => {
-                self.path = self.path.replacen(&format!("{{{name}}}"), &encode(&text), 1);
+                self.path = self.path.replacen(&format!("{{{name}}}"), &percent_encode(&text), 1);
                 self
             }
             Err(error) => {
@@ -106,18 +106,19 @@ impl Call {
                     Ok(Value::Object(members)) => {
                         for (key, member) in members {
                             let key = if style == Style::Deep { format!("{name}[{key}]") } else { key };
-                            self.query.extend(texts(&member).into_iter().map(|text| (key.clone(), text)));
+                            self.query
+                                .extend(to_strings(&member).into_iter().map(|text| (key.clone(), text)));
                         }
                     }
                     Ok(other) => {
-                        self.query.extend(texts(&other).into_iter().map(|text| (name.to_owned(), text)));
+                        self.query.extend(to_strings(&other).into_iter().map(|text| (name.to_owned(), text)));
                     }
                     Err(error) => return self.fail(format!("{name}: {error}")),
                 }
                 return self;
             }
         };
-        let all = texts(value);
+        let all = to_strings(value);
         if !all.is_empty() {
             self.query.push((name.to_owned(), all.join(separator)));
         }
@@ -126,7 +127,7 @@ impl Call {
 
     /// Adds a header unless it is absent.
     pub(crate) fn header<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
-        let all = texts(value);
+        let all = to_strings(value);
         if all.is_empty() {
             return self;
         }
@@ -142,9 +143,9 @@ impl Call {
 
     /// Adds a cookie unless it is absent.
     pub(crate) fn cookie<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
-        let all = texts(value);
+        let all = to_strings(value);
         if !all.is_empty() {
-            self.cookies.push(format!("{name}={}", encode(&all.join(","))));
+            self.cookies.push(format!("{name}={}", percent_encode(&all.join(","))));
         }
         self
     }
@@ -172,7 +173,7 @@ impl Call {
         // The address is never used: Url is the form encoder at hand.
         let Ok(mut url) = Url::parse("http://form/") else { return self };
         for (name, value) in &members {
-            for text in texts(value) {
+            for text in to_strings(value) {
                 url.query_pairs_mut().append_pair(name, &text);
             }
         }
@@ -182,27 +183,27 @@ impl Call {
 
     /// Sends text or bytes as they are.
     pub(crate) fn bytes(mut self, media: &str, body: impl Into<Vec<u8>>) -> Self {
-        self.body = Payload::Bytes(body.into());
+        self.body = RequestBody::Bytes(body.into());
         self.header(CONTENT_TYPE.as_str(), media)
     }
 
     /// Sends a file as the whole body.
     pub(crate) fn upload(mut self, media: &str, upload: Upload) -> Self {
-        self.body = Payload::Upload(upload);
+        self.body = RequestBody::Upload(upload);
         self.header(CONTENT_TYPE.as_str(), media)
     }
 
-    fn part(&mut self, name: &'static str, part: Part) {
+    fn part(&mut self, name: &'static str, part: FormPart) {
         match &mut self.body {
-            Payload::Form(parts) => parts.push((name, part)),
-            other => *other = Payload::Form(vec![(name, part)]),
+            RequestBody::Form(parts) => parts.push((name, part)),
+            other => *other = RequestBody::Form(vec![(name, part)]),
         }
     }
 
     /// Adds a text field to a multipart form unless it is absent.
     pub(crate) fn field<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {
-        for text in texts(value) {
-            self.part(name, Part::Text(text));
+        for text in to_strings(value) {
+            self.part(name, FormPart::Text(text));
         }
         self
     }
@@ -210,21 +211,21 @@ impl Call {
     /// Adds a file to a multipart form unless it is absent.
     pub(crate) fn file(mut self, name: &'static str, upload: impl Into<Option<Upload>>) -> Self {
         if let Some(upload) = upload.into() {
-            self.part(name, Part::File(upload));
+            self.part(name, FormPart::File(upload));
         }
         self
     }
 
     /// Sends it.
-    pub(crate) async fn send(self) -> Result<Answer, Error> {
+    pub(crate) async fn send(self) -> Result<RawResponse, Error> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
         let method = Method::from_bytes(self.operation.method.as_bytes())
-            .map_err(|_| Error::Request(format!("{} is not a method", self.operation.method)))?;
+            .map_err(|_| Error::InvalidRequest(format!("{} is not a method", self.operation.method)))?;
         let address = format!("{}{}", self.core.base_url(), self.path);
         let mut url =
-            Url::parse(&address).map_err(|error| Error::Request(format!("{address:?}: {error}")))?;
+            Url::parse(&address).map_err(|error| Error::InvalidRequest(format!("{address:?}: {error}")))?;
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.query);
         }
@@ -232,28 +233,28 @@ impl Call {
         if !self.cookies.is_empty() {
             let cookies = self.cookies.join("; ");
             let value = HeaderValue::from_str(&cookies)
-                .map_err(|_| Error::Request(format!("{cookies:?} cannot travel in a header")))?;
+                .map_err(|_| Error::InvalidRequest(format!("{cookies:?} cannot travel in a header")))?;
             headers.insert(COOKIE, value);
         }
         let mut request = self.core.http().request(method, url);
         match self.body {
-            Payload::Nothing => {}
-            Payload::Bytes(bytes) => request = request.body(bytes),
-            Payload::Upload(upload) => {
+            RequestBody::None => {}
+            RequestBody::Bytes(bytes) => request = request.body(bytes),
+            RequestBody::Upload(upload) => {
                 let (body, media) = upload.into_body().await?;
                 if let Some(media) = media {
                     let media = HeaderValue::from_str(&media)
-                        .map_err(|_| Error::Request(format!("{media:?} is not a media type")))?;
+                        .map_err(|_| Error::InvalidRequest(format!("{media:?} is not a media type")))?;
                     headers.insert(CONTENT_TYPE, media);
                 }
                 request = request.body(body);
             }
-            Payload::Form(parts) => {
+            RequestBody::Form(parts) => {
                 let mut form = Form::new();
                 for (name, part) in parts {
                     form = match part {
-                        Part::Text(text) => form.text(name, text),
-                        Part::File(upload) => form.part(name, upload.into_part().await?),
+                        FormPart::Text(text) => form.text(name, text),
+                        FormPart::File(upload) => form.part(name, upload.into_part().await?),
                     };
                 }
                 request = request.multipart(form);
@@ -261,15 +262,15 @@ impl Call {
         }
         let mut request = request.headers(headers).build()?;
         self.core.prepare(self.operation, &mut request)?;
-        Ok(Answer(self.core.execute(self.operation, request).await?))
+        Ok(RawResponse(self.core.execute(self.operation, request).await?))
     }
 }
 
-/// An answer whose meaning is still open.
-pub(crate) struct Answer(reqwest::Response);
+/// An response whose meaning is still open.
+pub(crate) struct RawResponse(reqwest::Response);
 
 #[allow(dead_code, reason = "a contract may need only some")]
-impl Answer {
+impl RawResponse {
     pub(crate) fn status(&self) -> u16 {
         self.0.status().as_u16()
     }
@@ -285,7 +286,7 @@ impl Answer {
         let body = self.0.bytes().await?;
         match serde_json::from_slice(&body) {
             Ok(value) => Ok(Response::new(status, headers, value)),
-            Err(source) => Err(not_as_said(status, headers, body, source)),
+            Err(source) => Err(decode_error(status, headers, body, source)),
         }
     }
 
@@ -309,7 +310,7 @@ impl Answer {
         let (status, headers) = (self.0.status(), self.0.headers().clone());
         match headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned) {
             Some(location) => Ok(Response::new(status, headers, Redirect { location })),
-            None => Err(unexpected(self.0).await),
+            None => Err(unexpected_response(self.0).await),
         }
     }
 
@@ -321,34 +322,34 @@ impl Answer {
         }
     }
 
-    pub(crate) async fn unexpected(self) -> Error {
-        unexpected(self.0).await
+    pub(crate) async fn unexpected_response(self) -> Error {
+        unexpected_response(self.0).await
     }
 }
 
 /// The texts that a value travels as: none when it is absent, several when it is a list.
-fn texts<T: Serialize + ?Sized>(value: &T) -> Vec<String> {
+fn to_strings<T: Serialize + ?Sized>(value: &T) -> Vec<String> {
     match serde_json::to_value(value).unwrap_or_default() {
         Value::Null => Vec::new(),
         Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Array(items) => items.iter().flat_map(to_strings).collect(),
         Value::Object(members) => members
             .iter()
-            .flat_map(|(key, member)| std::iter::once(key.clone()).chain(texts(member)))
+            .flat_map(|(key, member)| std::iter::once(key.clone()).chain(to_strings(member)))
             .collect(),
         other => vec![other.to_string()],
     }
 }
 
 /// Refuses path values that would lead to another path than the operation's.
-pub(crate) fn segment(name: &str, value: &str) -> Result<(), Error> {
+pub(crate) fn check_path_segment(name: &str, value: &str) -> Result<(), Error> {
     match value {
-        "" | "." | ".." => Err(Error::Request(format!("{name}: {value:?} cannot stand in a path"))),
+        "" | "." | ".." => Err(Error::InvalidRequest(format!("{name}: {value:?} cannot stand in a path"))),
         _ => Ok(()),
     }
 }
 
-fn encode(text: &str) -> String {
+fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -366,17 +367,17 @@ mod tests {
 
     #[test]
     fn values_travel_as_texts() {
-        assert_eq!(texts(&Some(3)), ["3"]);
-        assert!(texts(&None::<String>).is_empty());
-        assert_eq!(texts(&["a", "b"]), ["a", "b"]);
-        assert_eq!(texts(&true), ["true"]);
+        assert_eq!(to_strings(&Some(3)), ["3"]);
+        assert!(to_strings(&None::<String>).is_empty());
+        assert_eq!(to_strings(&["a", "b"]), ["a", "b"]);
+        assert_eq!(to_strings(&true), ["true"]);
     }
 
     #[test]
     fn a_path_value_stays_one_segment() {
-        assert_eq!(encode("a/b ü?"), "a%2Fb%20%C3%BC%3F");
-        assert!(segment("id", "..").is_err());
-        assert!(segment("id", "").is_err());
-        assert!(segment("id", "...").is_ok());
+        assert_eq!(percent_encode("a/b ü?"), "a%2Fb%20%C3%BC%3F");
+        assert!(check_path_segment("id", "..").is_err());
+        assert!(check_path_segment("id", "").is_err());
+        assert!(check_path_segment("id", "...").is_ok());
     }
 }

@@ -6,8 +6,8 @@ use progenitor_client::{
     ClientHooks, ClientInfo, Error, OperationInfo, RequestBuilderExt, ResponseValue,
     encode_path,
 };
-use crate::runtime::wire::Wire;
-impl Wire {
+use crate::runtime::progenitor::ProgenitorClient;
+impl ProgenitorClient {
     pub(crate) async fn create_call_session<'a>(
         &'a self,
         idempotency_key: Option<&'a str>,

@@ -13,20 +13,20 @@ use super::response::Response;
 use crate::generated::Error;
 
 /// One exchange by a call of progenitor's. Its members have the names that progenitor's code expects.
-pub(crate) struct Wire {
+pub(crate) struct ProgenitorClient {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
-    pub(crate) inner: Exchange,
+    pub(crate) inner: RequestContext,
 }
 
-/// What progenitor does not keep: whose exchange it is, and how the answer began.
-pub(crate) struct Exchange {
+/// What progenitor does not keep: whose exchange it is, and how the response began.
+pub(crate) struct RequestContext {
     core: Core,
     operation: &'static Operation,
     head: Mutex<Option<(StatusCode, HeaderMap)>>,
 }
 
-impl ClientInfo<Exchange> for Wire {
+impl ClientInfo<RequestContext> for ProgenitorClient {
     fn api_version() -> &'static str {
         // Goes into a header that the contract does not know, and is taken out before sending.
         ""
@@ -40,12 +40,12 @@ impl ClientInfo<Exchange> for Wire {
         &self.client
     }
 
-    fn inner(&self) -> &Exchange {
+    fn inner(&self) -> &RequestContext {
         &self.inner
     }
 }
 
-impl ClientHooks<Exchange> for Wire {
+impl ClientHooks<RequestContext> for ProgenitorClient {
     async fn pre<E>(
         &self,
         request: &mut Request,
@@ -54,7 +54,7 @@ impl ClientHooks<Exchange> for Wire {
         request.headers_mut().remove("api-version");
         self.inner.core.prepare(self.inner.operation, request).map_err(|error| {
             progenitor_client::Error::InvalidRequest(match error {
-                Error::Request(problem) => problem,
+                Error::InvalidRequest(problem) => problem,
                 other => other.to_string(),
             })
         })
@@ -69,14 +69,14 @@ impl ClientHooks<Exchange> for Wire {
 }
 
 #[allow(dead_code, reason = "a contract may have no call that progenitor writes")]
-impl Wire {
+impl ProgenitorClient {
     pub(crate) fn new(
         baseurl: String,
         client: reqwest::Client,
         core: Core,
         operation: &'static Operation,
     ) -> Self {
-        Self { baseurl, client, inner: Exchange { core, operation, head: Mutex::new(None) } }
+        Self { baseurl, client, inner: RequestContext { core, operation, head: Mutex::new(None) } }
     }
 
     /// Turns progenitor's result into this client's.
@@ -84,36 +84,38 @@ impl Wire {
         self,
         result: Result<ResponseValue<T>, progenitor_client::Error<B>>,
     ) -> Result<Response<T>, Error> {
-        use progenitor_client::Error as Theirs;
+        use progenitor_client::Error as ProgenitorError;
 
         let error = match result {
-            Ok(answer) => {
-                let (status, headers) = (answer.status(), answer.headers().clone());
-                return Ok(Response::new(status, headers, answer.into_inner()));
+            Ok(response) => {
+                let (status, headers) = (response.status(), response.headers().clone());
+                return Ok(Response::new(status, headers, response.into_inner()));
             }
             Err(error) => error,
         };
         Err(match error {
-            Theirs::ErrorResponse(answer) => {
-                let (status, headers) = (answer.status(), answer.headers().clone());
-                B::into_error(ApiError::new(status, headers, answer.into_inner()))
+            ProgenitorError::ErrorResponse(response) => {
+                let (status, headers) = (response.status(), response.headers().clone());
+                B::into_error(ApiError::new(status, headers, response.into_inner()))
             }
-            Theirs::UnexpectedResponse(answer) => unexpected(answer).await,
-            Theirs::InvalidResponsePayload(body, source) => {
+            ProgenitorError::UnexpectedResponse(response) => unexpected_response(response).await,
+            ProgenitorError::InvalidResponsePayload(body, source) => {
                 let head = self.inner.head.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let (status, headers) = head.unwrap_or_default();
-                not_as_said(status, headers, body, source)
+                decode_error(status, headers, body, source)
             }
-            Theirs::CommunicationError(error)
-            | Theirs::InvalidUpgrade(error)
-            | Theirs::ResponseBodyError(error) => error.into(),
-            Theirs::InvalidRequest(problem) | Theirs::Custom(problem) => Error::Request(problem),
+            ProgenitorError::CommunicationError(error)
+            | ProgenitorError::InvalidUpgrade(error)
+            | ProgenitorError::ResponseBodyError(error) => error.into(),
+            ProgenitorError::InvalidRequest(problem) | ProgenitorError::Custom(problem) => {
+                Error::InvalidRequest(problem)
+            }
         })
     }
 }
 
-/// An answer whose body does not have the documented type: of an error, the contract just does not know it.
-pub(crate) fn not_as_said(
+/// An response whose body does not have the documented type: of an error, the contract just does not know it.
+pub(crate) fn decode_error(
     status: StatusCode,
     headers: HeaderMap,
     body: bytes::Bytes,
@@ -127,8 +129,8 @@ pub(crate) fn not_as_said(
     }
 }
 
-/// An answer that the contract does not document, read to its end.
-pub(crate) async fn unexpected(response: reqwest::Response) -> Error {
+/// An response that the contract does not document, read to its end.
+pub(crate) async fn unexpected_response(response: reqwest::Response) -> Error {
     let status = response.status();
     let headers = Box::new(response.headers().clone());
     match response.bytes().await {

@@ -6,8 +6,8 @@ use progenitor_client::{
     ClientHooks, ClientInfo, Error, OperationInfo, RequestBuilderExt, ResponseValue,
     encode_path,
 };
-use crate::runtime::wire::Wire;
-impl Wire {
+use crate::runtime::progenitor::ProgenitorClient;
+impl ProgenitorClient {
     pub(crate) async fn login_owner<'a>(
         &'a self,
         body: &'a ringnity_types::OwnerLoginRequest,

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::calls::{Call, Passing};
-use super::plan::{Body, Callers, Input, InputType, Payload, PayloadKind, Plan, Role, Shape, Style};
-use super::spelling::rust;
+use super::idents::rust;
+use super::plan::{Body, Callers, Input, InputType, Payload, PayloadKind, Plan, ResponseBody, Role, Style};
+use super::progenitor::{Passing, ProgenitorCall};
 use super::{Names, docs};
 use crate::model::{Contract, Param, Place, Status, TypeRef};
 
@@ -17,7 +17,7 @@ pub struct Entry<'c> {
     /// How it is called.
     pub plan: Plan<'c>,
     /// Progenitor's call; our own where there is none.
-    pub call: Option<Call>,
+    pub call: Option<ProgenitorCall>,
 }
 
 /// The file of a tag.
@@ -30,7 +30,7 @@ pub fn file(contract: &Contract, entries: &[&Entry<'_>], names: &Names) -> Token
         items.extend(builder(entry, names));
     }
     let impls = groups.into_iter().map(|(callers, methods)| match callers {
-        Callers::Anybody => quote!(impl<C> Client<C> { #methods }),
+        Callers::Any => quote!(impl<C> Client<C> { #methods }),
         Callers::Kinds(kinds) => match names.marker(&kinds) {
             Some(marker) => {
                 let marker = format_ident!("{marker}");
@@ -47,9 +47,9 @@ pub fn file(contract: &Contract, entries: &[&Entry<'_>], names: &Names) -> Token
     quote! {
         #![allow(unused_imports, clippy::too_many_arguments)]
         use crate::generated::Error;
-        use crate::runtime::call::{Style, segment};
+        use crate::runtime::request::{Style, check_path_segment};
         use crate::runtime::client::Core;
-        use crate::runtime::{ByteStream, Client, Operation, Parameter, Place, Redirect, Response, Text, Upload};
+        use crate::runtime::{ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response, Text, Upload};
 
         #(#impls)*
         #items
@@ -68,7 +68,7 @@ fn descriptor(plan: &Plan<'_>) -> TokenStream {
     let parameters = operation.params.iter().map(|param| {
         let Param { name, required, .. } = param;
         let place = format_ident!("{}", format!("{:?}", param.place));
-        quote!(Parameter::new(#name, Place::#place, #required))
+        quote!(Parameter::new(#name, ParameterLocation::#place, #required))
     });
     let requests = operation.body.iter().flat_map(|body| &body.media).map(|media| &media.content_type);
     let mut responses: Vec<&String> =
@@ -140,7 +140,7 @@ fn stored(input: &Input, names: &Names) -> TokenStream {
     match &input.ty {
         InputType::Contract(ty) => rust(ty, &names.types_ident()),
         InputType::Upload => quote!(Upload),
-        InputType::Own(name) => quote!(#name),
+        InputType::Generated(name) => quote!(#name),
     }
 }
 
@@ -169,8 +169,8 @@ fn builder(entry: &Entry<'_>, names: &Names) -> TokenStream {
     });
     let output = output(plan, names);
     let send = match &entry.call {
-        Some(call) => wired(plan, call),
-        None => own(plan, names),
+        Some(call) => send_with_progenitor(plan, call),
+        None => send_with_request(plan, names),
     };
     let enums = enums(plan, names);
     quote! {
@@ -181,7 +181,7 @@ fn builder(entry: &Entry<'_>, names: &Names) -> TokenStream {
         impl #builder {
             #(#setters)*
 
-            /// Sends the request and reads the answer.
+            /// Sends the request and reads the response.
             pub async fn send(self) -> Result<Response<#output>, Error> {
                 #send
             }
@@ -195,20 +195,20 @@ fn output(plan: &Plan<'_>, names: &Names) -> TokenStream {
         let name = plan.output_enum();
         return quote!(#name);
     }
-    shape(&plan.answers[0].shape, names)
+    response_type(&plan.responses[0].body, names)
 }
 
-fn shape(shape: &Shape, names: &Names) -> TokenStream {
-    match shape {
-        Shape::Json(ty) => rust(ty, &names.types_ident()),
-        Shape::Text => quote!(Text),
-        Shape::Stream => quote!(ByteStream),
-        Shape::Empty => quote!(()),
-        Shape::Redirect => quote!(Redirect),
+fn response_type(body: &ResponseBody, names: &Names) -> TokenStream {
+    match body {
+        ResponseBody::Json(ty) => rust(ty, &names.types_ident()),
+        ResponseBody::Text => quote!(Text),
+        ResponseBody::Stream => quote!(ByteStream),
+        ResponseBody::Empty => quote!(()),
+        ResponseBody::Redirect => quote!(Redirect),
     }
 }
 
-/// Enums of this operation's own: bodies of several types, answers of several shapes.
+/// Enums of this operation's own: bodies of several types, responses of several shapes.
 fn enums(plan: &Plan<'_>, names: &Names) -> TokenStream {
     let mut out = TokenStream::new();
     let id = &plan.operation.id;
@@ -227,22 +227,22 @@ fn enums(plan: &Plan<'_>, names: &Names) -> TokenStream {
     }
     if plan.has_output_enum() {
         let name = plan.output_enum();
-        let doc = format!(" Answer of `{id}`, in one of the shapes that the contract names.");
-        let variants = plan.answers.iter().map(|answer| {
-            let status = match answer.status {
+        let doc = format!(" Response of `{id}`, in one of the shapes that the contract names.");
+        let variants = plan.responses.iter().map(|response| {
+            let status = match response.status {
                 Status::Code(code) => code.to_string(),
                 Status::Class(class) => format!("{class}XX"),
                 Status::Default => "default".into(),
             };
-            let doc = match &answer.media {
+            let doc = match &response.media {
                 Some(media) => format!(" {status}, `{media}`"),
                 None => format!(" {status}"),
             };
-            let variant = &answer.variant;
-            match answer.shape {
-                Shape::Empty => quote!(#[doc = #doc] #variant),
+            let variant = &response.variant;
+            match response.body {
+                ResponseBody::Empty => quote!(#[doc = #doc] #variant),
                 _ => {
-                    let ty = shape(&answer.shape, names);
+                    let ty = response_type(&response.body, names);
                     quote!(#[doc = #doc] #variant(#ty))
                 }
             }
@@ -258,7 +258,7 @@ fn enums(plan: &Plan<'_>, names: &Names) -> TokenStream {
 }
 
 /// Sends by progenitor's call.
-fn wired(plan: &Plan<'_>, call: &Call) -> TokenStream {
+fn send_with_progenitor(plan: &Plan<'_>, call: &ProgenitorCall) -> TokenStream {
     let constant = constant(plan);
     let method = &plan.method;
     let checks = plan.inputs.iter().filter_map(|input| {
@@ -268,7 +268,7 @@ fn wired(plan: &Plan<'_>, call: &Call) -> TokenStream {
             return None;
         }
         let (name, field) = (&param.name, &input.name);
-        Some(quote!(segment(#name, &self.#field)?;))
+        Some(quote!(check_path_segment(#name, &self.#field)?;))
     });
     let arguments = call.arguments.iter().map(|(index, passing)| {
         let name = &plan.inputs[*index].name;
@@ -281,14 +281,14 @@ fn wired(plan: &Plan<'_>, call: &Call) -> TokenStream {
     });
     quote! {
         #(#checks)*
-        let wire = self.core.wire(&#constant);
-        let result = wire.#method(#(#arguments),*).await;
-        wire.finish(result).await
+        let progenitor = self.core.progenitor(&#constant);
+        let result = progenitor.#method(#(#arguments),*).await;
+        progenitor.finish(result).await
     }
 }
 
 /// Sends by a call put together here.
-fn own(plan: &Plan<'_>, names: &Names) -> TokenStream {
+fn send_with_request(plan: &Plan<'_>, names: &Names) -> TokenStream {
     let constant = constant(plan);
     let mut steps = TokenStream::new();
     for input in &plan.inputs {
@@ -325,9 +325,9 @@ fn own(plan: &Plan<'_>, names: &Names) -> TokenStream {
     let (steps, after) = body(plan, steps);
     let arms = arms(plan, names);
     quote! {
-        let call = self.core.call(&#constant) #steps;
+        let request = self.core.request(&#constant) #steps;
         #after
-        let answer = call.send().await?;
+        let response = request.send().await?;
         #arms
     }
 }
@@ -361,25 +361,25 @@ fn body(plan: &Plan<'_>, mut steps: TokenStream) -> (TokenStream, TokenStream) {
                     let name = format_ident!("{}Body", plan.builder);
                     let arms = variants.iter().map(|(variant, payload)| {
                         let write = write(payload);
-                        quote!(#name::#variant(body) => call #write)
+                        quote!(#name::#variant(body) => request #write)
                     });
-                    let choose = quote!(let call = match body { #(#arms,)* };);
+                    let choose = quote!(let request = match body { #(#arms,)* };);
                     return match input.required {
                         true => (steps, quote!(let body = self.#field; #choose)),
                         false => (
                             steps,
-                            quote!(let call = if let Some(body) = self.#field { #choose call } else { call };),
+                            quote!(let request = if let Some(body) = self.#field { #choose request } else { request };),
                         ),
                     };
                 }
                 _ => TokenStream::new(),
             };
             let after = match input.required {
-                true => quote!(let body = self.#field; let call = call #write;),
+                true => quote!(let body = self.#field; let request = request #write;),
                 false => quote! {
-                    let call = match self.#field {
-                        Some(body) => call #write,
-                        None => call,
+                    let request = match self.#field {
+                        Some(body) => request #write,
+                        None => request,
                     };
                 },
             };
@@ -399,31 +399,31 @@ fn write(payload: &Payload) -> TokenStream {
 }
 
 fn arms(plan: &Plan<'_>, names: &Names) -> TokenStream {
-    let by_media = plan.answers.iter().any(|answer| answer.media.is_some());
+    let by_media = plan.responses.iter().any(|response| response.media.is_some());
     let wrapped = plan.has_output_enum();
-    let success = plan.answers.iter().map(|answer| {
-        let status = pattern(answer.status);
-        let pattern = match (&answer.media, by_media) {
+    let success = plan.responses.iter().map(|response| {
+        let status = pattern(response.status);
+        let pattern = match (&response.media, by_media) {
             (Some(media), _) => quote!((#status, #media)),
             (None, true) => quote!((#status, _)),
             (None, false) => quote!(#status),
         };
-        let read = match answer.shape {
-            Shape::Json(_) => quote!(json()),
-            Shape::Text => quote!(text()),
-            Shape::Stream => quote!(stream()),
-            Shape::Empty => quote!(empty()),
-            Shape::Redirect => quote!(redirect()),
+        let read = match response.body {
+            ResponseBody::Json(_) => quote!(json()),
+            ResponseBody::Text => quote!(text()),
+            ResponseBody::Stream => quote!(stream()),
+            ResponseBody::Empty => quote!(empty()),
+            ResponseBody::Redirect => quote!(redirect()),
         };
-        let read = match (wrapped, &answer.shape) {
-            (false, _) => quote!(answer.#read.await),
-            (true, shape) => {
-                let (name, variant) = (plan.output_enum(), &answer.variant);
-                match shape {
-                    Shape::Empty => quote!(answer.#read.await.map(|answer| answer.map(|()| #name::#variant))),
-                    shape => {
-                        let ty = self::shape(shape, names);
-                        quote!(answer.#read.await.map(|answer: Response<#ty>| answer.map(#name::#variant)))
+        let read = match (wrapped, &response.body) {
+            (false, _) => quote!(response.#read.await),
+            (true, body) => {
+                let (name, variant) = (plan.output_enum(), &response.variant);
+                match body {
+                    ResponseBody::Empty => quote!(response.#read.await.map(|response| response.map(|()| #name::#variant))),
+                    body => {
+                        let ty = response_type(body, names);
+                        quote!(response.#read.await.map(|response: Response<#ty>| response.map(#name::#variant)))
                     }
                 }
             }
@@ -435,17 +435,17 @@ fn arms(plan: &Plan<'_>, names: &Names) -> TokenStream {
         let status = pattern(*status);
         let pattern = if by_media { quote!((#status, _)) } else { status };
         let schema = format_ident!("{schema}");
-        quote!(#pattern => Err(answer.error::<#types::#schema>().await))
+        quote!(#pattern => Err(response.error::<#types::#schema>().await))
     });
     let subject = match by_media {
-        true => quote!((answer.status(), answer.media().as_str())),
-        false => quote!(answer.status()),
+        true => quote!((response.status(), response.media().as_str())),
+        false => quote!(response.status()),
     };
     quote! {
         match #subject {
             #(#success,)*
             #(#errors,)*
-            _ => Err(answer.unexpected().await),
+            _ => Err(response.unexpected_response().await),
         }
     }
 }

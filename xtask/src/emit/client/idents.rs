@@ -38,8 +38,8 @@ pub fn rust(ty: &TypeRef, types: &Ident) -> TokenStream {
 }
 
 /// The type without null: an absent parameter is not sent.
-pub(super) fn solid(ty: &TypeRef) -> &TypeRef {
-    if let TypeRef::Nullable(inner) = ty { solid(inner) } else { ty }
+pub(super) fn non_null(ty: &TypeRef) -> &TypeRef {
+    if let TypeRef::Nullable(inner) = ty { non_null(inner) } else { ty }
 }
 
 /// An identifier, raw where it is a keyword.
@@ -70,7 +70,7 @@ pub(super) fn builder_name(name: &str) -> Ident {
         "Operation",
         "Option",
         "Parameter",
-        "Place",
+        "ParameterLocation",
         "Redirect",
         "Response",
         "Result",
@@ -88,7 +88,7 @@ pub(super) fn builder_name(name: &str) -> Ident {
 pub(super) fn method_name(name: &str) -> Ident {
     if matches!(
         name,
-        "new" | "builder" | "with" | "base_url" | "core" | "clone" | "fmt" | "into" | "try_into"
+        "new" | "builder" | "with_credential" | "base_url" | "core" | "clone" | "fmt" | "into" | "try_into"
     ) {
         return format_ident!("{name}_");
     }
@@ -99,7 +99,7 @@ pub(super) fn setter_name(name: &str) -> String {
     if matches!(name, "send" | "core") { format!("{name}_") } else { name.to_owned() }
 }
 
-pub(super) fn free(name: &str, inputs: &[Input]) -> String {
+pub(super) fn unique_name(name: &str, inputs: &[Input]) -> String {
     let mut name = name.to_owned();
     while inputs.iter().any(|input| input.name == name) {
         name.push('_');

@@ -6,13 +6,13 @@ use progenitor_impl::{GenerationSettings, Generator, InterfaceStyle, TypeImpl};
 use quote::{ToTokens as _, quote};
 use serde_json::{Map, Value, json};
 
-use super::plan::{Body, InputType, PayloadKind, Plan, Role, Shape, Style};
+use super::plan::{Body, InputType, PayloadKind, Plan, ResponseBody, Role, Style};
 use crate::lower::Loss;
 use crate::model::{Contract, Place, Status, TypeRef};
 use crate::name::SCHEMA_PREFIX;
 
 /// A call of progenitor's.
-pub struct Call {
+pub struct ProgenitorCall {
     /// The function.
     pub function: TokenStream,
     /// What to pass to it, in its order: index of the input, and how it wants it.
@@ -33,18 +33,18 @@ pub enum Passing {
 }
 
 /// Progenitor's code for the operation, or why there is none.
-pub fn call(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<Call, Loss>> {
+pub fn generate(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<ProgenitorCall, Loss>> {
     let refused = |keyword: &str, reason: String| {
         Ok(Err(Loss { pointer: plan.operation.pointer.clone(), keyword: keyword.into(), reason }))
     };
-    if let Some((keyword, reason)) = obstacle(contract, plan) {
+    if let Some((keyword, reason)) = unsupported(contract, plan) {
         return refused(keyword, reason.to_owned());
     }
     let document = document(plan)?;
     let spec: openapiv3::OpenAPI = serde_json::from_value(document)
         .with_context(|| format!("{}: the lowered operation is not OpenAPI 3.0", plan.operation.pointer))?;
     let mut settings = GenerationSettings::new();
-    settings.with_interface(InterfaceStyle::Positional).with_inner_type(quote!(Exchange));
+    settings.with_interface(InterfaceStyle::Positional).with_inner_type(quote!(RequestContext));
     let impls = [TypeImpl::Display, TypeImpl::FromStr];
     for name in names(plan) {
         settings.with_replacement(&name, format!("{types}::{name}"), impls.iter().cloned());
@@ -74,11 +74,11 @@ pub fn call(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<
     function.attrs.clear();
     function.vis = syn::parse_quote!(pub(crate));
     function.sig.ident = plan.method.clone();
-    Ok(Ok(Call { function: function.to_token_stream(), arguments }))
+    Ok(Ok(ProgenitorCall { function: function.to_token_stream(), arguments }))
 }
 
 /// The first reason for which progenitor cannot write the call.
-fn obstacle(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'static str)> {
+fn unsupported(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'static str)> {
     let operation = plan.operation;
     for (index, param) in operation.params.iter().enumerate() {
         if operation.params[..index].iter().any(|other| bare(&other.name) == bare(&param.name)) {
@@ -126,18 +126,23 @@ fn obstacle(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'sta
         (Body::Multipart, _) => return Some(("multipart/form-data", "progenitor has no multipart forms")),
         _ => return Some(("requestBody", "several media types; progenitor takes one")),
     }
-    let first = &plan.answers[0];
-    if plan.answers.iter().any(|answer| answer.shape != first.shape || answer.media.is_some()) {
+    let first = &plan.responses[0];
+    if plan.responses.iter().any(|success| success.body != first.body || success.media.is_some()) {
         return Some(("responses", "success has several types; progenitor takes one"));
     }
-    if plan.answers.iter().any(|answer| !matches!(answer.status, Status::Code(200..=299) | Status::Class(2)))
+    if plan
+        .responses
+        .iter()
+        .any(|success| !matches!(success.status, Status::Code(200..=299) | Status::Class(2)))
     {
         return Some(("responses", "success outside 2XX; progenitor takes it for an error"));
     }
-    match &first.shape {
-        Shape::Json(ty) if is_value(ty) => {}
-        Shape::Empty => {}
-        Shape::Json(_) => return Some(("responses", "progenitor has no name for the type of the answer")),
+    match &first.body {
+        ResponseBody::Json(ty) if is_value(ty) => {}
+        ResponseBody::Empty => {}
+        ResponseBody::Json(_) => {
+            return Some(("responses", "progenitor has no name for the type of the success"));
+        }
         _ => return Some(("responses", "not JSON")),
     }
     let mut exact = operation.successes().flat_map(|response| &response.media);
@@ -209,8 +214,8 @@ fn names(plan: &Plan<'_>) -> Vec<String> {
             collect(ty, &mut out);
         }
     }
-    for answer in &plan.answers {
-        if let Shape::Json(ty) = &answer.shape {
+    for success in &plan.responses {
+        if let ResponseBody::Json(ty) = &success.body {
             collect(ty, &mut out);
         }
     }
@@ -247,14 +252,14 @@ fn document(plan: &Plan<'_>) -> Result<Value> {
         }
     }
     let mut responses = Map::new();
-    for answer in &plan.answers {
-        let response = match &answer.shape {
-            Shape::Json(ty) => {
+    for success in &plan.responses {
+        let response = match &success.body {
+            ResponseBody::Json(ty) => {
                 json!({ "description": "", "content": { "application/json": { "schema": schema(ty)? } } })
             }
             _ => json!({ "description": "" }),
         };
-        responses.insert(status(answer.status), response);
+        responses.insert(status(success.status), response);
     }
     let classes: Vec<u16> = plan
         .errors

@@ -1,13 +1,13 @@
 //! A test of the client that leaves no operation out: calls each with sample values for every kind of
-//! credential that opens it, and knows a sample answer. What must go over the wire is checked by hand-written
+//! credential that opens it, and knows a sample success. What must go over the wire is checked by hand-written
 //! code against the contract itself.
 
 use anyhow::Result;
 use quote::{format_ident, quote};
 use serde_json::Value;
 
-use super::plan::{Body, Callers, Input, InputType, PayloadKind, Plan, Role, Shape};
-use super::surface::Entry;
+use super::builders::Entry;
+use super::plan::{Body, Callers, Input, InputType, PayloadKind, Plan, ResponseBody, Role};
 use super::{Names, sample, test_folder};
 use crate::model::{Contract, Status, TypeRef};
 use crate::output::File;
@@ -21,7 +21,7 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
     for entry in entries {
         let plan = &entry.plan;
         let kinds = match plan.callers() {
-            Callers::Anybody => vec![String::new()],
+            Callers::Any => vec![String::new()],
             Callers::Kinds(kinds) => kinds,
         };
         let id = &plan.operation.id;
@@ -33,10 +33,10 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
             );
             let credential = format_ident!("{}", names.credential(kind));
             let client = match kind.is_empty() {
-                true => quote!(client.with(#krate::Anonymous)),
+                true => quote!(client.with_credential(#krate::Anonymous)),
                 false => {
                     let secret = format!("secret-of-{kind}");
-                    quote!(client.with(#krate::#credential::new(#secret)))
+                    quote!(client.with_credential(#krate::#credential::new(#secret)))
                 }
             };
             let method = &plan.method;
@@ -51,27 +51,27 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
                 });
             functions.extend(quote! {
                 async fn #function(client: &Client) -> Result<u16, Error> {
-                    let answer = #client.#method(#(#arguments),*) #(#setters)* .send().await?;
-                    Ok(answer.status().as_u16())
+                    let success = #client.#method(#(#arguments),*) #(#setters)* .send().await?;
+                    Ok(success.status().as_u16())
                 }
             });
             arms.extend(quote!((#id, #kind) => Box::pin(#function(client)),));
         }
-        let answer = &plan.answers[0];
-        let status = match answer.status {
+        let success = &plan.responses[0];
+        let status = match success.status {
             Status::Code(code) => code,
             Status::Class(class) => class * 100,
             Status::Default => 200,
         };
-        let response = plan.operation.successes().find(|response| response.status == answer.status);
+        let response = plan.operation.successes().find(|response| response.status == success.status);
         let media = response.and_then(|response| response.media.first());
         let content_type = media.map_or("", |media| media.content_type.as_str());
-        let body = match (&answer.shape, media) {
-            (Shape::Json(_), Some(media)) => {
+        let body = match (&success.body, media) {
+            (ResponseBody::Json(_), Some(media)) => {
                 let sampled = media.example.clone().unwrap_or_else(|| sample::value(contract, &media.schema));
                 serde_json::to_string(&sampled)?
             }
-            (Shape::Text | Shape::Stream, _) => "text".into(),
+            (ResponseBody::Text | ResponseBody::Stream, _) => "text".into(),
             _ => String::new(),
         };
         cases.push(quote!(Case { id: #id, kinds: &[#(#kinds),*], status: #status, content_type: #content_type, body: #body }));
@@ -82,13 +82,13 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
 
         use #krate::{Client, Error};
 
-        /// An operation, the kinds of credential that open it, and an answer that the contract allows.
+        /// An operation, the kinds of credential that open it, and an success that the contract allows.
         pub struct Case {
             /// The contract's `operationId`.
             pub id: &'static str,
             /// Kinds; the empty one is no credential.
             pub kinds: &'static [&'static str],
-            /// Status of the answer.
+            /// Status of the success.
             pub status: u16,
             /// Its media type.
             pub content_type: &'static str,
@@ -99,7 +99,7 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
         /// Every operation of the contract.
         pub static CASES: &[Case] = &[#(#cases),*];
 
-        /// Calls an operation with every parameter set, and answers the status that came back.
+        /// Calls an operation with every parameter set, and returns the status that came back.
         pub fn call<'c>(
             id: &str,
             kind: &str,
@@ -154,10 +154,10 @@ fn argument(contract: &Contract, plan: &Plan<'_>, input: &Input, names: &Names) 
             let text = sampled.to_string();
             quote!(json(#text))
         }
-        InputType::Own(name) => {
+        InputType::Generated(name) => {
             let Body::Choice(variants) = &plan.body else { return quote!(()) };
             let (variant, payload) = &variants[0];
-            let module = super::spelling::ident(&names.module(plan.operation));
+            let module = super::idents::ident(&names.module(plan.operation));
             let text = sampled.to_string();
             let value = match payload.kind {
                 PayloadKind::Bytes => quote!(#krate::Upload::bytes("content")),

@@ -40,7 +40,7 @@ pub(super) fn raw(contract: &Contract) -> Result<syn::File> {
     for (name, _) in CONSTANTS {
         settings.with_replacement(name, format!("crate::support::{name}"), std::iter::empty());
     }
-    let shown = Shown::of(contract);
+    let shown = TypifyNames::of(contract);
     let mut definitions: Vec<(String, schemars::schema::Schema)> = Vec::new();
     for (name, _) in CONSTANTS {
         definitions.push((name.to_owned(), schema(&json!({ "type": "boolean" }), name)?));
@@ -53,7 +53,7 @@ pub(super) fn raw(contract: &Contract) -> Result<syn::File> {
     let tokens = match typify(&settings, definitions.clone()) {
         Ok(tokens) => tokens,
         Err(problem) => {
-            let at = culprit(contract, &settings, &definitions);
+            let at = find_failing_schema(contract, &settings, &definitions);
             return Err(anyhow!("{file}: {at}: this is not expressed as a Rust type: {problem}"));
         }
     };
@@ -72,7 +72,7 @@ fn typify(
 }
 
 /// The first schema that cannot be expressed even with nothing but what it refers to.
-fn culprit(
+fn find_failing_schema(
     contract: &Contract,
     settings: &typify_impl::TypeSpaceSettings,
     definitions: &[(String, schemars::schema::Schema)],
@@ -100,12 +100,12 @@ fn schema(value: &Value, pointer: &str) -> Result<schemars::schema::Schema> {
 }
 
 /// What typify is shown instead of the contract's own names.
-struct Shown {
+struct TypifyNames {
     /// By enum, the value that stands in for each of its own.
     values: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-impl Shown {
+impl TypifyNames {
     fn of(contract: &Contract) -> Self {
         let mut values = BTreeMap::new();
         for (name, schema) in &contract.schemas {
@@ -239,11 +239,11 @@ pub(super) fn members(schema: &Value) -> BTreeMap<String, String> {
         schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
     let field = |name: &str| plain(name).to_snake_case();
     let mut taken: BTreeSet<String> = names.iter().map(|name| field(name)).collect();
-    let mut met = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut out = BTreeMap::new();
     for name in names {
         let base = field(name);
-        if !base.is_empty() && met.insert(base.clone()) {
+        if !base.is_empty() && seen.insert(base.clone()) {
             continue;
         }
         let base = if base.is_empty() { "unnamed".to_owned() } else { base };
@@ -268,7 +268,7 @@ pub(super) fn variants(schema: &Value) -> Option<Vec<String>> {
     let mut taken = BTreeSet::new();
     let mut out = Vec::new();
     for value in values {
-        let base = spelled(value);
+        let base = variant_name(value);
         let free = std::iter::once(base.clone())
             .chain((2..).map(|number: usize| format!("{base}{number}")))
             .find(|free| taken.insert(free.clone()));
@@ -283,7 +283,7 @@ fn plain(name: &str) -> String {
 }
 
 /// A variant name in which signs are words: `>=` is `GreaterEqual`.
-fn spelled(value: &str) -> String {
+fn variant_name(value: &str) -> String {
     let signs = [
         ('+', "plus"),
         ('-', "minus"),
