@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -25,7 +26,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_tenant(&self) -> GetAdminTenant {
         GetAdminTenant {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read tenant readiness for admin/reporting SDKs.
@@ -41,7 +42,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_readiness(&self) -> GetAdminReadiness {
         GetAdminReadiness {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read allowed SDK domains.
@@ -57,7 +58,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_domains(&self) -> GetAdminDomains {
         GetAdminDomains {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read service capabilities and admin enablement.
@@ -73,7 +74,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_services(&self) -> GetAdminServices {
         GetAdminServices {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read subscription and plan data.
@@ -89,7 +90,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_subscription(&self) -> GetAdminSubscription {
         GetAdminSubscription {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read AI readiness for the tenant.
@@ -105,7 +106,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_ai_readiness(&self) -> GetAdminAiReadiness {
         GetAdminAiReadiness {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read staff and department summary data.
@@ -121,7 +122,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_staff_summary(&self) -> GetAdminStaffSummary {
         GetAdminStaffSummary {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read call, chat, satisfaction, and agent productivity summary.
@@ -137,7 +138,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_report_summary(&self) -> GetAdminReportSummary {
         GetAdminReportSummary {
-            core: self.core(),
+            transport: self.transport(),
             period: None,
             start_date: None,
             end_date: None,
@@ -157,7 +158,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn get_admin_report_timeseries(&self) -> GetAdminReportTimeseries {
         GetAdminReportTimeseries {
-            core: self.core(),
+            transport: self.transport(),
             period: None,
             start_date: None,
             end_date: None,
@@ -179,7 +180,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn export_admin_report(&self) -> ExportAdminReport {
         ExportAdminReport {
-            core: self.core(),
+            transport: self.transport(),
             period: None,
             start_date: None,
             end_date: None,
@@ -199,14 +200,14 @@ pub const GET_ADMIN_TENANT: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_tenant`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminTenant {
-    core: Core,
+    transport: Transport,
 }
 impl GetAdminTenant {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AdminTenantEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_ADMIN_TENANT);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_TENANT);
         let result = progenitor.get_admin_tenant().await;
         progenitor.finish(result).await
     }
@@ -226,14 +227,14 @@ pub const GET_ADMIN_READINESS: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_readiness`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminReadiness {
-    core: Core,
+    transport: Transport,
 }
 impl GetAdminReadiness {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReadinessEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_ADMIN_READINESS);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_READINESS);
         let result = progenitor.get_admin_readiness().await;
         progenitor.finish(result).await
     }
@@ -248,14 +249,14 @@ pub const GET_ADMIN_DOMAINS: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_domains`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminDomains {
-    core: Core,
+    transport: Transport,
 }
 impl GetAdminDomains {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DomainListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_ADMIN_DOMAINS);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_DOMAINS);
         let result = progenitor.get_admin_domains().await;
         progenitor.finish(result).await
     }
@@ -275,14 +276,14 @@ pub const GET_ADMIN_SERVICES: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_services`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminServices {
-    core: Core,
+    transport: Transport,
 }
 impl GetAdminServices {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServiceListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_ADMIN_SERVICES);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_SERVICES);
         let result = progenitor.get_admin_services().await;
         progenitor.finish(result).await
     }
@@ -302,14 +303,14 @@ pub const GET_ADMIN_SUBSCRIPTION: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_subscription`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminSubscription {
-    core: Core,
+    transport: Transport,
 }
 impl GetAdminSubscription {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SubscriptionEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_ADMIN_SUBSCRIPTION);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_SUBSCRIPTION);
         let result = progenitor.get_admin_subscription().await;
         progenitor.finish(result).await
     }
@@ -329,14 +330,14 @@ pub const GET_ADMIN_AI_READINESS: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_ai_readiness`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminAiReadiness {
-    core: Core,
+    transport: Transport,
 }
 impl GetAdminAiReadiness {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiReadinessEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_ADMIN_AI_READINESS);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_AI_READINESS);
         let result = progenitor.get_admin_ai_readiness().await;
         progenitor.finish(result).await
     }
@@ -356,14 +357,14 @@ pub const GET_ADMIN_STAFF_SUMMARY: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_staff_summary`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminStaffSummary {
-    core: Core,
+    transport: Transport,
 }
 impl GetAdminStaffSummary {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::StaffSummaryEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_ADMIN_STAFF_SUMMARY);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_STAFF_SUMMARY);
         let result = progenitor.get_admin_staff_summary().await;
         progenitor.finish(result).await
     }
@@ -389,7 +390,7 @@ pub const GET_ADMIN_REPORT_SUMMARY: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_report_summary`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminReportSummary {
-    core: Core,
+    transport: Transport,
     period: Option<ringnity_types::ReportPeriodType>,
     start_date: Option<ringnity_types::DateOrDateTime>,
     end_date: Option<ringnity_types::DateOrDateTime>,
@@ -422,9 +423,7 @@ impl GetAdminReportSummary {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportSummaryEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&GET_ADMIN_REPORT_SUMMARY)
+        let request = OperationRequest::new(self.transport, &GET_ADMIN_REPORT_SUMMARY)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
@@ -460,7 +459,7 @@ pub const GET_ADMIN_REPORT_TIMESERIES: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_report_timeseries`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminReportTimeseries {
-    core: Core,
+    transport: Transport,
     period: Option<ringnity_types::ReportPeriodType>,
     start_date: Option<ringnity_types::DateOrDateTime>,
     end_date: Option<ringnity_types::DateOrDateTime>,
@@ -493,9 +492,7 @@ impl GetAdminReportTimeseries {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportTimeseriesEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&GET_ADMIN_REPORT_TIMESERIES)
+        let request = OperationRequest::new(self.transport, &GET_ADMIN_REPORT_TIMESERIES)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
@@ -532,7 +529,7 @@ pub const EXPORT_ADMIN_REPORT: Operation = Operation {
 /// A call in the making, from [`Client::export_admin_report`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ExportAdminReport {
-    core: Core,
+    transport: Transport,
     period: Option<ringnity_types::ReportPeriodType>,
     start_date: Option<ringnity_types::DateOrDateTime>,
     end_date: Option<ringnity_types::DateOrDateTime>,
@@ -577,9 +574,7 @@ impl ExportAdminReport {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ExportAdminReportOutput>, Error> {
-        let request = self
-            .core
-            .request(&EXPORT_ADMIN_REPORT)
+        let request = OperationRequest::new(self.transport, &EXPORT_ADMIN_REPORT)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)

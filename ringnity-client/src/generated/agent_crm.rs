@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -25,7 +26,7 @@ impl Client<crate::generated::AgentToken> {
     /// ```
     pub fn get_agent_profile(&self) -> GetAgentProfile {
         GetAgentProfile {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read the current agent presence.
@@ -41,7 +42,7 @@ impl Client<crate::generated::AgentToken> {
     /// ```
     pub fn get_agent_presence(&self) -> GetAgentPresence {
         GetAgentPresence {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Update the current agent presence.
@@ -65,7 +66,7 @@ impl Client<crate::generated::AgentToken> {
         body: ringnity_types::UpdatePresenceRequest,
     ) -> UpdateAgentPresence {
         UpdateAgentPresence {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -82,7 +83,7 @@ impl Client<crate::generated::AgentToken> {
     /// ```
     pub fn list_agent_conversations(&self) -> ListAgentConversations {
         ListAgentConversations {
-            core: self.core(),
+            transport: self.transport(),
             limit: None,
             cursor: None,
             department_id: None,
@@ -102,7 +103,7 @@ impl Client<crate::generated::AgentToken> {
     /// ```
     pub fn get_agent_conversation(&self, id: impl Into<String>) -> GetAgentConversation {
         GetAgentConversation {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
         }
     }
@@ -122,7 +123,7 @@ impl Client<crate::generated::AgentToken> {
         id: impl Into<String>,
     ) -> ListAgentConversationMessages {
         ListAgentConversationMessages {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             limit: None,
             before: None,
@@ -152,7 +153,7 @@ impl Client<crate::generated::AgentToken> {
         body: ringnity_types::SendMessageRequest,
     ) -> SendAgentConversationMessage {
         SendAgentConversationMessage {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             body,
             idempotency_key: None,
@@ -175,7 +176,7 @@ impl Client<crate::generated::AgentToken> {
         message_id: impl Into<String>,
     ) -> MarkAgentMessageRead {
         MarkAgentMessageRead {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             message_id: message_id.into(),
         }
@@ -199,7 +200,7 @@ impl Client<crate::generated::AgentToken> {
         message_id: impl Into<String>,
     ) -> DeleteAgentConversationAttachment {
         DeleteAgentConversationAttachment {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             message_id: message_id.into(),
             body: None,
@@ -221,7 +222,7 @@ impl Client<crate::generated::AgentToken> {
         id: impl Into<String>,
     ) -> AssignAgentConversation {
         AssignAgentConversation {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             idempotency_key: None,
             body: None,
@@ -243,7 +244,7 @@ impl Client<crate::generated::AgentToken> {
         id: impl Into<String>,
     ) -> CloseAgentConversation {
         CloseAgentConversation {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             body: None,
         }
@@ -259,14 +260,14 @@ pub const GET_AGENT_PROFILE: Operation = Operation {
 /// A call in the making, from [`Client::get_agent_profile`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAgentProfile {
-    core: Core,
+    transport: Transport,
 }
 impl GetAgentProfile {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AgentProfileEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_AGENT_PROFILE);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_AGENT_PROFILE);
         let result = progenitor.get_agent_profile().await;
         progenitor.finish(result).await
     }
@@ -281,14 +282,14 @@ pub const GET_AGENT_PRESENCE: Operation = Operation {
 /// A call in the making, from [`Client::get_agent_presence`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAgentPresence {
-    core: Core,
+    transport: Transport,
 }
 impl GetAgentPresence {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PresenceEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_AGENT_PRESENCE);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_AGENT_PRESENCE);
         let result = progenitor.get_agent_presence().await;
         progenitor.finish(result).await
     }
@@ -309,7 +310,7 @@ pub const UPDATE_AGENT_PRESENCE: Operation = Operation {
 /// A call in the making, from [`Client::update_agent_presence`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdateAgentPresence {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::UpdatePresenceRequest,
 }
 impl UpdateAgentPresence {
@@ -317,7 +318,7 @@ impl UpdateAgentPresence {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PresenceEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&UPDATE_AGENT_PRESENCE);
+        let progenitor = ProgenitorClient::new(self.transport, &UPDATE_AGENT_PRESENCE);
         let result = progenitor.update_agent_presence(&self.body).await;
         progenitor.finish(result).await
     }
@@ -343,7 +344,7 @@ pub const LIST_AGENT_CONVERSATIONS: Operation = Operation {
 /// A call in the making, from [`Client::list_agent_conversations`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListAgentConversations {
-    core: Core,
+    transport: Transport,
     limit: Option<i64>,
     cursor: Option<String>,
     department_id: Option<String>,
@@ -376,7 +377,10 @@ impl ListAgentConversations {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LIST_AGENT_CONVERSATIONS);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &LIST_AGENT_CONVERSATIONS,
+        );
         let result = progenitor
             .list_agent_conversations(
                 self.cursor.as_deref(),
@@ -404,7 +408,7 @@ pub const GET_AGENT_CONVERSATION: Operation = Operation {
 /// A call in the making, from [`Client::get_agent_conversation`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAgentConversation {
-    core: Core,
+    transport: Transport,
     id: String,
 }
 impl GetAgentConversation {
@@ -413,7 +417,7 @@ impl GetAgentConversation {
         self,
     ) -> Result<Response<ringnity_types::ConversationEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&GET_AGENT_CONVERSATION);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_AGENT_CONVERSATION);
         let result = progenitor.get_agent_conversation(&self.id).await;
         progenitor.finish(result).await
     }
@@ -438,7 +442,7 @@ pub const LIST_AGENT_CONVERSATION_MESSAGES: Operation = Operation {
 /// A call in the making, from [`Client::list_agent_conversation_messages`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListAgentConversationMessages {
-    core: Core,
+    transport: Transport,
     id: String,
     limit: Option<i64>,
     before: Option<String>,
@@ -461,7 +465,10 @@ impl ListAgentConversationMessages {
         self,
     ) -> Result<Response<ringnity_types::MessageListEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&LIST_AGENT_CONVERSATION_MESSAGES);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &LIST_AGENT_CONVERSATION_MESSAGES,
+        );
         let result = progenitor
             .list_agent_conversation_messages(
                 &self.id,
@@ -492,7 +499,7 @@ pub const SEND_AGENT_CONVERSATION_MESSAGE: Operation = Operation {
 /// A call in the making, from [`Client::send_agent_conversation_message`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct SendAgentConversationMessage {
-    core: Core,
+    transport: Transport,
     id: String,
     body: ringnity_types::SendMessageRequest,
     idempotency_key: Option<String>,
@@ -506,7 +513,10 @@ impl SendAgentConversationMessage {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::MessageEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&SEND_AGENT_CONVERSATION_MESSAGE);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &SEND_AGENT_CONVERSATION_MESSAGE,
+        );
         let result = progenitor
             .send_agent_conversation_message(
                 &self.id,
@@ -536,7 +546,7 @@ pub const MARK_AGENT_MESSAGE_READ: Operation = Operation {
 /// A call in the making, from [`Client::mark_agent_message_read`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct MarkAgentMessageRead {
-    core: Core,
+    transport: Transport,
     id: String,
     message_id: String,
 }
@@ -547,7 +557,7 @@ impl MarkAgentMessageRead {
     ) -> Result<Response<ringnity_types::MessageReceiptEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
         check_path_segment("messageId", &self.message_id)?;
-        let progenitor = self.core.progenitor(&MARK_AGENT_MESSAGE_READ);
+        let progenitor = ProgenitorClient::new(self.transport, &MARK_AGENT_MESSAGE_READ);
         let result = progenitor
             .mark_agent_message_read(&self.id, &self.message_id)
             .await;
@@ -574,7 +584,7 @@ pub const DELETE_AGENT_CONVERSATION_ATTACHMENT: Operation = Operation {
 /// A call in the making, from [`Client::delete_agent_conversation_attachment`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DeleteAgentConversationAttachment {
-    core: Core,
+    transport: Transport,
     id: String,
     message_id: String,
     body: Option<ringnity_types::DeleteMediaRequest>,
@@ -589,9 +599,10 @@ impl DeleteAgentConversationAttachment {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AttachmentDeleteEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&DELETE_AGENT_CONVERSATION_ATTACHMENT)
+        let request = OperationRequest::new(
+                self.transport,
+                &DELETE_AGENT_CONVERSATION_ATTACHMENT,
+            )
             .path("id", &self.id)
             .path("messageId", &self.message_id)
             .accept("application/json");
@@ -628,7 +639,7 @@ pub const ASSIGN_AGENT_CONVERSATION: Operation = Operation {
 /// A call in the making, from [`Client::assign_agent_conversation`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct AssignAgentConversation {
-    core: Core,
+    transport: Transport,
     id: String,
     idempotency_key: Option<String>,
     body: Option<ringnity_types::AssignConversationRequest>,
@@ -648,9 +659,7 @@ impl AssignAgentConversation {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AssignmentEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&ASSIGN_AGENT_CONVERSATION)
+        let request = OperationRequest::new(self.transport, &ASSIGN_AGENT_CONVERSATION)
             .path("id", &self.id)
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json");
@@ -684,7 +693,7 @@ pub const CLOSE_AGENT_CONVERSATION: Operation = Operation {
 /// A call in the making, from [`Client::close_agent_conversation`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CloseAgentConversation {
-    core: Core,
+    transport: Transport,
     id: String,
     body: Option<ringnity_types::CloseConversationRequest>,
 }
@@ -698,9 +707,7 @@ impl CloseAgentConversation {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&CLOSE_AGENT_CONVERSATION)
+        let request = OperationRequest::new(self.transport, &CLOSE_AGENT_CONVERSATION)
             .path("id", &self.id)
             .accept("application/json");
         let request = match self.body {

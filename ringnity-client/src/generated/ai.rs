@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -28,7 +29,7 @@ impl Client<crate::generated::AdminToken> {
         file: impl Into<Upload>,
     ) -> UploadAdminKnowledgeDocument {
         UploadAdminKnowledgeDocument {
-            core: self.core(),
+            transport: self.transport(),
             file: file.into(),
             idempotency_key: None,
         }
@@ -50,7 +51,7 @@ impl Client<crate::generated::AdminToken> {
         body: ringnity_types::KnowledgeUrlRequest,
     ) -> IngestAdminKnowledgeUrl {
         IngestAdminKnowledgeUrl {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -71,7 +72,7 @@ impl Client<crate::generated::AdminToken> {
         knowledge_item_id: impl Into<String>,
     ) -> ReindexAdminKnowledge {
         ReindexAdminKnowledge {
-            core: self.core(),
+            transport: self.transport(),
             knowledge_item_id: knowledge_item_id.into(),
             idempotency_key: None,
         }
@@ -94,7 +95,7 @@ impl Client<crate::generated::AdminToken> {
         knowledge_item_id: impl Into<String>,
     ) -> GetAdminKnowledge {
         GetAdminKnowledge {
-            core: self.core(),
+            transport: self.transport(),
             knowledge_item_id: knowledge_item_id.into(),
         }
     }
@@ -114,7 +115,7 @@ impl Client<crate::generated::AdminToken> {
         knowledge_item_id: impl Into<String>,
     ) -> DeleteAdminKnowledge {
         DeleteAdminKnowledge {
-            core: self.core(),
+            transport: self.transport(),
             knowledge_item_id: knowledge_item_id.into(),
         }
     }
@@ -133,7 +134,7 @@ impl Client<crate::generated::AdminToken> {
     /// ```
     pub fn list_admin_knowledge(&self) -> ListAdminKnowledge {
         ListAdminKnowledge {
-            core: self.core(),
+            transport: self.transport(),
             limit: None,
             cursor: None,
             status: None,
@@ -155,7 +156,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     /// ```
     pub fn get_ai_visitor_routing(&self) -> GetAiVisitorRouting {
         GetAiVisitorRouting {
-            core: self.core(),
+            transport: self.transport(),
             x_ringnity_public_key: None,
             api_key: None,
             slug: None,
@@ -174,7 +175,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     /// ```
     pub fn create_ai_visitor_conversation(&self) -> CreateAiVisitorConversation {
         CreateAiVisitorConversation {
-            core: self.core(),
+            transport: self.transport(),
             x_ringnity_public_key: None,
             api_key: None,
             slug: None,
@@ -199,7 +200,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         body: ringnity_types::AiChatRequest,
     ) -> SendAiVisitorMessage {
         SendAiVisitorMessage {
-            core: self.core(),
+            transport: self.transport(),
             body,
             x_ringnity_public_key: None,
             api_key: None,
@@ -229,7 +230,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         body: ringnity_types::KnowledgeSearchRequest,
     ) -> SearchAiVisitorKnowledge {
         SearchAiVisitorKnowledge {
-            core: self.core(),
+            transport: self.transport(),
             body,
             x_ringnity_public_key: None,
             api_key: None,
@@ -254,7 +255,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         body: impl Into<String>,
     ) -> CreateAiVisitorRealtimeCall {
         CreateAiVisitorRealtimeCall {
-            core: self.core(),
+            transport: self.transport(),
             body: body.into(),
             x_ringnity_public_key: None,
             api_key: None,
@@ -281,7 +282,7 @@ pub const UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT: Operation = Operation {
 /// A call in the making, from [`Client::upload_admin_knowledge_document`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UploadAdminKnowledgeDocument {
-    core: Core,
+    transport: Transport,
     file: Upload,
     idempotency_key: Option<String>,
 }
@@ -295,9 +296,10 @@ impl UploadAdminKnowledgeDocument {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT)
+        let request = OperationRequest::new(
+                self.transport,
+                &UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT,
+            )
             .header("Idempotency-Key", &self.idempotency_key)
             .accept("application/json")
             .file("file", self.file);
@@ -327,7 +329,7 @@ pub const INGEST_ADMIN_KNOWLEDGE_URL: Operation = Operation {
 /// A call in the making, from [`Client::ingest_admin_knowledge_url`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct IngestAdminKnowledgeUrl {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::KnowledgeUrlRequest,
     idempotency_key: Option<String>,
 }
@@ -341,7 +343,10 @@ impl IngestAdminKnowledgeUrl {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&INGEST_ADMIN_KNOWLEDGE_URL);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &INGEST_ADMIN_KNOWLEDGE_URL,
+        );
         let result = progenitor
             .ingest_admin_knowledge_url(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -367,7 +372,7 @@ pub const REINDEX_ADMIN_KNOWLEDGE: Operation = Operation {
 /// A call in the making, from [`Client::reindex_admin_knowledge`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ReindexAdminKnowledge {
-    core: Core,
+    transport: Transport,
     knowledge_item_id: String,
     idempotency_key: Option<String>,
 }
@@ -382,7 +387,7 @@ impl ReindexAdminKnowledge {
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
         check_path_segment("knowledgeItemId", &self.knowledge_item_id)?;
-        let progenitor = self.core.progenitor(&REINDEX_ADMIN_KNOWLEDGE);
+        let progenitor = ProgenitorClient::new(self.transport, &REINDEX_ADMIN_KNOWLEDGE);
         let result = progenitor
             .reindex_admin_knowledge(
                 &self.knowledge_item_id,
@@ -408,7 +413,7 @@ pub const GET_ADMIN_KNOWLEDGE: Operation = Operation {
 /// A call in the making, from [`Client::get_admin_knowledge`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAdminKnowledge {
-    core: Core,
+    transport: Transport,
     knowledge_item_id: String,
 }
 impl GetAdminKnowledge {
@@ -417,7 +422,7 @@ impl GetAdminKnowledge {
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
         check_path_segment("knowledgeItemId", &self.knowledge_item_id)?;
-        let progenitor = self.core.progenitor(&GET_ADMIN_KNOWLEDGE);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ADMIN_KNOWLEDGE);
         let result = progenitor.get_admin_knowledge(&self.knowledge_item_id).await;
         progenitor.finish(result).await
     }
@@ -438,7 +443,7 @@ pub const DELETE_ADMIN_KNOWLEDGE: Operation = Operation {
 /// A call in the making, from [`Client::delete_admin_knowledge`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DeleteAdminKnowledge {
-    core: Core,
+    transport: Transport,
     knowledge_item_id: String,
 }
 impl DeleteAdminKnowledge {
@@ -447,7 +452,7 @@ impl DeleteAdminKnowledge {
         self,
     ) -> Result<Response<ringnity_types::AiKnowledgeEnvelope>, Error> {
         check_path_segment("knowledgeItemId", &self.knowledge_item_id)?;
-        let progenitor = self.core.progenitor(&DELETE_ADMIN_KNOWLEDGE);
+        let progenitor = ProgenitorClient::new(self.transport, &DELETE_ADMIN_KNOWLEDGE);
         let result = progenitor.delete_admin_knowledge(&self.knowledge_item_id).await;
         progenitor.finish(result).await
     }
@@ -466,7 +471,7 @@ pub const GET_AI_VISITOR_ROUTING: Operation = Operation {
 /// A call in the making, from [`Client::get_ai_visitor_routing`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAiVisitorRouting {
-    core: Core,
+    transport: Transport,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
     slug: Option<String>,
@@ -494,7 +499,7 @@ impl GetAiVisitorRouting {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiRoutingEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_AI_VISITOR_ROUTING);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_AI_VISITOR_ROUTING);
         let result = progenitor
             .get_ai_visitor_routing(
                 self.api_key.as_deref(),
@@ -526,7 +531,7 @@ pub const CREATE_AI_VISITOR_CONVERSATION: Operation = Operation {
 /// A call in the making, from [`Client::create_ai_visitor_conversation`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateAiVisitorConversation {
-    core: Core,
+    transport: Transport,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
     slug: Option<String>,
@@ -566,9 +571,10 @@ impl CreateAiVisitorConversation {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiConversationEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&CREATE_AI_VISITOR_CONVERSATION)
+        let request = OperationRequest::new(
+                self.transport,
+                &CREATE_AI_VISITOR_CONVERSATION,
+            )
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
@@ -603,7 +609,7 @@ pub const SEND_AI_VISITOR_MESSAGE: Operation = Operation {
 /// A call in the making, from [`Client::send_ai_visitor_message`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct SendAiVisitorMessage {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::AiChatRequest,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
@@ -636,7 +642,7 @@ impl SendAiVisitorMessage {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::AiChatEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&SEND_AI_VISITOR_MESSAGE);
+        let progenitor = ProgenitorClient::new(self.transport, &SEND_AI_VISITOR_MESSAGE);
         let result = progenitor
             .send_ai_visitor_message(
                 self.api_key.as_deref(),
@@ -669,7 +675,7 @@ pub const SEARCH_AI_VISITOR_KNOWLEDGE: Operation = Operation {
 /// A call in the making, from [`Client::search_ai_visitor_knowledge`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct SearchAiVisitorKnowledge {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::KnowledgeSearchRequest,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
@@ -698,7 +704,10 @@ impl SearchAiVisitorKnowledge {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::KnowledgeSearchEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&SEARCH_AI_VISITOR_KNOWLEDGE);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &SEARCH_AI_VISITOR_KNOWLEDGE,
+        );
         let result = progenitor
             .search_ai_visitor_knowledge(
                 self.api_key.as_deref(),
@@ -731,7 +740,7 @@ pub const CREATE_AI_VISITOR_REALTIME_CALL: Operation = Operation {
 /// A call in the making, from [`Client::create_ai_visitor_realtime_call`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateAiVisitorRealtimeCall {
-    core: Core,
+    transport: Transport,
     body: String,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
@@ -770,9 +779,10 @@ impl CreateAiVisitorRealtimeCall {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<Text>, Error> {
-        let request = self
-            .core
-            .request(&CREATE_AI_VISITOR_REALTIME_CALL)
+        let request = OperationRequest::new(
+                self.transport,
+                &CREATE_AI_VISITOR_REALTIME_CALL,
+            )
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
@@ -806,7 +816,7 @@ pub const LIST_ADMIN_KNOWLEDGE: Operation = Operation {
 /// A call in the making, from [`Client::list_admin_knowledge`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListAdminKnowledge {
-    core: Core,
+    transport: Transport,
     limit: Option<i64>,
     cursor: Option<String>,
     status: Option<ringnity_types::KnowledgeItemStatus>,
@@ -839,7 +849,7 @@ impl ListAdminKnowledge {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::KnowledgeItemListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LIST_ADMIN_KNOWLEDGE);
+        let progenitor = ProgenitorClient::new(self.transport, &LIST_ADMIN_KNOWLEDGE);
         let result = progenitor
             .list_admin_knowledge(
                 self.cursor.as_deref(),

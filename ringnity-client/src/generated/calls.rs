@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -37,7 +38,7 @@ impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
         body: ringnity_types::CreateCallSessionRequest,
     ) -> CreateCallSession {
         CreateCallSession {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -58,7 +59,7 @@ impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
         call_session_id: impl Into<String>,
     ) -> GetCallSession {
         GetCallSession {
-            core: self.core(),
+            transport: self.transport(),
             call_session_id: call_session_id.into(),
         }
     }
@@ -78,7 +79,7 @@ impl<C: crate::generated::VisitorOrAgentOrOwnerOrWorkspace> Client<C> {
         call_session_id: impl Into<String>,
     ) -> EndCallSession {
         EndCallSession {
-            core: self.core(),
+            transport: self.transport(),
             call_session_id: call_session_id.into(),
             body: None,
         }
@@ -96,7 +97,7 @@ pub const CREATE_CALL_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::create_call_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateCallSession {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::CreateCallSessionRequest,
     idempotency_key: Option<String>,
 }
@@ -110,7 +111,7 @@ impl CreateCallSession {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::CallSessionEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_CALL_SESSION);
+        let progenitor = ProgenitorClient::new(self.transport, &CREATE_CALL_SESSION);
         let result = progenitor
             .create_call_session(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -133,7 +134,7 @@ pub const GET_CALL_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::get_call_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetCallSession {
-    core: Core,
+    transport: Transport,
     call_session_id: String,
 }
 impl GetCallSession {
@@ -142,7 +143,7 @@ impl GetCallSession {
         self,
     ) -> Result<Response<ringnity_types::CallSessionEnvelope>, Error> {
         check_path_segment("callSessionId", &self.call_session_id)?;
-        let progenitor = self.core.progenitor(&GET_CALL_SESSION);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_CALL_SESSION);
         let result = progenitor.get_call_session(&self.call_session_id).await;
         progenitor.finish(result).await
     }
@@ -164,7 +165,7 @@ pub const END_CALL_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::end_call_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct EndCallSession {
-    core: Core,
+    transport: Transport,
     call_session_id: String,
     body: Option<ringnity_types::EndCallSessionRequest>,
 }
@@ -178,9 +179,7 @@ impl EndCallSession {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::CallSessionEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&END_CALL_SESSION)
+        let request = OperationRequest::new(self.transport, &END_CALL_SESSION)
             .path("callSessionId", &self.call_session_id)
             .accept("application/json");
         let request = match self.body {

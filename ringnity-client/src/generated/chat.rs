@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -34,7 +35,7 @@ impl<C> Client<C> {
         signature: impl Into<String>,
     ) -> DownloadAttachment {
         DownloadAttachment {
-            core: self.core(),
+            transport: self.transport(),
             attachment_id: attachment_id.into(),
             expires,
             signature: signature.into(),
@@ -69,7 +70,7 @@ impl Client<crate::generated::VisitorSession> {
         body: ringnity_types::RateConversationRequest,
     ) -> RateVisitorConversation {
         RateVisitorConversation {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             body,
         }
@@ -89,7 +90,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     /// ```
     pub fn create_visitor_chat_session(&self) -> CreateVisitorChatSession {
         CreateVisitorChatSession {
-            core: self.core(),
+            transport: self.transport(),
             x_ringnity_public_key: None,
             api_key: None,
             slug: None,
@@ -110,7 +111,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     /// ```
     pub fn create_visitor_conversation(&self) -> CreateVisitorConversation {
         CreateVisitorConversation {
-            core: self.core(),
+            transport: self.transport(),
             x_ringnity_public_key: None,
             api_key: None,
             slug: None,
@@ -131,7 +132,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     /// ```
     pub fn get_visitor_open_ticket(&self) -> GetVisitorOpenTicket {
         GetVisitorOpenTicket {
-            core: self.core(),
+            transport: self.transport(),
             x_ringnity_public_key: None,
             api_key: None,
             slug: None,
@@ -150,7 +151,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
     /// ```
     pub fn get_visitor_chat_availability(&self) -> GetVisitorChatAvailability {
         GetVisitorChatAvailability {
-            core: self.core(),
+            transport: self.transport(),
             x_ringnity_public_key: None,
             api_key: None,
             slug: None,
@@ -172,7 +173,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         conversation_id: impl Into<String>,
     ) -> GetVisitorConversation {
         GetVisitorConversation {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             x_ringnity_public_key: None,
             api_key: None,
@@ -205,7 +206,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         body: ringnity_types::VisitorMessageRequest,
     ) -> SendVisitorConversationMessage {
         SendVisitorConversationMessage {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             body,
             x_ringnity_public_key: None,
@@ -231,7 +232,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         message_id: impl Into<String>,
     ) -> DeleteVisitorConversationMessage {
         DeleteVisitorConversationMessage {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             message_id: message_id.into(),
             x_ringnity_public_key: None,
@@ -262,7 +263,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         body: ringnity_types::MessagePatchRequest,
     ) -> EditVisitorConversationMessage {
         EditVisitorConversationMessage {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             message_id: message_id.into(),
             body,
@@ -295,7 +296,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         body: ringnity_types::AttachmentRequest,
     ) -> CreateVisitorConversationAttachment {
         CreateVisitorConversationAttachment {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             body,
             x_ringnity_public_key: None,
@@ -321,7 +322,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         file: impl Into<Upload>,
     ) -> UploadVisitorConversationAttachment {
         UploadVisitorConversationAttachment {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             file: file.into(),
             x_ringnity_public_key: None,
@@ -346,7 +347,7 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
         conversation_id: impl Into<String>,
     ) -> CreateVisitorConversationCallLink {
         CreateVisitorConversationCallLink {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             x_ringnity_public_key: None,
             api_key: None,
@@ -378,7 +379,7 @@ impl<C: crate::generated::VisitorOrAgent> Client<C> {
         message_id: impl Into<String>,
     ) -> GetAttachmentLink {
         GetAttachmentLink {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             message_id: message_id.into(),
         }
@@ -402,7 +403,7 @@ impl<C: crate::generated::VisitorOrAgentOrAnonymous> Client<C> {
         message_id: impl Into<String>,
     ) -> MarkChatMessageDelivered {
         MarkChatMessageDelivered {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             message_id: message_id.into(),
             x_ringnity_public_key: None,
@@ -427,7 +428,7 @@ impl<C: crate::generated::VisitorOrAgentOrAnonymous> Client<C> {
         message_id: impl Into<String>,
     ) -> MarkChatMessageRead {
         MarkChatMessageRead {
-            core: self.core(),
+            transport: self.transport(),
             conversation_id: conversation_id.into(),
             message_id: message_id.into(),
             x_ringnity_public_key: None,
@@ -457,7 +458,7 @@ pub const CREATE_VISITOR_CHAT_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::create_visitor_chat_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateVisitorChatSession {
-    core: Core,
+    transport: Transport,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
     slug: Option<String>,
@@ -497,9 +498,7 @@ impl CreateVisitorChatSession {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::VisitorSessionEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&CREATE_VISITOR_CHAT_SESSION)
+        let request = OperationRequest::new(self.transport, &CREATE_VISITOR_CHAT_SESSION)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
@@ -539,7 +538,7 @@ pub const CREATE_VISITOR_CONVERSATION: Operation = Operation {
 /// A call in the making, from [`Client::create_visitor_conversation`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateVisitorConversation {
-    core: Core,
+    transport: Transport,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
     slug: Option<String>,
@@ -579,9 +578,7 @@ impl CreateVisitorConversation {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ConversationEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&CREATE_VISITOR_CONVERSATION)
+        let request = OperationRequest::new(self.transport, &CREATE_VISITOR_CONVERSATION)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
             .query("slug", &self.slug)
@@ -619,7 +616,7 @@ pub const GET_VISITOR_OPEN_TICKET: Operation = Operation {
 /// A call in the making, from [`Client::get_visitor_open_ticket`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetVisitorOpenTicket {
-    core: Core,
+    transport: Transport,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
     slug: Option<String>,
@@ -645,7 +642,7 @@ impl GetVisitorOpenTicket {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::TicketEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_VISITOR_OPEN_TICKET);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_VISITOR_OPEN_TICKET);
         let result = progenitor
             .get_visitor_open_ticket(
                 self.api_key.as_deref(),
@@ -675,7 +672,7 @@ pub const GET_VISITOR_CHAT_AVAILABILITY: Operation = Operation {
 /// A call in the making, from [`Client::get_visitor_chat_availability`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetVisitorChatAvailability {
-    core: Core,
+    transport: Transport,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
     slug: Option<String>,
@@ -703,7 +700,10 @@ impl GetVisitorChatAvailability {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AvailabilityEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_VISITOR_CHAT_AVAILABILITY);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &GET_VISITOR_CHAT_AVAILABILITY,
+        );
         let result = progenitor
             .get_visitor_chat_availability(
                 self.api_key.as_deref(),
@@ -736,7 +736,7 @@ pub const GET_VISITOR_CONVERSATION: Operation = Operation {
 /// A call in the making, from [`Client::get_visitor_conversation`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetVisitorConversation {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
@@ -780,7 +780,10 @@ impl GetVisitorConversation {
         self,
     ) -> Result<Response<ringnity_types::VisitorConversationEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
-        let progenitor = self.core.progenitor(&GET_VISITOR_CONVERSATION);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &GET_VISITOR_CONVERSATION,
+        );
         let result = progenitor
             .get_visitor_conversation(
                 &self.conversation_id,
@@ -816,7 +819,7 @@ pub const SEND_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
 /// A call in the making, from [`Client::send_visitor_conversation_message`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct SendVisitorConversationMessage {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     body: ringnity_types::VisitorMessageRequest,
     x_ringnity_public_key: Option<String>,
@@ -851,7 +854,10 @@ impl SendVisitorConversationMessage {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::MessageEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
-        let progenitor = self.core.progenitor(&SEND_VISITOR_CONVERSATION_MESSAGE);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &SEND_VISITOR_CONVERSATION_MESSAGE,
+        );
         let result = progenitor
             .send_visitor_conversation_message(
                 &self.conversation_id,
@@ -886,7 +892,7 @@ pub const DELETE_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
 /// A call in the making, from [`Client::delete_visitor_conversation_message`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DeleteVisitorConversationMessage {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     message_id: String,
     x_ringnity_public_key: Option<String>,
@@ -918,7 +924,10 @@ impl DeleteVisitorConversationMessage {
     ) -> Result<Response<ringnity_types::MessageDeletionEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
         check_path_segment("messageId", &self.message_id)?;
-        let progenitor = self.core.progenitor(&DELETE_VISITOR_CONVERSATION_MESSAGE);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &DELETE_VISITOR_CONVERSATION_MESSAGE,
+        );
         let result = progenitor
             .delete_visitor_conversation_message(
                 &self.conversation_id,
@@ -953,7 +962,7 @@ pub const EDIT_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
 /// A call in the making, from [`Client::edit_visitor_conversation_message`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct EditVisitorConversationMessage {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     message_id: String,
     body: ringnity_types::MessagePatchRequest,
@@ -984,7 +993,10 @@ impl EditVisitorConversationMessage {
     pub async fn send(self) -> Result<Response<ringnity_types::MessageEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
         check_path_segment("messageId", &self.message_id)?;
-        let progenitor = self.core.progenitor(&EDIT_VISITOR_CONVERSATION_MESSAGE);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &EDIT_VISITOR_CONVERSATION_MESSAGE,
+        );
         let result = progenitor
             .edit_visitor_conversation_message(
                 &self.conversation_id,
@@ -1020,7 +1032,7 @@ pub const CREATE_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
 /// A call in the making, from [`Client::create_visitor_conversation_attachment`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateVisitorConversationAttachment {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     body: ringnity_types::AttachmentRequest,
     x_ringnity_public_key: Option<String>,
@@ -1057,7 +1069,10 @@ impl CreateVisitorConversationAttachment {
         self,
     ) -> Result<Response<ringnity_types::AttachmentEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
-        let progenitor = self.core.progenitor(&CREATE_VISITOR_CONVERSATION_ATTACHMENT);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &CREATE_VISITOR_CONVERSATION_ATTACHMENT,
+        );
         let result = progenitor
             .create_visitor_conversation_attachment(
                 &self.conversation_id,
@@ -1093,7 +1108,7 @@ pub const UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
 /// A call in the making, from [`Client::upload_visitor_conversation_attachment`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UploadVisitorConversationAttachment {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     file: Upload,
     x_ringnity_public_key: Option<String>,
@@ -1129,9 +1144,10 @@ impl UploadVisitorConversationAttachment {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AttachmentEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&UPLOAD_VISITOR_CONVERSATION_ATTACHMENT)
+        let request = OperationRequest::new(
+                self.transport,
+                &UPLOAD_VISITOR_CONVERSATION_ATTACHMENT,
+            )
             .path("conversationId", &self.conversation_id)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
@@ -1170,7 +1186,7 @@ pub const CREATE_VISITOR_CONVERSATION_CALL_LINK: Operation = Operation {
 /// A call in the making, from [`Client::create_visitor_conversation_call_link`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateVisitorConversationCallLink {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
@@ -1211,9 +1227,10 @@ impl CreateVisitorConversationCallLink {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::CallLinkEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&CREATE_VISITOR_CONVERSATION_CALL_LINK)
+        let request = OperationRequest::new(
+                self.transport,
+                &CREATE_VISITOR_CONVERSATION_CALL_LINK,
+            )
             .path("conversationId", &self.conversation_id)
             .header("X-Ringnity-Public-Key", &self.x_ringnity_public_key)
             .query("apiKey", &self.api_key)
@@ -1254,7 +1271,7 @@ pub const MARK_CHAT_MESSAGE_DELIVERED: Operation = Operation {
 /// A call in the making, from [`Client::mark_chat_message_delivered`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct MarkChatMessageDelivered {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     message_id: String,
     x_ringnity_public_key: Option<String>,
@@ -1284,7 +1301,10 @@ impl MarkChatMessageDelivered {
     pub async fn send(self) -> Result<Response<ringnity_types::ReceiptEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
         check_path_segment("messageId", &self.message_id)?;
-        let progenitor = self.core.progenitor(&MARK_CHAT_MESSAGE_DELIVERED);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &MARK_CHAT_MESSAGE_DELIVERED,
+        );
         let result = progenitor
             .mark_chat_message_delivered(
                 &self.conversation_id,
@@ -1318,7 +1338,7 @@ pub const MARK_CHAT_MESSAGE_READ: Operation = Operation {
 /// A call in the making, from [`Client::mark_chat_message_read`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct MarkChatMessageRead {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     message_id: String,
     x_ringnity_public_key: Option<String>,
@@ -1348,7 +1368,7 @@ impl MarkChatMessageRead {
     pub async fn send(self) -> Result<Response<ringnity_types::ReceiptEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
         check_path_segment("messageId", &self.message_id)?;
-        let progenitor = self.core.progenitor(&MARK_CHAT_MESSAGE_READ);
+        let progenitor = ProgenitorClient::new(self.transport, &MARK_CHAT_MESSAGE_READ);
         let result = progenitor
             .mark_chat_message_read(
                 &self.conversation_id,
@@ -1380,7 +1400,7 @@ pub const GET_ATTACHMENT_LINK: Operation = Operation {
 /// A call in the making, from [`Client::get_attachment_link`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetAttachmentLink {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     message_id: String,
 }
@@ -1391,7 +1411,7 @@ impl GetAttachmentLink {
     ) -> Result<Response<ringnity_types::AttachmentLinkEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
         check_path_segment("messageId", &self.message_id)?;
-        let progenitor = self.core.progenitor(&GET_ATTACHMENT_LINK);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_ATTACHMENT_LINK);
         let result = progenitor
             .get_attachment_link(&self.conversation_id, &self.message_id)
             .await;
@@ -1415,7 +1435,7 @@ pub const RATE_VISITOR_CONVERSATION: Operation = Operation {
 /// A call in the making, from [`Client::rate_visitor_conversation`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RateVisitorConversation {
-    core: Core,
+    transport: Transport,
     conversation_id: String,
     body: ringnity_types::RateConversationRequest,
 }
@@ -1425,7 +1445,10 @@ impl RateVisitorConversation {
         self,
     ) -> Result<Response<ringnity_types::ConversationRatingEnvelope>, Error> {
         check_path_segment("conversationId", &self.conversation_id)?;
-        let progenitor = self.core.progenitor(&RATE_VISITOR_CONVERSATION);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &RATE_VISITOR_CONVERSATION,
+        );
         let result = progenitor
             .rate_visitor_conversation(&self.conversation_id, &self.body)
             .await;
@@ -1450,7 +1473,7 @@ pub const DOWNLOAD_ATTACHMENT: Operation = Operation {
 /// A call in the making, from [`Client::download_attachment`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DownloadAttachment {
-    core: Core,
+    transport: Transport,
     attachment_id: String,
     expires: i64,
     signature: String,
@@ -1458,9 +1481,7 @@ pub struct DownloadAttachment {
 impl DownloadAttachment {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ByteStream>, Error> {
-        let request = self
-            .core
-            .request(&DOWNLOAD_ATTACHMENT)
+        let request = OperationRequest::new(self.transport, &DOWNLOAD_ATTACHMENT)
             .path("attachmentId", &self.attachment_id)
             .query("expires", &self.expires)
             .query("signature", &self.signature)

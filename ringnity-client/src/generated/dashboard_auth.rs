@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -28,7 +29,7 @@ impl<C> Client<C> {
     /// ```
     pub fn login_owner(&self, body: ringnity_types::OwnerLoginRequest) -> LoginOwner {
         LoginOwner {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -49,7 +50,7 @@ impl<C> Client<C> {
         body: ringnity_types::OwnerGoogleLoginRequest,
     ) -> LoginOwnerWithGoogle {
         LoginOwnerWithGoogle {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -68,7 +69,7 @@ impl<C> Client<C> {
     /// ```
     pub fn refresh_owner_session(&self) -> RefreshOwnerSession {
         RefreshOwnerSession {
-            core: self.core(),
+            transport: self.transport(),
             owner_refresh_token: None,
             body: None,
         }
@@ -88,7 +89,7 @@ impl<C> Client<C> {
     /// ```
     pub fn logout_owner(&self) -> LogoutOwner {
         LogoutOwner {
-            core: self.core(),
+            transport: self.transport(),
             owner_refresh_token: None,
             body: None,
         }
@@ -110,7 +111,7 @@ impl<C> Client<C> {
         body: ringnity_types::WorkspaceLoginRequest,
     ) -> LoginWorkspace {
         LoginWorkspace {
-            core: self.core(),
+            transport: self.transport(),
             body,
             x_ringnity_public_key: None,
             api_key: None,
@@ -130,7 +131,7 @@ impl<C> Client<C> {
     /// ```
     pub fn auto_login_workspace(&self, token: impl Into<String>) -> AutoLoginWorkspace {
         AutoLoginWorkspace {
-            core: self.core(),
+            transport: self.transport(),
             token: token.into(),
         }
     }
@@ -151,7 +152,7 @@ impl<C> Client<C> {
         body: ringnity_types::WorkspaceRefreshRequest,
     ) -> RefreshWorkspaceSession {
         RefreshWorkspaceSession {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -168,7 +169,7 @@ impl<C> Client<C> {
     /// ```
     pub fn logout_workspace(&self) -> LogoutWorkspace {
         LogoutWorkspace {
-            core: self.core(),
+            transport: self.transport(),
             body: None,
         }
     }
@@ -189,7 +190,7 @@ impl Client<crate::generated::OwnerToken> {
     /// ```
     pub fn get_owner_session(&self) -> GetOwnerSession {
         GetOwnerSession {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Create a one-time workspace auto-login token from an owner token.
@@ -207,7 +208,7 @@ impl Client<crate::generated::OwnerToken> {
     /// ```
     pub fn create_workspace_entry_token(&self) -> CreateWorkspaceEntryToken {
         CreateWorkspaceEntryToken {
-            core: self.core(),
+            transport: self.transport(),
             idempotency_key: None,
         }
     }
@@ -221,7 +222,7 @@ pub const LOGIN_OWNER: Operation = Operation {
 /// A call in the making, from [`Client::login_owner`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct LoginOwner {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::OwnerLoginRequest,
 }
 impl LoginOwner {
@@ -229,7 +230,7 @@ impl LoginOwner {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OwnerSessionEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LOGIN_OWNER);
+        let progenitor = ProgenitorClient::new(self.transport, &LOGIN_OWNER);
         let result = progenitor.login_owner(&self.body).await;
         progenitor.finish(result).await
     }
@@ -248,7 +249,7 @@ pub const LOGIN_OWNER_WITH_GOOGLE: Operation = Operation {
 /// A call in the making, from [`Client::login_owner_with_google`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct LoginOwnerWithGoogle {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::OwnerGoogleLoginRequest,
 }
 impl LoginOwnerWithGoogle {
@@ -256,7 +257,7 @@ impl LoginOwnerWithGoogle {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OwnerGoogleLoginEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LOGIN_OWNER_WITH_GOOGLE);
+        let progenitor = ProgenitorClient::new(self.transport, &LOGIN_OWNER_WITH_GOOGLE);
         let result = progenitor.login_owner_with_google(&self.body).await;
         progenitor.finish(result).await
     }
@@ -271,12 +272,12 @@ pub const GET_OWNER_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::get_owner_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetOwnerSession {
-    core: Core,
+    transport: Transport,
 }
 impl GetOwnerSession {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::OwnerMeEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_OWNER_SESSION);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_OWNER_SESSION);
         let result = progenitor.get_owner_session().await;
         progenitor.finish(result).await
     }
@@ -296,7 +297,7 @@ pub const REFRESH_OWNER_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::refresh_owner_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RefreshOwnerSession {
-    core: Core,
+    transport: Transport,
     owner_refresh_token: Option<String>,
     body: Option<ringnity_types::RefreshTokenRequest>,
 }
@@ -318,9 +319,7 @@ impl RefreshOwnerSession {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OwnerRefreshEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&REFRESH_OWNER_SESSION)
+        let request = OperationRequest::new(self.transport, &REFRESH_OWNER_SESSION)
             .cookie("ownerRefreshToken", &self.owner_refresh_token)
             .accept("application/json");
         let request = match self.body {
@@ -346,7 +345,7 @@ pub const LOGOUT_OWNER: Operation = Operation {
 /// A call in the making, from [`Client::logout_owner`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct LogoutOwner {
-    core: Core,
+    transport: Transport,
     owner_refresh_token: Option<String>,
     body: Option<ringnity_types::RefreshTokenRequest>,
 }
@@ -366,9 +365,7 @@ impl LogoutOwner {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::LogoutEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&LOGOUT_OWNER)
+        let request = OperationRequest::new(self.transport, &LOGOUT_OWNER)
             .cookie("ownerRefreshToken", &self.owner_refresh_token)
             .accept("application/json");
         let request = match self.body {
@@ -400,7 +397,7 @@ pub const CREATE_WORKSPACE_ENTRY_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::create_workspace_entry_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateWorkspaceEntryToken {
-    core: Core,
+    transport: Transport,
     idempotency_key: Option<String>,
 }
 impl CreateWorkspaceEntryToken {
@@ -413,7 +410,10 @@ impl CreateWorkspaceEntryToken {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceEntryTokenEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_WORKSPACE_ENTRY_TOKEN);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &CREATE_WORKSPACE_ENTRY_TOKEN,
+        );
         let result = progenitor
             .create_workspace_entry_token(self.idempotency_key.as_deref())
             .await;
@@ -439,7 +439,7 @@ pub const LOGIN_WORKSPACE: Operation = Operation {
 /// A call in the making, from [`Client::login_workspace`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct LoginWorkspace {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::WorkspaceLoginRequest,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
@@ -468,7 +468,7 @@ impl LoginWorkspace {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceSessionEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LOGIN_WORKSPACE);
+        let progenitor = ProgenitorClient::new(self.transport, &LOGIN_WORKSPACE);
         let result = progenitor
             .login_workspace(
                 self.api_key.as_deref(),
@@ -494,7 +494,7 @@ pub const AUTO_LOGIN_WORKSPACE: Operation = Operation {
 /// A call in the making, from [`Client::auto_login_workspace`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct AutoLoginWorkspace {
-    core: Core,
+    transport: Transport,
     token: String,
 }
 impl AutoLoginWorkspace {
@@ -502,7 +502,7 @@ impl AutoLoginWorkspace {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceAutoLoginEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&AUTO_LOGIN_WORKSPACE);
+        let progenitor = ProgenitorClient::new(self.transport, &AUTO_LOGIN_WORKSPACE);
         let result = progenitor.auto_login_workspace(&self.token).await;
         progenitor.finish(result).await
     }
@@ -521,7 +521,7 @@ pub const REFRESH_WORKSPACE_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::refresh_workspace_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RefreshWorkspaceSession {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::WorkspaceRefreshRequest,
 }
 impl RefreshWorkspaceSession {
@@ -529,7 +529,10 @@ impl RefreshWorkspaceSession {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WorkspaceRefreshEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&REFRESH_WORKSPACE_SESSION);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &REFRESH_WORKSPACE_SESSION,
+        );
         let result = progenitor.refresh_workspace_session(&self.body).await;
         progenitor.finish(result).await
     }
@@ -548,7 +551,7 @@ pub const LOGOUT_WORKSPACE: Operation = Operation {
 /// A call in the making, from [`Client::logout_workspace`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct LogoutWorkspace {
-    core: Core,
+    transport: Transport,
     body: Option<ringnity_types::RefreshTokenRequest>,
 }
 impl LogoutWorkspace {
@@ -559,7 +562,8 @@ impl LogoutWorkspace {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::LogoutEnvelope>, Error> {
-        let request = self.core.request(&LOGOUT_WORKSPACE).accept("application/json");
+        let request = OperationRequest::new(self.transport, &LOGOUT_WORKSPACE)
+            .accept("application/json");
         let request = match self.body {
             Some(body) => request.json("application/json", &body),
             None => request,

@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -25,7 +26,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     /// ```
     pub fn get_developer_settings(&self) -> GetDeveloperSettings {
         GetDeveloperSettings {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Replace allowed browser/mobile origins for public SDK runtime.
@@ -53,7 +54,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         body: ringnity_types::UpdateAllowedDomainsRequest,
     ) -> UpdateDeveloperAllowedDomains {
         UpdateDeveloperAllowedDomains {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -70,7 +71,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     /// ```
     pub fn test_developer_sdk_settings(&self) -> TestDeveloperSdkSettings {
         TestDeveloperSdkSettings {
-            core: self.core(),
+            transport: self.transport(),
             body: None,
         }
     }
@@ -89,7 +90,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     /// ```
     pub fn list_server_api_credentials(&self) -> ListServerApiCredentials {
         ListServerApiCredentials {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Create a Server API credential and return its secret once.
@@ -122,7 +123,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         body: ringnity_types::CreateServerApiCredentialRequest,
     ) -> CreateServerApiCredential {
         CreateServerApiCredential {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -143,7 +144,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         credential_id: impl Into<String>,
     ) -> DisableServerApiCredential {
         DisableServerApiCredential {
-            core: self.core(),
+            transport: self.transport(),
             credential_id: credential_id.into(),
         }
     }
@@ -172,7 +173,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         body: ringnity_types::UpdateServerApiCredentialRequest,
     ) -> UpdateServerApiCredential {
         UpdateServerApiCredential {
-            core: self.core(),
+            transport: self.transport(),
             credential_id: credential_id.into(),
             body,
         }
@@ -193,7 +194,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         credential_id: impl Into<String>,
     ) -> RotateServerApiCredential {
         RotateServerApiCredential {
-            core: self.core(),
+            transport: self.transport(),
             credential_id: credential_id.into(),
             idempotency_key: None,
         }
@@ -211,7 +212,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     /// ```
     pub fn list_oauth_clients(&self) -> ListOauthClients {
         ListOauthClients {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Create a Login with Ringnity OAuth client and return its secret once when confidential.
@@ -246,7 +247,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         body: ringnity_types::CreateOAuthClientRequest,
     ) -> CreateOauthClient {
         CreateOauthClient {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -267,7 +268,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         oauth_client_id: impl Into<String>,
     ) -> RevokeOauthClient {
         RevokeOauthClient {
-            core: self.core(),
+            transport: self.transport(),
             oauth_client_id: oauth_client_id.into(),
         }
     }
@@ -297,7 +298,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         body: ringnity_types::UpdateOAuthClientRequest,
     ) -> UpdateOauthClient {
         UpdateOauthClient {
-            core: self.core(),
+            transport: self.transport(),
             oauth_client_id: oauth_client_id.into(),
             body,
         }
@@ -318,7 +319,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         oauth_client_id: impl Into<String>,
     ) -> RotateOauthClientSecret {
         RotateOauthClientSecret {
-            core: self.core(),
+            transport: self.transport(),
             oauth_client_id: oauth_client_id.into(),
             idempotency_key: None,
         }
@@ -342,7 +343,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
         oauth_client_id: impl Into<String>,
     ) -> DeleteRevokedOauthClient {
         DeleteRevokedOauthClient {
-            core: self.core(),
+            transport: self.transport(),
             oauth_client_id: oauth_client_id.into(),
         }
     }
@@ -362,14 +363,14 @@ pub const GET_DEVELOPER_SETTINGS: Operation = Operation {
 /// A call in the making, from [`Client::get_developer_settings`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetDeveloperSettings {
-    core: Core,
+    transport: Transport,
 }
 impl GetDeveloperSettings {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DeveloperSettingsEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_DEVELOPER_SETTINGS);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_DEVELOPER_SETTINGS);
         let result = progenitor.get_developer_settings().await;
         progenitor.finish(result).await
     }
@@ -390,7 +391,7 @@ pub const UPDATE_DEVELOPER_ALLOWED_DOMAINS: Operation = Operation {
 /// A call in the making, from [`Client::update_developer_allowed_domains`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdateDeveloperAllowedDomains {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::UpdateAllowedDomainsRequest,
 }
 impl UpdateDeveloperAllowedDomains {
@@ -398,7 +399,10 @@ impl UpdateDeveloperAllowedDomains {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DeveloperSettingsEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&UPDATE_DEVELOPER_ALLOWED_DOMAINS);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &UPDATE_DEVELOPER_ALLOWED_DOMAINS,
+        );
         let result = progenitor.update_developer_allowed_domains(&self.body).await;
         progenitor.finish(result).await
     }
@@ -419,7 +423,7 @@ pub const TEST_DEVELOPER_SDK_SETTINGS: Operation = Operation {
 /// A call in the making, from [`Client::test_developer_sdk_settings`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct TestDeveloperSdkSettings {
-    core: Core,
+    transport: Transport,
     body: Option<ringnity_types::DeveloperTestRequest>,
 }
 impl TestDeveloperSdkSettings {
@@ -432,9 +436,7 @@ impl TestDeveloperSdkSettings {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReadinessEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&TEST_DEVELOPER_SDK_SETTINGS)
+        let request = OperationRequest::new(self.transport, &TEST_DEVELOPER_SDK_SETTINGS)
             .accept("application/json");
         let request = match self.body {
             Some(body) => request.json("application/json", &body),
@@ -464,14 +466,17 @@ pub const LIST_SERVER_API_CREDENTIALS: Operation = Operation {
 /// A call in the making, from [`Client::list_server_api_credentials`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListServerApiCredentials {
-    core: Core,
+    transport: Transport,
 }
 impl ListServerApiCredentials {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LIST_SERVER_API_CREDENTIALS);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &LIST_SERVER_API_CREDENTIALS,
+        );
         let result = progenitor.list_server_api_credentials().await;
         progenitor.finish(result).await
     }
@@ -493,7 +498,7 @@ pub const CREATE_SERVER_API_CREDENTIAL: Operation = Operation {
 /// A call in the making, from [`Client::create_server_api_credential`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateServerApiCredential {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::CreateServerApiCredentialRequest,
     idempotency_key: Option<String>,
 }
@@ -507,7 +512,10 @@ impl CreateServerApiCredential {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialSecretEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_SERVER_API_CREDENTIAL);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &CREATE_SERVER_API_CREDENTIAL,
+        );
         let result = progenitor
             .create_server_api_credential(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -530,7 +538,7 @@ pub const DISABLE_SERVER_API_CREDENTIAL: Operation = Operation {
 /// A call in the making, from [`Client::disable_server_api_credential`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DisableServerApiCredential {
-    core: Core,
+    transport: Transport,
     credential_id: String,
 }
 impl DisableServerApiCredential {
@@ -539,7 +547,10 @@ impl DisableServerApiCredential {
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialEnvelope>, Error> {
         check_path_segment("credentialId", &self.credential_id)?;
-        let progenitor = self.core.progenitor(&DISABLE_SERVER_API_CREDENTIAL);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &DISABLE_SERVER_API_CREDENTIAL,
+        );
         let result = progenitor.disable_server_api_credential(&self.credential_id).await;
         progenitor.finish(result).await
     }
@@ -561,7 +572,7 @@ pub const UPDATE_SERVER_API_CREDENTIAL: Operation = Operation {
 /// A call in the making, from [`Client::update_server_api_credential`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdateServerApiCredential {
-    core: Core,
+    transport: Transport,
     credential_id: String,
     body: ringnity_types::UpdateServerApiCredentialRequest,
 }
@@ -571,7 +582,10 @@ impl UpdateServerApiCredential {
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialEnvelope>, Error> {
         check_path_segment("credentialId", &self.credential_id)?;
-        let progenitor = self.core.progenitor(&UPDATE_SERVER_API_CREDENTIAL);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &UPDATE_SERVER_API_CREDENTIAL,
+        );
         let result = progenitor
             .update_server_api_credential(&self.credential_id, &self.body)
             .await;
@@ -597,7 +611,7 @@ pub const ROTATE_SERVER_API_CREDENTIAL: Operation = Operation {
 /// A call in the making, from [`Client::rotate_server_api_credential`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RotateServerApiCredential {
-    core: Core,
+    transport: Transport,
     credential_id: String,
     idempotency_key: Option<String>,
 }
@@ -612,7 +626,10 @@ impl RotateServerApiCredential {
         self,
     ) -> Result<Response<ringnity_types::ServerApiCredentialSecretEnvelope>, Error> {
         check_path_segment("credentialId", &self.credential_id)?;
-        let progenitor = self.core.progenitor(&ROTATE_SERVER_API_CREDENTIAL);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &ROTATE_SERVER_API_CREDENTIAL,
+        );
         let result = progenitor
             .rotate_server_api_credential(
                 &self.credential_id,
@@ -637,14 +654,14 @@ pub const LIST_OAUTH_CLIENTS: Operation = Operation {
 /// A call in the making, from [`Client::list_oauth_clients`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListOauthClients {
-    core: Core,
+    transport: Transport,
 }
 impl ListOauthClients {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LIST_OAUTH_CLIENTS);
+        let progenitor = ProgenitorClient::new(self.transport, &LIST_OAUTH_CLIENTS);
         let result = progenitor.list_oauth_clients().await;
         progenitor.finish(result).await
     }
@@ -666,7 +683,7 @@ pub const CREATE_OAUTH_CLIENT: Operation = Operation {
 /// A call in the making, from [`Client::create_oauth_client`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateOauthClient {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::CreateOAuthClientRequest,
     idempotency_key: Option<String>,
 }
@@ -680,7 +697,7 @@ impl CreateOauthClient {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthClientSecretEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_OAUTH_CLIENT);
+        let progenitor = ProgenitorClient::new(self.transport, &CREATE_OAUTH_CLIENT);
         let result = progenitor
             .create_oauth_client(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -703,7 +720,7 @@ pub const REVOKE_OAUTH_CLIENT: Operation = Operation {
 /// A call in the making, from [`Client::revoke_oauth_client`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RevokeOauthClient {
-    core: Core,
+    transport: Transport,
     oauth_client_id: String,
 }
 impl RevokeOauthClient {
@@ -712,7 +729,7 @@ impl RevokeOauthClient {
         self,
     ) -> Result<Response<ringnity_types::OAuthClientEnvelope>, Error> {
         check_path_segment("oauthClientId", &self.oauth_client_id)?;
-        let progenitor = self.core.progenitor(&REVOKE_OAUTH_CLIENT);
+        let progenitor = ProgenitorClient::new(self.transport, &REVOKE_OAUTH_CLIENT);
         let result = progenitor.revoke_oauth_client(&self.oauth_client_id).await;
         progenitor.finish(result).await
     }
@@ -734,7 +751,7 @@ pub const UPDATE_OAUTH_CLIENT: Operation = Operation {
 /// A call in the making, from [`Client::update_oauth_client`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdateOauthClient {
-    core: Core,
+    transport: Transport,
     oauth_client_id: String,
     body: ringnity_types::UpdateOAuthClientRequest,
 }
@@ -744,7 +761,7 @@ impl UpdateOauthClient {
         self,
     ) -> Result<Response<ringnity_types::OAuthClientEnvelope>, Error> {
         check_path_segment("oauthClientId", &self.oauth_client_id)?;
-        let progenitor = self.core.progenitor(&UPDATE_OAUTH_CLIENT);
+        let progenitor = ProgenitorClient::new(self.transport, &UPDATE_OAUTH_CLIENT);
         let result = progenitor
             .update_oauth_client(&self.oauth_client_id, &self.body)
             .await;
@@ -770,7 +787,7 @@ pub const ROTATE_OAUTH_CLIENT_SECRET: Operation = Operation {
 /// A call in the making, from [`Client::rotate_oauth_client_secret`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RotateOauthClientSecret {
-    core: Core,
+    transport: Transport,
     oauth_client_id: String,
     idempotency_key: Option<String>,
 }
@@ -785,7 +802,10 @@ impl RotateOauthClientSecret {
         self,
     ) -> Result<Response<ringnity_types::OAuthClientSecretEnvelope>, Error> {
         check_path_segment("oauthClientId", &self.oauth_client_id)?;
-        let progenitor = self.core.progenitor(&ROTATE_OAUTH_CLIENT_SECRET);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &ROTATE_OAUTH_CLIENT_SECRET,
+        );
         let result = progenitor
             .rotate_oauth_client_secret(
                 &self.oauth_client_id,
@@ -811,7 +831,7 @@ pub const DELETE_REVOKED_OAUTH_CLIENT: Operation = Operation {
 /// A call in the making, from [`Client::delete_revoked_oauth_client`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DeleteRevokedOauthClient {
-    core: Core,
+    transport: Transport,
     oauth_client_id: String,
 }
 impl DeleteRevokedOauthClient {
@@ -820,7 +840,10 @@ impl DeleteRevokedOauthClient {
         self,
     ) -> Result<Response<ringnity_types::OAuthClientDeletedEnvelope>, Error> {
         check_path_segment("oauthClientId", &self.oauth_client_id)?;
-        let progenitor = self.core.progenitor(&DELETE_REVOKED_OAUTH_CLIENT);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &DELETE_REVOKED_OAUTH_CLIENT,
+        );
         let result = progenitor.delete_revoked_oauth_client(&self.oauth_client_id).await;
         progenitor.finish(result).await
     }

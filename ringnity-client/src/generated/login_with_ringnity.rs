@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -27,7 +28,7 @@ impl<C> Client<C> {
     /// ```
     pub fn get_openid_configuration(&self) -> GetOpenidConfiguration {
         GetOpenidConfiguration {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Start Login with Ringnity authorization.
@@ -55,7 +56,7 @@ impl<C> Client<C> {
         state: impl Into<String>,
     ) -> AuthorizeWithRingnity {
         AuthorizeWithRingnity {
-            core: self.core(),
+            transport: self.transport(),
             response_type,
             client_id: client_id.into(),
             redirect_uri: redirect_uri.into(),
@@ -91,7 +92,7 @@ impl<C> Client<C> {
         body: ringnity_types::OAuthTokenRequest,
     ) -> ExchangeRingnityOauthToken {
         ExchangeRingnityOauthToken {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -108,7 +109,7 @@ impl<C> Client<C> {
     /// ```
     pub fn get_ringnity_oauth_jwks(&self) -> GetRingnityOauthJwks {
         GetRingnityOauthJwks {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Revoke an OAuth refresh token or access token.
@@ -134,7 +135,7 @@ impl<C> Client<C> {
         body: ringnity_types::OAuthRevokeRequest,
     ) -> RevokeRingnityOauthToken {
         RevokeRingnityOauthToken {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -153,7 +154,7 @@ impl Client<crate::generated::OauthToken> {
     /// ```
     pub fn get_ringnity_oauth_user_info(&self) -> GetRingnityOauthUserInfo {
         GetRingnityOauthUserInfo {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read the public Website widget install key for the OAuth tenant.
@@ -171,7 +172,7 @@ impl Client<crate::generated::OauthToken> {
     /// ```
     pub fn get_ringnity_oauth_widget_key(&self) -> GetRingnityOauthWidgetKey {
         GetRingnityOauthWidgetKey {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Add one allowed Website widget domain for the OAuth tenant.
@@ -193,7 +194,7 @@ impl Client<crate::generated::OauthToken> {
         body: ringnity_types::OAuthAddAllowedDomainRequest,
     ) -> AddRingnityOauthAllowedDomain {
         AddRingnityOauthAllowedDomain {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -212,14 +213,17 @@ pub const GET_OPENID_CONFIGURATION: Operation = Operation {
 /// A call in the making, from [`Client::get_openid_configuration`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetOpenidConfiguration {
-    core: Core,
+    transport: Transport,
 }
 impl GetOpenidConfiguration {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OpenIdConfiguration>, Error> {
-        let progenitor = self.core.progenitor(&GET_OPENID_CONFIGURATION);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &GET_OPENID_CONFIGURATION,
+        );
         let result = progenitor.get_openid_configuration().await;
         progenitor.finish(result).await
     }
@@ -246,7 +250,7 @@ pub const AUTHORIZE_WITH_RINGNITY: Operation = Operation {
 /// A call in the making, from [`Client::authorize_with_ringnity`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct AuthorizeWithRingnity {
-    core: Core,
+    transport: Transport,
     response_type: ringnity_types::AuthorizeWithRingnityResponseType,
     client_id: String,
     redirect_uri: String,
@@ -279,9 +283,7 @@ impl AuthorizeWithRingnity {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<Redirect>, Error> {
-        let request = self
-            .core
-            .request(&AUTHORIZE_WITH_RINGNITY)
+        let request = OperationRequest::new(self.transport, &AUTHORIZE_WITH_RINGNITY)
             .query("response_type", &self.response_type)
             .query("client_id", &self.client_id)
             .query("redirect_uri", &self.redirect_uri)
@@ -314,7 +316,7 @@ pub const EXCHANGE_RINGNITY_OAUTH_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::exchange_ringnity_oauth_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ExchangeRingnityOauthToken {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::OAuthTokenRequest,
 }
 impl ExchangeRingnityOauthToken {
@@ -322,7 +324,10 @@ impl ExchangeRingnityOauthToken {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthTokenResponse>, Error> {
-        let progenitor = self.core.progenitor(&EXCHANGE_RINGNITY_OAUTH_TOKEN);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &EXCHANGE_RINGNITY_OAUTH_TOKEN,
+        );
         let result = progenitor.exchange_ringnity_oauth_token(&self.body).await;
         progenitor.finish(result).await
     }
@@ -342,12 +347,15 @@ pub const GET_RINGNITY_OAUTH_USER_INFO: Operation = Operation {
 /// A call in the making, from [`Client::get_ringnity_oauth_user_info`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetRingnityOauthUserInfo {
-    core: Core,
+    transport: Transport,
 }
 impl GetRingnityOauthUserInfo {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::OAuthUserInfo>, Error> {
-        let progenitor = self.core.progenitor(&GET_RINGNITY_OAUTH_USER_INFO);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &GET_RINGNITY_OAUTH_USER_INFO,
+        );
         let result = progenitor.get_ringnity_oauth_user_info().await;
         progenitor.finish(result).await
     }
@@ -367,14 +375,17 @@ pub const GET_RINGNITY_OAUTH_WIDGET_KEY: Operation = Operation {
 /// A call in the making, from [`Client::get_ringnity_oauth_widget_key`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetRingnityOauthWidgetKey {
-    core: Core,
+    transport: Transport,
 }
 impl GetRingnityOauthWidgetKey {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthWidgetKeyEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_RINGNITY_OAUTH_WIDGET_KEY);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &GET_RINGNITY_OAUTH_WIDGET_KEY,
+        );
         let result = progenitor.get_ringnity_oauth_widget_key().await;
         progenitor.finish(result).await
     }
@@ -396,7 +407,7 @@ pub const ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN: Operation = Operation {
 /// A call in the making, from [`Client::add_ringnity_oauth_allowed_domain`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct AddRingnityOauthAllowedDomain {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::OAuthAddAllowedDomainRequest,
     idempotency_key: Option<String>,
 }
@@ -410,7 +421,10 @@ impl AddRingnityOauthAllowedDomain {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::OAuthWidgetKeyEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN,
+        );
         let result = progenitor
             .add_ringnity_oauth_allowed_domain(
                 self.idempotency_key.as_deref(),
@@ -433,12 +447,12 @@ pub const GET_RINGNITY_OAUTH_JWKS: Operation = Operation {
 /// A call in the making, from [`Client::get_ringnity_oauth_jwks`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetRingnityOauthJwks {
-    core: Core,
+    transport: Transport,
 }
 impl GetRingnityOauthJwks {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::Jwks>, Error> {
-        let progenitor = self.core.progenitor(&GET_RINGNITY_OAUTH_JWKS);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_RINGNITY_OAUTH_JWKS);
         let result = progenitor.get_ringnity_oauth_jwks().await;
         progenitor.finish(result).await
     }
@@ -457,13 +471,16 @@ pub const REVOKE_RINGNITY_OAUTH_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::revoke_ringnity_oauth_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RevokeRingnityOauthToken {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::OAuthRevokeRequest,
 }
 impl RevokeRingnityOauthToken {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::SuccessEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&REVOKE_RINGNITY_OAUTH_TOKEN);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &REVOKE_RINGNITY_OAUTH_TOKEN,
+        );
         let result = progenitor.revoke_ringnity_oauth_token(&self.body).await;
         progenitor.finish(result).await
     }

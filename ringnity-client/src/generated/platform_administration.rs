@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -29,7 +30,7 @@ impl<C> Client<C> {
         body: ringnity_types::PlatformLoginRequest,
     ) -> LoginPlatformAdmin {
         LoginPlatformAdmin {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -50,7 +51,7 @@ impl<C> Client<C> {
         body: ringnity_types::PlatformRefreshRequest,
     ) -> RefreshPlatformAdminSession {
         RefreshPlatformAdminSession {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -73,7 +74,7 @@ impl Client<crate::generated::PlatformToken> {
     /// ```
     pub fn get_platform_plan_contracts(&self) -> GetPlatformPlanContracts {
         GetPlatformPlanContracts {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Update the canonical plan feature and quota contract matrix.
@@ -136,7 +137,7 @@ impl Client<crate::generated::PlatformToken> {
         body: ringnity_types::PlanContractCatalog,
     ) -> UpdatePlatformPlanContracts {
         UpdatePlatformPlanContracts {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -157,7 +158,7 @@ impl Client<crate::generated::PlatformToken> {
     /// ```
     pub fn get_platform_ai_balance(&self) -> GetPlatformAiBalance {
         GetPlatformAiBalance {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Add AI prepaid balance for a tenant.
@@ -183,7 +184,7 @@ impl Client<crate::generated::PlatformToken> {
         body: ringnity_types::AiBalanceTopUpRequest,
     ) -> TopUpPlatformAiBalance {
         TopUpPlatformAiBalance {
-            core: self.core(),
+            transport: self.transport(),
             client_id: client_id.into(),
             body,
             idempotency_key: None,
@@ -215,7 +216,7 @@ impl Client<crate::generated::PlatformToken> {
         body: ringnity_types::AiBalanceTenantSettingsRequest,
     ) -> UpdatePlatformAiBalanceTenantSettings {
         UpdatePlatformAiBalanceTenantSettings {
-            core: self.core(),
+            transport: self.transport(),
             client_id: client_id.into(),
             body,
         }
@@ -236,7 +237,7 @@ impl Client<crate::generated::PlatformToken> {
     /// ```
     pub fn get_platform_ai_pricing(&self) -> GetPlatformAiPricing {
         GetPlatformAiPricing {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Update AI provider cost, retail markup, and guardrail settings.
@@ -264,7 +265,7 @@ impl Client<crate::generated::PlatformToken> {
         body: ringnity_types::AiPricingSettingsUpdate,
     ) -> UpdatePlatformAiPricing {
         UpdatePlatformAiPricing {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -283,7 +284,7 @@ pub const LOGIN_PLATFORM_ADMIN: Operation = Operation {
 /// A call in the making, from [`Client::login_platform_admin`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct LoginPlatformAdmin {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::PlatformLoginRequest,
 }
 impl LoginPlatformAdmin {
@@ -291,7 +292,7 @@ impl LoginPlatformAdmin {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlatformSessionEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LOGIN_PLATFORM_ADMIN);
+        let progenitor = ProgenitorClient::new(self.transport, &LOGIN_PLATFORM_ADMIN);
         let result = progenitor.login_platform_admin(&self.body).await;
         progenitor.finish(result).await
     }
@@ -310,7 +311,7 @@ pub const REFRESH_PLATFORM_ADMIN_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::refresh_platform_admin_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RefreshPlatformAdminSession {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::PlatformRefreshRequest,
 }
 impl RefreshPlatformAdminSession {
@@ -318,7 +319,10 @@ impl RefreshPlatformAdminSession {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlatformSessionEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&REFRESH_PLATFORM_ADMIN_SESSION);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &REFRESH_PLATFORM_ADMIN_SESSION,
+        );
         let result = progenitor.refresh_platform_admin_session(&self.body).await;
         progenitor.finish(result).await
     }
@@ -338,14 +342,17 @@ pub const GET_PLATFORM_PLAN_CONTRACTS: Operation = Operation {
 /// A call in the making, from [`Client::get_platform_plan_contracts`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetPlatformPlanContracts {
-    core: Core,
+    transport: Transport,
 }
 impl GetPlatformPlanContracts {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlanContractCatalogEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_PLATFORM_PLAN_CONTRACTS);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &GET_PLATFORM_PLAN_CONTRACTS,
+        );
         let result = progenitor.get_platform_plan_contracts().await;
         progenitor.finish(result).await
     }
@@ -366,7 +373,7 @@ pub const UPDATE_PLATFORM_PLAN_CONTRACTS: Operation = Operation {
 /// A call in the making, from [`Client::update_platform_plan_contracts`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdatePlatformPlanContracts {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::PlanContractCatalog,
 }
 impl UpdatePlatformPlanContracts {
@@ -374,7 +381,10 @@ impl UpdatePlatformPlanContracts {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::PlanContractCatalogEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&UPDATE_PLATFORM_PLAN_CONTRACTS);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &UPDATE_PLATFORM_PLAN_CONTRACTS,
+        );
         let result = progenitor.update_platform_plan_contracts(&self.body).await;
         progenitor.finish(result).await
     }
@@ -394,14 +404,14 @@ pub const GET_PLATFORM_AI_BALANCE: Operation = Operation {
 /// A call in the making, from [`Client::get_platform_ai_balance`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetPlatformAiBalance {
-    core: Core,
+    transport: Transport,
 }
 impl GetPlatformAiBalance {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiBalanceOverviewEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_PLATFORM_AI_BALANCE);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_PLATFORM_AI_BALANCE);
         let result = progenitor.get_platform_ai_balance().await;
         progenitor.finish(result).await
     }
@@ -426,7 +436,7 @@ pub const TOP_UP_PLATFORM_AI_BALANCE: Operation = Operation {
 /// A call in the making, from [`Client::top_up_platform_ai_balance`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct TopUpPlatformAiBalance {
-    core: Core,
+    transport: Transport,
     client_id: String,
     body: ringnity_types::AiBalanceTopUpRequest,
     idempotency_key: Option<String>,
@@ -442,7 +452,10 @@ impl TopUpPlatformAiBalance {
         self,
     ) -> Result<Response<ringnity_types::AiBalanceTopUpEnvelope>, Error> {
         check_path_segment("clientId", &self.client_id)?;
-        let progenitor = self.core.progenitor(&TOP_UP_PLATFORM_AI_BALANCE);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &TOP_UP_PLATFORM_AI_BALANCE,
+        );
         let result = progenitor
             .top_up_platform_ai_balance(
                 &self.client_id,
@@ -470,7 +483,7 @@ pub const UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS: Operation = Operation {
 /// A call in the making, from [`Client::update_platform_ai_balance_tenant_settings`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdatePlatformAiBalanceTenantSettings {
-    core: Core,
+    transport: Transport,
     client_id: String,
     body: ringnity_types::AiBalanceTenantSettingsRequest,
 }
@@ -480,9 +493,10 @@ impl UpdatePlatformAiBalanceTenantSettings {
         self,
     ) -> Result<Response<ringnity_types::AiBalanceTenantSettingsEnvelope>, Error> {
         check_path_segment("clientId", &self.client_id)?;
-        let progenitor = self
-            .core
-            .progenitor(&UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS,
+        );
         let result = progenitor
             .update_platform_ai_balance_tenant_settings(&self.client_id, &self.body)
             .await;
@@ -504,14 +518,14 @@ pub const GET_PLATFORM_AI_PRICING: Operation = Operation {
 /// A call in the making, from [`Client::get_platform_ai_pricing`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetPlatformAiPricing {
-    core: Core,
+    transport: Transport,
 }
 impl GetPlatformAiPricing {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiPricingCatalogEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_PLATFORM_AI_PRICING);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_PLATFORM_AI_PRICING);
         let result = progenitor.get_platform_ai_pricing().await;
         progenitor.finish(result).await
     }
@@ -532,7 +546,7 @@ pub const UPDATE_PLATFORM_AI_PRICING: Operation = Operation {
 /// A call in the making, from [`Client::update_platform_ai_pricing`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdatePlatformAiPricing {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::AiPricingSettingsUpdate,
 }
 impl UpdatePlatformAiPricing {
@@ -540,7 +554,10 @@ impl UpdatePlatformAiPricing {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::AiPricingCatalogEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&UPDATE_PLATFORM_AI_PRICING);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &UPDATE_PLATFORM_AI_PRICING,
+        );
         let result = progenitor.update_platform_ai_pricing(&self.body).await;
         progenitor.finish(result).await
     }

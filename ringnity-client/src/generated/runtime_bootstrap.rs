@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -27,7 +28,7 @@ impl<C> Client<C> {
     /// ```
     pub fn get_runtime_health(&self) -> GetRuntimeHealth {
         GetRuntimeHealth {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Resolve tenant branding, services, and runtime capabilities.
@@ -45,7 +46,7 @@ impl<C> Client<C> {
     /// ```
     pub fn bootstrap_runtime(&self) -> BootstrapRuntime {
         BootstrapRuntime {
-            core: self.core(),
+            transport: self.transport(),
             slug: None,
             api_key: None,
             debug: None,
@@ -83,7 +84,7 @@ impl<C> Client<C> {
         body: ringnity_types::CreateRuntimeSessionRequest,
     ) -> CreateRuntimeSession {
         CreateRuntimeSession {
-            core: self.core(),
+            transport: self.transport(),
             body,
             x_ringnity_public_key: None,
             api_key: None,
@@ -121,7 +122,7 @@ impl<C: crate::generated::VisitorOrAgentOrAdmin> Client<C> {
         body: ringnity_types::RegisterDevicePushTokenRequest,
     ) -> RegisterDevicePushToken {
         RegisterDevicePushToken {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -148,7 +149,7 @@ impl<C: crate::generated::VisitorOrAgentOrAdmin> Client<C> {
         body: ringnity_types::UnregisterDevicePushTokenRequest,
     ) -> UnregisterDevicePushToken {
         UnregisterDevicePushToken {
-            core: self.core(),
+            transport: self.transport(),
             body,
         }
     }
@@ -161,14 +162,14 @@ pub const GET_RUNTIME_HEALTH: Operation = Operation {
 /// A call in the making, from [`Client::get_runtime_health`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetRuntimeHealth {
-    core: Core,
+    transport: Transport,
 }
 impl GetRuntimeHealth {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::RuntimeHealthEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_RUNTIME_HEALTH);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_RUNTIME_HEALTH);
         let result = progenitor.get_runtime_health().await;
         progenitor.finish(result).await
     }
@@ -192,7 +193,7 @@ pub const BOOTSTRAP_RUNTIME: Operation = Operation {
 /// A call in the making, from [`Client::bootstrap_runtime`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct BootstrapRuntime {
-    core: Core,
+    transport: Transport,
     slug: Option<String>,
     api_key: Option<String>,
     debug: Option<bool>,
@@ -226,7 +227,7 @@ impl BootstrapRuntime {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::RuntimeBootstrapEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&BOOTSTRAP_RUNTIME);
+        let progenitor = ProgenitorClient::new(self.transport, &BOOTSTRAP_RUNTIME);
         let result = progenitor
             .bootstrap_runtime(
                 self.api_key.as_deref(),
@@ -258,7 +259,7 @@ pub const CREATE_RUNTIME_SESSION: Operation = Operation {
 /// A call in the making, from [`Client::create_runtime_session`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateRuntimeSession {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::CreateRuntimeSessionRequest,
     x_ringnity_public_key: Option<String>,
     api_key: Option<String>,
@@ -293,7 +294,7 @@ impl CreateRuntimeSession {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::RuntimeSessionEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_RUNTIME_SESSION);
+        let progenitor = ProgenitorClient::new(self.transport, &CREATE_RUNTIME_SESSION);
         let result = progenitor
             .create_runtime_session(
                 self.api_key.as_deref(),
@@ -323,7 +324,7 @@ pub const REGISTER_DEVICE_PUSH_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::register_device_push_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct RegisterDevicePushToken {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::RegisterDevicePushTokenRequest,
     idempotency_key: Option<String>,
 }
@@ -337,7 +338,10 @@ impl RegisterDevicePushToken {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DevicePushTokenEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&REGISTER_DEVICE_PUSH_TOKEN);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &REGISTER_DEVICE_PUSH_TOKEN,
+        );
         let result = progenitor
             .register_device_push_token(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -360,7 +364,7 @@ pub const UNREGISTER_DEVICE_PUSH_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::unregister_device_push_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UnregisterDevicePushToken {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::UnregisterDevicePushTokenRequest,
 }
 impl UnregisterDevicePushToken {
@@ -368,7 +372,10 @@ impl UnregisterDevicePushToken {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::DevicePushTokenDisabledEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&UNREGISTER_DEVICE_PUSH_TOKEN);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &UNREGISTER_DEVICE_PUSH_TOKEN,
+        );
         let result = progenitor.unregister_device_push_token(&self.body).await;
         progenitor.finish(result).await
     }

@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -27,7 +28,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn get_server_api_health(&self) -> GetServerApiHealth {
         GetServerApiHealth {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read tenant identity for the current Server API key.
@@ -45,7 +46,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn get_server_tenant(&self) -> GetServerTenant {
         GetServerTenant {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read service readiness for SDK launch checks.
@@ -61,7 +62,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn get_sdk_readiness(&self) -> GetSdkReadiness {
         GetSdkReadiness {
-            core: self.core(),
+            transport: self.transport(),
         }
     }
     /// Read call, chat, satisfaction, and agent productivity summary.
@@ -77,7 +78,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn get_server_report_summary(&self) -> GetServerReportSummary {
         GetServerReportSummary {
-            core: self.core(),
+            transport: self.transport(),
             period: None,
             start_date: None,
             end_date: None,
@@ -97,7 +98,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn get_server_report_timeseries(&self) -> GetServerReportTimeseries {
         GetServerReportTimeseries {
-            core: self.core(),
+            transport: self.transport(),
             period: None,
             start_date: None,
             end_date: None,
@@ -119,7 +120,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn export_server_report(&self) -> ExportServerReport {
         ExportServerReport {
-            core: self.core(),
+            transport: self.transport(),
             period: None,
             start_date: None,
             end_date: None,
@@ -157,7 +158,7 @@ impl Client<crate::generated::ServerKey> {
         body: ringnity_types::CreateVisitorContextTokenRequest,
     ) -> CreateVisitorContextToken {
         CreateVisitorContextToken {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -192,7 +193,7 @@ impl Client<crate::generated::ServerKey> {
         body: ringnity_types::CreateAgentTokenRequest,
     ) -> CreateAgentToken {
         CreateAgentToken {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -225,7 +226,7 @@ impl Client<crate::generated::ServerKey> {
         body: ringnity_types::CreateAdminTokenRequest,
     ) -> CreateAdminToken {
         CreateAdminToken {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -245,7 +246,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn list_contacts(&self) -> ListContacts {
         ListContacts {
-            core: self.core(),
+            transport: self.transport(),
             page: None,
             limit: None,
             search: None,
@@ -281,7 +282,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn upsert_contact(&self, body: ringnity_types::ContactInput) -> UpsertContact {
         UpsertContact {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -301,7 +302,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn get_contact(&self, id: impl Into<String>) -> GetContact {
         GetContact {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
         }
     }
@@ -320,7 +321,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn delete_contact(&self, id: impl Into<String>) -> DeleteContact {
         DeleteContact {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
         }
     }
@@ -351,7 +352,7 @@ impl Client<crate::generated::ServerKey> {
         body: ringnity_types::ContactPatchInput,
     ) -> UpdateContact {
         UpdateContact {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             body,
         }
@@ -367,14 +368,14 @@ pub const GET_SERVER_API_HEALTH: Operation = Operation {
 /// A call in the making, from [`Client::get_server_api_health`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetServerApiHealth {
-    core: Core,
+    transport: Transport,
 }
 impl GetServerApiHealth {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ServerApiHealthEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_SERVER_API_HEALTH);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_SERVER_API_HEALTH);
         let result = progenitor.get_server_api_health().await;
         progenitor.finish(result).await
     }
@@ -389,12 +390,12 @@ pub const GET_SERVER_TENANT: Operation = Operation {
 /// A call in the making, from [`Client::get_server_tenant`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetServerTenant {
-    core: Core,
+    transport: Transport,
 }
 impl GetServerTenant {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::TenantEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_SERVER_TENANT);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_SERVER_TENANT);
         let result = progenitor.get_server_tenant().await;
         progenitor.finish(result).await
     }
@@ -414,14 +415,14 @@ pub const GET_SDK_READINESS: Operation = Operation {
 /// A call in the making, from [`Client::get_sdk_readiness`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetSdkReadiness {
-    core: Core,
+    transport: Transport,
 }
 impl GetSdkReadiness {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReadinessEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&GET_SDK_READINESS);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_SDK_READINESS);
         let result = progenitor.get_sdk_readiness().await;
         progenitor.finish(result).await
     }
@@ -447,7 +448,7 @@ pub const GET_SERVER_REPORT_SUMMARY: Operation = Operation {
 /// A call in the making, from [`Client::get_server_report_summary`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetServerReportSummary {
-    core: Core,
+    transport: Transport,
     period: Option<ringnity_types::ReportPeriodType>,
     start_date: Option<ringnity_types::DateOrDateTime>,
     end_date: Option<ringnity_types::DateOrDateTime>,
@@ -480,9 +481,7 @@ impl GetServerReportSummary {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportSummaryEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&GET_SERVER_REPORT_SUMMARY)
+        let request = OperationRequest::new(self.transport, &GET_SERVER_REPORT_SUMMARY)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
@@ -518,7 +517,7 @@ pub const GET_SERVER_REPORT_TIMESERIES: Operation = Operation {
 /// A call in the making, from [`Client::get_server_report_timeseries`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetServerReportTimeseries {
-    core: Core,
+    transport: Transport,
     period: Option<ringnity_types::ReportPeriodType>,
     start_date: Option<ringnity_types::DateOrDateTime>,
     end_date: Option<ringnity_types::DateOrDateTime>,
@@ -551,9 +550,10 @@ impl GetServerReportTimeseries {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ReportTimeseriesEnvelope>, Error> {
-        let request = self
-            .core
-            .request(&GET_SERVER_REPORT_TIMESERIES)
+        let request = OperationRequest::new(
+                self.transport,
+                &GET_SERVER_REPORT_TIMESERIES,
+            )
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
@@ -590,7 +590,7 @@ pub const EXPORT_SERVER_REPORT: Operation = Operation {
 /// A call in the making, from [`Client::export_server_report`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ExportServerReport {
-    core: Core,
+    transport: Transport,
     period: Option<ringnity_types::ReportPeriodType>,
     start_date: Option<ringnity_types::DateOrDateTime>,
     end_date: Option<ringnity_types::DateOrDateTime>,
@@ -635,9 +635,7 @@ impl ExportServerReport {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ExportServerReportOutput>, Error> {
-        let request = self
-            .core
-            .request(&EXPORT_SERVER_REPORT)
+        let request = OperationRequest::new(self.transport, &EXPORT_SERVER_REPORT)
             .query("period", &self.period)
             .query("startDate", &self.start_date)
             .query("endDate", &self.end_date)
@@ -698,7 +696,7 @@ pub const CREATE_VISITOR_CONTEXT_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::create_visitor_context_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateVisitorContextToken {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::CreateVisitorContextTokenRequest,
     idempotency_key: Option<String>,
 }
@@ -712,7 +710,10 @@ impl CreateVisitorContextToken {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SdkTokenEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_VISITOR_CONTEXT_TOKEN);
+        let progenitor = ProgenitorClient::new(
+            self.transport,
+            &CREATE_VISITOR_CONTEXT_TOKEN,
+        );
         let result = progenitor
             .create_visitor_context_token(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -736,7 +737,7 @@ pub const CREATE_AGENT_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::create_agent_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateAgentToken {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::CreateAgentTokenRequest,
     idempotency_key: Option<String>,
 }
@@ -750,7 +751,7 @@ impl CreateAgentToken {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SdkTokenEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_AGENT_TOKEN);
+        let progenitor = ProgenitorClient::new(self.transport, &CREATE_AGENT_TOKEN);
         let result = progenitor
             .create_agent_token(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -774,7 +775,7 @@ pub const CREATE_ADMIN_TOKEN: Operation = Operation {
 /// A call in the making, from [`Client::create_admin_token`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateAdminToken {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::CreateAdminTokenRequest,
     idempotency_key: Option<String>,
 }
@@ -788,7 +789,7 @@ impl CreateAdminToken {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::SdkTokenEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_ADMIN_TOKEN);
+        let progenitor = ProgenitorClient::new(self.transport, &CREATE_ADMIN_TOKEN);
         let result = progenitor
             .create_admin_token(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -811,7 +812,7 @@ pub const LIST_CONTACTS: Operation = Operation {
 /// A call in the making, from [`Client::list_contacts`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListContacts {
-    core: Core,
+    transport: Transport,
     page: Option<i64>,
     limit: Option<i64>,
     search: Option<String>,
@@ -846,7 +847,7 @@ impl ListContacts {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::ContactListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LIST_CONTACTS);
+        let progenitor = ProgenitorClient::new(self.transport, &LIST_CONTACTS);
         let result = progenitor
             .list_contacts(
                 self.limit,
@@ -870,7 +871,7 @@ pub const UPSERT_CONTACT: Operation = Operation {
 /// A call in the making, from [`Client::upsert_contact`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpsertContact {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::ContactInput,
     idempotency_key: Option<String>,
 }
@@ -882,7 +883,7 @@ impl UpsertContact {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ContactEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&UPSERT_CONTACT);
+        let progenitor = ProgenitorClient::new(self.transport, &UPSERT_CONTACT);
         let result = progenitor
             .upsert_contact(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -900,14 +901,14 @@ pub const GET_CONTACT: Operation = Operation {
 /// A call in the making, from [`Client::get_contact`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct GetContact {
-    core: Core,
+    transport: Transport,
     id: String,
 }
 impl GetContact {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ContactEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&GET_CONTACT);
+        let progenitor = ProgenitorClient::new(self.transport, &GET_CONTACT);
         let result = progenitor.get_contact(&self.id).await;
         progenitor.finish(result).await
     }
@@ -928,7 +929,7 @@ pub const DELETE_CONTACT: Operation = Operation {
 /// A call in the making, from [`Client::delete_contact`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DeleteContact {
-    core: Core,
+    transport: Transport,
     id: String,
 }
 impl DeleteContact {
@@ -937,7 +938,7 @@ impl DeleteContact {
         self,
     ) -> Result<Response<ringnity_types::ContactDeletedEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&DELETE_CONTACT);
+        let progenitor = ProgenitorClient::new(self.transport, &DELETE_CONTACT);
         let result = progenitor.delete_contact(&self.id).await;
         progenitor.finish(result).await
     }
@@ -954,7 +955,7 @@ pub const UPDATE_CONTACT: Operation = Operation {
 /// A call in the making, from [`Client::update_contact`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdateContact {
-    core: Core,
+    transport: Transport,
     id: String,
     body: ringnity_types::ContactPatchInput,
 }
@@ -962,7 +963,7 @@ impl UpdateContact {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::ContactEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&UPDATE_CONTACT);
+        let progenitor = ProgenitorClient::new(self.transport, &UPDATE_CONTACT);
         let result = progenitor.update_contact(&self.id, &self.body).await;
         progenitor.finish(result).await
     }

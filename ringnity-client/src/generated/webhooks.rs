@@ -5,8 +5,9 @@
 
 #![allow(unused_imports, clippy::too_many_arguments)]
 use crate::generated::Error;
-use crate::runtime::request::{Style, check_path_segment};
-use crate::runtime::client::Core;
+use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+use crate::runtime::progenitor::ProgenitorClient;
+use crate::runtime::transport::Transport;
 use crate::runtime::{
     ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response,
     Text, Upload,
@@ -24,7 +25,9 @@ impl Client<crate::generated::ServerKey> {
     /// # }
     /// ```
     pub fn list_webhooks(&self) -> ListWebhooks {
-        ListWebhooks { core: self.core() }
+        ListWebhooks {
+            transport: self.transport(),
+        }
     }
     /// Create a webhook endpoint.
     ///
@@ -49,7 +52,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn create_webhook(&self, body: ringnity_types::WebhookInput) -> CreateWebhook {
         CreateWebhook {
-            core: self.core(),
+            transport: self.transport(),
             body,
             idempotency_key: None,
         }
@@ -67,7 +70,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn list_webhook_deliveries(&self) -> ListWebhookDeliveries {
         ListWebhookDeliveries {
-            core: self.core(),
+            transport: self.transport(),
             limit: None,
         }
     }
@@ -84,7 +87,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn test_webhook(&self) -> TestWebhook {
         TestWebhook {
-            core: self.core(),
+            transport: self.transport(),
             body: None,
         }
     }
@@ -101,7 +104,7 @@ impl Client<crate::generated::ServerKey> {
     /// ```
     pub fn disable_webhook(&self, id: impl Into<String>) -> DisableWebhook {
         DisableWebhook {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
         }
     }
@@ -131,7 +134,7 @@ impl Client<crate::generated::ServerKey> {
         body: ringnity_types::WebhookPatchRequest,
     ) -> UpdateWebhook {
         UpdateWebhook {
-            core: self.core(),
+            transport: self.transport(),
             id: id.into(),
             body,
         }
@@ -147,14 +150,14 @@ pub const LIST_WEBHOOKS: Operation = Operation {
 /// A call in the making, from [`Client::list_webhooks`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListWebhooks {
-    core: Core,
+    transport: Transport,
 }
 impl ListWebhooks {
     /// Sends the request and reads the response.
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WebhookListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LIST_WEBHOOKS);
+        let progenitor = ProgenitorClient::new(self.transport, &LIST_WEBHOOKS);
         let result = progenitor.list_webhooks().await;
         progenitor.finish(result).await
     }
@@ -171,7 +174,7 @@ pub const CREATE_WEBHOOK: Operation = Operation {
 /// A call in the making, from [`Client::create_webhook`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct CreateWebhook {
-    core: Core,
+    transport: Transport,
     body: ringnity_types::WebhookInput,
     idempotency_key: Option<String>,
 }
@@ -183,7 +186,7 @@ impl CreateWebhook {
     }
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::WebhookEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&CREATE_WEBHOOK);
+        let progenitor = ProgenitorClient::new(self.transport, &CREATE_WEBHOOK);
         let result = progenitor
             .create_webhook(self.idempotency_key.as_deref(), &self.body)
             .await;
@@ -206,7 +209,7 @@ pub const LIST_WEBHOOK_DELIVERIES: Operation = Operation {
 /// A call in the making, from [`Client::list_webhook_deliveries`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct ListWebhookDeliveries {
-    core: Core,
+    transport: Transport,
     limit: Option<i64>,
 }
 impl ListWebhookDeliveries {
@@ -221,7 +224,7 @@ impl ListWebhookDeliveries {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WebhookDeliveryListEnvelope>, Error> {
-        let progenitor = self.core.progenitor(&LIST_WEBHOOK_DELIVERIES);
+        let progenitor = ProgenitorClient::new(self.transport, &LIST_WEBHOOK_DELIVERIES);
         let result = progenitor.list_webhook_deliveries(self.limit).await;
         progenitor.finish(result).await
     }
@@ -237,7 +240,7 @@ pub const TEST_WEBHOOK: Operation = Operation {
 /// A call in the making, from [`Client::test_webhook`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct TestWebhook {
-    core: Core,
+    transport: Transport,
     body: Option<ringnity_types::WebhookTestRequest>,
 }
 impl TestWebhook {
@@ -250,7 +253,8 @@ impl TestWebhook {
     pub async fn send(
         self,
     ) -> Result<Response<ringnity_types::WebhookTestEnvelope>, Error> {
-        let request = self.core.request(&TEST_WEBHOOK).accept("application/json");
+        let request = OperationRequest::new(self.transport, &TEST_WEBHOOK)
+            .accept("application/json");
         let request = match self.body {
             Some(body) => request.json("application/json", &body),
             None => request,
@@ -275,14 +279,14 @@ pub const DISABLE_WEBHOOK: Operation = Operation {
 /// A call in the making, from [`Client::disable_webhook`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct DisableWebhook {
-    core: Core,
+    transport: Transport,
     id: String,
 }
 impl DisableWebhook {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::WebhookEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&DISABLE_WEBHOOK);
+        let progenitor = ProgenitorClient::new(self.transport, &DISABLE_WEBHOOK);
         let result = progenitor.disable_webhook(&self.id).await;
         progenitor.finish(result).await
     }
@@ -299,7 +303,7 @@ pub const UPDATE_WEBHOOK: Operation = Operation {
 /// A call in the making, from [`Client::update_webhook`].
 #[must_use = "a call does nothing until it is sent"]
 pub struct UpdateWebhook {
-    core: Core,
+    transport: Transport,
     id: String,
     body: ringnity_types::WebhookPatchRequest,
 }
@@ -307,7 +311,7 @@ impl UpdateWebhook {
     /// Sends the request and reads the response.
     pub async fn send(self) -> Result<Response<ringnity_types::WebhookEnvelope>, Error> {
         check_path_segment("id", &self.id)?;
-        let progenitor = self.core.progenitor(&UPDATE_WEBHOOK);
+        let progenitor = ProgenitorClient::new(self.transport, &UPDATE_WEBHOOK);
         let result = progenitor.update_webhook(&self.id, &self.body).await;
         progenitor.finish(result).await
     }

@@ -3,31 +3,25 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Request, Url};
-use tracing::Instrument as _;
+use reqwest::Url;
 
-use super::credential::{Anonymous, Credential, CredentialPlacement};
-use super::operation::{Operation, ParameterLocation};
-use super::progenitor::ProgenitorClient;
-use super::request::OperationRequest;
-use super::response::request_id;
+use super::credential::{Anonymous, Credential};
+use super::transport::Transport;
 use crate::generated::Error;
 
 /// A client that holds a credential of the kind `C`, and offers the operations that this kind opens.
 ///
 /// Cheap to clone; clones, and clients made by [`Client::with_credential`], share one pool of connections.
 pub struct Client<C = Anonymous> {
-    core: Core,
+    transport: Transport,
     kind: PhantomData<fn() -> C>,
 }
 
 impl<C> Clone for Client<C> {
     fn clone(&self) -> Self {
-        Self { core: self.core.clone(), kind: PhantomData }
+        Self { transport: self.transport.clone(), kind: PhantomData }
     }
 }
 
@@ -55,22 +49,20 @@ impl Client<Anonymous> {
 impl<C: Credential> Client<C> {
     /// A client with another credential on the same connections.
     pub fn with_credential<D: Credential>(&self, credential: D) -> Client<D> {
-        let credential = AttachedCredential { kind: D::KIND, placement: credential.placement() };
-        let core = Core { shared: self.core.shared.clone(), credential: Arc::new(credential) };
-        Client { core, kind: PhantomData }
+        Client { transport: self.transport.with_credential(&credential), kind: PhantomData }
     }
 }
 
 impl<C> Client<C> {
     /// Where the server is.
     pub fn base_url(&self) -> &str {
-        &self.core.shared.base_url
+        self.transport.base_url()
     }
 
-    /// What calls hold on to.
+    /// What the builders of operations send their requests with.
     #[allow(dead_code, reason = "a contract may have no operations")]
-    pub(crate) fn core(&self) -> Core {
-        self.core.clone()
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport.clone()
     }
 }
 
@@ -78,7 +70,7 @@ impl<C: Credential> fmt::Debug for Client<C> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Client")
-            .field("base_url", &self.core.shared.base_url)
+            .field("base_url", &self.transport.base_url())
             .field("credential", &C::KIND)
             .finish_non_exhaustive()
     }
@@ -155,127 +147,7 @@ impl ClientBuilder {
                 builder.build()?
             }
         };
-        let shared = Shared { http, base_url, parameters: self.parameters };
-        let credential = AttachedCredential { kind: Anonymous::KIND, placement: Anonymous.placement() };
-        let core = Core { shared: Arc::new(shared), credential: Arc::new(credential) };
-        Ok(Client { core, kind: PhantomData })
-    }
-}
-
-struct Shared {
-    http: reqwest::Client,
-    base_url: String,
-    parameters: Vec<(String, String)>,
-}
-
-struct AttachedCredential {
-    kind: &'static str,
-    placement: CredentialPlacement,
-}
-
-/// What a call holds on to: connections and credential.
-#[derive(Clone)]
-pub(crate) struct Core {
-    shared: Arc<Shared>,
-    credential: Arc<AttachedCredential>,
-}
-
-#[allow(dead_code, reason = "a contract may need only one of the two ways to call")]
-impl Core {
-    /// Calls that progenitor wrote.
-    pub(crate) fn progenitor(self, operation: &'static Operation) -> ProgenitorClient {
-        ProgenitorClient::new(self.shared.base_url.clone(), self.shared.http.clone(), self, operation)
-    }
-
-    /// A call put together by hand.
-    pub(crate) fn request(self, operation: &'static Operation) -> OperationRequest {
-        OperationRequest::new(self, operation)
-    }
-
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.shared.http
-    }
-
-    pub(crate) fn base_url(&self) -> &str {
-        &self.shared.base_url
-    }
-
-    /// Adds to a request what the caller need not say each time: credential and client-wide parameters.
-    pub(crate) fn prepare(&self, operation: &Operation, request: &mut Request) -> Result<(), Error> {
-        for (name, value) in &self.shared.parameters {
-            let Some(parameter) = operation
-                .parameters
-                .iter()
-                .find(|parameter| !parameter.required && parameter.name.eq_ignore_ascii_case(name))
-            else {
-                continue;
-            };
-            match parameter.location {
-                ParameterLocation::Query
-                    if !request.url().query_pairs().any(|(key, _)| key == parameter.name) =>
-                {
-                    request.url_mut().query_pairs_mut().append_pair(parameter.name, value);
-                }
-                ParameterLocation::Header if !request.headers().contains_key(parameter.name) => {
-                    let header = HeaderName::from_bytes(parameter.name.as_bytes());
-                    let (Ok(header), Ok(value)) = (header, HeaderValue::from_str(value)) else {
-                        return Err(Error::InvalidRequest(format!(
-                            "{name}: {value:?} cannot travel in a header"
-                        )));
-                    };
-                    request.headers_mut().insert(header, value);
-                }
-                _ => {}
-            }
-        }
-        // A secret goes only where the contract asks for it.
-        if operation.credentials.contains(&self.credential.kind) {
-            match &self.credential.placement {
-                CredentialPlacement::None => {}
-                CredentialPlacement::Header(name, value) => {
-                    request.headers_mut().append(name.clone(), value.clone());
-                }
-                CredentialPlacement::Query(name, secret) => {
-                    request.url_mut().query_pairs_mut().append_pair(name, secret.expose());
-                }
-                CredentialPlacement::Invalid(problem) => {
-                    return Err(Error::InvalidRequest((*problem).to_owned()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends a request, inside a span named after the operation.
-    pub(crate) async fn execute(
-        &self,
-        operation: &Operation,
-        request: Request,
-    ) -> reqwest::Result<reqwest::Response> {
-        let span = tracing::info_span!(
-            "request",
-            operation = operation.id,
-            method = operation.method,
-            path = operation.path,
-            status = tracing::field::Empty,
-            request_id = tracing::field::Empty,
-        );
-        async {
-            let result = self.shared.http.execute(request).await.map_err(reqwest::Error::without_url);
-            match &result {
-                Ok(response) => {
-                    let span = tracing::Span::current();
-                    span.record("status", response.status().as_u16());
-                    if let Some(id) = request_id(response.headers()) {
-                        span.record("request_id", id);
-                    }
-                    tracing::debug!("answered");
-                }
-                Err(error) => tracing::debug!(%error, "no answer"),
-            }
-            result
-        }
-        .instrument(span)
-        .await
+        let transport = Transport::new(http, base_url, self.parameters, &Anonymous);
+        Ok(Client { transport, kind: PhantomData })
     }
 }

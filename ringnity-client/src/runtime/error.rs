@@ -273,3 +273,28 @@ pub(crate) fn excerpt(formatter: &mut fmt::Formatter<'_>, body: &[u8]) -> fmt::R
     let text = String::from_utf8_lossy(&body[..body.len().min(LIMIT)]);
     write!(formatter, "{}{}", text.escape_debug(), if body.len() > LIMIT { "…" } else { "" })
 }
+
+/// The error for a body that does not have the documented type. With an error status it is an undocumented error.
+pub(crate) fn decode_error(
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    source: serde_json::Error,
+) -> Error {
+    let headers = Box::new(headers);
+    if status.is_client_error() || status.is_server_error() {
+        Error::Unexpected { status, headers, body }
+    } else {
+        Error::Decode { status, headers, body, source }
+    }
+}
+
+/// Reads a response that the contract does not document.
+pub(crate) async fn unexpected_response(response: reqwest::Response) -> Error {
+    let status = response.status();
+    let headers = Box::new(response.headers().clone());
+    match response.bytes().await {
+        Ok(body) => Error::Unexpected { status, headers, body },
+        Err(error) => error.into(),
+    }
+}

@@ -8,6 +8,7 @@ pub(crate) mod operation;
 pub(crate) mod progenitor;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod transport;
 pub(crate) mod upload;
 
 pub use client::{Client, ClientBuilder};

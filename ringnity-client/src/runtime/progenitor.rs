@@ -1,4 +1,4 @@
-//! Carries the calls that progenitor wrote: its client, with hooks that hand every request to [`Core`].
+//! Carries the calls that progenitor wrote: its client, with hooks that hand every request to [`Transport`].
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,10 +6,10 @@ use progenitor_client::{ClientHooks, ClientInfo, OperationInfo, ResponseValue};
 use reqwest::header::HeaderMap;
 use reqwest::{Request, StatusCode};
 
-use super::client::Core;
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorBody, decode_error, unexpected_response};
 use super::operation::Operation;
 use super::response::Response;
+use super::transport::Transport;
 use crate::generated::Error;
 
 /// One exchange by a call of progenitor's. Its members have the names that progenitor's code expects.
@@ -21,7 +21,7 @@ pub(crate) struct ProgenitorClient {
 
 /// What progenitor does not keep: whose exchange it is, and how the response began.
 pub(crate) struct RequestContext {
-    core: Core,
+    transport: Transport,
     operation: &'static Operation,
     head: Mutex<Option<(StatusCode, HeaderMap)>>,
 }
@@ -52,7 +52,7 @@ impl ClientHooks<RequestContext> for ProgenitorClient {
         _: &OperationInfo,
     ) -> Result<(), progenitor_client::Error<E>> {
         request.headers_mut().remove("api-version");
-        self.inner.core.prepare(self.inner.operation, request).map_err(|error| {
+        self.inner.transport.prepare(self.inner.operation, request).map_err(|error| {
             progenitor_client::Error::InvalidRequest(match error {
                 Error::InvalidRequest(problem) => problem,
                 other => other.to_string(),
@@ -61,7 +61,7 @@ impl ClientHooks<RequestContext> for ProgenitorClient {
     }
 
     async fn exec(&self, request: Request, _: &OperationInfo) -> reqwest::Result<reqwest::Response> {
-        let response = self.inner.core.execute(self.inner.operation, request).await?;
+        let response = self.inner.transport.execute(self.inner.operation, request).await?;
         let head = (response.status(), response.headers().clone());
         *self.inner.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
         Ok(response)
@@ -70,13 +70,12 @@ impl ClientHooks<RequestContext> for ProgenitorClient {
 
 #[allow(dead_code, reason = "a contract may have no call that progenitor writes")]
 impl ProgenitorClient {
-    pub(crate) fn new(
-        baseurl: String,
-        client: reqwest::Client,
-        core: Core,
-        operation: &'static Operation,
-    ) -> Self {
-        Self { baseurl, client, inner: RequestContext { core, operation, head: Mutex::new(None) } }
+    pub(crate) fn new(transport: Transport, operation: &'static Operation) -> Self {
+        Self {
+            baseurl: transport.base_url().to_owned(),
+            client: transport.http().clone(),
+            inner: RequestContext { transport, operation, head: Mutex::new(None) },
+        }
     }
 
     /// Turns progenitor's result into this client's.
@@ -111,30 +110,5 @@ impl ProgenitorClient {
                 Error::InvalidRequest(problem)
             }
         })
-    }
-}
-
-/// An response whose body does not have the documented type: of an error, the contract just does not know it.
-pub(crate) fn decode_error(
-    status: StatusCode,
-    headers: HeaderMap,
-    body: bytes::Bytes,
-    source: serde_json::Error,
-) -> Error {
-    let headers = Box::new(headers);
-    if status.is_client_error() || status.is_server_error() {
-        Error::Unexpected { status, headers, body }
-    } else {
-        Error::Decode { status, headers, body, source }
-    }
-}
-
-/// An response that the contract does not document, read to its end.
-pub(crate) async fn unexpected_response(response: reqwest::Response) -> Error {
-    let status = response.status();
-    let headers = Box::new(response.headers().clone());
-    match response.bytes().await {
-        Ok(body) => Error::Unexpected { status, headers, body },
-        Err(error) => error.into(),
     }
 }

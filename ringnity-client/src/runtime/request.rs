@@ -7,11 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::client::Core;
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorBody, decode_error, unexpected_response};
 use super::operation::Operation;
-use super::progenitor::{decode_error, unexpected_response};
 use super::response::{ByteStream, Redirect, Response, Text};
+use super::transport::Transport;
 use super::upload::Upload;
 use crate::generated::Error;
 
@@ -33,7 +32,7 @@ pub(crate) enum Style {
 
 /// A request in the making. The first thing that cannot be sent is kept and answered by [`OperationRequest::send`].
 pub(crate) struct OperationRequest {
-    core: Core,
+    transport: Transport,
     operation: &'static Operation,
     path: String,
     query: Vec<(String, String)>,
@@ -57,9 +56,9 @@ enum FormPart {
 
 #[allow(dead_code, reason = "a contract may need only some")]
 impl OperationRequest {
-    pub(crate) fn new(core: Core, operation: &'static Operation) -> Self {
+    pub(crate) fn new(transport: Transport, operation: &'static Operation) -> Self {
         Self {
-            core,
+            transport,
             operation,
             path: operation.path.to_owned(),
             query: Vec::new(),
@@ -223,7 +222,7 @@ impl OperationRequest {
         }
         let method = Method::from_bytes(self.operation.method.as_bytes())
             .map_err(|_| Error::InvalidRequest(format!("{} is not a method", self.operation.method)))?;
-        let address = format!("{}{}", self.core.base_url(), self.path);
+        let address = format!("{}{}", self.transport.base_url(), self.path);
         let mut url =
             Url::parse(&address).map_err(|error| Error::InvalidRequest(format!("{address:?}: {error}")))?;
         if !self.query.is_empty() {
@@ -236,7 +235,7 @@ impl OperationRequest {
                 .map_err(|_| Error::InvalidRequest(format!("{cookies:?} cannot travel in a header")))?;
             headers.insert(COOKIE, value);
         }
-        let mut request = self.core.http().request(method, url);
+        let mut request = self.transport.http().request(method, url);
         match self.body {
             RequestBody::None => {}
             RequestBody::Bytes(bytes) => request = request.body(bytes),
@@ -261,8 +260,8 @@ impl OperationRequest {
             }
         }
         let mut request = request.headers(headers).build()?;
-        self.core.prepare(self.operation, &mut request)?;
-        Ok(RawResponse(self.core.execute(self.operation, request).await?))
+        self.transport.prepare(self.operation, &mut request)?;
+        Ok(RawResponse(self.transport.execute(self.operation, request).await?))
     }
 }
 

@@ -47,8 +47,8 @@ pub fn file(contract: &Contract, entries: &[&Entry<'_>], names: &Names) -> Token
     quote! {
         #![allow(unused_imports, clippy::too_many_arguments)]
         use crate::generated::Error;
-        use crate::runtime::request::{Style, check_path_segment};
-        use crate::runtime::client::Core;
+        use crate::runtime::request::{OperationRequest, Style, check_path_segment};
+        use crate::runtime::progenitor::ProgenitorClient;        use crate::runtime::transport::Transport;
         use crate::runtime::{ByteStream, Client, Operation, Parameter, ParameterLocation, Redirect, Response, Text, Upload};
 
         #(#impls)*
@@ -121,7 +121,7 @@ fn method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> TokenStream {
         #attributes
         #deprecated
         pub fn #method(&self, #(#arguments),*) -> #builder {
-            #builder { core: self.core(), #(#fields),* }
+            #builder { transport: self.transport(), #(#fields),* }
         }
     }
 }
@@ -176,7 +176,7 @@ fn builder(entry: &Entry<'_>, names: &Names) -> TokenStream {
     quote! {
         #[doc = #doc]
         #[must_use = "a call does nothing until it is sent"]
-        pub struct #builder { core: Core, #(#fields),* }
+        pub struct #builder { transport: Transport, #(#fields),* }
 
         impl #builder {
             #(#setters)*
@@ -281,7 +281,7 @@ fn send_with_progenitor(plan: &Plan<'_>, call: &ProgenitorCall) -> TokenStream {
     });
     quote! {
         #(#checks)*
-        let progenitor = self.core.progenitor(&#constant);
+        let progenitor = ProgenitorClient::new(self.transport, &#constant);
         let result = progenitor.#method(#(#arguments),*).await;
         progenitor.finish(result).await
     }
@@ -325,7 +325,7 @@ fn send_with_request(plan: &Plan<'_>, names: &Names) -> TokenStream {
     let (steps, after) = body(plan, steps);
     let arms = arms(plan, names);
     quote! {
-        let request = self.core.request(&#constant) #steps;
+        let request = OperationRequest::new(self.transport, &#constant) #steps;
         #after
         let response = request.send().await?;
         #arms

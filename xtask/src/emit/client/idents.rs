@@ -55,12 +55,14 @@ pub fn ident(name: &str) -> Ident {
 
 /// Name of the call's type, unless something that its file uses is called so.
 pub(super) fn builder_name(name: &str) -> Ident {
-    const TAKEN: [&str; 25] = [
+    const TAKEN: [&str; 27] = [
         "Box",
         "ByteStream",
         "C",
         "Client",
-        "Core",
+        "OperationRequest",
+        "ProgenitorClient",
+        "Transport",
         "Default",
         "Err",
         "Error",
@@ -88,7 +90,15 @@ pub(super) fn builder_name(name: &str) -> Ident {
 pub(super) fn method_name(name: &str) -> Ident {
     if matches!(
         name,
-        "new" | "builder" | "with_credential" | "base_url" | "core" | "clone" | "fmt" | "into" | "try_into"
+        "new"
+            | "builder"
+            | "with_credential"
+            | "base_url"
+            | "transport"
+            | "clone"
+            | "fmt"
+            | "into"
+            | "try_into"
     ) {
         return format_ident!("{name}_");
     }
@@ -96,7 +106,7 @@ pub(super) fn method_name(name: &str) -> Ident {
 }
 
 pub(super) fn setter_name(name: &str) -> String {
-    if matches!(name, "send" | "core") { format!("{name}_") } else { name.to_owned() }
+    if matches!(name, "send" | "transport") { format!("{name}_") } else { name.to_owned() }
 }
 
 pub(super) fn unique_name(name: &str, inputs: &[Input]) -> String {
