@@ -1,11 +1,13 @@
 //! Calls put together by hand: several media types, forms with files, optional bodies, redirects, cookies.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::multipart::Form;
 use reqwest::{Method, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::form_urlencoded;
 
 use super::error::{ApiError, ErrorBody, decode_error, unexpected_response};
 use super::operation::Operation;
@@ -169,15 +171,13 @@ impl OperationRequest {
             Ok(_) => return self.fail("body: a form needs an object".into()),
             Err(error) => return self.fail(format!("body: {error}")),
         };
-        // The address is never used: Url is the form encoder at hand.
-        let Ok(mut url) = Url::parse("http://form/") else { return self };
+        let mut form = form_urlencoded::Serializer::new(String::new());
         for (name, value) in &members {
             for text in to_strings(value) {
-                url.query_pairs_mut().append_pair(name, &text);
+                form.append_pair(name, &text);
             }
         }
-        let encoded = url.query().unwrap_or_default().to_owned();
-        self.bytes("application/x-www-form-urlencoded", encoded.into_bytes())
+        self.bytes("application/x-www-form-urlencoded", form.finish().into_bytes())
     }
 
     /// Sends text or bytes as they are.
@@ -348,16 +348,11 @@ pub(crate) fn check_path_segment(name: &str, value: &str) -> Result<(), Error> {
     }
 }
 
+/// Everything but the unreserved characters of RFC 3986 is percent-encoded.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
