@@ -1,5 +1,4 @@
-//! The client: where the server is, what the caller holds, and the one place that every request goes through.
-//! Retries and the like will go there too.
+//! [`Client`] and its builder.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,9 +10,12 @@ use super::credential::{Anonymous, Credential};
 use super::transport::Transport;
 use crate::generated::Error;
 
-/// A client that holds a credential of the kind `C`, and offers the operations that this kind opens.
+/// Client for the server's API. It has one method for each operation that the credential `C` may call.
 ///
-/// Cheap to clone; clones, and clients made by [`Client::with_credential`], share one pool of connections.
+/// Each method returns a builder; call `send().await` on it to send the request. Operations that need another
+/// credential are not methods of this type, so calling them does not compile.
+///
+/// A client is cheap to clone. Clones, and clients made by [`Client::with_credential`], share a connection pool.
 pub struct Client<C = Anonymous> {
     transport: Transport,
     kind: PhantomData<fn() -> C>,
@@ -26,14 +28,20 @@ impl<C> Clone for Client<C> {
 }
 
 impl Client<Anonymous> {
-    /// A client without a credential for the server at `base_url`, with the usual settings.
+    /// Creates a client without a credential, with default settings.
     ///
-    /// `base_url` is the server's origin, such as `http://127.0.0.1:8192`; the paths of the contract follow it.
+    /// `base_url` is the URL that the contract's paths are appended to. Usually it is the origin of the server,
+    /// such as `http://127.0.0.1:8192`; it may have a path if the server is behind a prefix.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] if `base_url` is not an `http` or `https` URL, or has a query or fragment.
+    /// [`Error::Transport`] if the TLS backend cannot be initialized.
     pub fn new(base_url: impl Into<String>) -> Result<Self, Error> {
         Self::builder(base_url).build()
     }
 
-    /// A client without a credential, to be set up.
+    /// Starts to configure a client. See [`Client::new`] for `base_url`.
     pub fn builder(base_url: impl Into<String>) -> ClientBuilder {
         ClientBuilder {
             base_url: base_url.into(),
@@ -47,14 +55,14 @@ impl Client<Anonymous> {
 }
 
 impl<C: Credential> Client<C> {
-    /// A client with another credential on the same connections.
+    /// Returns a client that authenticates with `credential` and shares this client's connections and settings.
     pub fn with_credential<D: Credential>(&self, credential: D) -> Client<D> {
         Client { transport: self.transport.with_credential(&credential), kind: PhantomData }
     }
 }
 
 impl<C> Client<C> {
-    /// Where the server is.
+    /// URL that the contract's paths are appended to, without a trailing slash.
     pub fn base_url(&self) -> &str {
         self.transport.base_url()
     }
@@ -76,7 +84,7 @@ impl<C: Credential> fmt::Debug for Client<C> {
     }
 }
 
-/// Settings of a client to be.
+/// Settings for a [`Client`]. Created by [`Client::builder`].
 #[must_use = "settings do nothing until `build` is called"]
 #[derive(Debug, Clone)]
 pub struct ClientBuilder {
@@ -89,48 +97,60 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// How long a call may take from start to end of body; `None` for as long as it likes. Default: a minute.
+    /// Sets the total time for a request, from connecting to the end of the response body.
+    ///
+    /// `None` disables the timeout. Default: 60 seconds. A request that takes longer fails with
+    /// [`Error::Transport`], and [`Error::is_timeout`] is true.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// How long connecting may take. Default: ten seconds.
+    /// Sets the time for connecting to the server, TLS handshake included.
+    ///
+    /// `None` disables the timeout. Default: 10 seconds.
     pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.connect_timeout = timeout.into();
         self
     }
 
-    /// What the client calls itself. Default: this crate's name and version.
+    /// Sets the `User-Agent` header. Default: name and version of this crate.
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = user_agent.into();
         self
     }
 
-    /// Uses a reqwest client of your own: proxies, certificates, middleware of the connection.
+    /// Uses an existing reqwest client, for example one with a proxy or custom certificates.
     ///
-    /// Its own timeouts and user agent count then, not the ones set here. Build it with
-    /// `redirect(reqwest::redirect::Policy::none())` if you call operations that answer with a redirect:
-    /// otherwise it follows them.
+    /// The timeouts and the user agent set on this builder are then ignored. Build the client with
+    /// `redirect(reqwest::redirect::Policy::none())` if you call operations that respond with a redirect;
+    /// otherwise reqwest follows it.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http = Some(client);
         self
     }
 
-    /// A value for every optional query or header parameter called `name` that a call leaves unset.
+    /// Sets a default for the optional query or header parameter `name` of every operation that has one.
+    ///
+    /// A value set on the operation's builder takes precedence.
     pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
         self
     }
 
-    /// The client, without a credential; [`Client::with_credential`] gives it one.
+    /// Creates the client. Use [`Client::with_credential`] to authenticate.
+    ///
+    /// # Errors
+    ///
+    /// See [`Client::new`].
     pub fn build(self) -> Result<Client<Anonymous>, Error> {
         let base_url = self.base_url.trim_end_matches('/').to_owned();
-        let url = Url::parse(&base_url)
-            .map_err(|error| Error::InvalidRequest(format!("{base_url:?} is not a base URL: {error}")))?;
+        let url = Url::parse(&base_url).map_err(|error| {
+            Error::InvalidRequest(format!("{base_url:?} is not a valid base URL: {error}"))
+        })?;
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some() {
-            let problem = "it must be http or https and end before any query";
-            return Err(Error::InvalidRequest(format!("{base_url:?} is not a base URL: {problem}")));
+            let problem = "use an http or https URL without a query or fragment";
+            return Err(Error::InvalidRequest(format!("{base_url:?} is not a valid base URL: {problem}")));
         }
         let http = match self.http {
             Some(http) => http,

@@ -1,4 +1,4 @@
-//! Credentials: secrets that do not show, and where each kind travels. Which kinds there are is generated.
+//! Credentials: secrets that are redacted in `Debug`, and where each kind is sent. The kinds are generated.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 
-/// A text that `Debug` does not show.
+/// A string that `Debug` prints as `[redacted]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides `text`.
+    /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself. Take care where it goes.
+    /// The secret in plain text. Do not log it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -24,7 +24,7 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[hidden]")
+        formatter.write_str("[redacted]")
     }
 }
 
@@ -34,16 +34,16 @@ impl<T: Into<String>> From<T> for Secret {
     }
 }
 
-/// A kind of credential: what a [`Client`](super::Client) holds, and with that which operations it offers.
+/// A kind of credential. The credential of a [`Client`](super::Client) decides which operations it can call.
 pub trait Credential: Clone + fmt::Debug + Send + Sync + 'static {
-    /// The kind's name, as operations list it.
+    /// Name of the kind, as in [`Operation::credentials`](super::Operation::credentials).
     const KIND: &'static str;
 
-    /// What to add to a request.
+    /// Where and how the credential is sent.
     fn placement(&self) -> CredentialPlacement;
 }
 
-/// No credential: for operations that need none.
+/// No credential, for operations that can be called without one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Anonymous;
 
@@ -55,7 +55,7 @@ impl Credential for Anonymous {
     }
 }
 
-/// What a credential adds to a request.
+/// What a credential adds to a request, and where.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CredentialPlacement {
@@ -63,9 +63,9 @@ pub enum CredentialPlacement {
     None,
     /// A header.
     Header(HeaderName, HeaderValue),
-    /// A member of the query.
+    /// A query parameter.
     Query(&'static str, Secret),
-    /// The credential cannot travel; every call that needs it fails with this sentence.
+    /// The credential cannot be sent. Requests that need it fail with this message.
     Invalid(&'static str),
 }
 
@@ -76,34 +76,36 @@ impl CredentialPlacement {
                 value.set_sensitive(true);
                 Self::Header(header, value)
             }
-            Err(_) => Self::Invalid("the credential holds characters that a header cannot carry"),
+            Err(_) => Self::Invalid("the credential contains characters that are not allowed in a header"),
         }
     }
 
-    /// `Authorization: Bearer …`
+    /// `Authorization: Bearer SECRET`.
     pub fn bearer(secret: &Secret) -> Self {
         Self::value(&format!("Bearer {}", secret.expose()), AUTHORIZATION)
     }
 
-    /// `Authorization: Basic …`, for a secret written `user:password`.
+    /// `Authorization: Basic …`. The secret has the form `user:password`.
     pub fn basic(secret: &Secret) -> Self {
         Self::value(&format!("Basic {}", BASE64.encode(secret.expose())), AUTHORIZATION)
     }
 
-    /// A header of its own.
+    /// A header called `name`.
     pub fn header(name: &'static str, secret: &Secret) -> Self {
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) => Self::value(secret.expose(), name),
-            Err(_) => Self::Invalid("the contract's name for the credential's header is not a header name"),
+            Err(_) => {
+                Self::Invalid("the contract's header name for this credential is not a valid header name")
+            }
         }
     }
 
-    /// A member of the query.
+    /// A query parameter called `name`.
     pub fn query(name: &'static str, secret: &Secret) -> Self {
         Self::Query(name, secret.clone())
     }
 
-    /// A cookie.
+    /// A cookie called `name`.
     pub fn cookie(name: &'static str, secret: &Secret) -> Self {
         Self::value(&format!("{name}={}", secret.expose()), COOKIE)
     }
@@ -118,12 +120,12 @@ macro_rules! credentials {
             pub struct $name($crate::runtime::Secret);
 
             impl $name {
-                /// Wraps the secret text.
+                /// Creates the credential from its secret.
                 pub fn new(secret: impl Into<$crate::runtime::Secret>) -> Self {
                     Self(secret.into())
                 }
 
-                /// The secret text. Take care where it goes.
+                /// The secret in plain text. Do not log it.
                 pub fn expose(&self) -> &str {
                     self.0.expose()
                 }
@@ -147,13 +149,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_do_not_show() {
+    fn debug_output_redacts_secrets() {
         let secret = Secret::new("hush-hush");
         assert!(!format!("{secret:?} {:?}", CredentialPlacement::bearer(&secret)).contains("hush"));
     }
 
     #[test]
-    fn a_secret_that_no_header_carries_is_an_error_and_no_panic() {
+    fn rejects_a_secret_that_is_not_a_header_value() {
         assert!(matches!(CredentialPlacement::bearer(&Secret::new("a\nb")), CredentialPlacement::Invalid(_)));
     }
 

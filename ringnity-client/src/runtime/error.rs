@@ -1,5 +1,4 @@
-//! Errors: what the contract documents, with its own words and type, and everything else that can go wrong.
-//! The enum itself is declared by generated code through [`errors!`], one variant per error schema.
+//! Errors. Generated code declares the enum with [`errors!`], one variant for each error schema of the contract.
 
 use std::fmt;
 
@@ -13,27 +12,27 @@ use serde_json::Value;
 use super::response::request_id;
 use crate::generated::Error;
 
-/// The name of each member of an error body that callers ask for; empty when the contract has none.
+/// Names of the JSON properties of an error body that hold code, message and details. Empty: there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorFields {
-    /// The stable code.
+    /// Property that holds the machine-readable code.
     pub code: &'static str,
-    /// The sentence for people.
+    /// Property that holds the human-readable message.
     pub message: &'static str,
-    /// More sentences.
+    /// Property that holds further messages, a string or a list of strings.
     pub details: &'static str,
 }
 
 /// A schema that the contract uses for error bodies.
 pub trait ErrorBody: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
-    /// Where code, message and details are in it.
+    /// Which of its properties hold code, message and details.
     const FIELDS: ErrorFields;
 
-    /// The variant of the client's error that holds it.
+    /// Wraps the error in the variant of [`Error`] for this schema.
     fn into_error(error: ApiError<Self>) -> Error;
 }
 
-/// Stands for the body of operations that document no error.
+/// Error body of operations that document no error.
 impl ErrorBody for () {
     const FIELDS: ErrorFields = ErrorFields { code: "", message: "", details: "" };
 
@@ -42,7 +41,7 @@ impl ErrorBody for () {
     }
 }
 
-/// An error that the contract documents.
+/// An error response that the contract documents.
 #[derive(Debug, Clone)]
 pub struct ApiError<B> {
     status: StatusCode,
@@ -69,27 +68,27 @@ impl<B: ErrorBody> ApiError<B> {
 }
 
 impl<B> ApiError<B> {
-    /// HTTP status.
+    /// HTTP status code.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The stable code: what programs decide by.
+    /// Machine-readable error code. Codes are stable; match on them rather than on messages.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The sentence for people.
+    /// Human-readable message. Its wording may change.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// More sentences, such as one per fault of the request.
+    /// Further messages, for example one for each invalid field of the request.
     pub fn details(&self) -> &[String] {
         &self.details
     }
 
-    /// The server's name for this exchange; say it when you ask for help.
+    /// The server's id of this request (`X-Request-Id`). Include it in support requests.
     pub fn request_id(&self) -> Option<&str> {
         request_id(&self.headers)
     }
@@ -99,12 +98,12 @@ impl<B> ApiError<B> {
         &self.headers
     }
 
-    /// The whole body.
+    /// The typed response body.
     pub fn body(&self) -> &B {
         &self.body
     }
 
-    /// The whole body, by value.
+    /// Returns the typed response body.
     pub fn into_body(self) -> B {
         self.body
     }
@@ -129,17 +128,22 @@ impl<B> fmt::Display for ApiError<B> {
     }
 }
 
-/// Declares the client's error: a variant per error schema of the contract beside those that every client has.
+/// Declares the client's error: one variant for each error schema of the contract, and those of every client.
 macro_rules! errors {
     ($($(#[$meta:meta])* $variant:ident($body:ty) = $code:literal, $message:literal, $details:literal;)*) => {
-        /// Why a call failed.
+        /// Reason why a request failed.
+        ///
+        /// The accessors return what the server sent, whichever variant it is; they are empty for errors without
+        /// a response.
         #[derive(Debug)]
         #[non_exhaustive]
         pub enum Error {
             $($(#[$meta])* $variant(Box<$crate::runtime::ApiError<$body>>),)*
-            /// No answer: the server was not reached, or the connection broke, or time ran out.
+            /// There is no complete response: the server could not be reached, the connection was lost, or the
+            /// timeout expired. The request may or may not have taken effect.
             Transport(reqwest::Error),
-            /// An answer that the contract does not know, with all that came.
+            /// A response with a status, media type or error body that the contract does not document, for
+            /// example an error page from a proxy.
             Unexpected {
                 /// HTTP status.
                 status: reqwest::StatusCode,
@@ -148,7 +152,7 @@ macro_rules! errors {
                 /// Response body.
                 body: bytes::Bytes,
             },
-            /// An answer whose status the contract knows and whose body is not what it says.
+            /// A successful response whose body does not match the contract.
             Decode {
                 /// HTTP status.
                 status: reqwest::StatusCode,
@@ -156,15 +160,16 @@ macro_rules! errors {
                 headers: Box<reqwest::header::HeaderMap>,
                 /// Response body.
                 body: bytes::Bytes,
-                /// What was wrong with it.
+                /// Why the body could not be parsed.
                 source: serde_json::Error,
             },
-            /// The request could not be sent as it was given.
+            /// The request was not sent because an argument is invalid: a path parameter that is empty, a value
+            /// that is not allowed in a header, or a file that cannot be read. Holds the message.
             InvalidRequest(String),
         }
 
         impl Error {
-            /// HTTP status, when there was an answer.
+            /// HTTP status code; `None` without a response.
             pub fn status(&self) -> Option<reqwest::StatusCode> {
                 match self {
                     $(Self::$variant(error) => Some(error.status()),)*
@@ -174,7 +179,7 @@ macro_rules! errors {
                 }
             }
 
-            /// The contract's code of the problem: what programs decide by.
+            /// Machine-readable error code of the contract. Codes are stable; match on them rather than on messages.
             pub fn code(&self) -> Option<&str> {
                 match self {
                     $(Self::$variant(error) => error.code(),)*
@@ -182,7 +187,7 @@ macro_rules! errors {
                 }
             }
 
-            /// The server's sentence for people.
+            /// The server's human-readable message. Its wording may change.
             pub fn message(&self) -> Option<&str> {
                 match self {
                     $(Self::$variant(error) => error.message(),)*
@@ -190,7 +195,7 @@ macro_rules! errors {
                 }
             }
 
-            /// More sentences of the server, such as one per fault of the request.
+            /// Further messages of the server, for example one for each invalid field of the request.
             pub fn details(&self) -> &[String] {
                 match self {
                     $(Self::$variant(error) => error.details(),)*
@@ -198,7 +203,7 @@ macro_rules! errors {
                 }
             }
 
-            /// Response headers, when there was an answer.
+            /// Response headers; `None` without a response.
             pub fn headers(&self) -> Option<&reqwest::header::HeaderMap> {
                 match self {
                     $(Self::$variant(error) => Some(error.headers()),)*
@@ -207,12 +212,12 @@ macro_rules! errors {
                 }
             }
 
-            /// The server's name for this exchange; say it when you ask for help.
+            /// The server's id of this request (`X-Request-Id`). Include it in support requests.
             pub fn request_id(&self) -> Option<&str> {
                 self.headers().and_then($crate::runtime::response::request_id)
             }
 
-            /// Whether time ran out.
+            /// Whether the timeout of the client expired.
             pub fn is_timeout(&self) -> bool {
                 matches!(self, Self::Transport(error) if error.is_timeout())
             }
@@ -222,17 +227,17 @@ macro_rules! errors {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
                     $(Self::$variant(error) => std::fmt::Display::fmt(error, formatter),)*
-                    Self::Transport(error) if error.is_timeout() => formatter.write_str("the server did not answer in time"),
-                    Self::Transport(_) => formatter.write_str("no answer from the server"),
+                    Self::Transport(error) if error.is_timeout() => formatter.write_str("the request timed out"),
+                    Self::Transport(_) => formatter.write_str("no response from the server"),
                     Self::Unexpected { status, body, .. } => {
-                        write!(formatter, "{status}, which the contract does not know: ")?;
+                        write!(formatter, "unexpected response {status}: ")?;
                         $crate::runtime::error::excerpt(formatter, body)
                     }
                     Self::Decode { status, body, .. } => {
-                        write!(formatter, "{status} with a body that the contract does not know: ")?;
+                        write!(formatter, "response {status} has a body that does not match the contract: ")?;
                         $crate::runtime::error::excerpt(formatter, body)
                     }
-                    Self::InvalidRequest(problem) => write!(formatter, "the request cannot be sent: {problem}"),
+                    Self::InvalidRequest(message) => write!(formatter, "invalid request: {message}"),
                 }
             }
         }
@@ -267,7 +272,7 @@ macro_rules! errors {
 }
 pub(crate) use errors;
 
-/// The beginning of a body, for a message.
+/// Writes the first bytes of a body for an error message.
 pub(crate) fn excerpt(formatter: &mut fmt::Formatter<'_>, body: &[u8]) -> fmt::Result {
     const LIMIT: usize = 200;
     let text = String::from_utf8_lossy(&body[..body.len().min(LIMIT)]);

@@ -1,5 +1,7 @@
-//! What generated clients need and no contract decides: the client itself, credentials, responses, errors,
-//! uploads. Copied as it is beside the generated code of any other document, so it names nothing of this one.
+//! Hand-written part of every generated client: the client itself, credentials, responses, errors, uploads.
+//!
+//! The generator copies this folder next to the generated code of other contracts. Nothing here may name a
+//! schema, a path or a product.
 
 pub(crate) mod client;
 pub(crate) mod credential;

@@ -1,31 +1,31 @@
-//! What a contract says about an operation, as data: for tracing, for checks, for tools.
+//! Metadata of operations, for tracing, tests and tools.
 
-/// One operation of the contract.
+/// Metadata of an operation, from the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Operation {
-    /// The contract's `operationId`.
+    /// `operationId` in the contract.
     pub id: &'static str,
     /// Upper-case HTTP method.
     pub method: &'static str,
-    /// Path with its variables in braces, server prefix included.
+    /// Path template with parameters in braces, including the path of the contract's server URL.
     pub path: &'static str,
-    /// The tag it is filed under.
+    /// First tag in the contract.
     pub tag: &'static str,
     /// Path, query, header and cookie parameters.
     pub parameters: &'static [Parameter],
-    /// Media types that its request body may have; empty when it takes none.
+    /// Media types of the request body; empty if there is none.
     pub request_types: &'static [&'static str],
-    /// Media types of its successful answers; empty when they have no body.
+    /// Media types of successful responses; empty if they have no body.
     pub response_types: &'static [&'static str],
-    /// Kinds of credential that it accepts; empty when it needs none.
+    /// Accepted kinds of credential; empty if none is needed.
     pub credentials: &'static [&'static str],
-    /// Whether it may be called without a credential.
+    /// Whether the operation can be called without a credential.
     pub anonymous: bool,
 }
 
 impl Operation {
-    /// Declares an operation; generated code does.
+    /// An operation without parameters, bodies and credentials. Generated code sets the other fields.
     pub(crate) const fn new(
         id: &'static str,
         method: &'static str,
@@ -45,7 +45,7 @@ impl Operation {
         }
     }
 
-    /// Whether sending it twice does no more than sending it once, by the meaning of its method.
+    /// Whether the HTTP method is idempotent (RFC 9110): sending the request twice has the effect of sending it once.
     pub fn is_idempotent(&self) -> bool {
         matches!(self.method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
     }
@@ -55,23 +55,23 @@ impl Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parameter {
-    /// Its name on the wire.
+    /// Name as sent, for example `X-Request-Id`.
     pub name: &'static str,
-    /// Where it travels.
+    /// Where it is sent.
     pub location: ParameterLocation,
-    /// Whether it must be sent.
+    /// Whether it is required.
     pub required: bool,
 }
 
 impl Parameter {
-    /// Declares a parameter; generated code does.
+    /// Called by generated code.
     #[allow(dead_code, reason = "a contract may have no parameters")]
     pub(crate) const fn new(name: &'static str, location: ParameterLocation, required: bool) -> Self {
         Self { name, location, required }
     }
 }
 
-/// Where a parameter travels.
+/// Where a parameter is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterLocation {
     /// In the path.

@@ -1,4 +1,4 @@
-//! Carries the calls that progenitor wrote: its client, with hooks that hand every request to [`Transport`].
+//! The client type that progenitor's code runs on. Its hooks send every request through [`Transport`].
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,23 +12,23 @@ use super::response::Response;
 use super::transport::Transport;
 use crate::generated::Error;
 
-/// One exchange by a call of progenitor's. Its members have the names that progenitor's code expects.
+/// Client for one request by progenitor's code, which expects fields of these names.
 pub(crate) struct ProgenitorClient {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
     pub(crate) inner: RequestContext,
 }
 
-/// What progenitor does not keep: whose exchange it is, and how the response began.
+/// State that progenitor's code does not carry: the operation, and status and headers of the response.
 pub(crate) struct RequestContext {
     transport: Transport,
     operation: &'static Operation,
-    head: Mutex<Option<(StatusCode, HeaderMap)>>,
+    response_head: Mutex<Option<(StatusCode, HeaderMap)>>,
 }
 
 impl ClientInfo<RequestContext> for ProgenitorClient {
     fn api_version() -> &'static str {
-        // Goes into a header that the contract does not know, and is taken out before sending.
+        // Progenitor sends this as the header `api-version`, which `pre` removes.
         ""
     }
 
@@ -54,7 +54,7 @@ impl ClientHooks<RequestContext> for ProgenitorClient {
         request.headers_mut().remove("api-version");
         self.inner.transport.prepare(self.inner.operation, request).map_err(|error| {
             progenitor_client::Error::InvalidRequest(match error {
-                Error::InvalidRequest(problem) => problem,
+                Error::InvalidRequest(message) => message,
                 other => other.to_string(),
             })
         })
@@ -62,8 +62,8 @@ impl ClientHooks<RequestContext> for ProgenitorClient {
 
     async fn exec(&self, request: Request, _: &OperationInfo) -> reqwest::Result<reqwest::Response> {
         let response = self.inner.transport.execute(self.inner.operation, request).await?;
-        let head = (response.status(), response.headers().clone());
-        *self.inner.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+        let response_head = (response.status(), response.headers().clone());
+        *self.inner.response_head.lock().unwrap_or_else(PoisonError::into_inner) = Some(response_head);
         Ok(response)
     }
 }
@@ -74,11 +74,11 @@ impl ProgenitorClient {
         Self {
             baseurl: transport.base_url().to_owned(),
             client: transport.http().clone(),
-            inner: RequestContext { transport, operation, head: Mutex::new(None) },
+            inner: RequestContext { transport, operation, response_head: Mutex::new(None) },
         }
     }
 
-    /// Turns progenitor's result into this client's.
+    /// Converts progenitor's result.
     pub(crate) async fn finish<T, B: ErrorBody>(
         self,
         result: Result<ResponseValue<T>, progenitor_client::Error<B>>,
@@ -99,15 +99,16 @@ impl ProgenitorClient {
             }
             ProgenitorError::UnexpectedResponse(response) => unexpected_response(response).await,
             ProgenitorError::InvalidResponsePayload(body, source) => {
-                let head = self.inner.head.into_inner().unwrap_or_else(PoisonError::into_inner);
-                let (status, headers) = head.unwrap_or_default();
+                let response_head =
+                    self.inner.response_head.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let (status, headers) = response_head.unwrap_or_default();
                 decode_error(status, headers, body, source)
             }
             ProgenitorError::CommunicationError(error)
             | ProgenitorError::InvalidUpgrade(error)
             | ProgenitorError::ResponseBodyError(error) => error.into(),
-            ProgenitorError::InvalidRequest(problem) | ProgenitorError::Custom(problem) => {
-                Error::InvalidRequest(problem)
+            ProgenitorError::InvalidRequest(message) | ProgenitorError::Custom(message) => {
+                Error::InvalidRequest(message)
             }
         })
     }

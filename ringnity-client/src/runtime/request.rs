@@ -1,4 +1,5 @@
-//! Calls put together by hand: several media types, forms with files, optional bodies, redirects, cookies.
+//! Requests that progenitor cannot write: several media types, multipart forms, optional bodies, redirects,
+//! cookies.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -16,11 +17,11 @@ use super::transport::Transport;
 use super::upload::Upload;
 use crate::generated::Error;
 
-/// How a parameter of several values is written.
+/// How a query parameter with several values is serialized (OpenAPI `style` and `explode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "a contract may use only some")]
 pub(crate) enum Style {
-    /// `name=a&name=b`; an object's members under their own names.
+    /// `name=a&name=b`; the properties of an object under their own names.
     Form,
     /// `name=a,b`
     Comma,
@@ -32,7 +33,7 @@ pub(crate) enum Style {
     Deep,
 }
 
-/// A request in the making. The first thing that cannot be sent is kept and answered by [`OperationRequest::send`].
+/// Builds a request of an operation. The first error is stored and returned by [`OperationRequest::send`].
 pub(crate) struct OperationRequest {
     transport: Transport,
     operation: &'static Operation,
@@ -41,7 +42,7 @@ pub(crate) struct OperationRequest {
     headers: HeaderMap,
     cookies: Vec<String>,
     body: RequestBody,
-    problem: Option<Error>,
+    error: Option<Error>,
 }
 
 enum RequestBody {
@@ -67,16 +68,16 @@ impl OperationRequest {
             headers: HeaderMap::new(),
             cookies: Vec::new(),
             body: RequestBody::None,
-            problem: None,
+            error: None,
         }
     }
 
-    fn fail(mut self, problem: String) -> Self {
-        self.problem.get_or_insert(Error::InvalidRequest(problem));
+    fn fail(mut self, message: String) -> Self {
+        self.error.get_or_insert(Error::InvalidRequest(message));
         self
     }
 
-    /// Fills a path variable.
+    /// Sets a path parameter.
     pub(crate) fn path<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
         let text = to_strings(value).join(",");
         match check_path_segment(name, &text) {
@@ -85,18 +86,18 @@ impl OperationRequest {
                 self
             }
             Err(error) => {
-                self.problem.get_or_insert(error);
+                self.error.get_or_insert(error);
                 self
             }
         }
     }
 
-    /// Adds a query parameter unless it is absent.
+    /// Adds a query parameter unless `value` is null.
     pub(crate) fn query<T: Serialize + ?Sized>(self, name: &str, value: &T) -> Self {
         self.styled(name, Style::Form, value)
     }
 
-    /// Adds a query parameter, written as the contract says.
+    /// Adds a query parameter in the given style.
     pub(crate) fn styled<T: Serialize + ?Sized>(mut self, name: &str, style: Style, value: &T) -> Self {
         let separator = match style {
             Style::Comma => ",",
@@ -126,7 +127,7 @@ impl OperationRequest {
         self
     }
 
-    /// Adds a header unless it is absent.
+    /// Adds a header unless `value` is null.
     pub(crate) fn header<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
         let all = to_strings(value);
         if all.is_empty() {
@@ -138,11 +139,11 @@ impl OperationRequest {
                 self.headers.insert(name, value);
                 self
             }
-            _ => self.fail(format!("{name}: {text:?} cannot travel in a header")),
+            _ => self.fail(format!("{name}: {text:?} is not a valid header value")),
         }
     }
 
-    /// Adds a cookie unless it is absent.
+    /// Adds a cookie unless `value` is null.
     pub(crate) fn cookie<T: Serialize + ?Sized>(mut self, name: &str, value: &T) -> Self {
         let all = to_strings(value);
         if !all.is_empty() {
@@ -151,12 +152,12 @@ impl OperationRequest {
         self
     }
 
-    /// Names the media types that the caller can read.
+    /// Sets the `Accept` header.
     pub(crate) fn accept(self, media: &str) -> Self {
         self.header(ACCEPT.as_str(), media)
     }
 
-    /// Sends JSON.
+    /// Sets a JSON body.
     pub(crate) fn json<T: Serialize + ?Sized>(self, media: &str, body: &T) -> Self {
         match serde_json::to_vec(body) {
             Ok(bytes) => self.bytes(media, bytes),
@@ -164,11 +165,11 @@ impl OperationRequest {
         }
     }
 
-    /// Sends a form of plain values.
+    /// Sets a body of type `application/x-www-form-urlencoded`.
     pub(crate) fn form<T: Serialize + ?Sized>(self, body: &T) -> Self {
         let members = match serde_json::to_value(body) {
             Ok(Value::Object(members)) => members,
-            Ok(_) => return self.fail("body: a form needs an object".into()),
+            Ok(_) => return self.fail("body: a form must be an object".into()),
             Err(error) => return self.fail(format!("body: {error}")),
         };
         let mut form = form_urlencoded::Serializer::new(String::new());
@@ -180,13 +181,13 @@ impl OperationRequest {
         self.bytes("application/x-www-form-urlencoded", form.finish().into_bytes())
     }
 
-    /// Sends text or bytes as they are.
+    /// Sets a body of text or bytes.
     pub(crate) fn bytes(mut self, media: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = RequestBody::Bytes(body.into());
         self.header(CONTENT_TYPE.as_str(), media)
     }
 
-    /// Sends a file as the whole body.
+    /// Sets a body that is one file.
     pub(crate) fn upload(mut self, media: &str, upload: Upload) -> Self {
         self.body = RequestBody::Upload(upload);
         self.header(CONTENT_TYPE.as_str(), media)
@@ -199,7 +200,7 @@ impl OperationRequest {
         }
     }
 
-    /// Adds a text field to a multipart form unless it is absent.
+    /// Adds a text field to the multipart form unless `value` is null.
     pub(crate) fn field<T: Serialize + ?Sized>(mut self, name: &'static str, value: &T) -> Self {
         for text in to_strings(value) {
             self.part(name, FormPart::Text(text));
@@ -207,7 +208,7 @@ impl OperationRequest {
         self
     }
 
-    /// Adds a file to a multipart form unless it is absent.
+    /// Adds a file to the multipart form unless it is `None`.
     pub(crate) fn file(mut self, name: &'static str, upload: impl Into<Option<Upload>>) -> Self {
         if let Some(upload) = upload.into() {
             self.part(name, FormPart::File(upload));
@@ -215,13 +216,13 @@ impl OperationRequest {
         self
     }
 
-    /// Sends it.
+    /// Sends the request and returns the response with its body unread.
     pub(crate) async fn send(self) -> Result<RawResponse, Error> {
-        if let Some(problem) = self.problem {
-            return Err(problem);
+        if let Some(error) = self.error {
+            return Err(error);
         }
         let method = Method::from_bytes(self.operation.method.as_bytes())
-            .map_err(|_| Error::InvalidRequest(format!("{} is not a method", self.operation.method)))?;
+            .map_err(|_| Error::InvalidRequest(format!("{} is not an HTTP method", self.operation.method)))?;
         let address = format!("{}{}", self.transport.base_url(), self.path);
         let mut url =
             Url::parse(&address).map_err(|error| Error::InvalidRequest(format!("{address:?}: {error}")))?;
@@ -232,7 +233,7 @@ impl OperationRequest {
         if !self.cookies.is_empty() {
             let cookies = self.cookies.join("; ");
             let value = HeaderValue::from_str(&cookies)
-                .map_err(|_| Error::InvalidRequest(format!("{cookies:?} cannot travel in a header")))?;
+                .map_err(|_| Error::InvalidRequest(format!("{cookies:?} is not a valid header value")))?;
             headers.insert(COOKIE, value);
         }
         let mut request = self.transport.http().request(method, url);
@@ -265,7 +266,7 @@ impl OperationRequest {
     }
 }
 
-/// An response whose meaning is still open.
+/// A response whose status has not been interpreted yet.
 pub(crate) struct RawResponse(reqwest::Response);
 
 #[allow(dead_code, reason = "a contract may need only some")]
@@ -326,7 +327,7 @@ impl RawResponse {
     }
 }
 
-/// The texts that a value travels as: none when it is absent, several when it is a list.
+/// Serializes a parameter to strings: none for null, one per item for a list.
 fn to_strings<T: Serialize + ?Sized>(value: &T) -> Vec<String> {
     match serde_json::to_value(value).unwrap_or_default() {
         Value::Null => Vec::new(),
@@ -340,10 +341,12 @@ fn to_strings<T: Serialize + ?Sized>(value: &T) -> Vec<String> {
     }
 }
 
-/// Refuses path values that would lead to another path than the operation's.
+/// Rejects values that would change the path when the URL is normalized.
 pub(crate) fn check_path_segment(name: &str, value: &str) -> Result<(), Error> {
     match value {
-        "" | "." | ".." => Err(Error::InvalidRequest(format!("{name}: {value:?} cannot stand in a path"))),
+        "" | "." | ".." => {
+            Err(Error::InvalidRequest(format!("{name}: {value:?} is not allowed as a path parameter")))
+        }
         _ => Ok(()),
     }
 }
@@ -360,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_travel_as_texts() {
+    fn serializes_parameters_to_strings() {
         assert_eq!(to_strings(&Some(3)), ["3"]);
         assert!(to_strings(&None::<String>).is_empty());
         assert_eq!(to_strings(&["a", "b"]), ["a", "b"]);
@@ -368,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_value_stays_one_segment() {
+    fn path_parameter_stays_in_its_segment() {
         assert_eq!(percent_encode("a/b ü?"), "a%2Fb%20%C3%BC%3F");
         assert!(check_path_segment("id", "..").is_err());
         assert!(check_path_segment("id", "").is_err());

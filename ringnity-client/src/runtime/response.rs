@@ -1,4 +1,4 @@
-//! What calls answer with: a value beside status and headers; streams, texts and redirects as values.
+//! Responses: a value with status and headers. Streams, texts and redirects are values, too.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -12,14 +12,14 @@ use reqwest::header::HeaderMap;
 
 use crate::generated::Error;
 
-/// The header in which servers name an exchange.
+/// Header with the server's id of the request.
 const REQUEST_ID: &str = "x-request-id";
 
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
     headers.get(REQUEST_ID)?.to_str().ok()
 }
 
-/// A successful answer. Reads like the value it holds.
+/// A successful response. Dereferences to the value of its body.
 #[derive(Debug, Clone)]
 pub struct Response<T> {
     status: StatusCode,
@@ -32,7 +32,7 @@ impl<T> Response<T> {
         Self { status, headers, value }
     }
 
-    /// HTTP status.
+    /// HTTP status code.
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -42,17 +42,17 @@ impl<T> Response<T> {
         &self.headers
     }
 
-    /// The server's name for this exchange.
+    /// The server's id of this request (`X-Request-Id`). Include it in support requests.
     pub fn request_id(&self) -> Option<&str> {
         request_id(&self.headers)
     }
 
-    /// The value alone.
+    /// Returns the value of the body.
     pub fn into_inner(self) -> T {
         self.value
     }
 
-    /// The same answer with another value.
+    /// Converts the value and keeps status and headers.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Response<U> {
         Response { status: self.status, headers: self.headers, value: change(self.value) }
     }
@@ -75,20 +75,20 @@ impl<T> DerefMut for Response<T> {
 /// A text body with its media type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
-    /// Media type as the server sent it; empty when it sent none.
+    /// Media type in lower case, without parameters; empty if the server sent none.
     pub content_type: String,
-    /// The text.
+    /// The decoded text.
     pub text: String,
 }
 
-/// Where the server sends the caller next. The client does not follow it.
+/// A redirect. The client does not follow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
-    /// The `Location` header as it came.
+    /// The `Location` header: an absolute URL or a path.
     pub location: String,
 }
 
-/// A body that is read as it arrives: a [`Stream`] of chunks.
+/// A response body that is read as it arrives. Implements [`Stream`].
 pub struct ByteStream(Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send + Sync>>);
 
 impl ByteStream {
@@ -96,7 +96,11 @@ impl ByteStream {
         Self(Box::pin(response.bytes_stream()))
     }
 
-    /// The next chunk; `None` at the end.
+    /// Waits for the next chunk. Returns `None` at the end of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transport`] if the connection is lost or the timeout expires.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         match std::future::poll_fn(|context| self.0.as_mut().poll_next(context)).await {
             Some(chunk) => Ok(Some(chunk?)),
@@ -104,7 +108,11 @@ impl ByteStream {
         }
     }
 
-    /// All of it.
+    /// Reads the whole body into memory.
+    ///
+    /// # Errors
+    ///
+    /// See [`ByteStream::chunk`].
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let mut all = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
@@ -113,7 +121,11 @@ impl ByteStream {
         Ok(all.freeze())
     }
 
-    /// All of it as text; bytes that are not UTF-8 become replacement characters.
+    /// Reads the whole body as text. Invalid UTF-8 is replaced by `U+FFFD`.
+    ///
+    /// # Errors
+    ///
+    /// See [`ByteStream::chunk`].
     pub async fn text(self) -> Result<String, Error> {
         Ok(String::from_utf8_lossy(&self.bytes().await?).into_owned())
     }

@@ -93,8 +93,8 @@ impl Transport {
                 CredentialPlacement::Query(name, secret) => {
                     request.url_mut().query_pairs_mut().append_pair(name, secret.expose());
                 }
-                CredentialPlacement::Invalid(problem) => {
-                    return Err(Error::InvalidRequest((*problem).to_owned()));
+                CredentialPlacement::Invalid(message) => {
+                    return Err(Error::InvalidRequest((*message).to_owned()));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Files on their way to the server: from a path, from memory, or from a stream.
+//! Files to upload: from a path, from memory, or from a stream.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use reqwest::multipart::Part;
 
 use crate::generated::Error;
 
-/// A file to send, with the name and media type that the server is told.
+/// A file to upload, with its file name and media type.
 pub struct Upload {
     source: Source,
     length: Option<u64>,
@@ -29,18 +29,20 @@ impl Upload {
         Self { source, length: None, file_name: None, content_type: None }
     }
 
-    /// A file on disk, opened when the call is sent and read as it goes. Its name and, by its extension, its
-    /// media type are sent unless others are set.
+    /// Uploads a file on disk. It is opened when the request is sent.
+    ///
+    /// In a multipart form the file is streamed, and its name and a media type guessed from its extension are
+    /// sent unless others are set. As a whole request body it is read into memory first.
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self::from_source(Source::Path(path.as_ref().to_path_buf()))
     }
 
-    /// Bytes in memory.
+    /// Uploads bytes from memory.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Self::from_source(Source::Bytes(bytes.into()))
     }
 
-    /// A stream of chunks. Set [`Upload::length`] when it is known: some servers ask for it.
+    /// Uploads a stream of chunks. Set [`Upload::length`] if it is known: some servers require it.
     pub fn stream<S, T, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<T, E>> + Send + 'static,
@@ -51,27 +53,28 @@ impl Upload {
         Self::from_source(Source::Stream(Body::wrap_stream(stream)))
     }
 
-    /// The number of bytes in the stream.
+    /// Sets the number of bytes in the stream. Ignored for files and bytes.
     pub fn length(mut self, length: u64) -> Self {
         self.length = Some(length);
         self
     }
 
-    /// The file name that the server is told.
+    /// Sets the file name. Default: the name of the file on disk, otherwise `file`.
     pub fn file_name(mut self, name: impl Into<String>) -> Self {
         self.file_name = Some(name.into());
         self
     }
 
-    /// The media type that the server is told.
+    /// Sets the media type, such as `image/png`. Default: guessed for a file on disk, otherwise
+    /// `application/octet-stream`.
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = Some(content_type.into());
         self
     }
 
-    /// As one part of a multipart form.
+    /// Converts to a part of a multipart form.
     pub(crate) async fn into_part(self) -> Result<Part, Error> {
-        let known = matches!(self.source, Source::Path(_));
+        let is_path = matches!(self.source, Source::Path(_));
         let mut part = match self.source {
             Source::Path(path) => Part::file(&path)
                 .await
@@ -85,26 +88,26 @@ impl Upload {
                 None => Part::stream(body),
             },
         };
-        // A part without a file name is a text field to most servers.
+        // Most servers take a part without a file name for a text field.
         match self.file_name {
             Some(name) => part = part.file_name(name),
-            None if !known => part = part.file_name("file"),
+            None if !is_path => part = part.file_name("file"),
             None => {}
         }
         match self.content_type.as_deref() {
             Some(media) => part
                 .mime_str(media)
-                .map_err(|_| Error::InvalidRequest(format!("{media:?} is not a media type for an upload"))),
-            None if !known => Ok(part.mime_str("application/octet-stream")?),
+                .map_err(|_| Error::InvalidRequest(format!("{media:?} is not a media type"))),
+            None if !is_path => Ok(part.mime_str("application/octet-stream")?),
             None => Ok(part),
         }
     }
 
-    /// As a whole body, with its media type when one is set.
+    /// Converts to a request body, with its media type if one is set.
     pub(crate) async fn into_body(self) -> Result<(Body, Option<String>), Error> {
         let body = match self.source {
             Source::Path(path) => {
-                // reqwest opens files for parts only; a body of known size is read at once instead.
+                // reqwest streams files in multipart forms only.
                 let bytes = std::fs::read(&path).map_err(|error| {
                     Error::InvalidRequest(format!("cannot read {}: {error}", path.display()))
                 })?;
