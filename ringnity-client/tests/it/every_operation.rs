@@ -1,6 +1,5 @@
-//! Every operation of the contract, with every kind of credential that opens it: method, whole path,
-//! credential, parameters and content type, read from the effective contract itself and not from the
-//! generator's idea of it.
+//! Calls every operation of the contract with every kind of credential that it accepts, and compares method, path,
+//! credential, parameters and content type with the effective contract, independently of the generator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +7,10 @@ use ringnity_client::{Client, OPERATIONS};
 use serde_json::Value;
 
 use crate::generated::{CASES, call};
-use crate::server::{Answer, Seen, Server};
+use crate::mock_server::{MockResponse, MockServer, RecordedRequest};
 
-/// What the contract says of one operation.
-struct Said {
+/// What the contract says about one operation.
+struct Expected {
     method: String,
     path: String,
     kinds: BTreeSet<String>,
@@ -34,8 +33,8 @@ fn resolve<'v>(contract: &'v Value, value: &'v Value) -> &'v Value {
     }
 }
 
-/// The kinds of credential that a security scheme carries.
-fn carried(scheme: &str) -> &'static [&'static str] {
+/// The kinds of credential of a security scheme.
+fn kinds_of_scheme(scheme: &str) -> &'static [&'static str] {
     match scheme {
         "ServerApiKey" => &["server"],
         "RuntimeBearer" => &["visitor", "agent", "admin"],
@@ -48,7 +47,7 @@ fn carried(scheme: &str) -> &'static [&'static str] {
     }
 }
 
-fn said() -> BTreeMap<String, Said> {
+fn expected() -> BTreeMap<String, Expected> {
     let contract = contract();
     let mut out = BTreeMap::new();
     for (path, item) in contract["paths"].as_object().expect("has paths") {
@@ -67,7 +66,7 @@ fn said() -> BTreeMap<String, Said> {
                 if alternative.is_empty() {
                     kinds.insert(String::new());
                 }
-                for kind in alternative.keys().flat_map(|scheme| carried(scheme)) {
+                for kind in alternative.keys().flat_map(|scheme| kinds_of_scheme(scheme)) {
                     if principals.as_ref().is_none_or(|allowed| allowed.contains(kind)) {
                         kinds.insert((*kind).to_owned());
                     }
@@ -91,7 +90,7 @@ fn said() -> BTreeMap<String, Said> {
             let content = body.and_then(|body| body["content"].as_object());
             let known = out.insert(
                 id.to_owned(),
-                Said {
+                Expected {
                     method: method.to_uppercase(),
                     path: format!("{prefix}{path}"),
                     kinds,
@@ -108,46 +107,46 @@ fn said() -> BTreeMap<String, Said> {
 }
 
 #[test]
-fn no_operation_is_missing() {
-    let said = said();
-    assert!(said.len() >= 112, "{} operations", said.len());
-    let said: BTreeSet<&str> = said.keys().map(String::as_str).collect();
-    assert_eq!(OPERATIONS.iter().map(|operation| operation.id).collect::<BTreeSet<_>>(), said);
-    assert_eq!(CASES.iter().map(|case| case.id).collect::<BTreeSet<_>>(), said);
+fn has_every_operation_of_the_contract() {
+    let expected = expected();
+    assert!(expected.len() >= 112, "{} operations", expected.len());
+    let expected: BTreeSet<&str> = expected.keys().map(String::as_str).collect();
+    assert_eq!(OPERATIONS.iter().map(|operation| operation.id).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(CASES.iter().map(|case| case.id).collect::<BTreeSet<_>>(), expected);
 }
 
 #[tokio::test]
-async fn every_operation_goes_over_the_wire_as_the_contract_says() {
-    let said = said();
-    let server = Server::start(Answer::new(200, "", "")).await;
+async fn every_operation_is_sent_as_documented() {
+    let expected = expected();
+    let server = MockServer::start(MockResponse::new(200, "", "")).await;
     let client = Client::new(&server.url).expect("builds");
     let mut calls = 0;
     for case in CASES {
-        let said = &said[case.id];
+        let expected = &expected[case.id];
         let kinds: BTreeSet<String> = case.kinds.iter().map(|kind| (*kind).to_owned()).collect();
-        assert_eq!(kinds, said.kinds, "who may call {}", case.id);
-        let mut answer = Answer::new(case.status, case.content_type, case.body);
+        assert_eq!(kinds, expected.kinds, "credentials of {}", case.id);
+        let mut response = MockResponse::new(case.status, case.content_type, case.body);
         if (300..400).contains(&case.status) {
-            answer = answer.header("Location", "https://example.com/back");
+            response = response.header("Location", "https://example.com/back");
         }
-        server.answer(answer);
+        server.respond_with(response);
         for kind in case.kinds {
             let status = call(case.id, kind, &client)
                 .await
                 .unwrap_or_else(|error| panic!("{} as {kind:?}: {error} {error:?}\n{}", case.id, case.body));
             assert_eq!(status, case.status, "{}", case.id);
-            check(case.id, kind, said, &server.one());
+            check(case.id, kind, expected, &server.single_request());
             calls += 1;
         }
     }
-    assert!(calls > CASES.len(), "some operations are called as several kinds");
+    assert!(calls > CASES.len(), "no operation accepts several kinds of credential");
 }
 
-fn check(id: &str, kind: &str, said: &Said, seen: &Seen) {
-    assert_eq!(seen.method, said.method, "{id}");
+fn check(id: &str, kind: &str, expected: &Expected, request: &RecordedRequest) {
+    assert_eq!(request.method, expected.method, "{id}");
     let (template, path): (Vec<&str>, Vec<&str>) =
-        (said.path.split('/').collect(), seen.path.split('/').collect());
-    assert_eq!(template.len(), path.len(), "{id}: {} for {}", seen.path, said.path);
+        (expected.path.split('/').collect(), request.path.split('/').collect());
+    assert_eq!(template.len(), path.len(), "{id}: {} for {}", request.path, expected.path);
     for (template, part) in template.iter().zip(&path) {
         assert!(
             if template.starts_with('{') {
@@ -156,35 +155,35 @@ fn check(id: &str, kind: &str, said: &Said, seen: &Seen) {
                 template == part
             },
             "{id}: {} for {}",
-            seen.path,
-            said.path
+            request.path,
+            expected.path
         );
     }
 
     let secret = format!("secret-of-{kind}");
-    let (session, bearer) = (seen.header("X-Ringnity-SDK-Session"), seen.header("Authorization"));
+    let (session, bearer) = (request.header("X-Ringnity-SDK-Session"), request.header("Authorization"));
     match kind {
-        "" => assert_eq!((session, bearer), (None, None), "{id} sends a credential it does not have"),
+        "" => assert_eq!((session, bearer), (None, None), "{id} sends a credential"),
         "visitor" | "agent" | "admin" => assert_eq!((session, bearer), (Some(&*secret), None), "{id}"),
         _ => assert_eq!((session, bearer), (None, Some(&*format!("Bearer {secret}"))), "{id}"),
     }
 
-    let query: BTreeSet<String> = seen.query.iter().map(|(name, _)| name.clone()).collect();
-    assert_eq!(query, said.query, "query of {id}");
-    for header in &said.headers {
-        assert!(seen.header(header).is_some(), "{id} does not send {header}");
+    let query: BTreeSet<String> = request.query.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(query, expected.query, "query of {id}");
+    for header in &expected.headers {
+        assert!(request.header(header).is_some(), "{id} does not send {header}");
     }
-    assert_eq!(seen.header("api-version"), None, "{id} sends a header that the contract does not know");
+    assert_eq!(request.header("api-version"), None, "{id} sends an undocumented header");
 
-    let content_type = seen.header("content-type").map(|value| value.split(';').next().unwrap_or(value));
-    if said.media.is_empty() {
-        assert_eq!((content_type, seen.body.len()), (None, 0), "{id} has no body");
+    let content_type = request.header("content-type").map(|value| value.split(';').next().unwrap_or(value));
+    if expected.media.is_empty() {
+        assert_eq!((content_type, request.body.len()), (None, 0), "{id} has no body");
     } else {
         let content_type = content_type.unwrap_or_else(|| panic!("{id} sends no content type"));
-        assert!(said.media.iter().any(|media| media == content_type), "{id}: {content_type}");
-        assert!(!seen.body.is_empty() || !said.body_required, "{id} sends no body");
+        assert!(expected.media.iter().any(|media| media == content_type), "{id}: {content_type}");
+        assert!(!request.body.is_empty() || !expected.body_required, "{id} sends no body");
         if content_type == "application/json" {
-            seen.json();
+            request.json();
         }
     }
 }

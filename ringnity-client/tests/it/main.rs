@@ -1,8 +1,8 @@
-//! What goes over the wire and what comes back, against a small server in the same process.
+//! Requests and responses of the client, against a mock server in the same process.
 
-mod answers;
 mod every_operation;
+mod responses;
 #[rustfmt::skip]
 mod generated;
+mod mock_server;
 mod requests;
-mod server;

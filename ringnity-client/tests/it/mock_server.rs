@@ -1,4 +1,4 @@
-//! A server that notes what it is sent and answers what it is told. HTTP/1.1, as much as a client needs.
+//! A mock HTTP/1.1 server that records requests and sends a preset response.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request as it arrived.
+/// A recorded request.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct RecordedRequest {
     pub method: String,
     pub path: String,
     pub query: Vec<(String, String)>,
@@ -18,7 +18,7 @@ pub struct Seen {
     pub body: Vec<u8>,
 }
 
-impl Seen {
+impl RecordedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
@@ -32,16 +32,16 @@ impl Seen {
     }
 }
 
-/// An answer to give.
+/// A response to send.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct MockResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
     pub delay: Duration,
 }
 
-impl Answer {
+impl MockResponse {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let mut headers = vec![("X-Request-Id".to_owned(), "req_1".to_owned())];
         if !content_type.is_empty() {
@@ -60,24 +60,24 @@ impl Answer {
     }
 }
 
-/// The server.
-pub struct Server {
+/// The mock server.
+pub struct MockServer {
     pub url: String,
     state: Arc<Mutex<State>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 struct State {
-    answer: Answer,
-    seen: Vec<Seen>,
+    response: MockResponse,
+    requests: Vec<RecordedRequest>,
 }
 
-impl Server {
-    /// Listens on a free port; every request gets `answer` until another is set.
-    pub async fn start(answer: Answer) -> Self {
+impl MockServer {
+    /// Listens on a free port. Every request gets `response` until another one is set.
+    pub async fn start(response: MockResponse) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let url = format!("http://{}", listener.local_addr().expect("has an address"));
-        let state = Arc::new(Mutex::new(State { answer, seen: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { response, requests: Vec::new() }));
         let shared = state.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -87,24 +87,24 @@ impl Server {
         Self { url, state, task }
     }
 
-    pub fn answer(&self, answer: Answer) {
-        self.state.lock().expect("is not poisoned").answer = answer;
+    pub fn respond_with(&self, response: MockResponse) {
+        self.state.lock().expect("is not poisoned").response = response;
     }
 
-    /// Every request since the last time.
-    pub fn take(&self) -> Vec<Seen> {
-        std::mem::take(&mut self.state.lock().expect("is not poisoned").seen)
+    /// Returns the requests recorded since the last call.
+    pub fn take_requests(&self) -> Vec<RecordedRequest> {
+        std::mem::take(&mut self.state.lock().expect("is not poisoned").requests)
     }
 
-    /// The only request since the last time.
-    pub fn one(&self) -> Seen {
-        let mut all = self.take();
+    /// Returns the only request recorded since the last call.
+    pub fn single_request(&self) -> RecordedRequest {
+        let mut all = self.take_requests();
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
     }
 }
 
-impl Drop for Server {
+impl Drop for MockServer {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -112,29 +112,29 @@ impl Drop for Server {
 
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut stream = BufReader::new(stream);
-    while let Some(seen) = read(&mut stream).await {
-        let answer = {
+    while let Some(request) = read(&mut stream).await {
+        let response = {
             let mut state = state.lock().expect("is not poisoned");
-            state.seen.push(seen);
-            state.answer.clone()
+            state.requests.push(request);
+            state.response.clone()
         };
-        tokio::time::sleep(answer.delay).await;
+        tokio::time::sleep(response.delay).await;
         let mut head =
-            format!("HTTP/1.1 {} Said\r\nContent-Length: {}\r\n", answer.status, answer.body.len());
-        for (name, value) in &answer.headers {
+            format!("HTTP/1.1 {} Mock\r\nContent-Length: {}\r\n", response.status, response.body.len());
+        for (name, value) in &response.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        // One write: two would wait for an acknowledgement in between.
+        // One write, because two would wait for an acknowledgement in between (Nagle).
         let mut all = head.into_bytes();
-        all.extend_from_slice(&answer.body);
+        all.extend_from_slice(&response.body);
         if stream.get_mut().write_all(&all).await.is_err() {
             return;
         }
     }
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
+async fn read(stream: &mut BufReader<TcpStream>) -> Option<RecordedRequest> {
     let mut line = String::new();
     if stream.read_line(&mut line).await.ok()? == 0 {
         return None;
@@ -167,5 +167,5 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
     }
     let url = reqwest::Url::parse(&format!("http://server{target}")).ok()?;
     let query = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    Some(Seen { method, path: url.path().to_owned(), query, headers, body })
+    Some(RecordedRequest { method, path: url.path().to_owned(), query, headers, body })
 }
