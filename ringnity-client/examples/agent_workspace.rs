@@ -1,7 +1,7 @@
-//! An agent's workspace, as in the Agent SDK guide: a token from your backend, presence, inbox, a thread, a
-//! reply, taking the conversation over, marking the last message as read.
+//! An agent's workspace, as in the Agent SDK guide: get a token from the backend, go online, list open
+//! conversations, read and answer one, assign it, mark the last message as read.
 //!
-//! `cargo run -p ringnity-client --example agent_workspace -- --demo-file demo.json`; with `--close` the
+//! Run `cargo run -p ringnity-client --example agent_workspace -- --demo-file demo.json`. With `--close` the
 //! conversation is closed at the end.
 
 use std::error::Error;
@@ -16,13 +16,13 @@ use ringnity_client::types::{
 use ringnity_client::{AgentToken, Client, ServerKey};
 use serde::Deserialize;
 
-/// Works through an agent's inbox
+/// Answer the first open conversation of an agent
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What `ringnity-server serve --demo-file` wrote
+    /// File written by `ringnity-server serve --demo-file`
     #[arg(long, value_name = "FILE", env = "RINGNITY_DEMO_FILE")]
     demo_file: PathBuf,
-    /// What to answer
+    /// Text of the reply
     #[arg(long, default_value = "Hi, how can I help?")]
     reply: String,
     /// Close the conversation at the end, for this reason
@@ -30,7 +30,7 @@ struct Arguments {
     close: Option<String>,
 }
 
-/// The part of the demo file that this program reads.
+/// The fields of the demo file that this program reads.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Demo {
@@ -63,12 +63,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         format!("cannot read {}: {error}; start the server with --demo-file", path.display())
     })?;
     let demo: Demo = serde_json::from_str(&text)?;
-    let me = demo.agents.first().ok_or("the demo file names no agent")?;
+    let account = demo.agents.first().ok_or("the demo file has no agent")?;
 
-    // Your backend: only it holds the Server API key.
+    // In your backend, which alone has the Server API key.
     let backend = Client::new(&demo.base_url)?.with_credential(ServerKey::new(demo.server_api_key));
     let request = CreateAgentTokenRequest {
-        username: Some(me.username.clone()),
+        username: Some(account.username.clone()),
         expires_in: 900,
         scopes: Some(vec![
             AgentScope::AgentProfileRead,
@@ -83,7 +83,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     let token = backend.create_agent_token(request).send().await?.into_inner().data;
 
-    // The agent's page: it gets the token alone.
+    // In the agent's browser, which gets the token only.
     let agent = backend.with_credential(AgentToken::new(token.token));
     let profile = agent.get_agent_profile().send().await?;
     println!("{:?}", profile.data);
@@ -104,7 +104,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     agent.send_agent_conversation_message(id, SendMessageRequest::new(&arguments.reply)).send().await?;
     let assignment = AssignConversationRequest {
-        assigned_agent_id: Field::Value(me.agent_id.clone()),
+        assigned_agent_id: Field::Value(account.agent_id.clone()),
         reason: Some("Accepted from CRM inbox".into()),
         ..Default::default()
     };

@@ -1,8 +1,8 @@
-//! A customer backend's day: sign in as the owner, make a Server API key, bring the contacts of a CSV file
-//! over, and read them back to the last page.
+//! Imports contacts: sign in as the owner, create a Server API key, import the contacts of a CSV file, and list
+//! them page by page.
 //!
-//! Against a demo server: `cargo run -p ringnity-server -- serve --demo --demo-file demo.json`, then
-//! `cargo run -p ringnity-client --example backend_day -- --demo-file demo.json`.
+//! Start a demo server with `cargo run -p ringnity-server -- serve --demo --demo-file demo.json`, then run
+//! `cargo run -p ringnity-client --example import_contacts -- --demo-file demo.json`.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -18,16 +18,16 @@ use ringnity_client::types::{
 use ringnity_client::{Client, OwnerToken, ServerKey};
 use serde::Deserialize;
 
-/// Contacts a page: few, so that there are pages to turn.
-const PAGE: i64 = 5;
+/// Contacts per page. Small, so that there are several pages.
+const PAGE_SIZE: i64 = 5;
 
-/// Brings the contacts of a CSV file to Ringnity and reads them back
+/// Import contacts from a CSV file and list them
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What `ringnity-server serve --demo-file` wrote: server, e-mail and password in one
+    /// File written by `ringnity-server serve --demo-file`; replaces URL, e-mail and password
     #[arg(long, value_name = "FILE", env = "RINGNITY_DEMO_FILE")]
     demo_file: Option<PathBuf>,
-    /// Origin of the server
+    /// Base URL of the server
     #[arg(long, value_name = "URL", env = "RINGNITY_BASE_URL", default_value = "http://127.0.0.1:8192")]
     base_url: String,
     /// The owner's e-mail address
@@ -41,12 +41,12 @@ struct Arguments {
         required_unless_present = "demo_file"
     )]
     password: Option<String>,
-    /// Contacts: externalId,name,phone,email,company,tags (tags parted by `;`)
+    /// CSV file with the columns externalId,name,phone,email,company,tags (tags separated by `;`)
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/contacts.csv"))]
     contacts: PathBuf,
 }
 
-/// The part of the demo file that this program reads.
+/// The fields of the demo file that this program reads.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Demo {
@@ -93,7 +93,7 @@ async fn main() -> ExitCode {
             eprintln!("error: {error}");
             let mut cause = error.source();
             while let Some(error) = cause {
-                eprintln!("  because: {error}");
+                eprintln!("  caused by: {error}");
                 cause = error.source();
             }
             ExitCode::FAILURE
@@ -102,10 +102,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let (base_url, owner) = whom(&arguments)?;
-    let rows = read(&arguments.contacts)?;
+    let (base_url, owner) = server_and_owner(&arguments)?;
+    let rows = read_contacts(&arguments.contacts)?;
 
-    let anonymous = Client::builder(&base_url).user_agent("backend-day/1.0").build()?;
+    let anonymous = Client::builder(&base_url).user_agent("import-contacts/1.0").build()?;
     let login = anonymous.login_owner(OwnerLoginRequest::new(owner.email, owner.password)).send().await;
     let session = login.map_err(|error| hint(error, &base_url))?;
     let owner = anonymous.with_credential(OwnerToken::new(session.into_inner().data.access_token));
@@ -116,12 +116,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         ServerApiScope::ServerContactsWrite,
         ServerApiScope::ServerTenantRead,
     ];
-    let words: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-    let request = CreateServerApiCredentialRequest::new("Backend day", scopes);
-    let made = owner.create_server_api_credential(request).send().await?.into_inner();
-    let secret =
-        made.data.and_then(|data| data.secret).ok_or("the server made a key and did not say which")?;
-    println!("made a Server API key that opens {}", words.join(", "));
+    let scope_names: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+    let request = CreateServerApiCredentialRequest::new("Contact import", scopes);
+    let created = owner.create_server_api_credential(request).send().await?.into_inner();
+    let secret = created.data.and_then(|data| data.secret).ok_or("the response has no secret")?;
+    println!("created a Server API key with the scopes {}", scope_names.join(", "));
 
     let server = owner.with_credential(ServerKey::new(secret));
     if let Some(tenant) = server.get_server_tenant().send().await?.into_inner().data.tenant {
@@ -140,15 +139,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             .upsert_contact(row.into())
             .send()
             .await
-            .map_err(|error| format!("contact {line} was not accepted: {error}"))?;
+            .map_err(|error| format!("cannot import contact {line}: {error}"))?;
         progress.inc(1);
     }
-    progress.finish_with_message("brought over");
+    progress.finish_with_message("imported");
 
     let (mut page, mut contacts) = (1, Vec::new());
     loop {
-        let list = server.list_contacts().page(page).limit(PAGE).send().await?.into_inner().data;
-        let full = list.contacts.len() == PAGE as usize;
+        let list = server.list_contacts().page(page).limit(PAGE_SIZE).send().await?.into_inner().data;
+        let full = list.contacts.len() == PAGE_SIZE as usize;
         let more = list.pagination.and_then(|pagination| pagination.has_more).unwrap_or(full);
         contacts.extend(list.contacts);
         if !more {
@@ -156,22 +155,22 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         }
         page += 1;
     }
-    let known: BTreeSet<&str> =
+    let listed: BTreeSet<&str> =
         contacts.iter().filter_map(|contact| contact.external_id.as_deref()).collect();
-    let missing: Vec<&String> = sent.iter().filter(|id| !known.contains(id.as_str())).collect();
+    let missing: Vec<&String> = sent.iter().filter(|id| !listed.contains(id.as_str())).collect();
     println!(
-        "read {} contacts back from {page} pages; {} of them are ours",
+        "listed {} contacts on {page} pages; {} of them were imported",
         contacts.len(),
         sent.len() - missing.len()
     );
     if !missing.is_empty() {
-        return Err(format!("not found again: {missing:?}").into());
+        return Err(format!("imported contacts are missing from the list: {missing:?}").into());
     }
     Ok(())
 }
 
-/// Server and owner, from the demo file or the command line.
-fn whom(arguments: &Arguments) -> Result<(String, Owner), Box<dyn Error>> {
+/// Base URL and owner account, from the demo file or the command line.
+fn server_and_owner(arguments: &Arguments) -> Result<(String, Owner), Box<dyn Error>> {
     match (&arguments.demo_file, &arguments.email, &arguments.password) {
         (Some(path), ..) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
@@ -185,18 +184,18 @@ fn whom(arguments: &Arguments) -> Result<(String, Owner), Box<dyn Error>> {
             let owner = Owner { email: email.clone(), password: password.clone() };
             Ok((arguments.base_url.clone(), owner))
         }
-        _ => Err("give --demo-file, or --email and --password".into()),
+        _ => Err("pass --demo-file, or --email and --password".into()),
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+fn read_contacts(path: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut reader =
         csv::Reader::from_path(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
     rows.map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// A sentence that says what to do next.
+/// Adds what to do to common errors.
 fn hint(error: ringnity_client::Error, base_url: &str) -> Box<dyn Error> {
     match &error {
         ringnity_client::Error::Transport(_) => {
