@@ -1,4 +1,4 @@
-//! Types of one value, for members whose schema is `const`.
+//! Types with a single value, for properties whose schema is a boolean `const`.
 
 use std::fmt;
 
@@ -30,8 +30,8 @@ macro_rules! constant {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Only;
-                impl Visitor<'_> for Only {
+                struct ConstantVisitor;
+                impl Visitor<'_> for ConstantVisitor {
                     type Value = $name;
 
                     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,18 +42,18 @@ macro_rules! constant {
                         if value == $value { Ok($name) } else { Err(E::invalid_value(Unexpected::Bool(value), &self)) }
                     }
                 }
-                deserializer.deserialize_bool(Only)
+                deserializer.deserialize_bool(ConstantVisitor)
             }
         }
     };
 }
 
 constant! {
-    /// `true` and nothing else: reading `false` fails.
+    /// The constant `true`. Deserializing any other value fails.
     ConstTrue, true
 }
 constant! {
-    /// `false` and nothing else: reading `true` fails.
+    /// The constant `false`. Deserializing any other value fails.
     ConstFalse, false
 }
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_constant_holds_nothing_else() {
+    fn rejects_other_values() {
         assert_eq!(serde_json::to_string(&ConstTrue).expect("serialises"), "true");
         assert!(serde_json::from_str::<ConstTrue>("true").is_ok());
         assert!(serde_json::from_str::<ConstTrue>("false").is_err());

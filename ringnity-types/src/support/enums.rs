@@ -1,8 +1,8 @@
-//! Enums of strings: open ones keep values they do not know, closed ones refuse them.
+//! String enums. Open enums keep unknown values, closed enums reject them.
 
 use std::fmt;
 
-/// A text that is none of the values of a closed enum.
+/// Error of parsing a string that is not a value of a closed enum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownValue {
     /// Name of the enum type.
@@ -19,22 +19,22 @@ impl fmt::Display for UnknownValue {
 
 impl std::error::Error for UnknownValue {}
 
-/// Declares an enum that a server sends: a value added later is kept as `Unknown` and survives being sent on.
+/// Declares an enum that servers send. Unknown values become `Unknown` and serialize to the same string.
 macro_rules! open_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name {
-            $(#[doc = concat!("`", $text, "`")] $variant,)*
-            /// A value that this version of the contract does not name.
+            $(#[doc = concat!("The value `", $text, "`.")] $variant,)*
+            /// A value that this version of the contract does not define.
             Unknown(String),
         }
 
         impl $name {
-            /// Every value that the contract names, in its order.
+            /// Every value that the contract defines, in its order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The text on the wire.
+            /// The value as serialized.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -42,7 +42,7 @@ macro_rules! open_enum {
                 }
             }
 
-            /// Whether the contract names this value.
+            /// Whether this version of the contract defines the value.
             pub fn is_known(&self) -> bool {
                 !matches!(self, Self::Unknown(_))
             }
@@ -84,20 +84,20 @@ macro_rules! open_enum {
     };
 }
 
-/// Declares an enum that only requests carry: an unknown value is an error.
+/// Declares an enum of requests. Unknown values are an error.
 macro_rules! closed_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($variant:ident = $text:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name {
-            $(#[doc = concat!("`", $text, "`")] $variant,)*
+            $(#[doc = concat!("The value `", $text, "`.")] $variant,)*
         }
 
         impl $name {
-            /// Every value that the contract names, in its order.
+            /// Every value that the contract defines, in its order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The text on the wire.
+            /// The value as serialized.
             pub fn as_str(&self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -127,7 +127,7 @@ macro_rules! closed_enum {
     };
 }
 
-/// What both kinds share: they print and serialise as their text.
+/// Traits of both kinds: they print and serialize as strings.
 macro_rules! text_enum {
     ($name:ident) => {
         impl ::std::fmt::Display for $name {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_enum_keeps_what_it_does_not_know() {
+    fn open_enum_keeps_unknown_values() {
         let value: Open = serde_json::from_str("\"later\"").expect("reads");
         assert_eq!(value, Open::Unknown("later".into()));
         assert!(!value.is_known());
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_enum_refuses_what_it_does_not_know() {
+    fn closed_enum_rejects_unknown_values() {
         let error = serde_json::from_str::<Closed>("\"later\"").expect_err("refuses").to_string();
         assert!(error.contains("`later`") && error.contains("`on`"), "{error}");
         assert_eq!(Closed::ALL, [Closed::On]);

@@ -1,11 +1,11 @@
-//! A member that can be absent, null, or hold a value.
+//! A property that is absent, null, or has a value.
 
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-/// A member of an object for which "not mentioned" and "set to null" mean different things.
+/// A property for which "absent" and "null" have different meanings.
 ///
-/// In a change request, absent leaves the stored value alone and null clears it.
+/// In an update, an absent property keeps the stored value and null clears it.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -17,50 +17,50 @@ use serde::ser::{Serialize, Serializer};
 ///     agent: Field<String>,
 /// }
 ///
-/// let nobody: Change = serde_json::from_str(r#"{"agent":null}"#)?;
-/// assert_eq!(nobody.agent, Field::Null);
-/// let untouched: Change = serde_json::from_str("{}")?;
-/// assert_eq!(serde_json::to_string(&untouched)?, "{}");
+/// let cleared: Change = serde_json::from_str(r#"{"agent":null}"#)?;
+/// assert_eq!(cleared.agent, Field::Null);
+/// let unchanged: Change = serde_json::from_str("{}")?;
+/// assert_eq!(serde_json::to_string(&unchanged)?, "{}");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Field<T> {
-    /// Not mentioned at all.
+    /// The property is absent.
     #[default]
     Absent,
-    /// Mentioned as `null`.
+    /// The property is `null`.
     Null,
-    /// Holds a value.
+    /// The property has a value.
     Value(T),
 }
 
 impl<T> Field<T> {
-    /// Whether the member is not mentioned.
+    /// Whether the property is absent.
     pub const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    /// Whether the member is mentioned as `null`.
+    /// Whether the property is `null`.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// The value, if there is one.
+    /// The value; `None` if absent or null.
     pub const fn as_value(&self) -> Option<&T> {
         if let Self::Value(value) = self { Some(value) } else { None }
     }
 
-    /// The value, if there is one; absent and null both become `None`.
+    /// The value; `None` if absent or null.
     pub fn into_value(self) -> Option<T> {
         if let Self::Value(value) = self { Some(value) } else { None }
     }
 
-    /// A value, or no mention of it.
+    /// `None` becomes absent. To make it null, use `Field::from`.
     pub fn or_absent(value: Option<T>) -> Self {
         value.map_or(Self::Absent, Self::Value)
     }
 
-    /// `None` when absent, `Some(None)` when null: the form in which stores take changes.
+    /// Absent becomes `None`, null `Some(None)`: the form of a changeset for a nullable column.
     pub fn into_change(self) -> Option<Option<T>> {
         match self {
             Self::Absent => None,
@@ -69,7 +69,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// Applies `change` to the value.
+    /// Converts the value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
             Self::Absent => Field::Absent,
@@ -86,7 +86,7 @@ impl<T> From<T> for Field<T> {
 }
 
 impl<T> From<Option<T>> for Field<T> {
-    /// `None` becomes null: an answer that mentions the member. [`Field::or_absent`] leaves it out.
+    /// `None` becomes null. To leave the property out, use [`Field::or_absent`].
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Self::Value)
     }
@@ -103,7 +103,7 @@ impl<T: Serialize> Serialize for Field<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Called only when the member is there: `serde(default)` makes the absent one.
+        // Called only if the property is present: `serde(default)` makes it absent otherwise.
         Option::<T>::deserialize(deserializer).map(|value| value.map_or(Self::Null, Self::Value))
     }
 }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_states_become_three_changes() {
+    fn converts_to_changesets() {
         assert_eq!(Field::<i64>::Absent.into_change(), None);
         assert_eq!(Field::<i64>::Null.into_change(), Some(None));
         assert_eq!(Field::Value(1).into_change(), Some(Some(1)));

@@ -1,7 +1,7 @@
-//! What generated types are made of: three-state fields, open enums, constants.
+//! Hand-written building blocks of generated types: three-state fields, open and closed enums, constants.
 //!
-//! Contract-neutral and hand-written. Nothing here may name a schema, a path or a product: the generator
-//! copies this folder beside the types of any document.
+//! The generator copies this folder next to the types of other contracts. Nothing here may name a schema, a path
+//! or a product.
 
 mod constant;
 mod enums;

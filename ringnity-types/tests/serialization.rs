@@ -1,4 +1,5 @@
-//! What members hold: absent, null and value; absent and empty; known and unknown; constants; days and instants.
+//! Serialization: absent, null and value; absent and empty; known and unknown enum values; constants; dates and
+//! times.
 
 use ringnity_types::{
     AssignConversationRequest, ConversationStatus, DateOrDateTime, ErrorCode, ErrorEnvelope, Field,
@@ -17,36 +18,36 @@ fn write(value: &impl serde::Serialize) -> Value {
 }
 
 #[test]
-fn absent_null_and_value_are_three_things_and_stay_so() {
+fn absent_null_and_value_round_trip() {
     let accept: AssignConversationRequest = read(json!({ "isTransfer": false }));
     assert_eq!(accept.assigned_agent_id, Field::Absent);
     assert_eq!(write(&accept), json!({ "isTransfer": false }));
 
-    let nobody: AssignConversationRequest = read(json!({ "isTransfer": false, "assignedAgentId": null }));
-    assert_eq!(nobody.assigned_agent_id, Field::Null);
-    assert_eq!(write(&nobody), json!({ "isTransfer": false, "assignedAgentId": null }));
+    let unassigned: AssignConversationRequest = read(json!({ "isTransfer": false, "assignedAgentId": null }));
+    assert_eq!(unassigned.assigned_agent_id, Field::Null);
+    assert_eq!(write(&unassigned), json!({ "isTransfer": false, "assignedAgentId": null }));
 
     let ada: AssignConversationRequest = read(json!({ "isTransfer": false, "assignedAgentId": "ada" }));
     assert_eq!(ada.assigned_agent_id, Field::Value("ada".to_owned()));
     assert_eq!(write(&ada), json!({ "isTransfer": false, "assignedAgentId": "ada" }));
 
-    assert_ne!(accept, nobody);
+    assert_ne!(accept, unassigned);
     assert_eq!(AssignConversationRequest::default(), accept);
 }
 
 #[test]
-fn an_empty_list_is_sent_and_an_absent_one_is_not() {
-    let untouched = UpdateOAuthClientRequest::default();
-    assert_eq!(write(&untouched), json!({}));
+fn empty_list_is_serialized_absent_list_is_not() {
+    let unchanged = UpdateOAuthClientRequest::default();
+    assert_eq!(write(&unchanged), json!({}));
     let cleared =
         UpdateOAuthClientRequest { allowed_scopes: Some(Vec::new()), ..UpdateOAuthClientRequest::default() };
     assert_eq!(write(&cleared), json!({ "allowedScopes": [] }));
     assert_eq!(read::<UpdateOAuthClientRequest>(json!({ "allowedScopes": [] })), cleared);
-    assert_eq!(read::<UpdateOAuthClientRequest>(json!({})), untouched);
+    assert_eq!(read::<UpdateOAuthClientRequest>(json!({})), unchanged);
 }
 
 #[test]
-fn a_value_that_is_new_on_the_server_is_kept_and_sent_on() {
+fn open_enum_keeps_unknown_values() {
     let error: ErrorEnvelope = read(json!({ "success": false, "code": "INVENTED_LATER", "message": "…" }));
     assert_eq!(error.code, ErrorCode::Unknown("INVENTED_LATER".to_owned()));
     assert_eq!(write(&error)["code"], "INVENTED_LATER");
@@ -55,7 +56,7 @@ fn a_value_that_is_new_on_the_server_is_kept_and_sent_on() {
 }
 
 #[test]
-fn a_value_that_a_request_does_not_know_is_refused_by_name() {
+fn closed_enum_rejects_unknown_values_by_name() {
     let error = serde_json::from_value::<SendableMessageType>(json!("carrier-pigeon"))
         .expect_err("refused")
         .to_string();
@@ -66,7 +67,7 @@ fn a_value_that_a_request_does_not_know_is_refused_by_name() {
 }
 
 #[test]
-fn a_constant_refuses_its_opposite() {
+fn constant_rejects_its_opposite() {
     assert!(
         serde_json::from_value::<ErrorEnvelope>(json!({ "success": true, "code": "X", "message": "" }))
             .is_err()
@@ -76,7 +77,7 @@ fn a_constant_refuses_its_opposite() {
 }
 
 #[test]
-fn a_device_and_its_token_may_be_named_together() {
+fn any_of_allows_both_alternatives() {
     let both = json!({ "deviceId": "d", "provider": "fcm", "token": "t" });
     let request: UnregisterDevicePushTokenRequest = read(both.clone());
     assert_eq!((request.device_id.as_deref(), request.token.as_deref()), (Some("d"), Some("t")));
@@ -84,13 +85,13 @@ fn a_device_and_its_token_may_be_named_together() {
 }
 
 #[test]
-fn a_day_and_an_instant_are_told_apart() {
+fn date_and_date_time_are_distinguished() {
     let day: DateOrDateTime = read(json!("2024-02-29"));
     assert!(matches!(day, DateOrDateTime::Date(_)));
     let instant: DateOrDateTime = read(json!("2024-02-29T14:00:00.25+02:00"));
     assert!(matches!(instant, DateOrDateTime::DateTime(_)));
     assert_eq!((write(&day), write(&instant)), (json!("2024-02-29"), json!("2024-02-29T12:00:00.250Z")));
-    // As it goes into a query.
+    // `Display` is the form in a query string.
     assert_eq!(
         (day.to_string(), instant.to_string()),
         ("2024-02-29".to_owned(), "2024-02-29T12:00:00.250Z".to_owned())
@@ -99,7 +100,7 @@ fn a_day_and_an_instant_are_told_apart() {
 }
 
 #[test]
-fn members_of_a_later_contract_are_kept_where_the_schema_is_open() {
+fn unknown_properties_are_kept_where_the_schema_is_open() {
     let later = json!({ "status": "ok", "uptimeSeconds": 7 });
     let health: RuntimeHealth = read(later.clone());
     assert_eq!(health.extra["uptimeSeconds"], json!(7));
@@ -107,7 +108,7 @@ fn members_of_a_later_contract_are_kept_where_the_schema_is_open() {
 }
 
 #[test]
-fn a_password_is_sent_but_never_printed() {
+fn password_is_serialized_but_redacted_in_debug() {
     let login = ringnity_types::OwnerLoginRequest::new("ada@example.com", "S3cret-value");
     let printed = format!("{login:?} {login:#?}");
     assert!(printed.contains("ada@example.com") && !printed.contains("S3cret-value"), "{printed}");
