@@ -35,7 +35,7 @@ crate::runtime::credential::credentials! {
     /// Credential of the kind `oauth`, carried by the scheme `OAuthAccessToken`.
     ///
     /// OAuth2 access token issued by Login with Ringnity.
-    OauthToken = "oauth", bearer;
+    OAuthToken = "oauth", bearer;
 }
 
 /// Clients that hold one of [`OwnerToken`], [`WorkspaceToken`].

@@ -140,13 +140,13 @@ impl<C> Client<C> {
         }
     }
 }
-impl Client<crate::generated::OauthToken> {
+impl Client<crate::generated::OAuthToken> {
     /// Read OIDC user profile claims.
     ///
     /// `GET /oauth/userinfo`, with the scope `openid`.
     ///
     /// ```no_run
-    /// # async fn example(client: ringnity_client::Client<ringnity_client::OauthToken>) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(client: ringnity_client::Client<ringnity_client::OAuthToken>) -> Result<(), Box<dyn std::error::Error>> {
     /// let response = client.get_ringnity_oauth_user_info().send().await?;
     /// println!("{response:?}");
     /// # Ok(())
@@ -164,7 +164,7 @@ impl Client<crate::generated::OauthToken> {
     /// `GET /oauth/tenant/widget-key`, with the scope `developer.read` or `sdk.keys.read`.
     ///
     /// ```no_run
-    /// # async fn example(client: ringnity_client::Client<ringnity_client::OauthToken>) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(client: ringnity_client::Client<ringnity_client::OAuthToken>) -> Result<(), Box<dyn std::error::Error>> {
     /// let response = client.get_ringnity_oauth_widget_key().send().await?;
     /// println!("{response:?}");
     /// # Ok(())
@@ -182,7 +182,7 @@ impl Client<crate::generated::OauthToken> {
     /// `POST /oauth/tenant/allowed-domains`, with the scope `tenant.domains.write`.
     ///
     /// ```no_run
-    /// # async fn example(client: ringnity_client::Client<ringnity_client::OauthToken>) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(client: ringnity_client::Client<ringnity_client::OAuthToken>) -> Result<(), Box<dyn std::error::Error>> {
     /// let body = ringnity_types::OAuthAddAllowedDomainRequest::new("wordpress.example.com");
     /// let response = client.add_ringnity_oauth_allowed_domain(body).send().await?;
     /// println!("{response:?}");

@@ -3051,7 +3051,7 @@ async fn exchange_ringnity_oauth_token_as_anonymous(
 }
 async fn get_ringnity_oauth_user_info_as_oauth(client: &Client) -> Result<u16, Error> {
     let success = client
-        .with_credential(ringnity_client::OauthToken::new("secret-of-oauth"))
+        .with_credential(ringnity_client::OAuthToken::new("secret-of-oauth"))
         .get_ringnity_oauth_user_info()
         .send()
         .await?;
@@ -3059,7 +3059,7 @@ async fn get_ringnity_oauth_user_info_as_oauth(client: &Client) -> Result<u16, E
 }
 async fn get_ringnity_oauth_widget_key_as_oauth(client: &Client) -> Result<u16, Error> {
     let success = client
-        .with_credential(ringnity_client::OauthToken::new("secret-of-oauth"))
+        .with_credential(ringnity_client::OAuthToken::new("secret-of-oauth"))
         .get_ringnity_oauth_widget_key()
         .send()
         .await?;
@@ -3069,7 +3069,7 @@ async fn add_ringnity_oauth_allowed_domain_as_oauth(
     client: &Client,
 ) -> Result<u16, Error> {
     let success = client
-        .with_credential(ringnity_client::OauthToken::new("secret-of-oauth"))
+        .with_credential(ringnity_client::OAuthToken::new("secret-of-oauth"))
         .add_ringnity_oauth_allowed_domain(
             json("{\"domain\":\"wordpress.example.com\"}"),
         )
