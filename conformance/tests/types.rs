@@ -93,8 +93,9 @@ fn trips(
     if let Some(error) = validator.iter_errors(value).next() {
         return Err(format!("the value is not valid: {error}"));
     }
-    let first = (schema.trip)(value.clone()).map_err(|error| format!("the type refuses it: {error}"))?;
-    let second = (schema.trip)(first.clone())
+    let first =
+        (schema.round_trip)(value.clone()).map_err(|error| format!("the type refuses it: {error}"))?;
+    let second = (schema.round_trip)(first.clone())
         .map_err(|error| format!("the type refuses its own: {error}\n    {first}"))?;
     if first != second {
         return Err(format!("the second trip differs\n    first {first}\n    then {second}"));
@@ -163,7 +164,7 @@ fn rejects_what_a_schema_forbids() {
                 problems
                     .push(format!("{}: {}: accepted: {}", mutant.schema, mutant.description, mutant.value));
             }
-            let refused = (schema.trip)(mutant.value.clone()).is_err();
+            let refused = (schema.round_trip)(mutant.value.clone()).is_err();
             if mutant.keyword == "const" && !refused {
                 problems.push(format!("{}: the type {} takes {}", mutant.schema, schema.name, mutant.value));
             }
@@ -209,7 +210,7 @@ fn only_enums_in_responses_keep_unknown_values() {
             if mutant.keyword != "enum" {
                 continue;
             }
-            let trip = (schema.trip)(mutant.value.clone());
+            let trip = (schema.round_trip)(mutant.value.clone());
             if schema.sent {
                 let back = trip
                     .unwrap_or_else(|error| panic!("{} cannot read {}: {error}", schema.name, mutant.value));
@@ -246,7 +247,7 @@ fn only_open_schemas_keep_unknown_members() {
         more.insert("memberOfALaterContract".into(), unknown.clone());
         let more = Value::Object(more);
         if validator.is_valid(&more) {
-            let back = (schema.trip)(more).unwrap_or_else(|error| panic!("{}: {error}", schema.name));
+            let back = (schema.round_trip)(more).unwrap_or_else(|error| panic!("{}: {error}", schema.name));
             let is_open = said.iter().any(|value| **value != json!(false));
             let expected = is_open.then_some(&unknown);
             assert_eq!(back.get("memberOfALaterContract"), expected, "{}: {back}", schema.name);
@@ -255,7 +256,7 @@ fn only_open_schemas_keep_unknown_members() {
         for value in place.samples(4, 9).expect("samples") {
             let more = everywhere(value);
             if validator.is_valid(&more) {
-                (schema.trip)(more).unwrap_or_else(|error| panic!("{}: {error}", schema.name));
+                (schema.round_trip)(more).unwrap_or_else(|error| panic!("{}: {error}", schema.name));
                 deep += 1;
             }
         }

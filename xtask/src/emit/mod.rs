@@ -4,6 +4,7 @@ use crate::model::Contract;
 
 pub mod api;
 pub mod client;
+pub mod prose;
 pub mod types;
 
 /// Where the server trait's generated files go, below the output root.

@@ -1,5 +1,5 @@
-//! What people call: per operation a method of the client and a type for the call in the making, alike
-//! whoever writes the request beneath.
+//! The public surface: for each operation a method of the client and a request builder. Both look the same
+//! whether progenitor or the runtime writes the request.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use super::progenitor::{Passing, ProgenitorCall};
 use super::{Names, docs};
 use crate::model::{Contract, Param, Place, Status, TypeRef};
 
-/// One operation with what progenitor made of it.
+/// One operation with progenitor's code for it.
 pub struct Entry<'c> {
     /// How it is called.
     pub plan: Plan<'c>,
-    /// Progenitor's call; our own where there is none.
+    /// Progenitor's function; `None` where the runtime writes the request.
     pub call: Option<ProgenitorCall>,
 }
 
@@ -29,20 +29,24 @@ pub fn file(contract: &Contract, entries: &[&Entry<'_>], names: &Names) -> Token
         items.extend(descriptor(&entry.plan));
         items.extend(builder(entry, names));
     }
-    let impls = groups.into_iter().map(|(callers, methods)| match callers {
-        Callers::Any => quote!(impl<C> Client<C> { #methods }),
-        Callers::Kinds(kinds) => match names.marker(&kinds) {
-            Some(marker) => {
-                let marker = format_ident!("{marker}");
-                quote!(impl<C: crate::generated::#marker> Client<C> { #methods })
-            }
-            None => {
-                let kind = format_ident!("{}", names.credential(&kinds[0]));
-                let path =
-                    if kind == "Anonymous" { quote!(crate::runtime) } else { quote!(crate::generated) };
-                quote!(impl Client<#path::#kind> { #methods })
-            }
-        },
+    let impls = groups.into_iter().map(|(callers, methods)| {
+        let doc = impl_doc(entries, &callers, names);
+        let block = match callers {
+            Callers::Any => quote!(impl<C> Client<C> { #methods }),
+            Callers::Kinds(kinds) => match names.marker(&kinds) {
+                Some(marker) => {
+                    let marker = format_ident!("{marker}");
+                    quote!(impl<C: crate::generated::#marker> Client<C> { #methods })
+                }
+                None => {
+                    let kind = format_ident!("{}", names.credential(&kinds[0]));
+                    let path =
+                        if kind == "Anonymous" { quote!(crate::runtime) } else { quote!(crate::generated) };
+                    quote!(impl Client<#path::#kind> { #methods })
+                }
+            },
+        };
+        quote!(#[doc = #doc] #block)
     });
     quote! {
         #![allow(unused_imports, clippy::too_many_arguments)]
@@ -54,6 +58,19 @@ pub fn file(contract: &Contract, entries: &[&Entry<'_>], names: &Names) -> Token
         #(#impls)*
         #items
     }
+}
+
+/// Documentation of an impl block, which groups the methods of a tag by credential.
+fn impl_doc(entries: &[&Entry<'_>], callers: &Callers, names: &Names) -> String {
+    let tag = entries.first().map_or("", |entry| entry.plan.operation.tag.as_str());
+    let credentials = match callers {
+        Callers::Any => "with any credential or none".to_owned(),
+        Callers::Kinds(kinds) => {
+            let all: Vec<String> = kinds.iter().map(|kind| docs::link(names.credential(kind))).collect();
+            format!("with {}", all.join(" or "))
+        }
+    };
+    format!(" Operations tagged `{tag}`, callable {credentials}.")
 }
 
 /// Name of the operation's descriptor.
@@ -91,7 +108,7 @@ fn descriptor(plan: &Plan<'_>) -> TokenStream {
     if !anonymous {
         fields.extend(quote!(anonymous: false,));
     }
-    let doc = format!(" `{id}` as data.");
+    let doc = format!(" Metadata of the operation `{id}`.");
     quote! {
         #[doc = #doc]
         pub const #name: Operation = Operation { #fields ..Operation::new(#id, #method, #path, #tag) };
@@ -100,7 +117,7 @@ fn descriptor(plan: &Plan<'_>) -> TokenStream {
 
 fn method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> TokenStream {
     let attributes = docs::attributes(&docs::of_method(contract, plan, names));
-    let deprecated = plan.operation.deprecated.then(|| quote!(#[deprecated = "the contract says so"]));
+    let deprecated = plan.operation.deprecated.then(|| quote!(#[deprecated = "deprecated in the contract"]));
     let (method, builder) = (&plan.method, &plan.builder);
     let arguments = plan.arguments().map(|input| {
         let name = &input.name;
@@ -126,7 +143,7 @@ fn method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// Whether the caller may give anything that turns into the type.
+/// Whether the argument is `impl Into` of the type.
 fn conversion(input: &Input) -> bool {
     matches!(input.ty, InputType::Contract(TypeRef::String) | InputType::Upload)
 }
@@ -148,7 +165,7 @@ fn builder(entry: &Entry<'_>, names: &Names) -> TokenStream {
     let plan = &entry.plan;
     let builder = &plan.builder;
     let link = format!("[`Client::{}`]", plan.method.to_string().trim_start_matches("r#"));
-    let doc = format!(" A call in the making, from {link}.");
+    let doc = format!(" Request builder of {link}. Nothing is sent before [`{builder}::send`] is awaited.");
     let fields = plan.inputs.iter().map(|input| {
         let name = &input.name;
         let ty = stored(input, names);
@@ -173,15 +190,33 @@ fn builder(entry: &Entry<'_>, names: &Names) -> TokenStream {
         None => send_with_request(plan, names),
     };
     let enums = enums(plan, names);
+    let mut variants: Vec<String> = Vec::new();
+    for (_, schema) in &plan.errors {
+        let link = names.error_variant(schema).map(|variant| format!("[`Error::{variant}`]"));
+        variants.extend(link.filter(|link| !variants.contains(link)));
+    }
+    let errors = match variants.as_slice() {
+        [] => " See [`Error`].".to_owned(),
+        all => {
+            format!(
+                " {} if the server rejects the request. See [`Error`] for other errors.",
+                all.join(" or ")
+            )
+        }
+    };
     quote! {
         #[doc = #doc]
-        #[must_use = "a call does nothing until it is sent"]
+        #[must_use = "a request is not sent until `send` is awaited"]
         pub struct #builder { transport: Transport, #(#fields),* }
 
         impl #builder {
             #(#setters)*
 
             /// Sends the request and reads the response.
+            ///
+            /// # Errors
+            ///
+            #[doc = #errors]
             pub async fn send(self) -> Result<Response<#output>, Error> {
                 #send
             }
@@ -208,13 +243,13 @@ fn response_type(body: &ResponseBody, names: &Names) -> TokenStream {
     }
 }
 
-/// Enums of this operation's own: bodies of several types, responses of several shapes.
+/// Enums that belong to one operation: bodies and responses of several types.
 fn enums(plan: &Plan<'_>, names: &Names) -> TokenStream {
     let mut out = TokenStream::new();
     let id = &plan.operation.id;
     if let Body::Choice(variants) = &plan.body {
         let name = format_ident!("{}Body", plan.builder);
-        let doc = format!(" Body of `{id}`, in one of the media types that it takes.");
+        let doc = format!(" Request body of `{id}`, in one of its media types.");
         let variants = variants.iter().map(|(variant, payload)| {
             let doc = format!(" `{}`", payload.media);
             let ty = match payload.kind {
@@ -227,7 +262,7 @@ fn enums(plan: &Plan<'_>, names: &Names) -> TokenStream {
     }
     if plan.has_output_enum() {
         let name = plan.output_enum();
-        let doc = format!(" Response of `{id}`, in one of the shapes that the contract names.");
+        let doc = format!(" Response body of `{id}`, by status and media type.");
         let variants = plan.responses.iter().map(|response| {
             let status = match response.status {
                 Status::Code(code) => code.to_string(),
@@ -257,7 +292,7 @@ fn enums(plan: &Plan<'_>, names: &Names) -> TokenStream {
     out
 }
 
-/// Sends by progenitor's call.
+/// The body of `send` for operations that progenitor writes.
 fn send_with_progenitor(plan: &Plan<'_>, call: &ProgenitorCall) -> TokenStream {
     let constant = constant(plan);
     let method = &plan.method;
@@ -287,7 +322,7 @@ fn send_with_progenitor(plan: &Plan<'_>, call: &ProgenitorCall) -> TokenStream {
     }
 }
 
-/// Sends by a call put together here.
+/// The body of `send` for all other operations.
 fn send_with_request(plan: &Plan<'_>, names: &Names) -> TokenStream {
     let constant = constant(plan);
     let mut steps = TokenStream::new();
@@ -332,7 +367,7 @@ fn send_with_request(plan: &Plan<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// Steps that write the body; the second part follows where the body is optional.
+/// Builder calls that set the body. The second part is the code for optional bodies.
 fn body(plan: &Plan<'_>, mut steps: TokenStream) -> (TokenStream, TokenStream) {
     let field = plan.inputs.iter().find(|input| input.role == Role::Body);
     let content_type = plan.inputs.iter().find(|input| input.role == Role::ContentType);

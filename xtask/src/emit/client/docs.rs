@@ -1,4 +1,5 @@
-//! Documentation of generated calls: the contract's words, what credential it takes, an example that compiles.
+//! Documentation of generated methods: the contract's description, the credential, the response, an example that
+//! compiles.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +8,8 @@ use serde_json::Value;
 use super::Names;
 use super::plan::{Body, Callers, Input, InputType, PayloadKind, Plan, Role};
 use super::sample;
-use crate::model::{Contract, Place, TypeRef};
+use crate::emit::prose::{self, Presence};
+use crate::model::{Contract, Media, Place, Status, TypeRef};
 
 /// Doc attributes for lines.
 pub fn attributes(lines: &[String]) -> TokenStream {
@@ -15,52 +17,40 @@ pub fn attributes(lines: &[String]) -> TokenStream {
     quote!(#(#[doc = #lines])*)
 }
 
-/// Text of the contract as lines in which nothing is a link by accident.
-pub fn sentences(text: &str) -> Vec<String> {
-    text.trim()
-        .lines()
-        .map(|line| {
-            line.trim_end().replace('[', "\\[").replace(']', "\\]").replace('<', "\\<").replace('>', "\\>")
-        })
-        .collect()
-}
-
 /// Lines for the client's method.
 pub fn of_method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<String> {
     let operation = plan.operation;
     let mut lines = match operation.summary.as_str() {
         "" => vec![format!("`{} {}`.", operation.method, operation.path)],
-        summary => sentences(summary),
+        summary => prose::description(summary),
     };
     if !operation.description.is_empty() && operation.description != operation.summary {
         lines.push(String::new());
-        lines.extend(sentences(&operation.description));
+        lines.extend(prose::description(&operation.description));
     }
     lines.push(String::new());
-    let mut facts = format!("`{} {}`", operation.method, operation.path);
-    let scopes: Vec<String> = operation
-        .principals
-        .iter()
-        .flat_map(|accepted| &accepted.scopes)
-        .map(|any| format!("`{}`", any.join("` or `")))
-        .collect();
-    match scopes.as_slice() {
-        [] => {}
-        [one] => facts.push_str(&format!(", with the scope {one}")),
-        several => facts.push_str(&format!(", with the scopes {}", several.join(", "))),
+    lines.push(format!("- Request: `{} {}`", operation.method, operation.path));
+    lines.push(format!("- Credential: {}", credentials(plan, names)));
+    for response in operation.successes() {
+        let status = match response.status {
+            Status::Code(code) => code.to_string(),
+            Status::Class(class) => format!("{class}XX"),
+            Status::Default => "default".into(),
+        };
+        let body: Vec<String> = response.media.iter().map(|media| body_type(media, names)).collect();
+        let body = match body.as_slice() {
+            [] => String::new(),
+            all => format!(", {}", all.join(" or ")),
+        };
+        let description = one_line(&response.description);
+        let description = if description.is_empty() { description } else { format!(": {description}") };
+        lines.push(format!("- Response: {status}{body}{description}"));
     }
-    for accepted in operation.principals.iter().filter(|accepted| !accepted.roles.is_empty()) {
-        facts.push_str(&format!(
-            ", of kind {} in the role `{}`",
-            accepted.kind,
-            accepted.roles.join("` or `")
-        ));
-    }
-    facts.push('.');
-    lines.push(facts);
     if operation.addition {
         lines.push(String::new());
-        lines.push("An extension: the published contract does not have it.".into());
+        lines.push(
+            "The published contract does not have this operation; it is an addition of this server.".into(),
+        );
     }
     lines.push(String::new());
     lines.push("```no_run".into());
@@ -69,25 +59,71 @@ pub fn of_method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<Str
     lines
 }
 
+/// The type of a response body as a link.
+fn body_type(media: &Media, names: &Names) -> String {
+    match &media.ty {
+        TypeRef::Named(name) => format!("[`{name}`]({}::{name})", names.types),
+        _ => format!("`{}`", media.content_type),
+    }
+}
+
+/// Credentials that an operation accepts, each with the scopes and roles that it needs.
+pub fn credentials(plan: &Plan<'_>, names: &Names) -> String {
+    let operation = plan.operation;
+    let mut all: Vec<String> = Vec::new();
+    for accepted in &operation.principals {
+        let mut text = link(names.credential(&accepted.kind));
+        let scopes: Vec<String> =
+            accepted.scopes.iter().map(|any| format!("`{}`", any.join("` or `"))).collect();
+        match scopes.as_slice() {
+            [] => {}
+            [one] => text.push_str(&format!(" with scope {one}")),
+            several => text.push_str(&format!(" with scopes {}", several.join(", "))),
+        }
+        if !accepted.roles.is_empty() {
+            text.push_str(&format!(" in the role `{}`", accepted.roles.join("` or `")));
+        }
+        all.push(text);
+    }
+    if operation.anonymous || operation.principals.is_empty() {
+        all.push("none".into());
+    }
+    match all.as_slice() {
+        [one] => one.clone(),
+        [first, last] => format!("{first} or {last}"),
+        [first @ .., last] => format!("{}, or {last}", first.join(", ")),
+        [] => String::new(),
+    }
+}
+
+/// A link to a credential type of the crate.
+pub fn link(credential: &str) -> String {
+    format!("[`{credential}`](crate::{credential})")
+}
+
+/// Text of the contract in one line of Markdown.
+pub fn one_line(text: &str) -> String {
+    prose::description(&text.split_whitespace().collect::<Vec<_>>().join(" ")).concat()
+}
+
 /// Lines for an input.
 pub fn of_input(plan: &Plan<'_>, input: &Input) -> Vec<String> {
-    let mut lines = sentences(&input.description);
-    if let Role::Param(index, _) = &input.role {
-        let param = &plan.operation.params[*index];
-        let place = match param.place {
-            Place::Path => "path variable",
-            Place::Query => "query parameter",
-            Place::Header => "header",
-            Place::Cookie => "cookie",
-        };
-        if lines.is_empty() {
-            lines.push(format!("The {place} `{}`.", param.name));
-        }
-        if let Some(default) = &param.default {
-            lines.push(String::new());
-            lines.push(format!("The server takes `{}` when it is unset.", plain(default)));
-        }
-    }
+    let Role::Param(index, _) = &input.role else { return prose::description(&input.description) };
+    let param = &plan.operation.params[*index];
+    let mut lines = match input.description.trim() {
+        "" => vec![prose::meaning(&param.name, &param.schema)],
+        text => prose::description(text),
+    };
+    let place = match param.place {
+        Place::Path => "path parameter",
+        Place::Query => "query parameter",
+        Place::Header => "header",
+        Place::Cookie => "cookie",
+    };
+    let mut facts = vec![format!("Sent as the {place} `{}`.", param.name)];
+    facts.extend(prose::constraints(&param.schema, Presence::Present));
+    lines.push(String::new());
+    lines.push(facts.join(" "));
     lines
 }
 

@@ -1,4 +1,4 @@
-//! How things are spelled in the client's code: types, and names that are not taken.
+//! Identifiers and types in the client's code.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -53,7 +53,7 @@ pub fn ident(name: &str) -> Ident {
     syn::parse_str::<Ident>(name).unwrap_or_else(|_| format_ident!("r#{name}"))
 }
 
-/// Name of the call's type, unless something that its file uses is called so.
+/// Name of a request builder. A suffix avoids the names that its file imports.
 pub(super) fn builder_name(name: &str) -> Ident {
     const TAKEN: [&str; 27] = [
         "Box",

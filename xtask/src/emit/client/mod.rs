@@ -1,5 +1,5 @@
-//! The client crate: one method and one type per operation, uniform to the caller. Beneath, progenitor
-//! writes the calls that it can and `surface` the others; the reasons are for the fidelity ledger.
+//! The client crate: one method and one request builder per operation. Progenitor writes the requests that it
+//! can, the hand-written runtime sends the others; the fidelity ledger records why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use serde_json::Value;
 
+use crate::emit::prose;
 use crate::lower::{Loss, origin};
 use crate::model::{Contract, Operation};
 use crate::name::{pascal, snake};
@@ -36,7 +37,7 @@ pub fn test_folder(contract: &Contract) -> String {
     format!("{}-client/tests/it/generated", contract.prefix())
 }
 
-/// The generated files of the client crate, and what progenitor could not take, with the reason.
+/// The generated files of the client crate, and what progenitor cannot write, with the reason.
 pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
     let (entries, losses) = entries(contract)?;
     let names = Names::new(contract, &entries)?;
@@ -52,16 +53,13 @@ pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
     }
     for (module, entries) in &modules {
         let tag = &tags[module];
-        let mut doc = format!("Calls of the tag `{tag}`.");
-        if let Some(description) = contract.tags.get(tag).filter(|text| !text.is_empty()) {
-            doc.push_str(&format!("\n\n{}", docs::sentences(description).join("\n")));
-        }
+        let doc = module_doc(contract, tag, entries, &names);
         let tokens = builders::file(contract, entries, &names);
         files.push(File::rust(format!("{folder}/{module}.rs"), &mark, &doc, tokens)?);
         let functions: Vec<&TokenStream> =
             entries.iter().filter_map(|entry| Some(&entry.call.as_ref()?.function)).collect();
         if !functions.is_empty() {
-            let doc = format!("What progenitor wrote for the tag `{tag}`.");
+            let doc = format!("Requests of operations tagged `{tag}`, written by progenitor.");
             let tokens = quote! {
                 #![allow(unused_imports, unreachable_patterns, clippy::all)]
                 use progenitor_client::{
@@ -85,7 +83,7 @@ pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
         files.push(File::rust(
             format!("{folder}/progenitor/mod.rs"),
             &mark,
-            "Calls that progenitor wrote, by tag.",
+            "Requests that progenitor wrote, one module per tag.",
             tokens,
         )?);
     }
@@ -93,12 +91,12 @@ pub fn emit(contract: &Contract) -> Result<(Vec<File>, Vec<Loss>)> {
     if !names.kinds.is_empty() {
         files.push(File::plain(format!("{folder}/credentials.rs"), names.credentials(contract, &mark)));
     }
-    files.push(File::plain(format!("{folder}/error.rs"), errors(contract, &entries, &mark, &names)));
+    files.push(File::plain(format!("{folder}/error.rs"), errors(contract, &mark, &names)));
     files.extend(test_cases::emit(contract, &entries, &names, &mark)?);
     Ok((files, losses))
 }
 
-/// What progenitor could not take, with the reason.
+/// What progenitor cannot write, with the reason.
 pub fn losses(contract: &Contract) -> Result<Vec<Loss>> {
     Ok(entries(contract)?.1)
 }
@@ -160,7 +158,7 @@ fn root(
     let (title, version) = (&contract.title, &contract.version);
     let base = origin(&contract.named).map(|origin| {
         quote! {
-            /// Origin of the first server that the contract names.
+            /// Origin of the first server in the contract (`servers[0].url`).
             pub const DEFAULT_BASE_URL: &str = #origin;
         }
     });
@@ -173,20 +171,20 @@ fn root(
         #exported
         pub use error::Error;
 
-        /// The contract's title.
+        /// Title of the contract (`info.title`).
         pub const CONTRACT_TITLE: &str = #title;
-        /// The contract's version.
+        /// Version of the contract (`info.version`).
         pub const CONTRACT_VERSION: &str = #version;
         #base
 
-        /// Every operation of the contract, in its order.
+        /// Metadata of every operation, in the order of the contract.
         pub static OPERATIONS: &[crate::runtime::Operation] = &[#(#operations),*];
     };
-    let doc = "The calls of the contract, one module per tag.";
+    let doc = "Operations of the contract, one module per tag.";
     File::rust(format!("{folder}/mod.rs"), &contract.mark(), doc, tokens)
 }
 
-/// The module of a tag: its name in snake case, where no other module and no keyword is in the way.
+/// The module of a tag: its name in snake case, unless that is a keyword or the name of another module.
 fn module(operation: &Operation) -> String {
     const TAKEN: [&str; 12] = [
         "credentials",
@@ -210,25 +208,12 @@ fn module(operation: &Operation) -> String {
 }
 
 /// The error enum: a variant per error schema.
-fn errors(contract: &Contract, entries: &[Entry<'_>], mark: &str, names: &Names) -> String {
-    let used: BTreeSet<&String> =
-        entries.iter().flat_map(|entry| &entry.plan.errors).map(|(_, name)| name).collect();
-    let mut out = format!(
-        "// {mark}\n//! The client's error: what the contract documents beside what can always happen.\n\n"
-    );
+fn errors(contract: &Contract, mark: &str, names: &Names) -> String {
+    let mut out = format!("// {mark}\n//! The error type of the client.\n\n");
     out.push_str("crate::runtime::error::errors! {\n");
-    let mut variants: Vec<String> = Vec::new();
     for (schema, value) in &contract.schemas {
         let name = pascal(schema);
-        if !used.contains(&name) {
-            continue;
-        }
-        let mut variant = variant(&name);
-        while variants.contains(&variant)
-            || matches!(variant.as_str(), "Transport" | "Unexpected" | "Decode" | "InvalidRequest")
-        {
-            variant.push_str("Error");
-        }
+        let Some(variant) = names.error_variant(&name) else { continue };
         let settings =
             contract.settings.errors.iter().find(|(key, _)| pascal(key) == name).map(|(_, value)| value);
         let member = |set: Option<&String>, usual: &[&str]| -> String {
@@ -247,20 +232,58 @@ fn errors(contract: &Contract, entries: &[Entry<'_>], mark: &str, names: &Names)
         );
         let details = member(settings.and_then(|s| s.details.as_ref()), &["details", "errors"]);
         out.push_str(&format!(
-            "    /// An error that the contract documents, with the body [`{name}`]({types}::{name}).\n",
+            "    /// The server rejected the request with an error of the contract. The body is\n    /// [`{name}`]({types}::{name}).\n",
             types = names.types
         ));
         out.push_str(&format!(
             "    {variant}({}::{name}) = {code:?}, {message:?}, {details:?};\n",
             names.types
         ));
-        variants.push(variant);
     }
     out.push_str("}\n");
     out
 }
 
-/// `OAuthError` → `OAuth`; what says nothing but error is `Api`.
+/// The variant of the client's error for each schema that operations document as an error.
+fn error_variants(contract: &Contract, entries: &[Entry<'_>]) -> BTreeMap<String, String> {
+    let used: BTreeSet<&String> =
+        entries.iter().flat_map(|entry| &entry.plan.errors).map(|(_, name)| name).collect();
+    let mut out: BTreeMap<String, String> = BTreeMap::new();
+    for name in contract.schemas.keys().map(|schema| pascal(schema)).filter(|name| used.contains(name)) {
+        let mut variant = variant(&name);
+        while out.values().any(|other| *other == variant)
+            || matches!(variant.as_str(), "Transport" | "Unexpected" | "Decode" | "InvalidRequest")
+        {
+            variant.push_str("Error");
+        }
+        out.insert(name, variant);
+    }
+    out
+}
+
+/// Documentation of a tag's module: its description and a table of its operations.
+fn module_doc(contract: &Contract, tag: &str, entries: &[&Entry<'_>], names: &Names) -> String {
+    let description = contract.tags.get(tag).map(String::as_str).unwrap_or_default();
+    let mut doc = match docs::one_line(description).as_str() {
+        "" => format!("Operations tagged `{tag}`."),
+        text => text.to_owned(),
+    };
+    doc.push_str("\n\n| Method | Request | Credential |\n| --- | --- | --- |\n");
+    for entry in entries {
+        let operation = entry.plan.operation;
+        let method = entry.plan.method.to_string();
+        let method = method.trim_start_matches("r#");
+        doc.push_str(&format!(
+            "| [`{method}`](crate::Client::{method}) | `{} {}` | {} |\n",
+            operation.method,
+            operation.path,
+            docs::credentials(&entry.plan, names)
+        ));
+    }
+    doc
+}
+
+/// `OAuthError` → `OAuth`; `ErrorEnvelope` → `Api`.
 fn variant(schema: &str) -> String {
     let mut name = schema;
     while let Some(rest) = ["Error", "Errors", "Response", "Envelope", "Body", "Model", "Object"]
@@ -280,6 +303,7 @@ pub struct Names {
     pub types: String,
     kinds: Vec<(PrincipalSettings, String)>,
     markers: BTreeMap<Vec<String>, String>,
+    error_variants: BTreeMap<String, String>,
     modules: BTreeMap<String, String>,
 }
 
@@ -303,6 +327,7 @@ impl Names {
             types: types_crate(contract),
             kinds,
             markers: BTreeMap::new(),
+            error_variants: error_variants(contract, entries),
             modules,
         };
         for entry in entries {
@@ -330,7 +355,12 @@ impl Names {
         self.markers.get(kinds).map(String::as_str)
     }
 
-    /// The module of an operation's calls.
+    /// The variant of the client's error for an error schema.
+    pub fn error_variant(&self, schema: &str) -> Option<&str> {
+        self.error_variants.get(schema).map(String::as_str)
+    }
+
+    /// The module of an operation's builder.
     pub fn module(&self, operation: &Operation) -> String {
         self.modules.get(&operation.tag).cloned().unwrap_or_else(|| operation.module())
     }
@@ -342,11 +372,12 @@ impl Names {
 
     /// The file of credentials. Written as text: its content is one macro call.
     fn credentials(&self, contract: &Contract, mark: &str) -> String {
-        let mut out =
-            format!("// {mark}\n//! Kinds of credential, and which calls several of them open.\n\n");
+        let mut out = format!(
+            "// {mark}\n//! Kinds of credential, and traits for operations that accept several of them.\n\n"
+        );
         out.push_str("use crate::runtime::{Anonymous, Credential};\n\n");
         if self.kinds.is_empty() {
-            return format!("// {mark}\n//! The contract knows no credentials.\n");
+            return format!("// {mark}\n//! The contract has no credentials.\n");
         }
         if self.markers.is_empty() {
             out = format!("// {mark}\n//! Kinds of credential.\n\n");
@@ -356,12 +387,13 @@ impl Names {
             let scheme = &contract.named["components"]["securitySchemes"][&kind.scheme];
             let words = scheme["description"].as_str().unwrap_or_default();
             out.push_str(&format!(
-                "    /// Credential of the kind `{}`, carried by the scheme `{}`.\n",
-                kind.kind, kind.scheme
+                "    /// Credential of kind `{}`, sent as {}.\n",
+                kind.kind,
+                sent_as(scheme)
             ));
             if !words.is_empty() {
                 out.push_str("    ///\n");
-                for line in docs::sentences(words) {
+                for line in prose::description(words) {
                     out.push_str(format!("    /// {line}").trim_end());
                     out.push('\n');
                 }
@@ -373,7 +405,7 @@ impl Names {
             let credentials: Vec<&str> = kinds.iter().map(|kind| self.credential(kind)).collect();
             let links: Vec<String> = credentials.iter().map(|name| format!("[`{name}`]")).collect();
             out.push_str(&format!(
-                "\n/// Clients that hold one of {}.\npub trait {marker}: Credential {{}}\n",
+                "\n/// Credentials of operations that accept any of {}.\npub trait {marker}: Credential {{}}\n",
                 links.join(", ")
             ));
             for name in credentials {
@@ -395,15 +427,29 @@ fn credential_name(contract: &Contract, kind: &PrincipalSettings) -> String {
     let base = pascal(&kind.kind);
     let scheme = &contract.named["components"]["securitySchemes"][&kind.scheme];
     let suffix = if scheme["type"] == "apiKey" { "Key" } else { "Token" };
-    let told = ["Key", "Token", "Bearer", "Auth", "Session", "Basic", "Cookie", "Oauth2"];
-    if told.iter().any(|suffix| base.ends_with(suffix) && base != "Auth") {
+    let suffixes = ["Key", "Token", "Bearer", "Auth", "Session", "Basic", "Cookie", "Oauth2"];
+    if suffixes.iter().any(|suffix| base.ends_with(suffix) && base != "Auth") {
         base
     } else {
         format!("{base}{suffix}")
     }
 }
 
-/// How the scheme carries a credential, as the runtime calls it.
+/// Where the scheme sends a credential, for its documentation.
+fn sent_as(scheme: &Value) -> String {
+    let name = scheme["name"].as_str().unwrap_or("Authorization");
+    match (scheme["type"].as_str(), scheme["in"].as_str(), scheme["scheme"].as_str()) {
+        (Some("apiKey"), Some("query"), _) => format!("the query parameter `{name}`"),
+        (Some("apiKey"), Some("cookie"), _) => format!("the cookie `{name}`"),
+        (Some("apiKey"), _, _) => format!("the header `{name}`"),
+        (Some("http"), _, Some(scheme)) if scheme.eq_ignore_ascii_case("basic") => {
+            "`Authorization: Basic`; the secret has the form `user:password`".into()
+        }
+        _ => "`Authorization: Bearer`".into(),
+    }
+}
+
+/// The function of `CredentialPlacement` that sends a credential as the scheme says.
 fn placement(scheme: &Value) -> String {
     let name = scheme["name"].as_str().unwrap_or("Authorization");
     match (scheme["type"].as_str(), scheme["in"].as_str(), scheme["scheme"].as_str()) {

@@ -1,5 +1,5 @@
-//! Decides for each operation how it is called: what is an argument and what a setter, what comes back, and
-//! who may call it. Decisions only; the code is written in `surface` and `calls`.
+//! The shape of each operation's method and builder: arguments, setters, response types and accepted
+//! credentials. The code is written in `builders` and `progenitor`.
 
 use std::collections::BTreeSet;
 
@@ -13,25 +13,25 @@ use crate::lower::{raw, resolve};
 use crate::model::{Contract, Media, Operation, Param, Place, Status, TypeRef};
 use crate::name::pascal;
 
-/// How one operation is called.
+/// Method and builder of one operation.
 pub struct Plan<'c> {
     /// The operation.
     pub operation: &'c Operation,
     /// Method of the client.
     pub method: Ident,
-    /// Type of the call.
+    /// Request builder.
     pub builder: Ident,
-    /// What the caller gives, arguments first.
+    /// Inputs, required ones first.
     pub inputs: Vec<Input>,
-    /// What is sent as body.
+    /// Request body.
     pub body: Body,
-    /// What success looks like.
+    /// Successful responses.
     pub responses: Vec<ResponseVariant>,
     /// Error schema by status; responses that are not here are unexpected.
     pub errors: Vec<(Status, String)>,
 }
 
-/// One thing that the caller gives.
+/// An input of an operation.
 pub struct Input {
     /// Field and setter name.
     pub name: Ident,
@@ -39,9 +39,9 @@ pub struct Input {
     pub role: Role,
     /// Its type.
     pub ty: InputType,
-    /// An argument of the method rather than a setter.
+    /// Whether it is an argument of the method; otherwise it has a setter.
     pub required: bool,
-    /// Words about it.
+    /// Description, possibly empty.
     pub description: String,
 }
 
@@ -56,14 +56,14 @@ pub enum Role {
     Part(String),
     /// The media type of the body.
     ContentType,
-    /// The media types the caller can read.
+    /// The `Accept` header.
     Accept,
 }
 
-/// How a parameter of several values is written.
+/// How a parameter with several values is serialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// The default of its place.
+    /// The default for its location.
     Default,
     /// `name=a,b`
     Comma,
@@ -78,30 +78,30 @@ pub enum Style {
 /// The type of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InputType {
-    /// As the contract says.
+    /// A type of the contract.
     Contract(TypeRef),
     /// A file.
     Upload,
-    /// An enum of this operation's own.
+    /// An enum generated for this operation.
     Generated(Ident),
 }
 
-/// What is sent as body.
+/// A request body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// Nothing.
+    /// No body.
     None,
     /// One media type.
     One(Payload),
-    /// Text whose media type the caller chooses.
+    /// Text in one of several media types.
     Texts(Vec<String>),
     /// A multipart form.
     Multipart,
-    /// One of several, as an enum.
+    /// One of several types, as an enum.
     Choice(Vec<(Ident, Payload)>),
 }
 
-/// One way to write a body.
+/// One media type of a body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
     /// Its media type.
@@ -128,17 +128,17 @@ pub enum PayloadKind {
 /// One way in which an operation succeeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseVariant {
-    /// Variant name where there are several.
+    /// Variant of the output enum, if there is one.
     pub variant: Ident,
     /// Its statuses.
     pub status: Status,
-    /// Its media type, when that tells it from another response with the status.
+    /// Its media type, if responses with this status differ in it.
     pub media: Option<String>,
-    /// What is in it.
+    /// Its body.
     pub body: ResponseBody,
 }
 
-/// What an response holds.
+/// The body of a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResponseBody {
     /// A JSON value.
@@ -179,7 +179,7 @@ impl<'c> Plan<'c> {
                 role: Role::Accept,
                 ty: InputType::Contract(TypeRef::String),
                 required: false,
-                description: "Media type to ask for; any that the contract knows unless set.".into(),
+                description: "Sets the `Accept` header. Default: every documented media type.".into(),
             });
         }
         // Arguments first; parameters keep their order, the body comes last.
@@ -197,7 +197,7 @@ impl<'c> Plan<'c> {
         self.inputs.iter().filter(|input| !input.required)
     }
 
-    /// Whether success has several shapes and therefore an enum.
+    /// Whether successful responses have several types and need an enum.
     pub fn has_output_enum(&self) -> bool {
         self.responses.iter().any(|response| response.body != self.responses[0].body)
     }
@@ -207,7 +207,7 @@ impl<'c> Plan<'c> {
         format_ident!("{}Output", self.builder)
     }
 
-    /// Who may call it.
+    /// Credentials that the operation accepts.
     pub fn callers(&self) -> Callers {
         let mut kinds: Vec<String> =
             self.operation.principals.iter().map(|accepted| accepted.kind.clone()).collect();
@@ -221,12 +221,12 @@ impl<'c> Plan<'c> {
     }
 }
 
-/// Who may call an operation.
+/// Credentials that an operation accepts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Callers {
-    /// Every client.
+    /// Any, or none.
     Any,
-    /// Clients that hold one of these kinds; the empty kind is no credential at all.
+    /// One of these kinds; the empty kind is no credential.
     Kinds(Vec<String>),
 }
 
@@ -308,7 +308,7 @@ fn body(
                     true => InputType::Upload,
                     false => InputType::Contract(TypeRef::String),
                 };
-                let words = if field.binary { "The file" } else { "The form's text field" };
+                let words = if field.binary { "File of the form field" } else { "Text of the form field" };
                 let name = crate::name::snake(&field.name);
                 let required = body.required && field.required;
                 push(
@@ -322,13 +322,19 @@ fn body(
             return Ok(Body::Multipart);
         }
         let payload = payload(media);
-        push("body", Role::Body, payload_type(&payload), body.required, "The body.");
+        push("body", Role::Body, payload_type(&payload), body.required, "Sets the request body.");
         return Ok(Body::One(payload));
     }
     let payloads: Vec<Payload> = body.media.iter().map(payload).collect();
     if payloads.iter().all(|payload| payload.kind == PayloadKind::Text) {
-        push("body", Role::Body, InputType::Contract(TypeRef::String), body.required, "The body.");
-        let words = format!("Media type of the body; `{}` unless set.", payloads[0].media);
+        push(
+            "body",
+            Role::Body,
+            InputType::Contract(TypeRef::String),
+            body.required,
+            "Sets the request body.",
+        );
+        let words = format!("Sets the media type of the body. Default: `{}`.", payloads[0].media);
         push("content_type", Role::ContentType, InputType::Contract(TypeRef::String), false, &words);
         return Ok(Body::Texts(payloads.into_iter().map(|payload| payload.media).collect()));
     }
@@ -366,7 +372,7 @@ fn media_name(media: &str) -> String {
 
 fn response_body(media: &Media) -> ResponseBody {
     let essence = media.content_type.split(';').next().unwrap_or_default();
-    // Tables and event streams have no end that a caller would want to wait for.
+    // Tables and event streams may be long or endless.
     let streamed = matches!(
         essence,
         "text/csv" | "text/tab-separated-values" | "text/event-stream" | "application/x-ndjson"
@@ -445,7 +451,7 @@ fn errors(contract: &Contract, operation: &Operation) -> Vec<(Status, String)> {
             is_error_body(contract, name).then(|| (response.status, name.clone()))
         })
         .collect();
-    // The more exact goes first, as in a `match`.
+    // Exact statuses before classes, as the arms of a `match`.
     out.sort_by_key(|(status, _)| match status {
         Status::Code(code) => *code,
         Status::Class(class) => 1000 + class,
@@ -454,7 +460,7 @@ fn errors(contract: &Contract, operation: &Operation) -> Vec<(Status, String)> {
     out
 }
 
-/// Error bodies are objects; anything else is kept as it came.
+/// Error bodies are objects. Anything else becomes `Error::Unexpected`.
 fn is_error_body(contract: &Contract, name: &str) -> bool {
     contract.schemas.iter().any(|(schema, value)| pascal(schema) == name && value.get("properties").is_some())
 }

@@ -1,4 +1,5 @@
-//! The calls that progenitor writes: which operations it is given, in which words, and what is kept of its code.
+//! Requests that progenitor writes: which operations it supports, the document it is given for each, and the
+//! function that is kept of its code.
 
 use anyhow::{Context as _, Result, anyhow};
 use proc_macro2::TokenStream;
@@ -11,15 +12,15 @@ use crate::lower::Loss;
 use crate::model::{Contract, Place, Status, TypeRef};
 use crate::name::SCHEMA_PREFIX;
 
-/// A call of progenitor's.
+/// A function that progenitor wrote.
 pub struct ProgenitorCall {
     /// The function.
     pub function: TokenStream,
-    /// What to pass to it, in its order: index of the input, and how it wants it.
+    /// Its arguments in order: index of the input, and how it is passed.
     pub arguments: Vec<(usize, Passing)>,
 }
 
-/// How a function takes an argument.
+/// How an argument is passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passing {
     /// By value.
@@ -32,7 +33,7 @@ pub enum Passing {
     OptionalReference,
 }
 
-/// Progenitor's code for the operation, or why there is none.
+/// Progenitor's code for the operation, or the reason why there is none.
 pub fn generate(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Result<ProgenitorCall, Loss>> {
     let refused = |keyword: &str, reason: String| {
         Ok(Err(Loss { pointer: plan.operation.pointer.clone(), keyword: keyword.into(), reason }))
@@ -52,7 +53,7 @@ pub fn generate(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Res
     let tokens = match crate::catch_panic::catch_panic(|| Generator::new(&settings).generate_tokens(&spec)) {
         Ok(Ok(tokens)) => tokens,
         Ok(Err(error)) => return refused("operation", format!("progenitor: {error}")),
-        Err(panic) => return refused("operation", format!("progenitor gives up: {panic}")),
+        Err(panic) => return refused("operation", format!("progenitor panicked: {panic}")),
     };
     let file: syn::File = syn::parse2(tokens)
         .with_context(|| format!("{}: progenitor wrote code that does not parse", plan.operation.pointer))?;
@@ -69,7 +70,7 @@ pub fn generate(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Res
         return refused("operation", "progenitor wrote no function".into());
     };
     let Some(arguments) = arguments(plan, &function.sig) else {
-        return refused("parameters", "progenitor names them in a way that cannot be told apart".into());
+        return refused("parameters", "progenitor gives two of them the same name".into());
     };
     function.attrs.clear();
     function.vis = syn::parse_quote!(pub(crate));
@@ -77,12 +78,12 @@ pub fn generate(contract: &Contract, plan: &Plan<'_>, types: &str) -> Result<Res
     Ok(Ok(ProgenitorCall { function: function.to_token_stream(), arguments }))
 }
 
-/// The first reason for which progenitor cannot write the call.
+/// The first reason why progenitor cannot write the request.
 fn unsupported(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'static str)> {
     let operation = plan.operation;
     for (index, param) in operation.params.iter().enumerate() {
         if operation.params[..index].iter().any(|other| bare(&other.name) == bare(&param.name)) {
-            return Some(("parameters", "progenitor tells parameters apart by name alone"));
+            return Some(("parameters", "progenitor does not support two parameters of one name"));
         }
     }
     for input in &plan.inputs {
@@ -118,7 +119,7 @@ fn unsupported(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'
             PayloadKind::Json if payload.media == "application/json" && is_value(&payload.ty) => {}
             PayloadKind::Form if is_flat(contract, &payload.ty) => {}
             PayloadKind::Json => {
-                return Some(("requestBody", "progenitor has no name for the type of the body"));
+                return Some(("requestBody", "progenitor does not support the type of the body"));
             }
             PayloadKind::Form => return Some(("requestBody", "progenitor writes flat forms only")),
             _ => return Some(("requestBody", "progenitor has no such media type")),
@@ -141,7 +142,7 @@ fn unsupported(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'
         ResponseBody::Json(ty) if is_value(ty) => {}
         ResponseBody::Empty => {}
         ResponseBody::Json(_) => {
-            return Some(("responses", "progenitor has no name for the type of the success"));
+            return Some(("responses", "progenitor does not support the type of the response"));
         }
         _ => return Some(("responses", "not JSON")),
     }
@@ -225,7 +226,7 @@ fn names(plan: &Plan<'_>) -> Vec<String> {
     out
 }
 
-/// The operation alone as a 3.0 document: types stand in by name, constraints are the server's business.
+/// A 3.0 document with this operation only. Types are empty objects with the right names; constraints are left out.
 fn document(plan: &Plan<'_>) -> Result<Value> {
     let operation = plan.operation;
     let mut parameters = Vec::new();
@@ -248,7 +249,13 @@ fn document(plan: &Plan<'_>) -> Result<Value> {
                 content.insert(payload.media.clone(), json!({ "schema": schema(ty)? }));
                 body = json!({ "required": true, "content": content });
             }
-            _ => return Err(anyhow!("{}: input {} has no place in 3.0", operation.pointer, input.name)),
+            _ => {
+                return Err(anyhow!(
+                    "{}: input {} cannot be written in OpenAPI 3.0",
+                    operation.pointer,
+                    input.name
+                ));
+            }
         }
     }
     let mut responses = Map::new();
@@ -270,9 +277,9 @@ fn document(plan: &Plan<'_>) -> Result<Value> {
         let schema = schema(&TypeRef::Named(name.clone()))?;
         let response = json!({ "description": "", "content": { "application/json": { "schema": schema } } });
         match error {
-            // A class says it already.
+            // The class covers it.
             Status::Code(code) if classes.contains(&(code / 100)) => {}
-            // To progenitor, `default` would be success as well.
+            // Progenitor takes `default` for success as well.
             Status::Default => {
                 let documented = |class: u16| {
                     operation.responses.iter().any(|response| response.status == Status::Class(class))
@@ -324,11 +331,11 @@ fn schema(ty: &TypeRef) -> Result<Value> {
         TypeRef::DateTime => json!({ "type": "string", "format": "date-time" }),
         TypeRef::Date => json!({ "type": "string", "format": "date" }),
         TypeRef::List(inner) => json!({ "type": "array", "items": schema(inner)? }),
-        other => return Err(anyhow!("{other:?} has no place in a slice")),
+        other => return Err(anyhow!("{other:?} is not supported in a document for progenitor")),
     })
 }
 
-/// What is left of a name in every spelling.
+/// Letters and digits of a name in lower case, for comparison.
 fn bare(text: &str) -> String {
     text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

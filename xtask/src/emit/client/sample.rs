@@ -1,11 +1,11 @@
-//! Example values: from the contract where it has some, otherwise the least that a schema allows.
+//! Example values: from the contract, or the smallest that a schema allows.
 
 use serde_json::{Map, Value, json};
 
 use crate::lower::resolve;
 use crate::model::Contract;
 
-/// A value of `schema`. `Null` where nothing better can be made up.
+/// An example of `schema`; `null` if there is none.
 pub fn value(contract: &Contract, schema: &Value) -> Value {
     sample(contract, schema, 0)
 }

@@ -1,6 +1,5 @@
-//! A test of the client that leaves no operation out: calls each with sample values for every kind of
-//! credential that opens it, and knows a sample success. What must go over the wire is checked by hand-written
-//! code against the contract itself.
+//! Test cases for every operation: a call with sample values for each accepted kind of credential, and a sample
+//! response. Hand-written tests compare what is sent with the contract itself.
 
 use anyhow::Result;
 use quote::{format_ident, quote};
@@ -51,8 +50,8 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
                 });
             functions.extend(quote! {
                 async fn #function(client: &Client) -> Result<u16, Error> {
-                    let success = #client.#method(#(#arguments),*) #(#setters)* .send().await?;
-                    Ok(success.status().as_u16())
+                    let response = #client.#method(#(#arguments),*) #(#setters)* .send().await?;
+                    Ok(response.status().as_u16())
                 }
             });
             arms.extend(quote!((#id, #kind) => Box::pin(#function(client)),));
@@ -82,17 +81,17 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
 
         use #krate::{Client, Error};
 
-        /// An operation, the kinds of credential that open it, and an success that the contract allows.
+        /// An operation, its kinds of credential, and a documented response.
         pub struct Case {
             /// The contract's `operationId`.
             pub id: &'static str,
-            /// Kinds; the empty one is no credential.
+            /// Accepted kinds of credential; the empty one is none.
             pub kinds: &'static [&'static str],
-            /// Status of the success.
+            /// Status of the response.
             pub status: u16,
-            /// Its media type.
+            /// Media type of the response.
             pub content_type: &'static str,
-            /// Its body.
+            /// Body of the response.
             pub body: &'static str,
         }
 
@@ -107,7 +106,7 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
         ) -> Pin<Box<dyn Future<Output = Result<u16, Error>> + Send + 'c>> {
             match (id, kind) {
                 #arms
-                _ => panic!("no call of {id} as {kind:?}"),
+                _ => panic!("no test case of {id} as {kind:?}"),
             }
         }
 
@@ -126,7 +125,7 @@ pub fn emit(contract: &Contract, entries: &[Entry<'_>], names: &Names, mark: &st
     Ok(vec![File::rust(
         format!("{}/mod.rs", test_folder(contract)),
         mark,
-        "Every operation, called.",
+        "A test case for every operation.",
         tokens,
     )?])
 }

@@ -1,35 +1,49 @@
-//! Documentation of generated types: the contract's words where it has some, and otherwise what can be read
-//! off it: who answers or takes the type, what a member may hold.
+//! Documentation of generated types: the contract's description, or what is known of a type without one, then
+//! the operations and types that use it.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
+use crate::emit::prose;
 use crate::model::{Contract, Status, TypeRef};
-use crate::name::{is_nullable, pascal};
+use crate::name::pascal;
 
-/// Knows for every type where it is used.
+/// Knows where every type is used.
 pub struct Docs<'a> {
     contract: &'a Contract,
-    uses: BTreeMap<String, Vec<String>>,
+    uses: BTreeMap<String, Uses>,
     descriptions: BTreeMap<String, &'a str>,
+}
+
+/// Where a type is used, as Markdown.
+#[derive(Default)]
+struct Uses {
+    requests: Vec<String>,
+    responses: Vec<String>,
+    parameters: Vec<String>,
+    types: Vec<String>,
 }
 
 impl<'a> Docs<'a> {
     /// Collects the uses of every schema.
     pub fn new(contract: &'a Contract) -> Self {
-        let mut uses: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut note = |ty: &TypeRef, text: String| {
+        let mut uses: BTreeMap<String, Uses> = BTreeMap::new();
+        fn add(
+            uses: &mut BTreeMap<String, Uses>,
+            ty: &TypeRef,
+            list: fn(&mut Uses) -> &mut Vec<String>,
+            text: String,
+        ) {
             if let TypeRef::Named(name) = ty {
-                let all = uses.entry(name.clone()).or_default();
+                let all = list(uses.entry(name.clone()).or_default());
                 if !all.contains(&text) {
                     all.push(text);
                 }
             }
-        };
+        }
         for operation in &contract.operations {
+            let id = &operation.id;
             for media in operation.body.iter().flat_map(|body| &body.media) {
-                note(&media.ty, format!("Body of `{}`.", operation.id));
+                add(&mut uses, &media.ty, |uses| &mut uses.requests, format!("`{id}`"));
             }
             for response in &operation.responses {
                 let status = match response.status {
@@ -38,20 +52,18 @@ impl<'a> Docs<'a> {
                     Status::Default => "default".into(),
                 };
                 for media in &response.media {
-                    note(&media.ty, format!("Answer of `{}` ({status}).", operation.id));
+                    add(&mut uses, &media.ty, |uses| &mut uses.responses, format!("`{id}` ({status})"));
                 }
             }
             for param in &operation.params {
-                note(&param.ty, format!("Parameter `{}` of `{}`.", param.name, operation.id));
+                let text = format!("`{}` of `{id}`", param.name);
+                add(&mut uses, &param.ty, |uses| &mut uses.parameters, text);
             }
         }
         for (name, schema) in &contract.schemas {
             for reference in crate::model::references(schema) {
-                let text = format!("Part of [`{}`].", pascal(name));
-                let all = uses.entry(pascal(&reference)).or_default();
-                if !all.contains(&text) {
-                    all.push(text);
-                }
+                let ty = TypeRef::Named(pascal(&reference));
+                add(&mut uses, &ty, |uses| &mut uses.types, format!("[`{}`]", pascal(name)));
             }
         }
         let descriptions = contract
@@ -64,113 +76,57 @@ impl<'a> Docs<'a> {
 
     /// Lines for a type.
     pub fn of_type(&self, name: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        match self.descriptions.get(name) {
-            Some(description) => lines.extend(sentences(description)),
-            None => lines.push(format!("{}.", capitalised(&words(name)))),
-        }
-        let uses = self.uses.get(name).map(Vec::as_slice).unwrap_or_default();
+        let pointer = self.contract.hoisted.get(name);
+        let mut uses = self.uses.get(name).map(Uses::sentences).unwrap_or_default();
+        let mut lines = match self.descriptions.get(name) {
+            Some(description) => prose::description(description),
+            None => match pointer.and_then(|pointer| property_of(pointer)) {
+                Some(sentence) => {
+                    // The sentence names the only type that uses it.
+                    uses.retain(|sentence| !sentence.starts_with("Used in"));
+                    vec![sentence]
+                }
+                None if uses.is_empty() => vec![format!("{}.", prose::label(name))],
+                None if uses[0].starts_with("Used in") => vec![format!("{}.", prose::label(name))],
+                None => vec![uses.remove(0)],
+            },
+        };
         if !uses.is_empty() {
             lines.push(String::new());
-            match uses {
-                few if few.len() <= 4 => lines.push(few.join(" ")),
-                many => lines.push(format!("{} And {} more.", many[..3].join(" "), many.len() - 3)),
-            }
+            lines.push(uses.join(" "));
         }
-        if let Some(pointer) = self.contract.hoisted.get(name) {
+        if let Some(pointer) = pointer {
             lines.push(String::new());
-            lines.push(format!("Inline in the contract, at `{pointer}`."));
-        }
-        lines
-    }
-
-    /// Lines for a member.
-    pub fn of_property(&self, name: &str, schema: &Value) -> Vec<String> {
-        let mut lines = match schema.get("description").and_then(Value::as_str) {
-            Some(description) => sentences(description),
-            None => vec![format!("{}.", capitalised(&words(name)))],
-        };
-        let facts = facts(schema);
-        if !facts.is_empty() {
-            lines.push(String::new());
-            lines.push(facts.join(" "));
+            lines.push(format!("Inline schema in the contract: `{pointer}`."));
         }
         lines
     }
 }
 
-/// What the schema says about values, in words.
-fn facts(schema: &Value) -> Vec<String> {
-    let mut out = Vec::new();
-    let number = |key: &str| schema.get(key).filter(|value| value.is_number()).map(Value::to_string);
-    match schema.get("format").and_then(Value::as_str) {
-        Some("date-time" | "date" | "int32" | "int64") | None => {}
-        Some(format) => out.push(format!("Format: {format}.")),
+impl Uses {
+    fn sentences(&self) -> Vec<String> {
+        [
+            ("Request body of", &self.requests, "operations"),
+            ("Response body of", &self.responses, "operations"),
+            ("Parameter", &self.parameters, "parameters"),
+            ("Used in", &self.types, "types"),
+        ]
+        .into_iter()
+        .filter(|(_, all, _)| !all.is_empty())
+        .map(|(verb, all, noun)| format!("{verb} {}.", prose::list(all, noun)))
+        .collect()
     }
-    if let Some(limit) = number("minLength").filter(|limit| limit != "0") {
-        out.push(if limit == "1" { "Not empty.".into() } else { format!("At least {limit} characters.") });
-    }
-    if let Some(limit) = number("maxLength") {
-        out.push(format!("At most {limit} characters."));
-    }
-    match (number("minimum"), number("maximum")) {
-        (Some(low), Some(high)) => out.push(format!("From {low} to {high}.")),
-        (Some(low), None) => out.push(format!("At least {low}.")),
-        (None, Some(high)) => out.push(format!("At most {high}.")),
-        (None, None) => {}
-    }
-    if let Some(limit) = number("minItems").filter(|limit| limit != "0") {
-        out.push(format!("At least {limit} of them."));
-    }
-    if let Some(limit) = number("maxItems") {
-        out.push(format!("At most {limit} of them."));
-    }
-    if let Some(pattern) = schema.get("pattern").and_then(Value::as_str) {
-        out.push(format!("Matches `{pattern}`."));
-    }
-    if is_nullable(schema) {
-        out.push("May be null.".into());
-    }
-    if let Some(default) = schema.get("default") {
-        out.push(format!("Default: `{default}`."));
-    }
-    if let Some(example) = schema.get("example").or_else(|| schema.get("examples").and_then(|all| all.get(0)))
-    {
-        out.push(format!("Example: `{example}`."));
-    }
-    if schema.get("deprecated") == Some(&Value::Bool(true)) {
-        out.push("Deprecated: kept for readers of earlier versions.".into());
-    }
-    out
 }
 
-fn sentences(text: &str) -> Vec<String> {
-    // Markdown links to nowhere are a documentation error: brackets stay literal.
-    text.trim().lines().map(|line| line.trim_end().replace('[', "\\[").replace(']', "\\]")).collect()
-}
-
-/// `lastUsedAt` → `last used at`.
-pub fn words(name: &str) -> String {
-    let acronyms = [
-        ("oauth", "OAuth"),
-        ("api", "API"),
-        ("url", "URL"),
-        ("sdk", "SDK"),
-        ("ai", "AI"),
-        ("jwk", "JWK"),
-        ("jwks", "JWKS"),
-        ("usd", "USD"),
-    ];
-    let word = |word: &str| {
-        acronyms
-            .iter()
-            .find(|(plain, _)| *plain == word)
-            .map_or_else(|| word.to_owned(), |(_, known)| (*known).to_owned())
-    };
-    crate::name::snake(name).split('_').map(word).collect::<Vec<_>>().join(" ")
-}
-
-fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+/// Which property of which type an inline schema stands for, from its JSON pointer.
+fn property_of(pointer: &str) -> Option<String> {
+    let rest = pointer.strip_prefix(crate::name::SCHEMA_PREFIX)?;
+    let mut parts = rest.split('/');
+    let owner = pascal(parts.next()?);
+    match parts.collect::<Vec<_>>().as_slice() {
+        ["properties", property] => Some(format!("Value of `{property}` in [`{owner}`].")),
+        ["properties", property, "items"] => Some(format!("Item of `{property}` in [`{owner}`].")),
+        ["items"] => Some(format!("Item of [`{owner}`].")),
+        _ => None,
+    }
 }

@@ -1,8 +1,8 @@
-//! Members of structs as typify wrote them: what their attributes say, and the three-state form.
+//! Fields of the structs that typify wrote: their serde attributes, and the three-state form.
 
 use quote::ToTokens as _;
 
-/// Makes an optional nullable member tell absent, null and value apart.
+/// Turns an optional nullable field into a three-state field: absent, null or a value.
 pub(super) fn three_state(field: &mut syn::Field, wire: &str, ident: &syn::Ident) {
     let inner = option_inner(&field.ty).unwrap_or_else(|| field.ty.clone());
     field.ty = syn::parse_quote!(crate::support::Field<#inner>);
@@ -40,7 +40,7 @@ pub(super) fn derives(attrs: &[syn::Attribute], name: &str) -> bool {
 fn serde_value(attrs: &[syn::Attribute], key: &str) -> Option<String> {
     let mut found = None;
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
-        // Members that are not `key = "value"` (such as a bare `default`) are passed over.
+        // Entries without a value, such as a bare `default`, are skipped.
         let _ = attr.parse_nested_meta(|meta| {
             if meta.input.peek(syn::Token![=]) {
                 let value: syn::LitStr = meta.value()?.parse()?;

@@ -1,5 +1,5 @@
 //! The types crate: structs by typify, then a pass over its syntax tree for what typify does not offer:
-//! three-state members, open enums, constants, constructors, documentation, one file per tag.
+//! three-state fields, open enums, constants, constructors, documentation, one file per tag.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use quote::{ToTokens as _, format_ident, quote};
 use serde_json::Value;
 use syn::visit_mut::VisitMut;
 
+use crate::emit::prose::{self, Presence};
 use crate::model::Contract;
 use crate::name::{is_nullable, pascal, snake};
 use crate::output::File;
@@ -20,7 +21,7 @@ pub mod table;
 mod typify_input;
 
 use member::{derives, owned_text, renamed, serde_default, three_state, wire_name};
-use rewrite::{Prelude, Rename, WireInstants, holds_instant};
+use rewrite::{Prelude, Rename, Rfc3339, holds_date_time};
 pub use typify_input::{BOUNDARY_KEYWORDS, TYPED_FORMATS, requires_only};
 
 /// Where the generated files go, below the output root.
@@ -31,18 +32,19 @@ pub fn folder(contract: &Contract) -> String {
 /// The generated files of the types crate.
 pub fn emit(contract: &Contract) -> Result<Vec<File>> {
     let file = typify_input::raw(contract)?;
-    let (sent, _) = contract.directions();
+    let (sent, received) = contract.directions();
     let schemas: BTreeMap<String, (&String, &Value)> =
         contract.schemas.iter().map(|(name, schema)| (pascal(name), (name, schema))).collect();
     let mut pass = Pass {
         contract,
         sent: sent.iter().map(|name| pascal(name)).collect(),
+        received: received.iter().map(|name| pascal(name)).collect(),
         docs: docs::Docs::new(contract),
         items: BTreeMap::new(),
         defaults: None,
         schemas,
         renamed_variants: BTreeMap::new(),
-        instants: BTreeMap::new(),
+        date_times: BTreeMap::new(),
         prelude: Prelude { shadowed: contract.schemas.keys().map(|name| pascal(name)).collect() },
     };
     for item in file.items {
@@ -55,19 +57,21 @@ struct Pass<'a> {
     contract: &'a Contract,
     /// Types that a server sends.
     sent: BTreeSet<String>,
+    /// Types that a server receives.
+    received: BTreeSet<String>,
     docs: docs::Docs<'a>,
     /// Code by the type it belongs to.
     items: BTreeMap<String, TokenStream>,
     defaults: Option<syn::ItemMod>,
     schemas: BTreeMap<String, (&'a String, &'a Value)>,
     prelude: Prelude,
-    /// Variants that the contract's titles name better than typify could.
+    /// Variants named after the titles of their schemas.
     renamed_variants: BTreeMap<String, Rename>,
-    /// Variants that hold a point in time.
-    instants: BTreeMap<String, WireInstants>,
+    /// Variants that hold a date and time.
+    date_times: BTreeMap<String, Rfc3339>,
 }
 
-/// Attributes that mark enums until they are macro calls, and the macros' names.
+/// Attributes that mark enums until they become macro calls, and the names of the macros.
 const OPEN_ENUM: &str = "open_enum";
 const CLOSED_ENUM: &str = "closed_enum";
 
@@ -78,13 +82,10 @@ impl Pass<'_> {
             syn::Item::Enum(item) => self.enumeration(item),
             syn::Item::Impl(item) => self.implementation(item),
             syn::Item::Mod(item) if item.ident == "defaults" => self.defaults = Some(item),
-            // typify's conversion error: nothing that is kept uses it.
+            // typify's conversion error. No code that is kept uses it.
             syn::Item::Mod(_) => {}
             other => {
-                return Err(anyhow!(
-                    "typify wrote an item that is not known here: {}",
-                    other.to_token_stream()
-                ));
+                return Err(anyhow!("typify wrote an unexpected item: {}", other.to_token_stream()));
             }
         }
         Ok(())
@@ -131,9 +132,14 @@ impl Pass<'_> {
                     three_state(&mut field, &wire, &field_ident);
                 }
                 field.attrs.retain(|attr| !attr.path().is_ident("doc"));
+                let presence = match (required, self.received.contains(&name)) {
+                    (false, _) => Presence::Optional,
+                    (true, true) => Presence::Required,
+                    (true, false) => Presence::Present,
+                };
                 let lines = property.map_or_else(
-                    || vec!["Members that the contract does not name.".to_owned()],
-                    |property| self.docs.of_property(&wire, property),
+                    || vec!["Properties that the contract does not define, by name.".to_owned()],
+                    |property| prose::property(&wire, property, presence),
                 );
                 for line in lines.iter().rev() {
                     let line = format!(" {line}");
@@ -168,7 +174,7 @@ impl Pass<'_> {
         } else if let syn::Fields::Unnamed(unnamed) = &mut item.fields {
             for field in &mut unnamed.unnamed {
                 field.attrs.retain(|attr| !attr.path().is_ident("doc"));
-                field.attrs.insert(0, syn::parse_quote!(#[doc = " The value."]));
+                field.attrs.insert(0, syn::parse_quote!(#[doc = " The wrapped value."]));
             }
         }
         let default = derives_default.then(|| quote!(, Default));
@@ -191,9 +197,9 @@ impl Pass<'_> {
             let values = fields.iter().map(|(_, _, _, value)| value);
             let constructor = (small && !(arguments.is_empty() && derives_default)).then(|| {
                 let doc = if arguments.is_empty() {
-                    " With every member that may be absent left out."
+                    " Creates a value without optional fields. Fields with a default have it."
                 } else {
-                    " With the members that must be there; every other one is absent or has its default."
+                    " Creates a value from its required fields. Fields with a default have it; other optional fields are unset."
                 };
                 quote! {
                     impl #ident {
@@ -217,7 +223,7 @@ impl Pass<'_> {
         self.push(&name, tokens);
     }
 
-    /// How a struct prints: derived, unless the contract calls a member a password. Those never show.
+    /// `Debug` is derived, unless a property has the format `password`; those are redacted.
     fn debug(
         &self,
         name: &str,
@@ -233,7 +239,7 @@ impl Pass<'_> {
             let label = field_ident.to_string();
             if schema.is_some_and(|schema| schema["properties"][&wire]["format"] == "password") {
                 secret = true;
-                members.push(quote!(.field(#label, &"(secret)")));
+                members.push(quote!(.field(#label, &"[redacted]")));
             } else {
                 members.push(quote!(.field(#label, &self.#field_ident)));
             }
@@ -296,22 +302,28 @@ impl Pass<'_> {
                 .collect();
             self.renamed_variants.insert(name.clone(), Rename(names));
         }
-        let instants = item
+        let date_times = item
             .variants
             .iter()
-            .filter(|variant| holds_instant(variant))
+            .filter(|variant| holds_date_time(variant))
             .map(|variant| variant.ident.clone());
-        self.instants.insert(name.clone(), WireInstants(instants.collect()));
+        self.date_times.insert(name.clone(), Rfc3339(date_times.collect()));
         self.prelude.visit_item_enum_mut(&mut item);
         item.attrs.retain(|attr| attr.path().is_ident("serde"));
         for variant in &mut item.variants {
             variant.attrs.retain(|attr| attr.path().is_ident("serde"));
-            let line = format!(" {}.", variant.ident);
+            let line = match &variant.fields {
+                syn::Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                    let ty = type_text(&fields.unnamed[0].ty);
+                    format!(" A value of type `{ty}`.")
+                }
+                _ => format!(" Alternative `{}`.", variant.ident),
+            };
             variant.attrs.insert(0, syn::parse_quote!(#[doc = #line]));
             for field in &mut variant.fields {
                 field.attrs.retain(|attr| attr.path().is_ident("serde"));
                 if field.ident.is_some() {
-                    field.attrs.insert(0, syn::parse_quote!(#[doc = " As the contract names it."]));
+                    field.attrs.insert(0, syn::parse_quote!(#[doc = " A property of this alternative."]));
                 }
             }
         }
@@ -354,8 +366,8 @@ impl Pass<'_> {
         if let Some(rename) = self.renamed_variants.get_mut(&owner) {
             rename.visit_item_impl_mut(&mut item);
         }
-        if let Some(instants) = self.instants.get_mut(&owner) {
-            instants.visit_item_impl_mut(&mut item);
+        if let Some(date_times) = self.date_times.get_mut(&owner) {
+            date_times.visit_item_impl_mut(&mut item);
         }
         self.push(&owner, item.to_token_stream());
     }
@@ -376,13 +388,13 @@ impl Pass<'_> {
             let Some(tokens) = self.items.remove(&name) else { continue };
             let tag = self.schemas.get(&name).and_then(|(name, _)| homes.get(*name).cloned().flatten());
             let (module, title) = tag.map_or_else(
-                || ("shared".to_owned(), "Types that several areas of the contract share.".to_owned()),
+                || ("shared".to_owned(), "Types that operations of several tags share.".to_owned()),
                 |tag| {
                     let module = snake(&tag);
                     let taken = ["defaults", "mod"].contains(&module.as_str())
                         || syn::parse_str::<syn::Ident>(&module).is_err();
                     let module = if taken { format!("{module}_types") } else { module };
-                    (module, format!("Types of the area \"{tag}\"."))
+                    (module, format!("Types of operations tagged `{tag}`."))
                 },
             );
             modules.entry(module).or_insert_with(|| (title, TokenStream::new())).1.extend(tokens);
@@ -406,7 +418,7 @@ impl Pass<'_> {
                 files.push(File::rust(
                     format!("{folder}/defaults.rs"),
                     &mark,
-                    "Defaults that the contract gives to absent members.",
+                    "Default values of optional properties.",
                     quote!(#(#items)*),
                 )?);
                 Some(quote!(
@@ -415,7 +427,7 @@ impl Pass<'_> {
             }
             None => None,
         };
-        let title = format!("Every schema of {} {}.", self.contract.title, self.contract.version);
+        let title = format!("Types for every schema of {} {}.", self.contract.title, self.contract.version);
         files.push(File::rust(
             format!("{folder}/mod.rs"),
             &mark,
@@ -452,4 +464,11 @@ fn invoke_enum_macros(text: &str) -> String {
         }
     }
     out
+}
+
+/// A type without the paths of its names: `DateTime<Utc>`.
+fn type_text(ty: &syn::Type) -> String {
+    let text: String = ty.to_token_stream().to_string().split_whitespace().collect();
+    let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+    text.split_inclusive(['<', '>', ',']).map(last).collect()
 }

@@ -1,11 +1,11 @@
-//! Small rewrites of what typify wrote: shorter paths, better variant names, instants as they travel.
+//! Rewrites of typify's code: shorter paths, variant names from titles, date-times in RFC 3339.
 
 use std::collections::BTreeSet;
 
 use quote::ToTokens as _;
 use syn::visit_mut::VisitMut;
 
-/// New names for variants.
+/// Renames variants.
 pub struct Rename(pub Vec<(syn::Ident, syn::Ident)>);
 
 impl VisitMut for Rename {
@@ -16,10 +16,10 @@ impl VisitMut for Rename {
     }
 }
 
-/// Prints points in time as they are on the wire: chrono's own `Display` is for people, and no `date-time`.
-pub struct WireInstants(pub Vec<syn::Ident>);
+/// Makes `Display` print date-times in RFC 3339. The `Display` of chrono uses another format.
+pub struct Rfc3339(pub Vec<syn::Ident>);
 
-impl VisitMut for WireInstants {
+impl VisitMut for Rfc3339 {
     fn visit_arm_mut(&mut self, arm: &mut syn::Arm) {
         let syn::Pat::TupleStruct(pattern) = &arm.pat else { return };
         let variant = pattern.path.segments.last().map(|segment| &segment.ident);
@@ -31,14 +31,14 @@ impl VisitMut for WireInstants {
     }
 }
 
-/// Whether a variant holds one point in time.
-pub fn holds_instant(variant: &syn::Variant) -> bool {
+/// Whether a variant holds one date-time.
+pub fn holds_date_time(variant: &syn::Variant) -> bool {
     variant.fields.len() == 1 && variant.fields.to_token_stream().to_string().contains("chrono :: DateTime")
 }
 
-/// Rewrites `::std::option::Option` and its like to the names that people read.
+/// Shortens paths such as `::std::option::Option` to names of the prelude.
 pub struct Prelude {
-    /// Names that a schema has taken.
+    /// Prelude names that schemas shadow.
     pub shadowed: BTreeSet<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A table of all generated types for tests: name, place in the contract, and a trip through the type.
+//! A table of all generated types for tests: name, JSON pointer, and a function that round-trips a value.
 
 use anyhow::Result;
 use proc_macro2::{Ident, TokenStream};
@@ -33,26 +33,26 @@ pub fn emit(contract: &Contract) -> Result<File> {
                     is_nullable(schema) || schema.get("nullable").is_some_and(|value| value == true)
                 });
             let ty = if nullable { quote!(Option<#library::#ident>) } else { quote!(#library::#ident) };
-            quote!(Schema { name: #text, pointer: #pointer, sent: #sent, trip: trip::<#ty> })
+            quote!(Schema { name: #text, pointer: #pointer, sent: #sent, round_trip: round_trip::<#ty> })
         })
         .collect();
     let tokens = quote! {
         use serde_json::{Error, Value};
 
-        /// A type and the schema that it was made from.
+        /// A type and its schema.
         #[derive(Debug, Clone, Copy)]
         pub struct Schema {
             /// Name of the type.
             pub name: &'static str,
             /// JSON pointer of its schema in the effective contract.
             pub pointer: &'static str,
-            /// Whether a server sends it; its enums are open then.
+            /// Whether servers send it. Its enums are open then.
             pub sent: bool,
-            /// Reads a value into the type and writes it again.
-            pub trip: fn(Value) -> Result<Value, Error>,
+            /// Deserializes a value and serializes the result.
+            pub round_trip: fn(Value) -> Result<Value, Error>,
         }
 
-        fn trip<T: serde::Serialize + serde::de::DeserializeOwned>(value: Value) -> Result<Value, Error> {
+        fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(value: Value) -> Result<Value, Error> {
             serde_json::to_value(serde_json::from_value::<T>(value)?)
         }
 
@@ -62,7 +62,7 @@ pub fn emit(contract: &Contract) -> Result<File> {
     File::rust(
         format!("{}/schemas.rs", folder(contract)),
         &contract.mark(),
-        "Every type with its schema, for tests that go through all of them.",
+        "Every type with its schema, for tests of all types.",
         tokens,
     )
 }

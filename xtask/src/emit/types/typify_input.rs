@@ -1,5 +1,4 @@
-//! What typify is shown, and what it makes of it: schemas without the constraints that types do not carry.
-//! No change of typify's output here; that is `mod.rs`.
+//! The input of typify: schemas without the constraints that types do not carry. `mod.rs` rewrites its output.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::model::Contract;
 use crate::name::{SCHEMA_PREFIX, escape, pascal};
 
-/// Keywords that a type does not carry: the server checks them at its boundary, a client tolerates.
+/// Keywords that types do not carry. Servers validate them; clients do not.
 pub const BOUNDARY_KEYWORDS: [&str; 16] = [
     "minLength",
     "maxLength",
@@ -30,10 +29,10 @@ pub const BOUNDARY_KEYWORDS: [&str; 16] = [
     "not",
 ];
 
-/// Formats that decide the Rust type; every other format is left to the boundary.
+/// Formats that determine the Rust type. Servers validate all other formats.
 pub const TYPED_FORMATS: [&str; 4] = ["date-time", "date", "int32", "int64"];
 
-/// What typify writes for the schemas of `contract`.
+/// Code that typify writes for the schemas of `contract`.
 pub(super) fn raw(contract: &Contract) -> Result<syn::File> {
     let mut settings = typify_impl::TypeSpaceSettings::default();
     settings.with_map_type(typify_impl::MapType::new("::std::collections::BTreeMap"));
@@ -54,7 +53,7 @@ pub(super) fn raw(contract: &Contract) -> Result<syn::File> {
         Ok(tokens) => tokens,
         Err(problem) => {
             let at = find_failing_schema(contract, &settings, &definitions);
-            return Err(anyhow!("{file}: {at}: this is not expressed as a Rust type: {problem}"));
+            return Err(anyhow!("{file}: {at}: cannot express this schema as a Rust type: {problem}"));
         }
     };
     syn::parse2(tokens).with_context(|| format!("{file}: typify wrote code that does not parse"))
@@ -71,13 +70,12 @@ fn typify(
     })?
 }
 
-/// The first schema that cannot be expressed even with nothing but what it refers to.
+/// The smallest schema that fails together with the schemas that it refers to.
 fn find_failing_schema(
     contract: &Contract,
     settings: &typify_impl::TypeSpaceSettings,
     definitions: &[(String, schemars::schema::Schema)],
 ) -> String {
-    // The one with the fewest others around it is the one.
     let mut all: Vec<(usize, &String)> = Vec::new();
     for (name, value) in &contract.schemas {
         let mut reach: BTreeSet<String> = contract.reach(value).iter().map(|name| pascal(name)).collect();
@@ -96,12 +94,12 @@ fn find_failing_schema(
 const CONSTANTS: [(&str, bool); 2] = [("ConstTrue", true), ("ConstFalse", false)];
 
 fn schema(value: &Value, pointer: &str) -> Result<schemars::schema::Schema> {
-    serde_json::from_value(value.clone()).with_context(|| format!("{pointer}: not a schema that can be read"))
+    serde_json::from_value(value.clone()).with_context(|| format!("{pointer}: cannot read this schema"))
 }
 
-/// What typify is shown instead of the contract's own names.
+/// Names that typify is given instead of the contract's names.
 struct TypifyNames {
-    /// By enum, the value that stands in for each of its own.
+    /// For each enum, the replacement of each of its values.
     values: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -116,7 +114,7 @@ impl TypifyNames {
         Self { values }
     }
 
-    /// A default of a member, in the words that typify is shown.
+    /// The default of a property, with replaced enum values.
     fn default(&self, member: &Map<String, Value>, default: &Value) -> Value {
         let branches = ["allOf", "anyOf", "oneOf"].iter().filter_map(|keyword| member.get(*keyword));
         let branches = branches.filter_map(Value::as_array).flatten().filter_map(|branch| branch.get("$ref"));
@@ -127,7 +125,7 @@ impl TypifyNames {
         shown.map_or_else(|| default.clone(), |shown| json!(shown))
     }
 
-    /// The schema as typify is to see it: types only, no constraints, draft 7 references.
+    /// The schema for typify: types only, no constraints, draft 7 references.
     fn view(&self, value: &Value) -> Value {
         match value {
             Value::Object(object) => {
@@ -161,7 +159,7 @@ impl TypifyNames {
                                     && seen.get("default").is_none()
                                     && (seen["type"] == "array" || seen["type"] == "object")
                                 {
-                                    // An optional list would otherwise be skipped when empty: absent and [] differ.
+                                    // Otherwise typify skips an empty list: absent and [] differ.
                                     seen["type"] = json!([seen["type"].clone(), "null"]);
                                 }
                                 let name = seen_as.get(name).unwrap_or(name);
@@ -176,7 +174,7 @@ impl TypifyNames {
                         "additionalProperties"
                             if *child == Value::Bool(true) && object.contains_key("properties") =>
                         {
-                            // typify takes `true` for silence and would drop what is expressly welcome.
+                            // typify treats `true` like an absent keyword and would drop the properties.
                             out.insert(key.clone(), json!({}));
                         }
                         "required" => {
@@ -208,8 +206,8 @@ impl TypifyNames {
                                 .flatten()
                                 .map(|branch| self.view(branch))
                                 .collect();
-                            // typify flattens `anyOf` into a struct of options, which loses values that are no
-                            // objects; as `oneOf` it is an enum of the alternatives.
+                            // typify flattens `anyOf` into a struct of options, which loses values that are not
+                            // objects. `oneOf` becomes an enum of the alternatives.
                             let keyword = if key == "anyOf" { "oneOf" } else { key.as_str() };
                             out.insert(keyword.to_owned(), Value::Array(branches));
                         }
@@ -233,7 +231,7 @@ impl TypifyNames {
     }
 }
 
-/// Names under which typify is shown members that it would give one field name, by their own.
+/// Replacement names of properties for which typify would use the same field name.
 pub(super) fn members(schema: &Value) -> BTreeMap<String, String> {
     let names: Vec<&String> =
         schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
@@ -254,8 +252,7 @@ pub(super) fn members(schema: &Value) -> BTreeMap<String, String> {
     out
 }
 
-/// Names under which typify is shown the values of a text enum of which it would make one variant; `None`
-/// where it tells them apart itself.
+/// Replacement names of enum values for which typify would use the same variant; `None` if there are none.
 pub(super) fn variants(schema: &Value) -> Option<Vec<String>> {
     let values: Option<Vec<&str>> =
         schema["enum"].as_array()?.iter().filter(|value| !value.is_null()).map(Value::as_str).collect();
@@ -277,12 +274,12 @@ pub(super) fn variants(schema: &Value) -> Option<Vec<String>> {
     Some(out)
 }
 
-/// As typify reads a name before it splits it into words.
+/// A name as typify normalizes it before it splits it into words.
 fn plain(name: &str) -> String {
     name.replace('\'', "").replace(|one: char| !one.is_alphanumeric() && one != '_', "-")
 }
 
-/// A variant name in which signs are words: `>=` is `GreaterEqual`.
+/// A variant name with symbols as words: `>=` is `GreaterEqual`.
 fn variant_name(value: &str) -> String {
     let signs = [
         ('+', "plus"),
@@ -319,7 +316,7 @@ fn variant_name(value: &str) -> String {
     }
 }
 
-/// Whether every branch only lists required members: a rule about presence, not a type.
+/// Whether every branch only lists required properties, which constrains presence and not the type.
 pub fn requires_only(branches: &Value) -> bool {
     branches.as_array().is_some_and(|branches| {
         branches.iter().all(|branch| {
