@@ -1,5 +1,5 @@
 //! Checks one response, or one request, against the contract. These checks hold whatever the request was for; what a
-//! particular request should lead to is an [`Expectation`](crate::plan::Expectation).
+//! particular request should lead to is an `Expectation` of `plan`.
 
 use std::sync::Arc;
 
@@ -93,12 +93,12 @@ impl Checker {
     /// The rules that apply to a response.
     pub fn applicable_rules(&self, operation: &Operation, response: &Response) -> Vec<Rule> {
         let mut out = vec![Rule::ServerError, Rule::TimeOut, Rule::Status];
-        let Some(answer) = operation.response(response.status) else { return out };
+        let Some(spec) = operation.response(response.status) else { return out };
         out.push(Rule::ContentType);
         if !self.secrets.is_empty() {
             out.push(Rule::Secret);
         }
-        if !answer.headers.is_empty() {
+        if !spec.headers.is_empty() {
             out.push(Rule::Header);
         }
         if is_json(&response.media_type()) {
@@ -126,9 +126,8 @@ impl Checker {
         }
         self.check_secrets(response, &mut out);
         let media_type = response.media_type();
-        let Some(answer) = operation.response(response.status) else {
-            let documented: Vec<String> =
-                operation.responses.iter().map(|answer| answer.status.text()).collect();
+        let Some(spec) = operation.response(response.status) else {
+            let documented: Vec<String> = operation.responses.iter().map(|spec| spec.status.text()).collect();
             out.push(Finding::new(
                 Rule::Status,
                 format!("{}/responses", operation.pointer),
@@ -137,19 +136,19 @@ impl Checker {
             ));
             return out;
         };
-        for header in &answer.headers {
+        for header in &spec.headers {
             self.check_header(header, response, &mut out);
         }
-        if answer.media.is_empty() {
+        if spec.media.is_empty() {
             if !response.body.is_empty() {
                 let expected = "no body";
-                out.push(Finding::new(Rule::ContentType, &answer.pointer, expected, response.summary()));
+                out.push(Finding::new(Rule::ContentType, &spec.pointer, expected, response.summary()));
             }
             return out;
         }
-        let Some((name, media)) = select_media(&answer.media, &media_type) else {
-            let documented: Vec<&str> = answer.media.keys().map(String::as_str).collect();
-            let pointer = format!("{}/content", answer.pointer);
+        let Some((name, media)) = select_media(&spec.media, &media_type) else {
+            let documented: Vec<&str> = spec.media.keys().map(String::as_str).collect();
+            let pointer = format!("{}/content", spec.pointer);
             out.push(Finding::new(Rule::ContentType, pointer, documented.join(", "), response.summary()));
             return out;
         };
@@ -160,7 +159,7 @@ impl Checker {
             Ok(body) => body,
             Err(error) => {
                 let seen = format!("{error}: {}", response.summary());
-                out.push(Finding::new(Rule::NotJson, &answer.pointer, "JSON", seen));
+                out.push(Finding::new(Rule::NotJson, &spec.pointer, "JSON", seen));
                 return out;
             }
         };
@@ -171,7 +170,7 @@ impl Checker {
             let schema = published
                 .operation(&operation.id)
                 .and_then(|operation| operation.response(response.status))
-                .and_then(|answer| select_media(&answer.media, &media_type))
+                .and_then(|spec| select_media(&spec.media, &media_type))
                 .and_then(|(_, media)| media.schema.as_ref());
             // The effective contract may have error codes that the published one lacks.
             let code = self.error_shape(operation, response).map(|shape| format!("/{}", shape.code));

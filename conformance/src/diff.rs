@@ -183,7 +183,7 @@ fn summarize(operation: &Operation) -> OperationSummary {
         tag: operation.tag.clone(),
         parameters: parameters.collect(),
         body: operation.body.is_some(),
-        statuses: operation.responses.iter().map(|answer| answer.status.text().to_uppercase()).collect(),
+        statuses: operation.responses.iter().map(|spec| spec.status.text().to_uppercase()).collect(),
     }
 }
 

@@ -94,30 +94,30 @@ impl Issuer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on localhost")?;
         let url = format!("http://{}/certs", listener.local_addr()?);
         let body = json!({ "keys": [key.jwk()] }).to_string();
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         );
         std::thread::spawn(move || {
-            for asked in listener.incoming().flatten() {
+            for stream in listener.incoming().flatten() {
                 // A client that disconnects or sends nothing gets no response.
-                let _ = serve_key_set(&asked, &answer);
+                let _ = serve_key_set(&stream, &response);
             }
         });
         Ok(Self { url, key })
     }
 }
 
-fn serve_key_set(mut asked: &TcpStream, answer: &str) -> std::io::Result<()> {
-    asked.set_read_timeout(Some(IO_TIMEOUT))?;
-    asked.set_write_timeout(Some(IO_TIMEOUT))?;
-    let mut head = BufReader::new(asked).take(MAX_REQUEST_HEAD);
+fn serve_key_set(mut stream: &TcpStream, response: &str) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(IO_TIMEOUT))?;
+    stream.set_write_timeout(Some(IO_TIMEOUT))?;
+    let mut head = BufReader::new(stream).take(MAX_REQUEST_HEAD);
     let mut line = String::new();
     // An empty line ends the headers.
     while head.read_line(&mut line)? > 0 && !line.trim_end().is_empty() {
         line.clear();
     }
-    asked.write_all(answer.as_bytes())
+    stream.write_all(response.as_bytes())
 }
 
 #[cfg(test)]
@@ -146,12 +146,12 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let set: Value = runtime.block_on(async {
             let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-            let answer = client.get(&issuer.url).send().await.expect("an answer");
-            answer.json().await.expect("JSON")
+            let response = client.get(&issuer.url).send().await.expect("a response");
+            response.json().await.expect("JSON")
         });
         let claims = json!({ "sub": "1" });
         assert!(verifies(&set, &issuer.key.token(&claims).expect("signs")));
-        let stranger = Key::new("conformance").expect("a key");
-        assert!(!verifies(&set, &stranger.token(&claims).expect("signs")));
+        let other_key = Key::new("conformance").expect("a key");
+        assert!(!verifies(&set, &other_key.token(&claims).expect("signs")));
     }
 }

@@ -164,9 +164,9 @@ impl Proxy {
                 .collect(),
             body: (!body.is_empty()).then_some(body),
         };
-        let answer = self.client.send(&request).await;
-        self.check_exchange(&request, answer.as_ref().ok());
-        match answer {
+        let result = self.client.send(&request).await;
+        self.check_exchange(&request, result.as_ref().ok());
+        match result {
             Ok(response) => {
                 let mut out = hyper::Response::new(Full::new(response.body.clone()));
                 *out.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -204,12 +204,17 @@ impl Proxy {
             }
             !findings.is_empty()
         };
-        let (asked, answered) = match self.contract.route(&request.method, request.path()) {
+        let (request_violated, response_violated) = match self.contract.route(&request.method, request.path())
+        {
             Some(operation) => {
-                let asked = self.checker.check_request(operation, request).unwrap_or_default();
-                let answered = response.map(|response| self.checker.check_response(operation, response));
-                let answered = answered.unwrap_or_default();
-                (report(Side::Request, &operation.id, asked), report(Side::Response, &operation.id, answered))
+                let request_violated = self.checker.check_request(operation, request).unwrap_or_default();
+                let response_violated =
+                    response.map(|response| self.checker.check_response(operation, response));
+                let response_violated = response_violated.unwrap_or_default();
+                (
+                    report(Side::Request, &operation.id, request_violated),
+                    report(Side::Response, &operation.id, response_violated),
+                )
             }
             // CORS preflights belong to no operation.
             None if request.method == "OPTIONS" => (false, false),
@@ -222,8 +227,8 @@ impl Proxy {
         };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.exchanges += 1;
-        counts.requests += usize::from(asked);
-        counts.responses += usize::from(answered);
+        counts.requests += usize::from(request_violated);
+        counts.responses += usize::from(response_violated);
     }
 }
 

@@ -49,9 +49,9 @@ impl ProxyCommand {
         let contract = self.documents.read()?;
         let client = Client::new(&self.upstream, Duration::from_secs(self.timeout.max(1)))?;
         let form = self.format;
-        let proxy = Proxy::new(contract, client, move |breach: &ExchangeViolation| match form {
-            OutputFormat::Text => println!("{breach}\n"),
-            OutputFormat::Json => println!("{}", serde_json::to_string(breach).unwrap_or_default()),
+        let proxy = Proxy::new(contract, client, move |violation: &ExchangeViolation| match form {
+            OutputFormat::Text => println!("{violation}\n"),
+            OutputFormat::Json => println!("{}", serde_json::to_string(violation).unwrap_or_default()),
         });
         let listener = listen(self.listen).await?;
         eprintln!(

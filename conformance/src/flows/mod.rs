@@ -5,7 +5,7 @@
 //! command checks a server for which no client was generated.
 //!
 //! A step is the base step of its operation: a run executes the steps before it and then sends variations of its request.
-//! This module reads flows; [`run`](crate::run) executes them.
+//! This module reads flows; `run` executes them.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::IndexMap;

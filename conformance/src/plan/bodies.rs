@@ -63,9 +63,9 @@ impl Planner<'_> {
 
     /// Whether the contract documents a body that is too large, by the status 413 or by an error code.
     fn documents_too_large(&self) -> bool {
-        self.base.draft.operation.response(413).is_some_and(|answer| {
-            let shapes = answer.media.values().filter_map(|media| media.schema.as_ref());
-            answer.status == Status::Exact(413)
+        self.base.draft.operation.response(413).is_some_and(|spec| {
+            let shapes = spec.media.values().filter_map(|media| media.schema.as_ref());
+            spec.status == Status::Exact(413)
                 || shapes
                     .filter_map(|schema| self.contract.error_shape(schema))
                     .any(|shape| shape.codes.contains_key("too_large"))

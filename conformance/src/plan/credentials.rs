@@ -87,8 +87,8 @@ impl Planner<'_> {
                 ways.extend(other.locations.first().filter(|own| **own != ways[0]).cloned());
                 for location in ways {
                     let tried = format!("credential of kind {} {}", other.name, location.describe());
-                    let carried = CredentialPlacement { location, value: credential.value.clone() };
-                    with(tried, Some(carried), self.expect_unauthenticated());
+                    let placement = CredentialPlacement { location, value: credential.value.clone() };
+                    with(tried, Some(placement), self.expect_unauthenticated());
                 }
             }
         }
@@ -150,10 +150,10 @@ impl Planner<'_> {
                     continue;
                 }
                 for location in &kind.locations {
-                    let carried =
+                    let placement =
                         CredentialPlacement { location: location.clone(), value: credential.value.clone() };
                     let mut changed = draft.clone();
-                    changed.credential = Some(carried);
+                    changed.credential = Some(placement);
                     let tried = format!("{} {}", credential.name, location.describe());
                     out.push(self.probe(tried, changed, Expectation::Authorized));
                 }

@@ -8,11 +8,11 @@ use super::words::{
 use super::{Report, State, Totals, Verdict, Violation};
 
 /// GitHub rejects comments of more than 65,536 characters. The parts after the violations need space, too.
-const ROOM_FOR_VIOLATIONS: usize = 40_000;
-const ROOM: usize = 60_000;
+const MAX_VIOLATIONS_LENGTH: usize = 40_000;
+const MAX_LENGTH: usize = 60_000;
 
 /// Maximum length of one field.
-const FIELD: usize = 4_000;
+const MAX_FIELD_LENGTH: usize = 4_000;
 
 /// Renders the report as GitHub Flavored Markdown.
 pub(super) fn markdown(report: &Report) -> String {
@@ -56,7 +56,7 @@ struct Page {
 impl Page {
     /// Adds text if it still fits.
     fn push(&mut self, text: &str) {
-        if self.text.len() + text.len() <= ROOM {
+        if self.text.len() + text.len() <= MAX_LENGTH {
             self.text.push_str(text);
         } else {
             self.full = true;
@@ -111,7 +111,7 @@ fn violations(report: &Report, page: &mut Page) {
         let mut any = false;
         for (_, violation) in group.violations {
             let details = details(violation);
-            if page.text.len() - start + text.len() + details.len() > ROOM_FOR_VIOLATIONS {
+            if page.text.len() - start + text.len() + details.len() > MAX_VIOLATIONS_LENGTH {
                 left_out += 1;
                 continue;
             }
@@ -241,7 +241,7 @@ fn code(text: &str) -> String {
 
 fn fenced(language: &str, text: &str) -> String {
     let mut text = visible(text).into_owned();
-    if let Some((end, _)) = text.char_indices().nth(FIELD) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_FIELD_LENGTH) {
         text.truncate(end);
         text.push('…');
     }

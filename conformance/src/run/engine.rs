@@ -121,8 +121,8 @@ impl Engine {
         request: &Request,
         more: impl FnOnce(&Response, &mut Vec<Finding>),
     ) -> Option<Response> {
-        let answer = self.send_with_retry_after(request).await;
-        self.check_response(operation, tried, request, answer, more).await
+        let result = self.send_with_retry_after(request).await;
+        self.check_response(operation, tried, request, result, more).await
     }
 
     /// Checks the response of a request, and records the findings, including those that `more` adds.
@@ -131,12 +131,12 @@ impl Engine {
         operation: &Operation,
         tried: &str,
         request: &Request,
-        answer: Result<Response, SendError>,
+        result: Result<Response, SendError>,
         more: impl FnOnce(&Response, &mut Vec<Finding>),
     ) -> Option<Response> {
         self.progress.inc(1);
         let mut findings = Vec::new();
-        let response = match answer {
+        let response = match result {
             Ok(response) => response,
             Err(SendError::InvalidRequest(_)) => return None,
             Err(failure) => {
@@ -292,7 +292,7 @@ impl Engine {
 
     /// Whether the credential belongs to the tenant under test and not to the other one.
     fn is_tenant_bound(&self, draft: &Draft) -> bool {
-        let value = draft.credential.as_ref().map(|carried| carried.value.as_str());
+        let value = draft.credential.as_ref().map(|placement| placement.value.as_str());
         let owns = |index: usize| {
             self.tenant(index)
                 .is_some_and(|tenant| tenant.credentials.iter().any(|one| Some(one.value.as_str()) == value))

@@ -48,8 +48,8 @@ pub async fn run(engine: &Engine, base: &BaseRequest) {
     }
     if let Some(other) = different_request(engine, base, &draft).await {
         engine.record.expect_status(&operation.id, 422);
-        let refused = |answer: &Response| {
-            (answer.status != 422).then(|| ("rejected with 422".to_owned(), answer.summary()))
+        let refused = |response: &Response| {
+            (response.status != 422).then(|| ("rejected with 422".to_owned(), response.summary()))
         };
         send(engine, &other, "another request with the same idempotency key", refused).await;
     }

@@ -79,14 +79,14 @@ async fn send_until_limited(engine: &Engine, draft: &Draft, who: &str) {
             return;
         }
         engine.record.expect_status(&operation.id, TOO_MANY_REQUESTS);
-        let answer = engine.client.send(&request).await;
+        let result = engine.client.send(&request).await;
         let more = |response: &crate::wire::Response, findings: &mut Vec<Finding>| {
             if response.status == TOO_MANY_REQUESTS || count == MAX_REQUESTS {
                 engine.check_expectation(operation, &expect, response, findings);
                 findings.extend(missing_retry_after(operation, response));
             }
         };
-        match engine.check_response(operation, &tried, &request, answer, more).await {
+        match engine.check_response(operation, &tried, &request, result, more).await {
             Some(response) if response.status != TOO_MANY_REQUESTS => {}
             _ => return,
         }
@@ -96,11 +96,11 @@ async fn send_until_limited(engine: &Engine, draft: &Draft, who: &str) {
 /// A finding if `Retry-After` is documented and missing.
 fn missing_retry_after(operation: &Operation, response: &crate::wire::Response) -> Option<Finding> {
     const RETRY_AFTER: &str = "Retry-After";
-    let answer = operation.response(response.status).filter(|_| response.status == TOO_MANY_REQUESTS)?;
-    let header = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case(RETRY_AFTER))?;
+    let spec = operation.response(response.status).filter(|_| response.status == TOO_MANY_REQUESTS)?;
+    let header = spec.headers.iter().find(|header| header.name.eq_ignore_ascii_case(RETRY_AFTER))?;
     // A missing required header has been reported already.
     if header.required || response.header(RETRY_AFTER).is_some() {
         return None;
     }
-    Some(Finding::new(Rule::Header, &answer.pointer, format!("the documented header {RETRY_AFTER}"), "none"))
+    Some(Finding::new(Rule::Header, &spec.pointer, format!("the documented header {RETRY_AFTER}"), "none"))
 }

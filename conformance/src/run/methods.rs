@@ -54,7 +54,7 @@ async fn try_method(engine: &Engine, operation: &Arc<Operation>, method: &str) {
     let tried = format!("undocumented method {method}");
     engine
         .call(operation, &tried, &request, |response, findings| {
-            if !operation.responses.iter().any(|answer| answer.status.text() == "4XX")
+            if !operation.responses.iter().any(|spec| spec.status.text() == "4XX")
                 && operation.response(response.status).is_none()
                 && matches!(response.status, 404 | 405 | 501)
             {

@@ -175,11 +175,12 @@ impl Record {
         let seen = inner.operations.get(&operation.id).unwrap_or(&empty);
         let built = seen.not_implemented.is_none();
         let mut cells = Vec::new();
-        for answer in &operation.responses {
+        for spec in &operation.responses {
             let ours = |status: u16| {
-                operation.response(status).is_some_and(|other| std::ptr::eq(other, answer)) && status != 501
+                operation.response(status).is_some_and(|other| std::ptr::eq(other, spec)) && status != 501
             };
-            let of_answer: Vec<_> = seen.cells.iter().filter(|((status, ..), _)| ours(*status)).collect();
+            let seen_responses: Vec<_> =
+                seen.cells.iter().filter(|((status, ..), _)| ours(*status)).collect();
             let expected =
                 || seen.expected_statuses.union(&operation.implied_statuses).filter(|status| ours(**status));
             let state = |(answers, wrong): (usize, usize)| {
@@ -195,9 +196,9 @@ impl Record {
                     state,
                     answers,
                 };
-            match answer.status {
+            match spec.status {
                 Status::Exact(status) => {
-                    let mut media: Vec<&str> = answer.media.keys().map(String::as_str).collect();
+                    let mut media: Vec<&str> = spec.media.keys().map(String::as_str).collect();
                     if media.is_empty() {
                         media.push("");
                     }
@@ -205,7 +206,7 @@ impl Record {
                         let text = status.to_string();
                         let essence = crate::wire::essence(name);
                         let mut found =
-                            of_answer.iter().filter(|((_, media, _), _)| *media == essence).peekable();
+                            seen_responses.iter().filter(|((_, media, _), _)| *media == essence).peekable();
                         if found.peek().is_none() {
                             cells.push(cell(&text, name, "", (missing(&text), 0)));
                         }
@@ -215,17 +216,18 @@ impl Record {
                     }
                 }
                 Status::Range(_) | Status::Default => {
-                    for ((status, media, code), counts) in &of_answer {
+                    for ((status, media, code), counts) in &seen_responses {
                         cells.push(cell(&status.to_string(), media, code, state(**counts)));
                     }
-                    let name = answer.media.keys().next().map_or("", String::as_str);
-                    let is_seen = |status: u16| of_answer.iter().any(|((known, ..), _)| *known == status);
+                    let name = spec.media.keys().next().map_or("", String::as_str);
+                    let is_seen =
+                        |status: u16| seen_responses.iter().any(|((known, ..), _)| *known == status);
                     for status in expected().filter(|status| !is_seen(**status)) {
                         let text = status.to_string();
                         cells.push(cell(&text, name, "", (missing(&text), 0)));
                     }
-                    if of_answer.is_empty() && expected().next().is_none() {
-                        let text = answer.status.text();
+                    if seen_responses.is_empty() && expected().next().is_none() {
+                        let text = spec.status.text();
                         cells.push(cell(&text, name, "", (missing(&text), 0)));
                     }
                 }

@@ -96,7 +96,7 @@ impl StateSnapshot {
             let mut refused = Vec::new();
             let probes = rejected_probes(engine, &fresh);
             for (index, probe) in probes.iter().enumerate() {
-                if !engine.send_probe(probe).await.is_some_and(|answer| answer.is_success()) {
+                if !engine.send_probe(probe).await.is_some_and(|response| response.is_success()) {
                     refused.push(index);
                 }
             }
@@ -140,8 +140,8 @@ impl StateSnapshot {
         let Ok(request) = probe.draft.request() else { return };
         let before = self.before.clone();
         let operation = &probe.draft.operation;
-        let answer = engine.call(operation, &probe.description, &request, |_, _| {}).await;
-        if !self.has_changed(engine).await || answer.as_ref().is_none_or(Response::is_success) {
+        let response = engine.call(operation, &probe.description, &request, |_, _| {}).await;
+        if !self.has_changed(engine).await || response.as_ref().is_none_or(Response::is_success) {
             return;
         }
         let place = (0..self.drafts.len())
@@ -155,7 +155,7 @@ impl StateSnapshot {
         let expected = format!("a rejected request changes nothing: {read} responds as before");
         let seen = format!("{}, then {}", shown(&before[index]), shown(&self.before[index]));
         let finding = Finding::new(Rule::Effect, pointer, expected, seen);
-        engine.record_exchange(operation, &probe.description, &request, answer.as_ref(), vec![finding]);
+        engine.record_exchange(operation, &probe.description, &request, response.as_ref(), vec![finding]);
     }
 
     /// Whether the state differs from the snapshot. Updates the snapshot.
@@ -197,13 +197,13 @@ async fn use_all_credentials(engine: &Engine, drafts: &[Draft]) {
 async fn read_all(engine: &Engine, drafts: &[Draft]) -> Vec<Option<Value>> {
     let mut out = Vec::new();
     for draft in drafts {
-        let answer = match draft.request() {
+        let response = match draft.request() {
             Ok(request) => {
                 engine.call(&draft.operation, "read for a state snapshot", &request, |_, _| {}).await
             }
             Err(_) => None,
         };
-        out.push(answer.and_then(|answer| answer.json()));
+        out.push(response.and_then(|response| response.json()));
     }
     out
 }

@@ -222,8 +222,8 @@ impl<'d> Shape<'d> {
 
     /// The types that all parts allow. Without `type`, the types to which the keywords apply.
     pub fn types(&self) -> Vec<JsonType> {
-        let said: Vec<Vec<JsonType>> = self.parts.iter().filter_map(Part::types).collect();
-        let Some((first, rest)) = said.split_first() else {
+        let by_part: Vec<Vec<JsonType>> = self.parts.iter().filter_map(Part::types).collect();
+        let Some((first, rest)) = by_part.split_first() else {
             let hints: [(JsonType, &[&str]); 4] = [
                 (
                     JsonType::Object,
