@@ -164,6 +164,6 @@ async fn missing_server_is_an_error() {
     let contract = library_contract();
     let flows = Flows::new(json(library::FLOWS), &contract).expect("flows");
     let gone = library::start(None).base_url;
-    let error = run(contract, flows, &Value::Null, &gone, quick()).await.expect_err("nobody is there");
+    let error = run(contract, flows, &Value::Null, &gone, quick()).await.expect_err("there is no server");
     assert!(error.to_string().contains("cannot connect to"), "{error}");
 }

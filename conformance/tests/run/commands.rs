@@ -33,7 +33,7 @@ fn run_with(library: &Library, folder: &Path, flows: &Path, arguments: &[&str]) 
         .expect("runs")
 }
 
-fn words(output: &Output) -> String {
+fn combined_output(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -46,13 +46,13 @@ fn clean_run_exits_with_0_and_writes_every_format() {
         arguments.extend(["--report", file.to_str().expect("text")]);
     }
     let done = run(&library::start(None), folder.path(), &arguments);
-    assert_eq!(done.status.code(), Some(0), "{}", words(&done));
+    assert_eq!(done.status.code(), Some(0), "{}", combined_output(&done));
     let beginnings = ["<!DOCTYPE html>", "{", "<?xml", "#", ""];
     for (file, beginning) in files.iter().zip(beginnings) {
         let text = std::fs::read_to_string(file).expect("a report");
         assert!(text.starts_with(beginning) && text.len() > 200, "{}: {text:.100}", file.display());
     }
-    assert!(words(&done).contains("CLEAN"), "{}", words(&done));
+    assert!(combined_output(&done).contains("CLEAN"), "{}", combined_output(&done));
 }
 
 #[test]
@@ -60,14 +60,14 @@ fn violation_exits_with_1_and_prints_a_curl_command() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(Some(Seed::TypeWrong));
     let done = run(&library, folder.path(), &["--only", "getBook", "--seed", "3"]);
-    let said = words(&done);
-    assert_eq!(done.status.code(), Some(1), "{said}");
-    assert!(said.contains("/year") && said.contains("curl -i 'http://127.0.0.1:"), "{said}");
+    let output = combined_output(&done);
+    assert_eq!(done.status.code(), Some(1), "{output}");
+    assert!(output.contains("/year") && output.contains("curl -i 'http://127.0.0.1:"), "{output}");
     // Secrets are shell variables unless requested.
     let key = library.inputs["serverKey"].as_str().expect("a key");
-    assert!(!said.contains(key), "{said}");
+    assert!(!output.contains(key), "{output}");
     let open = run(&library, folder.path(), &["--only", "getBook", "--show-secrets"]);
-    assert!(words(&open).contains(key), "{}", words(&open));
+    assert!(combined_output(&open).contains(key), "{}", combined_output(&open));
 }
 
 #[test]
@@ -78,8 +78,9 @@ fn curl_command_reproduces_the_violation() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(Some(Seed::TypeWrong));
-    let said = words(&run(&library, folder.path(), &["--only", "getBook", "--show-secrets"]));
-    let line = said.lines().find_map(|line| Some(&line[line.find("curl -i ")?..])).expect("a line with curl");
+    let output = combined_output(&run(&library, folder.path(), &["--only", "getBook", "--show-secrets"]));
+    let line =
+        output.lines().find_map(|line| Some(&line[line.find("curl -i ")?..])).expect("a line with curl");
     let done = Command::new("sh").args(["-c", &format!("{line} --silent")]).output().expect("runs");
     let answer = String::from_utf8_lossy(&done.stdout).into_owned();
     // The seeded violation is the year as text.
@@ -123,7 +124,7 @@ fn only_limits_the_report() {
         .collect();
     assert_eq!(ids, ["listBooks"]);
     let unknown = run(&library, folder.path(), &["--only", "nothing"]);
-    assert_eq!(unknown.status.code(), Some(2), "{}", words(&unknown));
+    assert_eq!(unknown.status.code(), Some(2), "{}", combined_output(&unknown));
 }
 
 #[test]
@@ -134,18 +135,18 @@ fn lost_coverage_fails_the_run() {
     let path = file.to_str().expect("text");
     let arguments = ["--only", "getHealth", "--coverage", path];
     let first = run(&library, folder.path(), &[&arguments[..], &["--accept-coverage"]].concat());
-    assert_eq!(first.status.code(), Some(0), "{}", words(&first));
+    assert_eq!(first.status.code(), Some(0), "{}", combined_output(&first));
     assert!(std::fs::read_to_string(&file).expect("a file").contains("200 application/json"));
     assert_eq!(run(&library, folder.path(), &arguments).status.code(), Some(0));
 
     std::fs::write(&file, r#"{ "getHealth": ["200 application/json", "418 application/json"] }"#)
         .expect("a file");
     let lost = run(&library, folder.path(), &arguments);
-    assert_eq!(lost.status.code(), Some(1), "{}", words(&lost));
-    assert!(words(&lost).contains("418"), "{}", words(&lost));
+    assert_eq!(lost.status.code(), Some(1), "{}", combined_output(&lost));
+    assert!(combined_output(&lost).contains("418"), "{}", combined_output(&lost));
     // A run of another operation loses no coverage.
     let elsewhere = run(&library, folder.path(), &["--only", "listBooks", "--coverage", path]);
-    assert_eq!(elsewhere.status.code(), Some(0), "{}", words(&elsewhere));
+    assert_eq!(elsewhere.status.code(), Some(0), "{}", combined_output(&elsewhere));
 }
 
 #[test]
@@ -153,8 +154,8 @@ fn incomplete_run_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = library::start(None);
     let cut = run(&library, folder.path(), &["--max-time", "0"]);
-    assert_eq!(cut.status.code(), Some(1), "{}", words(&cut));
-    assert!(words(&cut).contains("time limit"), "{}", words(&cut));
+    assert_eq!(cut.status.code(), Some(1), "{}", combined_output(&cut));
+    assert!(combined_output(&cut).contains("time limit"), "{}", combined_output(&cut));
 }
 
 #[test]
@@ -167,9 +168,13 @@ fn untested_operations_count_as_not_covered() {
     let path = folder.path().join("flows.json");
     std::fs::write(&path, without.to_string()).expect("a file");
     let done = run_with(&library, folder.path(), &path, &["--min-coverage", "100"]);
-    assert_eq!(done.status.code(), Some(1), "{}", words(&done));
-    assert!(words(&done).contains("was not tested: there is no credential of kind"), "{}", words(&done));
-    assert!(words(&done).contains("--min-coverage is 100 %"), "{}", words(&done));
+    assert_eq!(done.status.code(), Some(1), "{}", combined_output(&done));
+    assert!(
+        combined_output(&done).contains("was not tested: there is no credential of kind"),
+        "{}",
+        combined_output(&done)
+    );
+    assert!(combined_output(&done).contains("--min-coverage is 100 %"), "{}", combined_output(&done));
 }
 
 #[test]
@@ -179,15 +184,15 @@ fn impossible_run_exits_with_2() {
     // A port without a listener.
     library.base_url = library::start(None).base_url;
     let gone = run(&library, folder.path(), &[]);
-    assert_eq!(gone.status.code(), Some(2), "{}", words(&gone));
-    assert!(words(&gone).contains("cannot connect to"), "{}", words(&gone));
+    assert_eq!(gone.status.code(), Some(2), "{}", combined_output(&gone));
+    assert!(combined_output(&gone).contains("cannot connect to"), "{}", combined_output(&gone));
     let mut library = library::start(None);
     library.inputs.as_object_mut().expect("members").remove("serverKey");
     let lacking = run(&library, folder.path(), &[]);
-    assert_eq!(lacking.status.code(), Some(2), "{}", words(&lacking));
+    assert_eq!(lacking.status.code(), Some(2), "{}", combined_output(&lacking));
     assert!(
-        words(&lacking).contains("serverKey") && words(&lacking).contains("--inputs"),
+        combined_output(&lacking).contains("serverKey") && combined_output(&lacking).contains("--inputs"),
         "{}",
-        words(&lacking)
+        combined_output(&lacking)
     );
 }

@@ -32,14 +32,14 @@ where
     F: Future<Output = Response<Bytes>> + 'static,
 {
     let (stop, stopped) = oneshot::channel();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, async move {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
-            tell.send(listener.local_addr().expect("it has an address")).expect("the test waits for it");
+            sender.send(listener.local_addr().expect("it has an address")).expect("the test waits for it");
             tokio::select! {
                 () = accept(listener, handler) => {}
                 _ = stopped => {}
@@ -47,7 +47,7 @@ where
         });
         // Open connections and pending responses end with their runtime.
     });
-    let address: SocketAddr = told.recv().expect("the server starts");
+    let address: SocketAddr = receiver.recv().expect("the server starts");
     Server { base_url: format!("http://{address}"), stop: Some(stop), thread: Some(thread) }
 }
 

@@ -74,13 +74,13 @@ pub fn create(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     if crashes {
         return Err(Fault::crash());
     }
-    let book = shelve(state, input.town, &input.body);
+    let book = store_book(state, input.town, &input.body);
     let location = format!("/books/{}", book["id"].as_str().unwrap_or_default());
     Ok(Answer::json(201, book).header("Location", location))
 }
 
 /// Stores a book. Invalid members that a seed lets through are replaced by valid ones.
-fn shelve(state: &mut State, town: usize, body: &Value) -> Value {
+fn store_book(state: &mut State, town: usize, body: &Value) -> Value {
     let (id, now) = (state.uuid(), state.moment());
     let genre =
         body["genre"].as_str().filter(|genre| ["novel", "essay", "poetry", "science"].contains(genre));
@@ -114,7 +114,7 @@ pub fn refused(state: &mut State, operation: &str, input: &Input, faults: &[Stri
     match (state.seed, operation) {
         (Some(Seed::RefusedCreateStores), "createBook") => {
             let book = json!({ "title": "Refused", "genre": "novel", "year": 1900, "subtitle": null });
-            shelve(state, input.town, &book);
+            store_book(state, input.town, &book);
         }
         (Some(Seed::RefusedPatchWrites), "updateBook") => {
             let valid = |name: &&str| {

@@ -186,14 +186,14 @@ impl Day<'_, '_> {
 
     async fn people(&mut self, token: &str) {
         let owner = self.client.library.inputs["owner"].clone();
-        let stranger = json!({ "email": owner["email"], "password": "something-else" });
-        self.try_it("getHealth", "as nobody", "", "GET /health", None).await;
+        let wrong_login = json!({ "email": owner["email"], "password": "something-else" });
+        self.try_it("getHealth", "without a credential", "", "GET /health", None).await;
         self.try_it("loginOwner", "as the owner", "", "POST /owner/login", Some(owner)).await;
-        self.try_it("loginOwner", "with another password", "", "POST /owner/login", Some(stranger)).await;
+        self.try_it("loginOwner", "with another password", "", "POST /owner/login", Some(wrong_login)).await;
         self.try_it("loginOwner", "with nothing", "", "POST /owner/login", Some(json!({}))).await;
         self.try_it("getOwner", "as the owner", token, "GET /owner", None).await;
         self.try_it("getOwner", "as a server", "serverKey", "GET /owner", None).await;
-        self.try_it("getOwner", "as nobody", "", "GET /owner", None).await;
+        self.try_it("getOwner", "without a credential", "", "GET /owner", None).await;
     }
 
     /// The clerk, who may do less than the owner.
@@ -274,8 +274,8 @@ impl Day<'_, '_> {
             self.try_it("listBooks", query, "serverKey", &format!("GET /books?{query}"), None).await;
         }
         self.try_it("listBooks", "as a writer", "writingKey", "GET /books", None).await;
-        self.try_it("listBooks", "as nobody", "", "GET /books", None).await;
-        self.try_it("listBooks", "as somebody", "some-key", "GET /books", None).await;
+        self.try_it("listBooks", "without a credential", "", "GET /books", None).await;
+        self.try_it("listBooks", "with an unknown credential", "some-key", "GET /books", None).await;
         self.try_it("listBooks", "of the other town", "other.serverKey", "GET /books", None).await;
         id
     }
@@ -330,7 +330,7 @@ impl Day<'_, '_> {
             ("as a server", "serverKey"),
             ("as an owner", token),
             ("as a writer", "writingKey"),
-            ("as nobody", ""),
+            ("without a credential", ""),
         ] {
             self.try_it("exportBooks", what, who, "GET /exports/books?format=json", None).await;
         }
@@ -403,7 +403,7 @@ impl Day<'_, '_> {
         for (what, who) in [
             ("as a server", "serverKey"),
             ("as a writer", "writingKey"),
-            ("as somebody", "some-key"),
+            ("with an unknown credential", "some-key"),
             ("from the other town", "other.serverKey"),
         ] {
             self.try_it("getLoan", what, who, &get, None).await;

@@ -11,7 +11,7 @@ pub fn create(state: &mut State, input: &Input) -> Result<Answer, Fault> {
     let key = input.params.get("Idempotency-Key").and_then(Value::as_str);
     let key = key.filter(|_| !state.has_seed(Seed::RepeatLendsAgain)).map(|key| (input.town, key.to_owned()));
     if let Some((body, answer)) = key.as_ref().and_then(|key| state.repeats.get(key)).cloned() {
-        return match body == input.body || state.has_seed(Seed::OtherBodyTaken) {
+        return match body == input.body || state.has_seed(Seed::OtherBodyAccepted) {
             true => Ok(repeated(state, answer)),
             false => Err(Fault::new(422, "IDEMPOTENCY_MISMATCH", "The key belongs to another request.")),
         };

@@ -98,7 +98,7 @@ async fn answered(shared: Arc<Shared>, request: Request<Bytes>) -> Response<Byte
 
 fn respond(contract: &Contract, state: &mut State, request: &Request<Bytes>) -> Answer {
     let (mut method, path) = (request.method().as_str(), request.uri().path());
-    if state.has_seed(Seed::PutTaken)
+    if state.has_seed(Seed::PutAccepted)
         && method == "PUT"
         && let Found::OtherMethods(methods) = contract.find(method, path)
         && methods.contains(&"PATCH")
@@ -191,7 +191,7 @@ fn read(
     let mut broken = Vec::new();
     if operation.takes_body() {
         let bytes = request.body();
-        if bytes.len() > MAX_BODY && !state.has_seed(Seed::TooLargeTaken) {
+        if bytes.len() > MAX_BODY && !state.has_seed(Seed::TooLargeAccepted) {
             return Err(Fault::new(413, "REQUEST_TOO_LARGE", "The body is larger than 64 KiB."));
         }
         let content_type = request.headers().get("content-type").map(|value| value.to_str().unwrap_or("?"));
@@ -209,7 +209,7 @@ fn read(
             ));
         }
         match operation.parse(bytes) {
-            _ if bytes.is_empty() && state.has_seed(Seed::EmptyTaken) && id == "updateBook" => {
+            _ if bytes.is_empty() && state.has_seed(Seed::EmptyAccepted) && id == "updateBook" => {
                 body = json!({})
             }
             _ if bytes.is_empty() => broken.push("/body: is missing".to_owned()),
@@ -217,7 +217,7 @@ fn read(
             None if state.has_seed(Seed::BrokenJsonCrashes) && id == "createLoan" => {
                 return Err(Fault::crash());
             }
-            None if state.has_seed(Seed::BrokenJsonTaken) && id == "updateBook" => body = json!({}),
+            None if state.has_seed(Seed::BrokenJsonAccepted) && id == "updateBook" => body = json!({}),
             None => broken.push("/body: cannot be read".to_owned()),
         }
         if broken.is_empty() {

@@ -52,7 +52,7 @@ pub fn admit(
     for kind in kinds {
         let own = if *kind == SERVER { text("x-library-key") } else { None };
         let Some(secret) = bearer.or(own).filter(|secret| !secret.is_empty()) else { continue };
-        let other_kind = state.has_seed(Seed::OtherKindTaken) && id == "getOwner";
+        let other_kind = state.has_seed(Seed::OtherKindAccepted) && id == "getOwner";
         let caller = match *kind == SERVER {
             true => key(secret),
             false => state
@@ -61,7 +61,7 @@ pub fn admit(
                 .map(|(town, clerk)| Caller { clerk: *clerk, ..Caller::of(*town, "") })
                 .or_else(|| if other_kind { key(secret) } else { None }),
         };
-        let revoked_will_do = state.has_seed(Seed::RevokedTaken) && id == "listLoans";
+        let revoked_will_do = state.has_seed(Seed::RevokedAccepted) && id == "listLoans";
         match caller.filter(|caller| !caller.revoked || revoked_will_do) {
             Some(caller) => {
                 let lacks = operation.raw["x-scopes"]
@@ -84,7 +84,7 @@ pub fn admit(
                     _ => Ok(Some(caller)),
                 };
             }
-            None if state.has_seed(Seed::GarbageTaken) && id == "getLoan" => {
+            None if state.has_seed(Seed::GarbageAccepted) && id == "getLoan" => {
                 return Ok(Some(Caller::of(0, "")));
             }
             None => {
@@ -96,8 +96,8 @@ pub fn admit(
         return Err(Fault::new(401, code, "The credential is not accepted."));
     }
     match state.seed {
-        Some(Seed::NobodyTaken) if id == "listBooks" => Ok(Some(Caller::of(0, ""))),
-        Some(Seed::NobodyForbidden) if id == "listBooks" => {
+        Some(Seed::AnonymousAccepted) if id == "listBooks" => Ok(Some(Caller::of(0, ""))),
+        Some(Seed::AnonymousForbidden) if id == "listBooks" => {
             Err(Fault::new(403, "SCOPE_DENIED", "Nobody may do this."))
         }
         _ => Err(Fault::new(401, kinds[0].0, "A credential is needed.")),

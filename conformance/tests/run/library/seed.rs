@@ -31,14 +31,14 @@ macro_rules! seeds {
 seeds! {
     // Responses that violate the contract.
     MemberMissing: "getBook leaves the required member status out" => "body";
-    TypeWrong: "getBook gives the year as text" => "body";
-    NullGiven: "getBook gives null for the genre, which is not nullable" => "body";
-    EnumUnknown: "getLoan gives a state that is not listed" => "body";
-    MemberExtra: "getLoan gives a member that a closed object does not have" => "body";
+    TypeWrong: "getBook returns the year as text" => "body";
+    NullGiven: "getBook returns null for the genre, which is not nullable" => "body";
+    EnumUnknown: "getLoan returns a state that is not listed" => "body";
+    MemberExtra: "getLoan returns a member that a closed object does not have" => "body";
     NumberTooSmall: "updateBook answers with zero copies, where one is the minimum" => "body";
     TextTooLong: "createBook answers with a title longer than maxLength" => "body";
-    MomentBroken: "getLoan gives a createdAt that is no date-time" => "body";
-    ConstantOther: "getHealth gives another status than the constant" => "body";
+    MomentBroken: "getLoan returns a createdAt that is no date-time" => "body";
+    ConstantOther: "getHealth returns another status than the constant" => "body";
     MediaTypeOther: "getBook says text/plain of its JSON" => "content-type";
     NotFoundAsPage: "getBook answers 404 with a page of HTML" => "content-type" "not-json";
     BodyEmpty: "getBook answers 200 with nothing" => "not-json" "body" "content-type";
@@ -54,38 +54,38 @@ seeds! {
     BrokenJsonCrashes: "createLoan answers 500 to malformed JSON" => "server-error";
     TypeCrashes: "updateBook answers 500 to a title of another type" => "server-error";
     CursorCrashes: "listLoans answers 500 to a cursor that it never gave" => "server-error";
-    UnknownCrashes: "returnLoan answers 500 to an id that is nobody's" => "server-error";
+    UnknownCrashes: "returnLoan answers 500 to an id that does not exist" => "server-error";
     AnswerNeverComes: "getHealth never answers" => "time-out";
 
     // Invalid requests that are accepted, and valid ones that are rejected.
-    MaxLengthIgnored: "createBook takes a title longer than maxLength, and cuts it" => "accepted";
-    MinimumIgnored: "listBooks takes page 0 for page 1" => "accepted";
+    MaxLengthIgnored: "createBook accepts a title longer than maxLength, and cuts it" => "accepted";
+    MinimumIgnored: "listBooks accepts page 0 for page 1" => "accepted";
     MaximumCut: "lists take a limit above the maximum, and cut it" => "accepted";
-    QueryEnumIgnored: "listBooks takes a genre that is not listed" => "accepted";
+    QueryEnumIgnored: "listBooks accepts a genre that is not listed" => "accepted";
     QueryRequiredIgnored: "exportBooks does not need its format" => "accepted";
     RequiredIgnored: "createBook does not need a genre" => "accepted";
-    EnumIgnored: "createBook takes a genre that is not listed, and makes it a novel" => "accepted";
-    PatternIgnored: "createBook takes an isbn that does not match its pattern" => "accepted";
-    FormatIgnored: "createLoan takes a borrower that is no email address" => "accepted";
-    TypeCoerced: "createBook takes copies as text" => "accepted";
-    NullTaken: "updateBook takes null for the title, which is not nullable" => "accepted";
-    ExtraTaken: "createBook takes members that a closed object does not have" => "accepted";
-    HeaderPatternIgnored: "createLoan takes any Idempotency-Key" => "accepted";
-    BrokenJsonTaken: "updateBook takes malformed JSON for no change" => "accepted";
-    EmptyTaken: "updateBook takes an empty body for no change" => "accepted";
-    TooLargeTaken: "bodies of any size are read" => "accepted";
+    EnumIgnored: "createBook accepts a genre that is not listed, and makes it a novel" => "accepted";
+    PatternIgnored: "createBook accepts an isbn that does not match its pattern" => "accepted";
+    FormatIgnored: "createLoan accepts a borrower that is no email address" => "accepted";
+    TypeCoerced: "createBook accepts copies as text" => "accepted";
+    NullAccepted: "updateBook accepts null for the title, which is not nullable" => "accepted";
+    ExtraAccepted: "createBook accepts members that a closed object does not have" => "accepted";
+    HeaderPatternIgnored: "createLoan accepts any Idempotency-Key" => "accepted";
+    BrokenJsonAccepted: "updateBook accepts malformed JSON for no change" => "accepted";
+    EmptyAccepted: "updateBook accepts an empty body for no change" => "accepted";
+    TooLargeAccepted: "bodies of any size are accepted" => "accepted";
     MediaTypeIgnored: "createBook reads JSON whatever the content type" => "media-type";
     MediaTypeUnneeded: "createLoan reads JSON without a content type" => "media-type";
-    ExtraRefused: "createLoan refuses members that an open object welcomes" => "refused";
-    LongestRefused: "createBook refuses the longest title" => "refused";
-    EmptyRefused: "createBook refuses an empty subtitle" => "refused";
+    ExtraRefused: "createLoan rejects members that an open object allows" => "refused";
+    LongestRefused: "createBook rejects the longest title" => "refused";
+    EmptyRefused: "createBook rejects an empty subtitle" => "refused";
 
     // Credentials.
-    NobodyTaken: "listBooks needs no credential" => "credential";
-    GarbageTaken: "getLoan takes any text for a key" => "credential";
-    OtherKindTaken: "getOwner takes a server key" => "credential";
-    RevokedTaken: "listLoans takes a revoked key" => "credential";
-    NobodyForbidden: "listBooks answers 403 where there is no credential" => "credential" "status" "code";
+    AnonymousAccepted: "listBooks needs no credential" => "credential";
+    GarbageAccepted: "getLoan accepts any text for a key" => "credential";
+    OtherKindAccepted: "getOwner accepts a server key" => "credential";
+    RevokedAccepted: "listLoans accepts a revoked key" => "credential";
+    AnonymousForbidden: "listBooks answers 403 where there is no credential" => "credential" "status" "code";
     ReadScopeLost: "getBook asks for no scope" => "scope";
     WriteScopeLost: "updateBook asks for no scope" => "scope";
     RoleLost: "exportBooks asks for no role" => "scope";
@@ -93,18 +93,18 @@ seeds! {
     TenantLostOnRead: "getBook reads the books of every town" => "tenant";
     TenantLostOnChange: "updateBook changes the books of every town" => "tenant";
     TenantLostOnDelete: "deleteBook deletes the books of every town" => "tenant";
-    TenantLostInQuery: "exportBooks gives the book that is asked for, of every town" => "tenant";
+    TenantLostInQuery: "exportBooks returns the book that is asked for, of every town" => "tenant";
     TenantLostInBody: "createLoan lends the books of every town" => "tenant";
     ForeignForbidden: "getLoan answers 403 to the id of another town's loan" => "tenant";
     ForeignListed: "listLoans lists the loans of every town" => "tenant";
     HashShown: "getOwner shows the hash of the password" => "secret";
-    KeyRepeated: "a refusal for lack of scope repeats the key" => "secret";
+    KeyRepeated: "a rejection for lack of scope repeats the key" => "secret";
 
     // Headers and methods.
     RequestIdMissing: "errors have no X-Request-Id" => "request-id" "header";
     RequestIdRepeated: "every answer has the same X-Request-Id" => "request-id";
-    LocationMissing: "createBook gives no Location" => "header";
-    CacheControlMissing: "loginOwner gives no Cache-Control" => "header";
+    LocationMissing: "createBook returns no Location" => "header";
+    CacheControlMissing: "loginOwner returns no Cache-Control" => "header";
     CacheControlOther: "loginOwner lets its answer be kept for a minute" => "header";
     ChallengeMissing: "answers of 401 have no WWW-Authenticate" => "header";
     LimitLost: "getLoan may be asked any number of times" => "limit";
@@ -112,7 +112,7 @@ seeds! {
     AllowMissing: "answers of 405 have no Allow" => "allow";
     AllowTooMuch: "Allow lists methods that are not served" => "allow";
     MethodBodyEmpty: "answers of 405 have no body" => "not-json" "body" "code" "content-type";
-    PutTaken: "PUT of a book does what PATCH does" => "method" "allow";
+    PutAccepted: "PUT of a book does what PATCH does" => "method" "allow";
 
     // Effects.
     LoanLost: "createLoan answers and does not store the loan" => "effect" "refused";
@@ -120,26 +120,26 @@ seeds! {
     PatchLost: "updateBook answers with the change and does not store it" => "effect" "refused";
     PatchClears: "updateBook clears the subtitle when it is not sent" => "effect" "refused";
     NullLost: "updateBook answers with a null and does not store it" => "effect" "refused";
-    RefusedPatchWrites: "updateBook writes what is valid of a request that it refuses" => "effect";
-    RefusedCreateStores: "createBook stores a book for a request that it refuses" => "effect";
-    DeniedDeleteDeletes: "deleteBook deletes, then refuses for lack of scope" => "effect";
+    RefusedPatchWrites: "updateBook writes what is valid of a request that it rejects" => "effect";
+    RefusedCreateStores: "createBook stores a book for a request that it rejects" => "effect";
+    DeniedDeleteDeletes: "deleteBook deletes, then rejects for lack of scope" => "effect";
 
     // Pages.
-    LimitIgnored: "listBooks gives twenty books to a page whatever the limit" => "page";
-    PageIgnored: "listBooks gives the first page whatever the page" => "page";
-    TotalWrong: "listBooks gives a total of one more" => "page";
+    LimitIgnored: "listBooks returns twenty books to a page whatever the limit" => "page";
+    PageIgnored: "listBooks returns the first page whatever the page" => "page";
+    TotalWrong: "listBooks returns a total of one more" => "page";
     HasMoreWrong: "listBooks says of the last page that more follows" => "page";
     CursorSkips: "listLoans leaves out a loan between two pages" => "page";
-    CursorRepeats: "listLoans gives the last loan of a page again on the next" => "page";
-    CursorEndless: "listLoans gives a cursor for ever" => "page";
+    CursorRepeats: "listLoans returns the last loan of a page again on the next" => "page";
+    CursorEndless: "listLoans returns a cursor for ever" => "page";
 
     // Idempotency keys.
     RepeatLendsAgain: "createLoan ignores the Idempotency-Key" => "idempotency";
     RepeatAnsweredAnew: "createLoan answers a repeat with another createdAt" => "idempotency";
-    OtherBodyTaken: "createLoan answers another body with the same key as if it were a repeat" => "idempotency";
+    OtherBodyAccepted: "createLoan answers another body with the same key as if it were a repeat" => "idempotency";
 
     // Errors.
-    InvalidCodeOther: "createBook gives invalid input the code of a missing thing" => "code";
+    InvalidCodeOther: "createBook returns invalid input the code of a missing thing" => "code";
     DeniedCodeOther: "a missing scope has the code of a wrong key" => "code";
     LimitCodeOther: "answers of 429 have the code of a missing thing" => "code";
     MethodCodeOther: "answers of 405 have the code of a missing thing" => "code";
@@ -177,10 +177,10 @@ impl Seed {
                     { "type": "string", "pattern": "^[1-9][0-9]{0,2}$" },
                 ] })),
             )],
-            Self::NullTaken => {
+            Self::NullAccepted => {
                 vec![("/components/schemas/BookPatch/properties/title/type", Some(json!(["string", "null"])))]
             }
-            Self::ExtraTaken => vec![("/components/schemas/BookInput/additionalProperties", None)],
+            Self::ExtraAccepted => vec![("/components/schemas/BookInput/additionalProperties", None)],
             Self::HeaderPatternIgnored => {
                 vec![("/paths/~1loans/post/parameters/0/schema", Some(json!({ "type": "string" })))]
             }

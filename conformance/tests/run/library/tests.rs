@@ -221,7 +221,7 @@ async fn every_seed_is_observable() {
         // A seed changes one response and those that depend on it, not most of them.
         assert!(differing * 2 < right.len() || *seed == Seed::RequestIdMissing, "{seed:?} changes too much");
     }
-    assert!(unseen.is_empty(), "nobody sees {unseen:?}");
+    assert!(unseen.is_empty(), "not observable: {unseen:?}");
 }
 
 /// One line per response without members that differ every time, and whether all request ids differ.
@@ -238,8 +238,8 @@ async fn shown(library: &Library) -> Vec<String> {
 #[test]
 fn seeds_name_existing_rules() {
     assert!(Seed::ALL.len() >= 48);
-    let says: HashSet<&str> = Seed::ALL.iter().map(|seed| seed.description()).collect();
-    assert_eq!(says.len(), Seed::ALL.len(), "two seeds do the same");
+    let descriptions: HashSet<&str> = Seed::ALL.iter().map(|seed| seed.description()).collect();
+    assert_eq!(descriptions.len(), Seed::ALL.len(), "two seeds do the same");
     let unknown = |seed: &&Seed| seed.rules().iter().any(|rule| !RULES.contains(rule));
     assert_eq!(Seed::ALL.iter().find(unknown), None);
     let named: HashSet<&str> = Seed::ALL.iter().flat_map(|seed| seed.rules()).copied().collect();
