@@ -83,7 +83,7 @@ async fn upload_has_name_type_and_content_from_any_source() {
     let client = client.with_credential(VisitorSession::new("s"));
     let path = std::env::temp_dir().join(format!("upload-{}.png", std::process::id()));
     std::fs::write(&path, b"picture").expect("writes");
-    let stream = futures_util::stream::iter(["pic", "ture"].map(Ok::<_, std::io::Error>));
+    let stream = futures_util::stream::iter(["pictu", "re"].map(Ok::<_, std::io::Error>));
     let uploads = [
         (
             Upload::file(&path),

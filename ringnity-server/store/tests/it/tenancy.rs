@@ -96,7 +96,7 @@ fn all_of(c: &mut Conn, mine: &TenantId) -> Result<String, StoreError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_tenant_reaches_anothers_rows_through_any_query() {
+async fn no_query_returns_rows_of_another_tenant() {
     on_each_engine(async |store, _| {
         store
             .write(|c| {
