@@ -113,7 +113,7 @@ const LEDGER: &str = "ringnity-types/src/generated/fidelity.json";
 const LOCK: &str = "generated.lock";
 
 #[test]
-fn an_operation_more_is_code_in_the_files_of_its_tag() {
+fn added_operation_changes_the_files_of_its_tag() {
     let outcome = edited(|contract| {
         at(contract, "/paths")["/server/contact-tags"] = json!({ "get": {
             "tags": ["Server API"], "operationId": "listContactTags", "summary": "List the tags of contacts.",
@@ -151,7 +151,7 @@ fn an_operation_more_is_code_in_the_files_of_its_tag() {
 }
 
 #[test]
-fn a_field_more_is_a_member_more() {
+fn added_property_adds_one_member() {
     let outcome = edited(|contract| {
         at(contract, "/components/schemas/ContactInput/properties")["nickname"] =
             json!({ "type": "string", "description": "What friends say." });
@@ -186,7 +186,7 @@ fn an_optional_member_changes_the_files_of_its_tag() {
 }
 
 #[test]
-fn an_enum_value_more_is_a_variant_more_and_readers_are_told() {
+fn added_enum_value_adds_a_variant() {
     let outcome = edited(|contract| {
         let values = at(contract, "/components/schemas/CallSessionStatus/enum");
         values.as_array_mut().expect("a list").push(json!("parked"));
@@ -205,7 +205,7 @@ fn an_enum_value_more_is_a_variant_more_and_readers_are_told() {
 }
 
 #[test]
-fn a_tighter_limit_is_words_in_the_code_and_breaks_callers() {
+fn tightened_limit_changes_documentation_only() {
     let outcome = edited(|contract| {
         at(contract, "/components/parameters/LimitQuery/schema")["maximum"] = json!(50);
     });

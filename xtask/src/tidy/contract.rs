@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contract_is_the_published_one() {
+    fn requires_the_published_contract() {
         let contract = file("openapi.json", "{}");
         let overlay =
             |hash: &str| file(OVERLAY, &format!("{{\"info\":\n{{\"x-extends-sha256\": \"{hash}\"}}}}"));

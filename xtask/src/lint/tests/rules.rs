@@ -65,11 +65,11 @@ fn accepts_unusual_but_valid_documents() {
         "examples",
         json!({"emma": {"$ref": "#/components/examples/Emma"}}),
     );
-    let told: Vec<_> = lint(&document)
+    let findings: Vec<_> = lint(&document)
         .into_iter()
         .filter(|finding| finding.severity != crate::lint::Severity::Note)
         .map(|finding| finding.to_string())
         .collect();
-    let [only] = &told[..] else { panic!("{told:#?}") };
+    let [only] = &findings[..] else { panic!("{findings:#?}") };
     assert!(only.contains("any-of-required-only"), "{only}");
 }
