@@ -298,7 +298,7 @@ impl Lowerer {
                 "exclusiveMinimum" | "exclusiveMaximum" if value.is_number() => {
                     let bound = if key == "exclusiveMinimum" { "minimum" } else { "maximum" };
                     if object.contains_key(bound) {
-                        self.lose(pointer, bound, "stands beside an exclusive bound; 3.0 has room for one");
+                        self.lose(pointer, bound, "3.0 allows only one of this and the exclusive bound");
                     }
                     out.insert(bound.into(), value.clone());
                     out.insert(key.clone(), json!(true));
@@ -310,7 +310,7 @@ impl Lowerer {
                         out.entry("example").or_insert_with(|| first.clone());
                     }
                     if value.as_array().is_some_and(|all| all.len() > 1) {
-                        self.lose(pointer, key, "3.0 has room for one example; the first is kept");
+                        self.lose(pointer, key, "3.0 allows one example; the first is used");
                     }
                 }
                 "contentEncoding" if value == "base64" => {

@@ -195,7 +195,7 @@ pub(crate) fn path_variables(template: &str) -> Vec<&str> {
 
 /// A schema of the document: a component, one under `schema`, or one nested in another.
 pub(crate) struct SchemaNode<'a> {
-    /// Where it stands.
+    /// Its JSON pointer.
     pub(crate) pointer: String,
     /// The schema itself.
     pub(crate) value: &'a Value,

@@ -140,7 +140,7 @@ pub fn check_prefix(contract: &Contract, home: &Path) -> Result<()> {
         let name = format!("{prefix}-{}", template.role);
         if dependencies.get(&name).is_some_and(|dependency| dependency.get("path").is_none()) {
             bail!(
-                "{}: #/info/title leads to a crate {name}, which generated code depends on; set another prefix in a settings file",
+                "{}: the crate name {name} from #/info/title is also a dependency of generated code; set another prefix in a settings file",
                 contract.file_name
             );
         }

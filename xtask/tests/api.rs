@@ -1,5 +1,5 @@
-//! The server trait of a small document, as committed beside the tests of its runtime: a snapshot of the
-//! emitter's output that also compiles and runs there (ringnity-server/api/tests/runtime).
+//! Compares the generated server trait of a small document with the committed copy, which compiles and runs in
+//! ringnity-server/api/tests/runtime.
 
 use std::path::{Path, PathBuf};
 

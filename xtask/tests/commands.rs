@@ -1,4 +1,4 @@
-//! The commands as people and CI run them: what is printed and with which code they end.
+//! Runs the commands and checks their output and exit codes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,7 +17,7 @@ fn parsed(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON on standard output")
 }
 
-/// A document with one operation whose answer has this schema.
+/// A document with one operation whose response has this schema.
 fn written(folder: &Path, name: &str, schema: &Value) -> PathBuf {
     let answer = json!({"description": "It.", "content": {"application/json": {"schema": schema}}});
     let document = json!({

@@ -1,5 +1,5 @@
-//! What CONTRIBUTING.md promises of a contract edit, on copies of the real contract: the code that changes is
-//! little and where one looks for it, and `diff` says for whom the edit breaks something. Nothing is compiled.
+//! Checks what CONTRIBUTING.md says about contract edits, on copies of the real contract: few generated files change, and
+//! `diff` classifies the edit. Nothing is compiled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -200,8 +200,8 @@ fn added_enum_value_adds_a_variant() {
     let (added, removed) = outcome.lines();
     assert!((2..20).contains(&added) && removed < 6, "{:?}", outcome.changed);
     assert!(!outcome.report.breaks(), "{:#?}", outcome.report);
-    let told = outcome.report.changes.iter().find(|change| change.rule == "enum-value-added");
-    assert!(told.is_some_and(|change| change.level == Level::Compatible && change.note.is_some()));
+    let change = outcome.report.changes.iter().find(|change| change.rule == "enum-value-added");
+    assert!(change.is_some_and(|change| change.level == Level::Compatible && change.note.is_some()));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Other people's documents, and small ones of our own with what public documents have: each becomes a
-//! workspace, twice the same, and the compiler takes all of them.
+//! Generates a workspace from public documents and from small ones that cover their constructs. Output is deterministic
+//! and compiles.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ fn rejects_unsupported_constructs_with_their_pointer() {
             "#/components/schemas/SpecialEvent/properties/more",
         ),
         (
-            "a keyword that nobody knows",
+            "an unknown keyword",
             |d| at(d, "/components/schemas/EventName")["maxLenght"] = json!(3),
             "#/components/schemas/EventName/maxLenght",
         ),

@@ -105,7 +105,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let mut server = Self { child, time_to_answer: Duration::ZERO };
-        while !answers(address) {
+        while !is_healthy(address) {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the server exited with {status} before it responded");
             }
@@ -130,12 +130,12 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn answers(address: SocketAddr) -> bool {
+fn is_healthy(address: SocketAddr) -> bool {
     let Ok(mut socket) = TcpStream::connect(address) else { return false };
-    let mut answer = String::new();
+    let mut response = String::new();
     socket.write_all(HEALTH.as_bytes()).is_ok()
-        && socket.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200 ")
+        && socket.read_to_string(&mut response).is_ok()
+        && response.starts_with("HTTP/1.1 200 ")
 }
 
 /// Resident memory of a process in bytes, if the system reports it.

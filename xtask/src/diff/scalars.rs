@@ -313,7 +313,7 @@ fn format(old: &View, new: &View, found: &mut Found) {
     let accepted =
         sample(&Value::Null, &json!({"type": "string", "format": after.clone().unwrap_or_default()}));
     let was = sample(&Value::Null, &json!({"type": "string", "format": before.clone().unwrap_or_default()}));
-    // The validator knows no widths of integers; this value speaks for itself.
+    // The validator does not check the width of integers, so this value is not validated.
     let wide = json!(2_147_483_648_i64);
     match (before.as_deref(), after.as_deref()) {
         (None | Some("int64"), Some("int32")) => finding.request_counterexample = Some(wide),

@@ -86,8 +86,7 @@ impl Comparer<'_, '_> {
         if self.same_set(old, new, whole) {
             return;
         }
-        // Where one side lists alternatives and the other is plain, the plain one is compared with the
-        // alternative that stands for it.
+        // If only one side lists alternatives, the other side is compared with the corresponding alternative.
         let one_sided = old.alternatives.is_some() != new.alternatives.is_some();
         let bare = |view: &View| {
             view.alternatives.is_some() && view.scalars.is_empty() && view.properties.is_empty()

@@ -131,7 +131,7 @@ mod tests {
             rule,
             pointer: "#/paths/~1a".to_owned(),
             message: "is wrong".to_owned(),
-            remedy: "mend it".to_owned(),
+            remedy: "correct it".to_owned(),
         };
         let findings = [
             finding(Severity::Error, "path-form"),
@@ -140,8 +140,8 @@ mod tests {
         ];
         assert_eq!(
             text(&findings, false),
-            "error    path-form  #/paths/~1a: is wrong; mend it\n\n\
-             warning  tag-unused  #/paths/~1a: is wrong; mend it\n\n"
+            "error    path-form  #/paths/~1a: is wrong; correct it\n\n\
+             warning  tag-unused  #/paths/~1a: is wrong; correct it\n\n"
         );
         assert!(text(&findings, true).contains("note     path-servers"));
         assert_eq!(Counts::of(&findings).sentence(false), "1 error, 1 warning, 1 note (--notes shows them)");

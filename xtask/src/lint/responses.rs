@@ -76,8 +76,8 @@ fn documented(document: &Value, operation: &Operation<'_>, report: &mut Report) 
             "document the response to missing credentials",
         );
     }
-    // These two only ask for the particular error where others are documented one by one; an operation
-    // without any is told so above.
+    // These two require a specific error if others are documented one by one. An operation without any client error is
+    // reported above.
     let takes_input = operation.value.get("requestBody").is_some()
         || operation.parameters(document).iter().any(|parameter| parameter.place == "query");
     if takes_input && !has_default && !has(&["400", "422", "4XX"]) {

@@ -338,7 +338,7 @@ fn required(document: &Value, node: &SchemaNode<'_>, nodes: &[SchemaNode<'_>], r
     }
     let mut declared = HashSet::new();
     let mut open = false;
-    // A branch speaks about the same object as its parent and the parent's other parts.
+    // A branch describes the same object as its parent and the parent's other parts.
     let mut current = node;
     loop {
         property_set(document, current.value, &mut declared, &mut open, 0);

@@ -56,6 +56,6 @@ pub(super) struct AllowedCycle {
     pub(super) package: String,
     pub(super) modules: Vec<String>,
     /// What has to happen before the entry can be removed.
-    #[allow(dead_code, reason = "for people who read the file; required so that nobody leaves it out")]
+    #[allow(dead_code, reason = "for readers of the file; required in every entry")]
     pub(super) reason: String,
 }

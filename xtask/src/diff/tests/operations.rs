@@ -137,7 +137,7 @@ fn compares_parameters_and_request_bodies() {
             Case {
                 edit: |d| set(d, "/paths/~1items/get/parameters/1", "deprecated", json!(true)),
                 forwards: ("deprecated", Deprecation),
-                // Taking back an announcement changes nothing for anybody.
+                // Removing a deprecation is compatible.
                 backwards: ("deprecated", Compatible),
             },
         ),
@@ -248,7 +248,7 @@ fn compares_responses() {
             },
         ),
         (
-            "error told one by one",
+            "errors documented one by one",
             Case {
                 edit: |d| set(d, "/paths/~1items/get/responses", "404", json!({"description": "None."})),
                 forwards: ("description-changed", Documentation),
@@ -256,7 +256,7 @@ fn compares_responses() {
             },
         ),
         (
-            "media type of an answer",
+            "media type of a response",
             Case {
                 edit: |d| unset(d, "/paths/~1items/get/responses/200/content", "text/csv"),
                 forwards: ("media-type-removed", Breaking),

@@ -257,7 +257,7 @@ fn response_enums_are_open_unless_declared_closed() {
     assert!(only(&open).note.as_deref().is_some_and(|note| note.contains("--closed-enums")));
     let closed = diff(&old, &new, Options { closed_enums: true });
     assert_eq!((only(&closed).level, only(&closed).counterexample.clone()), (Breaking, Some(json!("huge"))));
-    // The other way round nobody who reads is surprised; who sends is.
+    // In the other direction only requests break.
     assert!(!diff(&new, &old, Options::default()).breaks());
     let (old, new) =
         edited(|d| set(d, "/components/schemas/NewItem/properties/kind", "enum", json!(["small"])));
@@ -281,7 +281,7 @@ fn reports_the_direction_that_breaks() {
     assert_eq!(change.directions, [Direction::Request, Direction::Response]);
     assert_eq!(change.breaks, [Direction::Request]);
     assert_eq!(change.operations, ["putLabel"]);
-    // Where another operation only answers it, that one is spared.
+    // An operation that only returns it does not break.
     let with = |limit: u64| {
         let mut document = contract();
         let answer = json!({"description": "All.", "content": {"application/json": {

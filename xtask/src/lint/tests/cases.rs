@@ -1,4 +1,4 @@
-//! The cases of the lint rules: for each, an edit of the sound document that breaks it and the place it names.
+//! A test case for each lint rule: an edit of the valid document that violates it, and the pointer of the finding.
 
 use serde_json::{Value, json};
 

@@ -71,7 +71,7 @@ fn sound() -> Value {
     })
 }
 
-/// The pointers at which `rule` speaks up.
+/// The pointers of the findings of `rule`.
 fn places<'a>(findings: &'a [Finding], rule: &str) -> Vec<&'a str> {
     findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.pointer.as_str()).collect()
 }

@@ -17,7 +17,7 @@ static DEFECTS: LazyLock<Value> = LazyLock::new(|| {
 });
 static FINDINGS: LazyLock<Vec<Finding>> = LazyLock::new(|| lint(&PUBLISHED));
 
-/// The operations within which `rule` speaks up.
+/// The operations for which `rule` has findings.
 fn reported_operations(rule: &str) -> BTreeSet<String> {
     let places = places(&FINDINGS, rule);
     operations(&PUBLISHED)

@@ -1,4 +1,4 @@
-//! Each lint rule speaks up where its case breaks it, and keeps quiet about what is right.
+//! Tests that each lint rule reports its test case and nothing else.
 
 use serde_json::json;
 
@@ -16,7 +16,10 @@ fn each_rule_reports_its_violation_only() {
     let before = lint(&sound());
     for (rule, break_it, pointer) in cases() {
         let pointer = format!("#{pointer}");
-        assert!(!places(&before, rule).contains(&pointer.as_str()), "{rule} already speaks up at {pointer}");
+        assert!(
+            !places(&before, rule).contains(&pointer.as_str()),
+            "{rule} already has a finding at {pointer}"
+        );
         let mut document = sound();
         break_it(&mut document);
         let after = lint(&document);
