@@ -1,4 +1,4 @@
-//! `cargo xtask generate`: the whole pipeline, from the contract to the files of three crates.
+//! `cargo xtask generate`: the pipeline from the contract to the files of three crates.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,22 +22,22 @@ use crate::workspace_scaffold;
 pub struct Args {
     #[command(flatten)]
     inputs: Inputs,
-    /// Change nothing; print what is stale as a diff and exit 1
+    /// Write nothing; print a diff of stale files and exit with 1 if there are any
     #[arg(long)]
     check: bool,
-    /// Write a workspace of its own into this folder instead of the repository's crates
+    /// Write a separate workspace into this folder instead of this repository's crates
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// What one run of the generator makes.
+/// Output of the generator.
 #[derive(Debug)]
 pub struct Generated {
     /// Every file, by path.
     pub files: Vec<File>,
-    /// Folders in which no other file may be.
+    /// Folders that contain generated files only; other files in them are stale.
     pub owned: Vec<PathBuf>,
-    /// Why there is no server trait, when there is none.
+    /// Why no server trait was generated; `None` when one was.
     pub without_server: Option<String>,
     ledger: Ledger,
 }
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     let Generated { files, owned, without_server, ledger } = &generated;
     let root = args.out.clone().unwrap_or_else(source::root);
-    // What another document leaves to its readers is in its ledger; for this one it may never rise.
+    // The committed ledger limits what is documented only. Other documents have no limit.
     if args.out.is_none()
         && let Ok(committed) = std::fs::read_to_string(root.join(ledger_path(&contract)))
     {
@@ -70,14 +70,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             eprintln!("{} generated files are up to date ({:.2?})", files.len(), started.elapsed());
             return Ok(ExitCode::SUCCESS);
         }
-        eprintln!("{} generated files are stale; mend with: cargo xtask generate", stale.len());
+        eprintln!("{} generated files are stale; run: cargo xtask generate", stale.len());
         return Ok(ExitCode::FAILURE);
     }
     let touched = output::write(&root, files, owned)?;
     if args.out.is_some() {
         workspace_scaffold::copy_lock(&source::root(), &root)?;
     }
-    // A new workspace is news as a whole.
+    // For a new workspace the summary is enough.
     if args.out.is_none() || touched.len() < files.len() {
         for path in &touched {
             eprintln!("wrote {}", path.display());
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The model of a document; refuses one with which the generator could only guess.
+/// Builds the model of a document. Fails if lint finds errors that make generated code wrong.
 pub fn contract(source: source::Source) -> Result<Contract> {
     let findings: Vec<String> = lint::lint(&source.effective)
         .into_iter()
@@ -102,12 +102,16 @@ pub fn contract(source: source::Source) -> Result<Contract> {
         .map(|finding| finding.to_string())
         .collect();
     if !findings.is_empty() {
-        bail!("{}: code cannot be generated while this stands\n{}", source.file_name, findings.join("\n"));
+        bail!(
+            "{}: no code can be generated before these errors are fixed\n{}",
+            source.file_name,
+            findings.join("\n")
+        );
     }
     Contract::build(source)
 }
 
-/// The generated files of this repository's crates.
+/// Generates the files of this repository's crates.
 pub fn this_repository(contract: &Contract) -> Result<Generated> {
     let (mut generated, server) = crates(contract, true)?;
     generated.files.extend(server.transpose()?.into_iter().flatten());
@@ -123,18 +127,18 @@ pub fn this_repository(contract: &Contract) -> Result<Generated> {
     Ok(sorted(generated))
 }
 
-/// A workspace of its own for any contract.
+/// Generates a separate workspace, for any contract.
 pub fn workspace(contract: &Contract) -> Result<Generated> {
     let home = source::root();
     workspace_scaffold::check_prefix(contract, &home)?;
     let reason = errors_differ(contract);
     let (mut generated, server) = crates(contract, reason.is_none())?;
-    // Tests of the client are written by hand, and only here.
+    // The test table belongs to hand-written tests, which only this repository has.
     let tests = PathBuf::from(emit::client::test_folder(contract));
     generated.files.retain(|file| !file.path.starts_with(&tests));
     match server.transpose() {
         Ok(files) => generated.files.extend(files.into_iter().flatten()),
-        // Types and client stand without it.
+        // Types and client are complete without it.
         Err(error) => generated.without_server = Some(format!("{error:#}")),
     }
     generated.without_server = generated.without_server.or(reason);
@@ -144,44 +148,45 @@ pub fn workspace(contract: &Contract) -> Result<Generated> {
     Ok(sorted(generated))
 }
 
-/// Why the errors of an operation cannot be written in one shape; `None` when they all can.
+/// Operations whose error responses do not share one schema, as a message; `None` if there are none. The server trait
+/// needs one error type per operation.
 fn errors_differ(contract: &Contract) -> Option<String> {
     let mut lines = Vec::new();
     for operation in &contract.operations {
         let mut shapes = BTreeSet::new();
-        let mut odd = false;
+        let mut has_unnamed = false;
         for response in operation.responses.iter().filter(|response| !response.status.is_success()) {
             let json = response.media.iter().find(|media| media.content_type.contains("json"));
             match (json.map(|media| &media.ty), response.media.first()) {
                 (Some(TypeRef::Named(name)), _) => shapes.insert(name.clone()),
                 (Some(_), _) => {
-                    odd = true;
+                    has_unnamed = true;
                     shapes.insert("a value without a schema of its own".to_owned())
                 }
                 (None, Some(media)) => {
-                    odd = true;
+                    has_unnamed = true;
                     shapes.insert(media.content_type.clone())
                 }
                 (None, None) => false,
             };
         }
-        if shapes.len() > 1 || odd {
+        if shapes.len() > 1 || has_unnamed {
             let shapes: Vec<String> = shapes.into_iter().collect();
             lines.push(format!("{} ({}): {}", operation.pointer, operation.id, shapes.join(", ")));
         }
     }
     (!lines.is_empty())
-        .then(|| format!("the errors of these operations share no schema\n  {}", lines.join("\n  ")))
+        .then(|| format!("the errors of these operations do not share a schema\n  {}", lines.join("\n  ")))
 }
 
-/// Types and client, and the server trait where it is asked for. Each has a thread of its own, since most of
-/// the time goes into parsing and formatting code.
+/// Generates types and client, and the server trait if `with_server`. Each runs in a thread, because parsing and
+/// formatting code takes most of the time.
 fn crates(contract: &Contract, with_server: bool) -> Result<(Generated, Option<Result<Vec<File>>>)> {
     let (types, client, server) = std::thread::scope(|scope| {
         let types = scope.spawn(|| emit::types::emit(contract));
         let server = with_server.then(|| scope.spawn(|| server(contract)));
         let client = emit::client::emit(contract);
-        (joined(types), client, server.map(joined))
+        (join(types), client, server.map(join))
     });
     let mut files = types?;
     let (client, losses) = client?;
@@ -191,11 +196,11 @@ fn crates(contract: &Contract, with_server: bool) -> Result<(Generated, Option<R
     Ok((Generated { files, owned: Vec::new(), without_server: None, ledger }, server))
 }
 
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The server trait, and the contract beside it.
+/// The server trait and the effective contract.
 fn server(contract: &Contract) -> Result<Vec<File>> {
     let mut files = emit::api::emit(contract)?;
     let text = serde_json::to_string_pretty(&contract.effective)? + "\n";
@@ -208,7 +213,7 @@ fn sorted(mut generated: Generated) -> Generated {
     generated
 }
 
-/// The fidelity ledger, with what the emitters could not leave to other generators.
+/// The fidelity ledger, including what progenitor cannot generate.
 pub fn ledger(contract: &Contract) -> Result<Ledger> {
     ledger_with(contract, emit::client::losses(contract)?)
 }
@@ -231,7 +236,7 @@ fn ledger_path(contract: &Contract) -> String {
     format!("{}/fidelity.json", emit::types::folder(contract))
 }
 
-/// Where the effective contract is committed: the server, its documentation and conformance read it there.
+/// Path of the committed effective contract, which the server, its reference page and conformance read.
 fn contract_path(contract: &Contract) -> String {
     format!("{}/contract.json", emit::api_folder(contract))
 }

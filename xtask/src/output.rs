@@ -1,4 +1,4 @@
-//! Generated files: formatting, writing, and telling what is stale. What goes into them is decided in `emit`.
+//! Generated files: formats and writes them, and finds stale ones. `emit` makes their content.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub struct File {
 }
 
 impl File {
-    /// A Rust file: the mark, a module comment, formatted code.
+    /// A Rust file: the mark of generated files, a module comment and formatted code.
     pub fn rust(
         path: impl Into<PathBuf>,
         mark: &str,
@@ -23,7 +23,7 @@ impl File {
     ) -> Result<Self> {
         let path = path.into();
         let file = syn::parse2(tokens.clone()).map_err(|error| {
-            anyhow!("{}: the generator wrote code that does not parse: {error}\n{tokens}", path.display())
+            anyhow!("{}: the generated code does not parse: {error}\n{tokens}", path.display())
         })?;
         let mut text = format!("// {mark}\n");
         for line in module_doc.lines() {
@@ -39,22 +39,22 @@ impl File {
         Ok(Self { path, text })
     }
 
-    /// A file written as it is.
+    /// A file with this text.
     pub fn plain(path: impl Into<PathBuf>, text: String) -> Self {
         Self { path: path.into(), text }
     }
 }
 
-/// A file whose content on disk is not what the generator would write.
+/// A file whose content on disk differs from the generated one.
 #[derive(Debug)]
 pub struct Stale {
     /// Path below the output root.
     pub path: PathBuf,
-    /// Unified diff from what is there to what should be.
+    /// Unified diff from the content on disk to the generated one.
     pub diff: String,
 }
 
-/// Compares `files` with the disk; files in `owned` folders that are not generated any more are stale too.
+/// Compares `files` with the disk. Other files in `owned` folders are stale, too.
 pub fn stale(root: &Path, files: &[File], owned: &[PathBuf]) -> Result<Vec<Stale>> {
     let mut out = Vec::new();
     for file in files {
@@ -75,7 +75,7 @@ pub fn stale(root: &Path, files: &[File], owned: &[PathBuf]) -> Result<Vec<Stale
     Ok(out)
 }
 
-/// Writes what differs, deletes what is no longer generated; answers the paths it touched.
+/// Writes files that differ, and removes other files from `owned` folders. Returns the paths of both.
 pub fn write(root: &Path, files: &[File], owned: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut touched = Vec::new();
     for file in files {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_not_stale_and_what_was_edited_is() {
+    fn edited_and_leftover_files_are_stale() {
         let root = std::env::temp_dir().join(format!("xtask-output-{}", std::process::id()));
         let owned = [PathBuf::from("generated")];
         let files = [File::plain("generated/a.rs", "one\ntwo\n".into())];

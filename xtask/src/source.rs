@@ -1,4 +1,4 @@
-//! Reads what the generator starts from: a document, its overlay, its settings. Nothing is generated here.
+//! Reads the inputs of the generator: a document, its overlay and its settings. Generates nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// Where the inputs of one generator run are.
+/// Paths of the generator's inputs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Inputs {
     /// The OpenAPI 3.0 or 3.1 document to read [default: openapi.json at the repository's root]
@@ -30,39 +30,39 @@ pub struct Inputs {
     pub settings: Option<PathBuf>,
 }
 
-/// A document as it takes effect: published contract plus overlay, with its settings.
+/// The published document, the effective document (published plus overlay) and the settings.
 #[derive(Debug)]
 pub struct Source {
-    /// The file name of the contract, for the mark in generated files.
+    /// File name of the contract, for the first line of generated files.
     pub file_name: String,
     /// The published document.
     #[allow(dead_code, reason = "lint and diff compare it with the effective one")]
     pub published: Value,
     /// The document after the overlay.
     pub effective: Value,
-    /// What is particular to this contract.
+    /// Settings of this contract.
     pub settings: Settings,
     /// The files it was read from, for `generated.lock`.
     pub inputs: Vec<Input>,
 }
 
-/// What is particular to one contract; see `openapi.settings.toml`.
+/// Settings of a contract; `openapi.settings.toml` documents them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Crate name prefix.
     pub prefix: Option<String>,
-    /// Spoken name: `<Title>Api` is the server trait.
+    /// Display name: `<Title>Api` is the server trait.
     pub title: Option<String>,
     /// How inline schemas are named.
     pub names: NameSettings,
-    /// Names of the specification extensions that are obeyed.
+    /// Names of the specification extensions that the generator reads.
     pub extensions: ExtensionSettings,
     /// Error bodies by component schema name.
     pub errors: IndexMap<String, ErrorSettings>,
     /// Kinds of credential.
     pub principal: Vec<PrincipalSettings>,
-    /// Further kinds that a security scheme admits, by scheme name.
+    /// Additional kinds of credential that a security scheme accepts, by scheme name.
     pub schemes: IndexMap<String, Vec<String>>,
 }
 
@@ -80,29 +80,29 @@ pub struct NameSettings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExtensionSettings {
-    /// On operations: the scopes that open it. All are needed; of an entry that is a list, any one.
+    /// On operations: the required scopes. All are required; of an entry that is a list, any one.
     pub scopes: Option<String>,
-    /// On operations: the kinds of credential that are accepted.
+    /// On operations: the accepted kinds of credential.
     pub principals: Option<String>,
-    /// On operations: the roles in which it may be called, of those kinds of credential that act in one.
+    /// On operations: the accepted roles, for kinds of credential that have a role.
     pub roles: Option<String>,
     /// On operations: the request must name a tenant.
     pub tenant: Option<String>,
-    /// On what the published contract does not have.
+    /// On additions to the published contract.
     pub addition: Option<String>,
 }
 
-/// Which member of an error body carries what.
+/// Members of an error body.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ErrorSettings {
     /// Member with the stable code.
     pub code: Option<String>,
-    /// Member with the sentence for people.
+    /// Member with the message for people.
     pub message: Option<String>,
-    /// Member with a list of sentences.
+    /// Member with a list of messages.
     pub details: Option<String>,
-    /// Codes of the problems that generated code finds by itself.
+    /// Codes of the errors that generated code detects.
     pub codes: IndexMap<String, String>,
 }
 
@@ -114,27 +114,27 @@ pub struct PrincipalSettings {
     pub kind: String,
     /// The security scheme that carries it.
     pub scheme: String,
-    /// The client's type for it, when its kind and scheme do not name it well.
+    /// Name of the client's type for it; by default made from kind and scheme.
     #[serde(default)]
     pub credential: Option<String>,
-    /// Further headers it may travel in.
+    /// Other headers in which it is accepted.
     #[serde(default)]
     pub also: Vec<String>,
-    /// Prefix of the scopes it may hold; absent when it holds none.
+    /// Prefix of its scopes; absent if it has none.
     pub scopes: Option<String>,
     /// Error code when no credential was sent.
     #[serde(default)]
     pub missing: Option<String>,
-    /// Error code when the credential is not accepted.
+    /// Error code when the credential is invalid.
     #[serde(default)]
     pub invalid: Option<String>,
-    /// Error code when the credential has had its time; `invalid` where it is not said.
+    /// Error code when the credential has expired; defaults to `invalid`.
     #[serde(default)]
     pub expired: Option<String>,
-    /// Whether it acts in a role, which the extension for roles may ask for.
+    /// Whether it has a role, which the extension for roles may require.
     #[serde(default)]
     pub roles: bool,
-    /// Error code when a scope is missing, or it acts in another role.
+    /// Error code when it lacks a scope or a role.
     #[serde(default)]
     pub denied: Option<String>,
 }
@@ -174,7 +174,7 @@ pub fn load(inputs: &Inputs) -> Result<Source> {
     match published.get("openapi").and_then(Value::as_str) {
         Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => {}
         Some(version) => {
-            bail!("{}: #/openapi: version {version} is not read; 3.0 and 3.1 are", contract.display())
+            bail!("{}: #/openapi: version {version} is not supported; use 3.0 or 3.1", contract.display())
         }
         None => bail!("{}: #/openapi is missing; this is not an OpenAPI document", contract.display()),
     }
