@@ -398,28 +398,28 @@ pub struct ListAgentConversations {
     status: Option<ringnity_types::ConversationStatus>,
 }
 impl ListAgentConversations {
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     ///
     /// Sent as the query parameter `limit`. From 1 to 100. Default: `50`.
     pub fn limit(mut self, limit: i64) -> Self {
         self.limit = Some(limit);
         self
     }
-    /// The `nextCursor` of the page before. Opaque: do not take it apart.
+    /// The `nextCursor` of the previous page. Its content is opaque.
     ///
     /// Sent as the query parameter `cursor`. 1 to 512 characters.
     pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
         self.cursor = Some(cursor.into());
         self
     }
-    /// Only conversations of this department.
+    /// Return only conversations of this department.
     ///
     /// Sent as the query parameter `departmentId`. 1 to 64 characters.
     pub fn department_id(mut self, department_id: impl Into<String>) -> Self {
         self.department_id = Some(department_id.into());
         self
     }
-    /// Only conversations in this state.
+    /// Return only conversations with this status.
     ///
     /// Sent as the query parameter `status`.
     pub fn status(mut self, status: ringnity_types::ConversationStatus) -> Self {
@@ -509,14 +509,14 @@ pub struct ListAgentConversationMessages {
     before: Option<String>,
 }
 impl ListAgentConversationMessages {
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     ///
     /// Sent as the query parameter `limit`. From 1 to 100. Default: `50`.
     pub fn limit(mut self, limit: i64) -> Self {
         self.limit = Some(limit);
         self
     }
-    /// Only messages older than this: a `nextCursor` of the page before, or a message id.
+    /// Return only messages older than this: the `nextCursor` of the previous page, or a message id.
     ///
     /// Sent as the query parameter `before`. 1 to 512 characters.
     pub fn before(mut self, before: impl Into<String>) -> Self {
@@ -572,7 +572,7 @@ pub struct SendAgentConversationMessage {
     idempotency_key: Option<String>,
 }
 impl SendAgentConversationMessage {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -726,7 +726,7 @@ pub struct AssignAgentConversation {
     body: Option<ringnity_types::AssignConversationRequest>,
 }
 impl AssignAgentConversation {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {

@@ -96,7 +96,7 @@ impl Client<crate::generated::AdminToken> {
             idempotency_key: None,
         }
     }
-    /// Read one AI knowledge item and how far its indexing got.
+    /// Return an AI knowledge item with the status of its indexing.
     ///
     /// - Request: `GET /api/admin-sdk/ai/knowledge/{knowledgeItemId}`
     /// - Credential: [`AdminToken`](crate::AdminToken) with scope `admin:knowledge:read`
@@ -323,7 +323,7 @@ pub struct UploadAdminKnowledgeDocument {
     idempotency_key: Option<String>,
 }
 impl UploadAdminKnowledgeDocument {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -376,7 +376,7 @@ pub struct IngestAdminKnowledgeUrl {
     idempotency_key: Option<String>,
 }
 impl IngestAdminKnowledgeUrl {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -425,7 +425,7 @@ pub struct ReindexAdminKnowledge {
     idempotency_key: Option<String>,
 }
 impl ReindexAdminKnowledge {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -539,7 +539,7 @@ pub struct GetAiVisitorRouting {
     slug: Option<String>,
 }
 impl GetAiVisitorRouting {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -611,7 +611,7 @@ pub struct CreateAiVisitorConversation {
     body: Option<ringnity_types::AiConversationRequest>,
 }
 impl CreateAiVisitorConversation {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -635,7 +635,7 @@ impl CreateAiVisitorConversation {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -701,7 +701,7 @@ pub struct SendAiVisitorMessage {
     idempotency_key: Option<String>,
 }
 impl SendAiVisitorMessage {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -725,7 +725,7 @@ impl SendAiVisitorMessage {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -778,7 +778,7 @@ pub struct SearchAiVisitorKnowledge {
     slug: Option<String>,
 }
 impl SearchAiVisitorKnowledge {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -855,7 +855,7 @@ pub struct CreateAiVisitorRealtimeCall {
     content_type: Option<String>,
 }
 impl CreateAiVisitorRealtimeCall {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -879,7 +879,7 @@ impl CreateAiVisitorRealtimeCall {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -941,28 +941,28 @@ pub struct ListAdminKnowledge {
     r#type: Option<ringnity_types::KnowledgeItemType>,
 }
 impl ListAdminKnowledge {
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     ///
     /// Sent as the query parameter `limit`. From 1 to 100. Default: `50`.
     pub fn limit(mut self, limit: i64) -> Self {
         self.limit = Some(limit);
         self
     }
-    /// The `nextCursor` of the page before. Opaque: do not take it apart.
+    /// The `nextCursor` of the previous page. Its content is opaque.
     ///
     /// Sent as the query parameter `cursor`. 1 to 512 characters.
     pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
         self.cursor = Some(cursor.into());
         self
     }
-    /// Only items in this state.
+    /// Return only items with this status.
     ///
     /// Sent as the query parameter `status`.
     pub fn status(mut self, status: ringnity_types::KnowledgeItemStatus) -> Self {
         self.status = Some(status);
         self
     }
-    /// Only items of this type.
+    /// Return only items of this type.
     ///
     /// Sent as the query parameter `type`.
     pub fn r#type(mut self, r#type: ringnity_types::KnowledgeItemType) -> Self {

@@ -31,13 +31,13 @@ use crate::runtime::{
 };
 /// Operations tagged `Chat`, callable with any credential or none.
 impl<C> Client<C> {
-    /// Download an attachment by its signed link.
+    /// Download an attachment with a signed link.
     ///
-    /// Takes no credential: the signature is one, for this attachment and until it expires. Served as a download, never to be shown as a page.
+    /// Needs no credential: the signature authorizes the download of this attachment until it expires. Browsers save the file instead of displaying it.
     ///
     /// - Request: `GET /api/media/attachments/{attachmentId}`
     /// - Credential: none
-    /// - Response: 200, `application/octet-stream`: The file.
+    /// - Response: 200, `application/octet-stream`: Content of the file.
     ///
     /// The published contract does not have this operation; it is an addition of this server.
     ///
@@ -66,7 +66,7 @@ impl<C> Client<C> {
 impl Client<crate::generated::VisitorSession> {
     /// Rate a conversation.
     ///
-    /// One rating per conversation, from its visitor; rating again replaces it.
+    /// Only the visitor of the conversation may rate it. A conversation has one rating; rating again replaces it.
     ///
     /// - Request: `PUT /api/chat/visitor/conversations/{conversationId}/rating`
     /// - Credential: [`VisitorSession`](crate::VisitorSession)
@@ -405,9 +405,9 @@ impl<C: crate::generated::VisitorOrAnonymous> Client<C> {
 }
 /// Operations tagged `Chat`, callable with [`VisitorSession`](crate::VisitorSession) or [`AgentToken`](crate::AgentToken).
 impl<C: crate::generated::VisitorOrAgent> Client<C> {
-    /// Get a signed, short-lived download link for an attachment.
+    /// Create a signed download link for an attachment.
     ///
-    /// The link opens the file for five minutes without further credentials, so that a browser or an image tag can fetch it.
+    /// The link works for five minutes without further credentials, so that a browser or an `img` element can load the file.
     ///
     /// - Request: `GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link`
     /// - Credential: [`VisitorSession`](crate::VisitorSession) or [`AgentToken`](crate::AgentToken) with scope `agent:messages:read`
@@ -520,7 +520,7 @@ pub struct CreateVisitorChatSession {
     body: Option<ringnity_types::VisitorSessionRequest>,
 }
 impl CreateVisitorChatSession {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -544,7 +544,7 @@ impl CreateVisitorChatSession {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -612,7 +612,7 @@ pub struct CreateVisitorConversation {
     body: Option<ringnity_types::VisitorConversationRequest>,
 }
 impl CreateVisitorConversation {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -636,7 +636,7 @@ impl CreateVisitorConversation {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -700,7 +700,7 @@ pub struct GetVisitorOpenTicket {
     slug: Option<String>,
 }
 impl GetVisitorOpenTicket {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -766,7 +766,7 @@ pub struct GetVisitorChatAvailability {
     slug: Option<String>,
 }
 impl GetVisitorChatAvailability {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -843,7 +843,7 @@ pub struct GetVisitorConversation {
     limit: Option<i64>,
 }
 impl GetVisitorConversation {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -867,14 +867,14 @@ impl GetVisitorConversation {
         self.slug = Some(slug.into());
         self
     }
-    /// Only messages older than this: a `nextCursor` of the page before, or a message id.
+    /// Return only messages older than this: the `nextCursor` of the previous page, or a message id.
     ///
     /// Sent as the query parameter `before`. 1 to 512 characters.
     pub fn before(mut self, before: impl Into<String>) -> Self {
         self.before = Some(before.into());
         self
     }
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     ///
     /// Sent as the query parameter `limit`. From 1 to 100. Default: `50`.
     pub fn limit(mut self, limit: i64) -> Self {
@@ -938,7 +938,7 @@ pub struct SendVisitorConversationMessage {
     idempotency_key: Option<String>,
 }
 impl SendVisitorConversationMessage {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -962,7 +962,7 @@ impl SendVisitorConversationMessage {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -1022,7 +1022,7 @@ pub struct DeleteVisitorConversationMessage {
     slug: Option<String>,
 }
 impl DeleteVisitorConversationMessage {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -1103,7 +1103,7 @@ pub struct EditVisitorConversationMessage {
     slug: Option<String>,
 }
 impl EditVisitorConversationMessage {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -1183,7 +1183,7 @@ pub struct CreateVisitorConversationAttachment {
     idempotency_key: Option<String>,
 }
 impl CreateVisitorConversationAttachment {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -1207,7 +1207,7 @@ impl CreateVisitorConversationAttachment {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -1271,7 +1271,7 @@ pub struct UploadVisitorConversationAttachment {
     idempotency_key: Option<String>,
 }
 impl UploadVisitorConversationAttachment {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -1295,7 +1295,7 @@ impl UploadVisitorConversationAttachment {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -1361,7 +1361,7 @@ pub struct CreateVisitorConversationCallLink {
     body: Option<ringnity_types::CallLinkRequest>,
 }
 impl CreateVisitorConversationCallLink {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -1385,7 +1385,7 @@ impl CreateVisitorConversationCallLink {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -1457,7 +1457,7 @@ pub struct MarkChatMessageDelivered {
     slug: Option<String>,
 }
 impl MarkChatMessageDelivered {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -1534,7 +1534,7 @@ pub struct MarkChatMessageRead {
     slug: Option<String>,
 }
 impl MarkChatMessageRead {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(

@@ -206,7 +206,7 @@ impl<C> Client<C> {
 impl Client<crate::generated::OwnerToken> {
     /// Read the current owner session profile.
     ///
-    /// Who the bearer of this owner token is: the tenant, its subscription and the dashboard to go to.
+    /// Returns the tenant of the owner token, its subscription and the URL of its dashboard.
     ///
     /// - Request: `GET /api/auth/owner-me`
     /// - Credential: [`OwnerToken`](crate::OwnerToken)
@@ -347,7 +347,7 @@ pub struct RefreshOwnerSession {
     body: Option<ringnity_types::RefreshTokenRequest>,
 }
 impl RefreshOwnerSession {
-    /// The owner's refresh token, as signing in has a browser keep it. A refresh token in the body goes before it.
+    /// Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.
     ///
     /// Sent as the cookie `ownerRefreshToken`. At most 4096 characters.
     pub fn owner_refresh_token(
@@ -401,7 +401,7 @@ pub struct LogoutOwner {
     body: Option<ringnity_types::RefreshTokenRequest>,
 }
 impl LogoutOwner {
-    /// The owner's refresh token, as signing in has a browser keep it. A refresh token in the body goes before it.
+    /// Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.
     ///
     /// Sent as the cookie `ownerRefreshToken`. At most 4096 characters.
     pub fn owner_refresh_token(
@@ -458,7 +458,7 @@ pub struct CreateWorkspaceEntryToken {
     idempotency_key: Option<String>,
 }
 impl CreateWorkspaceEntryToken {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -509,7 +509,7 @@ pub struct LoginWorkspace {
     slug: Option<String>,
 }
 impl LoginWorkspace {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(

@@ -99,7 +99,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     }
     /// List Server API credentials for the logged-in tenant.
     ///
-    /// All keys of the tenant, disabled ones too, newest first. Secrets are never shown again, only a preview.
+    /// Returns all keys of the tenant, including disabled ones, newest first. Secrets are shown as a preview only.
     ///
     /// - Request: `GET /api/sdk/developer/server-api-credentials`
     /// - Credential: [`OwnerToken`](crate::OwnerToken) or [`WorkspaceToken`](crate::WorkspaceToken)
@@ -119,7 +119,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     }
     /// Create a Server API credential and return its secret once.
     ///
-    /// The answer is the only time the secret is shown; keep it on your backend. A key opens what its scopes say and nothing else.
+    /// Creates a key. Only this answer contains the secret; store it in your backend. The key's scopes decide which operations accept it.
     ///
     /// - Request: `POST /api/sdk/developer/server-api-credentials`
     /// - Credential: [`OwnerToken`](crate::OwnerToken) or [`WorkspaceToken`](crate::WorkspaceToken) in the role `owner` or `admin`
@@ -563,7 +563,7 @@ pub struct CreateServerApiCredential {
     idempotency_key: Option<String>,
 }
 impl CreateServerApiCredential {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -690,7 +690,7 @@ pub struct RotateServerApiCredential {
     idempotency_key: Option<String>,
 }
 impl RotateServerApiCredential {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -772,7 +772,7 @@ pub struct CreateOauthClient {
     idempotency_key: Option<String>,
 }
 impl CreateOauthClient {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -890,7 +890,7 @@ pub struct RotateOauthClientSecret {
     idempotency_key: Option<String>,
 }
 impl RotateOauthClientSecret {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {

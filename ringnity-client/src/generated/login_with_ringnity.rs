@@ -465,7 +465,7 @@ pub struct AddRingnityOauthAllowedDomain {
     idempotency_key: Option<String>,
 }
 impl AddRingnityOauthAllowedDomain {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {

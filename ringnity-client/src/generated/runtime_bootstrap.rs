@@ -22,7 +22,7 @@ use crate::runtime::{
 impl<C> Client<C> {
     /// Check public SDK runtime health.
     ///
-    /// Open to everybody and cheap; for load balancers and SDKs that want to know whether the runtime answers.
+    /// Needs no credential. Load balancers and SDKs use it to check whether the runtime answers.
     ///
     /// - Request: `GET /api/sdk/health`
     /// - Credential: none
@@ -42,7 +42,7 @@ impl<C> Client<C> {
     }
     /// Resolve tenant branding, services, and runtime capabilities.
     ///
-    /// What a widget or app reads first: who the tenant is, how it looks, and which services a visitor can use now. The tenant comes from the host name, the header `X-Ringnity-Public-Key`, or one of the queries. A browser's origin has to be one of the tenant's allowed domains.
+    /// The first request of a widget or app. Returns the tenant, its branding and the services that a visitor can use. The host name, the header `X-Ringnity-Public-Key` or a query parameter names the tenant. The origin of a browser must be one of the tenant's allowed domains.
     ///
     /// - Request: `GET /api/sdk/bootstrap`
     /// - Credential: none
@@ -66,7 +66,7 @@ impl<C> Client<C> {
     }
     /// Create a short-lived runtime session token.
     ///
-    /// Gives a visitor a session of one hour. With a `contextToken` from the customer's backend the visitor's identity is vouched for; without one it is what the visitor says.
+    /// Creates a visitor session that is valid for one hour. With a `contextToken` from the customer's backend the visitor's identity is verified; without one it is unverified.
     ///
     /// - Request: `POST /api/sdk/session`
     /// - Credential: none
@@ -243,7 +243,7 @@ impl BootstrapRuntime {
         self.debug = Some(debug);
         self
     }
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -301,7 +301,7 @@ pub struct CreateRuntimeSession {
     idempotency_key: Option<String>,
 }
 impl CreateRuntimeSession {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     ///
     /// Sent as the header `X-Ringnity-Public-Key`. 1 to 128 characters.
     pub fn x_ringnity_public_key(
@@ -325,7 +325,7 @@ impl CreateRuntimeSession {
         self.slug = Some(slug.into());
         self
     }
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -375,7 +375,7 @@ pub struct RegisterDevicePushToken {
     idempotency_key: Option<String>,
 }
 impl RegisterDevicePushToken {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {

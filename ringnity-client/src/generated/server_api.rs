@@ -31,7 +31,7 @@ use crate::runtime::{
 impl Client<crate::generated::ServerKey> {
     /// Check Server API credential health.
     ///
-    /// Tells a backend that its key works, which tenant it belongs to and what it may do.
+    /// Checks an API key. Returns the tenant that it belongs to and its scopes.
     ///
     /// - Request: `GET /api/server/health`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:health`
@@ -51,7 +51,7 @@ impl Client<crate::generated::ServerKey> {
     }
     /// Read tenant identity for the current Server API key.
     ///
-    /// The tenant that the Server API key belongs to.
+    /// Returns the tenant that the Server API key belongs to.
     ///
     /// - Request: `GET /api/server/tenant`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:tenant:read`
@@ -267,7 +267,7 @@ impl Client<crate::generated::ServerKey> {
     }
     /// List synced customer contacts.
     ///
-    /// Contacts of the tenant by page and limit, in the order in which they were made: what is added while somebody reads the pages comes after the last one. `search` looks for a part of name, phone, email or company; `tags` asks for contacts that carry all the tags given.
+    /// Returns the contacts of the tenant in pages, in the order of their creation. Contacts that are created meanwhile are appended to the last page. `search` matches a part of name, phone number, email address or company. `tags` returns contacts that have all of the tags.
     ///
     /// - Request: `GET /api/server/contacts`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:read`
@@ -291,7 +291,7 @@ impl Client<crate::generated::ServerKey> {
     }
     /// Create or update a customer contact.
     ///
-    /// Creates a contact, or updates the one that is known: the one with the same `externalId`, else the oldest one with the same `phone`, unless both it and the request have an `externalId` and these differ. Members that are left out keep their value. As many contacts as the plan's quota `contacts` says: one more is 403 `FEATURE_NOT_AVAILABLE`.
+    /// Creates a contact, or updates an existing one. A contact matches if it has the same `externalId`; otherwise the oldest contact with the same `phone` matches, unless contact and request have different `externalId`s. Omitted members keep their value. Fails with 403 `FEATURE_NOT_AVAILABLE` if the plan's quota `contacts` is used up.
     ///
     /// - Request: `POST /api/server/contacts`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:write`
@@ -327,7 +327,7 @@ impl Client<crate::generated::ServerKey> {
     }
     /// Read one customer contact.
     ///
-    /// One contact. A contact of another tenant does not exist here: 404 `SERVER_CONTACT_NOT_FOUND`.
+    /// Returns a contact. Fails with 404 `SERVER_CONTACT_NOT_FOUND` if the tenant has no such contact.
     ///
     /// - Request: `GET /api/server/contacts/{id}`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:read`
@@ -348,7 +348,7 @@ impl Client<crate::generated::ServerKey> {
     }
     /// Delete one customer contact.
     ///
-    /// Deletes the contact for good. Its conversations stay, without the contact.
+    /// Deletes a contact permanently. Its conversations remain, without the contact.
     ///
     /// - Request: `DELETE /api/server/contacts/{id}`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:write`
@@ -369,7 +369,7 @@ impl Client<crate::generated::ServerKey> {
     }
     /// Update one customer contact.
     ///
-    /// Changes the members that are sent and leaves the others alone. `tags` replaces the list; an empty list clears it.
+    /// Updates a contact. Omitted members keep their value. `tags` replaces the list; an empty list clears it.
     ///
     /// - Request: `PATCH /api/server/contacts/{id}`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:write`
@@ -787,7 +787,7 @@ pub struct CreateVisitorContextToken {
     idempotency_key: Option<String>,
 }
 impl CreateVisitorContextToken {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -834,7 +834,7 @@ pub struct CreateAgentToken {
     idempotency_key: Option<String>,
 }
 impl CreateAgentToken {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -878,7 +878,7 @@ pub struct CreateAdminToken {
     idempotency_key: Option<String>,
 }
 impl CreateAdminToken {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -923,21 +923,21 @@ pub struct ListContacts {
     tags: Option<String>,
 }
 impl ListContacts {
-    /// Page to return; the first one is 1.
+    /// Number of the page to return. The first page is 1.
     ///
     /// Sent as the query parameter `page`. From 1 to 1000000. Default: `1`.
     pub fn page(mut self, page: i64) -> Self {
         self.page = Some(page);
         self
     }
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     ///
     /// Sent as the query parameter `limit`. From 1 to 100. Default: `50`.
     pub fn limit(mut self, limit: i64) -> Self {
         self.limit = Some(limit);
         self
     }
-    /// Part of a name, phone number, email address or company.
+    /// Return only contacts whose name, phone number, email address or company contains this text.
     ///
     /// Sent as the query parameter `search`. At most 200 characters.
     pub fn search(mut self, search: impl Into<String>) -> Self {
@@ -988,7 +988,7 @@ pub struct UpsertContact {
     idempotency_key: Option<String>,
 }
 impl UpsertContact {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {

@@ -203,7 +203,7 @@ pub struct CreateWebhook {
     idempotency_key: Option<String>,
 }
 impl CreateWebhook {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     ///
     /// Sent as the header `Idempotency-Key`. 1 to 255 characters.
     pub fn idempotency_key(mut self, idempotency_key: impl Into<String>) -> Self {
@@ -243,7 +243,7 @@ pub struct ListWebhookDeliveries {
     limit: Option<i64>,
 }
 impl ListWebhookDeliveries {
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     ///
     /// Sent as the query parameter `limit`. From 1 to 100. Default: `50`.
     pub fn limit(mut self, limit: i64) -> Self {

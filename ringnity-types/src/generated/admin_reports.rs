@@ -117,7 +117,7 @@ pub struct StaffSummaryEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<StaffSummary>,
 }
-/// Who acts by the admin token.
+/// Account that an admin token acts for.
 ///
 /// Used in [`AdminTenant`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -141,7 +141,7 @@ pub struct AdminActor {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// Which services can be used now.
+/// Which services are available.
 ///
 /// Used in [`ServiceList`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -168,7 +168,7 @@ pub struct ServiceSwitches {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// Staff of one department.
+/// Number of staff members of a department.
 ///
 /// Used in [`StaffSummary`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -189,7 +189,7 @@ pub struct StaffDepartmentCount {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// Staff by role.
+/// Number of staff members by role.
 ///
 /// Used in [`StaffSummary`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -210,7 +210,7 @@ pub struct StaffRoleCounts {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// How many people work for the tenant, and how many can be reached now.
+/// Number of staff members of the tenant, and how many of them are available.
 ///
 /// Used in [`StaffSummaryEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -237,7 +237,7 @@ pub struct StaffSummary {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// What the tenant subscribed to.
+/// Subscription of a tenant.
 ///
 /// Used in [`Subscription`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -260,12 +260,12 @@ pub struct TenantSubscription {
     /// Current period end (UTC). Optional.
     #[serde(rename = "currentPeriodEnd", skip_serializing_if = "Option::is_none")]
     pub current_period_end: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Feature keys the plan opens.
+    /// Keys of the features that the plan includes.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features: Option<Vec<String>>,
-    /// Contracted quotas by key.
+    /// Quotas of the plan by key.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -380,12 +380,12 @@ impl AttachmentDeleteEnvelope {
         }
     }
 }
-/// Why a conversation is closed.
+/// Body of a request that closes a conversation.
 ///
 /// Request body of `closeAgentConversation`.
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
 pub struct CloseConversationRequest {
-    /// Kept with the closing event.
+    /// Why the conversation is closed. Stored with the closing event.
     ///
     /// Optional. At most 500 characters.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -221,7 +221,7 @@ pub struct AiKnowledgeResult {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// A document or page from which the AI answers.
+/// A document or page that the AI uses for its answers.
 ///
 /// Used in [`AiKnowledgeResult`] and [`KnowledgeItemList`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -244,12 +244,12 @@ pub struct KnowledgeItem {
     /// URL. Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Bytes.
+    /// Size in bytes.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
-    /// Pieces it was cut into.
+    /// Number of chunks that the text was split into.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,7 +280,7 @@ pub struct KnowledgeItem {
 pub struct KnowledgeItemList {
     /// List of items.
     pub items: Vec<KnowledgeItem>,
-    /// Give it as `cursor` to get the next page. Absent on the last one.
+    /// Cursor of the next page: send it as `cursor`. Absent on the last page.
     ///
     /// Optional.
     #[serde(rename = "nextCursor", skip_serializing_if = "Option::is_none")]
@@ -313,7 +313,7 @@ impl KnowledgeItemListEnvelope {
     }
 }
 crate::support::open_enum! {
-    /// Only a `ready` item is searched.
+    /// Indexing status of a knowledge item. Searches return only items that are `ready`.
     ///
     /// Parameter `status` of `listAdminKnowledge`. Used in [`KnowledgeItem`].
     pub enum KnowledgeItemStatus {
@@ -324,7 +324,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// Where the text comes from.
+    /// Source of a knowledge item's text.
     ///
     /// Parameter `type` of `listAdminKnowledge`. Used in [`KnowledgeItem`].
     pub enum KnowledgeItemType {
@@ -332,7 +332,7 @@ crate::support::open_enum! {
         Url = "url",
     }
 }
-/// A passage that fits the question.
+/// A passage that matches the query.
 ///
 /// Used in [`KnowledgeSearch`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]

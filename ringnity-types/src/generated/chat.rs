@@ -120,7 +120,7 @@ pub struct AttachmentRequest {
     /// Filename. Optional. 1 to 255 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filename: Option<String>,
-    /// Media type. Which ones are accepted is a setting of the tenant.
+    /// Media type. A setting of the tenant decides which ones are accepted.
     ///
     /// Optional. At most 127 characters. Must match `^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*$`.
     #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
@@ -181,7 +181,7 @@ pub struct ReceiptEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<ReceiptResult>,
 }
-/// The attachment and the message that owns it.
+/// An attachment and the message that it belongs to.
 ///
 /// Used in [`AttachmentEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -196,7 +196,7 @@ pub struct AttachmentCreated {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// A link that opens one attachment for a few minutes, without further credentials.
+/// A link that downloads one attachment without further credentials. It expires after five minutes.
 ///
 /// Used in [`AttachmentLinkEnvelope`].
 #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
@@ -211,7 +211,7 @@ pub struct AttachmentLink {
     /// Content type.
     #[serde(rename = "contentType")]
     pub content_type: String,
-    /// Bytes.
+    /// Size in bytes.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -251,7 +251,7 @@ impl AttachmentLinkEnvelope {
         }
     }
 }
-/// A link by which a visitor joins a call of the conversation.
+/// A link with which a visitor joins a call of the conversation.
 ///
 /// Used in [`CallLinkCreated`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -281,7 +281,7 @@ pub struct CallLink {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// A link by which a visitor joins a call.
+/// A link with which a visitor joins a call, and its message.
 ///
 /// Used in [`CallLinkEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -293,7 +293,7 @@ pub struct CallLinkCreated {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// The rating of a conversation; there is one at most.
+/// The rating of a conversation. A conversation has at most one.
 ///
 /// Used in [`ConversationRatingResult`].
 #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
@@ -361,7 +361,7 @@ impl ConversationRatingResult {
         Self { rating }
     }
 }
-/// What deleting a message did. The text is gone for readers, the history keeps it.
+/// Result of deleting a message. Its text is no longer returned; the message stays in the history.
 ///
 /// Used in [`MessageDeletionEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -391,7 +391,7 @@ pub struct MessageDeletionEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<MessageDeletion>,
 }
-/// The visitor's open ticket; empty when there is none.
+/// The visitor's open ticket. Empty if there is none.
 ///
 /// Used in [`TicketEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -403,12 +403,12 @@ pub struct OpenTicket {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// A visitor's verdict.
+/// A visitor's rating of a conversation.
 ///
 /// Request body of `rateVisitorConversation`.
 #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
 pub struct RateConversationRequest {
-    /// 4 and 5 count as satisfied in reports.
+    /// Score from 1 (worst) to 5 (best). Reports count 4 and 5 as satisfied.
     ///
     /// Required. From 1 to 5.
     pub score: i64,
@@ -425,7 +425,7 @@ impl RateConversationRequest {
         }
     }
 }
-/// A request of a visitor, followed up in a conversation.
+/// A visitor's request, which is handled in a conversation.
 ///
 /// Used in [`OpenTicket`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -458,7 +458,7 @@ pub struct Ticket {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// A visitor's chat session. `sessionToken` travels in `X-Ringnity-SDK-Session` from here on.
+/// A visitor's chat session. Send `sessionToken` in the header `X-Ringnity-SDK-Session` of later requests.
 ///
 /// Used in [`VisitorSessionEnvelope`].
 #[derive(Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -469,7 +469,7 @@ pub struct VisitorChatSession {
     /// Identifier of the visitor. Optional.
     #[serde(rename = "visitorId", skip_serializing_if = "Option::is_none")]
     pub visitor_id: Option<String>,
-    /// Seconds.
+    /// Lifetime in seconds.
     ///
     /// Optional.
     #[serde(rename = "expiresIn", skip_serializing_if = "Option::is_none")]
@@ -497,7 +497,7 @@ impl ::std::fmt::Debug for VisitorChatSession {
             .finish()
     }
 }
-/// A conversation as its visitor sees it.
+/// A conversation as shown to its visitor.
 ///
 /// Used in [`VisitorConversationEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -505,12 +505,12 @@ pub struct VisitorConversation {
     /// Conversation, as [`Conversation`]. Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
-    /// One page, oldest first; the newest page when no `before` is given. Internal notes are never in it.
+    /// One page of messages, oldest first. Without `before` it is the newest page. Internal notes are never included.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<Message>>,
-    /// Give it as `before` to get the page of older messages. Absent when there are none.
+    /// Cursor of the page of older messages: send it as `before`. Absent if there are none.
     ///
     /// Optional.
     #[serde(rename = "nextCursor", skip_serializing_if = "Option::is_none")]

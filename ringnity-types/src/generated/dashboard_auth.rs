@@ -784,7 +784,7 @@ impl WorkspaceEntryTokenEnvelope {
     }
 }
 crate::support::open_enum! {
-    /// Kinds of call an agent takes.
+    /// Kinds of call that an agent accepts.
     ///
     /// Used in [`WorkspaceAgent`].
     pub enum AgentCallType {
@@ -793,7 +793,7 @@ crate::support::open_enum! {
         AudioVideo = "audio_video",
     }
 }
-/// What Google says of an account that has no tenant yet, to prefill the registration.
+/// Google profile of an account without a tenant, to prefill the registration form.
 ///
 /// Used in [`OwnerGoogleLogin`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -817,7 +817,7 @@ pub struct GoogleProfile {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// What a logout did.
+/// Result of a logout.
 ///
 /// Used in [`LogoutEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]

@@ -19,7 +19,7 @@ crate::support::open_enum! {
 pub struct OAuthScopeCatalogItem {
     /// Scope, as [`OAuthScope`].
     pub scope: OAuthScope,
-    /// Heading under which a console shows the scope. No closed list.
+    /// Heading under which a console shows the scope. Free text.
     ///
     /// Example: `"Tenant / Business"`.
     pub category: String,

@@ -442,7 +442,7 @@ pub struct SuccessEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Acknowledgement>,
 }
-/// What there is to say beyond success; usually nothing.
+/// Acknowledgement of a request. Usually empty.
 ///
 /// Used in [`SuccessEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -471,7 +471,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// What the key is for (RFC 7517).
+    /// Intended use of the key (RFC 7517).
     ///
     /// Used in [`Jwk`].
     pub enum JwkUse {

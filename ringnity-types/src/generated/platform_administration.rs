@@ -129,13 +129,13 @@ pub struct PlanContractFeatureKey {
     pub feature_key: String,
     /// Name. Required. 1 to 120 characters. Example: `"Video"`.
     pub name: String,
-    /// Heading in the console. Written by platform administrators, no closed list.
+    /// Heading in the platform console. Free text written by platform administrators.
     ///
     /// Required. At most 64 characters. Example: `"communication"`.
     pub category: String,
     /// Description. Required. At most 500 characters. Example: `"Visitor video calls and video escalation."`.
     pub description: String,
-    /// Maturity as shown in the console. Written by platform administrators, no closed list.
+    /// Maturity as shown in the platform console. Free text written by platform administrators.
     ///
     /// Required. At most 32 characters. Example: `"stable"`.
     pub status: String,
@@ -153,11 +153,11 @@ pub struct PlanContractQuotaKey {
     pub quota_key: String,
     /// Name. Required. 1 to 120 characters. Example: `"Agents"`.
     pub name: String,
-    /// What is counted, for display. Written by platform administrators, no closed list.
+    /// Unit that is counted, for display. Free text written by platform administrators.
     ///
     /// Required. At most 64 characters. Example: `"agent"`.
     pub unit: String,
-    /// Heading in the console. Written by platform administrators, no closed list.
+    /// Heading in the platform console. Free text written by platform administrators.
     ///
     /// Required. At most 64 characters. Example: `"core"`.
     pub category: String,
@@ -272,7 +272,7 @@ impl PlanContractCatalogEnvelope {
 /// Used in [`AiPricingCatalog`].
 #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
 pub struct AiPricingSettings {
-    /// Name of a configured AI provider. No closed list: providers are configuration.
+    /// Name of an AI provider in the server's configuration.
     ///
     /// Example: `"openai"`.
     pub provider: String,
@@ -351,7 +351,7 @@ pub struct AiPricingSettings {
 /// Request body of `updatePlatformAiPricing`.
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
 pub struct AiPricingSettingsUpdate {
-    /// Name of a configured AI provider. No closed list: providers are configuration.
+    /// Name of an AI provider in the server's configuration.
     ///
     /// Optional. 1 to 64 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -863,7 +863,7 @@ impl AiBalanceTenantSettingsEnvelope {
     }
 }
 crate::support::open_enum! {
-    /// Currency of prices and balances (ISO 4217). Balances are whole cents of it.
+    /// Currency of prices and balances (ISO 4217). Balances are whole cents of this currency.
     ///
     /// Used in [`AiPricingSettings`], [`AiPricingSettingsUpdate`] and [`AiTenantBalance`].
     pub enum CurrencyCode {

@@ -186,7 +186,7 @@ pub struct RegisterDevicePushTokenRequest {
     ///
     /// Required. Secret. 1 to 4096 characters.
     pub token: String,
-    /// Stable app-generated device identifier. Do not send hardware identifiers. One that somebody else has registered, with another token, is 409 `RESOURCE_CONFLICT`, unless that was a visitor whom nobody vouched for and another visitor asks.
+    /// Stable app-generated device identifier. Do not send hardware identifiers. Fails with 409 `RESOURCE_CONFLICT` if another account has registered it with another token. A visitor may replace the registration of an unverified visitor.
     ///
     /// Optional. 1 to 128 characters.
     #[serde(rename = "deviceId", skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ pub struct RegisterDevicePushTokenRequest {
     /// Audience, as [`DevicePushAudience`]. Default: `"visitor"`.
     #[serde(default = "defaults::register_device_push_token_request_audience")]
     pub audience: DevicePushAudience,
-    /// Customer-user or visitor ID from the customer's application. Of agents and administrators; a visitor's is the one that its context token vouched for, whatever is sent here.
+    /// Customer-user or visitor ID from the customer's application. Used for agents and administrators. For visitors the server ignores it and uses the ID from the context token.
     ///
     /// Optional. At most 128 characters.
     #[serde(rename = "externalId", skip_serializing_if = "Option::is_none")]
@@ -416,7 +416,7 @@ impl DevicePushTokenDisabledEnvelope {
         }
     }
 }
-/// How the widget presents the tenant.
+/// Branding of the tenant in the widget.
 ///
 /// Used in [`RuntimeBootstrap`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -427,7 +427,7 @@ pub struct RuntimeBranding {
     /// Logo URL. Optional.
     #[serde(rename = "logoUrl", skip_serializing_if = "Option::is_none")]
     pub logo_url: Option<String>,
-    /// CSS colour.
+    /// Primary color as a CSS color.
     ///
     /// Optional.
     #[serde(rename = "primaryColor", skip_serializing_if = "Option::is_none")]
@@ -448,7 +448,7 @@ pub struct RuntimeBranding {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// How the public runtime is.
+/// Health of the public runtime.
 ///
 /// Used in [`RuntimeHealthEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -477,7 +477,7 @@ pub struct RuntimeHealthEnvelope {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<RuntimeHealth>,
 }
-/// What an SDK has to know of the server.
+/// What the server requires of SDKs.
 ///
 /// Used in [`RuntimeBootstrap`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -485,7 +485,7 @@ pub struct RuntimeSdk {
     /// Version. Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// SDKs older than this are refused.
+    /// Oldest SDK version that the server accepts.
     ///
     /// Optional.
     #[serde(rename = "minimumVersion", skip_serializing_if = "Option::is_none")]

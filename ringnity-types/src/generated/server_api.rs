@@ -38,7 +38,7 @@ pub struct CreateVisitorContextTokenRequest {
     /// Metadata, as [`Metadata`]. Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// Seconds.
+    /// Lifetime in seconds.
     ///
     /// From 60 to 3600. Default: `900`.
     #[serde(rename = "expiresIn", default = "defaults::default_u64::<i64, 900>")]
@@ -78,12 +78,12 @@ pub struct CreateAgentTokenRequest {
     /// Identifier of the department. Optional. At most 64 characters.
     #[serde(rename = "departmentId", skip_serializing_if = "Option::is_none")]
     pub department_id: Option<String>,
-    /// Seconds.
+    /// Lifetime in seconds.
     ///
     /// From 60 to 3600. Default: `900`.
     #[serde(rename = "expiresIn", default = "defaults::default_u64::<i64, 900>")]
     pub expires_in: i64,
-    /// Omit for all ten.
+    /// Scopes of the token. Omit to grant all agent scopes.
     ///
     /// Optional. At most 10 items.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +126,7 @@ pub struct CreateAdminTokenRequest {
     /// Name. Optional. At most 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Seconds.
+    /// Lifetime in seconds.
     ///
     /// From 60 to 3600. Default: `900`.
     #[serde(rename = "expiresIn", default = "defaults::default_u64::<i64, 900>")]
@@ -134,7 +134,7 @@ pub struct CreateAdminTokenRequest {
     /// Role, as [`AdminRole`]. Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<AdminRole>,
-    /// Omit for all of them.
+    /// Scopes of the token. Omit to grant all admin scopes.
     ///
     /// Optional. At most 10 items.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -266,7 +266,7 @@ impl ContactInput {
 /// Request body of `updateContact`.
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
 pub struct ContactPatchInput {
-    /// Its id in the customer's own system; null takes it away.
+    /// Id of the contact in the customer's own system. Null removes it.
     ///
     /// Optional. May be `null`. At most 128 characters.
     #[serde(
@@ -281,12 +281,12 @@ pub struct ContactPatchInput {
     /// Phone. Optional. 1 to 32 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// Email address; null takes it away.
+    /// Email address. Null removes it.
     ///
     /// Optional. May be `null`. An e-mail address. At most 254 characters.
     #[serde(default, skip_serializing_if = "crate::support::Field::is_absent")]
     pub email: crate::support::Field<String>,
-    /// Where the contact works; null or an empty text takes it away.
+    /// Company that the contact works for. Null or an empty string removes it.
     ///
     /// Optional. May be `null`. At most 200 characters.
     #[serde(default, skip_serializing_if = "crate::support::Field::is_absent")]
@@ -294,7 +294,7 @@ pub struct ContactPatchInput {
     /// List of tags. Optional. At most 50 items. Each item: 1 to 64 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// Free text; null or an empty text takes it away.
+    /// Notes about the contact, as free text. Null or an empty string removes them.
     ///
     /// Optional. May be `null`. At most 10000 characters.
     #[serde(default, skip_serializing_if = "crate::support::Field::is_absent")]
@@ -476,7 +476,7 @@ impl ContactListEnvelope {
     }
 }
 crate::support::open_enum! {
-    /// How a contact came to be known.
+    /// How the contact was created.
     ///
     /// Used in [`Contact`].
     pub enum ContactSource {
@@ -486,7 +486,7 @@ crate::support::open_enum! {
         Import = "import",
     }
 }
-/// How the Server API is, and what the presented key is.
+/// Health of the Server API, and the API key of the request.
 ///
 /// Used in [`ServerApiHealthEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -502,7 +502,7 @@ pub struct ServerApiHealth {
     /// Time (UTC). Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<::chrono::DateTime<::chrono::offset::Utc>>,
-    /// Tenant of the key.
+    /// Id of the tenant that the key belongs to.
     ///
     /// Optional.
     #[serde(rename = "clientId", skip_serializing_if = "Option::is_none")]

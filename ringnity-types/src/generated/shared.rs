@@ -76,7 +76,7 @@ pub struct PlanQuotaContract {
         skip_serializing_if = "crate::support::Field::is_absent"
     )]
     pub limit_value: crate::support::Field<i64>,
-    /// Null or absent: the quota is a standing limit.
+    /// How often the usage is reset to 0. Null or absent: never.
     ///
     /// Optional. May be `null`.
     #[serde(
@@ -1082,7 +1082,7 @@ impl ReadinessEnvelope {
     }
 }
 crate::support::open_enum! {
-    /// Roles that an admin token can act in.
+    /// Role of an admin token.
     ///
     /// Used in [`CreateAdminTokenRequest`] and [`AdminActor`].
     pub enum AdminRole {
@@ -1092,7 +1092,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// What an admin token may do.
+    /// Scope of an admin token.
     ///
     /// Used in [`CreateAdminTokenRequest`] and [`AdminActor`].
     pub enum AdminScope {
@@ -1109,7 +1109,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// What an agent token may do.
+    /// Scope of an agent token.
     ///
     /// Used in [`CreateAgentTokenRequest`] and [`AgentProfile`].
     pub enum AgentScope {
@@ -1125,7 +1125,7 @@ crate::support::open_enum! {
         AgentCallsWrite = "agent:calls:write",
     }
 }
-/// Whether AI can answer, and why not.
+/// Whether the AI can answer, and why not.
 ///
 /// Used in [`AiReadiness`] and [`Readiness`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -1158,7 +1158,7 @@ pub struct AiStatus {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// A file in a conversation. Its content comes by a signed link.
+/// A file in a conversation. Get a signed link to download its content.
 ///
 /// Used in [`AttachmentDelete`] and [`AttachmentCreated`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -1169,7 +1169,7 @@ pub struct Attachment {
     /// Identifier of the conversation. Optional.
     #[serde(rename = "conversationId", skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<String>,
-    /// The message that owns it.
+    /// Id of the message that the attachment belongs to.
     ///
     /// Optional.
     #[serde(rename = "messageId", skip_serializing_if = "Option::is_none")]
@@ -1180,7 +1180,7 @@ pub struct Attachment {
     /// Content type. Optional.
     #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Bytes.
+    /// Size in bytes.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1205,7 +1205,7 @@ pub struct Attachment {
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 crate::support::open_enum! {
-    /// `declared`: announced, without content here. `stored`: its content can be fetched. `deleted`: removed, the record stays.
+    /// Status of an attachment. `declared`: announced, its content is not uploaded. `stored`: its content can be downloaded. `deleted`: its content was removed, and its record remains.
     ///
     /// Used in [`Attachment`].
     pub enum AttachmentStatus {
@@ -1215,7 +1215,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// How the token travels.
+    /// Token type (RFC 6750).
     ///
     /// Used in [`OAuthTokenResponse`] and [`SdkToken`].
     pub enum BearerTokenType {
@@ -1223,7 +1223,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// What the conversation began with.
+    /// Channel in which the conversation was started.
     ///
     /// Used in [`Conversation`].
     pub enum ConversationChannel {
@@ -1236,7 +1236,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// How soon a conversation wants an answer.
+    /// Priority of a conversation.
     ///
     /// Used in [`Conversation`] and [`Ticket`].
     pub enum ConversationPriority {
@@ -1247,7 +1247,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// `pending`: the AI holds it, or it waits. A visitor's message reopens `resolved`. `closed` is final.
+    /// Status of a conversation. `pending`: the AI handles it, or it waits for an agent. `resolved`: a message from the visitor reopens it. `closed`: final.
     ///
     /// Parameter `status` of `listAgentConversations`. Used in [`Conversation`] and [`Ticket`].
     pub enum ConversationStatus {
@@ -1257,7 +1257,7 @@ crate::support::open_enum! {
         Closed = "closed",
     }
 }
-/// A day in the time zone of the tenant, or an instant.
+/// A date in the tenant's time zone, or a date-time (RFC 3339).
 ///
 /// Parameter `startDate` of `getServerReportSummary`, `endDate` of `getServerReportSummary`, `startDate` of `getServerReportTimeseries` and 9 more parameters.
 #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
@@ -1289,7 +1289,7 @@ impl From<::chrono::DateTime<::chrono::offset::Utc>> for DateOrDateTime {
     }
 }
 crate::support::open_enum! {
-    /// `degraded`: it answers, but something it needs does not.
+    /// Health of a service. `degraded`: the service answers, but a dependency does not.
     ///
     /// Used in [`RuntimeHealth`] and [`ServerApiHealth`].
     pub enum HealthStatus {
@@ -1297,7 +1297,7 @@ crate::support::open_enum! {
         Degraded = "degraded",
     }
 }
-/// How far a message got with one reader. It never goes back.
+/// Delivery status of a message for one reader. It only advances.
 ///
 /// Used in [`ReceiptResult`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -1328,7 +1328,7 @@ pub struct MessageReceipt {
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 crate::support::open_enum! {
-    /// How far a message got.
+    /// Delivery status of a message.
     ///
     /// Used in [`MessageReceipt`].
     pub enum MessageReceiptStatus {
@@ -1338,7 +1338,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// Who wrote a message.
+    /// Kind of sender of a message.
     ///
     /// Used in [`Message`] and [`MessageReceipt`].
     pub enum MessageSenderType {
@@ -1349,7 +1349,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// What a message holds. A `note` is internal to the tenant; no visitor ever gets one.
+    /// Kind of content of a message. A `note` is internal to the tenant and never sent to visitors.
     ///
     /// Used in [`Message`].
     pub enum MessageType {
@@ -1363,7 +1363,7 @@ crate::support::open_enum! {
         System = "system",
     }
 }
-/// Free members of your own, 16 KiB of JSON at most. Nothing secret belongs here.
+/// Additional members of your own. At most 16 KiB as JSON. Do not store secrets here.
 ///
 /// Used in [`CreateRuntimeSessionRequest`], [`RegisterDevicePushTokenRequest`], [`CreateVisitorContextTokenRequest`] and 10 more types.
 #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
@@ -1389,7 +1389,7 @@ impl From<::serde_json::Map<String, ::serde_json::Value>> for Metadata {
     }
 }
 crate::support::open_enum! {
-    /// How often the use of a quota starts again at zero.
+    /// How often the usage of a quota is reset to 0.
     ///
     /// Used in [`PlanQuotaContract`].
     pub enum QuotaResetPeriod {
@@ -1401,7 +1401,7 @@ crate::support::open_enum! {
     }
 }
 crate::support::open_enum! {
-    /// What was looked at. `origin` is there when one was given.
+    /// Name of the check. `origin` is present only if the request named one.
     ///
     /// Used in [`ReadinessCheck`].
     ///
@@ -1420,11 +1420,11 @@ crate::support::open_enum! {
 /// Used in [`Readiness`].
 #[derive(Debug, Clone, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
 pub struct ReadinessCheck {
-    /// What was looked at. `origin` is there when one was given.
+    /// Name of the check. `origin` is present only if the request named one.
     pub key: ReadinessCheckKey,
     /// Whether it is ready.
     pub ready: bool,
-    /// What is wrong, and what to do.
+    /// Why the check failed, and how to fix it. For people.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1440,7 +1440,7 @@ impl ReadinessCheck {
         }
     }
 }
-/// The receipt as it stands now.
+/// A message receipt after the request.
 ///
 /// Used in [`ReceiptEnvelope`] and [`MessageReceiptEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -1452,7 +1452,7 @@ pub struct ReceiptResult {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
-/// Whether reports can be read.
+/// Whether reports are available.
 ///
 /// Used in [`Readiness`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
@@ -1471,7 +1471,7 @@ pub struct ReportStatus {
     pub extra: ::serde_json::Map<String, ::serde_json::Value>,
 }
 crate::support::closed_enum! {
-    /// What a client may send. A `note` is internal to the tenant and can be written by agents only.
+    /// Kind of content that a client may send. A `note` is internal to the tenant; only agents may send one.
     ///
     /// Used in [`SendMessageRequest`] and [`VisitorMessageRequest`].
     pub enum SendableMessageType {

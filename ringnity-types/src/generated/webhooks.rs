@@ -238,7 +238,7 @@ pub struct WebhookTestEnvelope {
     pub data: Option<WebhookTestResult>,
 }
 crate::support::open_enum! {
-    /// `retrying`: an attempt failed and another one is due. `failed`: none is left.
+    /// Status of a webhook delivery. `retrying`: an attempt failed and another one is scheduled. `failed`: no attempts are left.
     ///
     /// Used in [`WebhookDelivery`].
     pub enum WebhookDeliveryStatus {
@@ -266,12 +266,12 @@ crate::support::open_enum! {
         CallEnded = "call.ended",
     }
 }
-/// What came of the test delivery.
+/// Result of a webhook test delivery.
 ///
 /// Used in [`WebhookTestEnvelope`].
 #[derive(Debug, Clone, PartialEq, Default, ::serde::Serialize, ::serde::Deserialize)]
 pub struct WebhookTestResult {
-    /// True when the receiver answered 2xx.
+    /// Whether the receiver answered with a 2xx status.
     ///
     /// Optional.
     #[serde(skip_serializing_if = "Option::is_none")]

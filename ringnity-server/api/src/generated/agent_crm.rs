@@ -171,13 +171,13 @@ impl UpdateAgentPresenceInput {
 /// What `listAgentConversations` takes in: GET /api/agent-sdk/conversations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListAgentConversationsInput {
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     pub limit: i64,
-    /// The `nextCursor` of the page before. Opaque: do not take it apart.
+    /// The `nextCursor` of the previous page. Its content is opaque.
     pub cursor: Option<String>,
-    /// Only conversations of this department.
+    /// Return only conversations of this department.
     pub department_id: Option<String>,
-    /// Only conversations in this state.
+    /// Return only conversations with this status.
     pub status: Option<types::ConversationStatus>,
 }
 impl ListAgentConversationsInput {
@@ -193,7 +193,7 @@ impl ListAgentConversationsInput {
 /// What `getAgentConversation` takes in: GET /api/agent-sdk/conversations/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAgentConversationInput {
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub id: String,
 }
 impl GetAgentConversationInput {
@@ -206,11 +206,11 @@ impl GetAgentConversationInput {
 /// What `listAgentConversationMessages` takes in: GET /api/agent-sdk/conversations/{id}/messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListAgentConversationMessagesInput {
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub id: String,
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     pub limit: i64,
-    /// Only messages older than this: a `nextCursor` of the page before, or a message id.
+    /// Return only messages older than this: the `nextCursor` of the previous page, or a message id.
     pub before: Option<String>,
 }
 impl ListAgentConversationMessagesInput {
@@ -225,9 +225,9 @@ impl ListAgentConversationMessagesInput {
 /// What `sendAgentConversationMessage` takes in: POST /api/agent-sdk/conversations/{id}/messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SendAgentConversationMessageInput {
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub id: String,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::SendMessageRequest,
@@ -244,9 +244,9 @@ impl SendAgentConversationMessageInput {
 /// What `markAgentMessageRead` takes in: POST /api/agent-sdk/conversations/{id}/messages/{messageId}/read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MarkAgentMessageReadInput {
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub id: String,
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub message_id: String,
 }
 impl MarkAgentMessageReadInput {
@@ -260,9 +260,9 @@ impl MarkAgentMessageReadInput {
 /// What `deleteAgentConversationAttachment` takes in: DELETE /api/agent-sdk/conversations/{id}/messages/{messageId}/attachment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteAgentConversationAttachmentInput {
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub id: String,
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub message_id: String,
     /// The request body, when one was sent.
     pub body: Option<types::DeleteMediaRequest>,
@@ -279,9 +279,9 @@ impl DeleteAgentConversationAttachmentInput {
 /// What `assignAgentConversation` takes in: POST /api/agent-sdk/conversations/{id}/assign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AssignAgentConversationInput {
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub id: String,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body, when one was sent.
     pub body: Option<types::AssignConversationRequest>,
@@ -298,7 +298,7 @@ impl AssignAgentConversationInput {
 /// What `closeAgentConversation` takes in: POST /api/agent-sdk/conversations/{id}/close.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CloseAgentConversationInput {
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub id: String,
     /// The request body, when one was sent.
     pub body: Option<types::CloseConversationRequest>,
@@ -420,7 +420,7 @@ pub static LIST_AGENT_CONVERSATIONS: Operation = Operation {
             required: false,
             kind: Kind::Integer,
             default: Some("50"),
-            description: "How many items a page holds at most.",
+            description: "Maximum number of items per page.",
         },
         Param {
             name: "cursor",
@@ -428,7 +428,7 @@ pub static LIST_AGENT_CONVERSATIONS: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "The `nextCursor` of the page before. Opaque: do not take it apart.",
+            description: "The `nextCursor` of the previous page. Its content is opaque.",
         },
         Param {
             name: "departmentId",
@@ -436,7 +436,7 @@ pub static LIST_AGENT_CONVERSATIONS: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Only conversations of this department.",
+            description: "Return only conversations of this department.",
         },
         Param {
             name: "status",
@@ -444,7 +444,7 @@ pub static LIST_AGENT_CONVERSATIONS: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Only conversations in this state.",
+            description: "Return only conversations with this status.",
         },
     ],
     body: None,
@@ -480,7 +480,7 @@ pub static GET_AGENT_CONVERSATION: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation the agent works on.",
+            description: "Id of the conversation.",
         },
     ],
     body: None,
@@ -516,7 +516,7 @@ pub static LIST_AGENT_CONVERSATION_MESSAGES: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation the agent works on.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "limit",
@@ -524,7 +524,7 @@ pub static LIST_AGENT_CONVERSATION_MESSAGES: Operation = Operation {
             required: false,
             kind: Kind::Integer,
             default: Some("50"),
-            description: "How many items a page holds at most.",
+            description: "Maximum number of items per page.",
         },
         Param {
             name: "before",
@@ -532,7 +532,7 @@ pub static LIST_AGENT_CONVERSATION_MESSAGES: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Only messages older than this: a `nextCursor` of the page before, or a message id.",
+            description: "Return only messages older than this: the `nextCursor` of the previous page, or a message id.",
         },
     ],
     body: None,
@@ -568,7 +568,7 @@ pub static SEND_AGENT_CONVERSATION_MESSAGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation the agent works on.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "Idempotency-Key",
@@ -576,7 +576,7 @@ pub static SEND_AGENT_CONVERSATION_MESSAGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -621,7 +621,7 @@ pub static MARK_AGENT_MESSAGE_READ: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation the agent works on.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
@@ -629,7 +629,7 @@ pub static MARK_AGENT_MESSAGE_READ: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Message of that conversation.",
+            description: "Id of a message of the conversation.",
         },
     ],
     body: None,
@@ -665,7 +665,7 @@ pub static DELETE_AGENT_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation the agent works on.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
@@ -673,7 +673,7 @@ pub static DELETE_AGENT_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Message of that conversation.",
+            description: "Id of a message of the conversation.",
         },
     ],
     body: Some(runtime::Body {
@@ -718,7 +718,7 @@ pub static ASSIGN_AGENT_CONVERSATION: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation the agent works on.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "Idempotency-Key",
@@ -726,7 +726,7 @@ pub static ASSIGN_AGENT_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -771,7 +771,7 @@ pub static CLOSE_AGENT_CONVERSATION: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation the agent works on.",
+            description: "Id of the conversation.",
         },
     ],
     body: Some(runtime::Body {

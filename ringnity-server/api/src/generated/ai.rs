@@ -52,7 +52,7 @@ pub trait AiOperations: Operations {
     ) -> impl Future<Output = Result<types::AiKnowledgeEnvelope, Fault>> + Send;
     /// GET /api/admin-sdk/ai/knowledge/{knowledgeItemId}
     ///
-    /// Read one AI knowledge item and how far its indexing got.
+    /// Return an AI knowledge item with the status of its indexing.
     ///
     /// Opened by: admin with `admin:knowledge:read`.
     fn get_admin_knowledge(
@@ -144,7 +144,7 @@ pub trait AiOperations: Operations {
 /// What `uploadAdminKnowledgeDocument` takes in: POST /api/admin-sdk/ai/knowledge/documents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UploadAdminKnowledgeDocumentInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: UploadAdminKnowledgeDocumentForm,
@@ -173,7 +173,7 @@ impl UploadAdminKnowledgeDocumentForm {
 /// What `ingestAdminKnowledgeUrl` takes in: POST /api/admin-sdk/ai/knowledge/urls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IngestAdminKnowledgeUrlInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::KnowledgeUrlRequest,
@@ -189,9 +189,9 @@ impl IngestAdminKnowledgeUrlInput {
 /// What `reindexAdminKnowledge` takes in: POST /api/admin-sdk/ai/knowledge/{knowledgeItemId}/reindex.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReindexAdminKnowledgeInput {
-    /// AI knowledge item.
+    /// Id of the AI knowledge item.
     pub knowledge_item_id: String,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
 }
 impl ReindexAdminKnowledgeInput {
@@ -205,7 +205,7 @@ impl ReindexAdminKnowledgeInput {
 /// What `getAdminKnowledge` takes in: GET /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminKnowledgeInput {
-    /// AI knowledge item.
+    /// Id of the AI knowledge item.
     pub knowledge_item_id: String,
 }
 impl GetAdminKnowledgeInput {
@@ -218,7 +218,7 @@ impl GetAdminKnowledgeInput {
 /// What `deleteAdminKnowledge` takes in: DELETE /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteAdminKnowledgeInput {
-    /// AI knowledge item.
+    /// Id of the AI knowledge item.
     pub knowledge_item_id: String,
 }
 impl DeleteAdminKnowledgeInput {
@@ -231,7 +231,7 @@ impl DeleteAdminKnowledgeInput {
 /// What `getAiVisitorRouting` takes in: GET /api/ai/visitor/routing.
 #[derive(Clone, PartialEq)]
 pub struct GetAiVisitorRoutingInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -256,13 +256,13 @@ impl GetAiVisitorRoutingInput {
 /// What `createAiVisitorConversation` takes in: POST /api/ai/visitor/conversations.
 #[derive(Clone, PartialEq)]
 pub struct CreateAiVisitorConversationInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body, when one was sent.
     pub body: Option<types::AiConversationRequest>,
@@ -287,13 +287,13 @@ impl CreateAiVisitorConversationInput {
 /// What `sendAiVisitorMessage` takes in: POST /api/ai/visitor/chat.
 #[derive(Clone, PartialEq)]
 pub struct SendAiVisitorMessageInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::AiChatRequest,
@@ -318,7 +318,7 @@ impl SendAiVisitorMessageInput {
 /// What `searchAiVisitorKnowledge` takes in: POST /api/ai/visitor/knowledge/search.
 #[derive(Clone, PartialEq)]
 pub struct SearchAiVisitorKnowledgeInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -346,13 +346,13 @@ impl SearchAiVisitorKnowledgeInput {
 /// What `createAiVisitorRealtimeCall` takes in: POST /api/ai/visitor/realtime/call.
 #[derive(Clone, PartialEq)]
 pub struct CreateAiVisitorRealtimeCallInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: TextBody,
@@ -377,13 +377,13 @@ impl CreateAiVisitorRealtimeCallInput {
 /// What `listAdminKnowledge` takes in: GET /api/admin-sdk/ai/knowledge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListAdminKnowledgeInput {
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     pub limit: i64,
-    /// The `nextCursor` of the page before. Opaque: do not take it apart.
+    /// The `nextCursor` of the previous page. Its content is opaque.
     pub cursor: Option<String>,
-    /// Only items in this state.
+    /// Return only items with this status.
     pub status: Option<types::KnowledgeItemStatus>,
-    /// Only items of this type.
+    /// Return only items of this type.
     pub r#type: Option<types::KnowledgeItemType>,
 }
 impl ListAdminKnowledgeInput {
@@ -415,7 +415,7 @@ pub static UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -469,7 +469,7 @@ pub static INGEST_ADMIN_KNOWLEDGE_URL: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -514,7 +514,7 @@ pub static REINDEX_ADMIN_KNOWLEDGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "AI knowledge item.",
+            description: "Id of the AI knowledge item.",
         },
         Param {
             name: "Idempotency-Key",
@@ -522,7 +522,7 @@ pub static REINDEX_ADMIN_KNOWLEDGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: None,
@@ -558,7 +558,7 @@ pub static GET_ADMIN_KNOWLEDGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "AI knowledge item.",
+            description: "Id of the AI knowledge item.",
         },
     ],
     body: None,
@@ -594,7 +594,7 @@ pub static DELETE_ADMIN_KNOWLEDGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "AI knowledge item.",
+            description: "Id of the AI knowledge item.",
         },
     ],
     body: None,
@@ -630,7 +630,7 @@ pub static GET_AI_VISITOR_ROUTING: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -682,7 +682,7 @@ pub static CREATE_AI_VISITOR_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -706,7 +706,7 @@ pub static CREATE_AI_VISITOR_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -751,7 +751,7 @@ pub static SEND_AI_VISITOR_MESSAGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -775,7 +775,7 @@ pub static SEND_AI_VISITOR_MESSAGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -820,7 +820,7 @@ pub static SEARCH_AI_VISITOR_KNOWLEDGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -881,7 +881,7 @@ pub static CREATE_AI_VISITOR_REALTIME_CALL: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -905,7 +905,7 @@ pub static CREATE_AI_VISITOR_REALTIME_CALL: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -954,7 +954,7 @@ pub static LIST_ADMIN_KNOWLEDGE: Operation = Operation {
             required: false,
             kind: Kind::Integer,
             default: Some("50"),
-            description: "How many items a page holds at most.",
+            description: "Maximum number of items per page.",
         },
         Param {
             name: "cursor",
@@ -962,7 +962,7 @@ pub static LIST_ADMIN_KNOWLEDGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "The `nextCursor` of the page before. Opaque: do not take it apart.",
+            description: "The `nextCursor` of the previous page. Its content is opaque.",
         },
         Param {
             name: "status",
@@ -970,7 +970,7 @@ pub static LIST_ADMIN_KNOWLEDGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Only items in this state.",
+            description: "Return only items with this status.",
         },
         Param {
             name: "type",
@@ -978,7 +978,7 @@ pub static LIST_ADMIN_KNOWLEDGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Only items of this type.",
+            description: "Return only items of this type.",
         },
     ],
     body: None,

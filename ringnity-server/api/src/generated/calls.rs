@@ -74,7 +74,7 @@ pub trait CallsOperations: Operations {
 /// What `createCallSession` takes in: POST /api/calls/sessions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateCallSessionInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::CreateCallSessionRequest,
@@ -90,7 +90,7 @@ impl CreateCallSessionInput {
 /// What `getCallSession` takes in: GET /api/calls/sessions/{callSessionId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetCallSessionInput {
-    /// Call session.
+    /// Id of the call session.
     pub call_session_id: String,
 }
 impl GetCallSessionInput {
@@ -103,7 +103,7 @@ impl GetCallSessionInput {
 /// What `endCallSession` takes in: PATCH /api/calls/sessions/{callSessionId}/end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndCallSessionInput {
-    /// Call session.
+    /// Id of the call session.
     pub call_session_id: String,
     /// The request body, when one was sent.
     pub body: Option<types::EndCallSessionRequest>,
@@ -135,7 +135,7 @@ pub static CREATE_CALL_SESSION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -195,7 +195,7 @@ pub static GET_CALL_SESSION: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Call session.",
+            description: "Id of the call session.",
         },
     ],
     body: None,
@@ -246,7 +246,7 @@ pub static END_CALL_SESSION: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Call session.",
+            description: "Id of the call session.",
         },
     ],
     body: Some(runtime::Body {

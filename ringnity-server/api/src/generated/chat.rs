@@ -166,9 +166,9 @@ pub trait ChatOperations: Operations {
     ) -> impl Future<Output = Result<types::ReceiptEnvelope, Fault>> + Send;
     /// GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link
     ///
-    /// Get a signed, short-lived download link for an attachment.
+    /// Create a signed download link for an attachment.
     ///
-    /// The link opens the file for five minutes without further credentials, so that a browser or an image tag can fetch it.
+    /// The link works for five minutes without further credentials, so that a browser or an `img` element can load the file.
     ///
     /// Opened by: visitor.
     ///
@@ -183,7 +183,7 @@ pub trait ChatOperations: Operations {
     ///
     /// Rate a conversation.
     ///
-    /// One rating per conversation, from its visitor; rating again replaces it.
+    /// Only the visitor of the conversation may rate it. A conversation has one rating; rating again replaces it.
     ///
     /// Opened by: visitor.
     fn rate_visitor_conversation(
@@ -194,9 +194,9 @@ pub trait ChatOperations: Operations {
     ) -> impl Future<Output = Result<types::ConversationRatingEnvelope, Fault>> + Send;
     /// GET /api/media/attachments/{attachmentId}
     ///
-    /// Download an attachment by its signed link.
+    /// Download an attachment with a signed link.
     ///
-    /// Takes no credential: the signature is one, for this attachment and until it expires. Served as a download, never to be shown as a page.
+    /// Needs no credential: the signature authorizes the download of this attachment until it expires. Browsers save the file instead of displaying it.
     fn download_attachment(
         cx: &Self::Context,
         call: Call,
@@ -206,13 +206,13 @@ pub trait ChatOperations: Operations {
 /// What `createVisitorChatSession` takes in: POST /api/chat/visitor/sessions.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorChatSessionInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body, when one was sent.
     pub body: Option<types::VisitorSessionRequest>,
@@ -237,13 +237,13 @@ impl CreateVisitorChatSessionInput {
 /// What `createVisitorConversation` takes in: POST /api/chat/visitor/conversations.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorConversationInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body, when one was sent.
     pub body: Option<types::VisitorConversationRequest>,
@@ -268,7 +268,7 @@ impl CreateVisitorConversationInput {
 /// What `getVisitorOpenTicket` takes in: GET /api/chat/visitor/tickets/open.
 #[derive(Clone, PartialEq)]
 pub struct GetVisitorOpenTicketInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -293,7 +293,7 @@ impl GetVisitorOpenTicketInput {
 /// What `getVisitorChatAvailability` takes in: GET /api/chat/visitor/availability.
 #[derive(Clone, PartialEq)]
 pub struct GetVisitorChatAvailabilityInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -318,17 +318,17 @@ impl GetVisitorChatAvailabilityInput {
 /// What `getVisitorConversation` takes in: GET /api/chat/visitor/conversations/{conversationId}.
 #[derive(Clone, PartialEq)]
 pub struct GetVisitorConversationInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Only messages older than this: a `nextCursor` of the page before, or a message id.
+    /// Return only messages older than this: the `nextCursor` of the previous page, or a message id.
     pub before: Option<String>,
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     pub limit: i64,
 }
 impl std::fmt::Debug for GetVisitorConversationInput {
@@ -352,15 +352,15 @@ impl GetVisitorConversationInput {
 /// What `sendVisitorConversationMessage` takes in: POST /api/chat/visitor/conversations/{conversationId}/messages.
 #[derive(Clone, PartialEq)]
 pub struct SendVisitorConversationMessageInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::VisitorMessageRequest,
@@ -386,11 +386,11 @@ impl SendVisitorConversationMessageInput {
 /// What `deleteVisitorConversationMessage` takes in: DELETE /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
 #[derive(Clone, PartialEq)]
 pub struct DeleteVisitorConversationMessageInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub message_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -417,11 +417,11 @@ impl DeleteVisitorConversationMessageInput {
 /// What `editVisitorConversationMessage` takes in: PATCH /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
 #[derive(Clone, PartialEq)]
 pub struct EditVisitorConversationMessageInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub message_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -451,15 +451,15 @@ impl EditVisitorConversationMessageInput {
 /// What `createVisitorConversationAttachment` takes in: POST /api/chat/visitor/conversations/{conversationId}/attachments.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorConversationAttachmentInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::AttachmentRequest,
@@ -486,15 +486,15 @@ impl CreateVisitorConversationAttachmentInput {
 /// What `uploadVisitorConversationAttachment` takes in: POST /api/chat/visitor/conversations/{conversationId}/attachments/upload.
 #[derive(Clone, PartialEq)]
 pub struct UploadVisitorConversationAttachmentInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: UploadVisitorConversationAttachmentForm,
@@ -534,15 +534,15 @@ impl UploadVisitorConversationAttachmentForm {
 /// What `createVisitorConversationCallLink` takes in: POST /api/chat/visitor/conversations/{conversationId}/call-links.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorConversationCallLinkInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body, when one was sent.
     pub body: Option<types::CallLinkRequest>,
@@ -568,11 +568,11 @@ impl CreateVisitorConversationCallLinkInput {
 /// What `markChatMessageDelivered` takes in: POST /api/chat/conversations/{conversationId}/messages/{messageId}/delivered.
 #[derive(Clone, PartialEq)]
 pub struct MarkChatMessageDeliveredInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub message_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -599,11 +599,11 @@ impl MarkChatMessageDeliveredInput {
 /// What `markChatMessageRead` takes in: POST /api/chat/conversations/{conversationId}/messages/{messageId}/read.
 #[derive(Clone, PartialEq)]
 pub struct MarkChatMessageReadInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub message_id: String,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -630,9 +630,9 @@ impl MarkChatMessageReadInput {
 /// What `getAttachmentLink` takes in: GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAttachmentLinkInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub message_id: String,
 }
 impl GetAttachmentLinkInput {
@@ -646,7 +646,7 @@ impl GetAttachmentLinkInput {
 /// What `rateVisitorConversation` takes in: PUT /api/chat/visitor/conversations/{conversationId}/rating.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RateVisitorConversationInput {
-    /// Conversation.
+    /// Id of the conversation.
     pub conversation_id: String,
     /// The request body.
     pub body: types::RateConversationRequest,
@@ -662,11 +662,11 @@ impl RateVisitorConversationInput {
 /// What `downloadAttachment` takes in: GET /api/media/attachments/{attachmentId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DownloadAttachmentInput {
-    /// Attachment.
+    /// Id of the attachment.
     pub attachment_id: String,
-    /// Unix second after which the link is dead.
+    /// Time after which the link is no longer valid, in seconds since the Unix epoch.
     pub expires: i64,
-    /// Signature over attachment and expiry.
+    /// Signature over the attachment id and the expiry.
     pub signature: String,
 }
 impl DownloadAttachmentInput {
@@ -697,7 +697,7 @@ pub static CREATE_VISITOR_CHAT_SESSION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -721,7 +721,7 @@ pub static CREATE_VISITOR_CHAT_SESSION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -766,7 +766,7 @@ pub static CREATE_VISITOR_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -790,7 +790,7 @@ pub static CREATE_VISITOR_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -835,7 +835,7 @@ pub static GET_VISITOR_OPEN_TICKET: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -887,7 +887,7 @@ pub static GET_VISITOR_CHAT_AVAILABILITY: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -939,7 +939,7 @@ pub static GET_VISITOR_CONVERSATION: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -947,7 +947,7 @@ pub static GET_VISITOR_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -971,7 +971,7 @@ pub static GET_VISITOR_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Only messages older than this: a `nextCursor` of the page before, or a message id.",
+            description: "Return only messages older than this: the `nextCursor` of the previous page, or a message id.",
         },
         Param {
             name: "limit",
@@ -979,7 +979,7 @@ pub static GET_VISITOR_CONVERSATION: Operation = Operation {
             required: false,
             kind: Kind::Integer,
             default: Some("50"),
-            description: "How many items a page holds at most.",
+            description: "Maximum number of items per page.",
         },
     ],
     body: None,
@@ -1015,7 +1015,7 @@ pub static SEND_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1023,7 +1023,7 @@ pub static SEND_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1047,7 +1047,7 @@ pub static SEND_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -1092,7 +1092,7 @@ pub static DELETE_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
@@ -1100,7 +1100,7 @@ pub static DELETE_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Message of that conversation.",
+            description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1108,7 +1108,7 @@ pub static DELETE_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1160,7 +1160,7 @@ pub static EDIT_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
@@ -1168,7 +1168,7 @@ pub static EDIT_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Message of that conversation.",
+            description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1176,7 +1176,7 @@ pub static EDIT_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1237,7 +1237,7 @@ pub static CREATE_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1245,7 +1245,7 @@ pub static CREATE_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1269,7 +1269,7 @@ pub static CREATE_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -1314,7 +1314,7 @@ pub static UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1322,7 +1322,7 @@ pub static UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1346,7 +1346,7 @@ pub static UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -1400,7 +1400,7 @@ pub static CREATE_VISITOR_CONVERSATION_CALL_LINK: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1408,7 +1408,7 @@ pub static CREATE_VISITOR_CONVERSATION_CALL_LINK: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1432,7 +1432,7 @@ pub static CREATE_VISITOR_CONVERSATION_CALL_LINK: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -1477,7 +1477,7 @@ pub static MARK_CHAT_MESSAGE_DELIVERED: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
@@ -1485,7 +1485,7 @@ pub static MARK_CHAT_MESSAGE_DELIVERED: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Message of that conversation.",
+            description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1493,7 +1493,7 @@ pub static MARK_CHAT_MESSAGE_DELIVERED: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1550,7 +1550,7 @@ pub static MARK_CHAT_MESSAGE_READ: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
@@ -1558,7 +1558,7 @@ pub static MARK_CHAT_MESSAGE_READ: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Message of that conversation.",
+            description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
@@ -1566,7 +1566,7 @@ pub static MARK_CHAT_MESSAGE_READ: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -1623,7 +1623,7 @@ pub static GET_ATTACHMENT_LINK: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
@@ -1631,7 +1631,7 @@ pub static GET_ATTACHMENT_LINK: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Message of that conversation.",
+            description: "Id of a message of the conversation.",
         },
     ],
     body: None,
@@ -1672,7 +1672,7 @@ pub static RATE_VISITOR_CONVERSATION: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Conversation.",
+            description: "Id of the conversation.",
         },
     ],
     body: Some(runtime::Body {
@@ -1717,7 +1717,7 @@ pub static DOWNLOAD_ATTACHMENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Attachment.",
+            description: "Id of the attachment.",
         },
         Param {
             name: "expires",
@@ -1725,7 +1725,7 @@ pub static DOWNLOAD_ATTACHMENT: Operation = Operation {
             required: true,
             kind: Kind::Integer,
             default: None,
-            description: "Unix second after which the link is dead.",
+            description: "Time after which the link is no longer valid, in seconds since the Unix epoch.",
         },
         Param {
             name: "signature",
@@ -1733,7 +1733,7 @@ pub static DOWNLOAD_ATTACHMENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Signature over attachment and expiry.",
+            description: "Signature over the attachment id and the expiry.",
         },
     ],
     body: None,

@@ -39,7 +39,7 @@ pub trait DashboardAuthOperations: Operations {
     ///
     /// Read the current owner session profile.
     ///
-    /// Who the bearer of this owner token is: the tenant, its subscription and the dashboard to go to.
+    /// Returns the tenant of the owner token, its subscription and the URL of its dashboard.
     ///
     /// Opened by: owner.
     fn get_owner_session(
@@ -147,7 +147,7 @@ impl GetOwnerSessionInput {
 /// What `refreshOwnerSession` takes in: POST /api/auth/owner-refresh.
 #[derive(Clone, PartialEq)]
 pub struct RefreshOwnerSessionInput {
-    /// The owner's refresh token, as signing in has a browser keep it. A refresh token in the body goes before it.
+    /// Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.
     pub owner_refresh_token: Option<String>,
     /// The request body, when one was sent.
     pub body: Option<types::RefreshTokenRequest>,
@@ -169,7 +169,7 @@ impl RefreshOwnerSessionInput {
 /// What `logoutOwner` takes in: POST /api/auth/owner-logout.
 #[derive(Clone, PartialEq)]
 pub struct LogoutOwnerInput {
-    /// The owner's refresh token, as signing in has a browser keep it. A refresh token in the body goes before it.
+    /// Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.
     pub owner_refresh_token: Option<String>,
     /// The request body, when one was sent.
     pub body: Option<types::RefreshTokenRequest>,
@@ -191,7 +191,7 @@ impl LogoutOwnerInput {
 /// What `createWorkspaceEntryToken` takes in: POST /api/auth/workspace-entry-token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateWorkspaceEntryTokenInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
 }
 impl CreateWorkspaceEntryTokenInput {
@@ -204,7 +204,7 @@ impl CreateWorkspaceEntryTokenInput {
 /// What `loginWorkspace` takes in: POST /api/auth/workspace-login.
 #[derive(Clone, PartialEq)]
 pub struct LoginWorkspaceInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
@@ -232,7 +232,7 @@ impl LoginWorkspaceInput {
 /// What `autoLoginWorkspace` takes in: GET /api/auth/workspace-auto-login.
 #[derive(Clone, PartialEq)]
 pub struct AutoLoginWorkspaceInput {
-    /// Entry token from `/auth/workspace-entry-token`; it works once.
+    /// Entry token from `/auth/workspace-entry-token`. It can be used once.
     pub token: String,
 }
 impl std::fmt::Debug for AutoLoginWorkspaceInput {
@@ -377,7 +377,7 @@ pub static REFRESH_OWNER_SESSION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "The owner's refresh token, as signing in has a browser keep it. A refresh token in the body goes before it.",
+            description: "Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.",
         },
     ],
     body: Some(runtime::Body {
@@ -416,7 +416,7 @@ pub static LOGOUT_OWNER: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "The owner's refresh token, as signing in has a browser keep it. A refresh token in the body goes before it.",
+            description: "Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.",
         },
     ],
     body: Some(runtime::Body {
@@ -455,7 +455,7 @@ pub static CREATE_WORKSPACE_ENTRY_TOKEN: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: None,
@@ -491,7 +491,7 @@ pub static LOGIN_WORKSPACE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -546,7 +546,7 @@ pub static AUTO_LOGIN_WORKSPACE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Entry token from `/auth/workspace-entry-token`; it works once.",
+            description: "Entry token from `/auth/workspace-entry-token`. It can be used once.",
         },
     ],
     body: None,

@@ -60,7 +60,7 @@ pub trait DeveloperSettingsOperations: Operations {
     ///
     /// List Server API credentials for the logged-in tenant.
     ///
-    /// All keys of the tenant, disabled ones too, newest first. Secrets are never shown again, only a preview.
+    /// Returns all keys of the tenant, including disabled ones, newest first. Secrets are shown as a preview only.
     ///
     /// Opened by: owner.
     ///
@@ -77,7 +77,7 @@ pub trait DeveloperSettingsOperations: Operations {
     ///
     /// Create a Server API credential and return its secret once.
     ///
-    /// The answer is the only time the secret is shown; keep it on your backend. A key opens what its scopes say and nothing else.
+    /// Creates a key. Only this answer contains the secret; store it in your backend. The key's scopes decide which operations accept it.
     ///
     /// Opened by: owner.
     ///
@@ -256,7 +256,7 @@ impl ListServerApiCredentialsInput {
 /// What `createServerApiCredential` takes in: POST /api/sdk/developer/server-api-credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateServerApiCredentialInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::CreateServerApiCredentialRequest,
@@ -272,7 +272,7 @@ impl CreateServerApiCredentialInput {
 /// What `disableServerApiCredential` takes in: DELETE /api/sdk/developer/server-api-credentials/{credentialId}.
 #[derive(Clone, PartialEq)]
 pub struct DisableServerApiCredentialInput {
-    /// Server API credential.
+    /// Id of the Server API credential.
     pub credential_id: String,
 }
 impl std::fmt::Debug for DisableServerApiCredentialInput {
@@ -290,7 +290,7 @@ impl DisableServerApiCredentialInput {
 /// What `updateServerApiCredential` takes in: PATCH /api/sdk/developer/server-api-credentials/{credentialId}.
 #[derive(Clone, PartialEq)]
 pub struct UpdateServerApiCredentialInput {
-    /// Server API credential.
+    /// Id of the Server API credential.
     pub credential_id: String,
     /// The request body.
     pub body: types::UpdateServerApiCredentialRequest,
@@ -311,9 +311,9 @@ impl UpdateServerApiCredentialInput {
 /// What `rotateServerApiCredential` takes in: POST /api/sdk/developer/server-api-credentials/{credentialId}/rotate.
 #[derive(Clone, PartialEq)]
 pub struct RotateServerApiCredentialInput {
-    /// Server API credential.
+    /// Id of the Server API credential.
     pub credential_id: String,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
 }
 impl std::fmt::Debug for RotateServerApiCredentialInput {
@@ -340,7 +340,7 @@ impl ListOauthClientsInput {
 /// What `createOAuthClient` takes in: POST /api/sdk/developer/oauth-clients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateOauthClientInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::CreateOAuthClientRequest,
@@ -356,7 +356,7 @@ impl CreateOauthClientInput {
 /// What `revokeOAuthClient` takes in: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RevokeOauthClientInput {
-    /// OAuth client, by its `id` (not by its `clientId`).
+    /// The `id` of the OAuth client. This is not its `clientId`.
     pub oauth_client_id: String,
 }
 impl RevokeOauthClientInput {
@@ -369,7 +369,7 @@ impl RevokeOauthClientInput {
 /// What `updateOAuthClient` takes in: PATCH /api/sdk/developer/oauth-clients/{oauthClientId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateOauthClientInput {
-    /// OAuth client, by its `id` (not by its `clientId`).
+    /// The `id` of the OAuth client. This is not its `clientId`.
     pub oauth_client_id: String,
     /// The request body.
     pub body: types::UpdateOAuthClientRequest,
@@ -385,9 +385,9 @@ impl UpdateOauthClientInput {
 /// What `rotateOAuthClientSecret` takes in: POST /api/sdk/developer/oauth-clients/{oauthClientId}/rotate-secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RotateOauthClientSecretInput {
-    /// OAuth client, by its `id` (not by its `clientId`).
+    /// The `id` of the OAuth client. This is not its `clientId`.
     pub oauth_client_id: String,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
 }
 impl RotateOauthClientSecretInput {
@@ -401,7 +401,7 @@ impl RotateOauthClientSecretInput {
 /// What `deleteRevokedOAuthClient` takes in: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}/revoked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteRevokedOauthClientInput {
-    /// OAuth client, by its `id` (not by its `clientId`).
+    /// The `id` of the OAuth client. This is not its `clientId`.
     pub oauth_client_id: String,
 }
 impl DeleteRevokedOauthClientInput {
@@ -576,7 +576,7 @@ pub static CREATE_SERVER_API_CREDENTIAL: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -626,7 +626,7 @@ pub static DISABLE_SERVER_API_CREDENTIAL: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Server API credential.",
+            description: "Id of the Server API credential.",
         },
     ],
     body: None,
@@ -667,7 +667,7 @@ pub static UPDATE_SERVER_API_CREDENTIAL: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Server API credential.",
+            description: "Id of the Server API credential.",
         },
     ],
     body: Some(runtime::Body {
@@ -717,7 +717,7 @@ pub static ROTATE_SERVER_API_CREDENTIAL: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Server API credential.",
+            description: "Id of the Server API credential.",
         },
         Param {
             name: "Idempotency-Key",
@@ -725,7 +725,7 @@ pub static ROTATE_SERVER_API_CREDENTIAL: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: None,
@@ -798,7 +798,7 @@ pub static CREATE_OAUTH_CLIENT: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -848,7 +848,7 @@ pub static REVOKE_OAUTH_CLIENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "OAuth client, by its `id` (not by its `clientId`).",
+            description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
     ],
     body: None,
@@ -889,7 +889,7 @@ pub static UPDATE_OAUTH_CLIENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "OAuth client, by its `id` (not by its `clientId`).",
+            description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
     ],
     body: Some(runtime::Body {
@@ -939,7 +939,7 @@ pub static ROTATE_OAUTH_CLIENT_SECRET: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "OAuth client, by its `id` (not by its `clientId`).",
+            description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
         Param {
             name: "Idempotency-Key",
@@ -947,7 +947,7 @@ pub static ROTATE_OAUTH_CLIENT_SECRET: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: None,
@@ -988,7 +988,7 @@ pub static DELETE_REVOKED_OAUTH_CLIENT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "OAuth client, by its `id` (not by its `clientId`).",
+            description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
     ],
     body: None,

@@ -1678,7 +1678,7 @@ pub trait RingnityApi {
                 .into(),
         )
     }
-    /// Read one AI knowledge item and how far its indexing got.
+    /// Return an AI knowledge item with the status of its indexing.
     #[endpoint{method = GET,
     path = "/api/admin-sdk/ai/knowledge/{knowledgeItemId}",
     operation_id = "getAdminKnowledge",
@@ -2235,7 +2235,7 @@ pub trait RingnityApi {
                 .into(),
         )
     }
-    /// Get a signed, short-lived download link for an attachment.
+    /// Create a signed download link for an attachment.
     #[endpoint{method = GET,
     path = "/api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link",
     operation_id = "getAttachmentLink",
@@ -2269,7 +2269,7 @@ pub trait RingnityApi {
                 .into(),
         )
     }
-    /// Download an attachment by its signed link.
+    /// Download an attachment with a signed link.
     #[endpoint{method = GET,
     path = "/api/media/attachments/{attachmentId}",
     operation_id = "downloadAttachment",

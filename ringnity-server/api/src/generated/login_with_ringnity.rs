@@ -172,7 +172,7 @@ impl GetRingnityOauthWidgetKeyInput {
 /// What `addRingnityOAuthAllowedDomain` takes in: POST /oauth/tenant/allowed-domains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddRingnityOauthAllowedDomainInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::OAuthAddAllowedDomainRequest,
@@ -424,7 +424,7 @@ pub static ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {

@@ -5,39 +5,39 @@
 pub mod parameters {
     /// `id`, in the path.
     ///
-    /// Conversation the agent works on.
+    /// Id of the conversation.
     pub const AGENT_CONVERSATION_ID_PATH: &str = "id";
     /// `attachmentId`, in the path.
     ///
-    /// Attachment.
+    /// Id of the attachment.
     pub const ATTACHMENT_ID_PATH: &str = "attachmentId";
     /// `before`, in the query.
     ///
-    /// Only messages older than this: a `nextCursor` of the page before, or a message id.
+    /// Return only messages older than this: the `nextCursor` of the previous page, or a message id.
     pub const BEFORE_QUERY: &str = "before";
     /// `callSessionId`, in the path.
     ///
-    /// Call session.
+    /// Id of the call session.
     pub const CALL_SESSION_ID_PATH: &str = "callSessionId";
     /// `clientId`, in the path.
     ///
-    /// Tenant (client).
+    /// Id of the tenant (client).
     pub const CLIENT_ID_PATH: &str = "clientId";
     /// `id`, in the path.
     ///
-    /// Contact.
+    /// Id of the contact.
     pub const CONTACT_ID_PATH: &str = "id";
     /// `conversationId`, in the path.
     ///
-    /// Conversation.
+    /// Id of the conversation.
     pub const CONVERSATION_ID_PATH: &str = "conversationId";
     /// `credentialId`, in the path.
     ///
-    /// Server API credential.
+    /// Id of the Server API credential.
     pub const CREDENTIAL_ID_PATH: &str = "credentialId";
     /// `cursor`, in the query.
     ///
-    /// The `nextCursor` of the page before. Opaque: do not take it apart.
+    /// The `nextCursor` of the previous page. Its content is opaque.
     pub const CURSOR_QUERY: &str = "cursor";
     /// `debug`, in the query.
     ///
@@ -45,31 +45,31 @@ pub mod parameters {
     pub const DEBUG_QUERY: &str = "debug";
     /// `Idempotency-Key`, in a header.
     ///
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub const IDEMPOTENCY_KEY_HEADER: &str = "Idempotency-Key";
     /// `knowledgeItemId`, in the path.
     ///
-    /// AI knowledge item.
+    /// Id of the AI knowledge item.
     pub const KNOWLEDGE_ITEM_ID_PATH: &str = "knowledgeItemId";
     /// `limit`, in the query.
     ///
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     pub const LIMIT_QUERY: &str = "limit";
     /// `messageId`, in the path.
     ///
-    /// Message of that conversation.
+    /// Id of a message of the conversation.
     pub const MESSAGE_ID_PATH: &str = "messageId";
     /// `oauthClientId`, in the path.
     ///
-    /// OAuth client, by its `id` (not by its `clientId`).
+    /// The `id` of the OAuth client. This is not its `clientId`.
     pub const OAUTH_CLIENT_ID_PATH: &str = "oauthClientId";
     /// `ownerRefreshToken`, in a cookie.
     ///
-    /// The owner's refresh token, as signing in has a browser keep it. A refresh token in the body goes before it.
+    /// Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.
     pub const OWNER_REFRESH_TOKEN_COOKIE: &str = "ownerRefreshToken";
     /// `page`, in the query.
     ///
-    /// Page to return; the first one is 1.
+    /// Number of the page to return. The first page is 1.
     pub const PAGE_QUERY: &str = "page";
     /// `apiKey`, in the query.
     ///
@@ -97,7 +97,7 @@ pub mod parameters {
     pub const REPORT_START_DATE_QUERY: &str = "startDate";
     /// `X-Ringnity-Public-Key`, in a header.
     ///
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub const TENANT_PUBLIC_KEY_HEADER: &str = "X-Ringnity-Public-Key";
     /// `slug`, in the query.
     ///
@@ -105,7 +105,7 @@ pub mod parameters {
     pub const TENANT_SLUG_QUERY: &str = "slug";
     /// `id`, in the path.
     ///
-    /// Webhook.
+    /// Id of the webhook.
     pub const WEBHOOK_ID_PATH: &str = "id";
 }
 /// Headers of answers.
@@ -113,34 +113,34 @@ pub mod headers {
     use http::HeaderName;
     /// `Content-Disposition`.
     ///
-    /// Always `attachment`, with the file name.
+    /// `attachment` with the file name.
     pub const CONTENT_DISPOSITION: HeaderName = HeaderName::from_static(
         "content-disposition",
     );
     /// `X-RateLimit-Limit`.
     ///
-    /// Requests a minute that the credential may make. Sent when the request carried a credential.
+    /// Number of requests per minute that the credential may send. Present if the request had a credential.
     pub const RATE_LIMIT_LIMIT: HeaderName = HeaderName::from_static(
         "x-ratelimit-limit",
     );
     /// `X-RateLimit-Remaining`.
     ///
-    /// How many of them are left now. Sent when the request carried a credential.
+    /// Number of requests that the credential may still send. Present if the request had a credential.
     pub const RATE_LIMIT_REMAINING: HeaderName = HeaderName::from_static(
         "x-ratelimit-remaining",
     );
     /// `X-RateLimit-Reset`.
     ///
-    /// Unix second at which the full number is available again. Sent when the request carried a credential.
+    /// Time at which the full number of requests is available again, in seconds since the Unix epoch. Present if the request had a credential.
     pub const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static(
         "x-ratelimit-reset",
     );
     /// `X-Request-Id`.
     ///
-    /// Names this request in the logs of the server; give it when you ask for help. The server chooses it, for every request another one.
+    /// Id of this request in the server's logs. Quote it in support requests. The server generates a new one for each request.
     pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     /// `Retry-After`.
     ///
-    /// Seconds to wait before the next try. Sent with 429 and 503.
+    /// Seconds to wait before a retry. Present with 429 and 503.
     pub const RETRY_AFTER: HeaderName = HeaderName::from_static("retry-after");
 }

@@ -176,9 +176,9 @@ impl GetPlatformAiBalanceInput {
 /// What `topUpPlatformAiBalance` takes in: POST /api/platform/ai-balance/{clientId}/top-up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopUpPlatformAiBalanceInput {
-    /// Tenant (client).
+    /// Id of the tenant (client).
     pub client_id: String,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::AiBalanceTopUpRequest,
@@ -195,7 +195,7 @@ impl TopUpPlatformAiBalanceInput {
 /// What `updatePlatformAiBalanceTenantSettings` takes in: PUT /api/platform/ai-balance/{clientId}/settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdatePlatformAiBalanceTenantSettingsInput {
-    /// Tenant (client).
+    /// Id of the tenant (client).
     pub client_id: String,
     /// The request body.
     pub body: types::AiBalanceTenantSettingsRequest,
@@ -396,7 +396,7 @@ pub static TOP_UP_PLATFORM_AI_BALANCE: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Tenant (client).",
+            description: "Id of the tenant (client).",
         },
         Param {
             name: "Idempotency-Key",
@@ -404,7 +404,7 @@ pub static TOP_UP_PLATFORM_AI_BALANCE: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -449,7 +449,7 @@ pub static UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Tenant (client).",
+            description: "Id of the tenant (client).",
         },
     ],
     body: Some(runtime::Body {

@@ -21,7 +21,7 @@ pub trait RuntimeBootstrapOperations: Operations {
     ///
     /// Check public SDK runtime health.
     ///
-    /// Open to everybody and cheap; for load balancers and SDKs that want to know whether the runtime answers.
+    /// Needs no credential. Load balancers and SDKs use it to check whether the runtime answers.
     fn get_runtime_health(
         cx: &Self::Context,
         call: Call,
@@ -31,7 +31,7 @@ pub trait RuntimeBootstrapOperations: Operations {
     ///
     /// Resolve tenant branding, services, and runtime capabilities.
     ///
-    /// What a widget or app reads first: who the tenant is, how it looks, and which services a visitor can use now. The tenant comes from the host name, the header `X-Ringnity-Public-Key`, or one of the queries. A browser's origin has to be one of the tenant's allowed domains.
+    /// The first request of a widget or app. Returns the tenant, its branding and the services that a visitor can use. The host name, the header `X-Ringnity-Public-Key` or a query parameter names the tenant. The origin of a browser must be one of the tenant's allowed domains.
     fn bootstrap_runtime(
         cx: &Self::Context,
         call: Call,
@@ -41,7 +41,7 @@ pub trait RuntimeBootstrapOperations: Operations {
     ///
     /// Create a short-lived runtime session token.
     ///
-    /// Gives a visitor a session of one hour. With a `contextToken` from the customer's backend the visitor's identity is vouched for; without one it is what the visitor says.
+    /// Creates a visitor session that is valid for one hour. With a `contextToken` from the customer's backend the visitor's identity is verified; without one it is unverified.
     fn create_runtime_session(
         cx: &Self::Context,
         call: Call,
@@ -97,7 +97,7 @@ pub struct BootstrapRuntimeInput {
     pub api_key: Option<String>,
     /// Include blocked-service reasons for developer diagnostics.
     pub debug: Option<bool>,
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
 }
 impl std::fmt::Debug for BootstrapRuntimeInput {
@@ -119,13 +119,13 @@ impl BootstrapRuntimeInput {
 /// What `createRuntimeSession` takes in: POST /api/sdk/session.
 #[derive(Clone, PartialEq)]
 pub struct CreateRuntimeSessionInput {
-    /// Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.
+    /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
     pub x_ringnity_public_key: Option<String>,
     /// Public widget/install key for legacy compatibility.
     pub api_key: Option<String>,
     /// Public tenant slug.
     pub slug: Option<String>,
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::CreateRuntimeSessionRequest,
@@ -150,7 +150,7 @@ impl CreateRuntimeSessionInput {
 /// What `registerDevicePushToken` takes in: POST /api/sdk/devices/push-token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegisterDevicePushTokenInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::RegisterDevicePushTokenRequest,
@@ -238,7 +238,7 @@ pub static BOOTSTRAP_RUNTIME: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
     ],
     body: None,
@@ -268,7 +268,7 @@ pub static CREATE_RUNTIME_SESSION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Public widget key of the tenant, for requests that carry no session. Not a secret. A session, and then the host name, go before it.",
+            description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
@@ -292,7 +292,7 @@ pub static CREATE_RUNTIME_SESSION: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -331,7 +331,7 @@ pub static REGISTER_DEVICE_PUSH_TOKEN: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {

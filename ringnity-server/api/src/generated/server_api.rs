@@ -21,7 +21,7 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Check Server API credential health.
     ///
-    /// Tells a backend that its key works, which tenant it belongs to and what it may do.
+    /// Checks an API key. Returns the tenant that it belongs to and its scopes.
     ///
     /// Opened by: server with `server:health`.
     fn get_server_api_health(
@@ -34,7 +34,7 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Read tenant identity for the current Server API key.
     ///
-    /// The tenant that the Server API key belongs to.
+    /// Returns the tenant that the Server API key belongs to.
     ///
     /// Opened by: server with `server:tenant:read`.
     fn get_server_tenant(
@@ -126,7 +126,7 @@ pub trait ServerApiOperations: Operations {
     ///
     /// List synced customer contacts.
     ///
-    /// Contacts of the tenant by page and limit, in the order in which they were made: what is added while somebody reads the pages comes after the last one. `search` looks for a part of name, phone, email or company; `tags` asks for contacts that carry all the tags given.
+    /// Returns the contacts of the tenant in pages, in the order of their creation. Contacts that are created meanwhile are appended to the last page. `search` matches a part of name, phone number, email address or company. `tags` returns contacts that have all of the tags.
     ///
     /// Opened by: server with `server:contacts:read`.
     fn list_contacts(
@@ -139,7 +139,7 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Create or update a customer contact.
     ///
-    /// Creates a contact, or updates the one that is known: the one with the same `externalId`, else the oldest one with the same `phone`, unless both it and the request have an `externalId` and these differ. Members that are left out keep their value. As many contacts as the plan's quota `contacts` says: one more is 403 `FEATURE_NOT_AVAILABLE`.
+    /// Creates a contact, or updates an existing one. A contact matches if it has the same `externalId`; otherwise the oldest contact with the same `phone` matches, unless contact and request have different `externalId`s. Omitted members keep their value. Fails with 403 `FEATURE_NOT_AVAILABLE` if the plan's quota `contacts` is used up.
     ///
     /// Opened by: server with `server:contacts:write`.
     fn upsert_contact(
@@ -152,7 +152,7 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Read one customer contact.
     ///
-    /// One contact. A contact of another tenant does not exist here: 404 `SERVER_CONTACT_NOT_FOUND`.
+    /// Returns a contact. Fails with 404 `SERVER_CONTACT_NOT_FOUND` if the tenant has no such contact.
     ///
     /// Opened by: server with `server:contacts:read`.
     fn get_contact(
@@ -165,7 +165,7 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Delete one customer contact.
     ///
-    /// Deletes the contact for good. Its conversations stay, without the contact.
+    /// Deletes a contact permanently. Its conversations remain, without the contact.
     ///
     /// Opened by: server with `server:contacts:write`.
     fn delete_contact(
@@ -178,7 +178,7 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Update one customer contact.
     ///
-    /// Changes the members that are sent and leaves the others alone. `tags` replaces the list; an empty list clears it.
+    /// Updates a contact. Omitted members keep their value. `tags` replaces the list; an empty list clears it.
     ///
     /// Opened by: server with `server:contacts:write`.
     fn update_contact(
@@ -292,7 +292,7 @@ pub enum ExportServerReportOutput {
 /// What `createVisitorContextToken` takes in: POST /api/server/visitor-context-token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateVisitorContextTokenInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::CreateVisitorContextTokenRequest,
@@ -308,7 +308,7 @@ impl CreateVisitorContextTokenInput {
 /// What `createAgentToken` takes in: POST /api/server/sdk-token/agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateAgentTokenInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::CreateAgentTokenRequest,
@@ -324,7 +324,7 @@ impl CreateAgentTokenInput {
 /// What `createAdminToken` takes in: POST /api/server/sdk-token/admin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateAdminTokenInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::CreateAdminTokenRequest,
@@ -340,11 +340,11 @@ impl CreateAdminTokenInput {
 /// What `listContacts` takes in: GET /api/server/contacts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListContactsInput {
-    /// Page to return; the first one is 1.
+    /// Number of the page to return. The first page is 1.
     pub page: i64,
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     pub limit: i64,
-    /// Part of a name, phone number, email address or company.
+    /// Return only contacts whose name, phone number, email address or company contains this text.
     pub search: Option<String>,
     /// Comma-separated tag filter.
     pub tags: Option<String>,
@@ -362,7 +362,7 @@ impl ListContactsInput {
 /// What `upsertContact` takes in: POST /api/server/contacts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpsertContactInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::ContactInput,
@@ -378,7 +378,7 @@ impl UpsertContactInput {
 /// What `getContact` takes in: GET /api/server/contacts/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetContactInput {
-    /// Contact.
+    /// Id of the contact.
     pub id: String,
 }
 impl GetContactInput {
@@ -391,7 +391,7 @@ impl GetContactInput {
 /// What `deleteContact` takes in: DELETE /api/server/contacts/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteContactInput {
-    /// Contact.
+    /// Id of the contact.
     pub id: String,
 }
 impl DeleteContactInput {
@@ -404,7 +404,7 @@ impl DeleteContactInput {
 /// What `updateContact` takes in: PATCH /api/server/contacts/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateContactInput {
-    /// Contact.
+    /// Id of the contact.
     pub id: String,
     /// The request body.
     pub body: types::ContactPatchInput,
@@ -705,7 +705,7 @@ pub static CREATE_VISITOR_CONTEXT_TOKEN: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -750,7 +750,7 @@ pub static CREATE_AGENT_TOKEN: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -795,7 +795,7 @@ pub static CREATE_ADMIN_TOKEN: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -840,7 +840,7 @@ pub static LIST_CONTACTS: Operation = Operation {
             required: false,
             kind: Kind::Integer,
             default: Some("1"),
-            description: "Page to return; the first one is 1.",
+            description: "Number of the page to return. The first page is 1.",
         },
         Param {
             name: "limit",
@@ -848,7 +848,7 @@ pub static LIST_CONTACTS: Operation = Operation {
             required: false,
             kind: Kind::Integer,
             default: Some("50"),
-            description: "How many items a page holds at most.",
+            description: "Maximum number of items per page.",
         },
         Param {
             name: "search",
@@ -856,7 +856,7 @@ pub static LIST_CONTACTS: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Part of a name, phone number, email address or company.",
+            description: "Return only contacts whose name, phone number, email address or company contains this text.",
         },
         Param {
             name: "tags",
@@ -900,7 +900,7 @@ pub static UPSERT_CONTACT: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -945,7 +945,7 @@ pub static GET_CONTACT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Contact.",
+            description: "Id of the contact.",
         },
     ],
     body: None,
@@ -981,7 +981,7 @@ pub static DELETE_CONTACT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Contact.",
+            description: "Id of the contact.",
         },
     ],
     body: None,
@@ -1017,7 +1017,7 @@ pub static UPDATE_CONTACT: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Contact.",
+            description: "Id of the contact.",
         },
     ],
     body: Some(runtime::Body {

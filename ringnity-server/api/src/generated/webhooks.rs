@@ -95,7 +95,7 @@ impl ListWebhooksInput {
 /// What `createWebhook` takes in: POST /api/server/webhooks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateWebhookInput {
-    /// Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.
+    /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
     /// The request body.
     pub body: types::WebhookInput,
@@ -111,7 +111,7 @@ impl CreateWebhookInput {
 /// What `listWebhookDeliveries` takes in: GET /api/server/webhooks/deliveries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListWebhookDeliveriesInput {
-    /// How many items a page holds at most.
+    /// Maximum number of items per page.
     pub limit: i64,
 }
 impl ListWebhookDeliveriesInput {
@@ -137,7 +137,7 @@ impl TestWebhookInput {
 /// What `disableWebhook` takes in: DELETE /api/server/webhooks/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DisableWebhookInput {
-    /// Webhook.
+    /// Id of the webhook.
     pub id: String,
 }
 impl DisableWebhookInput {
@@ -150,7 +150,7 @@ impl DisableWebhookInput {
 /// What `updateWebhook` takes in: PATCH /api/server/webhooks/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateWebhookInput {
-    /// Webhook.
+    /// Id of the webhook.
     pub id: String,
     /// The request body.
     pub body: types::WebhookPatchRequest,
@@ -209,7 +209,7 @@ pub static CREATE_WEBHOOK: Operation = Operation {
             required: false,
             kind: Kind::Text,
             default: None,
-            description: "Makes a repeat safe. Within 24 hours the same key with the same body gets the stored answer, with another body 422. While the first still runs, a repeat waits for its answer; where the first has to ask others, 409 says that it runs.",
+            description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
     ],
     body: Some(runtime::Body {
@@ -254,7 +254,7 @@ pub static LIST_WEBHOOK_DELIVERIES: Operation = Operation {
             required: false,
             kind: Kind::Integer,
             default: Some("50"),
-            description: "How many items a page holds at most.",
+            description: "Maximum number of items per page.",
         },
     ],
     body: None,
@@ -326,7 +326,7 @@ pub static DISABLE_WEBHOOK: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Webhook.",
+            description: "Id of the webhook.",
         },
     ],
     body: None,
@@ -362,7 +362,7 @@ pub static UPDATE_WEBHOOK: Operation = Operation {
             required: true,
             kind: Kind::Text,
             default: None,
-            description: "Webhook.",
+            description: "Id of the webhook.",
         },
     ],
     body: Some(runtime::Body {
