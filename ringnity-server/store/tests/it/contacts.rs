@@ -40,27 +40,27 @@ async fn list(store: &Store, tenant: &TenantId, search: &str, tags: &[&str]) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn upsert_finds_by_external_id_then_by_phone() {
+async fn upsert_matches_external_id_then_phone() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let first = upsert(&store, &t, input(None, "Ann", "+1")).await;
         assert!(first.created);
 
-        // The phone is known and nobody has claimed it: the external id is added to it.
+        // The contact with this phone has no external id yet, so it gets this one.
         let claimed = upsert(&store, &t, input(Some("x1"), "Ann B", "+1")).await;
         assert!(!claimed.created);
         assert_eq!(claimed.contact.id, first.contact.id);
         assert_eq!(claimed.contact.external_id.as_deref(), Some("x1"));
 
-        // The external id outranks the phone.
+        // The external id takes precedence over the phone.
         let moved = upsert(&store, &t, input(Some("x1"), "Ann C", "+2")).await;
         assert_eq!((moved.created, &moved.contact.id), (false, &first.contact.id));
 
-        // Same phone, another external id: somebody else.
+        // Same phone, another external id: a different contact.
         let other = upsert(&store, &t, input(Some("x2"), "Bob", "+2")).await;
         assert!(other.created);
 
-        // Without an external id, the oldest with the phone is meant, and keeps its external id.
+        // Without an external id, the oldest contact with the phone matches and keeps its external id.
         let by_phone = upsert(&store, &t, input(None, "Ann D", "+2")).await;
         assert_eq!(by_phone.contact.id, first.contact.id);
         assert_eq!(by_phone.contact.external_id.as_deref(), Some("x1"));
@@ -77,7 +77,7 @@ async fn upsert_finds_by_external_id_then_by_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_upsert_does_not_mention_stays() {
+async fn upsert_keeps_fields_that_are_none() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let full = ContactInput {
@@ -101,7 +101,7 @@ async fn what_an_upsert_does_not_mention_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_upserts_of_one_contact_make_one_row() {
+async fn concurrent_upserts_of_one_contact_insert_one_row() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         for by_phone in [false, true] {
@@ -125,7 +125,7 @@ async fn sixty_four_upserts_of_one_contact_make_one_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn search_takes_wildcards_as_they_are_and_any_case_of_any_letter() {
+async fn search_is_literal_and_case_insensitive() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         for (name, phone) in
@@ -161,7 +161,7 @@ async fn search_takes_wildcards_as_they_are_and_any_case_of_any_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contact_must_have_all_tags_that_are_asked_for() {
+async fn tag_filter_requires_all_tags() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         for (name, tags) in [("Ann", vec!["a", "b", "a"]), ("Bob", vec!["b"]), ("Cem", vec!["a", "b", "c"])] {
@@ -180,7 +180,7 @@ async fn a_contact_must_have_all_tags_that_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hundreds_of_tags_in_one_question_cost_nothing_worth_mentioning() {
+async fn tag_filter_with_hundreds_of_tags_is_fast() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         store
@@ -210,14 +210,14 @@ async fn hundreds_of_tags_in_one_question_cost_nothing_worth_mentioning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_are_in_the_order_of_making_overlap_nowhere_and_know_the_total() {
+async fn pages_are_in_creation_order_without_overlap() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let made: Vec<Contact> = store
             .write({
                 let t = t.clone();
                 move |c| {
-                    // Two at each instant, and whoever came later waited for less time.
+                    // Two per timestamp, and later requests waited less.
                     (0..25)
                         .map(|n| {
                             let now = noon() - TimeDelta::milliseconds(n / 2);
@@ -239,7 +239,7 @@ async fn pages_are_in_the_order_of_making_overlap_nowhere_and_know_the_total() {
         }
         assert_eq!(seen, made);
 
-        // All have that phone: the oldest is the one that is listed first.
+        // All have this phone: the oldest is listed first.
         assert_eq!(upsert(&store, &t, input(None, "n0", "+1")).await.contact.id, made[0].id);
 
         let gone = made[3].id.clone();
@@ -276,7 +276,7 @@ async fn pages_are_in_the_order_of_making_overlap_nowhere_and_know_the_total() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_sets_empties_and_leaves_fields_apart() {
+async fn update_sets_clears_and_keeps_fields() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let full = ContactInput {

@@ -1,4 +1,4 @@
-//! Jobs: one holder at a time, taken over from those who vanish, and nothing counts that a former holder does.
+//! Jobs: one lease holder at a time, takeover from dead workers, and no effect of a former holder.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ async fn put(store: &Store, subject: &str, run_at: DateTime<Utc>) -> bool {
     store.write(move |c| jobs::job_put(c, "mail", &subject, "{}", run_at, noon())).await.unwrap()
 }
 
-/// Claims for a minute.
+/// Claims with a lease of one minute.
 async fn claim(store: &Store, limit: i64, now: DateTime<Utc>) -> Vec<(Job, Lease)> {
     store.write(move |c| jobs::job_claim(c, "mail", limit, now + minutes(1), now)).await.unwrap()
 }
@@ -37,7 +37,7 @@ async fn next(store: &Store) -> Option<DateTime<Utc>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_are_put_once_and_taken_when_they_are_due_the_oldest_first() {
+async fn jobs_are_inserted_once_and_claimed_when_due() {
     on_each_engine(async |store, _| {
         assert_eq!(next(&store).await, None);
         assert!(put(&store, "b", noon() + minutes(2)).await);
@@ -60,9 +60,9 @@ async fn jobs_are_put_once_and_taken_when_they_are_due_the_oldest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_that_are_taken_together_come_the_oldest_first_each_with_its_own_lease() {
+async fn claims_oldest_jobs_first_each_with_its_own_lease() {
     on_each_engine(async |store, _| {
-        // Put in neither the order of their times nor its reverse.
+        // Inserted neither in the order of their times nor in reverse.
         for (subject, minute) in [("c", 3), ("a", 1), ("d", 4), ("b", 2)] {
             put(&store, subject, noon() + minutes(minute)).await;
         }
@@ -84,7 +84,7 @@ async fn jobs_that_are_taken_together_come_the_oldest_first_each_with_its_own_le
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_whose_effect_is_not_kept_is_not_put_either() {
+async fn job_is_rolled_back_with_its_transaction() {
     on_each_engine(async |store, _| {
         let refused: Result<(), StoreError> = store
             .write(|c| {
@@ -99,13 +99,13 @@ async fn a_job_whose_effect_is_not_kept_is_not_put_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r5_of_many_that_claim_at_once_each_job_goes_to_one() {
+async fn r5_concurrent_claims_share_no_job() {
     on_each_engine(async |store, database| {
         const JOBS: usize = 60;
         for n in 0..JOBS {
             put(&store, &n.to_string(), noon()).await;
         }
-        // As many nodes as the engine allows, each with several hands.
+        // As many nodes as the engine allows, each with several workers.
         let second = match database.engine() {
             ringnity_store::Engine::Postgres => Store::open(database.config()).await.unwrap(),
             ringnity_store::Engine::Sqlite => store.clone(),
@@ -143,12 +143,12 @@ async fn r5_of_many_that_claim_at_once_each_job_goes_to_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_whose_node_vanished_is_taken_over_after_its_lease_and_not_before() {
+async fn job_of_a_dead_node_is_claimed_after_its_lease() {
     on_each_engine(async |store, database| {
         put(&store, "a", noon()).await;
         let claimed = claim_one(&store, noon()).await;
         assert!(claimed.is_some());
-        // The process is gone; its successor knows only the database.
+        // The process is dead. Its successor has only the database.
         store.close().await;
         let store = Store::open(database.config()).await.unwrap();
         let almost = noon() + minutes(1) - TimeDelta::microseconds(1);
@@ -161,7 +161,7 @@ async fn a_job_whose_node_vanished_is_taken_over_after_its_lease_and_not_before(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_that_is_extended_does_not_lapse() {
+async fn extended_lease_does_not_expire() {
     on_each_engine(async |store, _| {
         put(&store, "a", noon()).await;
         let (_, lease) = claim_one(&store, noon()).await.unwrap();
@@ -174,13 +174,13 @@ async fn a_lease_that_is_extended_does_not_lapse() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_does_counts_until_another_has_taken_the_job_and_never_after() {
+async fn expired_lease_is_valid_until_another_claim() {
     on_each_engine(async |store, _| {
         store.write(|c| run(c, "CREATE TABLE effects (n BIGINT NOT NULL)")).await.unwrap();
         put(&store, "a", noon()).await;
         let (_, slow) = claim_one(&store, noon()).await.unwrap();
         let late = noon() + minutes(5);
-        // It has lapsed, but nobody wanted the job: why do it twice?
+        // Expired, but no other worker has claimed the job.
         let lease = slow.clone();
         store.write(move |c| jobs::job_save_progress(c, &lease, r#"{"step":1}"#, late)).await.unwrap();
 
@@ -213,7 +213,7 @@ async fn what_one_does_counts_until_another_has_taken_the_job_and_never_after() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_went_well_starts_anew_and_one_that_failed_remembers_why() {
+async fn success_resets_attempts_and_failure_stores_error() {
     on_each_engine(async |store, _| {
         put(&store, "a", noon()).await;
         let (_, lease) = claim_one(&store, noon()).await.unwrap();
@@ -223,13 +223,13 @@ async fn a_job_that_went_well_starts_anew_and_one_that_failed_remembers_why() {
         let kept = failed.last_error.unwrap();
         assert!(kept.starts_with("no x") && kept.len() == 500, "{kept}");
         assert_eq!((failed.attempts, failed.run_at), (1, noon() + minutes(2)));
-        // Whatever wakes other jobs: one that failed has its pause.
+        // `job_run_now` does not shorten the backoff of a failed job.
         store.write(|c| jobs::job_run_now(c, "mail", noon() + minutes(1))).await.unwrap();
         assert_eq!(claim_one(&store, noon() + minutes(1)).await, None);
 
         let (job, lease) = claim_one(&store, noon() + minutes(2)).await.unwrap();
         assert_eq!(job.attempts, 2);
-        // Given back: it was nobody's fault.
+        // Released without counting as an attempt.
         store.write(move |c| jobs::job_release(c, &lease, noon() + minutes(2))).await.unwrap();
         assert_eq!(get(&store, "a").await.attempts, 1);
 
@@ -242,7 +242,7 @@ async fn a_job_that_went_well_starts_anew_and_one_that_failed_remembers_why() {
         let job = get(&store, "a").await;
         assert_eq!((job.attempts, job.run_at, job.last_error), (0, tomorrow, None));
         assert_eq!(job.payload, r#"{"n":1}"#);
-        // Now it may be hastened, but not while somebody has it.
+        // Now `job_run_now` applies, but not while it is leased.
         store.write(|c| jobs::job_run_now(c, "mail", noon() + minutes(3))).await.unwrap();
         assert!(claim_one(&store, noon() + minutes(3)).await.is_some());
         let hastened = store.write(|c| jobs::job_run_now(c, "mail", noon())).await.unwrap();

@@ -2,20 +2,13 @@
 //! names a server.
 
 mod contacts;
-mod crash;
-mod durability;
+mod engine;
+mod events;
+mod idempotency;
+mod identity;
 mod jobs;
-mod migrations;
-mod outage;
-mod outbox;
-mod reading;
-mod repeats;
+mod maintenance;
 mod resources;
-mod schema;
-mod sign_in;
 mod support;
 mod tenancy;
-mod tls;
-mod upkeep;
 mod visitors;
-mod writing;

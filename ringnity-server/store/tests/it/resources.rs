@@ -1,4 +1,4 @@
-//! What the queries of the smaller resources promise.
+//! Queries of the smaller resources.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,14 @@ use ringnity_store::{
 use crate::support::{noon, on_each_engine, tenant, tenant_on};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_is_found_by_id_slug_and_key_and_reads_back_as_it_was_made() {
+async fn tenant_is_found_by_id_slug_and_public_key() {
     on_each_engine(async |store, _| {
         let new = NewTenant {
             name: Some("Ärger & Söhne".into()),
             logo_url: Some("https://example.com/l.png".into()),
             ..NewTenant::new("demo", "pk_1", "a@b.c", PlanId::from("pln_starter"))
         };
-        let now = Utc::now(); // with nanoseconds, which no engine keeps
+        let now = Utc::now(); // with nanoseconds, which neither engine stores
         let made = store.write(move |c| tenants::tenant_insert(c, &new, now)).await.unwrap();
         assert_eq!(made.created_at, to_stored_precision(now));
         let found = store
@@ -57,7 +57,7 @@ async fn a_tenant_is_found_by_id_slug_and_key_and_reads_back_as_it_was_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn domains_are_replaced_as_a_whole_and_each_counts_once() {
+async fn domains_are_replaced_without_duplicates() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let lists: Vec<Vec<String>> = store
@@ -78,7 +78,7 @@ async fn domains_are_replaced_as_a_whole_and_each_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sign_in_emails_are_found_in_any_case_and_taken_in_any_case() {
+async fn sign_in_emails_are_case_insensitive() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let error = store
@@ -97,7 +97,7 @@ async fn sign_in_emails_are_found_in_any_case_and_taken_in_any_case() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_touched_at_most_once_a_minute_and_found_by_its_newest_secret_only() {
+async fn credential_is_touched_once_a_minute_and_rotated() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         store
@@ -132,7 +132,7 @@ async fn a_key_is_touched_at_most_once_a_minute_and_found_by_its_newest_secret_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
+async fn refresh_token_reuse_revokes_the_session() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let day = TimeDelta::days(1);
@@ -154,7 +154,7 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
             .await
             .unwrap();
 
-        // A hundred at once: one gets the next token, and all the others find the family ended.
+        // A hundred concurrent calls: one gets the next token, the others find the session revoked.
         let mut tries = Vec::new();
         for n in 0..100 {
             tries.push(tokio::spawn(rotate("t1", format!("t2-{n}"), noon())));
@@ -174,7 +174,7 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
         assert!(matches!(rotate("t1", "t3".into(), noon()).await.unwrap(), Rotation::Ended(_)));
         assert!(matches!(rotate("nobody's", "t4".into(), noon()).await.unwrap(), Rotation::Unknown));
 
-        // An expired one does nothing.
+        // An expired token does nothing.
         store
             .write(move |c| {
                 let new = NewSession {
@@ -198,7 +198,7 @@ async fn a_refresh_token_works_once_and_its_second_use_ends_the_family() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_made_with_a_credential_end_with_it_and_no_others_do() {
+async fn revokes_only_sessions_of_the_credential() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         store
@@ -247,7 +247,7 @@ async fn sessions_made_with_a_credential_end_with_it_and_no_others_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_oauth_client_is_found_by_what_it_calls_itself_until_it_is_deleted() {
+async fn oauth_client_is_found_by_client_id_until_deleted() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let new = |client_id: &str| NewOauthClient {
@@ -304,7 +304,7 @@ async fn an_oauth_client_is_found_by_what_it_calls_itself_until_it_is_deleted() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
+async fn nodes_share_one_signing_key_and_keep_retired_ones() {
     on_each_engine(async |store, _| {
         let key = |n: u32| NewSigningKey {
             algorithm: "HS256".into(),
@@ -349,7 +349,7 @@ async fn all_nodes_agree_on_the_signing_key_and_a_retired_one_stays_readable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_rules_ask_plans_for_is_in_the_catalog_and_all_of_the_catalog_can_be_asked_for() {
+async fn catalog_has_exactly_the_known_features_and_quotas() {
     on_each_engine(async |store, _| {
         let catalog = store.read(tenants::plan_catalog).await.unwrap();
         let features: BTreeSet<&str> = Feature::ALL.iter().map(|feature| feature.as_str()).collect();
@@ -363,7 +363,7 @@ async fn what_rules_ask_plans_for_is_in_the_catalog_and_all_of_the_catalog_can_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_plan_says_something_about_every_feature_and_quota() {
+async fn every_plan_defines_every_feature_and_quota() {
     on_each_engine(async |store, _| {
         let catalog = store.read(tenants::plan_catalog).await.unwrap();
         assert_eq!(catalog.features.len(), catalog.plans.len() * catalog.feature_keys.len());
@@ -406,7 +406,7 @@ async fn every_plan_says_something_about_every_feature_and_quota() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn agents_that_are_switched_off_or_in_the_role_that_is_left_out_are_not_counted() {
+async fn counts_active_agents_without_the_excluded_role() {
     on_each_engine(async |store, _| {
         let t = tenant(&store, "a").await;
         let count = store.write(move |c| {
@@ -431,7 +431,7 @@ async fn agents_that_are_switched_off_or_in_the_role_that_is_left_out_are_not_co
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_keep_their_order_and_go_with_a_write_that_fails() {
+async fn events_keep_order_and_roll_back_with_their_write() {
     on_each_engine(async |store, database| {
         let t = tenant(&store, "a").await;
         let failed = {
@@ -462,7 +462,7 @@ async fn events_keep_their_order_and_go_with_a_write_that_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_with_a_nul_byte_is_an_error_of_its_own_or_simply_not_found() {
+async fn nul_byte_is_invalid_text_or_not_found() {
     on_each_engine(async |store, _| match store.read(|c| tenants::tenant_by_slug(c, "a\0b")).await {
         Ok(found) => assert_eq!(found, None),
         Err(error) => assert!(matches!(error, StoreError::InvalidText), "{error:?}"),

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared helpers.
 
 use chrono::{DateTime, TimeZone, Utc};
 use ringnity_store::{
@@ -35,7 +35,7 @@ pub(crate) async fn tenant(store: &Store, slug: &str) -> TenantId {
     store.write(move |c| tenant_on(c, &slug)).await.unwrap()
 }
 
-/// One number out of the database.
+/// Runs a query with one integer column `n`.
 pub(crate) fn number(c: &mut Conn, sql: &str) -> Result<i64, StoreError> {
     use diesel::prelude::*;
     #[derive(diesel::QueryableByName)]

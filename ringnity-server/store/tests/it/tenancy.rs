@@ -1,5 +1,5 @@
-//! Tenant isolation: every query that takes a tenant, asked by one tenant for what belongs to another, finds
-//! nothing and changes nothing. A function that is not tried here fails the test.
+//! Tenant isolation: every query that takes a tenant finds and changes nothing when it is called for rows of another
+//! tenant. The last test fails if a query is missing here.
 
 use ringnity_store::{
     Conn, PageRequest, StoreError, TenantId,
@@ -74,7 +74,7 @@ fn application(client_id: &str) -> NewOauthClient {
     }
 }
 
-/// Everything that `mine` can be seen to have.
+/// Everything visible to the tenant `mine`.
 fn all_of(c: &mut Conn, mine: &TenantId) -> Result<String, StoreError> {
     let contacts = contacts::contact_list(c, mine, &ContactFilter::default(), PageRequest::new(1, 100))?;
     Ok(format!(
@@ -202,7 +202,7 @@ async fn no_query_returns_rows_of_another_tenant() {
                     let page = contacts::contact_list(c, &yours, &filter, PageRequest::new(1, 10))?;
                     assert_eq!((page.rows.len(), page.total), (0, 0));
                 }
-                // The same external id and phone are another contact there.
+                // The same external id and phone are a different contact there.
                 assert!(contacts::contact_upsert(c, &yours, &contact("x"), now)?.created);
                 // Tenant, plan, events, sessions
                 assert!(tenants::tenant_domain_list(c, &yours)?.is_empty());
@@ -243,7 +243,7 @@ async fn no_query_returns_rows_of_another_tenant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_cannot_sit_in_another_tenants_department() {
+async fn agent_cannot_have_department_of_another_tenant() {
     on_each_engine(async |store, _| {
         let error = store
             .write(|c| {
@@ -260,7 +260,7 @@ async fn an_agent_cannot_sit_in_another_tenants_department() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_linked_to_another_tenants_owner() {
+async fn cannot_link_to_owner_of_another_tenant() {
     on_each_engine(async |store, _| {
         let (yours, owner, an_agent, session) = store
             .write(|c| {
@@ -296,8 +296,8 @@ async fn nothing_is_linked_to_another_tenants_owner() {
 }
 
 #[test]
-fn every_query_that_takes_a_tenant_is_tried_above() {
-    let tried = include_str!("tenancy.rs");
+fn every_query_with_a_tenant_is_tested_above() {
+    let tested = include_str!("tenancy.rs");
     let mut queries = 0;
     for file in files(concat!(env!("CARGO_MANIFEST_DIR"), "/src").as_ref()) {
         let source = std::fs::read_to_string(file).unwrap();
@@ -306,14 +306,17 @@ fn every_query_that_takes_a_tenant_is_tried_above() {
             let arguments = rest.split(") ->").next().unwrap();
             if arguments.contains("tenant: &TenantId") || arguments.contains("tenant: Option<&TenantId>") {
                 queries += 1;
-                assert!(tried.contains(&format!("::{name}(")), "{name} takes a tenant and is not tried here");
+                assert!(
+                    tested.contains(&format!("::{name}(")),
+                    "{name} takes a tenant and is not tested here"
+                );
             }
         }
     }
-    assert!(queries > 30, "only {queries} queries found: does this test still know how to look?");
+    assert!(queries > 30, "only {queries} queries found: does the search of this test still work?");
 }
 
-/// Every file below a folder.
+/// All files below a folder.
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()

@@ -1,4 +1,4 @@
-//! What the queries of visitors and of their devices promise.
+//! Visitors and devices.
 
 use chrono::TimeDelta;
 use ringnity_store::{
@@ -21,7 +21,7 @@ fn profile(external_id: Option<&str>, name: Option<&str>) -> VisitorProfile {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_identity_is_one_visitor_and_no_identity_is_always_another() {
+async fn verified_identity_has_one_visitor() {
     on_each_engine(async |store, _| {
         store
             .write(|c| {
@@ -48,7 +48,7 @@ async fn one_identity_is_one_visitor_and_no_identity_is_always_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_vouched_for_goes_away_with_its_session() {
+async fn context_profile_is_deleted_with_its_session() {
     on_each_engine(async |store, _| {
         store
             .write(|c| {
@@ -78,14 +78,14 @@ async fn what_was_vouched_for_goes_away_with_its_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_device_stay() {
+async fn scans_each_expired_visitor_once_and_keeps_those_with_device() {
     on_each_engine(async |store, _| {
         let found = store
             .write(|c| {
                 let (mine, yours) = (tenant_on(c, "mine")?, tenant_on(c, "yours")?);
                 let mut over = Vec::new();
                 for n in 0..10 {
-                    // Two tenants have one at the same time each, and more than one look is at one time.
+                    // Both tenants have one with the same timestamp, and several pages have the same timestamp.
                     let seen = noon() + TimeDelta::seconds(n / 4);
                     let tenant = if n % 2 == 0 { &mine } else { &yours };
                     let visitor = visitors::visitor_begin_session(c, tenant, &profile(None, None), seen)?;
@@ -97,7 +97,7 @@ async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_de
                         over.push((tenant.clone(), visitor.id));
                     }
                 }
-                // Nobody's time is over who is vouched for, or came later.
+                // Verified visitors and later ones do not expire.
                 visitors::visitor_begin_session(c, &mine, &profile(Some("x"), None), noon())?;
                 visitors::visitor_begin_session(
                     c,
@@ -126,7 +126,7 @@ async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_de
         seen.sort();
         assert_eq!((seen, looks), (found.clone(), 4), "ten, three at a time");
 
-        // Between look and deletion one gets a device.
+        // One gets a device between scan and deletion.
         let changed = found.clone();
         store
             .write(move |c| {
@@ -147,7 +147,7 @@ async fn visitors_whose_time_is_over_are_each_looked_at_once_and_those_with_a_de
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_has_one_row_and_a_token_has_one_row() {
+async fn device_and_token_have_one_row() {
     on_each_engine(async |store, _| {
         store
             .write(|c| {
@@ -158,12 +158,12 @@ async fn a_device_has_one_row_and_a_token_has_one_row() {
                 assert_eq!((&again.id, again.created_at, again.updated_at), (&first.id, noon(), later));
                 let second = visitors::device_put(c, &mine, &new_device("d2", "h3"), noon())?;
                 assert_ne!(second.id, first.id);
-                // The second device's token on the first device: one row is left of the two.
+                // The first device registers with the token of the second: one row remains.
                 let merged = visitors::device_put(c, &mine, &new_device("d1", "h3"), later)?;
                 assert_eq!(merged.id, first.id);
                 assert!(visitors::device_find(c, &mine, "fcm", Some("d2"), Some("h2"))?.is_empty());
                 assert_eq!(visitors::device_list_of(c, &mine, "visitor", "v")?, vec![merged.clone()]);
-                // An app that does not say its device keeps it.
+                // A registration without a device id keeps the known one.
                 let mut silent = new_device("d1", "h3");
                 silent.device_id = None;
                 assert_eq!(visitors::device_put(c, &mine, &silent, later)?.device_id.as_deref(), Some("d1"));
@@ -181,7 +181,7 @@ async fn a_device_has_one_row_and_a_token_has_one_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_domain_is_listed_by_some_tenant_that_is_served() {
+async fn matches_domains_of_any_active_tenant() {
     on_each_engine(async |store, _| {
         store
             .write(|c| {

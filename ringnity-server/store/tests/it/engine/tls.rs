@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, where it is built in: `cargo test -p ringnity-store --features postgres-tls --test it tls`,
+//! TLS to PostgreSQL, with the feature `postgres-tls`: `cargo test -p ringnity-store --features postgres-tls --test it tls`,
 //! with a server that has `ssl = on`.
 
 use ringnity_store::{Engine, Store, StoreConfig, StoreError};
@@ -7,7 +7,7 @@ use crate::support::{number, on_each_engine};
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(not(feature = "postgres-tls"), ignore = "needs the feature postgres-tls")]
-async fn a_connection_that_insists_on_tls_is_encrypted_and_one_that_insists_on_a_name_is_refused() {
+async fn sslmode_require_encrypts_and_verify_full_rejects() {
     on_each_engine(async |_, database| {
         if database.engine() == Engine::Sqlite {
             return;
@@ -18,7 +18,7 @@ async fn a_connection_that_insists_on_tls_is_encrypted_and_one_that_insists_on_a
         assert_eq!(store.read(|c| number(c, encrypted)).await.unwrap(), 1);
         store.close().await;
 
-        // Nobody vouches for the certificate of a server for tests.
+        // The certificate of a test server is not signed by a known CA.
         let url = format!("{}?sslmode=verify-full&sslrootcert=/dev/null", database.url());
         let error = Store::open(&StoreConfig::new(&url).unwrap()).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");

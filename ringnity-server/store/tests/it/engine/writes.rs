@@ -1,4 +1,4 @@
-//! What `write` promises: no lost update, no busy error, no answer before the commit, and nobody pays for another.
+//! `Store::write`: no lost update, no busy error, no return before the commit, no effect of failing writes on others.
 
 use std::{
     sync::{
@@ -25,7 +25,7 @@ async fn count(store: &Store) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_writers_of_one_row_lose_nothing_and_see_no_error() {
+async fn concurrent_writers_of_one_row_lose_no_update() {
     on_each_engine(async |store, database| {
         store.write(|c| run(c, "CREATE TABLE t (n BIGINT); INSERT INTO t VALUES (0)")).await.unwrap();
         let begun = Instant::now();
@@ -60,10 +60,10 @@ async fn sixty_four_writers_of_one_row_lose_nothing_and_see_no_error() {
     .await;
 }
 
-/// "At most ten": each writer counts and then inserts a row of its own. No row is written twice, so only
-/// serializable transactions keep such a rule.
+/// "At most ten": each writer counts and then inserts its own row. No row is written twice, so only serializable
+/// transactions keep the rule.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rule_about_many_rows_holds_for_writers_that_meet_on_none() {
+async fn writes_are_serializable() {
     on_each_engine(async |store, _| {
         table(&store).await;
         let mut writers = Vec::new();
@@ -90,7 +90,7 @@ async fn a_rule_about_many_rows_holds_for_writers_that_meet_on_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closure_that_returns_an_error_leaves_nothing_and_the_error_is_its_own() {
+async fn error_of_the_closure_rolls_back_and_is_returned() {
     #[derive(Debug)]
     enum Mine {
         No,
@@ -113,9 +113,9 @@ async fn a_closure_that_returns_an_error_leaves_nothing_and_the_error_is_its_own
     .await;
 }
 
-/// Many writes at once, so that on SQLite good and bad ones share groups.
+/// Many concurrent writes, so that on SQLite good and bad ones share groups.
 #[tokio::test(flavor = "multi_thread")]
-async fn failing_and_panicking_writes_harm_only_themselves() {
+async fn failing_and_panicking_writes_do_not_affect_others() {
     on_each_engine(async |store, _| {
         table(&store).await;
         let mut writers = Vec::new();
@@ -127,7 +127,7 @@ async fn failing_and_panicking_writes_harm_only_themselves() {
                         run(c, &format!("INSERT INTO t VALUES ({n})"))?;
                         match n % 10 {
                             3 => Err(StoreError::Busy("on purpose".into())),
-                            // A panic without its message on standard error.
+                            // Panics without a message on standard error.
                             5 => std::panic::resume_unwind(Box::new("on purpose")),
                             7 => run(c, &format!("INSERT INTO t VALUES ({n})")),
                             _ => Ok(()),
@@ -154,17 +154,17 @@ async fn failing_and_panicking_writes_harm_only_themselves() {
         let panics =
             |_: &mut Conn| -> Result<(), StoreError> { std::panic::resume_unwind(Box::new("on purpose")) };
         store.read(panics).await.unwrap_err();
-        assert_eq!(count(&store).await, 140, "reading goes on after a read that panicked");
+        assert_eq!(count(&store).await, 140, "reads work after a read that panicked");
     })
     .await;
 }
 
-/// A write that spoils the transaction itself, not only its own work.
+/// A write that breaks the enclosing transaction, not only its own savepoint.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_ends_the_transaction_harms_only_itself() {
+async fn write_that_breaks_the_transaction_does_not_affect_others() {
     on_each_engine(async |store, database| {
         if database.engine() == Engine::Postgres {
-            return; // there no other write is in the same transaction
+            return; // each write has its own transaction
         }
         table(&store).await;
         let mut writers = Vec::new();
@@ -176,7 +176,7 @@ async fn a_write_that_ends_the_transaction_harms_only_itself() {
                         run(c, &format!("INSERT INTO t VALUES ({n})"))?;
                         match n % 10 {
                             4 => run(c, "ROLLBACK"),
-                            // Refers to no plan, and is found out at the commit.
+                            // Violates a foreign key, which is detected at the commit.
                             8 => run(
                                 c,
                                 "PRAGMA defer_foreign_keys = ON;
@@ -198,10 +198,10 @@ async fn a_write_that_ends_the_transaction_harms_only_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_answered_before_the_commit() {
+async fn no_write_returns_before_its_commit() {
     on_each_engine(async |store, database| {
         table(&store).await;
-        // The first write waits inside its transaction; those queued behind it join its group on SQLite.
+        // The first write waits in its transaction. On SQLite, writes queued behind it join its group.
         let (release, gate) = mpsc::channel::<()>();
         let (gate, inside) = (Arc::new(Mutex::new(gate)), Arc::new(AtomicBool::new(false)));
         let held = tokio::spawn({
@@ -234,11 +234,11 @@ async fn nothing_is_answered_before_the_commit() {
                     .unwrap();
             }
         });
-        // Time for the second to get into the queue.
+        // Give the second time to be queued.
         tokio::time::sleep(Duration::from_millis(100)).await;
         release.send(()).unwrap();
         if database.engine() == Engine::Sqlite {
-            // The first is done, but its group is not: it must neither be answered nor be seen.
+            // The first has run, but its group is not committed: it must not return and not be visible.
             tokio::time::sleep(Duration::from_millis(100)).await;
             assert!(!held.is_finished() && !joined.is_finished());
             assert_eq!(count(&store).await, 0);
@@ -252,7 +252,7 @@ async fn nothing_is_answered_before_the_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_is_seen_by_the_next_read() {
+async fn read_sees_completed_writes() {
     on_each_engine(async |store, _| {
         table(&store).await;
         for n in 1..=100 {
@@ -263,9 +263,9 @@ async fn what_was_answered_is_seen_by_the_next_read() {
     .await;
 }
 
-/// PostgreSQL has given up the transaction by then, and would commit nothing and say nothing.
+/// PostgreSQL has aborted the transaction by then, and would silently commit nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_goes_on_after_a_failed_statement_is_refused() {
+async fn ignoring_a_failed_statement_is_an_error() {
     on_each_engine(async |store, _| {
         table(&store).await;
         let error = store
@@ -283,7 +283,7 @@ async fn a_write_that_goes_on_after_a_failed_statement_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_cannot_write_and_see_one_moment() {
+async fn reads_cannot_write_and_see_one_snapshot() {
     on_each_engine(async |store, _| {
         table(&store).await;
         store.read(|c| run(c, "INSERT INTO t VALUES (1)")).await.unwrap_err();
@@ -314,7 +314,7 @@ async fn reads_cannot_write_and_see_one_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_leaves_does_not_undo_what_it_asked_for() {
+async fn dropped_write_future_is_completed() {
     on_each_engine(async |store, _| {
         table(&store).await;
         let runs = Arc::new(AtomicU32::new(0));
@@ -340,7 +340,7 @@ async fn a_caller_that_leaves_does_not_undo_what_it_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_store_finishes_what_it_took_and_takes_no_more() {
+async fn close_completes_queued_writes_and_rejects_new_ones() {
     on_each_engine(async |store, database| {
         table(&store).await;
         let mut writers = Vec::new();

@@ -1,4 +1,4 @@
-//! What an operator does with a database as a whole. What commands make of it is tested with the commands.
+//! SQLite backup and exclusive lock. The commands that use them are tested in the server crate.
 
 use std::{path::Path, sync::mpsc};
 
@@ -16,13 +16,13 @@ async fn insert(store: &Store) -> Result<(), StoreError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_sqlite_file_is_taken_whole_and_only_from_nobody() {
+async fn exclusive_lock_needs_an_unused_file_and_empties_the_wal() {
     let database = TestDatabase::new(Engine::Sqlite);
     let path = database.config().sqlite_path().unwrap();
     let log = path.with_extension("db-wal");
     let store = Store::open(database.config()).await.unwrap();
     store.write(|c| run(c, "CREATE TABLE t (n BIGINT NOT NULL)")).await.unwrap();
-    // A reader from before the last write: no checkpoint gets to the end of the log.
+    // A reader on a snapshot from before the last write: no checkpoint can complete.
     let reader = Store::attach(database.config()).await.unwrap();
     let ((begun, begins), (enough, end)) = (mpsc::channel(), mpsc::channel::<()>());
     let end = std::sync::Mutex::new(end);
@@ -50,14 +50,14 @@ async fn an_sqlite_file_is_taken_whole_and_only_from_nobody() {
     let locked = another.batch_execute("SELECT * FROM t").unwrap_err();
     assert!(locked.to_string().contains("locked"), "{locked}");
     drop((another, alone));
-    // The file alone is all of it.
+    // The file without its WAL is complete.
     let copy = path.with_extension("copy");
     std::fs::copy(path, &copy).unwrap();
     assert_eq!(rows(&copy), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_an_sqlite_file_open_that_was_replaced_writes_nowhere() {
+async fn writing_to_a_replaced_file_fails() {
     let database = TestDatabase::new(Engine::Sqlite);
     let path = database.config().sqlite_path().unwrap();
     let store = Store::open(database.config()).await.unwrap();
@@ -76,13 +76,13 @@ async fn whoever_has_an_sqlite_file_open_that_was_replaced_writes_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_sqlite_copy_goes_into_an_empty_file_that_is_there_and_nowhere_else() {
+async fn backup_writes_only_to_an_existing_empty_file() {
     let database = TestDatabase::new(Engine::Sqlite);
     let path = database.config().sqlite_path().unwrap();
     let store = Store::open(database.config()).await.unwrap();
     store.write(|c| run(c, "CREATE TABLE t (n BIGINT NOT NULL)")).await.unwrap();
     insert(&store).await.unwrap();
-    // What means something in a URI means nothing here.
+    // Characters with a meaning in a URI are escaped.
     let to = path.with_file_name("100% of it?mode=rwc#1");
     assert!(sqlite_backup(path, &to).await.is_err());
     assert!(!to.exists(), "it makes no file, for others could read that");

@@ -1,4 +1,4 @@
-//! What `read` promises while others read for long: it is answered at once.
+//! `Store::read` and `Store::read_slow`.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use ringnity_store::{
 
 use crate::support::number;
 
-/// Longer than any small read takes on a busy machine.
+/// Longer than a short read takes on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 async fn small(store: &Store) -> bool {
@@ -26,7 +26,7 @@ async fn small(store: &Store) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_read_for_long_a_small_read_is_answered_at_once() {
+async fn slow_reads_never_block_short_reads() {
     for engine in engines() {
         for (connections, at_once) in [(1, 1), (2, 1), (3, 1), (8, 4)] {
             let database = TestDatabase::new(engine);
@@ -42,7 +42,7 @@ async fn however_many_read_for_long_a_small_read_is_answered_at_once() {
                     let wait = move |c: &mut Conn| {
                         number(c, "SELECT count(*) AS n FROM plans")?;
                         inside.fetch_add(1, Ordering::SeqCst);
-                        // One at a time has the gate, the others wait for it: nobody goes before it is released.
+                        // Blocks until the sender is dropped.
                         let _ = gate.lock().unwrap().recv_timeout(Duration::from_secs(30));
                         Ok::<_, StoreError>(())
                     };
@@ -55,20 +55,23 @@ async fn however_many_read_for_long_a_small_read_is_answered_at_once() {
             tokio::time::sleep(Duration::from_millis(100)).await;
             assert_eq!(inside.load(Ordering::SeqCst), at_once, "{engine} with {connections} connections");
             for _ in 0..3 {
-                assert!(small(&store).await, "{engine} with {connections} connections: kept waiting");
+                assert!(
+                    small(&store).await,
+                    "{engine} with {connections} connections: the short read was blocked"
+                );
             }
             drop(release);
             for long in long {
                 long.await.unwrap().unwrap();
             }
-            assert_eq!(inside.load(Ordering::SeqCst), 20, "each had its turn");
+            assert_eq!(inside.load(Ordering::SeqCst), 20, "all slow reads ran");
             store.close().await;
         }
     }
 }
 
 #[test]
-fn a_search_and_a_page_far_down_take_long_and_a_first_page_does_not() {
+fn searches_and_large_offsets_are_expensive() {
     let page = |page| PageRequest::new(page, 100);
     let search = |text: &str| ContactFilter { search: Some(text.to_owned()), tags: vec![] };
     assert!(!ContactFilter::default().is_expensive(page(1)));

@@ -1,4 +1,4 @@
-//! Idempotency keys and buckets: claimed once, answered once, forgotten in time.
+//! Idempotency keys, rate limit buckets and sign-in addresses.
 
 use chrono::TimeDelta;
 use ringnity_store::idempotency::{
@@ -10,7 +10,7 @@ use ringnity_store::{StoreError, identity};
 use crate::support::{noon, on_each_engine};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_claimed_once_until_it_expires() {
+async fn idempotency_key_is_claimed_once_until_it_expires() {
     on_each_engine(async |store, _| {
         store
             .write(|c| {
@@ -21,13 +21,13 @@ async fn a_key_is_claimed_once_until_it_expires() {
                 let found = idempotency_claim(c, "a", "h2", None, day, now)?.expect("an earlier one");
                 assert_eq!((found.request_hash.as_str(), found.answer.as_deref()), ("h1", Some("sealed")));
                 assert_eq!(idempotency_claim(c, "b", "h2", None, day, now)?, None);
-                // Its time is over: it counts as absent before it is deleted, too.
+                // Expired: counts as absent even before it is deleted.
                 assert_eq!(idempotency_claim(c, "a", "h2", None, day + TimeDelta::days(1), day)?, None);
                 assert_eq!(idempotency_delete_expired(c, day, 10)?, 1);
                 assert_eq!(idempotency_delete_expired(c, day, 10)?, 0);
                 assert_eq!(idempotency_delete_expired(c, day + TimeDelta::days(1), 0)?, 0);
 
-                // One that runs outside a transaction.
+                // A request that works outside the transaction.
                 let soon = now + TimeDelta::minutes(2);
                 assert_eq!(idempotency_claim(c, "c", "h", Some(soon), day, now)?, None);
                 let running = idempotency_claim(c, "c", "h", Some(soon), day, now)?.expect("runs");
@@ -48,7 +48,7 @@ async fn a_key_is_claimed_once_until_it_expires() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_that_claim_at_once_one_gets_the_key() {
+async fn concurrent_claims_of_a_key_have_one_winner() {
     on_each_engine(async |store, _| {
         let claims = (0..32).map(|number| {
             let store = store.clone();
@@ -78,7 +78,7 @@ async fn of_many_that_claim_at_once_one_gets_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_are_taken_once_whoever_takes_them() {
+async fn tokens_are_taken_once() {
     on_each_engine(async |store, _| {
         let rate = Gcra::new(20, TimeDelta::minutes(1));
         let takers = (0..30).map(|_| {

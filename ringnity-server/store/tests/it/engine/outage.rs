@@ -1,4 +1,4 @@
-//! The database goes away and comes back.
+//! The database becomes unreachable or fails, and recovers.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use ringnity_store::{Conn, Engine, Store, StoreConfig, StoreError};
 use crate::support::{number, on_each_engine, run};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_were_cut_are_replaced_without_an_error() {
+async fn replaces_dropped_connections_without_an_error() {
     on_each_engine(async |store, database| {
         if database.engine() == Engine::Sqlite {
             return;
@@ -35,7 +35,7 @@ async fn connections_that_were_cut_are_replaced_without_an_error() {
         database.drop_connections();
         assert_eq!(store.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 1);
 
-        // Cut in the middle of a transaction, before its commit: done once, on another connection.
+        // Dropped in a transaction, before the commit: the write takes place once, on another connection.
         let runs = AtomicU32::new(0);
         store
             .write(move |c| {
@@ -53,7 +53,7 @@ async fn connections_that_were_cut_are_replaced_without_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_gone_is_unavailable_at_once_and_comes_back_by_itself() {
+async fn unreachable_database_fails_fast_and_recovers() {
     on_each_engine(async |store, database| {
         if database.engine() == Engine::Sqlite {
             return;
@@ -73,17 +73,17 @@ async fn a_database_that_is_gone_is_unavailable_at_once_and_comes_back_by_itself
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_listening_is_unavailable() {
+async fn refused_connection_is_unavailable() {
     let config = StoreConfig::new("postgres://nobody@127.0.0.1:1/nothing").unwrap();
     let error = Store::open(&config).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_a_clean_error_and_reading_goes_on() {
+async fn full_disk_fails_writes_but_not_reads() {
     on_each_engine(async |store, database| {
         if database.engine() == Engine::Postgres {
-            return; // cannot be filled from here
+            return; // the test cannot fill its disk
         }
         store.write(|c| run(c, "CREATE TABLE t (n TEXT)")).await.unwrap();
         let error = store
@@ -102,10 +102,10 @@ async fn a_full_disk_is_a_clean_error_and_reading_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_frozen_in_a_write_holds_writers_up_for_seconds_and_readers_not_at_all() {
+async fn frozen_node_blocks_writers_briefly_and_readers_never() {
     on_each_engine(async |frozen, database| {
         if database.engine() == Engine::Sqlite {
-            return; // a file has one node
+            return; // SQLite has one node
         }
         frozen.write(|c| run(c, "CREATE TABLE t (n BIGINT)")).await.unwrap();
         let other = Store::open(database.config()).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_node_that_is_frozen_in_a_write_holds_writers_up_for_seconds_and_reade
         let thaws = Mutex::new(thaws);
         let write = tokio::spawn(async move {
             let write = move |c: &mut Conn| {
-                // The gate for itself, as for a write that collided again and again; then nothing more is heard of it.
+                // Takes the writer lock exclusively, as a write does after many conflicts, and then hangs.
                 run(c, "LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE")?;
                 if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
                     begun.send(()).unwrap();
@@ -143,7 +143,7 @@ async fn a_node_that_is_frozen_in_a_write_holds_writers_up_for_seconds_and_reade
         }
         let waited = asked.elapsed();
         assert!(waited < Duration::from_secs(18), "writers waited {waited:?}");
-        // Its connection was taken from it, so it does its work on another.
+        // PostgreSQL ended its connection, so the write runs again on another.
         thaw.send(()).unwrap();
         write.await.unwrap().unwrap();
         assert_eq!(other.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap(), 33);

@@ -1,4 +1,4 @@
-//! Migrations: at once, twice, and by a program that is too old.
+//! Migrations: concurrent, repeated, of older and newer databases.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use crate::support::{noon, number, on_each_engine, run, tenant_on};
 use crate::tenancy::new_device;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn eight_nodes_that_start_at_once_migrate_once() {
+async fn eight_nodes_starting_at_once_migrate_once() {
     for engine in engines() {
         let database = TestDatabase::empty(engine);
         let mut nodes = Vec::new();
@@ -37,7 +37,7 @@ async fn eight_nodes_that_start_at_once_migrate_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_of_an_older_version_learn_what_they_are_about_and_forget_who_was_deleted() {
+async fn migration_sets_subjects_and_redacts_deleted_contacts() {
     for engine in engines() {
         let database = TestDatabase::with_first_schema(engine, "00");
         Store::open(database.config()).await.unwrap().close().await;
@@ -61,7 +61,7 @@ async fn events_of_an_older_version_learn_what_they_are_about_and_forget_who_was
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_unknown_visitor_said_of_itself_stays_with_no_device_of_an_older_version() {
+async fn migration_clears_claimed_external_ids_of_devices() {
     for engine in engines() {
         let database = TestDatabase::new(engine);
         let store = Store::open(database.config()).await.unwrap();
@@ -90,7 +90,7 @@ async fn what_an_unknown_visitor_said_of_itself_stays_with_no_device_of_an_older
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_a_newer_version_is_refused_with_words() {
+async fn rejects_database_of_a_newer_version() {
     on_each_engine(async |store, database| {
         store
             .write(|c| run(c, "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')"))
@@ -108,12 +108,12 @@ async fn a_database_of_a_newer_version_is_refused_with_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_migration_waits_for_writes_under_way_and_takes_nothing_that_they_need() {
+async fn migration_waits_for_running_writes_without_locks() {
     on_each_engine(async |store, database| {
         if database.engine() == Engine::Sqlite {
-            return; // one process, one writer
+            return; // SQLite has one process and one writer
         }
-        // As an older version left it: one migration is to be done again.
+        // An older database: one migration is pending.
         let older = "ALTER TABLE session_families DROP COLUMN credential_id; \
                      DELETE FROM __diesel_schema_migrations WHERE version = '20261122000030'";
         store.write(move |c| run(c, older)).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_migration_waits_for_writes_under_way_and_takes_nothing_that_they_need
             let (store, attempts) = (store.clone(), attempts.clone());
             async move {
                 let write = move |c: &mut Conn| {
-                    // What a write does that has the gate for itself.
+                    // What a write with the exclusive writer lock does.
                     run(c, "LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE")?;
                     if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
                         begun.send(()).unwrap();
@@ -143,7 +143,7 @@ async fn a_migration_waits_for_writes_under_way_and_takes_nothing_that_they_need
         while store.read(move |c| number(c, waiting)).await.unwrap() == 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        // It waits with empty hands: whoever needs a table gets it.
+        // It waits without holding locks, so other tables can be locked.
         let sessions = store.read(|c| number(c, "SELECT count(*) AS n FROM session_families"));
         tokio::time::timeout(Duration::from_secs(5), sessions).await.expect("the table is free").unwrap();
         go.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! `kill -9`: a process that writes is killed at random, and nothing it had been told was done is missing.
+//! `kill -9` of a writing process loses no write that it got an answer for.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -17,7 +17,7 @@ use crate::support::{number, on_each_engine, run};
 const ROUNDS: u64 = 4;
 const CHILD: &str = "RINGNITY_STORE_CRASH_CHILD";
 
-/// Not a test of its own: what the killed process does. Writes numbers, and says each once it is answered.
+/// Entry point of the killed process, not a test: writes numbers and prints each one after its write has returned.
 #[test]
 fn child() {
     let Ok(settings) = std::env::var(CHILD) else { return };
@@ -43,16 +43,16 @@ fn child() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_survives_kill_9() {
+async fn answered_writes_survive_kill_9() {
     on_each_engine(async |store, database| {
-        // No unique index: a write that took place twice would be there twice.
+        // No unique index, so that a duplicated write is visible.
         store.write(|c| run(c, "CREATE TABLE t (n BIGINT NOT NULL)")).await.unwrap();
         store.close().await;
         let mut answered = Vec::new();
         for round in 0..ROUNDS {
             let first = i64::try_from(round * 1_000_000).unwrap();
             let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "crash::child", "--nocapture", "--test-threads=1"])
+                .args(["--exact", "engine::crash::child", "--nocapture", "--test-threads=1"])
                 .env(CHILD, format!("{first} {}", database.url()))
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -62,7 +62,7 @@ async fn what_was_answered_survives_kill_9() {
             let reader = std::thread::spawn(move || {
                 let (mut done, mut line) = (Vec::new(), String::new());
                 while lines.read_line(&mut line).unwrap_or(0) > 0 {
-                    // A line that the kill cut short is no answer.
+                    // Ignore a line that the kill truncated.
                     if let Some(n) = line.strip_suffix('\n').and_then(|line| line.rsplit_once("done ")) {
                         done.push(n.1.parse::<i64>().unwrap());
                     }
@@ -75,7 +75,7 @@ async fn what_was_answered_survives_kill_9() {
             child.wait().unwrap();
             answered.extend(reader.join().unwrap());
         }
-        // On PostgreSQL, what was under way in the killed process may still be ending.
+        // On PostgreSQL, transactions of the killed process may still be ending.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let store = Store::open(database.config()).await.unwrap();
         let rows = store.read(|c| number(c, "SELECT count(*) AS n FROM t")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Entry tokens and the accounts elsewhere that sign owners in.
+//! Entry tokens and external identities of owners.
 
 use chrono::TimeDelta;
 use ringnity_store::{
@@ -9,7 +9,7 @@ use ringnity_store::{
 use crate::support::{noon, on_each_engine, tenant_on};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
+async fn entry_token_works_once_and_expires() {
     on_each_engine(async |store, _| {
         let minute = TimeDelta::seconds(60);
         let made = store
@@ -56,7 +56,7 @@ async fn an_entry_token_works_once_however_many_try_and_only_in_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_elsewhere_is_one_owners_and_an_owner_has_one_of_each_issuer() {
+async fn identity_has_one_owner_and_one_per_issuer() {
     on_each_engine(async |store, _| {
         let (t, one) = store
             .write(|c| {

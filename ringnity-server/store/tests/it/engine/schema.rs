@@ -1,4 +1,4 @@
-//! Both engines have the same schema: tables, columns, nullability, keys, indexes with their order, references.
+//! Both engines have the same schema: tables, columns, nullability, keys, indexes and their order, references.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ async fn both_engines_have_the_same_schema() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_names_of_unique_constraints_are_those_of_indexes() {
+async fn constraint_names_match_unique_indexes() {
     for engine in engines() {
         let facts = facts_of(engine).await;
         for name in constraint::ALL {
@@ -37,7 +37,7 @@ async fn the_names_of_unique_constraints_are_those_of_indexes() {
             let index = index.unwrap_or_else(|| panic!("no index is called {name}"));
             assert!(index.contains(" unique "), "{index}");
         }
-        // The name is made of table and columns, for that is all SQLite tells of a conflict.
+        // The name consists of table and columns because SQLite reports only these in a conflict.
         for fact in facts.iter().filter(|fact| fact.starts_with("index ") && fact.contains(" unique ")) {
             let words: Vec<&str> = fact.split(' ').collect();
             assert_eq!(words[1], format!("{}_{}_key", words[3], words[5].replace(',', "_")));
@@ -46,7 +46,7 @@ async fn the_names_of_unique_constraints_are_those_of_indexes() {
 }
 
 #[test]
-fn both_engines_have_migrations_of_the_same_names() {
+fn both_engines_have_the_same_migration_names() {
     let names = |engine: &str| -> BTreeSet<_> {
         let folder = format!("{}/migrations/{engine}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()

@@ -1,4 +1,4 @@
-//! Reading the outbox: every event once, whatever the order of commits.
+//! Outbox: consumers read every event once, in any order of commits.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use ringnity_store::{
 
 use crate::support::{noon, number, on_each_engine, run, tenant};
 
-/// One who reads the outbox and keeps the place, as jobs do.
+/// A consumer that stores its position, as jobs do.
 struct Reader {
     store: Store,
     position: EventPosition,
@@ -28,7 +28,7 @@ impl Reader {
         Self { store: store.clone(), position: EventPosition::START, seen: Vec::new() }
     }
 
-    /// Reads what there is, in batches of two.
+    /// Reads all events that are ready, in batches of two.
     async fn read(&mut self) {
         loop {
             let after = EventPosition::from_payload(&self.position.to_payload()).unwrap();
@@ -40,8 +40,8 @@ impl Reader {
         }
     }
 
-    /// Reads until that many were seen: on PostgreSQL, transactions of other databases on the same server may be
-    /// older.
+    /// Reads until it has seen this many events: on PostgreSQL, older transactions of other databases on the server may be
+    /// running.
     async fn read_until(&mut self, count: usize) {
         for _ in 0..500 {
             self.read().await;
@@ -54,7 +54,7 @@ impl Reader {
     }
 }
 
-/// Appends an event that is known by its payload.
+/// Appends an event with a number as its payload.
 async fn append(store: &Store, tenant: &TenantId, payload: &'static str) {
     let tenant = tenant.clone();
     store
@@ -63,7 +63,7 @@ async fn append(store: &Store, tenant: &TenantId, payload: &'static str) {
         .unwrap();
 }
 
-/// A door that a write waits at. A write that runs again finds it open.
+/// A latch that a write waits for. It stays open for a retry.
 fn door() -> (Sender<()>, Mutex<Receiver<()>>) {
     let (open, wait) = channel();
     (open, Mutex::new(wait))
@@ -73,13 +73,13 @@ fn wait(door: &Mutex<Receiver<()>>) {
     let _ = door.lock().unwrap().recv_timeout(Duration::from_secs(20));
 }
 
-/// Waits in an async test for a write to reach a point.
+/// Waits until a write reaches a point.
 async fn reached(point: Receiver<()>) {
     tokio::task::spawn_blocking(move || point.recv_timeout(Duration::from_secs(20)).unwrap()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_of_all_tenants_come_in_order_and_once() {
+async fn reads_events_of_all_tenants_in_order_and_once() {
     on_each_engine(async |store, _| {
         let (a, b) = (tenant(&store, "a").await, tenant(&store, "b").await);
         let mut reader = Reader::new(&store);
@@ -97,7 +97,7 @@ async fn events_of_all_tenants_come_in_order_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_events_told_of_a_subject_is_forgotten_and_nothing_else_of_any_event() {
+async fn redacts_only_payloads_of_the_subject() {
     on_each_engine(async |store, database| {
         let (a, b) = (tenant(&store, "a").await, tenant(&store, "b").await);
         let (mine, of) = (a.clone(), EventName::ContactUpdated);
@@ -126,7 +126,7 @@ async fn what_events_told_of_a_subject_is_forgotten_and_nothing_else_of_any_even
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_position_that_is_none_is_an_error_and_not_the_beginning() {
+async fn invalid_position_is_an_error() {
     assert_eq!(EventPosition::from_payload("{}").unwrap(), EventPosition::START);
     for bad in ["", r#"{"sequence":"1"}"#, r#"{"transaction":1}"#, r#"{"transaction":1.5,"sequence":1}"#] {
         assert!(matches!(EventPosition::from_payload(bad), Err(StoreError::Corrupt(_))), "{bad}");
@@ -134,10 +134,10 @@ async fn a_position_that_is_none_is_an_error_and_not_the_beginning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_whose_transaction_stays_open_is_not_lost_when_later_ones_commit() {
+async fn event_of_a_long_transaction_is_not_skipped() {
     on_each_engine(async |store, _| {
         if store.engine() == Engine::Sqlite {
-            return; // One writer: nothing stays open while another commits.
+            return; // One writer: no transaction is open while another commits.
         }
         let (a, b) = (tenant(&store, "a").await, tenant(&store, "b").await);
         let (begun, has_begun) = channel();
@@ -173,12 +173,12 @@ async fn an_event_whose_transaction_stays_open_is_not_lost_when_later_ones_commi
     .await;
 }
 
-/// The harder case: the older transaction takes the higher sequence and commits first.
+/// The older transaction takes the higher sequence and commits first.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_with_a_lower_sequence_that_commits_later_is_not_lost() {
+async fn event_with_lower_sequence_committed_later_is_not_skipped() {
     on_each_engine(async |store, database| {
         if store.engine() == Engine::Sqlite {
-            return; // One writer: sequences are in the order of commits.
+            return; // One writer: sequences are in commit order.
         }
         let (a, b) = (tenant(&store, "a").await, tenant(&store, "b").await);
         let (to_old, at_old) = door();
@@ -190,7 +190,7 @@ async fn an_event_with_a_lower_sequence_that_commits_later_is_not_lost() {
             async move {
                 store
                     .write(move |c| {
-                        // Any change makes it a transaction with a number.
+                        // Any change assigns a transaction id.
                         jobs::job_put(c, "mail", "a", "{}", noon(), noon())?;
                         let _ = begun.lock().unwrap().send(());
                         wait(&at_old);
@@ -231,7 +231,7 @@ async fn an_event_with_a_lower_sequence_that_commits_later_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_event_is_lost_or_doubled_among_many_writers() {
+async fn concurrent_writers_lose_and_duplicate_no_event() {
     on_each_engine(async |store, database| {
         const WRITERS: usize = 8;
         const EACH: usize = 25;
@@ -245,7 +245,7 @@ async fn no_event_is_lost_or_doubled_among_many_writers() {
                     let t = t.clone();
                     store
                         .write(move |c| {
-                            // Some have a number long before they take a sequence, some after.
+                            // Some get a transaction id long before a sequence, some after.
                             if writer % 2 == 0 {
                                 run(c, "INSERT INTO filler VALUES (1)")?;
                                 std::thread::sleep(Duration::from_millis(n as u64 % 3));
@@ -290,7 +290,7 @@ async fn no_event_is_lost_or_doubled_among_many_writers() {
     .await;
 }
 
-/// As `pg_restore` would leave it on a server whose transactions have lower numbers.
+/// As after `pg_restore` on a server with lower transaction ids.
 const FROM_ELSEWHERE: &str = "
     UPDATE events SET transaction_id = transaction_id + 1000000000000;
     UPDATE jobs SET payload = regexp_replace(payload, '\"transaction\":[0-9]+', '\"transaction\":' ||
@@ -298,10 +298,10 @@ const FROM_ELSEWHERE: &str = "
     WHERE kind = 'reader'";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_go_on_where_they_were_when_a_database_is_restored_on_another_server() {
+async fn consumers_continue_after_a_restore_on_another_server() {
     on_each_engine(async |store, database| {
         if store.engine() == Engine::Sqlite {
-            return; // Its numbers are its own.
+            return; // SQLite has no transaction ids.
         }
         let t = tenant(&store, "a").await;
         for name in ["1", "2"] {
@@ -334,7 +334,7 @@ async fn readers_go_on_where_they_were_when_a_database_is_restored_on_another_se
         }
         let mail = store.read(|c| jobs::job_get(c, "mail", "")).await.unwrap().unwrap();
         assert_eq!(mail.payload, r#"{"transaction":"a bank's"}"#, "none of our business");
-        // Opened once more, nothing moves.
+        // Opening it again changes nothing.
         let places = "SELECT min(transaction_id) AS n FROM events";
         let before = store.read(move |c| number(c, places)).await.unwrap();
         store.close().await;
