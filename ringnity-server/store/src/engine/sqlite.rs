@@ -10,6 +10,7 @@ use diesel::{
     Connection, SqliteConnection,
     connection::{AnsiTransactionManager, SimpleConnection, TransactionManager},
 };
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use crate::engine::{
     conn::{Conn, InstrumentedConnection, panic_message},
@@ -20,6 +21,9 @@ use crate::engine::{
 
 /// How long SQLite waits for a lock that another process holds, such as a backup tool.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// ASCII characters with a meaning in an SQLite URI.
+const URI_RESERVED: &AsciiSet = &AsciiSet::EMPTY.add(b'%').add(b'?').add(b'#');
 
 /// What a connection is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,16 +145,7 @@ pub(crate) fn uri(path: &Path, mode: &str) -> Result<String, StoreError> {
     let text = path
         .to_str()
         .ok_or_else(|| StoreError::Config(format!("the path {} is not valid UTF-8", path.display())))?;
-    let mut uri = String::from("file:");
-    for character in text.chars() {
-        match character {
-            '%' => uri.push_str("%25"),
-            '?' => uri.push_str("%3f"),
-            '#' => uri.push_str("%23"),
-            other => uri.push(other),
-        }
-    }
-    Ok(uri + "?mode=" + mode)
+    Ok(format!("file:{}?mode={mode}", utf8_percent_encode(text, URI_RESERVED)))
 }
 
 /// Runs a read on one snapshot, so that a page and its total agree.
