@@ -1,5 +1,5 @@
-//! Says what the embedded migrations depend on (without this, a new migration would not be seen until some Rust
-//! file changes too), and gives this set of them a fingerprint, by which tests know a migrated template.
+//! Rebuilds the crate when a migration changes (without this, cargo would not notice a new one), and hashes the migrations
+//! for the name of the template database of tests.
 
 use std::{
     fs,

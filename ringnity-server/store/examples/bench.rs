@@ -1,9 +1,9 @@
-//! How many writes and reads a second the store answers. `cargo xtask bench store` builds and runs it.
+//! Throughput of the store: writes and reads per second. Run it with `cargo xtask bench store`.
 //!
-//! Each row compares two ways of writing in the same run, in short rounds that take turns, so that whatever else the
-//! machine does meanwhile happens to both. On SQLite: many writes to a commit, against one. On PostgreSQL, which
-//! groups commits by itself: as many connections as the store uses, against one. Rates are medians of the rounds, and
-//! the ratio is the median of the ratios of rounds that followed each other.
+//! Each row compares two modes of writing in the same run, in short alternating rounds, so that other load on the machine
+//! affects both. On SQLite: group commit and single commits. On PostgreSQL, which groups commits itself: as many
+//! connections as the store uses and one connection. Rates are medians of the rounds; the ratio is the median of the
+//! ratios of consecutive rounds.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 /// Rounds of each measurement.
 const ROUNDS: usize = 9;
-/// Contacts that a tenant has before anything is measured: an empty table behaves like no other.
+/// Contacts in the table before a measurement, because an empty table is not representative.
 const CONTACTS: usize = 2000;
 
 struct Settings {
@@ -40,7 +40,7 @@ enum Work {
 }
 
 impl Work {
-    fn words(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Work::Event => "write an event",
             Work::Contact => "write a contact and its event",
@@ -50,25 +50,25 @@ impl Work {
 }
 
 #[derive(Clone, Copy)]
-enum Way {
-    Together,
-    OneByOne,
+enum Mode {
+    Grouped,
+    Single,
 }
 
-/// What came of the rounds of one measurement.
+/// Rates and latencies of the rounds of one measurement.
 #[derive(Default)]
-struct Figures {
+struct Measurement {
     rates: Vec<f64>,
     times: Vec<Duration>,
 }
 
-impl Figures {
+impl Measurement {
     fn rate(&self) -> f64 {
         median(self.rates.clone())
     }
 
-    fn ratio_to(&self, other: &Figures) -> f64 {
-        median(self.rates.iter().zip(&other.rates).map(|(mine, its)| mine / its).collect())
+    fn ratio_to(&self, other: &Measurement) -> f64 {
+        median(self.rates.iter().zip(&other.rates).map(|(a, b)| a / b).collect())
     }
 
     fn at(&mut self, share: f64) -> Duration {
@@ -88,22 +88,22 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 }
 
 /// A database with a tenant and its contacts.
-struct Place {
+struct Fixture {
     store: Store,
     tenant: TenantId,
     contacts: Vec<ContactId>,
     _database: TestDatabase,
 }
 
-impl Place {
-    async fn new(engine: Engine, way: Way, work: Work) -> Place {
+impl Fixture {
+    async fn new(engine: Engine, mode: Mode, work: Work) -> Fixture {
         let database = TestDatabase::new(engine);
         let mut config = database.config().clone();
-        match (engine, way) {
-            (Engine::Sqlite, Way::OneByOne) => config.group_limit = 1,
-            (Engine::Postgres, Way::Together) => config.connections = 16,
-            (Engine::Postgres, Way::OneByOne) => config.connections = 1,
-            (Engine::Sqlite, Way::Together) => {}
+        match (engine, mode) {
+            (Engine::Sqlite, Mode::Single) => config.group_limit = 1,
+            (Engine::Postgres, Mode::Grouped) => config.connections = 16,
+            (Engine::Postgres, Mode::Single) => config.connections = 1,
+            (Engine::Sqlite, Mode::Grouped) => {}
         }
         let store = Store::open(&config).await.unwrap();
         let count = if work == Work::Event { 0 } else { CONTACTS };
@@ -118,21 +118,21 @@ impl Place {
             })
             .await
             .unwrap();
-        Place { store, tenant, contacts, _database: database }
+        Fixture { store, tenant, contacts, _database: database }
     }
 
-    /// So many callers, one call after the other each, for so long.
-    async fn round(&self, callers: usize, work: Work, time: Duration, figures: &mut Figures) {
-        let begun = Instant::now();
+    /// Runs `callers` tasks that each make one call after the other, for `time`.
+    async fn round(&self, callers: usize, work: Work, time: Duration, figures: &mut Measurement) {
+        let start = Instant::now();
         let mut tasks = Vec::new();
         for caller in 0..callers {
             let (store, tenant, contacts) = (self.store.clone(), self.tenant.clone(), self.contacts.clone());
             tasks.push(tokio::spawn(async move {
                 let mut times = Vec::new();
-                while begun.elapsed() < time {
-                    let asked = Instant::now();
+                while start.elapsed() < time {
+                    let call_start = Instant::now();
                     call(&store, &tenant, &contacts, work, caller, times.len()).await.unwrap();
-                    times.push(asked.elapsed());
+                    times.push(call_start.elapsed());
                 }
                 times
             }));
@@ -143,7 +143,7 @@ impl Place {
             answered += times.len();
             figures.times.extend(times);
         }
-        figures.rates.push(answered as f64 / begun.elapsed().as_secs_f64());
+        figures.rates.push(answered as f64 / start.elapsed().as_secs_f64());
     }
 }
 
@@ -172,7 +172,7 @@ async fn call(
         .await
 }
 
-/// Ids and numbers as they come in life: in no order.
+/// A contact with external id and phone in random order.
 fn person(who: &str, n: usize) -> ContactInput {
     let mut hash = DefaultHasher::new();
     (who, n).hash(&mut hash);
@@ -190,31 +190,31 @@ async fn compare(
     work: Work,
     callers: usize,
     seconds: f64,
-    told: &mut impl FnMut(),
-) -> (Figures, Figures) {
-    let (mut together, mut one_by_one) = (Figures::default(), Figures::default());
+    progress: &mut impl FnMut(),
+) -> (Measurement, Measurement) {
+    let (mut grouped, mut single) = (Measurement::default(), Measurement::default());
     let time = Duration::from_secs_f64(seconds / ROUNDS as f64);
     for round in 0..ROUNDS {
-        // Who goes first takes turns as well.
-        let ways =
-            if round % 2 == 0 { [Way::Together, Way::OneByOne] } else { [Way::OneByOne, Way::Together] };
-        for way in ways {
-            if work == Work::Read && matches!(way, Way::OneByOne) {
+        // Alternate which mode goes first.
+        let modes =
+            if round % 2 == 0 { [Mode::Grouped, Mode::Single] } else { [Mode::Single, Mode::Grouped] };
+        for mode in modes {
+            if work == Work::Read && matches!(mode, Mode::Single) {
                 continue;
             }
-            told();
-            let figures = match way {
-                Way::Together => &mut together,
-                Way::OneByOne => &mut one_by_one,
+            progress();
+            let figures = match mode {
+                Mode::Grouped => &mut grouped,
+                Mode::Single => &mut single,
             };
-            let place = Place::new(engine, way, work).await;
-            // Caches fill, files grow: not what is measured.
-            place.round(callers, work, time / 5, &mut Figures::default()).await;
-            place.round(callers, work, time, figures).await;
-            place.store.close().await;
+            let fixture = Fixture::new(engine, mode, work).await;
+            // Warm up caches and let files grow.
+            fixture.round(callers, work, time / 5, &mut Measurement::default()).await;
+            fixture.round(callers, work, time, figures).await;
+            fixture.store.close().await;
         }
     }
-    (together, one_by_one)
+    (grouped, single)
 }
 
 fn settings() -> Result<Settings, String> {
@@ -233,8 +233,8 @@ fn settings() -> Result<Settings, String> {
             other => return Err(format!("{other} is not known; see cargo xtask bench store --help")),
         }
     }
-    let sound = settings.seconds > 0.0 && !settings.writers.is_empty() && !settings.writers.contains(&0);
-    if sound { Ok(settings) } else { Err("give a time and numbers of writers above 0".into()) }
+    let valid = settings.seconds > 0.0 && !settings.writers.is_empty() && !settings.writers.contains(&0);
+    if valid { Ok(settings) } else { Err("give a time and numbers of writers above 0".into()) }
 }
 
 fn millis(time: Duration) -> String {
@@ -251,14 +251,14 @@ async fn main() -> Result<(), String> {
     for engine in &engines {
         for work in [Work::Event, Work::Contact, Work::Read] {
             if !settings.json {
-                let (way, other) = match (work, engine) {
+                let (mode, other) = match (work, engine) {
                     (Work::Read, _) => ("answered/s", ""),
                     (_, Engine::Sqlite) => ("grouped/s", "one commit each/s"),
                     (_, Engine::Postgres) => ("16 connections/s", "one connection/s"),
                 };
-                println!("\n{engine}: {}", work.words());
+                println!("\n{engine}: {}", work.label());
                 let head = format!(
-                    "{:>8} {way:>17} {:>10} {:>10}",
+                    "{:>8} {mode:>17} {:>10} {:>10}",
                     if work == Work::Read { "readers" } else { "writers" },
                     "p50",
                     "p99"
@@ -269,23 +269,23 @@ async fn main() -> Result<(), String> {
                 }
             }
             for &callers in &settings.writers {
-                let mut told = || {
+                let mut progress = || {
                     done += 1;
                     if terminal {
                         eprint!(
                             "\rmeasuring {done} of {cells}: {engine}, {}, {callers} at once   ",
-                            work.words()
+                            work.label()
                         );
                         let _ = std::io::stderr().flush();
                     }
                 };
                 let (mut first, mut second) =
-                    compare(*engine, work, callers, settings.seconds, &mut told).await;
+                    compare(*engine, work, callers, settings.seconds, &mut progress).await;
                 if terminal {
                     eprint!("\r{:78}\r", "");
                 }
                 let mut row = json!({
-                    "engine": engine.to_string(), "work": work.words(), "callers": callers,
+                    "engine": engine.to_string(), "work": work.label(), "callers": callers,
                     "together": first.json(),
                 });
                 let mut line = format!(

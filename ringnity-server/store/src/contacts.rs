@@ -1,6 +1,6 @@
-//! Contacts: who a tenant's customers are. Upsert, list with exact totals, change, delete.
+//! Contacts, the customers of a tenant: upsert, list with exact totals, update, delete.
 //!
-//! Every function keeps three things in step with `contacts`: `contact_tags`, `search_text`, `contact_totals`.
+//! Every function that changes `contacts` also updates `contact_tags`, `search_text` and `contact_totals`.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -20,49 +20,49 @@ use crate::{
     schema::{contact_tags, contact_totals, contacts},
 };
 
-/// Rows over which a tenant's number of contacts is spread: so many that writers who come at once seldom meet in one.
+/// Rows of the sharded counter of a tenant's contacts. With this many, concurrent writers rarely update the same one.
 const SHARDS: u64 = 256;
 
-/// How many contacts before a page are soon passed over.
-const NEAR: i64 = 1_000;
+/// Offset up to which a page is cheap to read.
+const CHEAP_OFFSET_LIMIT: i64 = 1_000;
 
-/// Stands between the parts of `search_text`, so that no search matches across two of them.
-const BETWEEN: char = '\u{1f}';
+/// Separates the fields in `search_text`, so that no search matches across two of them.
+const FIELD_SEPARATOR: char = '\u{1f}';
 
 /// A contact.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = contacts)]
 pub struct Contact {
-    /// Whose contact.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id.
+    /// Contact id.
     pub id: ContactId,
-    /// Its id with the tenant's own systems: unique within the tenant.
+    /// Id in the customer's own systems, unique within the tenant.
     pub external_id: Option<String>,
-    /// What it is called.
+    /// Display name.
     pub name: String,
-    /// Telephone number, as given.
+    /// Phone number, as entered.
     pub phone: String,
     /// Email address.
     pub email: Option<String>,
-    /// Where it works.
+    /// Company.
     pub company: Option<String>,
-    /// Labels, each once, in the order given.
+    /// Tags without duplicates, in the order given.
     #[diesel(deserialize_as = TextList)]
     pub tags: Vec<String>,
-    /// Free text.
+    /// Notes.
     pub notes: Option<String>,
-    /// Where it came from.
+    /// Source of the contact.
     pub source: Option<String>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
-/// A contact as somebody tells of it. What is `None` is not known, and leaves a known contact as it is.
+/// A contact to insert or update. An update keeps fields that are `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct ContactInput {
@@ -76,7 +76,7 @@ pub struct ContactInput {
     pub source: Option<String>,
 }
 
-/// What to change of a contact: `None` leaves a field as it is, `Some(None)` empties it.
+/// Changes to a contact: `None` keeps a field, `Some(None)` clears it.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct ContactChanges {
@@ -92,9 +92,9 @@ pub struct ContactChanges {
 /// Which contacts to list. The default lists all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContactFilter {
-    /// Text to be found in name, phone, email or company, in any case. No character of it is a wildcard.
+    /// Text to find in name, phone, email or company, case-insensitive. There are no wildcards.
     pub search: Option<String>,
-    /// Tags that a contact must all have.
+    /// Tags that a contact must have, all of them.
     pub tags: Vec<String>,
 }
 
@@ -107,31 +107,31 @@ impl ContactFilter {
         self.search().is_none() && self.tags.is_empty()
     }
 
-    /// Whether to list that page of it takes long where a tenant has very many contacts: a search reads them all, and a
-    /// page far down all that come before it. Such a list is for [`Store::read_slow`](crate::Store::read_slow).
+    /// Whether the page is slow to list for a tenant with many contacts. A search reads all contacts, and a page with a
+    /// large offset reads all before it. Use [`Store::read_slow`](crate::Store::read_slow) for these.
     pub fn is_expensive(&self, page: PageRequest) -> bool {
-        !self.lists_all() || page.offset() > NEAR
+        !self.lists_all() || page.offset() > CHEAP_OFFSET_LIMIT
     }
 }
 
-/// What an upsert came to.
+/// Result of an upsert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upserted {
-    /// The contact as it is now.
+    /// The inserted or updated contact.
     pub contact: Contact,
-    /// Whether it was not known before.
+    /// Whether it was inserted.
     pub created: bool,
 }
 
-/// Makes a contact, or brings the known one up to date: the one with that external id; else the oldest one with
-/// that phone, unless it has another external id and therefore is somebody else.
+/// Updates the matching contact or inserts one. The match is the contact with the same external id, otherwise the oldest
+/// one with the same phone, unless that one has a different external id.
 pub fn contact_upsert(
     c: &mut Conn,
     tenant: &TenantId,
     input: &ContactInput,
     now: DateTime<Utc>,
 ) -> StoreResult<Upserted> {
-    if let Some(known) = contact_known(c, tenant, input)? {
+    if let Some(known) = contact_find_match(c, tenant, input)? {
         let input = input.clone();
         let changes = ContactChanges {
             external_id: input.external_id.map(Some),
@@ -149,7 +149,7 @@ pub fn contact_upsert(
     Ok(Upserted { contact, created: true })
 }
 
-fn contact_known(c: &mut Conn, tenant: &TenantId, input: &ContactInput) -> StoreResult<Option<Contact>> {
+fn contact_find_match(c: &mut Conn, tenant: &TenantId, input: &ContactInput) -> StoreResult<Option<Contact>> {
     if let Some(external_id) = &input.external_id {
         let known = contact_by_external_id(c, tenant, external_id)?;
         if known.is_some() {
@@ -163,13 +163,13 @@ fn contact_known(c: &mut Conn, tenant: &TenantId, input: &ContactInput) -> Store
         .select(Contact::as_select())
         .into_boxed();
     if input.external_id.is_some() {
-        // Said so that SQLite does not take the index of external ids for it, and read all that have none.
+        // Not `is_null()`: SQLite would use the index of external ids and read all contacts that have none.
         with_phone = with_phone.filter(not(contacts::external_id.is_not_null()));
     }
     Ok(with_phone.first(c).optional()?)
 }
 
-/// Makes a contact, whoever else has its phone. Conflict:
+/// Inserts a contact, even if others have the same phone. Conflict:
 /// [`CONTACT_EXTERNAL_ID`](crate::constraint::CONTACT_EXTERNAL_ID).
 pub fn contact_insert(
     c: &mut Conn,
@@ -187,7 +187,7 @@ pub fn contact_insert(
         phone: input.phone,
         email: input.email,
         company: input.company,
-        tags: each_once(input.tags.unwrap_or_default()),
+        tags: dedup(input.tags.unwrap_or_default()),
         notes: input.notes,
         source: input.source,
         created_at: now,
@@ -199,12 +199,12 @@ pub fn contact_insert(
     Ok(contact)
 }
 
-/// One of the tenant's contacts.
+/// The tenant's contact with this id, if any.
 pub fn contact_get(c: &mut Conn, tenant: &TenantId, id: &ContactId) -> StoreResult<Option<Contact>> {
     Ok(contacts::table.find((tenant, id)).select(Contact::as_select()).first(c).optional()?)
 }
 
-/// The tenant's contact with that external id.
+/// The tenant's contact with this external id, if any.
 pub fn contact_by_external_id(
     c: &mut Conn,
     tenant: &TenantId,
@@ -218,15 +218,15 @@ pub fn contact_by_external_id(
         .optional()?)
 }
 
-/// The tenant's contacts in the order of their ids, and so of their making: an id is drawn in the write that makes the
-/// contact, later in order than those that its process drew before. `created_at` is when the caller began, and writes
-/// wait for each other.
+/// A page of the tenant's contacts, ordered by id, which is creation order: an id is generated in the write that inserts
+/// the contact and sorts after all earlier ids of the process. (`created_at` is when the request began, and writes may
+/// be queued.)
 ///
-/// On SQLite, what is added while somebody reads the pages comes after the last one and moves nothing, unless the clock
-/// was set back between two starts. On PostgreSQL that holds but for neighbours: writes overlap and nodes have clocks of
-/// their own, so a contact may come before some that were committed sooner, on a page that somebody has read already.
+/// On SQLite new contacts come after the last page, so they do not shift pages that a client is reading, unless the clock
+/// was set back between two starts of the server. On PostgreSQL this is nearly true: writes overlap and nodes have their
+/// own clocks, so a new contact may sort before some that were committed earlier.
 ///
-/// The total of all contacts costs the same however many there are; that of a search is counted.
+/// The total without a filter costs the same for any number of contacts. The total of a search is counted.
 pub fn contact_list(
     c: &mut Conn,
     tenant: &TenantId,
@@ -234,7 +234,7 @@ pub fn contact_list(
     page: PageRequest,
 ) -> StoreResult<Page<Contact>> {
     let search = filter.search();
-    let tags = each_once(filter.tags.clone());
+    let tags = dedup(filter.tags.clone());
     let all = i64::try_from(tags.len()).unwrap_or(i64::MAX);
     let matching = || {
         let mut query = contacts::table.filter(contacts::tenant_id.eq(tenant)).into_boxed();
@@ -256,7 +256,7 @@ pub fn contact_list(
     let total =
         if filter.lists_all() { contact_count(c, tenant)? } else { matching().count().get_result(c)? };
     if page.offset() > 0 && page.offset() >= total {
-        // There is nothing there, and to find that out all would be read once more.
+        // The page is empty. Do not read all rows before it to find that out.
         return Ok(Page { rows: Vec::new(), total });
     }
     let rows = matching()
@@ -268,7 +268,7 @@ pub fn contact_list(
     Ok(Page { rows, total })
 }
 
-/// How many contacts the tenant has, exactly.
+/// Exact number of contacts of the tenant.
 pub fn contact_count(c: &mut Conn, tenant: &TenantId) -> StoreResult<i64> {
     let shards: Vec<i64> = contact_totals::table
         .filter(contact_totals::tenant_id.eq(tenant))
@@ -277,7 +277,7 @@ pub fn contact_count(c: &mut Conn, tenant: &TenantId) -> StoreResult<i64> {
     Ok(shards.into_iter().sum())
 }
 
-/// Changes a contact and returns what it is then; `None` when the tenant has no such contact. Conflict:
+/// Changes a contact and returns it. `None` if the tenant has no such contact. Conflict:
 /// [`CONTACT_EXTERNAL_ID`](crate::constraint::CONTACT_EXTERNAL_ID).
 pub fn contact_update(
     c: &mut Conn,
@@ -305,7 +305,7 @@ fn contact_change(
     set_if_some(&mut contact.email, changes.email);
     set_if_some(&mut contact.company, changes.company);
     set_if_some(&mut contact.notes, changes.notes);
-    if let Some(tags) = changes.tags.map(each_once) {
+    if let Some(tags) = changes.tags.map(dedup) {
         let gone: Vec<&String> = contact.tags.iter().filter(|tag| !tags.contains(tag)).collect();
         let new: Vec<String> = tags.iter().filter(|tag| !contact.tags.contains(tag)).cloned().collect();
         if !gone.is_empty() {
@@ -325,7 +325,7 @@ fn contact_change(
     Ok(contact)
 }
 
-/// Deletes a contact for good; says whether the tenant had it.
+/// Deletes a contact. Returns `false` if the tenant has no such contact.
 pub fn contact_delete(c: &mut Conn, tenant: &TenantId, id: &ContactId) -> StoreResult<bool> {
     let deleted = delete(contacts::table.find((tenant, id))).execute(c)? > 0;
     if deleted {
@@ -334,7 +334,7 @@ pub fn contact_delete(c: &mut Conn, tenant: &TenantId, id: &ContactId) -> StoreR
     Ok(deleted)
 }
 
-/// All columns of a contact, with what is derived from it. `None` empties a column.
+/// All columns of a contact, including derived ones. `None` clears a column.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = contacts, primary_key(tenant_id, id), treat_none_as_null = true)]
 struct Values<'a> {
@@ -371,18 +371,18 @@ fn values(contact: &Contact) -> Values<'_> {
     }
 }
 
-/// Lower-cased here rather than by the database: SQLite knows the case of ASCII letters only.
+/// The searchable text of a contact. Lower-cased here because SQLite changes the case of ASCII letters only.
 fn search_text(contact: &Contact) -> String {
     let parts = [Some(&contact.name), Some(&contact.phone), contact.email.as_ref(), contact.company.as_ref()];
     let mut text = String::new();
     for part in parts.into_iter().flatten() {
-        text.push(BETWEEN);
+        text.push(FIELD_SEPARATOR);
         text.push_str(&part.to_lowercase());
     }
     text
 }
 
-/// A LIKE pattern (escape `\`) for what contains exactly that text, in any case.
+/// A LIKE pattern (escape character `\`) for text that contains `search`, case-insensitive.
 fn containing(search: &str) -> String {
     let mut pattern = String::from("%");
     for character in search.to_lowercase().chars() {
@@ -395,7 +395,7 @@ fn containing(search: &str) -> String {
     pattern
 }
 
-fn each_once(tags: Vec<String>) -> Vec<String> {
+fn dedup(tags: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect()
 }
@@ -418,7 +418,7 @@ fn tags_insert(c: &mut Conn, contact: &Contact, tags: &[String]) -> StoreResult<
     Ok(())
 }
 
-/// Counts a contact in or out of the shard that its id falls to.
+/// Adds `change` to the shard that the contact id hashes to.
 fn total_add(c: &mut Conn, tenant: &TenantId, id: &ContactId, change: i64) -> StoreResult<()> {
     let hash =
         id.as_str().bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
@@ -442,7 +442,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wildcards_are_searched_for_as_they_are() {
+    fn escapes_wildcards_in_searches() {
         assert_eq!(containing(r"50%_A\b"), r"%50\%\_a\\b%");
     }
 }

@@ -1,9 +1,9 @@
-//! The outbox: what happened, written in the transaction in which it happened. Whatever tells the world
-//! (realtime, webhooks, push, reports) reads it from here and sends from outside the transaction.
+//! The outbox: events, written in the transaction of the change. Consumers (realtime, webhooks, push, reports) read them
+//! and deliver outside the transaction.
 //!
-//! On SQLite the sequence is the order of commits. On PostgreSQL numbers are handed out before the commit, so
-//! an event may appear after one with a higher number: a reader must not take the highest number it saw for a
-//! promise that all lower ones are there. Whoever has to see every event once reads with [`event_list_ready`].
+//! On SQLite the sequence is in commit order. On PostgreSQL sequences are assigned before the commit, so an event may
+//! become visible after one with a higher sequence. A consumer that must see every event once reads with
+//! [`event_list_ready`], not from the highest sequence it has seen.
 
 use chrono::{DateTime, Utc};
 use diesel::{dsl::sql, insert_into, prelude::*, select, sql_types::BigInt, update};
@@ -15,24 +15,24 @@ use crate::{
     schema::events,
 };
 
-/// What can happen, by the names that are stored. They stay, so one is never given another meaning. Whoever tells others
-/// has names of its own for them: webhooks those that the contract publishes. Those of what no rule does yet:
+/// Stored event names. Never change the meaning of one. Consumers map them to their own names; webhooks use those of the
+/// contract. Reserved for later:
 ///
 /// `chat.message.created|updated|deleted|delivered|read`, `conversation.created|updated|assigned|closed`,
 /// `call.ringing|answered|ended|missed|failed`, `agent.presence.updated`, `queue.updated`, `ai.message.completed`,
 /// `ai.handoff.requested`, `ticket.created|updated`, `report.summary.updated`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventName {
-    /// A contact was made.
+    /// A contact was created.
     ContactCreated,
-    /// A contact was changed.
+    /// A contact was updated.
     ContactUpdated,
-    /// A contact was deleted for good.
+    /// A contact was deleted.
     ContactDeleted,
 }
 
 impl EventName {
-    /// As it is stored.
+    /// The name as stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             EventName::ContactCreated => "contact.created",
@@ -42,29 +42,29 @@ impl EventName {
     }
 }
 
-/// Something that happened to a tenant.
+/// An event of a tenant.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = events)]
 pub struct Event {
-    /// Place in the order of things.
+    /// Sequence number, assigned by the database.
     pub sequence: i64,
-    /// Its id: the same in every telling of it.
+    /// Event id, the same in every delivery.
     pub id: EventId,
-    /// To whom it happened.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// The text of an [`EventName`].
+    /// Text of an [`EventName`].
     pub name: String,
-    /// The id of what it is about, if it is about one thing.
+    /// Id of the resource that the event is about, if it is about one.
     pub subject: Option<String>,
-    /// What happened, as JSON text; of a subject that was deleted since, no more than its id.
+    /// Payload as JSON text. Contains only the id if the subject has been deleted since.
     pub payload: String,
-    /// When it happened.
+    /// Time of the event.
     #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
 }
 
-/// Notes what happened. `subject` is the id of what it is about; `payload`, JSON text, may only tell of that, so that
-/// [`event_redact`] finds it.
+/// Appends an event. `subject` is the id of the resource. `payload` is JSON text and may only contain data of that
+/// resource, so that [`event_redact`] finds all of it.
 pub fn event_append(
     c: &mut Conn,
     tenant: &TenantId,
@@ -86,9 +86,8 @@ pub fn event_append(
     Ok(())
 }
 
-/// Forgets what the tenant's events tell of a subject that is deleted in this transaction: `payload` takes the place of
-/// what they told. The events stay, with names, times and order, for readers that have not come to them and for reports.
-/// Says how many they were.
+/// Replaces the payloads of all events of a subject, which is deleted in the same transaction, by `payload`. Names, times
+/// and order stay, for consumers that have not read the events yet and for reports. Returns how many events.
 pub fn event_redact(c: &mut Conn, tenant: &TenantId, subject: &str, payload: &str) -> StoreResult<usize> {
     Ok(update(events::table)
         .filter(events::tenant_id.eq(tenant))
@@ -97,17 +96,17 @@ pub fn event_redact(c: &mut Conn, tenant: &TenantId, subject: &str, payload: &st
         .execute(c)?)
 }
 
-/// The events of all tenants after that position, in order, at most `limit` of them, each with its position.
+/// Events of all tenants after a position, in order, at most `limit`, each with its position. Takes no tenant: it is for
+/// jobs, which process all tenants.
 ///
-/// Only those that nothing can come before any more: on PostgreSQL, of transactions older than any that still runs.
-/// So who keeps the last position, and goes on from it, sees every event once. Takes no tenant, for it is there for
-/// jobs, which work for all; what is made of an event is its tenant's.
+/// Returns only events before which no other can appear: on PostgreSQL, those of transactions older than every running
+/// one. A consumer that stores the last position and continues from it sees every event once.
 pub fn event_list_ready(
     c: &mut Conn,
     after: EventPosition,
     limit: i64,
 ) -> StoreResult<Vec<(EventPosition, Event)>> {
-    // Of the same snapshot that the events are read in: nothing ends in between.
+    // Read in the same snapshot as the events.
     let running: i64 = match c {
         Conn::Postgres(c) => {
             select(sql::<BigInt>("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")).get_result(c)?
@@ -129,7 +128,7 @@ pub fn event_list_ready(
     Ok(rows.into_iter().map(with_position).collect())
 }
 
-/// When the tenant's newest event was.
+/// Time of the tenant's newest event; `None` if there is none.
 pub fn event_last_at(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<DateTime<Utc>>> {
     let last: Option<DbTimestamp> = events::table
         .filter(events::tenant_id.eq(tenant))

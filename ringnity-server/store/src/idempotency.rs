@@ -1,6 +1,7 @@
-//! Answers to requests that carried an idempotency key, so that a repeat gets the same one. What is in an answer
-//! is not known here: it arrives encrypted. The id is a hash of who asked, for what, and under which key, which is
-//! why no query takes a tenant: it could not find another's row.
+//! Idempotency keys and stored responses. Callers encrypt the responses.
+//!
+//! The row id is a hash of caller, operation and idempotency key. No query takes a tenant, because the id of one caller
+//! cannot match the row of another.
 
 use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
@@ -12,27 +13,27 @@ use crate::{
     schema::idempotency_keys,
 };
 
-/// A request that was made before under the same key.
+/// An earlier request with the same idempotency key.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = idempotency_keys)]
 pub struct IdempotencyRecord {
-    /// Hash of what it asked for.
+    /// Hash of the request.
     pub request_hash: String,
-    /// Its answer, encrypted; `None` while it runs.
+    /// Encrypted response; `None` while the request is in progress.
     pub answer: Option<String>,
-    /// Until when it counts as running, where it runs outside a transaction.
+    /// End of the claim, for a request that works outside the transaction.
     #[diesel(deserialize_as = NullableDbTimestamp)]
     pub lapses_at: Option<DateTime<Utc>>,
-    /// Until when it is remembered.
+    /// When the record expires.
     #[diesel(deserialize_as = DbTimestamp)]
     pub expires_at: DateTime<Utc>,
 }
 
-/// Claims a key: answers the earlier request that holds it, or nothing, and then it is the caller's.
+/// Claims a key. Returns the earlier request that has it, or `None` if the caller has claimed it now.
 ///
-/// Of several that claim at once, one gets it; on PostgreSQL the others wait here until the transaction of the
-/// first has ended, and find its answer. `lapses_at` is for a request that works outside this transaction: when
-/// that time has passed without an answer, its claim is void.
+/// Of several concurrent callers one claims the key. On PostgreSQL the others wait here until its transaction has ended
+/// and find its response. `lapses_at` is for a request that works outside this transaction: without a response by then,
+/// the claim expires.
 pub fn idempotency_claim(
     c: &mut Conn,
     id: &str,
@@ -57,8 +58,8 @@ pub fn idempotency_claim(
         idempotency_keys::created_at.eq(DbTimestamp::from(now)),
         idempotency_keys::expires_at.eq(DbTimestamp::from(expires_at)),
     );
-    // Not a plain insert: PostgreSQL answers a row that came in between with "run it again" here, as often as it
-    // takes, and with a conflict there.
+    // Not a plain insert: if another transaction inserts the row in between, PostgreSQL reports a serialization failure
+    // here, which is retried, but a unique violation there.
     let claimed = on_engine!(c, c => insert_into(idempotency_keys::table)
         .values(row)
         .on_conflict(idempotency_keys::id)
@@ -70,8 +71,8 @@ pub fn idempotency_claim(
     Ok(None)
 }
 
-/// Keeps the answer to a request that has claimed its key. Says whether the claim still held: `lapses_at` must be
-/// the one that it was made with.
+/// Stores the response of a request that has claimed its key. `lapses_at` must be the one of the claim. Returns `false` if
+/// the claim has been lost.
 pub fn idempotency_complete(
     c: &mut Conn,
     id: &str,
@@ -91,8 +92,8 @@ pub fn idempotency_complete(
     Ok(true)
 }
 
-/// Gives back a key that was claimed until `lapses_at`, so that the request may be tried again under it. An
-/// answered one stays.
+/// Releases a key that was claimed until `lapses_at`, so that the request can be retried. Does nothing if a response is
+/// stored or the claim is another one.
 pub fn idempotency_release(c: &mut Conn, id: &str, lapses_at: DateTime<Utc>) -> StoreResult<()> {
     delete(idempotency_keys::table.filter(idempotency_keys::id.eq(id)))
         .filter(idempotency_keys::answer.is_null())
@@ -101,7 +102,7 @@ pub fn idempotency_release(c: &mut Conn, id: &str, lapses_at: DateTime<Utc>) -> 
     Ok(())
 }
 
-/// Forgets requests whose time is over, at most `limit` of them; says how many.
+/// Deletes expired records, at most `limit`. Returns how many.
 pub fn idempotency_delete_expired(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let old: Vec<String> = idempotency_keys::table
         .filter(idempotency_keys::expires_at.le(DbTimestamp::from(now)))

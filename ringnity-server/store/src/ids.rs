@@ -1,7 +1,7 @@
-//! Ids: prefixed, time-ordered text (`ten_01J…`), one type for each resource, so that they cannot be mixed up.
+//! Ids: prefixed, time-ordered text (`ten_01J…`), one type per resource.
 //!
-//! The part after the prefix is a UUID version 7 in Crockford's base 32: 26 characters that sort by the time of
-//! their making, also within one millisecond of one process.
+//! After the prefix comes a UUID version 7 in Crockford's base 32: 26 characters that sort by creation time, also within
+//! one millisecond of one process.
 
 use std::fmt;
 
@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// A new id with that prefix.
+/// A new id with this prefix.
 fn generate(prefix: &str) -> String {
     let bits = Uuid::now_v7().as_u128();
     let mut id = String::with_capacity(prefix.len() + 26);
     id.push_str(prefix);
-    for place in (0..26).rev() {
-        id.push(char::from(ALPHABET[(bits >> (place * 5)) as usize & 31]));
+    for digit in (0..26).rev() {
+        id.push(char::from(ALPHABET[(bits >> (digit * 5)) as usize & 31]));
     }
     id
 }
@@ -35,10 +35,10 @@ macro_rules! ids {
         pub struct $name(String);
 
         impl $name {
-            /// What every id of this kind begins with.
+            /// Prefix of every id of this type.
             pub const PREFIX: &str = $prefix;
 
-            /// A new id, later in order than those made before.
+            /// A new id. Sorts after all ids that this process generated before.
             pub fn generate() -> $name {
                 $name(generate($prefix))
             }
@@ -54,7 +54,7 @@ macro_rules! ids {
             }
         }
 
-        /// Takes any text: an id that nobody made is simply not found.
+        /// Accepts any text. Queries with an unknown id find nothing.
         impl From<String> for $name {
             fn from(text: String) -> $name {
                 $name(text)
@@ -120,15 +120,15 @@ ids! {
     ContactId "con_";
     /// A department.
     DepartmentId "dep_";
-    /// A device that push notifications go to.
+    /// A device that receives push notifications.
     DevicePushTokenId "dev_";
     /// An event of the outbox.
     EventId "evt_";
     /// A job.
     JobId "job_";
-    /// Whoever has claimed a job, for that time.
+    /// A claim of a job by a worker.
     LeaseId "lea_";
-    /// An application that signs people in; not what it calls itself by.
+    /// An OAuth client. Not the same as its `client_id`.
     OauthClientId "oac_";
     /// An owner account.
     OwnerId "own_";
@@ -138,11 +138,11 @@ ids! {
     PlatformAdminId "pad_";
     /// A Server API credential.
     ServerCredentialId "scr_";
-    /// A signing-in and all refresh tokens that came of it.
+    /// A session: a login and all refresh tokens derived from it.
     SessionFamilyId "ses_";
-    /// A key that signs tokens: the `kid`.
+    /// A key that signs tokens, as in `kid`.
     SigningKeyId "kid_";
-    /// A tenant: what the contract calls a client.
+    /// A tenant. The contract calls it client.
     TenantId "ten_";
     /// A visitor.
     VisitorId "vis_";
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_sort_in_the_order_of_their_making_and_carry_their_prefix() {
+    fn ids_sort_by_creation_and_have_their_prefix() {
         let ids: Vec<TenantId> = (0..10_000).map(|_| TenantId::generate()).collect();
         assert!(ids.is_sorted_by(|a, b| a < b));
         assert!(ids.iter().all(|id| id.as_str().starts_with("ten_") && id.as_str().len() == 30));

@@ -1,10 +1,10 @@
-//! Jobs: work that nobody waits for, as rows that outlive the process which does it. Recurring jobs, readers of the
-//! outbox and single deliveries are all rows of one kind. What a job does, and when again, is not known here.
+//! Background jobs, stored as rows. Recurring jobs, outbox consumers and single deliveries are rows of the same table.
+//! Callers decide what a job does and when it runs again.
 //!
-//! Whoever claims a job holds a [`Lease`] on it for a while. When the holder dies, the job is there to be taken again
-//! as soon as the lease lapses; and from the moment somebody else takes it, nothing that the first one does to it
-//! counts: every function that takes a lease refuses with [`StoreError::LeaseLost`], which also takes back what else
-//! was done in the same transaction. A lease that has lapsed and that nobody took since is still good.
+//! A worker that claims a job gets a [`Lease`]. If the worker dies, the job can be claimed again when the lease expires.
+//! Once another worker has claimed it, every function that takes the old lease returns [`StoreError::LeaseLost`], which
+//! also rolls back the rest of the transaction. An expired lease is valid as long as no other worker has claimed the
+//! job.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, dsl::update, insert_into, prelude::*};
@@ -15,59 +15,59 @@ use crate::{
     schema::jobs,
 };
 
-/// How many characters of an error are kept.
-const ERROR_LENGTH: usize = 500;
+/// Characters of an error message that are stored.
+const MAX_ERROR_LENGTH: usize = 500;
 
-/// A running server takes each job as soon as it is due, so this is no hiccup.
-const LATE: TimeDelta = TimeDelta::minutes(5);
+/// A job this long past its time counts as overdue. A running server claims jobs as soon as they are due.
+const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(5);
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = jobs)]
 pub struct Job {
-    /// Its id.
+    /// Job id.
     pub id: JobId,
-    /// What is to be done.
+    /// Kind of the job, which selects the code that runs it.
     pub kind: String,
-    /// To what; there is one job of a kind for each subject. Empty where the kind says it all.
+    /// What the job is for; kind and subject are unique together. Empty for a kind that has a single job.
     pub subject: String,
-    /// What else the job knows, as JSON text.
+    /// State of the job, as JSON text.
     pub payload: String,
-    /// When it may next be taken: when it is due, or, while it is leased, when the lease lapses.
+    /// When it can be claimed next: when it is due or, while it is leased, when the lease expires.
     #[diesel(deserialize_as = DbTimestamp)]
     pub run_at: DateTime<Utc>,
-    /// How often it was claimed since it last went well.
+    /// Claims since the last success.
     pub attempts: i64,
-    /// Why it last failed.
+    /// Message of the last failure, cleared by the next success.
     pub last_error: Option<String>,
-    /// When it was put here.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When anything about it last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
-/// The right to do one job. Only a claim makes one.
+/// The right of a worker to run one job. [`job_claim`] creates it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lease {
     job: JobId,
     token: LeaseId,
 }
 
-/// Jobs that should not have to wait.
+/// Overdue and failing jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// Jobs that should have run more than five minutes ago.
+    /// Jobs that are overdue by more than five minutes.
     pub late: i64,
-    /// Jobs that have failed and are tried again.
+    /// Jobs that have failed and will be retried.
     pub failing: i64,
-    /// What the last of those failed with.
+    /// Message of the latest failure.
     pub last_error: Option<String>,
 }
 
-/// Puts a job there, unless one of that kind and subject is there already; says whether it was put. Belongs into the
-/// transaction that causes it.
+/// Inserts a job unless one with the same kind and subject exists. Returns whether it was inserted. Call it in the
+/// transaction that causes the job.
 pub fn job_put(
     c: &mut Conn,
     kind: &str,
@@ -95,7 +95,7 @@ pub fn job_put(
     Ok(put > 0)
 }
 
-/// The job of that kind and subject, leased or not.
+/// The job with this kind and subject, leased or not, if any.
 pub fn job_get(c: &mut Conn, kind: &str, subject: &str) -> StoreResult<Option<Job>> {
     Ok(jobs::table
         .filter(jobs::kind.eq(kind))
@@ -105,7 +105,7 @@ pub fn job_get(c: &mut Conn, kind: &str, subject: &str) -> StoreResult<Option<Jo
         .optional()?)
 }
 
-/// When the next job of that kind may be taken; `None` where there is none.
+/// When the next job of this kind can be claimed; `None` if there is no job.
 pub fn job_next_at(c: &mut Conn, kind: &str) -> StoreResult<Option<DateTime<Utc>>> {
     let next: Option<DbTimestamp> = jobs::table
         .filter(jobs::kind.eq(kind))
@@ -116,17 +116,18 @@ pub fn job_next_at(c: &mut Conn, kind: &str) -> StoreResult<Option<DateTime<Utc>
     Ok(next.map(DateTime::from))
 }
 
-/// What there is to worry about, at that time.
+/// Overdue and failing jobs at `now`.
 pub fn job_backlog(c: &mut Conn, now: DateTime<Utc>) -> StoreResult<Backlog> {
     let failed = jobs::table.filter(jobs::last_error.is_not_null());
-    let late = jobs::table.filter(jobs::run_at.lt(DbTimestamp::from(now - LATE))).count().get_result(c)?;
+    let late =
+        jobs::table.filter(jobs::run_at.lt(DbTimestamp::from(now - OVERDUE_AFTER))).count().get_result(c)?;
     let failing = failed.filter(jobs::attempts.gt(0)).count().get_result(c)?;
     let last: Option<Option<String>> =
         failed.order(jobs::updated_at.desc()).select(jobs::last_error).first(c).optional()?;
     Ok(Backlog { late, failing, last_error: last.flatten() })
 }
 
-/// Makes jobs of that kind due that are waiting for their time, but not those that failed and wait to be tried again.
+/// Makes waiting jobs of this kind due now, except those that wait for a retry. Returns how many.
 pub fn job_run_now(c: &mut Conn, kind: &str, now: DateTime<Utc>) -> StoreResult<usize> {
     Ok(update(jobs::table)
         .filter(jobs::kind.eq(kind))
@@ -137,8 +138,8 @@ pub fn job_run_now(c: &mut Conn, kind: &str, now: DateTime<Utc>) -> StoreResult<
         .execute(c)?)
 }
 
-/// Takes the jobs of that kind that are due, at most `limit`, the oldest first, until `lease_ends_at`. No two callers
-/// get the same one; on PostgreSQL they do not wait for each other either.
+/// Claims due jobs of this kind until `lease_ends_at`, at most `limit`, oldest first. No two callers claim the same job.
+/// On PostgreSQL they do not wait for each other.
 pub fn job_claim(
     c: &mut Conn,
     kind: &str,
@@ -166,7 +167,7 @@ pub fn job_claim(
         ))
         .returning(Job::as_returning())
         .get_results(c))?;
-    // They come back in any order, and all have one time now.
+    // `RETURNING` has no order, and `run_at` is the same for all now.
     claimed.sort_by_key(|job| ids.iter().position(|id| *id == job.id));
     let with_lease = |job: Job| {
         let lease = Lease { job: job.id.clone(), token: token.clone() };
@@ -175,14 +176,14 @@ pub fn job_claim(
     Ok(claimed.into_iter().map(with_lease).collect())
 }
 
-/// Holds a job for longer.
+/// Extends a lease.
 pub fn job_extend(
     c: &mut Conn,
     lease: &Lease,
     lease_ends_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    still_held(
+    ensure_lease_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((
@@ -193,9 +194,9 @@ pub fn job_extend(
     )
 }
 
-/// Keeps how far a job has come; it stays the caller's.
+/// Stores the state of a job and keeps the lease.
 pub fn job_save_progress(c: &mut Conn, lease: &Lease, payload: &str, now: DateTime<Utc>) -> StoreResult<()> {
-    still_held(
+    ensure_lease_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((jobs::payload.eq(payload), jobs::updated_at.eq(DbTimestamp::from(now))))
@@ -203,16 +204,16 @@ pub fn job_save_progress(c: &mut Conn, lease: &Lease, payload: &str, now: DateTi
     )
 }
 
-/// The job is over and never comes again.
+/// Deletes a completed job.
 pub fn job_finish(c: &mut Conn, lease: &Lease) -> StoreResult<()> {
-    still_held(
+    ensure_lease_held(
         delete(jobs::table.filter(jobs::id.eq(&lease.job)))
             .filter(jobs::lease.eq(&lease.token))
             .execute(c)?,
     )
 }
 
-/// The job went well and comes again at `run_at`, with what it knows now; `None` leaves that as it is.
+/// Records a success, releases the lease and schedules the next run. A `payload` of `None` keeps the state.
 pub fn job_reschedule(
     c: &mut Conn,
     lease: &Lease,
@@ -223,7 +224,7 @@ pub fn job_reschedule(
     if let Some(payload) = payload {
         job_save_progress(c, lease, payload, now)?;
     }
-    still_held(
+    ensure_lease_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((
@@ -237,21 +238,21 @@ pub fn job_reschedule(
     )
 }
 
-/// The job went wrong and is tried again at `again_at`. Keeps the beginning of `error`, for operators.
+/// Records a failure, releases the lease and schedules a retry. Stores the first 500 characters of `error` for operators.
 pub fn job_fail(
     c: &mut Conn,
     lease: &Lease,
-    again_at: DateTime<Utc>,
+    retry_at: DateTime<Utc>,
     error: &str,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    // A NUL would make the text unfit for PostgreSQL, and the failure would go unrecorded.
-    let error: String = error.chars().filter(|letter| *letter != '\0').take(ERROR_LENGTH).collect();
-    still_held(
+    // PostgreSQL cannot store a NUL, and the failure would not be recorded.
+    let error: String = error.chars().filter(|letter| *letter != '\0').take(MAX_ERROR_LENGTH).collect();
+    ensure_lease_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((
-                jobs::run_at.eq(DbTimestamp::from(again_at)),
+                jobs::run_at.eq(DbTimestamp::from(retry_at)),
                 jobs::lease.eq(None::<LeaseId>),
                 jobs::last_error.eq(error),
                 jobs::updated_at.eq(DbTimestamp::from(now)),
@@ -260,9 +261,9 @@ pub fn job_fail(
     )
 }
 
-/// Gives a job back that was not done, for anybody to take at once. That it was claimed does not count.
+/// Releases a job that was not run, so that it can be claimed at once. The claim does not count as an attempt.
 pub fn job_release(c: &mut Conn, lease: &Lease, now: DateTime<Utc>) -> StoreResult<()> {
-    still_held(
+    ensure_lease_held(
         update(jobs::table.find(&lease.job))
             .filter(jobs::lease.eq(&lease.token))
             .set((
@@ -275,6 +276,6 @@ pub fn job_release(c: &mut Conn, lease: &Lease, now: DateTime<Utc>) -> StoreResu
     )
 }
 
-fn still_held(rows: usize) -> StoreResult<()> {
+fn ensure_lease_held(rows: usize) -> StoreResult<()> {
     if rows > 0 { Ok(()) } else { Err(StoreError::LeaseLost) }
 }

@@ -1,16 +1,16 @@
-//! Pages of lists. What a page may hold at most is the caller's rule, not ours.
+//! Pages of lists. The caller enforces the maximum page size.
 
-/// Which page of a list is wanted.
+/// A page number and size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Counted from 1.
+    /// Page number, from 1. Lower values count as 1.
     pub page: i64,
-    /// Rows on a page.
+    /// Rows per page.
     pub limit: i64,
 }
 
 impl PageRequest {
-    /// That page, with that many rows.
+    /// A request for page `page` with `limit` rows per page.
     pub fn new(page: i64, limit: i64) -> PageRequest {
         PageRequest { page, limit }
     }
@@ -27,14 +27,14 @@ impl PageRequest {
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows of the page.
+    /// Rows of this page.
     pub rows: Vec<T>,
-    /// Rows of the whole list, exactly.
+    /// Rows in the whole list.
     pub total: i64,
 }
 
 impl<T> Page<T> {
-    /// Whether rows follow after this page.
+    /// Whether there are rows after this page.
     pub fn has_more(&self, request: PageRequest) -> bool {
         request.offset().saturating_add(request.limit()) < self.total
     }

@@ -71,7 +71,7 @@ pub struct TokensTaken {
     pub tat: DateTime<Utc>,
 }
 
-/// Takes as many of the wanted tokens as are in the bucket.
+/// Takes up to `wanted` tokens from a bucket, as many as it has.
 pub fn rate_bucket_take(
     c: &mut Conn,
     id: &str,
@@ -87,7 +87,7 @@ pub fn rate_bucket_take(
     Ok(taken)
 }
 
-/// Takes one token of each bucket, or of none. Where one is empty, says how long to wait for all.
+/// Takes one token from every bucket, or none if one of them is empty. The inner `Err` is the time until all have a token.
 pub fn rate_bucket_take_each(
     c: &mut Conn,
     buckets: &[(String, Gcra)],
@@ -102,7 +102,7 @@ pub fn rate_bucket_take_each(
     Ok(Ok(()))
 }
 
-/// Whether each bucket has a token; otherwise, how long to wait for all. Changes nothing.
+/// Checks that every bucket has a token, without taking one. The inner `Err` is the time until all have one.
 pub fn rate_bucket_check_each(
     c: &mut Conn,
     buckets: &[(String, Gcra)],
@@ -115,7 +115,7 @@ pub fn rate_bucket_check_each(
     Ok(if longest > TimeDelta::zero() { Err(longest) } else { Ok(()) })
 }
 
-/// Puts one token back that was taken.
+/// Returns one token to a bucket. Does nothing if the bucket is full.
 pub fn rate_bucket_refund(c: &mut Conn, id: &str, gcra: Gcra) -> StoreResult<()> {
     if let Some(tat) = rate_bucket_tat(c, id)? {
         update(rate_buckets::table.find(id))
@@ -125,14 +125,14 @@ pub fn rate_bucket_refund(c: &mut Conn, id: &str, gcra: Gcra) -> StoreResult<()>
     Ok(())
 }
 
-/// Fills a bucket and those below it, whose ids go on after a dot. The id is taken as it is: it may hold no `%` or `_`.
+/// Fills a bucket and all buckets whose id is this id, a dot and more. The id must not contain `%` or `_`.
 pub fn rate_bucket_reset(c: &mut Conn, id: &str) -> StoreResult<()> {
     let below = rate_buckets::id.like(format!("{id}.%"));
     delete(rate_buckets::table.filter(rate_buckets::id.eq(id).or(below))).execute(c)?;
     Ok(())
 }
 
-/// When the bucket is full again; `None` where it is.
+/// The `tat` of a bucket: when it is full again. `None` if it has no row, which means that it is full.
 pub fn rate_bucket_tat(c: &mut Conn, id: &str) -> StoreResult<Option<DateTime<Utc>>> {
     let found: Option<DbTimestamp> =
         rate_buckets::table.find(id).select(rate_buckets::full_at).first(c).optional()?;
@@ -150,7 +150,7 @@ fn bucket_put(c: &mut Conn, id: &str, tat: DateTime<Utc>) -> StoreResult<()> {
     Ok(())
 }
 
-/// Forgets buckets that are full, at most `limit` of them; says how many.
+/// Deletes the rows of full buckets, at most `limit`. Returns how many.
 pub fn rate_bucket_delete_full(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let full: Vec<String> = rate_buckets::table
         .filter(rate_buckets::full_at.le(DbTimestamp::from(now)))
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_empties_and_fills() {
+    fn takes_and_refills_tokens() {
         let now = Utc::now();
         let gcra = Gcra::new(60, TimeDelta::minutes(1));
         assert_eq!(gcra.available(None, now), 60);
@@ -179,7 +179,7 @@ mod tests {
         let later = now + TimeDelta::milliseconds(2500);
         assert_eq!(gcra.available(Some(second.tat), later), 2);
         assert_eq!(gcra.available(Some(second.tat), now + TimeDelta::hours(1)), 60);
-        // A node whose clock runs ahead locks nobody out for longer than an empty bucket would.
+        // A node with a wrong clock blocks nobody for longer than an empty bucket does.
         assert_eq!(gcra.retry_after(Some(now + TimeDelta::days(9)), now), TimeDelta::seconds(1));
     }
 }

@@ -1,5 +1,5 @@
-//! Databases for tests, of this crate and of those that use it: each test gets one of its own and leaves nothing
-//! behind. Only with the feature `test-util`; never in a server.
+//! Databases for tests of this crate and its users. Each test gets its own, which is removed when it is dropped. Needs the
+//! feature `test-util`.
 //!
 //! ```ignore
 //! for engine in ringnity_store::testing::engines() {
@@ -31,7 +31,7 @@ use crate::engine::{
     sqlite::{self, OpenMode},
 };
 
-/// Names the PostgreSQL server that tests may make databases on, such as
+/// Environment variable with the URL of a PostgreSQL server on which tests create databases, such as
 /// `postgres://postgres@127.0.0.1:5432/postgres`.
 pub const SERVER_URL_ENV: &str = "RINGNITY_TEST_DATABASE_URL";
 
@@ -50,7 +50,7 @@ pub fn write_line(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// The engines to test on: SQLite always, PostgreSQL where [`SERVER_URL_ENV`] is set. Says so when one is skipped.
+/// Engines to test on: SQLite, and PostgreSQL if [`SERVER_URL_ENV`] is set. Prints a line if PostgreSQL is skipped.
 pub fn engines() -> Vec<Engine> {
     let mut engines = vec![Engine::Sqlite];
     if server_url().is_some() {
@@ -65,7 +65,7 @@ fn server_url() -> Option<String> {
     std::env::var(SERVER_URL_ENV).ok().filter(|url| !url.is_empty())
 }
 
-/// A database of one's own, gone when dropped.
+/// A database for one test. Dropping it removes the database.
 #[derive(Debug)]
 pub struct TestDatabase {
     config: StoreConfig,
@@ -85,29 +85,29 @@ enum TestLocation {
 }
 
 impl TestDatabase {
-    /// A new, migrated database: a copy of one that was migrated before.
+    /// A new, migrated database, copied from a template.
     ///
     /// # Panics
-    /// Where it cannot be made: this is for tests.
+    /// If the database cannot be created.
     pub fn new(engine: Engine) -> TestDatabase {
         TestDatabase::make(engine, true)
     }
 
-    /// A new database with nothing in it, for tests of migrations.
+    /// A new, empty database, for tests of migrations.
     ///
     /// # Panics
-    /// Where it cannot be made: this is for tests.
+    /// If the database cannot be created.
     pub fn empty(engine: Engine) -> TestDatabase {
         TestDatabase::make(engine, false)
     }
 
-    /// A database as the first version left it: with a tenant `old`, a contact `Kept`, events of it and of one that was
-    /// deleted, and a Server API key that opens everything, whose secret has this hash.
+    /// A database of the first version, with a tenant `old`, a contact `Kept`, its event, the events of a deleted contact,
+    /// and a Server API key whose secret has this hash.
     ///
     /// # Panics
-    /// Where it cannot be made: this is for tests.
+    /// If the database cannot be created.
     pub fn with_first_schema(engine: Engine, secret_hash: &str) -> TestDatabase {
-        /// The tables and the plans.
+        /// Migrations of the first version: tables and plans.
         const FIRST: usize = 2;
         let database = TestDatabase::empty(engine);
         let at = "'2026-01-02T03:04:05.000000Z'";
@@ -162,7 +162,7 @@ impl TestDatabase {
     /// Lets nothing more into the outbox: from now on a write that notes an event fails at it.
     ///
     /// # Panics
-    /// Where it cannot be done: this is for tests.
+    /// If a statement fails.
     pub fn refuse_events(&self) {
         self.run(
             "CREATE TRIGGER refuse_events BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'refused by a test'); END",
@@ -173,7 +173,7 @@ impl TestDatabase {
     /// Lets no job be taken any more, and no lease of one be extended.
     ///
     /// # Panics
-    /// Where it cannot be done: this is for tests.
+    /// If a statement fails.
     pub fn refuse_leases(&self) {
         self.run(
             "CREATE TRIGGER refuse_leases BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'refused by a test'); END",
@@ -211,38 +211,38 @@ impl TestDatabase {
             }
         };
         let mut config = StoreConfig::new(&url).expect("a database URL");
-        // Many tests run at once on one server.
+        // Many tests share one server.
         config.connections = config.connections.min(8);
         TestDatabase { config, url, location }
     }
 
-    /// What to open the store with.
+    /// Configuration to open the store with.
     pub fn config(&self) -> &StoreConfig {
         &self.config
     }
 
-    /// The same as a URL, for programs that are started on it.
+    /// Database URL, for programs that a test starts.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Which engine it is on.
+    /// Engine of the database.
     pub fn engine(&self) -> Engine {
         self.config.engine()
     }
 
-    /// Every row of every table as it is stored, as JSON objects by the table's name.
+    /// All rows of all tables as JSON objects, by table name.
     ///
     /// # Panics
-    /// Where it cannot be read: this is for tests.
+    /// If the database cannot be read.
     pub fn dump(&self) -> BTreeMap<String, Vec<serde_json::Value>> {
         self.dump_of(None)
     }
 
-    /// The rows of one table, as [`dump`](TestDatabase::dump) has them.
+    /// Rows of one table, as in [`dump`](TestDatabase::dump).
     ///
     /// # Panics
-    /// Where there is no such table, or it cannot be read: this is for tests.
+    /// If there is no such table, or it cannot be read.
     pub fn rows(&self, table: &str) -> Vec<serde_json::Value> {
         self.dump_of(Some(table)).remove(table).unwrap_or_else(|| panic!("no table {table}"))
     }
@@ -254,20 +254,21 @@ impl TestDatabase {
         }
     }
 
-    /// The rows of the outbox as [`dump`](TestDatabase::dump) tells them, in the order in which they were written.
+    /// Rows of the outbox as in [`dump`](TestDatabase::dump), by sequence.
     ///
     /// # Panics
-    /// Where it cannot be read: this is for tests.
+    /// If the database cannot be read.
     pub fn events(&self) -> Vec<serde_json::Value> {
         let mut events = self.rows("events");
         events.sort_by_key(|row| row["sequence"].as_i64());
         events
     }
 
-    /// What the schema consists of, once a store has opened it: `column contacts.name text required` and the like, the same words on each engine.
+    /// The schema after migration, one line per column, key, index and reference, such as
+    /// `column contacts.name text required`. The lines are the same on both engines.
     ///
     /// # Panics
-    /// Where it cannot be read: this is for tests.
+    /// If the database cannot be read.
     pub fn schema(&self) -> BTreeSet<String> {
         match &self.location {
             TestLocation::Folder { .. } => schema::sqlite(self.config.sqlite_path().expect("a file")),
@@ -275,11 +276,11 @@ impl TestDatabase {
         }
     }
 
-    /// Makes a PostgreSQL database go away (every connection is drop_connections and none is let in) or come back. SQLite has
-    /// nobody to do that.
+    /// Makes a PostgreSQL database unreachable (drops all connections and allows no new ones) or reachable. Does nothing on
+    /// SQLite.
     ///
     /// # Panics
-    /// Where it cannot be done: this is for tests.
+    /// If a statement fails.
     pub fn set_reachable(&self, reachable: bool) {
         if let TestLocation::Server { name } = &self.location {
             admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {reachable}"));
@@ -289,10 +290,10 @@ impl TestDatabase {
         }
     }
 
-    /// Lets a PostgreSQL database take writes or not, as a standby does that was not promoted yet.
+    /// Makes a PostgreSQL database read-only, like a standby, or writable. Does nothing on SQLite.
     ///
     /// # Panics
-    /// Where it cannot be done: this is for tests.
+    /// If a statement fails.
     pub fn set_writable(&self, writable: bool) {
         if let TestLocation::Server { name } = &self.location {
             admin(&format!("ALTER DATABASE {name} SET default_transaction_read_only = {}", !writable));
@@ -300,10 +301,10 @@ impl TestDatabase {
         }
     }
 
-    /// Takes the gate of a PostgreSQL database that writers go through, as a migration does, until it is dropped.
+    /// Takes the writer lock of a PostgreSQL database, as a migration does, until the result is dropped.
     ///
     /// # Panics
-    /// Where it cannot be done: this is for tests.
+    /// If a statement fails.
     pub fn hold_writer_lock(&self) -> WriterLock {
         let mut conn = connect(self.url());
         let take = "BEGIN; LOCK TABLE ONLY __diesel_schema_migrations IN EXCLUSIVE MODE";
@@ -311,10 +312,10 @@ impl TestDatabase {
         WriterLock { _conn: conn }
     }
 
-    /// Cuts every connection to a PostgreSQL database.
+    /// Drops all connections to a PostgreSQL database. Does nothing on SQLite.
     ///
     /// # Panics
-    /// Where it cannot be done: this is for tests.
+    /// If a statement fails.
     pub fn drop_connections(&self) {
         if let TestLocation::Server { name } = &self.location {
             admin(&format!(
@@ -324,7 +325,7 @@ impl TestDatabase {
     }
 }
 
-/// The gate, held by a connection of its own.
+/// The writer lock, held by a separate connection.
 pub struct WriterLock {
     _conn: PgConnection,
 }
@@ -362,8 +363,8 @@ fn admin(sql: &str) {
     connect(&url).batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// A migrated SQLite file to copy, made by whichever test process comes first, in the folder of this crate's build. Its
-/// name changes with the migrations.
+/// The migrated SQLite template file, in the build folder of this crate. The first test process creates it. The name
+/// contains a hash of the migrations.
 fn sqlite_template() -> PathBuf {
     static READY: OnceLock<PathBuf> = OnceLock::new();
     let make = || {
@@ -375,10 +376,10 @@ fn sqlite_template() -> PathBuf {
             let mut connection = sqlite::open(&file, OpenMode::Migrate).expect("opens");
             let conn = connection.sqlite().expect("SQLite");
             migrate::migrate_sqlite(conn).expect("migrations");
-            // A copy of the file alone must have everything.
+            // The file must be complete without its WAL.
             conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").expect("a checkpoint");
             drop(connection);
-            // Whoever finds the name finds a finished template. Two processes that make it make the same.
+            // Renamed last, so that the name always leads to a complete template. Concurrent processes create the same.
             std::fs::rename(&file, &template).expect("the template's name");
         }
         template
@@ -386,7 +387,7 @@ fn sqlite_template() -> PathBuf {
     READY.get_or_init(make).clone()
 }
 
-/// Copies a file so that only this user can read the copy, as the store makes its files.
+/// Copies a file with mode 0600, which the store gives its files.
 fn copy_private(from: &Path, to: &Path) {
     std::fs::copy(from, to).expect("a copy");
     #[cfg(unix)]
@@ -396,8 +397,8 @@ fn copy_private(from: &Path, to: &Path) {
     }
 }
 
-/// The name of a migrated database to copy, made by whichever test process comes first. Its name changes with the
-/// migrations, and those of other migrations are left to be dropped by hand.
+/// The name of the migrated template database. The first test process creates it. The name contains a hash of the
+/// migrations; drop templates of old migrations by hand.
 fn template() -> String {
     static READY: Mutex<Option<String>> = Mutex::new(None);
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -406,7 +407,7 @@ fn template() -> String {
     }
     let name = concat!("ringnity_template_", env!("RINGNITY_MIGRATIONS")).to_owned();
     let mut server = connect(&server_url().unwrap_or_else(|| panic!("{SERVER_URL_ENV} is not set")));
-    // The lock lasts as long as the connection: one process makes the template, the others wait for it.
+    // One process creates the template, the others wait. The lock ends with the connection.
     server.batch_execute("SELECT pg_advisory_lock(722811730043)").expect("the template lock");
     if !exists(&mut server, &name) {
         let making = format!("{name}_{}", std::process::id());
@@ -419,7 +420,7 @@ fn template() -> String {
         let mut conn = connect(&url_of(&making));
         migrate::migrate_postgres(&mut conn).expect("migrations");
         drop(conn);
-        // Whoever finds the name finds a finished template.
+        // Renamed last, so that the name always leads to a complete template.
         server
             .batch_execute(&format!("ALTER DATABASE {making} RENAME TO {name}"))
             .expect("the template's name");

@@ -1,4 +1,4 @@
-//! Where the database is and how hard it may be leaned on. No reading of files or environment here: the server does.
+//! [`StoreConfig`]: location of the database, and limits. The server reads files and environment, not this crate.
 
 use std::{
     fmt,
@@ -8,12 +8,12 @@ use std::{
 
 use crate::engine::error::StoreError;
 
-/// The two databases that Ringnity runs on.
+/// A database engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Engine {
-    /// Embedded: a file in the data folder, for one server process.
+    /// Embedded: one file, for one server process.
     Sqlite,
-    /// Shared by any number of server nodes.
+    /// A database server, shared by any number of nodes.
     Postgres,
 }
 
@@ -26,34 +26,40 @@ impl fmt::Display for Engine {
     }
 }
 
+/// A file path or a PostgreSQL URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum DatabaseLocation {
     Sqlite(PathBuf),
     Postgres(String),
 }
 
-/// What [`Store::open`](crate::Store::open) needs to know. Made from a database URL; the rest has defaults.
+/// Configuration for [`Store::open`](crate::Store::open). [`StoreConfig::new`] sets defaults.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreConfig {
     pub(crate) location: DatabaseLocation,
-    /// Connections at most: on SQLite the readers (the writer has its own), on PostgreSQL readers and writers. Fewer than
-    /// two are two.
+    /// Size of the connection pool, at least 2. On SQLite these are readers and the writer has its own connection; on
+    /// PostgreSQL readers and writers share them. Default: the number of processors (2 to 16) on SQLite, 16 on
+    /// PostgreSQL.
     pub connections: usize,
-    /// How long a caller waits for its turn before it is told [`StoreError::Busy`].
+    /// How long a call waits for a connection, or for a slot in the write queue, before it returns
+    /// [`StoreError::Busy`]. Default: 30 seconds.
     pub acquire_timeout: Duration,
-    /// SQLite: how many queued writes one commit may carry. 1 switches group commit off.
+    /// SQLite only: queued writes in one commit, at most. 1 disables group commit. Default: 256.
     pub group_limit: usize,
 }
 
 impl StoreConfig {
-    /// Takes `postgres://…`, `postgresql://…`, `sqlite:///absolute/path`, `sqlite://relative/path`, or a path.
+    /// Parses `postgres://…`, `postgresql://…`, `sqlite:///absolute/path`, `sqlite://relative/path`, or a path.
+    ///
+    /// Returns [`StoreError::Config`] for other schemes, for in-memory databases, and for TLS modes of PostgreSQL unless
+    /// the program was built with the feature `postgres-tls`.
     pub fn new(url: &str) -> Result<StoreConfig, StoreError> {
         let location = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             if let Some(mode) = tls_mode(url).filter(|_| !cfg!(feature = "postgres-tls")) {
                 return Err(StoreError::Config(format!(
-                    "sslmode={mode} asks for TLS to the database, which this program was built without: build it \
-                     with `--features postgres-tls`, or leave sslmode out where the way to the database is private"
+                    "sslmode={mode} needs TLS, which this program was built without: build it with `--features \
+                     postgres-tls`, or remove sslmode if the network to the database is private"
                 )));
             }
             DatabaseLocation::Postgres(url.to_owned())
@@ -75,7 +81,7 @@ impl StoreConfig {
         Ok(StoreConfig { location, connections, acquire_timeout: Duration::from_secs(30), group_limit: 256 })
     }
 
-    /// Which of the two databases the URL names.
+    /// The engine of the database.
     pub fn engine(&self) -> Engine {
         match self.location {
             DatabaseLocation::Sqlite(_) => Engine::Sqlite,
@@ -83,7 +89,7 @@ impl StoreConfig {
         }
     }
 
-    /// The database file, on SQLite.
+    /// The database file; `None` on PostgreSQL.
     pub fn sqlite_path(&self) -> Option<&Path> {
         match &self.location {
             DatabaseLocation::Sqlite(path) => Some(path),
@@ -91,7 +97,7 @@ impl StoreConfig {
         }
     }
 
-    /// The database's URL with its password, on PostgreSQL: for its own programs, not for people and logs.
+    /// The database URL with its password, for PostgreSQL's own programs; `None` on SQLite. Do not print or log it.
     pub fn postgres_url(&self) -> Option<&str> {
         match &self.location {
             DatabaseLocation::Postgres(url) => Some(url),
@@ -99,7 +105,7 @@ impl StoreConfig {
         }
     }
 
-    /// The database for people and logs: a PostgreSQL URL without its password and parameters.
+    /// The database URL for messages and logs: without password and parameters.
     pub fn describe(&self) -> String {
         match &self.location {
             DatabaseLocation::Sqlite(path) => format!("sqlite://{}", path.display()),
@@ -108,7 +114,7 @@ impl StoreConfig {
     }
 }
 
-/// The `sslmode` of a PostgreSQL URL, if it insists on TLS.
+/// The `sslmode` of a PostgreSQL URL, if it requires TLS.
 fn tls_mode(url: &str) -> Option<&str> {
     let parameters = url.split_once('?')?.1.split('&');
     let mode = parameters.filter_map(|pair| pair.strip_prefix("sslmode=")).next_back()?;
@@ -118,26 +124,28 @@ fn tls_mode(url: &str) -> Option<&str> {
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
     let (head, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    // Everything before the last `@` of the authority may hold a password; parameters may too.
+    // Everything before the last `@` of the authority may contain a password; parameters may too.
     match head.rsplit_once('@') {
         Some((user, host)) => {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}@{host}")
         }
-        // What stands before the question mark may be half of a password.
+        // The part before the question mark may be half of a password.
         None if parameters.contains('@') => format!("{scheme}://…"),
         None => format!("{scheme}://{head}"),
     }
 }
 
-/// Why a database could not be connected to, without its password: libpq repeats the part of a URL that it does not
-/// understand, and where a password has characters that mean something in URLs, that is a part of the password.
+/// A replacement for a connection error that contains a part of the password; `None` if it contains none.
+///
+/// libpq quotes the part of a URL that it cannot parse. If the password has unescaped special characters, that may be a
+/// part of the password.
 pub(crate) fn without_password(url: &str, message: &str) -> Option<String> {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let user_password =
         rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
     let parameter_passwords = rest.split(['?', '&']).filter_map(|pair| pair.strip_prefix("password="));
-    // What the server itself says is about somebody that it knows, and never holds a password.
+    // Messages of the server itself never contain a password.
     let from_server = message.contains("FATAL") || message.starts_with("connection to server");
     let shown =
         |part: &str| part.len() > 2 && message.contains(part) || message.contains(&format!("\"{part}\""));
@@ -147,8 +155,8 @@ pub(crate) fn without_password(url: &str, message: &str) -> Option<String> {
         .flat_map(|password| password.split(['/', '@', '?', '#', ':', '&']));
     let leaks = !from_server && parts.any(|part| !part.is_empty() && shown(part));
     leaks.then(|| {
-        "the URL of the database is not understood: where its password holds one of : / ? # @ & and %, write them as \
-         %3A %2F %3F %23 %40 %26 and %25"
+        "cannot parse the database URL: if its password contains : / ? # @ & or %, write them as %3A %2F %3F %23 %40 \
+         %26 and %25"
             .to_owned()
     })
 }
@@ -195,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_stay_out_of_logs() {
+    fn describe_omits_passwords() {
         let config = StoreConfig::new("postgres://ann:s3cret@db:5432/x?password=s3cret").unwrap();
         assert_eq!(config.describe(), "postgres://ann@db:5432/x");
         assert!(!format!("{config:?}").contains("s3cret"));
@@ -212,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn passwords_stay_out_of_errors() {
+    fn connection_errors_omit_passwords() {
         for (url, message) in [
             ("postgres://a:s3cret@[::1/x", "end of string reached in URI: \"postgres://a:s3cret@[::1/x\""),
             ("postgres://a:s3/cret@h/x", "invalid integer value \"s3\" for connection option \"port\""),
             ("postgres://a:one@s3cret@h/x", "could not translate host name \"s3cret@h\" to address"),
             ("postgres://h/x?password=s3cret", "no idea what s3cret is"),
         ] {
-            let shown = without_password(url, message).expect("it is told otherwise");
+            let shown = without_password(url, message).expect("a replacement");
             assert!(!shown.contains("s3") && shown.contains("%2F"), "{shown}");
         }
         for (url, message) in [

@@ -1,4 +1,4 @@
-//! What can go wrong with the store, in few kinds. Knows no HTTP: one place in the server maps it.
+//! [`StoreError`]. Knows no HTTP: the server maps it in one place.
 
 use diesel::{
     ConnectionError,
@@ -11,41 +11,41 @@ pub(crate) const HOT_STANDBY: &str = "in a hot standby";
 /// Boxed cause of an error.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What every query answers with.
+/// Result of every query.
 pub type StoreResult<T> = Result<T, StoreError>;
 
-/// Names of unique constraints, the same on both engines, to compare [`StoreError::Conflict`] with.
+/// Names of unique indexes, the same on both engines, for [`StoreError::is_conflict_on`].
 pub mod constraint {
-    /// A username is taken within its tenant.
+    /// Username of an agent within its tenant.
     pub const AGENT_USERNAME: &str = "agents_tenant_id_username_key";
-    /// An external id is taken within its tenant.
+    /// External id of a contact within its tenant.
     pub const CONTACT_EXTERNAL_ID: &str = "contacts_tenant_id_external_id_key";
-    /// A department's name is taken within its tenant.
+    /// Name of a department within its tenant.
     pub const DEPARTMENT_NAME: &str = "departments_tenant_id_name_key";
-    /// A device is registered with that provider.
+    /// Device id within tenant and push provider.
     pub const DEVICE_OF_PROVIDER: &str = "device_push_tokens_tenant_id_provider_device_id_key";
-    /// A push token is registered with that provider.
+    /// Push token within tenant and push provider.
     pub const DEVICE_TOKEN: &str = "device_push_tokens_tenant_id_provider_token_hash_key";
-    /// An owner is known by another account of the same issuer already.
+    /// One identity per owner and issuer.
     pub const OWNER_IDENTITY_ISSUER: &str = "owner_identities_tenant_id_owner_id_issuer_key";
-    /// Two OAuth clients that call themselves the same.
+    /// `client_id` of an OAuth client.
     pub const OAUTH_CLIENT_CLIENT_ID: &str = "oauth_clients_client_id_key";
-    /// An owner's sign-in email is taken.
+    /// Sign-in email of an owner, in all tenants.
     pub const OWNER_EMAIL: &str = "owners_email_key";
-    /// A plan's slug is taken.
+    /// Slug of a plan.
     pub const PLAN_SLUG: &str = "plans_slug_key";
-    /// A platform administrator's email is taken.
+    /// Sign-in email of a platform administrator.
     pub const PLATFORM_ADMIN_EMAIL: &str = "platform_admins_email_key";
-    /// Two credentials with one secret.
+    /// Secret of a Server API credential, in all tenants.
     pub const SERVER_CREDENTIAL_SECRET_HASH: &str = "server_credentials_secret_hash_key";
-    /// A public widget key is taken.
+    /// Public widget key of a tenant.
     pub const TENANT_PUBLIC_KEY: &str = "tenants_public_key_key";
-    /// A tenant's slug is taken.
+    /// Slug of a tenant.
     pub const TENANT_SLUG: &str = "tenants_slug_key";
-    /// A vouched-for identity is known within its tenant.
+    /// Verified external id of a visitor within its tenant.
     pub const VISITOR_EXTERNAL_ID: &str = "visitors_tenant_id_external_id_key";
 
-    /// All of the above.
+    /// All names above.
     pub const ALL: &[&str] = &[
         AGENT_USERNAME,
         CONTACT_EXTERNAL_ID,
@@ -64,27 +64,27 @@ pub mod constraint {
     ];
 }
 
-/// What can go wrong with the store.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The database cannot be reached, or cannot write (disk full). It comes back by itself; the caller may try
-    /// again. Only where a commit was under way is it unknown whether it took place.
+    /// The database cannot be reached or cannot write, for example because the disk is full. Retry later. If the
+    /// connection was lost during a commit, it is unknown whether the write took place.
     #[error("the database is not available: {0}")]
     Unavailable(Cause),
-    /// A value that must be unique is taken; the name is one of [`constraint`].
-    #[error("a value that must be unique is taken ({constraint})")]
+    /// A unique violation.
+    #[error("unique constraint violated: {constraint}")]
     Conflict {
-        /// Name of the unique index.
+        /// Name of the unique index, one of [`constraint`].
         constraint: String,
     },
-    /// A row that this one refers to does not exist (any more), or is still referred to.
-    #[error("a row that this one refers to does not exist, or rows still refer to this one")]
+    /// A foreign key violation: a referenced row does not exist, or the row is still referenced.
+    #[error("a referenced row does not exist, or the row is still referenced")]
     Reference(#[source] Cause),
-    /// The text holds what the database cannot store: a NUL byte.
+    /// The text contains a NUL byte, which PostgreSQL cannot store.
     #[error("text with a NUL byte cannot be stored")]
     InvalidText,
-    /// The turn of this call did not come in time.
+    /// The call waited too long for a connection, the write queue or a lock. Retry later.
     #[error("the database is too busy: {0}")]
     Busy(String),
     /// The database was migrated by a newer version of this program.
@@ -98,41 +98,41 @@ pub enum StoreError {
         /// The newest migration that this program knows.
         known: String,
     },
-    /// There is no database, or none of this program.
+    /// There is no database, or it is not a Ringnity database.
     #[error(
         "there is no database of Ringnity at {0} yet: run `ringnity-server migrate`, or start the server"
     )]
     Missing(String),
-    /// The database lacks migrations of this program.
+    /// The database has pending migrations.
     #[error(
-        "the database lacks {count} migrations of this version ({first} and later): run `ringnity-server migrate`, or start \
-         the server",
+        "the database has {count} pending migrations ({first} and later): run `ringnity-server migrate`, or start the \
+         server",
         count = pending.len(),
         first = pending.first().map_or("", String::as_str)
     )]
     NotMigrated {
-        /// Their names, oldest first.
+        /// Names of the pending migrations, oldest first.
         pending: Vec<String>,
     },
-    /// The database URL makes no sense.
+    /// The database URL is invalid.
     #[error("{0}")]
     Config(String),
-    /// The database is damaged, or a row cannot be read back.
-    #[error("the database holds what cannot be read: {0}")]
+    /// The database file is damaged, or a row cannot be decoded.
+    #[error("the database is corrupt: {0}")]
     Corrupt(Cause),
-    /// The closure given to `read` or `write` panicked; nothing of it was kept.
+    /// The closure passed to `read` or `write` panicked. Its transaction was rolled back.
     #[error("a database operation panicked: {0}")]
     Panicked(String),
-    /// A job was done too slowly, or by one who was thought dead: its lease lapsed and somebody else has it now.
-    #[error("this job is somebody else's by now, so what was done here does not count")]
+    /// The lease of a job expired and another worker has claimed it.
+    #[error("the lease of the job expired and another worker has claimed it")]
     LeaseLost,
-    /// Everything else: a defect of the program.
+    /// Any other error: a bug.
     #[error("unexpected database error: {0}")]
     Other(Cause),
 }
 
 impl StoreError {
-    /// Whether this is the violation of that one of the [`constraint`]s.
+    /// Whether this is a [`StoreError::Conflict`] on that [`constraint`].
     pub fn is_conflict_on(&self, name: &str) -> bool {
         matches!(self, StoreError::Conflict { constraint } if constraint == name)
     }
@@ -156,7 +156,7 @@ impl From<DieselError> for StoreError {
                 DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation => {
                     StoreError::Reference(info.message().into())
                 }
-                // A database that its administrator has switched so. A standby says it in words, see below.
+                // `ReadOnlyTransaction`: an administrator made the database read-only. A standby is classified by message.
                 DatabaseErrorKind::ClosedConnection
                 | DatabaseErrorKind::UnableToSendCommand
                 | DatabaseErrorKind::ReadOnlyTransaction => {
@@ -165,7 +165,7 @@ impl From<DieselError> for StoreError {
                 DatabaseErrorKind::SerializationFailure => StoreError::Busy(info.message().to_owned()),
                 _ => classify_by_message(DieselError::DatabaseError(kind, info)),
             },
-            // SQLite binds text as it is; libpq wants it without NUL.
+            // libpq cannot bind text with a NUL byte; SQLite can.
             DieselError::InvalidCString(_) => StoreError::InvalidText,
             DieselError::DeserializationError(cause) => StoreError::Corrupt(cause),
             DieselError::RollbackErrorOnCommit { commit_error, .. } => StoreError::from(*commit_error),
@@ -185,8 +185,8 @@ impl From<ConnectionError> for StoreError {
     }
 }
 
-/// The kinds that diesel does not tell apart. SQLite's messages are fixed English; PostgreSQL's are English
-/// unless lc_messages says otherwise, and then these fall back to `Other`, which is honest if less helpful.
+/// Classifies errors for which diesel has no kind. SQLite's messages are always English. PostgreSQL's are English unless
+/// `lc_messages` is set otherwise; these errors are `Other` then.
 fn classify_by_message(error: DieselError) -> StoreError {
     let message = error.to_string();
     let contains = |part: &str| message.contains(part);
@@ -221,8 +221,8 @@ fn classify_by_message(error: DieselError) -> StoreError {
     }
 }
 
-/// SQLite names columns, not the index: `UNIQUE constraint failed: agents.tenant_id, agents.username`.
-/// Our unique indexes are called `table_columns_key`, so the name follows.
+/// The index name for an SQLite message, which lists columns: `UNIQUE constraint failed: agents.tenant_id,
+/// agents.username`. Our unique indexes are called `<table>_<columns>_key`.
 fn sqlite_constraint(message: &str) -> String {
     let columns = message.rsplit(": ").next().unwrap_or(message);
     let mut name = String::new();
@@ -242,15 +242,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_standby_is_no_fault_of_ours() {
+    fn hot_standby_is_unavailable() {
         let message = Box::new("cannot use serializable mode in a hot standby".to_owned());
         let error = StoreError::from(DieselError::DatabaseError(DatabaseErrorKind::Unknown, message));
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     }
 
-    /// SQLSTATE 53100, which diesel does not tell apart, in the words of PostgreSQL's md.c, fd.c and xlog.c.
+    /// SQLSTATE 53100, which diesel has no kind for. The messages are from PostgreSQL's md.c, fd.c and xlog.c.
     #[test]
-    fn a_disk_of_postgresql_that_is_full_is_one_that_cannot_write() {
+    fn full_disk_of_postgres_is_unavailable() {
         for text in [
             "could not extend file \"base/16384/16397\": No space left on device",
             "could not extend file \"base/16384/16397\": wrote only 4096 of 8192 bytes at block 7",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn constraint_names_follow_from_sqlites_messages() {
+    fn derives_constraint_names_from_sqlite_messages() {
         let name = sqlite_constraint("UNIQUE constraint failed: agents.tenant_id, agents.username");
         assert_eq!(name, constraint::AGENT_USERNAME);
         assert_eq!(sqlite_constraint("UNIQUE constraint failed: tenants.slug"), constraint::TENANT_SLUG);

@@ -1,6 +1,6 @@
-//! Migrations: embedded in the program, one folder of the same names for each engine, applied when a store opens.
-//! All that are pending go in one transaction under one lock, so two nodes may start at once and a migration that
-//! fails leaves nothing behind.
+//! Migrations. They are embedded in the program, with the same names for both engines, and applied when a store opens.
+//! All pending migrations run in one transaction under one lock, so several nodes may start at once, and a failed
+//! migration leaves no trace.
 
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
@@ -23,34 +23,34 @@ use crate::engine::{
 pub(crate) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 pub(crate) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Any number will do, as long as every version of this program uses the same one.
+/// The lock number is arbitrary, but must be the same in every version of this program.
 const POSTGRES_LOCK: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(722811730042)";
 const SQLITE_LOCK: &str = "BEGIN EXCLUSIVE";
 
-/// Which migrations a database has, by their names.
+/// Which migrations a database has, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MigrationState {
-    /// Those that it has and this program knows, oldest first.
+    /// Applied migrations that this program knows, oldest first.
     pub applied: Vec<String>,
-    /// Those that it lacks, oldest first.
+    /// Migrations that are not applied yet, oldest first.
     pub pending: Vec<String>,
-    /// Versions that it has and this program does not know: a newer program wrote them.
+    /// Versions of applied migrations that this program does not know: a newer version applied them.
     pub unknown: Vec<String>,
 }
 
 impl MigrationState {
-    /// What a database has that has recorded these versions.
+    /// The state of a database whose migrations table contains these versions.
     pub fn from_versions(versions: &[String]) -> Result<MigrationState, StoreError> {
         Ok(state_from(&embedded_names::<Sqlite>(&SQLITE)?, versions))
     }
 
-    /// The newest migration that it has, if any.
+    /// The newest applied migration; `None` if there is none.
     pub fn newest(&self) -> Option<&str> {
         self.unknown.last().or(self.applied.last()).map(String::as_str)
     }
 
-    /// Refuses a database that a newer version of this program has written.
+    /// Returns [`StoreError::NewerSchema`] if a newer version of this program has migrated the database.
     pub fn ensure_not_newer(&self) -> Result<(), StoreError> {
         let known = self.pending.last().or(self.applied.last()).cloned().unwrap_or_default();
         self.unknown
@@ -59,7 +59,7 @@ impl MigrationState {
     }
 }
 
-/// Which migrations the database has and lacks. An SQLite file that is missing is [`StoreError::Missing`].
+/// The migrations of a database. Returns [`StoreError::Missing`] if there is no SQLite file.
 pub(crate) fn state_of(config: &StoreConfig) -> Result<MigrationState, StoreError> {
     match &config.location {
         DatabaseLocation::Sqlite(path) => {
@@ -72,8 +72,8 @@ pub(crate) fn state_of(config: &StoreConfig) -> Result<MigrationState, StoreErro
     }
 }
 
-/// What the database has and lacks. Leaves no trace in one that was never migrated: the table of migrations is made by
-/// whoever asks for its rows, so its rows are asked for only where it is.
+/// The migrations of a PostgreSQL database. Does not change it: diesel creates the migrations table when it reads
+/// it, so the table is read only if it exists.
 pub(crate) fn postgres_state(conn: &mut PgConnection) -> Result<MigrationState, StoreError> {
     let has = "SELECT count(*) AS count FROM pg_tables WHERE schemaname = current_schema() \
                AND tablename = '__diesel_schema_migrations'";
@@ -81,6 +81,7 @@ pub(crate) fn postgres_state(conn: &mut PgConnection) -> Result<MigrationState, 
     state_on(conn, POSTGRES, table_exists)
 }
 
+/// The migrations of an SQLite database. Does not change it.
 pub(crate) fn sqlite_state(conn: &mut SqliteConnection) -> Result<MigrationState, StoreError> {
     let has = "SELECT count(*) AS count FROM sqlite_master WHERE name = '__diesel_schema_migrations'";
     let table_exists = diesel::sql_query(has).get_result::<Count>(conn)?.count > 0;
@@ -108,7 +109,7 @@ where
     Ok(state_from(&embedded_names::<DB>(&source)?, &versions))
 }
 
-/// Brings an empty database to where a version of this program left it that knew only the first migrations.
+/// Applies only the first `count` migrations to an empty database.
 #[cfg(feature = "test-util")]
 pub(crate) fn apply_first<C, DB>(
     conn: &mut C,
@@ -130,7 +131,7 @@ where
         .map_err(migration_error)
 }
 
-/// Versions and names of the migrations of this program, oldest first.
+/// Versions and names of the embedded migrations, oldest first.
 fn embedded_names<DB>(source: &EmbeddedMigrations) -> Result<Vec<(String, String)>, StoreError>
 where
     DB: Backend,
@@ -158,15 +159,15 @@ fn state_from(embedded: &[(String, String)], versions: &[String]) -> MigrationSt
     MigrationState { applied: names(applied), pending: names(pending), unknown }
 }
 
-/// Readers of running nodes may hold tables in another order than a migration takes them. PostgreSQL then ends one of
-/// the two, and if that is the migration it has changed nothing and begins anew.
+/// Applies pending migrations and returns their names. Retries after a deadlock: readers of running nodes may lock tables
+/// in another order, and PostgreSQL may then abort the migration, which has changed nothing.
 pub(crate) fn migrate_postgres(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
     let mut attempts = 0;
     loop {
         let migrated = in_locked_transaction(conn, POSTGRES_LOCK, |conn| {
             let state = postgres_state(conn)?;
             if !state.pending.is_empty() && !state.applied.is_empty() {
-                // The gate of `postgres::write`: writers under way are waited for, and no new one comes in.
+                // The writer lock of `postgres::write`: waits for running writers and blocks new ones.
                 conn.batch_execute("LOCK TABLE ONLY __diesel_schema_migrations IN ACCESS EXCLUSIVE MODE")?;
             }
             let applied = apply_pending(conn, POSTGRES)?;
@@ -184,8 +185,8 @@ pub(crate) fn migrate_postgres(conn: &mut PgConnection) -> Result<Vec<String>, S
     }
 }
 
-/// Foreign keys are off on this connection, for SQLite changes a table by making a new one; so they are checked
-/// by hand before the commit.
+/// Applies pending migrations and returns their names. Foreign keys are off on this connection, because SQLite changes a
+/// table by replacing it, so this checks them before the commit.
 pub(crate) fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
     in_locked_transaction(conn, SQLITE_LOCK, |conn| {
         let applied = apply_pending(conn, SQLITE)?;
@@ -198,7 +199,7 @@ pub(crate) fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>,
             let orphans: Vec<Orphan> = diesel::sql_query("PRAGMA foreign_key_check").load(conn)?;
             if let Some(Orphan { table }) = orphans.first() {
                 return Err(StoreError::Other(
-                    format!("migrating would leave rows in {table} that refer to nothing").into(),
+                    format!("the migration would leave rows in {table} that violate a foreign key").into(),
                 ));
             }
         }
@@ -206,6 +207,7 @@ pub(crate) fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>,
     })
 }
 
+/// Runs `work` in a transaction. `begin` starts it and takes the migration lock.
 fn in_locked_transaction<C, T>(
     conn: &mut C,
     begin: &str,
@@ -221,14 +223,14 @@ where
             Ok(value)
         }
         Err(error) => {
-            // The error that led here says more than a rollback that fails after it.
+            // The first error is more useful than one of the rollback.
             let _ = AnsiTransactionManager::rollback_transaction(conn);
             Err(error)
         }
     }
 }
 
-/// Applies what the database lacks, and answers the names; refuses one that has what this program lacks.
+/// Applies pending migrations and returns their names. Fails if a newer version has migrated the database.
 fn apply_pending<C, DB>(conn: &mut C, source: EmbeddedMigrations) -> Result<Vec<String>, StoreError>
 where
     C: MigrationHarness<DB>,

@@ -1,5 +1,5 @@
-//! The two kinds of values that diesel does not know on both engines: a moment (TIMESTAMPTZ, or fixed-width text
-//! that sorts) and a list of texts (JSON text on both).
+//! Column types that diesel does not have on both engines: a timestamp (TIMESTAMPTZ on PostgreSQL, sortable text of fixed
+//! width on SQLite) and a list of strings (JSON text on both).
 
 use chrono::{DateTime, DurationRound, NaiveDateTime, TimeDelta, Utc};
 use diesel::{
@@ -15,26 +15,26 @@ use diesel::{
 
 use crate::engine::conn::MultiBackend;
 
-/// As SQLite keeps it: fixed width, so that text order is time order, and its date functions understand it.
+/// Format on SQLite. Fixed width, so that text order is time order. SQLite's date functions accept it.
 const SQLITE_FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.6fZ";
 
-/// Cuts a time to the microseconds that both engines keep, so that a row answers the same now and when read back.
+/// Truncates a time to microseconds, the precision of both engines, so that a returned row equals the stored one.
 pub fn to_stored_precision(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(time)
 }
 
-/// A point in time with microseconds, as a column.
+/// SQL type of a UTC timestamp with microseconds.
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
 #[diesel(postgres_type(name = "timestamptz"), sqlite_type(name = "Text"))]
 pub struct UtcTimestamp;
 
-/// A time on its way to or from a column. Rows hold a plain `DateTime<Utc>`, which no crate but diesel may teach
-/// a column type.
+/// Converts `DateTime<Utc>` to and from [`UtcTimestamp`]. Rows have `DateTime<Utc>`, for which the orphan rule forbids an
+/// implementation here.
 #[derive(Debug, Clone, Copy, AsExpression, FromSqlRow)]
 #[diesel(sql_type = UtcTimestamp)]
 pub struct DbTimestamp(pub(crate) DateTime<Utc>);
 
-/// The same where a column may be empty: a plain `Option<DateTime<Utc>>` in rows.
+/// The same for a nullable column and `Option<DateTime<Utc>>`.
 #[derive(Debug, Clone, Copy, FromSqlRow)]
 pub struct NullableDbTimestamp(pub(crate) Option<DateTime<Utc>>);
 
@@ -45,8 +45,8 @@ impl From<DateTime<Utc>> for DbTimestamp {
 }
 
 impl From<DbTimestamp> for DateTime<Utc> {
-    fn from(stamp: DbTimestamp) -> DateTime<Utc> {
-        stamp.0
+    fn from(timestamp: DbTimestamp) -> DateTime<Utc> {
+        timestamp.0
     }
 }
 
@@ -57,8 +57,8 @@ impl From<Option<DateTime<Utc>>> for NullableDbTimestamp {
 }
 
 impl From<NullableDbTimestamp> for Option<DateTime<Utc>> {
-    fn from(stamp: NullableDbTimestamp) -> Option<DateTime<Utc>> {
-        stamp.0
+    fn from(timestamp: NullableDbTimestamp) -> Option<DateTime<Utc>> {
+        timestamp.0
     }
 }
 
@@ -76,7 +76,7 @@ where
     DbTimestamp: FromSql<UtcTimestamp, DB>,
 {
     fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        DbTimestamp::from_sql(value).map(|stamp| NullableDbTimestamp(Some(stamp.0)))
+        DbTimestamp::from_sql(value).map(|timestamp| NullableDbTimestamp(Some(timestamp.0)))
     }
 
     fn from_nullable_sql(value: Option<DB::RawValue<'_>>) -> deserialize::Result<Self> {
@@ -129,7 +129,7 @@ impl ToSql<UtcTimestamp, Sqlite> for DbTimestamp {
     }
 }
 
-/// A list of texts as it goes into a column: a JSON array. Rows hold a plain `Vec<String>`.
+/// Converts `Vec<String>` to and from a JSON array in a text column.
 #[derive(Debug, Clone, Default, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub struct TextList(pub(crate) Vec<String>);

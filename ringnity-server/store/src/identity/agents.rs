@@ -1,5 +1,5 @@
-//! Agents (a tenant's staff) and the departments they sit in. Passwords arrive here hashed; what a role may do is
-//! not known here.
+//! Agents (a tenant's staff) and their departments. Callers pass password hashes. What a role allows is decided by
+//! callers.
 
 use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
@@ -15,31 +15,31 @@ use crate::{
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = agents, primary_key(tenant_id, id), treat_none_as_null = true)]
 pub struct Agent {
-    /// Whose agent.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id.
+    /// Agent id.
     pub id: AgentId,
-    /// Unique within the tenant.
+    /// Username, unique within the tenant.
     pub username: String,
-    /// Argon2 hash; `None` for one that only gets tokens from the customer's backend.
+    /// Argon2 hash. `None` for an agent that only signs in with tokens from the customer's backend.
     pub password_hash: Option<String>,
     /// Display name.
     pub name: String,
     /// Email address.
     pub email: Option<String>,
-    /// `agent`, `supervisor`, `admin` …: the rules that read it decide.
+    /// Role, such as `agent`, `supervisor` or `admin`.
     pub role: String,
-    /// Where it sits: one of the tenant's own departments, the database sees to that.
+    /// Department of the same tenant; a foreign key enforces this.
     pub department_id: Option<DepartmentId>,
-    /// Whether it may sign in and get tokens.
+    /// Whether it can sign in and get tokens.
     pub is_active: bool,
-    /// When it last signed in.
+    /// Time of the last login.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
@@ -56,7 +56,7 @@ impl std::fmt::Debug for Agent {
     }
 }
 
-/// What a new agent is made of; see [`Agent`] for the fields.
+/// A new agent. Fields as in [`Agent`].
 #[derive(Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct NewAgent {
@@ -68,7 +68,7 @@ pub struct NewAgent {
     pub department_id: Option<DepartmentId>,
 }
 
-/// What to change of an agent: `None` leaves a field as it is, `Some(None)` empties it.
+/// Changes to an agent: `None` keeps a field, `Some(None)` clears it.
 #[derive(Clone, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct AgentChanges {
@@ -85,22 +85,22 @@ pub struct AgentChanges {
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = departments)]
 pub struct Department {
-    /// Whose department.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id.
+    /// Department id.
     pub id: DepartmentId,
-    /// Unique within the tenant.
+    /// Display name, unique within the tenant.
     pub name: String,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
-/// Makes an active agent. Conflict: [`AGENT_USERNAME`](crate::constraint::AGENT_USERNAME); a department of
-/// another tenant, or of none, is a [`StoreError::Reference`](crate::StoreError::Reference).
+/// Inserts an active agent. Conflict: [`AGENT_USERNAME`](crate::constraint::AGENT_USERNAME). A department that the tenant
+/// does not have is a [`StoreError::Reference`](crate::StoreError::Reference).
 pub fn agent_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -127,12 +127,12 @@ pub fn agent_insert(
     Ok(agent)
 }
 
-/// One of the tenant's agents.
+/// The tenant's agent with this id, if any.
 pub fn agent_get(c: &mut Conn, tenant: &TenantId, id: &AgentId) -> StoreResult<Option<Agent>> {
     Ok(agents::table.find((tenant, id)).select(Agent::as_select()).first(c).optional()?)
 }
 
-/// The tenant's agent with that username.
+/// The tenant's agent with this username, if any.
 pub fn agent_by_username(c: &mut Conn, tenant: &TenantId, username: &str) -> StoreResult<Option<Agent>> {
     Ok(agents::table
         .filter(agents::tenant_id.eq(tenant))
@@ -151,7 +151,7 @@ pub fn agent_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Agent>> {
         .load(c)?)
 }
 
-/// How many active agents the tenant has, but for those in that role.
+/// Number of active agents of the tenant, except those with the role `but_role`.
 pub fn agent_count_active(c: &mut Conn, tenant: &TenantId, but_role: &str) -> StoreResult<i64> {
     Ok(agents::table
         .filter(agents::tenant_id.eq(tenant))
@@ -161,8 +161,7 @@ pub fn agent_count_active(c: &mut Conn, tenant: &TenantId, but_role: &str) -> St
         .get_result(c)?)
 }
 
-/// Changes an agent and returns what it is then; `None` when the tenant has no such agent. Errors as with
-/// [`agent_insert`].
+/// Changes an agent and returns it. `None` if the tenant has no such agent. Errors as for [`agent_insert`].
 pub fn agent_update(
     c: &mut Conn,
     tenant: &TenantId,
@@ -184,7 +183,7 @@ pub fn agent_update(
     Ok(Some(agent))
 }
 
-/// Notes that the agent has signed in.
+/// Sets the time of the last login. Does nothing if the tenant has no such agent.
 pub fn agent_record_login(
     c: &mut Conn,
     tenant: &TenantId,
@@ -197,7 +196,7 @@ pub fn agent_record_login(
     Ok(())
 }
 
-/// Makes a department. Conflict: [`DEPARTMENT_NAME`](crate::constraint::DEPARTMENT_NAME).
+/// Inserts a department. Conflict: [`DEPARTMENT_NAME`](crate::constraint::DEPARTMENT_NAME).
 pub fn department_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -216,12 +215,12 @@ pub fn department_insert(
     Ok(department)
 }
 
-/// One of the tenant's departments.
+/// The tenant's department with this id, if any.
 pub fn department_get(c: &mut Conn, tenant: &TenantId, id: &DepartmentId) -> StoreResult<Option<Department>> {
     Ok(departments::table.find((tenant, id)).select(Department::as_select()).first(c).optional()?)
 }
 
-/// The tenant's departments by name.
+/// The tenant's departments, ordered by name.
 pub fn department_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Department>> {
     Ok(departments::table
         .filter(departments::tenant_id.eq(tenant))

@@ -1,4 +1,4 @@
-//! Workspace entry tokens: each takes an owner into the workspace once. They arrive here hashed.
+//! Workspace entry tokens, with which an owner enters the workspace. Each works once. Callers pass token hashes.
 
 use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
@@ -9,22 +9,22 @@ use crate::{
     schema::workspace_entry_tokens,
 };
 
-/// What a token that was just used up stood for.
+/// An entry token.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = workspace_entry_tokens)]
 pub struct EntryToken {
-    /// Into whose workspace.
+    /// Tenant of the workspace.
     pub tenant_id: TenantId,
-    /// Who enters.
+    /// Owner that enters.
     pub owner_id: OwnerId,
-    /// The owner's session that asked for it.
+    /// The owner's session that requested the token.
     pub session_id: SessionFamilyId,
-    /// Until when it was good.
+    /// Expiry.
     #[diesel(deserialize_as = DbTimestamp)]
     pub expires_at: DateTime<Utc>,
 }
 
-/// Notes a token for the owner behind `session`.
+/// Inserts a token that the owner requested in `session`.
 pub fn entry_token_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -53,8 +53,7 @@ pub fn entry_token_insert(
     })
 }
 
-/// Uses a token up; `None` when there is none, when it was used before, and when its time is over. Of any number
-/// that try at once, one gets it. Has no tenant, for it is what finds the tenant.
+/// Consumes a token. `None` if it is unknown, used or expired. Of several concurrent calls only one succeeds. Takes no tenant: the caller finds the tenant by it.
 pub fn entry_token_use(
     c: &mut Conn,
     token_hash: &str,
@@ -71,7 +70,7 @@ pub fn entry_token_use(
     Ok(workspace_entry_tokens::table.find(token_hash).select(EntryToken::as_select()).first(c).optional()?)
 }
 
-/// Forgets tokens whose time is over, at most `limit` of them; says how many.
+/// Deletes expired tokens, at most `limit`. Returns how many.
 pub fn entry_token_delete_expired(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let old: Vec<String> = workspace_entry_tokens::table
         .filter(workspace_entry_tokens::expires_at.le(DbTimestamp::from(now)))

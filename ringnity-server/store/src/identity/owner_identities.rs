@@ -1,5 +1,4 @@
-//! As whom an owner is known elsewhere (Google): by issuer and subject. And which member of the staff an owner is
-//! in the workspace.
+//! External identities of owners (Google), by issuer and subject, and the agent that an owner is in the workspace.
 
 use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
@@ -11,29 +10,29 @@ use crate::{
     schema::{owner_agents, owner_identities, owners},
 };
 
-/// An account elsewhere that signs an owner in.
+/// An external identity of an owner.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = owner_identities)]
 pub struct OwnerIdentity {
-    /// Who vouches for the account.
+    /// Issuer of the ID token (`iss`).
     pub issuer: String,
-    /// The account there: never given to anybody else.
+    /// Account at the issuer (`sub`). The issuer never reuses it.
     pub subject: String,
-    /// The owner's tenant.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// The owner.
+    /// Owner that the identity signs in.
     pub owner_id: OwnerId,
-    /// The account's email when it was linked, for people to recognise it by.
+    /// Email of the account when it was linked, for display.
     pub email: String,
-    /// When it was linked.
+    /// When the identity was linked.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it last signed the owner in.
+    /// Time of the last login with it.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
 }
 
-/// Links an owner to an account elsewhere. Conflict:
+/// Links an external identity to an owner. Conflict:
 /// [`OWNER_IDENTITY_ISSUER`](crate::constraint::OWNER_IDENTITY_ISSUER).
 pub fn owner_identity_insert(
     c: &mut Conn,
@@ -57,7 +56,7 @@ pub fn owner_identity_insert(
     Ok(identity)
 }
 
-/// Whom that account signs in. Has no tenant, for it is what finds the tenant.
+/// The identity with this issuer and subject, if any. Takes no tenant: the caller finds the tenant by it.
 pub fn owner_identity_get(c: &mut Conn, issuer: &str, subject: &str) -> StoreResult<Option<OwnerIdentity>> {
     Ok(owner_identities::table
         .find((issuer, subject))
@@ -66,7 +65,7 @@ pub fn owner_identity_get(c: &mut Conn, issuer: &str, subject: &str) -> StoreRes
         .optional()?)
 }
 
-/// The accounts that sign that owner in, by issuer.
+/// The owner's identities, ordered by issuer.
 pub fn owner_identity_list(
     c: &mut Conn,
     tenant: &TenantId,
@@ -80,7 +79,7 @@ pub fn owner_identity_list(
         .load(c)?)
 }
 
-/// Notes that the account has signed its owner in.
+/// Sets the time of the last login. Does nothing if there is no such identity.
 pub fn owner_identity_record_login(
     c: &mut Conn,
     issuer: &str,
@@ -93,7 +92,7 @@ pub fn owner_identity_record_login(
     Ok(())
 }
 
-/// Makes that agent what the owner is in the workspace. An owner is one agent, and an agent is one owner.
+/// Links an owner to its agent in the workspace. Both sides are unique.
 pub fn owner_agent_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -110,12 +109,12 @@ pub fn owner_agent_insert(
     Ok(())
 }
 
-/// The agent that the owner is in the workspace, once the owner has been there.
+/// The owner's agent in the workspace. `None` until the owner has entered it.
 pub fn owner_agent_get(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> StoreResult<Option<AgentId>> {
     Ok(owner_agents::table.find((tenant, owner)).select(owner_agents::agent_id).first(c).optional()?)
 }
 
-/// The owner that the agent is, if it is one.
+/// The owner of this agent; `None` for an agent that is not an owner's.
 pub fn owner_by_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> StoreResult<Option<Owner>> {
     Ok(owners::table
         .inner_join(

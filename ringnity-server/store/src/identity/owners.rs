@@ -1,4 +1,4 @@
-//! Owner accounts: who signs in for a tenant as its owner. Passwords arrive here hashed.
+//! Owner accounts, which sign in as the owner of a tenant. Callers pass password hashes.
 
 use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
@@ -13,25 +13,25 @@ use crate::{
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = owners)]
 pub struct Owner {
-    /// Whose owner.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id.
+    /// Owner id.
     pub id: OwnerId,
-    /// What it signs in with: unique, lower-case.
+    /// Sign-in email, lower case. Unique in the installation.
     pub email: String,
-    /// Argon2 hash; `None` for one that signs in elsewhere (Google).
+    /// Argon2 hash. `None` for an owner that signs in with an external identity (Google).
     pub password_hash: Option<String>,
     /// Display name.
     pub name: Option<String>,
-    /// Whether it may sign in.
+    /// Whether it can sign in.
     pub is_active: bool,
-    /// When it last signed in.
+    /// Time of the last login.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
@@ -47,12 +47,12 @@ impl std::fmt::Debug for Owner {
     }
 }
 
-/// The form in which sign-in emails are kept and looked up.
+/// Normalizes a sign-in email for storage and lookup.
 pub(crate) fn sign_in_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-/// Makes an owner account. Conflict: [`OWNER_EMAIL`](crate::constraint::OWNER_EMAIL).
+/// Inserts an owner account. Conflict: [`OWNER_EMAIL`](crate::constraint::OWNER_EMAIL).
 pub fn owner_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -77,7 +77,7 @@ pub fn owner_insert(
     Ok(owner)
 }
 
-/// The account that signs in with that email, in any case. Has no tenant, for it is what finds the tenant.
+/// The owner account with this email (case-insensitive), if any. Takes no tenant: the caller finds the tenant by it.
 pub fn owner_by_email(c: &mut Conn, email: &str) -> StoreResult<Option<Owner>> {
     Ok(owners::table
         .filter(owners::email.eq(sign_in_email(email)))
@@ -86,7 +86,7 @@ pub fn owner_by_email(c: &mut Conn, email: &str) -> StoreResult<Option<Owner>> {
         .optional()?)
 }
 
-/// One of the tenant's owner accounts.
+/// The tenant's owner account with this id, if any.
 pub fn owner_get(c: &mut Conn, tenant: &TenantId, id: &OwnerId) -> StoreResult<Option<Owner>> {
     Ok(owners::table.find((tenant, id)).select(Owner::as_select()).first(c).optional()?)
 }
@@ -100,7 +100,7 @@ pub fn owner_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Owner>> {
         .load(c)?)
 }
 
-/// Gives the account another password (or none). Says whether there is such an account.
+/// Sets or removes the password. Returns `false` if there is no such account.
 pub fn owner_set_password(
     c: &mut Conn,
     tenant: &TenantId,
@@ -114,7 +114,7 @@ pub fn owner_set_password(
     Ok(changed > 0)
 }
 
-/// Lets the account sign in, or no more. Says whether there is such an account.
+/// Enables or disables the account. Returns `false` if there is no such account.
 pub fn owner_set_active(
     c: &mut Conn,
     tenant: &TenantId,
@@ -128,7 +128,7 @@ pub fn owner_set_active(
     Ok(changed > 0)
 }
 
-/// Notes that the account has signed in.
+/// Sets the time of the last login. Does nothing if there is no such account.
 pub fn owner_record_login(
     c: &mut Conn,
     tenant: &TenantId,

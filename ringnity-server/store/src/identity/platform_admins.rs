@@ -1,4 +1,4 @@
-//! Platform administrators: who runs the installation. They belong to no tenant. Passwords arrive here hashed.
+//! Platform administrators, who run the installation and belong to no tenant. Callers pass password hashes.
 
 use chrono::{DateTime, Utc};
 use diesel::{insert_into, prelude::*, update};
@@ -14,9 +14,9 @@ use crate::{
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = platform_admins)]
 pub struct PlatformAdmin {
-    /// Its id.
+    /// Administrator id.
     pub id: PlatformAdminId,
-    /// What it signs in with: unique, lower-case.
+    /// Sign-in email, lower case. Unique in the installation.
     pub email: String,
     /// Argon2 hash.
     pub password_hash: String,
@@ -24,15 +24,15 @@ pub struct PlatformAdmin {
     pub name: String,
     /// `platform_owner`, `platform_admin` or `platform_support`.
     pub role: String,
-    /// Whether it may sign in.
+    /// Whether it can sign in.
     pub is_active: bool,
-    /// When it last signed in.
+    /// Time of the last login.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_login_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
@@ -48,7 +48,7 @@ impl std::fmt::Debug for PlatformAdmin {
     }
 }
 
-/// Makes a platform administrator. Conflict: [`PLATFORM_ADMIN_EMAIL`](crate::constraint::PLATFORM_ADMIN_EMAIL).
+/// Inserts a platform administrator. Conflict: [`PLATFORM_ADMIN_EMAIL`](crate::constraint::PLATFORM_ADMIN_EMAIL).
 pub fn platform_admin_insert(
     c: &mut Conn,
     email: &str,
@@ -73,12 +73,12 @@ pub fn platform_admin_insert(
     Ok(admin)
 }
 
-/// The administrator with that id.
+/// The administrator with this id, if any.
 pub fn platform_admin_get(c: &mut Conn, id: &PlatformAdminId) -> StoreResult<Option<PlatformAdmin>> {
     Ok(platform_admins::table.find(id).select(PlatformAdmin::as_select()).first(c).optional()?)
 }
 
-/// The administrator that signs in with that email, in any case.
+/// The administrator with this email (case-insensitive), if any.
 pub fn platform_admin_by_email(c: &mut Conn, email: &str) -> StoreResult<Option<PlatformAdmin>> {
     Ok(platform_admins::table
         .filter(platform_admins::email.eq(sign_in_email(email)))
@@ -95,7 +95,7 @@ pub fn platform_admin_list(c: &mut Conn) -> StoreResult<Vec<PlatformAdmin>> {
         .load(c)?)
 }
 
-/// Gives the administrator another password. Says whether there is such an administrator.
+/// Sets the password. Returns `false` if there is no such administrator.
 pub fn platform_admin_set_password(
     c: &mut Conn,
     id: &PlatformAdminId,
@@ -111,7 +111,7 @@ pub fn platform_admin_set_password(
     Ok(changed > 0)
 }
 
-/// Lets the administrator sign in, or no more. Says whether there is such an administrator.
+/// Enables or disables the administrator. Returns `false` if there is no such administrator.
 pub fn platform_admin_set_active(
     c: &mut Conn,
     id: &PlatformAdminId,
@@ -127,7 +127,7 @@ pub fn platform_admin_set_active(
     Ok(changed > 0)
 }
 
-/// Notes that the administrator has signed in.
+/// Sets the time of the last login. Does nothing if there is no such administrator.
 pub fn platform_admin_record_login(
     c: &mut Conn,
     id: &PlatformAdminId,

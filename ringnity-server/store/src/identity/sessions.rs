@@ -1,5 +1,5 @@
-//! Sessions: one family for each signing-in, and in it the refresh tokens that follow from one another. Tokens
-//! arrive here hashed. A token that was used already ends its family when it comes again.
+//! Sessions. Each login starts a session family, which contains the chain of its refresh tokens. Presenting a used refresh
+//! token again revokes the family. Callers pass token hashes.
 
 use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
@@ -10,75 +10,76 @@ use crate::{
     schema::{refresh_tokens, session_families},
 };
 
-/// Why a family ended whose used token came again.
+/// `revoked_reason` after the reuse of a refresh token.
 pub const REASON_REUSED: &str = "refresh token reused";
 
-/// Why a family ended that was made with a credential that opens nothing any more.
+/// `revoked_reason` after the credential that created the session was disabled or deleted.
 pub const REASON_CREDENTIAL_ENDED: &str = "credential ended";
 
-/// A signing-in, and all refresh tokens that came of it.
+/// A session and its chain of refresh tokens.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = session_families)]
 pub struct SessionFamily {
-    /// Its id; access tokens may carry it, so that ending it ends them.
+    /// Session id. Access tokens contain it if revoking the session has to invalidate them.
     pub id: SessionFamilyId,
-    /// In which tenant; `None` for platform administrators.
+    /// Owning tenant; `None` for platform administrators.
     pub tenant_id: Option<TenantId>,
-    /// `owner`, `workspace`, `platform` …
+    /// Kind of the subject, such as `owner`, `workspace` or `platform`.
     pub subject_kind: String,
-    /// Who signed in: an id of that kind.
+    /// Id of the subject.
     pub subject_id: String,
-    /// When.
+    /// Time of the login.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When its last refresh token expires.
+    /// Expiry of its latest refresh token, or of the session itself if it has none.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub expires_at: DateTime<Utc>,
-    /// When it was ended early.
+    /// When it was revoked.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub revoked_at: Option<DateTime<Utc>>,
-    /// Why it was ended early.
+    /// Why it was revoked.
     pub revoked_reason: Option<String>,
-    /// What it was made with, where that was no password: the id of a Server API key or of an OAuth client.
+    /// Server API credential or OAuth client that created it; `None` after a login.
     pub credential_id: Option<String>,
 }
 
 impl SessionFamily {
-    /// Whether it has neither ended nor expired.
+    /// Whether it is neither revoked nor expired.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at > now
     }
 }
 
-/// What came of presenting a refresh token.
+/// Result of presenting a refresh token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rotation {
-    /// It was good and is used up; the new token stands in its place.
+    /// The token was valid and has been replaced by the next one.
     Rotated(SessionFamily),
-    /// It had been used before: its family has now ended. Commit this, then refuse.
+    /// The token had been used before, so the session is revoked now. Commit this, then reject the request.
     Reused(SessionFamily),
-    /// It, or its family, has expired or was ended.
+    /// The token or its session is expired or revoked.
     Ended(SessionFamily),
-    /// Nobody made it.
+    /// There is no such token.
     Unknown,
 }
 
-/// What a new session is made of.
+/// A new session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewSession<'a> {
-    /// `owner`, `workspace`, `platform` …
+    /// Kind of the subject, such as `owner`, `workspace` or `platform`.
     pub subject_kind: &'a str,
-    /// Whose it is: an id of that kind.
+    /// Id of the subject.
     pub subject_id: &'a str,
-    /// What vouches for it, where that is no password: the id of a Server API key or of an OAuth client. It ends with it.
+    /// Server API credential or OAuth client that creates the session; `None` for a login. The session is revoked when
+    /// the credential is disabled or deleted.
     pub credential_id: Option<&'a str>,
-    /// The hash of its first refresh token, if it has any.
+    /// Hash of the first refresh token, if the session has refresh tokens.
     pub refresh_hash: Option<&'a str>,
-    /// When it is over: that token, or the session itself.
+    /// Expiry of that token, or of the session itself if there is none.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Begins a session, in no tenant where it is a platform administrator's.
+/// Inserts a session. `tenant` is `None` for a platform administrator.
 pub fn session_insert(
     c: &mut Conn,
     tenant: Option<&TenantId>,
@@ -103,7 +104,7 @@ pub fn session_insert(
     Ok(family)
 }
 
-/// Trades a refresh token for the next one. Of any number of nodes that try at once with one token, one succeeds.
+/// Exchanges a refresh token for the next one. Of several concurrent calls with the same token only one succeeds.
 pub fn session_rotate(
     c: &mut Conn,
     token_hash: &str,
@@ -157,12 +158,12 @@ fn token_insert(
     Ok(())
 }
 
-/// The session with that id, live or not.
+/// The session with this id, live or not, if any.
 pub fn session_get(c: &mut Conn, id: &SessionFamilyId) -> StoreResult<Option<SessionFamily>> {
     Ok(session_families::table.find(id).select(SessionFamily::as_select()).first(c).optional()?)
 }
 
-/// The session that a refresh token belongs to, live or not.
+/// The session of a refresh token, live or not, if any.
 pub fn session_by_token(c: &mut Conn, token_hash: &str) -> StoreResult<Option<SessionFamily>> {
     Ok(refresh_tokens::table
         .inner_join(session_families::table)
@@ -172,7 +173,7 @@ pub fn session_by_token(c: &mut Conn, token_hash: &str) -> StoreResult<Option<Se
         .optional()?)
 }
 
-/// Ends a session; says whether it was not ended before.
+/// Revokes a session. Returns `false` if there is none or it was revoked before.
 pub fn session_revoke(
     c: &mut Conn,
     id: &SessionFamilyId,
@@ -189,7 +190,7 @@ pub fn session_revoke(
     Ok(ended > 0)
 }
 
-/// Ends all sessions of one subject; says how many.
+/// Revokes all sessions of a subject. Returns how many.
 pub fn session_revoke_subject(
     c: &mut Conn,
     tenant: Option<&TenantId>,
@@ -213,7 +214,7 @@ pub fn session_revoke_subject(
     })
 }
 
-/// Ends all sessions that were made with one of the tenant's credentials; says how many.
+/// Revokes all sessions that one of the tenant's credentials created. Returns how many.
 pub fn session_revoke_by_credential(
     c: &mut Conn,
     tenant: &TenantId,
@@ -231,9 +232,10 @@ pub fn session_revoke_by_credential(
         .execute(c)?)
 }
 
-/// Forgets sessions whose time is over, with their tokens, at most `limit` rows; says how many. Tokens stay as long as
-/// their session, used ones too, or nobody would notice that one comes again. They go before it, in as many calls as
-/// it takes: a session that was refreshed for a year has tens of thousands.
+/// Deletes expired sessions and their tokens, at most `limit` rows. Returns how many rows.
+///
+/// Used tokens are kept as long as their session, to detect reuse. They are deleted before it, in several calls if
+/// needed: a session that was refreshed for a year has tens of thousands of tokens.
 pub fn session_delete_expired(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> StoreResult<usize> {
     let limit = limit.max(0);
     let tokens: Vec<String> = refresh_tokens::table
@@ -248,7 +250,7 @@ pub fn session_delete_expired(c: &mut Conn, now: DateTime<Utc>, limit: i64) -> S
     .execute(c))?;
     let left = limit - i64::try_from(gone).unwrap_or(limit);
     if left > 0 {
-        // Fewer tokens were found than were asked for, so the sessions that are over have none any more.
+        // The limit was not reached, so expired sessions have no tokens left.
         let families: Vec<SessionFamilyId> = session_families::table
             .filter(session_families::expires_at.le(DbTimestamp::from(now)))
             .order(session_families::expires_at.asc())

@@ -1,5 +1,5 @@
-//! Keys that sign tokens: kept here so that tokens survive a restart and hold on every node. What they sign, and
-//! with which algorithm, is not known here.
+//! Keys that sign tokens. They are stored so that tokens survive a restart and are valid on every node. Callers choose
+//! algorithm and purpose.
 
 use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
@@ -10,27 +10,27 @@ use crate::{
     schema::signing_keys,
 };
 
-/// What `signing_keys.active` holds while a key signs.
+/// Value of `signing_keys.active` for the key that signs. The column is null for retired keys.
 const ACTIVE: &str = "active";
 
-/// A key that signs, or has signed, tokens.
+/// A signing key, current or retired.
 #[derive(Clone, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = signing_keys)]
 pub struct SigningKey {
-    /// The `kid` of what it signs.
+    /// Key id, the `kid` of signed tokens.
     pub kid: SigningKeyId,
-    /// Which tokens it signs.
+    /// Which tokens it signs. One key per purpose is current.
     pub purpose: String,
-    /// Name of the algorithm.
+    /// Name of the signature algorithm.
     pub algorithm: String,
-    /// Secret or private key, as text.
+    /// Secret or private key, in the text encoding of the caller.
     pub private_key: String,
-    /// Public key as text, where the algorithm has one.
+    /// Public key, in the text encoding of the caller, if the algorithm has one.
     pub public_key: Option<String>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// Since when it signs no more. What it has signed stays valid as long as the key is kept.
+    /// When it was replaced. Tokens that it signed are valid as long as the key is stored.
     #[diesel(deserialize_as = NullableDbTimestamp)]
     pub retired_at: Option<DateTime<Utc>>,
 }
@@ -46,7 +46,7 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
-/// What a new key is made of; see [`SigningKey`] for the fields.
+/// A new key. Fields as in [`SigningKey`].
 #[derive(Clone)]
 #[allow(missing_docs)]
 pub struct NewSigningKey {
@@ -55,7 +55,7 @@ pub struct NewSigningKey {
     pub public_key: Option<String>,
 }
 
-/// The key that signs for that purpose now.
+/// The current key for a purpose, if any.
 pub fn signing_key_current(c: &mut Conn, purpose: &str) -> StoreResult<Option<SigningKey>> {
     Ok(signing_keys::table
         .filter(signing_keys::purpose.eq(purpose))
@@ -65,7 +65,7 @@ pub fn signing_key_current(c: &mut Conn, purpose: &str) -> StoreResult<Option<Si
         .optional()?)
 }
 
-/// All keys of that purpose whose signatures are still valid, newest first.
+/// All stored keys for a purpose, current and retired, newest first.
 pub fn signing_key_list(c: &mut Conn, purpose: &str) -> StoreResult<Vec<SigningKey>> {
     Ok(signing_keys::table
         .filter(signing_keys::purpose.eq(purpose))
@@ -74,8 +74,7 @@ pub fn signing_key_list(c: &mut Conn, purpose: &str) -> StoreResult<Vec<SigningK
         .load(c)?)
 }
 
-/// The key that signs for that purpose; the given one becomes it if there is none yet. All nodes that start at
-/// once get the same.
+/// The current key for a purpose. Inserts `new` if there is none. Nodes that start at the same time get the same key.
 pub fn signing_key_ensure(
     c: &mut Conn,
     purpose: &str,
@@ -88,7 +87,7 @@ pub fn signing_key_ensure(
     }
 }
 
-/// The given key signs from now on; the one that did is retired.
+/// Makes `new` the current key for a purpose and retires the previous one.
 pub fn signing_key_rotate(
     c: &mut Conn,
     purpose: &str,
@@ -124,7 +123,7 @@ fn signing_key_insert(
     Ok(signing_keys::table.find(&kid).select(SigningKey::as_select()).first(c)?)
 }
 
-/// Deletes keys that were retired before that time, when nothing they signed can still be valid; says how many.
+/// Deletes keys retired before `before`. Returns how many. Tokens that they signed become invalid.
 pub fn signing_key_delete_retired(c: &mut Conn, before: DateTime<Utc>) -> StoreResult<usize> {
     Ok(delete(signing_keys::table.filter(signing_keys::retired_at.lt(DbTimestamp::from(before))))
         .execute(c)?)

@@ -1,5 +1,5 @@
-//! OAuth clients: applications that sign people in with Ringnity. Their secrets arrive here hashed; what a scope
-//! or a redirect address means is not known here.
+//! OAuth clients: applications that sign users in with Ringnity. Callers pass hashes of secrets and decide what scopes and
+//! redirect URIs mean.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
@@ -11,49 +11,49 @@ use crate::{
     schema::oauth_clients,
 };
 
-/// `last_used_at` is this exact and no more, so that using a client is not a write for each request.
+/// Precision of `last_used_at`, so that not every request with a client is a write.
 const LAST_USED_PRECISION: TimeDelta = TimeDelta::seconds(60);
 
 /// An OAuth client.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = oauth_clients, primary_key(tenant_id, id), treat_none_as_null = true)]
 pub struct OauthClient {
-    /// Whose client.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id.
+    /// Id of the row. Not the same as `client_id`.
     pub id: OauthClientId,
-    /// What it calls itself by when it signs people in; unique. Contract: `clientId`.
+    /// OAuth client id, unique in the installation; `clientId` in the contract.
     pub client_id: String,
-    /// What people call it.
+    /// Display name.
     pub name: String,
     /// `confidential` or `public`.
     pub client_type: String,
-    /// Hash of its secret; a public client has none, nor one that was public and got no secret since.
+    /// SHA-256 hash of the secret. `None` for a public client, and for one that was public and has no new secret yet.
     pub secret_hash: Option<String>,
-    /// Where people may be sent back to.
+    /// Allowed redirect URIs.
     #[diesel(deserialize_as = TextList, serialize_as = TextList)]
     pub redirect_uris: Vec<String>,
-    /// What it may ask for.
+    /// Scopes that it may request.
     #[diesel(deserialize_as = TextList, serialize_as = TextList)]
     pub allowed_scopes: Vec<String>,
-    /// Whether it must prove that it began what it finishes.
+    /// Whether the authorization code flow requires PKCE.
     pub require_pkce: bool,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it was revoked: it opens nothing from then on.
+    /// When it was revoked. It is rejected from then on.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub revoked_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed (being used is no change).
+    /// Time of the last change; use does not count.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
 impl OauthClient {
-    /// Whether its use should be noted with [`oauth_client_touch`]: only then is a write worth it.
+    /// Whether `last_used_at` is old enough to call [`oauth_client_touch`].
     pub fn touch_due(&self, now: DateTime<Utc>) -> bool {
         self.last_used_at.is_none_or(|last| now - last >= LAST_USED_PRECISION)
     }
@@ -76,7 +76,7 @@ impl std::fmt::Debug for OauthClient {
     }
 }
 
-/// What a new client is made of; see [`OauthClient`] for the fields.
+/// A new client. Fields as in [`OauthClient`].
 #[derive(Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct NewOauthClient {
@@ -89,7 +89,7 @@ pub struct NewOauthClient {
     pub require_pkce: bool,
 }
 
-/// What to change of a client: `None` leaves a field as it is, `Some(None)` empties it.
+/// Changes to a client: `None` keeps a field, `Some(None)` clears it.
 #[derive(Clone, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct OauthClientChanges {
@@ -102,7 +102,7 @@ pub struct OauthClientChanges {
     pub revoked_at: Option<Option<DateTime<Utc>>>,
 }
 
-/// Makes a client. Conflict: [`OAUTH_CLIENT_CLIENT_ID`](crate::constraint::OAUTH_CLIENT_CLIENT_ID).
+/// Inserts a client. Conflict: [`OAUTH_CLIENT_CLIENT_ID`](crate::constraint::OAUTH_CLIENT_CLIENT_ID).
 pub fn oauth_client_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -130,7 +130,7 @@ pub fn oauth_client_insert(
     Ok(client)
 }
 
-/// One of the tenant's clients.
+/// The tenant's client with this id, if any.
 pub fn oauth_client_get(
     c: &mut Conn,
     tenant: &TenantId,
@@ -139,7 +139,7 @@ pub fn oauth_client_get(
     Ok(oauth_clients::table.find((tenant, id)).select(OauthClient::as_select()).first(c).optional()?)
 }
 
-/// The client that calls itself so, revoked or not. Has no tenant, for it is what finds the tenant.
+/// The client with this OAuth client id, revoked or not, if any. Takes no tenant: the caller finds the tenant by it.
 pub fn oauth_client_by_client_id(c: &mut Conn, client_id: &str) -> StoreResult<Option<OauthClient>> {
     Ok(oauth_clients::table
         .filter(oauth_clients::client_id.eq(client_id))
@@ -148,7 +148,7 @@ pub fn oauth_client_by_client_id(c: &mut Conn, client_id: &str) -> StoreResult<O
         .optional()?)
 }
 
-/// The tenant's clients, newest first, revoked ones too.
+/// The tenant's clients, including revoked ones, newest first.
 pub fn oauth_client_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<OauthClient>> {
     Ok(oauth_clients::table
         .filter(oauth_clients::tenant_id.eq(tenant))
@@ -157,12 +157,12 @@ pub fn oauth_client_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Oau
         .load(c)?)
 }
 
-/// How many clients the tenant has, revoked ones too.
+/// Number of clients of the tenant, including revoked ones.
 pub fn oauth_client_count(c: &mut Conn, tenant: &TenantId) -> StoreResult<i64> {
     Ok(oauth_clients::table.filter(oauth_clients::tenant_id.eq(tenant)).count().get_result(c)?)
 }
 
-/// Changes a client and returns what it is then; `None` when the tenant has no such client.
+/// Changes a client and returns it. `None` if the tenant has no such client.
 pub fn oauth_client_update(
     c: &mut Conn,
     tenant: &TenantId,
@@ -184,13 +184,13 @@ pub fn oauth_client_update(
     Ok(Some(client))
 }
 
-/// Deletes a client for good; says whether there was one.
+/// Deletes a client. Returns `false` if the tenant has no such client.
 pub fn oauth_client_delete(c: &mut Conn, tenant: &TenantId, id: &OauthClientId) -> StoreResult<bool> {
     Ok(delete(oauth_clients::table.find((tenant, id))).execute(c)? > 0)
 }
 
-/// Notes that the client is being used, at most once a minute whoever asks; says whether it was noted.
-/// Ask [`OauthClient::touch_due`] first: it costs nothing.
+/// Sets `last_used_at` if it is more than a minute old. Returns whether it was set. Call [`OauthClient::touch_due`] first
+/// to avoid the write.
 pub fn oauth_client_touch(
     c: &mut Conn,
     tenant: &TenantId,
@@ -198,7 +198,7 @@ pub fn oauth_client_touch(
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let now = to_stored_precision(now);
-    let noted = update(oauth_clients::table.find((tenant, id)))
+    let updated = update(oauth_clients::table.find((tenant, id)))
         .filter(
             oauth_clients::last_used_at
                 .is_null()
@@ -206,5 +206,5 @@ pub fn oauth_client_touch(
         )
         .set(oauth_clients::last_used_at.eq(DbTimestamp(now)))
         .execute(c)?;
-    Ok(noted > 0)
+    Ok(updated > 0)
 }

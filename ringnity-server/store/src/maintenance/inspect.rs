@@ -1,4 +1,4 @@
-//! Looking at a database: whether it is sound, what it holds, how late it is. Changes nothing.
+//! Read-only inspection of a database: integrity, contents, clock, backlog.
 
 use std::time::Instant;
 
@@ -20,30 +20,31 @@ use crate::{
     jobs::{Backlog, job_backlog},
 };
 
-/// What was seen of a database.
+/// Result of an inspection.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// Its migrations.
+    /// Migrations of the database.
     pub migrations: MigrationState,
-    /// What its version calls itself.
+    /// Name and version of the engine, such as `SQLite 3.50.2`.
     pub engine: String,
-    /// Damage, in the database's own words. PostgreSQL watches over its own pages.
+    /// Messages of SQLite's integrity check. Always empty on PostgreSQL, which checks its pages itself.
     pub damage: Vec<String>,
-    /// Tables with rows that refer to nothing.
+    /// Tables with rows that violate a foreign key. Always empty on PostgreSQL.
     pub orphans: Vec<String>,
-    /// Schemas in which databases are kept that were replaced; on SQLite these are files.
+    /// PostgreSQL schemas that contain databases replaced by a restore. Always empty on SQLite, where these are files.
     pub previous_schemas: Vec<String>,
-    /// Its clock, and ours at the same moment.
+    /// Time of the database and of the caller at the same moment.
     pub clocks: (DateTime<Utc>, DateTime<Utc>),
-    /// How large it is.
+    /// Size in bytes.
     pub bytes: i64,
-    /// What is in it; nothing where it was never migrated.
+    /// Row counts; `None` if migrations are pending.
     pub counts: Option<RowCounts>,
-    /// Work that waits; nothing where it was never migrated.
+    /// Overdue and failing jobs; `None` if migrations are pending.
     pub backlog: Option<Backlog>,
 }
 
-/// Looks at the whole database; `now` is the caller's clock.
+/// Inspects a database. `now` is the caller's clock. Returns [`StoreError::Missing`](crate::StoreError::Missing) if there is
+/// no SQLite file.
 pub async fn inspect(
     config: &StoreConfig,
     now: impl Fn() -> DateTime<Utc> + Send + 'static,
@@ -61,20 +62,20 @@ pub async fn inspect(
                 sqlite_damage(c, "quick_check")?,
                 sqlite_orphans(c)?,
                 Vec::new(),
-                format!("SQLite {}", text(c, "SELECT sqlite_version() AS word")?),
+                format!("SQLite {}", text(c, "SELECT sqlite_version() AS value")?),
                 number(c, "SELECT page_count * page_size AS n FROM pragma_page_count(), pragma_page_size()")?,
             ),
             DatabaseLocation::Postgres(_) => (
                 Vec::new(),
                 Vec::new(),
                 postgres::previous_schemas(c)?,
-                format!("PostgreSQL {}", text(c, "SELECT current_setting('server_version') AS word")?),
+                format!("PostgreSQL {}", text(c, "SELECT current_setting('server_version') AS value")?),
                 number(c, "SELECT pg_database_size(current_database()) AS n")?,
             ),
         };
         let before = Instant::now();
-        let theirs = clock(c)?;
-        // It was read somewhere between asking and hearing the answer.
+        let database_time = clock(c)?;
+        // The database read its clock between the query and its result; assume halfway.
         let half = chrono::TimeDelta::from_std(before.elapsed() / 2).unwrap_or_default();
         let migrated = migrations.pending.is_empty();
         Ok(Inspection {
@@ -82,7 +83,7 @@ pub async fn inspect(
             damage,
             orphans,
             previous_schemas,
-            clocks: (theirs, now() - half),
+            clocks: (database_time, now() - half),
             bytes,
             counts: if migrated { Some(counts(c)?) } else { None },
             backlog: if migrated { Some(job_backlog(c, now())?) } else { None },
@@ -92,6 +93,7 @@ pub async fn inspect(
     .await
 }
 
+/// The time of the database.
 fn clock(c: &mut Conn) -> StoreResult<DateTime<Utc>> {
     #[derive(QueryableByName)]
     struct Row {

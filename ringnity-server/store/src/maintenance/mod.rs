@@ -1,8 +1,7 @@
-//! What an operator does with a database as a whole: look at it, copy it, put another in its place. No tenant's rows
-//! are read one by one here, and nothing is printed.
+//! Operations on a whole database: inspection, backup, restore. Nothing is printed here.
 //!
-//! Each function opens a connection of its own, so it works beside a running server, and where the store would not
-//! open.
+//! Each function opens its own connection. So it works beside a running server, and on a database that
+//! [`Store::open`](crate::Store::open) rejects.
 
 mod inspect;
 mod postgres;
@@ -19,7 +18,7 @@ pub use sqlite::{SqliteExclusiveLock, SqliteFileInfo, sqlite_backup, sqlite_chec
 
 use crate::engine::{MigrationState, StoreConfig, StoreError, migrate, run_blocking};
 
-/// Which migrations the database has and lacks. An SQLite file that is missing is [`StoreError::Missing`].
+/// The migrations of a database. Returns [`StoreError::Missing`] if there is no SQLite file.
 pub async fn migration_state(config: &StoreConfig) -> Result<MigrationState, StoreError> {
     let config = config.clone();
     run_blocking(move || migrate::state_of(&config)).await

@@ -1,5 +1,4 @@
-//! What copying and replacing a PostgreSQL database needs of the database itself; the copying is done by its own
-//! tools, outside this room.
+//! Queries for backup and restore of a PostgreSQL database. The server crate runs `pg_dump` and `psql`.
 
 use std::time::Duration;
 
@@ -12,29 +11,29 @@ use crate::engine::{
     postgres as pg, run_blocking,
 };
 
-/// What schemas are called in which replaced databases are kept; backups leave them out.
+/// Prefix of the schemas that contain databases replaced by a restore. Backups exclude them.
 pub const PREVIOUS_SCHEMA_PREFIX: &str = "ringnity_before_";
 
-/// What is in the schema that the database's tables belong in.
+/// The current schema of a database and what it contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresSchema {
-    /// What it is called.
+    /// Name of the schema.
     pub name: String,
-    /// How many tables it has, whoever's.
+    /// Number of tables, including those of other programs.
     pub tables: i64,
-    /// How many tenants.
+    /// Number of tenants.
     pub tenants: i64,
-    /// How many platform administrators.
+    /// Number of platform administrators.
     pub platform_admins: i64,
 }
 
-/// What the database holds already.
+/// The current schema of the database.
 pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<PostgresSchema> {
     let config = config.clone();
     run_blocking(move || {
         let mut connection = open(&config)?;
         let c = &mut connection.conn;
-        let name = text(c, "SELECT current_schema()::text AS word")?;
+        let name = text(c, "SELECT current_schema()::text AS value")?;
         let tables = number(c, "SELECT count(*) AS n FROM pg_tables WHERE schemaname = current_schema()")?;
         let mut rows = |table: &str| {
             let known = format!(
@@ -51,8 +50,8 @@ pub async fn postgres_schema(config: &StoreConfig) -> StoreResult<PostgresSchema
     .await
 }
 
-/// Runs `work` with the name of a snapshot that other connections can take up, and answers beside its result what is
-/// in that snapshot.
+/// Exports a snapshot and runs `work` with its name, which other connections can import meanwhile. Returns the result of
+/// `work`, and migrations and row counts of the snapshot.
 pub async fn postgres_with_snapshot<T, E, F>(
     config: &StoreConfig,
     work: F,
@@ -67,17 +66,17 @@ where
         let mut connection = open(&config)?;
         let migrations = migrate::postgres_state(connection.postgres()?)?;
         begin(&mut connection)?;
-        let facts = counts(&mut connection.conn)?;
-        let snapshot = text(&mut connection.conn, "SELECT pg_export_snapshot() AS word")?;
-        // The snapshot lives as long as this transaction.
+        let counts = counts(&mut connection.conn)?;
+        let snapshot = text(&mut connection.conn, "SELECT pg_export_snapshot() AS value")?;
+        // The snapshot exists as long as this transaction.
         let done = work(&snapshot)?;
         rollback(&mut connection)?;
-        Ok((done, migrations, facts))
+        Ok((done, migrations, counts))
     })
     .await
 }
 
-/// Refuses a database that others are connected to.
+/// Returns [`StoreError::Busy`] if there are other connections to the database after two seconds.
 pub async fn postgres_ensure_unused(config: &StoreConfig) -> StoreResult<()> {
     let config = config.clone();
     run_blocking(move || {
@@ -85,7 +84,7 @@ pub async fn postgres_ensure_unused(config: &StoreConfig) -> StoreResult<()> {
         let others = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
                       AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
         let mut connected = number(&mut connection.conn, others)?;
-        // Whoever has just left may still be listed.
+        // A connection that was just closed may still be listed.
         for _ in 0..20 {
             if connected == 0 {
                 return Ok(());
@@ -101,20 +100,20 @@ pub async fn postgres_ensure_unused(config: &StoreConfig) -> StoreResult<()> {
 }
 
 impl PostgresSchema {
-    /// The statements that move all of it into a schema called `new_name` and make an empty one in its place. They are
-    /// for the transaction that fills the empty one: so there is never a moment without a database.
+    /// SQL that renames this schema to `new_name` and creates an empty one in its place. Run it in the transaction that
+    /// fills the empty schema, so that there is always a complete database.
     pub fn replace_statements(&self, new_name: &str) -> String {
         let (from, to) = (quoted(&self.name), quoted(new_name));
         format!("ALTER SCHEMA {from} RENAME TO {to}; CREATE SCHEMA {from};")
     }
 }
 
-/// The schemas in which replaced databases are kept.
+/// Names of the schemas that contain replaced databases, in order.
 pub(super) fn previous_schemas(c: &mut Conn) -> StoreResult<Vec<String>> {
     texts(
         c,
         &format!(
-            "SELECT nspname::text AS word FROM pg_namespace WHERE starts_with(nspname, '{PREVIOUS_SCHEMA_PREFIX}') ORDER BY 1"
+            "SELECT nspname::text AS value FROM pg_namespace WHERE starts_with(nspname, '{PREVIOUS_SCHEMA_PREFIX}') ORDER BY 1"
         ),
     )
 }

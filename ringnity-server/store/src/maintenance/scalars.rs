@@ -1,4 +1,4 @@
-//! Queries that answer one number, one text or a column of texts.
+//! Queries with a scalar result, and row counts.
 
 use diesel::{
     QueryableByName, RunQueryDsl,
@@ -7,7 +7,7 @@ use diesel::{
 
 use crate::engine::{Conn, StoreResult};
 
-/// How many of something a database holds.
+/// Row counts of a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct RowCounts {
@@ -18,6 +18,7 @@ pub struct RowCounts {
     pub events: i64,
 }
 
+/// Counts rows. The tables must exist.
 pub(super) fn counts(c: &mut Conn) -> StoreResult<RowCounts> {
     Ok(RowCounts {
         tenants: number(c, "SELECT count(*) AS n FROM tenants")?,
@@ -29,9 +30,9 @@ pub(super) fn counts(c: &mut Conn) -> StoreResult<RowCounts> {
 }
 
 #[derive(QueryableByName)]
-struct Word {
+struct TextValue {
     #[diesel(sql_type = Text)]
-    word: String,
+    value: String,
 }
 
 #[derive(QueryableByName)]
@@ -40,15 +41,18 @@ struct Number {
     n: i64,
 }
 
+/// Runs a query with one text column named `value`.
 pub(super) fn texts(c: &mut Conn, sql: &str) -> StoreResult<Vec<String>> {
-    let found: Vec<Word> = diesel::sql_query(sql).load(c)?;
-    Ok(found.into_iter().map(|row| row.word).collect())
+    let found: Vec<TextValue> = diesel::sql_query(sql).load(c)?;
+    Ok(found.into_iter().map(|row| row.value).collect())
 }
 
+/// Runs a query with one row and one text column named `value`.
 pub(super) fn text(c: &mut Conn, sql: &str) -> StoreResult<String> {
-    Ok(diesel::sql_query(sql).get_result::<Word>(c)?.word)
+    Ok(diesel::sql_query(sql).get_result::<TextValue>(c)?.value)
 }
 
+/// Runs a query with one row and one integer column named `n`.
 pub(super) fn number(c: &mut Conn, sql: &str) -> StoreResult<i64> {
     Ok(diesel::sql_query(sql).get_result::<Number>(c)?.n)
 }

@@ -1,4 +1,4 @@
-//! SQLite files: copying one while it is in use, judging a copy, and taking one that is to be replaced.
+//! SQLite files: online backup, verification of a backup, and exclusive access before a file is replaced.
 
 use std::{
     path::Path,
@@ -15,26 +15,26 @@ use crate::engine::{
     sqlite::{self, OpenMode},
 };
 
-/// How long a file may be open elsewhere before that is told.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long to wait before looking again.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait for other connections to close.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two attempts.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What is known of an SQLite file that nobody uses.
+/// Result of verifying an SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteFileInfo {
-    /// Its migrations.
+    /// Migrations of the file.
     pub migrations: MigrationState,
-    /// What is in it, where this program can read it.
+    /// Row counts; `None` if a newer version of this program has migrated the file.
     pub counts: Option<RowCounts>,
 }
 
-/// Copies the database as of one moment into `to`, an empty file that the caller has made for this, and waits until it
-/// is on disk. Those who write meanwhile go on; what they commit after that moment is not in the copy.
+/// Copies a snapshot of the database into `to` and syncs it to disk. `to` must be an empty file created by the caller.
+/// Writers are not blocked; what they commit after the snapshot is not in the copy.
 pub async fn sqlite_backup(database: &Path, to: &Path) -> StoreResult<()> {
     let (database, to) = (database.to_owned(), to.to_owned());
     run_blocking(move || {
-        // SQLite would make a file that others can read; it takes one that is there as long as it is empty.
+        // SQLite would create a world-readable file, but accepts an existing empty one.
         let target = sqlite::uri(&to, "rw")?;
         let mut connection = sqlite::open(&database, OpenMode::Write)?;
         diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(target).execute(connection.sqlite()?)?;
@@ -46,15 +46,17 @@ pub async fn sqlite_backup(database: &Path, to: &Path) -> StoreResult<()> {
     .await
 }
 
-/// Looks at every page and reference of a file that nobody uses: damage is [`StoreError::Corrupt`], and a database of
-/// something else [`StoreError::Missing`].
+/// Verifies all pages and foreign keys of a file that is not in use. Returns [`StoreError::Corrupt`] for a damaged file and
+/// [`StoreError::Missing`] if it is not a Ringnity database.
 pub async fn sqlite_check(file: &Path) -> StoreResult<SqliteFileInfo> {
     let file = file.to_owned();
     run_blocking(move || {
         let mut connection = sqlite::open(&file, OpenMode::Inspect)?;
         let mut faults = sqlite_damage(&mut connection.conn, "integrity_check")?;
         faults.extend(
-            sqlite_orphans(&mut connection.conn)?.into_iter().map(|table| format!("orphans in {table}")),
+            sqlite_orphans(&mut connection.conn)?
+                .into_iter()
+                .map(|table| format!("rows in {table} violate a foreign key")),
         );
         if !faults.is_empty() {
             return Err(StoreError::Corrupt(faults.join("; ").into()));
@@ -72,18 +74,18 @@ pub async fn sqlite_check(file: &Path) -> StoreResult<SqliteFileInfo> {
     .await
 }
 
-/// What `PRAGMA quick_check` or `integrity_check` finds.
+/// Messages of `PRAGMA quick_check` or `integrity_check`, without `ok`.
 pub(super) fn sqlite_damage(c: &mut Conn, check: &str) -> StoreResult<Vec<String>> {
-    let found = texts(c, &format!("SELECT {check} AS word FROM pragma_{check}()"))?;
+    let found = texts(c, &format!("SELECT {check} AS value FROM pragma_{check}()"))?;
     Ok(found.into_iter().filter(|word| word != "ok").collect())
 }
 
-/// Tables with rows that refer to nothing.
+/// Tables with rows that violate a foreign key.
 pub(super) fn sqlite_orphans(c: &mut Conn) -> StoreResult<Vec<String>> {
-    texts(c, "SELECT DISTINCT \"table\" AS word FROM pragma_foreign_key_check()")
+    texts(c, "SELECT DISTINCT \"table\" AS value FROM pragma_foreign_key_check()")
 }
 
-/// An SQLite file that nobody else can read or write until this is dropped.
+/// Exclusive access to an SQLite file. Nobody else can read or write it until this is dropped.
 pub struct SqliteExclusiveLock {
     _link: InstrumentedConnection,
 }
@@ -94,25 +96,27 @@ impl std::fmt::Debug for SqliteExclusiveLock {
     }
 }
 
-/// Takes an SQLite file that is about to be replaced: brings everything that is in the log beside it into the file,
-/// does away with the log, and keeps others from both. Where somebody else has it open, be it only to read, it stays as
-/// it is, and this is [`StoreError::Busy`] after a while.
+/// Locks an SQLite file that is about to be replaced: moves the contents of the WAL into the file, deletes the WAL, and
+/// blocks other connections. Returns [`StoreError::Busy`] and leaves the file as it is if another connection is open after
+/// two seconds, even one that only reads.
 ///
-/// A checkpoint would not do. Whoever reads keeps it from reaching the end of the log, whoever writes begins the next
-/// one, and SQLite calls neither an error. Leaving WAL mode takes the whole file or nothing; and those who opened the
-/// file before and write to it after it was replaced are then refused by SQLite, which would otherwise take the log of
-/// the new database for theirs. Whoever opens the file as a server does brings it back to WAL mode.
+/// A checkpoint is not enough: a reader keeps it from completing, a writer starts a new WAL, and SQLite reports neither
+/// as an error. Leaving WAL mode takes the whole file or fails. Afterwards, a connection that was opened before and writes
+/// after the file was replaced gets an error from SQLite, which would otherwise use the WAL of the new database. Opening
+/// the file as a server does switches it back to WAL mode.
 pub async fn sqlite_lock_exclusively(database: &Path) -> StoreResult<SqliteExclusiveLock> {
     let database = database.to_owned();
     run_blocking(move || {
-        let begun = Instant::now();
+        let start = Instant::now();
         loop {
-            match alone(&database) {
-                // Whoever has just left may not have closed it yet.
-                Err(StoreError::Busy(_)) if begun.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            match try_lock(&database) {
+                // A process that is just exiting may not have closed the file yet.
+                Err(StoreError::Busy(_)) if start.elapsed() < LOCK_TIMEOUT => {
+                    std::thread::sleep(LOCK_RETRY_INTERVAL)
+                }
                 Err(StoreError::Busy(_)) => {
                     return Err(StoreError::Busy(format!(
-                        "{} is open elsewhere, perhaps for a backup; wait until that has ended, or stop it",
+                        "{} is open elsewhere, perhaps by a backup: wait until it has finished, or stop it",
                         database.display()
                     )));
                 }
@@ -123,11 +127,11 @@ pub async fn sqlite_lock_exclusively(database: &Path) -> StoreResult<SqliteExclu
     .await
 }
 
-fn alone(database: &Path) -> StoreResult<SqliteExclusiveLock> {
+fn try_lock(database: &Path) -> StoreResult<SqliteExclusiveLock> {
     let mut connection = sqlite::open(database, OpenMode::Write)?;
     journal_mode(&mut connection, "PRAGMA journal_mode = DELETE")?;
     AnsiTransactionManager::begin_transaction_sql(connection.sqlite()?, "BEGIN EXCLUSIVE")?;
-    // Somebody may have come in between the two.
+    // Another connection may have switched it back in between.
     let mode = journal_mode(&mut connection, "PRAGMA journal_mode")?;
     if mode != "delete" {
         return Err(StoreError::Busy(format!("its journal mode is {mode}")));

@@ -1,4 +1,4 @@
-//! Tenants, the domains that may carry their widget, and how they pay. Their plan's contents are in `plans`.
+//! Tenants, the domains that may embed their widget, their subscriptions, plans, and Server API credentials.
 
 mod plans;
 mod server_credentials;
@@ -19,45 +19,45 @@ use crate::{
 pub use plans::*;
 pub use server_credentials::*;
 
-/// A tenant: what the contract calls a client.
+/// A tenant. The contract calls it client.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = tenants, treat_none_as_null = true)]
 pub struct Tenant {
-    /// Contract: `clientId`.
+    /// Tenant id; `clientId` in the contract.
     pub id: TenantId,
-    /// Unique; part of the tenant's host name.
+    /// Unique name, part of the tenant's host name.
     pub slug: String,
-    /// Unique; the public widget key, not a secret. Contract: `apiKey`.
+    /// Public widget key, unique, not a secret; `apiKey` in the contract.
     pub public_key: String,
     /// Display name.
     pub name: Option<String>,
-    /// Name of the company.
+    /// Company name.
     pub company_name: Option<String>,
-    /// Where the tenant is written to.
+    /// Contact email.
     pub email: String,
-    /// Telephone number.
+    /// Phone number.
     pub phone: Option<String>,
-    /// Line of business.
+    /// Industry.
     pub industry: Option<String>,
-    /// Where the logo is.
+    /// URL of the logo.
     pub logo_url: Option<String>,
-    /// IANA time zone of its days.
+    /// IANA time zone, for day boundaries in reports.
     pub timezone: String,
-    /// A tenant that is switched off is served nothing.
+    /// Requests for an inactive tenant are rejected.
     pub is_active: bool,
-    /// Whether the owner finished setting up.
+    /// Whether the owner completed onboarding.
     pub onboarding_completed: bool,
-    /// The plan in force.
+    /// Current plan.
     pub plan_id: PlanId,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
-/// What a new tenant is made of; see [`Tenant`] for the fields.
+/// A new tenant. Fields as in [`Tenant`].
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub struct NewTenant {
@@ -76,7 +76,7 @@ pub struct NewTenant {
 }
 
 impl NewTenant {
-    /// An active tenant in UTC with nothing but what it must have.
+    /// An active tenant in UTC with only the required fields.
     pub fn new(
         slug: impl Into<String>,
         public_key: impl Into<String>,
@@ -100,7 +100,7 @@ impl NewTenant {
     }
 }
 
-/// What to change of a tenant: `None` leaves a field as it is, `Some(None)` empties it.
+/// Changes to a tenant: `None` keeps a field, `Some(None)` clears it.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct TenantChanges {
@@ -118,29 +118,29 @@ pub struct TenantChanges {
     pub plan_id: Option<PlanId>,
 }
 
-/// How a tenant pays for its plan.
+/// The subscription of a tenant.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = subscriptions, primary_key(tenant_id), treat_none_as_null = true)]
 pub struct Subscription {
-    /// Whose it is.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// `trialing`, `active`, `past_due`, `canceled` …: the rules that read it decide.
+    /// Status, such as `trialing`, `active`, `past_due` or `canceled`.
     pub status: String,
-    /// Begin of the period that is paid.
+    /// Start of the paid period.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub current_period_start: Option<DateTime<Utc>>,
-    /// End of the period that is paid.
+    /// End of the paid period.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub current_period_end: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
-/// Makes a tenant. Conflicts: [`TENANT_SLUG`](crate::constraint::TENANT_SLUG),
+/// Inserts a tenant. Conflicts: [`TENANT_SLUG`](crate::constraint::TENANT_SLUG),
 /// [`TENANT_PUBLIC_KEY`](crate::constraint::TENANT_PUBLIC_KEY).
 pub fn tenant_insert(c: &mut Conn, new: &NewTenant, now: DateTime<Utc>) -> StoreResult<Tenant> {
     let now = to_stored_precision(now);
@@ -166,17 +166,17 @@ pub fn tenant_insert(c: &mut Conn, new: &NewTenant, now: DateTime<Utc>) -> Store
     Ok(tenant)
 }
 
-/// The tenant with that id.
+/// The tenant with this id, if any.
 pub fn tenant_get(c: &mut Conn, id: &TenantId) -> StoreResult<Option<Tenant>> {
     Ok(tenants::table.find(id).select(Tenant::as_select()).first(c).optional()?)
 }
 
-/// The tenant with that slug.
+/// The tenant with this slug, if any.
 pub fn tenant_by_slug(c: &mut Conn, slug: &str) -> StoreResult<Option<Tenant>> {
     Ok(tenants::table.filter(tenants::slug.eq(slug)).select(Tenant::as_select()).first(c).optional()?)
 }
 
-/// The tenant with that public widget key.
+/// The tenant with this public widget key, if any.
 pub fn tenant_by_public_key(c: &mut Conn, key: &str) -> StoreResult<Option<Tenant>> {
     Ok(tenants::table.filter(tenants::public_key.eq(key)).select(Tenant::as_select()).first(c).optional()?)
 }
@@ -219,7 +219,7 @@ pub fn tenant_update(
     Ok(Some(tenant))
 }
 
-/// The domains that may carry the tenant's widget, in alphabetical order.
+/// Domains that may embed the tenant's widget, in alphabetical order.
 pub fn tenant_domain_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<String>> {
     Ok(tenant_domains::table
         .filter(tenant_domains::tenant_id.eq(tenant))
@@ -228,7 +228,7 @@ pub fn tenant_domain_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<St
         .load(c)?)
 }
 
-/// Makes exactly these the tenant's domains; one given twice counts once. Those that stay keep their date.
+/// Replaces the tenant's domains. Duplicates are ignored. Domains that stay keep their creation time.
 pub fn tenant_domain_replace(
     c: &mut Conn,
     tenant: &TenantId,
@@ -258,7 +258,7 @@ pub fn tenant_domain_replace(
     Ok(())
 }
 
-/// Those of `domains` that the tenant lists.
+/// The given domains that are in the tenant's list.
 pub fn tenant_domain_matching(
     c: &mut Conn,
     tenant: &TenantId,
@@ -271,8 +271,8 @@ pub fn tenant_domain_matching(
         .load(c)?)
 }
 
-/// Those of `domains` that some active tenant lists. Has no tenant: it is for a browser that asks whether a page
-/// may ask at all, before it says what about.
+/// The given domains that are in the list of any active tenant. Takes no tenant: it is for CORS preflight requests, which
+/// do not name one.
 pub fn tenant_domain_matching_any(c: &mut Conn, domains: &[String]) -> StoreResult<Vec<String>> {
     Ok(tenant_domains::table
         .inner_join(tenants::table)
@@ -283,12 +283,12 @@ pub fn tenant_domain_matching_any(c: &mut Conn, domains: &[String]) -> StoreResu
         .load(c)?)
 }
 
-/// The tenant's subscription.
+/// The tenant's subscription, if any.
 pub fn subscription_get(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<Subscription>> {
     Ok(subscriptions::table.find(tenant).select(Subscription::as_select()).first(c).optional()?)
 }
 
-/// Sets the tenant's subscription, whether it had one or not.
+/// Inserts or replaces the tenant's subscription.
 pub fn subscription_put(
     c: &mut Conn,
     tenant: &TenantId,

@@ -1,4 +1,4 @@
-//! Plans and what they contain: features and quotas, as data. Enforcing them is not done here.
+//! Plans, with their features and quotas. Callers enforce them.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -13,8 +13,7 @@ use crate::{
     schema::{plan_feature_keys, plan_features, plan_quota_keys, plan_quotas, plans, tenants},
 };
 
-/// What the rules ask plans for, by the keys of the catalog. One list for each, so that a key which is misspelt or
-/// forgotten does not pass for one that no plan says anything about.
+/// An enum of catalog keys, so that a misspelt key is a compile error and does not look like one that no plan has.
 macro_rules! catalog_keys {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $key:literal,)+ }) => {
         $(#[$about])*
@@ -24,10 +23,10 @@ macro_rules! catalog_keys {
         }
 
         impl $name {
-            /// All of them.
+            /// All values.
             pub const ALL: &[$name] = &[$($name::$variant),+];
 
-            /// As it is stored.
+            /// The key as stored.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $key,)+
@@ -38,8 +37,8 @@ macro_rules! catalog_keys {
 }
 
 catalog_keys! {
-    /// What a plan may contain or not. Each is a row of the catalog, which may know of more: those that an operator
-    /// adds are for people to read, and no rule asks for them.
+    /// A feature that a plan includes or not. Each is a row of the catalog. Operators may add rows; those are for display
+    /// only, and no code reads them.
     Feature {
         /// Visitor chat with agents.
         Chat = "chat",
@@ -49,17 +48,17 @@ catalog_keys! {
         Video = "video",
         /// AI replies to visitors.
         Ai = "ai",
-        /// Documents and web pages that the AI answers from.
+        /// Documents and web pages for AI answers.
         AiKnowledge = "ai_knowledge",
         /// Realtime voice calls with the AI.
         AiVoice = "ai_voice",
         /// Tickets made from conversations.
         Tickets = "tickets",
-        /// Contacts kept in step with the customer's backend.
+        /// Contacts synchronized with the customer's backend.
         Contacts = "contacts",
         /// Report summaries and time series.
         Reports = "reports",
-        /// Reports as downloads.
+        /// Report downloads.
         ReportExport = "report_export",
         /// Event deliveries to the customer's backend.
         Webhooks = "webhooks",
@@ -69,21 +68,21 @@ catalog_keys! {
         MobileSdk = "mobile_sdk",
         /// OAuth clients that sign users in.
         Oauth = "oauth",
-        /// The tenant's own looks in the widget.
+        /// Custom branding of the widget.
         CustomBranding = "custom_branding",
     }
 }
 
 catalog_keys! {
-    /// Of what a plan allows so many. Each is a row of the catalog, as with [`Feature`].
+    /// A quota of a plan. Each is a row of the catalog, as with [`Feature`].
     Quota {
-        /// Agents who work, beside owners.
+        /// Active agents, not counting owners.
         Agents = "agents",
         /// Departments.
         Departments = "departments",
-        /// Domains that may carry the widget.
+        /// Domains that may embed the widget.
         AllowedDomains = "allowed_domains",
-        /// Contacts kept.
+        /// Stored contacts.
         Contacts = "contacts",
         /// Active Server API keys.
         ServerApiKeys = "server_api_keys",
@@ -91,15 +90,15 @@ catalog_keys! {
         Webhooks = "webhooks",
         /// Registered OAuth clients.
         OauthClients = "oauth_clients",
-        /// Requests a minute for each credential.
+        /// Requests per minute and credential.
         ApiRequestsPerMinute = "api_requests_per_minute",
-        /// AI replies in a month.
+        /// AI replies per month.
         AiChatReplies = "ai_chat_replies",
-        /// Minutes of AI voice in a month.
+        /// Minutes of AI voice per month.
         AiVoiceMinutes = "ai_voice_minutes",
-        /// Documents and web pages that the AI may answer from.
+        /// Documents and web pages for AI answers.
         AiKnowledgeItems = "ai_knowledge_items",
-        /// Megabytes of the largest attachment.
+        /// Maximum size of an attachment, in megabytes.
         AttachmentMegabytes = "attachment_megabytes",
     }
 }
@@ -108,25 +107,25 @@ catalog_keys! {
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = plans)]
 pub struct Plan {
-    /// Its id.
+    /// Plan id.
     pub id: PlanId,
-    /// Unique: `free`, `starter`, `professional`, `enterprise` in a new installation.
+    /// Unique name. A new installation has `free`, `starter`, `professional` and `enterprise`.
     pub slug: String,
     /// Display name.
     pub name: String,
-    /// Place in lists.
+    /// Position in lists, ascending.
     pub sort_order: i64,
-    /// Whether it can be chosen.
+    /// Whether tenants can choose it.
     pub is_active: bool,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
-/// Something that a plan may contain or not.
+/// A feature in the catalog.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = plan_feature_keys)]
 #[allow(missing_docs)]
@@ -139,7 +138,7 @@ pub struct PlanFeatureKey {
     pub sort_order: i64,
 }
 
-/// Something of which a plan allows so many.
+/// A quota in the catalog.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = plan_quota_keys)]
 #[allow(missing_docs)]
@@ -152,40 +151,40 @@ pub struct PlanQuotaKey {
     pub sort_order: i64,
 }
 
-/// Whether a plan contains a feature.
+/// A feature of a plan.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = plan_features)]
 pub struct PlanFeature {
-    /// Which plan.
+    /// Plan.
     pub plan_id: PlanId,
-    /// Which feature.
+    /// Key of the feature.
     pub feature_key: String,
-    /// Whether it is contained.
+    /// Whether the plan includes it.
     pub enabled: bool,
-    /// Settings of it, as JSON text.
+    /// Settings as JSON text.
     pub config: String,
 }
 
-/// How many of something a plan allows.
+/// A quota of a plan.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = plan_quotas)]
 pub struct PlanQuota {
-    /// Which plan.
+    /// Plan.
     pub plan_id: PlanId,
-    /// Of what.
+    /// Key of the quota.
     pub quota_key: String,
     /// `number`, `unlimited`, `custom` or `disabled`.
     pub value_type: String,
-    /// How many, where `value_type` is `number`.
+    /// The limit if `value_type` is `number`.
     pub limit_value: Option<i64>,
-    /// `monthly`, `minute`, or for ever.
+    /// `monthly` or `minute`; `None` for a limit on the total.
     pub reset_period: Option<String>,
-    /// Settings of it, as JSON text.
+    /// Settings as JSON text.
     pub config: String,
 }
 
 impl PlanQuota {
-    /// How many are allowed; `None` for any number (unlimited, or agreed upon elsewhere).
+    /// The limit. `None` if there is none (`unlimited` and `custom`), 0 if the quota is `disabled`.
     pub fn limit(&self) -> Option<i64> {
         match self.value_type.as_str() {
             "number" => Some(self.limit_value.unwrap_or(0)),
@@ -195,27 +194,27 @@ impl PlanQuota {
     }
 }
 
-/// Everything about all plans.
+/// All plans with their features and quotas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanCatalog {
-    /// What plans may contain.
+    /// All features.
     pub feature_keys: Vec<PlanFeatureKey>,
-    /// What plans may limit.
+    /// All quotas.
     pub quota_keys: Vec<PlanQuotaKey>,
-    /// The plans.
+    /// All plans.
     pub plans: Vec<Plan>,
-    /// Contents of all plans.
+    /// Features of all plans.
     pub features: Vec<PlanFeature>,
-    /// Limits of all plans.
+    /// Quotas of all plans.
     pub quotas: Vec<PlanQuota>,
 }
 
-/// The plan with that slug.
+/// The plan with this slug, if any.
 pub fn plan_by_slug(c: &mut Conn, slug: &str) -> StoreResult<Option<Plan>> {
     Ok(plans::table.filter(plans::slug.eq(slug)).select(Plan::as_select()).first(c).optional()?)
 }
 
-/// Makes a plan that contains and limits nothing yet. Conflict: [`PLAN_SLUG`](crate::constraint::PLAN_SLUG).
+/// Inserts a plan without features and quotas. Conflict: [`PLAN_SLUG`](crate::constraint::PLAN_SLUG).
 pub fn plan_insert(
     c: &mut Conn,
     slug: &str,
@@ -238,7 +237,7 @@ pub fn plan_insert(
     Ok(plan)
 }
 
-/// The plan that the tenant is on.
+/// The tenant's plan. `None` if there is no such tenant.
 pub fn plan_of_tenant(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<Plan>> {
     Ok(plans::table
         .inner_join(tenants::table)
@@ -248,7 +247,7 @@ pub fn plan_of_tenant(c: &mut Conn, tenant: &TenantId) -> StoreResult<Option<Pla
         .optional()?)
 }
 
-/// The whole catalog, in its own order.
+/// The whole catalog. Features, quotas and plans are in their sort order.
 pub fn plan_catalog(c: &mut Conn) -> StoreResult<PlanCatalog> {
     Ok(PlanCatalog {
         feature_keys: plan_feature_keys::table
@@ -271,29 +270,29 @@ pub fn plan_catalog(c: &mut Conn) -> StoreResult<PlanCatalog> {
     })
 }
 
-/// The features that the tenant's plan contains, of those that rules know.
+/// The features that the tenant's plan includes, of those in [`Feature`].
 pub fn plan_features_of_tenant(c: &mut Conn, tenant: &TenantId) -> StoreResult<Vec<Feature>> {
-    let held: Vec<String> = plan_features::table
+    let included: Vec<String> = plan_features::table
         .inner_join(plans::table.inner_join(tenants::table))
         .filter(tenants::id.eq(tenant))
         .filter(plan_features::enabled.eq(true))
         .select(plan_features::feature_key)
         .load(c)?;
-    let is_held = |feature: &Feature| held.iter().any(|key| key == feature.as_str());
-    Ok(Feature::ALL.iter().copied().filter(is_held).collect())
+    let is_included = |feature: &Feature| included.iter().any(|key| key == feature.as_str());
+    Ok(Feature::ALL.iter().copied().filter(is_included).collect())
 }
 
-/// Whether the tenant's plan contains that feature.
+/// Whether the tenant's plan includes the feature.
 pub fn plan_of_tenant_includes(c: &mut Conn, tenant: &TenantId, feature: Feature) -> StoreResult<bool> {
-    let held = plan_features::table
+    let included = plan_features::table
         .inner_join(plans::table.inner_join(tenants::table))
         .filter(tenants::id.eq(tenant))
         .filter(plan_features::feature_key.eq(feature.as_str()))
         .filter(plan_features::enabled.eq(true));
-    Ok(select(exists(held)).get_result(c)?)
+    Ok(select(exists(included)).get_result(c)?)
 }
 
-/// What the tenant's plan says about that quota; `None` where it says nothing.
+/// The quota of the tenant's plan. `None` if the plan does not define it.
 pub fn plan_quota_of_tenant(c: &mut Conn, tenant: &TenantId, quota: Quota) -> StoreResult<Option<PlanQuota>> {
     Ok(plan_quotas::table
         .inner_join(plans::table.inner_join(tenants::table))
@@ -304,7 +303,7 @@ pub fn plan_quota_of_tenant(c: &mut Conn, tenant: &TenantId, quota: Quota) -> St
         .optional()?)
 }
 
-/// Says whether a plan contains a feature. An unknown plan or feature is a
+/// Inserts or replaces a feature of a plan. An unknown plan or feature is a
 /// [`StoreError::Reference`](crate::StoreError::Reference).
 pub fn plan_feature_put(c: &mut Conn, feature: &PlanFeature) -> StoreResult<()> {
     on_engine!(c, c => diesel::insert_into(plan_features::table)
@@ -319,7 +318,7 @@ pub fn plan_feature_put(c: &mut Conn, feature: &PlanFeature) -> StoreResult<()> 
     Ok(())
 }
 
-/// Says how many of something a plan allows. An unknown plan or quota is a
+/// Inserts or replaces a quota of a plan. An unknown plan or quota is a
 /// [`StoreError::Reference`](crate::StoreError::Reference).
 pub fn plan_quota_put(c: &mut Conn, quota: &PlanQuota) -> StoreResult<()> {
     on_engine!(c, c => diesel::insert_into(plan_quotas::table)

@@ -1,4 +1,4 @@
-//! Server API credentials. Their secrets arrive here hashed; what a scope opens is not known here.
+//! Server API credentials. Callers pass hashes of secrets and decide what a scope allows.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{insert_into, prelude::*, update};
@@ -10,43 +10,43 @@ use crate::{
     schema::server_credentials,
 };
 
-/// `last_used_at` is this exact and no more, so that using a key is not a write for each request.
+/// Precision of `last_used_at`, so that not every request with a credential is a write.
 pub const LAST_USED_PRECISION: TimeDelta = TimeDelta::seconds(60);
 
 /// A Server API credential.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = server_credentials, primary_key(tenant_id, id), treat_none_as_null = true)]
 pub struct ServerCredential {
-    /// Whose key.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id.
+    /// Credential id.
     pub id: ServerCredentialId,
-    /// What people call it.
+    /// Display name.
     pub name: String,
     /// `live` or `test`.
     pub environment: String,
-    /// What it opens.
+    /// Granted scopes.
     #[diesel(deserialize_as = TextList, serialize_as = TextList)]
     pub scopes: Vec<String>,
-    /// Hash of the secret; unique.
+    /// SHA-256 hash of the secret, unique in the installation.
     pub secret_hash: String,
-    /// The part of the secret that may be shown.
+    /// Beginning of the secret, for display.
     pub secret_preview: String,
-    /// Whether it opens anything at all.
+    /// Whether requests with it are accepted.
     pub is_active: bool,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     #[diesel(deserialize_as = NullableDbTimestamp, serialize_as = NullableDbTimestamp)]
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// Creation time.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it was last changed (being used is no change).
+    /// Time of the last change; use does not count.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
 }
 
 impl ServerCredential {
-    /// Whether its use should be noted with [`server_credential_touch`]: only then is a write worth it.
+    /// Whether `last_used_at` is old enough to call [`server_credential_touch`].
     pub fn touch_due(&self, now: DateTime<Utc>) -> bool {
         self.last_used_at.is_none_or(|last| now - last >= LAST_USED_PRECISION)
     }
@@ -65,7 +65,7 @@ impl std::fmt::Debug for ServerCredential {
     }
 }
 
-/// What a new credential is made of; see [`ServerCredential`] for the fields.
+/// A new credential. Fields as in [`ServerCredential`].
 #[derive(Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct NewServerCredential {
@@ -76,7 +76,7 @@ pub struct NewServerCredential {
     pub secret_preview: String,
 }
 
-/// What to change of a credential: `None` leaves a field as it is.
+/// Changes to a credential: `None` keeps a field.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct ServerCredentialChanges {
@@ -86,7 +86,8 @@ pub struct ServerCredentialChanges {
     pub is_active: Option<bool>,
 }
 
-/// Makes a credential.
+/// Inserts a credential. Conflict:
+/// [`SERVER_CREDENTIAL_SECRET_HASH`](crate::constraint::SERVER_CREDENTIAL_SECRET_HASH).
 pub fn server_credential_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -112,7 +113,7 @@ pub fn server_credential_insert(
     Ok(credential)
 }
 
-/// One of the tenant's credentials.
+/// The tenant's credential with this id, if any.
 pub fn server_credential_get(
     c: &mut Conn,
     tenant: &TenantId,
@@ -125,7 +126,7 @@ pub fn server_credential_get(
         .optional()?)
 }
 
-/// The credential with that secret, active or not. Has no tenant, for it is what finds the tenant.
+/// The credential with this secret, active or not, if any. Takes no tenant: the caller finds the tenant by it.
 pub fn server_credential_by_secret_hash(c: &mut Conn, hash: &str) -> StoreResult<Option<ServerCredential>> {
     Ok(server_credentials::table
         .filter(server_credentials::secret_hash.eq(hash))
@@ -143,7 +144,7 @@ pub fn server_credential_list(c: &mut Conn, tenant: &TenantId) -> StoreResult<Ve
         .load(c)?)
 }
 
-/// How many credentials of the tenant open something.
+/// Number of active credentials of the tenant.
 pub fn server_credential_count_active(c: &mut Conn, tenant: &TenantId) -> StoreResult<i64> {
     Ok(server_credentials::table
         .filter(server_credentials::tenant_id.eq(tenant))
@@ -152,7 +153,7 @@ pub fn server_credential_count_active(c: &mut Conn, tenant: &TenantId) -> StoreR
         .get_result(c)?)
 }
 
-/// Changes a credential and returns what it is then; `None` when the tenant has no such credential.
+/// Changes a credential and returns it. `None` if the tenant has no such credential.
 pub fn server_credential_update(
     c: &mut Conn,
     tenant: &TenantId,
@@ -169,7 +170,7 @@ pub fn server_credential_update(
     server_credential_put(c, credential, now).map(Some)
 }
 
-/// Puts another secret in place of the old one, which opens nothing from then on; `None` when the tenant has no
+/// Replaces the secret and returns the credential. The old secret is rejected from then on. `None` if the tenant has no
 /// such credential.
 pub fn server_credential_rotate(
     c: &mut Conn,
@@ -197,8 +198,8 @@ fn server_credential_put(
     Ok(credential)
 }
 
-/// Notes that the credential is being used, at most once a minute whoever asks; says whether it was noted.
-/// Ask [`ServerCredential::touch_due`] first: it costs nothing.
+/// Sets `last_used_at` if it is older than [`LAST_USED_PRECISION`]. Returns whether it was set. Call
+/// [`ServerCredential::touch_due`] first to avoid the write.
 pub fn server_credential_touch(
     c: &mut Conn,
     tenant: &TenantId,
@@ -206,7 +207,7 @@ pub fn server_credential_touch(
     now: DateTime<Utc>,
 ) -> StoreResult<bool> {
     let now = to_stored_precision(now);
-    let noted = update(server_credentials::table.find((tenant, id)))
+    let updated = update(server_credentials::table.find((tenant, id)))
         .filter(
             server_credentials::last_used_at
                 .is_null()
@@ -214,5 +215,5 @@ pub fn server_credential_touch(
         )
         .set(server_credentials::last_used_at.eq(DbTimestamp(now)))
         .execute(c)?;
-    Ok(noted > 0)
+    Ok(updated > 0)
 }

@@ -1,5 +1,5 @@
-//! Everything that stands in a database, whatever its tables: tests look in it for what may not be there, and
-//! compare it before and after. Knows no table by name.
+//! Dump of all tables, for tests that search a database for secrets or compare it before and after. Generic: it names no
+//! table.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -21,7 +21,7 @@ fn rows(lines: Vec<Line>) -> Vec<Value> {
     lines.into_iter().map(|row| serde_json::from_str(&row.line).expect("a row as JSON")).collect()
 }
 
-/// Of an SQLite file, which a server may have open: all tables, or the one of that name.
+/// Dumps an SQLite file, which a server may have open: all tables, or only the one named `only`.
 pub(super) fn sqlite(path: &Path, only: Option<&str>) -> Dump {
     let mut c = SqliteConnection::establish(&path.to_string_lossy()).expect("the database file");
     c.batch_execute("PRAGMA busy_timeout = 10000; BEGIN").expect("a snapshot");
@@ -43,7 +43,7 @@ pub(super) fn sqlite(path: &Path, only: Option<&str>) -> Dump {
     dump
 }
 
-/// Of a PostgreSQL database: all tables, or the one of that name.
+/// Dumps a PostgreSQL database: all tables, or only the one named `only`.
 pub(super) fn postgres(c: &mut PgConnection, only: Option<&str>) -> Dump {
     c.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").expect("a snapshot");
     let tables = "SELECT tablename::text AS line FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";

@@ -1,4 +1,4 @@
-//! What a schema consists of, one line for each fact, in words that both engines come to. Knows no table by name.
+//! Schema of a database as lines that are the same on both engines. Generic: it names no table.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -15,7 +15,7 @@ const SQLITE: &str = "
         CASE WHEN c.name LIKE '%\\_at' ESCAPE '\\' OR c.name LIKE 'current_period%' THEN 'time'
              WHEN c.type IN ('BIGINT', 'INTEGER') THEN 'number'
              ELSE lower(c.type) END ||
-        CASE WHEN c.\"notnull\" THEN ' required' ELSE '' END AS fact
+        CASE WHEN c.\"notnull\" THEN ' required' ELSE '' END AS line
     FROM tables t, pragma_table_info(t.name) c
     UNION ALL
     SELECT 'key ' || t.name || ' ' || (
@@ -44,7 +44,7 @@ const POSTGRES: &str = "
         CASE format_type(a.atttypid, a.atttypmod)
             WHEN 'timestamp with time zone' THEN 'time' WHEN 'bigint' THEN 'number'
             ELSE format_type(a.atttypid, a.atttypmod) END ||
-        CASE WHEN a.attnotnull THEN ' required' ELSE '' END AS fact
+        CASE WHEN a.attnotnull THEN ' required' ELSE '' END AS line
     FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid WHERE a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
     SELECT 'key ' || t.name || ' ' || (
@@ -75,20 +75,20 @@ const POSTGRES: &str = "
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Text)]
-    fact: String,
+    line: String,
 }
 
-fn facts(rows: Vec<Row>) -> BTreeSet<String> {
-    rows.into_iter().map(|row| row.fact).collect()
+fn lines(rows: Vec<Row>) -> BTreeSet<String> {
+    rows.into_iter().map(|row| row.line).collect()
 }
 
-/// Of an SQLite file.
+/// Reads the schema of an SQLite file.
 pub(super) fn sqlite(path: &Path) -> BTreeSet<String> {
     let mut c = SqliteConnection::establish(&path.to_string_lossy()).expect("the database file");
-    facts(sql_query(SQLITE).load(&mut c).expect("its schema"))
+    lines(sql_query(SQLITE).load(&mut c).expect("its schema"))
 }
 
-/// Of a PostgreSQL database.
+/// Reads the schema of a PostgreSQL database.
 pub(super) fn postgres(c: &mut PgConnection) -> BTreeSet<String> {
-    facts(sql_query(POSTGRES).load(c).expect("its schema"))
+    lines(sql_query(POSTGRES).load(c).expect("its schema"))
 }

@@ -1,5 +1,5 @@
-//! Devices that push notifications go to. The token of a device is a secret that has to be kept as it is, for the
-//! push service wants it back; it appears in no debug output, and is forgotten when the device is switched off.
+//! Devices that receive push notifications. The push token is a secret, but must be stored in plain text because the push
+//! service needs it. Debug output omits it, and disabling the device deletes it.
 
 use chrono::{DateTime, Utc};
 use diesel::{delete, insert_into, prelude::*, update};
@@ -10,50 +10,50 @@ use crate::{
     schema::device_push_tokens,
 };
 
-/// A device as one push service knows it.
+/// A device registered with a push service.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = device_push_tokens, primary_key(tenant_id, id), treat_none_as_null = true)]
 pub struct DevicePushToken {
-    /// Whose device.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id.
+    /// Device row id.
     pub id: DevicePushTokenId,
-    /// `visitor`, `agent` or `admin`: the kind of whoever registered it last.
+    /// Kind of the subject that registered it last: `visitor`, `agent` or `admin`.
     pub subject_kind: String,
-    /// Who registered it last, and gets what is sent to it.
+    /// Id of that subject, for whom the notifications are.
     pub subject_id: String,
-    /// `android`, `ios` …
+    /// Platform, such as `android` or `ios`.
     pub platform: String,
-    /// The push service.
+    /// Push service.
     pub provider: String,
-    /// The push service's token; `None` while nothing may be sent.
+    /// Token of the push service; `None` while the device is disabled.
     pub token: Option<String>,
-    /// Hash of the token. Unique for a provider within the tenant.
+    /// Hash of the token, unique within tenant and provider.
     pub token_hash: String,
-    /// What the app calls the device. Unique for a provider within the tenant.
+    /// Device id chosen by the app, unique within tenant and provider.
     pub device_id: Option<String>,
-    /// The app.
+    /// App id.
     pub app_id: Option<String>,
-    /// `visitor`, `customer`, `agent` or `admin`.
+    /// Audience: `visitor`, `customer`, `agent` or `admin`.
     pub audience: String,
-    /// The customer's own id of the person. A visitor's is vouched for; the staff's is what the app says: nothing may
-    /// be sent by it.
+    /// External id of the person. Verified for visitors. For staff it is a claim of the app and must not be used as a
+    /// recipient.
     pub external_id: Option<String>,
-    /// The agent, where it is an agent's device.
+    /// Agent id, for an agent's device.
     pub agent_id: Option<String>,
-    /// How calls ring.
+    /// How incoming calls are signalled.
     pub call_mode: String,
-    /// Free members, as JSON text.
+    /// Custom attributes, as the JSON text of an object.
     pub metadata: String,
-    /// Whether anything may be sent to it.
+    /// Whether notifications may be sent to it.
     pub enabled: bool,
-    /// When it was first registered.
+    /// Time of the first registration.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// Time of the last change.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
-    /// When it was last registered.
+    /// Time of the last registration.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub last_seen_at: DateTime<Utc>,
 }
@@ -71,7 +71,7 @@ impl std::fmt::Debug for DevicePushToken {
     }
 }
 
-/// What a device is registered with; see [`DevicePushToken`] for the fields.
+/// A registration. Fields as in [`DevicePushToken`].
 #[derive(Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct NewDevice {
@@ -90,8 +90,8 @@ pub struct NewDevice {
     pub metadata: String,
 }
 
-/// The tenant's rows for one installation: the one with that device id, then the one with that token. They may be
-/// one row, or two when a device got the token of another.
+/// The tenant's rows with this device id and with this token, in that order and without duplicates. There are two if the
+/// device received the token of another one. Empty if there is none.
 pub fn device_find(
     c: &mut Conn,
     tenant: &TenantId,
@@ -124,7 +124,7 @@ pub fn device_find(
     Ok(found)
 }
 
-/// Registers a device, or brings the known one up to date: one row for its device id and its token together.
+/// Inserts or updates a device, so that one row has both its device id and its token.
 pub fn device_put(
     c: &mut Conn,
     tenant: &TenantId,
@@ -148,7 +148,7 @@ pub fn device_put(
         provider: new.provider,
         token: Some(new.token),
         token_hash: new.token_hash,
-        // An app that does not say which device it is on does not mean another one.
+        // A registration without a device id keeps the known one.
         device_id: new.device_id.or_else(|| first.as_ref().and_then(|known| known.device_id.clone())),
         app_id: new.app_id,
         audience: new.audience,
@@ -169,7 +169,7 @@ pub fn device_put(
     Ok(device)
 }
 
-/// Switches a device off and forgets its token; says whether it was on.
+/// Disables a device and deletes its token. Returns `false` if it was not enabled.
 pub fn device_disable(
     c: &mut Conn,
     tenant: &TenantId,
@@ -187,7 +187,7 @@ pub fn device_disable(
     Ok(disabled > 0)
 }
 
-/// The devices that what is meant for that person goes to, oldest first.
+/// The subject's enabled devices, oldest first.
 pub fn device_list_of(
     c: &mut Conn,
     tenant: &TenantId,

@@ -1,5 +1,7 @@
-//! Visitors of a tenant's sites and apps, and what context tokens vouch for. Whether an identity is vouched for is
-//! decided by whoever calls; here it is a column of its own, so that nobody is found by what they merely say.
+//! Visitors of a tenant's sites and apps, and the profiles in their context tokens.
+//!
+//! Callers decide whether an identity is verified, that is, asserted by the customer's backend. Verified and claimed
+//! identities have separate columns, so that a visitor is never found by a claimed one.
 
 mod devices;
 
@@ -26,29 +28,29 @@ pub use devices::*;
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = visitors, primary_key(tenant_id, id), treat_none_as_null = true)]
 pub struct Visitor {
-    /// Whose visitor.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// Its id; the same over all sessions of one vouched-for identity.
+    /// Visitor id. All sessions of a verified identity have the same.
     pub id: VisitorId,
-    /// The identity that the customer's backend vouches for. Unique within the tenant.
+    /// Verified identity from the customer's backend, unique within the tenant.
     pub external_id: Option<String>,
-    /// The identity that the visitor merely says it has.
+    /// Identity that the visitor claims, not verified.
     pub claimed_external_id: Option<String>,
     /// Name.
     pub name: Option<String>,
     /// Email address.
     pub email: Option<String>,
-    /// Telephone number.
+    /// Phone number.
     pub phone: Option<String>,
-    /// Free members of the latest session, as JSON text.
+    /// Custom attributes of the latest session, as the JSON text of an object.
     pub metadata: String,
-    /// When it first came.
+    /// Start of the first session.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub created_at: DateTime<Utc>,
-    /// When what is known of it last changed.
+    /// Time of the last change to the profile.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub updated_at: DateTime<Utc>,
-    /// When it last began a session.
+    /// Start of the latest session.
     #[diesel(deserialize_as = DbTimestamp, serialize_as = DbTimestamp)]
     pub last_seen_at: DateTime<Utc>,
 }
@@ -62,7 +64,7 @@ impl std::fmt::Debug for Visitor {
     }
 }
 
-/// What is said of a visitor; see [`Visitor`] for the fields.
+/// The profile of a visitor. Fields as in [`Visitor`].
 #[derive(Clone, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct VisitorProfile {
@@ -75,23 +77,23 @@ pub struct VisitorProfile {
     pub metadata: String,
 }
 
-/// What a context token vouches for.
+/// The verified profile of a context token.
 #[derive(Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = visitor_contexts)]
 pub struct VisitorContext {
-    /// The session that the token stands for.
+    /// Session of the token.
     pub family_id: SessionFamilyId,
-    /// Whose visitor.
+    /// Owning tenant.
     pub tenant_id: TenantId,
-    /// The identity.
+    /// Verified identity.
     pub external_id: Option<String>,
     /// Name.
     pub name: Option<String>,
     /// Email address.
     pub email: Option<String>,
-    /// Telephone number.
+    /// Phone number.
     pub phone: Option<String>,
-    /// Free members, as JSON text.
+    /// Custom attributes, as the JSON text of an object.
     pub metadata: String,
 }
 
@@ -101,12 +103,12 @@ impl std::fmt::Debug for VisitorContext {
     }
 }
 
-/// One of the tenant's visitors.
+/// The tenant's visitor with this id, if any.
 pub fn visitor_get(c: &mut Conn, tenant: &TenantId, id: &VisitorId) -> StoreResult<Option<Visitor>> {
     Ok(visitors::table.find((tenant, id)).select(Visitor::as_select()).first(c).optional()?)
 }
 
-/// The tenant's visitor with that vouched-for identity.
+/// The tenant's visitor with this verified identity, if any.
 pub fn visitor_by_external_id(
     c: &mut Conn,
     tenant: &TenantId,
@@ -120,8 +122,8 @@ pub fn visitor_by_external_id(
         .optional()?)
 }
 
-/// A visitor begins a session: the known one when its identity is vouched for and known, else a new one. What the
-/// profile leaves out stays as it was.
+/// Records the start of a session and returns the visitor: the existing one if the profile has a verified identity that is
+/// known, otherwise a new one. Fields that are `None` in the profile keep their value.
 pub fn visitor_begin_session(
     c: &mut Conn,
     tenant: &TenantId,
@@ -164,7 +166,7 @@ pub fn visitor_begin_session(
     Ok(visitor)
 }
 
-/// Keeps what a context token vouches for, as long as its session is kept.
+/// Inserts the profile of a context token. It is deleted with the session.
 pub fn visitor_context_insert(
     c: &mut Conn,
     tenant: &TenantId,
@@ -185,7 +187,7 @@ pub fn visitor_context_insert(
     Ok(())
 }
 
-/// What the tenant's context token with that session vouches for.
+/// The profile of the tenant's context token with this session, if any.
 pub fn visitor_context_get(
     c: &mut Conn,
     tenant: &TenantId,
@@ -199,7 +201,7 @@ pub fn visitor_context_get(
         .optional()?)
 }
 
-/// How far a look for visitors whose time is over has come.
+/// Position in a scan for expired visitors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VisitorCursor {
     last_seen_at: DateTime<Utc>,
@@ -207,16 +209,16 @@ pub struct VisitorCursor {
     id: VisitorId,
 }
 
-/// What a look for visitors whose time is over found.
+/// One page of a scan for expired visitors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExpiredVisitors {
-    /// Those who can be forgotten.
+    /// Visitors that can be deleted.
     pub found: Vec<(TenantId, VisitorId)>,
-    /// Where the next look begins; `None` where there is nobody left to look at.
+    /// Start of the next page; `None` at the end.
     pub next: Option<VisitorCursor>,
 }
 
-/// Whether a visitor has a device that is told of anything.
+/// Whether a visitor has an enabled device.
 macro_rules! has_device {
     () => {
         exists(
@@ -229,10 +231,10 @@ macro_rules! has_device {
     };
 }
 
-/// Looks at visitors whom nobody vouched for and who were last seen then or before, at most `limit` of them, for those
-/// who have no device that is told of anything. Nobody can come back as one of them: their sessions are over.
+/// Scans unverified visitors last seen at `last_seen` or before, at most `limit`, for those without an enabled device.
+/// Their sessions have expired, so none of them can come back.
 ///
-/// Those who have one stay, be they ever so many, so a look begins where the one before ended: each is looked at once.
+/// Visitors with a device are kept. The scan continues after `after`, so that each is read once however many there are.
 pub fn visitor_list_expired(
     c: &mut Conn,
     last_seen: DateTime<Utc>,
@@ -243,11 +245,11 @@ pub fn visitor_list_expired(
         .filter(visitors::last_seen_at.le(DbTimestamp::from(last_seen)))
         .filter(visitors::external_id.is_null())
         .into_boxed();
-    if let Some(place) = after {
-        let at = DbTimestamp(place.last_seen_at);
-        let further = visitors::tenant_id.eq(&place.tenant).and(visitors::id.gt(&place.id));
-        let further = visitors::tenant_id.gt(&place.tenant).or(further);
-        // Said twice, so that the index is entered at the place.
+    if let Some(cursor) = after {
+        let at = DbTimestamp(cursor.last_seen_at);
+        let further = visitors::tenant_id.eq(&cursor.tenant).and(visitors::id.gt(&cursor.id));
+        let further = visitors::tenant_id.gt(&cursor.tenant).or(further);
+        // Redundant, but makes the database start in the index at this position.
         ended = ended.filter(visitors::last_seen_at.ge(at)).filter(visitors::last_seen_at.gt(at).or(further));
     }
     let limit = limit.max(0);
@@ -266,7 +268,7 @@ pub fn visitor_list_expired(
     Ok(ExpiredVisitors { found, next })
 }
 
-/// Forgets those visitors of whom it is still true what [`visitor_list_expired`] found; says how many.
+/// Deletes those of the visitors that still meet the conditions of [`visitor_list_expired`]. Returns how many.
 pub fn visitor_delete_expired(
     c: &mut Conn,
     last_seen: DateTime<Utc>,
