@@ -49,7 +49,7 @@ pub fn services(features: &[Feature]) -> Vec<ServiceCapability> {
 pub(crate) fn missing_features(features: &[Feature], needed: &[Feature]) -> Option<String> {
     let missing: Vec<&str> =
         needed.iter().filter(|feature| !features.contains(feature)).map(|feature| feature.as_str()).collect();
-    (!missing.is_empty()).then(|| format!("the plan missing_features: {}", missing.join(", ")))
+    (!missing.is_empty()).then(|| format!("the plan lacks: {}", missing.join(", ")))
 }
 
 /// Blocks a service that the plan contains; one that it missing_features says so already, which is the better reason.
