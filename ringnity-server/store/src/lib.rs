@@ -25,7 +25,6 @@ mod engine;
 pub mod events;
 pub mod idempotency;
 pub mod identity;
-pub mod ids;
 pub mod jobs;
 pub mod login;
 pub mod maintenance;
@@ -41,5 +40,5 @@ pub use engine::{
     Conn, Engine, Load, MigrationState, Store, StoreConfig, StoreError, StoreResult, constraint,
     to_stored_precision,
 };
-pub use ids::*;
 pub use page::{Page, PageRequest};
+pub use ringnity_domain::ids::{self, *};

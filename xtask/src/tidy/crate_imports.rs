@@ -27,7 +27,7 @@ pub(super) fn check(files: &[SourceFile], violations: &mut Vec<Violation>) {
         let named = named_crates(syntax);
         let mut reported = Vec::new();
         for rule in &RULES.forbidden_imports {
-            let excepted = rule.except.as_ref().is_some_and(|except| file.path.starts_with(except.as_str()));
+            let excepted = rule.except.iter().any(|except| file.path.starts_with(except.as_str()));
             if !file.path.starts_with(&rule.folder) || excepted {
                 continue;
             }

@@ -43,8 +43,9 @@ pub(super) struct CrateRules {
 #[serde(deny_unknown_fields)]
 pub(super) struct ForbiddenImport {
     pub(super) folder: String,
-    /// A folder to which the rule does not apply.
-    pub(super) except: Option<String>,
+    /// Folders and files to which the rule does not apply.
+    #[serde(default)]
+    pub(super) except: Vec<String>,
     pub(super) crates: Vec<String>,
     pub(super) remedy: String,
 }

@@ -13,7 +13,7 @@ use crate::{
     engine::{Conn, DbTimestamp, NullableDbTimestamp, StoreResult, on_engine, to_stored_precision},
     ids::{PlanId, TenantId},
     page::{Page, PageRequest},
-    schema::{subscriptions, tenant_domains, tenants},
+    schema::{plan_features, subscriptions, tenant_domains, tenants},
 };
 
 pub use plans::*;
@@ -169,6 +169,19 @@ pub fn tenant_insert(c: &mut Conn, new: &NewTenant, now: DateTime<Utc>) -> Store
 /// The tenant with this id, if any.
 pub fn tenant_get(c: &mut Conn, id: &TenantId) -> StoreResult<Option<Tenant>> {
     Ok(tenants::table.find(id).select(Tenant::as_select()).first(c).optional()?)
+}
+
+/// The tenant with this id, with the features of its plan. One query, as this is read for every request with a
+/// credential.
+pub fn tenant_get_with_features(c: &mut Conn, id: &TenantId) -> StoreResult<Option<(Tenant, Features)>> {
+    let included = plan_features::plan_id.eq(tenants::plan_id).and(plan_features::enabled.eq(true));
+    let rows: Vec<(Tenant, Option<String>)> = tenants::table
+        .left_join(plan_features::table.on(included))
+        .filter(tenants::id.eq(id))
+        .select((Tenant::as_select(), plan_features::feature_key.nullable()))
+        .load(c)?;
+    let features = rows.iter().filter_map(|(_, key)| Feature::from_key(key.as_deref()?)).collect();
+    Ok(rows.into_iter().next().map(|(tenant, _)| (tenant, features)))
 }
 
 /// The tenant with this slug, if any.

@@ -13,94 +13,57 @@ use crate::{
     schema::{plan_feature_keys, plan_features, plan_quota_keys, plan_quotas, plans, tenants},
 };
 
-/// An enum of catalog keys, so that a misspelt key is a compile error and does not look like one that no plan has.
-macro_rules! catalog_keys {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $key:literal,)+ }) => {
-        $(#[$about])*
+pub use ringnity_domain::{Feature, Features};
+
+/// Quotas that rules enforce, by their keys in the plan catalog.
+macro_rules! quotas {
+    ($($(#[$doc:meta])* $variant:ident = $key:literal,)+) => {
+        /// What a plan limits the number of. Each is a row of the plan catalog, which may have more: those that an
+        /// operator adds are shown to people, and no rule depends on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
+        pub enum Quota {
             $($(#[$doc])* $variant,)+
         }
 
-        impl $name {
-            /// All values.
-            pub const ALL: &[$name] = &[$($name::$variant),+];
+        impl Quota {
+            /// All quotas.
+            pub const ALL: &[Quota] = &[$(Quota::$variant),+];
 
-            /// The key as stored.
+            /// Key of the quota in the plan catalog.
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $($name::$variant => $key,)+
+                    $(Quota::$variant => $key,)+
                 }
             }
         }
     };
 }
 
-catalog_keys! {
-    /// A feature that a plan includes or not. Each is a row of the catalog. Operators may add rows; those are for display
-    /// only, and no code reads them.
-    Feature {
-        /// Visitor chat with agents.
-        Chat = "chat",
-        /// Visitor voice calls.
-        Voice = "voice",
-        /// Visitor video calls.
-        Video = "video",
-        /// AI replies to visitors.
-        Ai = "ai",
-        /// Documents and web pages for AI answers.
-        AiKnowledge = "ai_knowledge",
-        /// Realtime voice calls with the AI.
-        AiVoice = "ai_voice",
-        /// Tickets made from conversations.
-        Tickets = "tickets",
-        /// Contacts synchronized with the customer's backend.
-        Contacts = "contacts",
-        /// Report summaries and time series.
-        Reports = "reports",
-        /// Report downloads.
-        ReportExport = "report_export",
-        /// Event deliveries to the customer's backend.
-        Webhooks = "webhooks",
-        /// Server API keys.
-        ServerApi = "server_api",
-        /// Mobile SDKs and push notifications.
-        MobileSdk = "mobile_sdk",
-        /// OAuth clients that sign users in.
-        Oauth = "oauth",
-        /// Custom branding of the widget.
-        CustomBranding = "custom_branding",
-    }
-}
-
-catalog_keys! {
-    /// A quota of a plan. Each is a row of the catalog, as with [`Feature`].
-    Quota {
-        /// Active agents, not counting owners.
-        Agents = "agents",
-        /// Departments.
-        Departments = "departments",
-        /// Domains that may embed the widget.
-        AllowedDomains = "allowed_domains",
-        /// Stored contacts.
-        Contacts = "contacts",
-        /// Active Server API keys.
-        ServerApiKeys = "server_api_keys",
-        /// Active webhook endpoints.
-        Webhooks = "webhooks",
-        /// Registered OAuth clients.
-        OauthClients = "oauth_clients",
-        /// Requests per minute and credential.
-        ApiRequestsPerMinute = "api_requests_per_minute",
-        /// AI replies per month.
-        AiChatReplies = "ai_chat_replies",
-        /// Minutes of AI voice per month.
-        AiVoiceMinutes = "ai_voice_minutes",
-        /// Documents and web pages for AI answers.
-        AiKnowledgeItems = "ai_knowledge_items",
-        /// Maximum size of an attachment, in megabytes.
-        AttachmentMegabytes = "attachment_megabytes",
-    }
+quotas! {
+    /// Active agents, not counting owners.
+    Agents = "agents",
+    /// Departments.
+    Departments = "departments",
+    /// Domains that may embed the widget.
+    AllowedDomains = "allowed_domains",
+    /// Stored contacts.
+    Contacts = "contacts",
+    /// Active Server API keys.
+    ServerApiKeys = "server_api_keys",
+    /// Active webhook endpoints.
+    Webhooks = "webhooks",
+    /// Registered OAuth clients.
+    OauthClients = "oauth_clients",
+    /// Requests per minute and credential.
+    ApiRequestsPerMinute = "api_requests_per_minute",
+    /// AI replies per month.
+    AiChatReplies = "ai_chat_replies",
+    /// Minutes of AI voice per month.
+    AiVoiceMinutes = "ai_voice_minutes",
+    /// Documents and web pages for AI answers.
+    AiKnowledgeItems = "ai_knowledge_items",
+    /// Maximum size of an attachment, in megabytes.
+    AttachmentMegabytes = "attachment_megabytes",
 }
 
 /// A plan.

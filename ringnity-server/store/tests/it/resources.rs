@@ -386,6 +386,11 @@ async fn every_plan_defines_every_feature_and_quota() {
                 };
                 tenants::plan_feature_put(c, &feature)?;
                 assert!(tenants::plan_features_of_tenant(c, &t)?.contains(&Feature::Voice));
+                let (found, features) = tenants::tenant_get_with_features(c, &t)?.unwrap();
+                assert_eq!(Some(found), tenants::tenant_get(c, &t)?);
+                let all = tenants::plan_features_of_tenant(c, &t)?;
+                assert_eq!(features.iter().collect::<Vec<_>>(), all);
+                assert_eq!(tenants::tenant_get_with_features(c, &"ten_unknown".into())?, None);
                 let quota = PlanQuota {
                     plan_id,
                     quota_key: "agents".into(),

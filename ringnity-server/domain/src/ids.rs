@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "diesel")]
 use diesel::{
     backend::Backend,
     deserialize::{self, FromSql, FromSqlRow},
@@ -30,8 +31,8 @@ fn generate(prefix: &str) -> String {
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident $prefix:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
-        #[diesel(sql_type = Text)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "diesel", derive(AsExpression, FromSqlRow), diesel(sql_type = Text))]
         pub struct $name(String);
 
         impl $name {
@@ -91,6 +92,7 @@ macro_rules! ids {
             }
         }
 
+        #[cfg(feature = "diesel")]
         impl<DB> FromSql<Text, DB> for $name
         where
             DB: Backend,
@@ -101,6 +103,7 @@ macro_rules! ids {
             }
         }
 
+        #[cfg(feature = "diesel")]
         impl<DB> ToSql<Text, DB> for $name
         where
             DB: Backend,
