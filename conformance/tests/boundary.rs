@@ -51,7 +51,7 @@ fn document() -> Document {
 #[test]
 fn rejects_invalid_and_accepts_valid_requests() {
     let document = document();
-    let boundary = ringnity_api::boundary().expect("the contract compiles");
+    let boundary = ringnity_api::schema_validator().expect("the contract compiles");
     let (mut passed, mut schemas) = (0, 0);
     let mut by_keyword: BTreeMap<String, usize> = BTreeMap::new();
     let mut skipped: BTreeMap<String, usize> = BTreeMap::new();

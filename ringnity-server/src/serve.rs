@@ -18,10 +18,11 @@ use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::database_lock::{self, DatabaseLock, LockError};
 use crate::demo::{self, Demo};
+use crate::http::cors_cache::CorsCache;
 use crate::http::docs;
 use crate::http::private::{self, Private, PrivateServer};
 use crate::http::routes::Routes;
-use crate::http::state::{Handled, State, ToldPages};
+use crate::http::state::{InFlight, State};
 use crate::jobs::{self, Job, Runner};
 use crate::secrets::password::PasswordHasherPool;
 use crate::secrets::tokens::{KeyRefreshTask, Signer};
@@ -47,8 +48,8 @@ pub struct Running {
     stop_delay: Duration,
     /// Set when it begins to stop.
     stopping: Arc<AtomicBool>,
-    /// Requests that are being handled.
-    handled: Handled,
+    /// Requests that are in flight.
+    in_flight: InFlight,
     /// Takes up renewed certificates, where HTTPS is served.
     certificate_watch: Option<tokio::task::JoinHandle<()>>,
     /// The address that was bound.
@@ -114,8 +115,8 @@ pub async fn start_with_jobs(
     } else {
         None
     };
-    let boundary =
-        ringnity_api::boundary().map_err(|error| anyhow!("the contract cannot be compiled: {error}"))?;
+    let schemas =
+        ringnity_api::schema_validator().map_err(|error| anyhow!("cannot compile the contract: {error}"))?;
     let oauth_scopes = ScopeCoverage::from_contract(ringnity_api::CONTRACT)?;
     let rate_limit = config.rate_limit();
     let demo_limits = config.wants_demo() && config.rate_limit.is_none();
@@ -136,15 +137,15 @@ pub async fn start_with_jobs(
         passwords: PasswordHasherPool::shared(),
         jobs_put: tokio::sync::Notify::new(),
     });
-    let (stopping, handled) = (Arc::new(AtomicBool::new(false)), Handled::default());
+    let (stopping, in_flight) = (Arc::new(AtomicBool::new(false)), InFlight::default());
     let state = State {
         app: Arc::clone(&app),
-        boundary: boundary.responses(check),
+        schemas: schemas.with_response_check(check),
         trusted_proxies: config.trusted_proxies.clone(),
         metrics: metrics.clone(),
-        stopping: stopping.clone(),
-        handled: handled.clone(),
-        told_pages: ToldPages::default(),
+        draining: stopping.clone(),
+        in_flight: in_flight.clone(),
+        cors_cache: CorsCache::default(),
     };
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     docs::register(&mut api).map_err(|error| anyhow!("{error}"))?;
@@ -171,7 +172,7 @@ pub async fn start_with_jobs(
         store,
         private,
         stopping,
-        handled,
+        in_flight,
         stop_delay: config.stop_delay,
         certificate_watch,
         address,
@@ -188,6 +189,11 @@ impl Running {
         if self.server.using_tls() { "https" } else { "http" }
     }
 
+    /// The server's state, for connections that are served beside the operations.
+    pub fn state(&self) -> &State {
+        self.server.app_private()
+    }
+
     /// The private listener's address, where there is one.
     pub fn private_address(&self) -> Option<SocketAddr> {
         self.private.as_ref().map(PrivateServer::local_addr)
@@ -195,7 +201,7 @@ impl Running {
 
     /// How many requests are in flight.
     pub fn in_flight(&self) -> usize {
-        self.handled.count()
+        self.in_flight.count()
     }
 
     /// Takes no more requests and no more jobs, finishes those it took, and closes the database. Requests and jobs
@@ -208,11 +214,11 @@ impl Running {
         if let Some(certificate_watch) = self.certificate_watch {
             certificate_watch.abort();
         }
-        let handled = &self.handled;
+        let in_flight = &self.in_flight;
         let closing = async {
             tokio::select! {
                 done = self.server.close() => done.map_err(|error| anyhow!("stopping the listener: {error}")),
-                () = handled.none_for(IDLE_TIMEOUT) => {
+                () = in_flight.wait_idle(IDLE_TIMEOUT) => {
                     tracing::info!("some clients keep their connections open, and ask nothing");
                     Ok(())
                 }

@@ -62,6 +62,8 @@ pub struct Settings {
     pub errors: IndexMap<String, ErrorSettings>,
     /// Kinds of credential.
     pub principal: Vec<PrincipalSettings>,
+    /// The features that operations and security schemes may need. Empty: any.
+    pub features: Vec<String>,
     /// Additional kinds of credential that a security scheme accepts, by scheme name.
     pub schemes: IndexMap<String, Vec<String>>,
 }
@@ -86,6 +88,8 @@ pub struct ExtensionSettings {
     pub principals: Option<String>,
     /// On operations: the accepted roles, for kinds of credential that have a role.
     pub roles: Option<String>,
+    /// On operations and security schemes: the feature that the tenant must have.
+    pub feature: Option<String>,
     /// On operations: the request must name a tenant.
     pub tenant: Option<String>,
     /// On additions to the published contract.

@@ -1,6 +1,6 @@
 //! `cargo xtask status`: counts the operations that the server implements, by tag.
 //!
-//! An operation that answers 501 is listed in a `later! { … }` block of the route files. All others are implemented:
+//! An operation that answers 501 is listed in a `not_implemented! { … }` block of the route files. All others are implemented:
 //! the server does not compile with an operation missing.
 
 use std::collections::BTreeSet;
@@ -31,14 +31,16 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When the contract or a route file cannot be read, or `later!` names an unknown operation.
+/// When the contract or a route file cannot be read, or `not_implemented!` names an unknown operation.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let inputs = source::Inputs { contract: None, overlay: None, settings: None };
     let contract = Contract::build(source::load(&inputs)?)?;
-    let later = later(&source::root().join(ROUTES))?;
-    for name in &later {
+    let missing_names = not_implemented(&source::root().join(ROUTES))?;
+    for name in &missing_names {
         if !contract.operations.iter().any(|operation| operation.name == *name) {
-            bail!("{ROUTES}: `later!` names {name}, which is not an operation of the contract; remove it");
+            bail!(
+                "{ROUTES}: `not_implemented!` names {name}, which is not an operation of the contract; remove it"
+            );
         }
     }
     let mut rows = Vec::new();
@@ -47,7 +49,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             contract.operations.iter().filter(|operation| operation.tag == *tag).collect();
         let missing: Vec<&str> = operations
             .iter()
-            .filter(|operation| later.contains(&operation.name))
+            .filter(|operation| missing_names.contains(&operation.name))
             .map(|operation| operation.id.as_str())
             .collect();
         rows.push((tag.as_str(), operations.len() - missing.len(), missing));
@@ -74,8 +76,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Names in the `later!` blocks of all route files.
-fn later(folder: &Path) -> Result<BTreeSet<String>> {
+/// Names in the `not_implemented!` blocks of all route files.
+fn not_implemented(folder: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
@@ -97,7 +99,7 @@ fn blocks(tokens: TokenStream, names: &mut BTreeSet<String>) {
         let TokenTree::Group(group) = token else { continue };
         let called = index >= 2
             && matches!(&tokens[index - 1], TokenTree::Punct(punct) if punct.as_char() == '!')
-            && matches!(&tokens[index - 2], TokenTree::Ident(ident) if ident == "later");
+            && matches!(&tokens[index - 2], TokenTree::Ident(ident) if ident == "not_implemented");
         if called {
             let inner: Vec<TokenTree> = group.stream().into_iter().collect();
             for pair in inner.windows(2) {
@@ -118,8 +120,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_only_later_blocks_as_missing() {
-        let code = "impl Ops for Routes { async fn here(a: A) -> B { later(1) } later! { list_a(P, I) -> Vec<O>; get_b(Option<P>) -> O; } }";
+    fn counts_only_not_implemented_blocks_as_missing() {
+        let code = "impl Ops for Routes { async fn here(a: A) -> B { not_implemented(1) } not_implemented! { list_a(P, I) -> Vec<O>; get_b(Option<P>) -> O; } }";
         let mut names = BTreeSet::new();
         blocks(code.parse().expect("is Rust"), &mut names);
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["get_b", "list_a"]);

@@ -232,7 +232,7 @@ fn crate_root(contract: &Contract, template: &CrateTemplate) -> String {
 /// Simple principals for the kinds of credential in the settings. The author of the server replaces them.
 fn principals(contract: &Contract) -> String {
     let mut text = format!(
-        "// {}\n//! The authenticated caller, by kind of credential.\n\nuse crate::runtime::Scoped;\n",
+        "// {}\n//! The authenticated caller, by kind of credential.\n\nuse crate::runtime::Permissions;\n",
         contract.mark()
     );
     for kind in contract.kinds() {
@@ -241,7 +241,7 @@ fn principals(contract: &Contract) -> String {
             "\n/// The holder of a credential of kind {kind}.\n#[derive(Debug, Clone, Default, PartialEq, Eq)]\n\
              pub struct {name} {{\n    /// Id of the holder.\n    pub subject: String,\n    \
              /// Scopes of the credential.\n    pub scopes: Vec<String>,\n}}\n\n\
-             impl Scoped for {name} {{\n    fn holds(&self, scope: &str) -> bool {{\n        \
+             impl Permissions for {name} {{\n    fn has_scope(&self, scope: &str) -> bool {{\n        \
              self.scopes.iter().any(|held| held == scope)\n    }}\n}}\n"
         ));
     }

@@ -56,3 +56,43 @@ fn rejects_mixed_body_types_with_their_pointer() {
     std::fs::remove_file(file).expect("cleans up");
     assert!(format!("{error:#}").contains("#/paths/~1a/post/requestBody/content/image~1png"), "{error:#}");
 }
+
+/// A feature that nothing can check, or that the settings do not list, is an error with its pointer.
+#[test]
+fn rejects_features_that_are_unknown_or_cannot_be_checked() {
+    let folder = std::env::temp_dir().join(format!("xtask-api-features-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("makes a folder");
+    let settings = folder.join("settings.toml");
+    std::fs::write(&settings, "features = [\"pins\"]\n[extensions]\nfeature = \"x-feature\"\n")
+        .expect("writes");
+    let error = |operation: &serde_json::Value, schemes: serde_json::Value| {
+        let document = serde_json::json!({
+            "openapi": "3.1.0", "info": { "title": "Features", "version": "1" },
+            "paths": { "/a": { "get": operation } }, "components": { "securitySchemes": schemes },
+        });
+        let contract = folder.join("openapi.json");
+        std::fs::write(&contract, document.to_string()).expect("writes");
+        let inputs = Inputs { contract: Some(contract), overlay: None, settings: Some(settings.clone()) };
+        let built = Contract::build(source::load(&inputs).expect("loads"));
+        built.err().map(|error| format!("{error:#}")).unwrap_or_default()
+    };
+    let operation = |feature: &str, security: serde_json::Value| {
+        serde_json::json!({
+            "operationId": "a", "x-feature": feature, "security": security,
+            "responses": { "204": { "description": "Done." } },
+        })
+    };
+    let key = |feature: &str| serde_json::json!({ "Key": { "type": "http", "scheme": "bearer", "x-feature": feature } });
+    let secured = serde_json::json!([{ "Key": [] }]);
+    assert_eq!(error(&operation("pins", secured.clone()), key("pins")), "");
+    let unknown = error(&operation("pens", secured.clone()), key("pins"));
+    assert!(unknown.contains("#/paths/~1a/get/x-feature: there is no feature pens"), "{unknown}");
+    let unknown = error(&operation("pins", secured), key("pens"));
+    assert!(
+        unknown.contains("#/components/securitySchemes/Key/x-feature: there is no feature pens"),
+        "{unknown}"
+    );
+    let unchecked = error(&operation("pins", serde_json::json!([])), key("pins"));
+    assert!(unchecked.contains("#/paths/~1a/get: the feature pins cannot be checked"), "{unchecked}");
+    std::fs::remove_dir_all(&folder).expect("cleans up");
+}

@@ -123,6 +123,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// - Request: `POST /api/sdk/developer/server-api-credentials`
     /// - Credential: [`OwnerToken`](crate::OwnerToken) or [`WorkspaceToken`](crate::WorkspaceToken) in the role `owner` or `admin`
+    /// - Plan feature: `server_api`
     /// - Response: 201, [`ServerApiCredentialSecretEnvelope`](ringnity_types::ServerApiCredentialSecretEnvelope): Server API credential created.
     ///
     /// ```no_run
@@ -212,6 +213,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// - Request: `POST /api/sdk/developer/server-api-credentials/{credentialId}/rotate`
     /// - Credential: [`OwnerToken`](crate::OwnerToken) or [`WorkspaceToken`](crate::WorkspaceToken) in the role `owner` or `admin`
+    /// - Plan feature: `server_api`
     /// - Response: 200, [`ServerApiCredentialSecretEnvelope`](ringnity_types::ServerApiCredentialSecretEnvelope): Server API credential rotated.
     ///
     /// ```no_run
@@ -253,6 +255,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// - Request: `POST /api/sdk/developer/oauth-clients`
     /// - Credential: [`OwnerToken`](crate::OwnerToken) or [`WorkspaceToken`](crate::WorkspaceToken) in the role `owner` or `admin`
+    /// - Plan feature: `oauth`
     /// - Response: 201, [`OAuthClientSecretEnvelope`](ringnity_types::OAuthClientSecretEnvelope): OAuth client created.
     ///
     /// ```no_run
@@ -347,6 +350,7 @@ impl<C: crate::generated::OwnerOrWorkspace> Client<C> {
     ///
     /// - Request: `POST /api/sdk/developer/oauth-clients/{oauthClientId}/rotate-secret`
     /// - Credential: [`OwnerToken`](crate::OwnerToken) or [`WorkspaceToken`](crate::WorkspaceToken) in the role `owner` or `admin`
+    /// - Plan feature: `oauth`
     /// - Response: 200, [`OAuthClientSecretEnvelope`](ringnity_types::OAuthClientSecretEnvelope): OAuth client secret rotated.
     ///
     /// ```no_run

@@ -112,6 +112,7 @@ impl<C: crate::generated::VisitorOrAgentOrAdmin> Client<C> {
     ///
     /// - Request: `POST /api/sdk/devices/push-token`
     /// - Credential: [`VisitorSession`](crate::VisitorSession), [`AgentToken`](crate::AgentToken) with scope `agent:presence:write`, or [`AdminToken`](crate::AdminToken) with scope `admin:devices:write`
+    /// - Plan feature: `mobile_sdk`
     /// - Response: 201, [`DevicePushTokenEnvelope`](ringnity_types::DevicePushTokenEnvelope): Device push token registered.
     ///
     /// ```no_run

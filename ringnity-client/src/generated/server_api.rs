@@ -271,6 +271,7 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// - Request: `GET /api/server/contacts`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:read`
+    /// - Plan feature: `contacts`
     /// - Response: 200, [`ContactListEnvelope`](ringnity_types::ContactListEnvelope): Contact list.
     ///
     /// ```no_run
@@ -295,6 +296,7 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// - Request: `POST /api/server/contacts`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:write`
+    /// - Plan feature: `contacts`
     /// - Response: 200, [`ContactEnvelope`](ringnity_types::ContactEnvelope): Contact upserted.
     ///
     /// ```no_run
@@ -331,6 +333,7 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// - Request: `GET /api/server/contacts/{id}`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:read`
+    /// - Plan feature: `contacts`
     /// - Response: 200, [`ContactEnvelope`](ringnity_types::ContactEnvelope): Contact.
     ///
     /// ```no_run
@@ -352,6 +355,7 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// - Request: `DELETE /api/server/contacts/{id}`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:write`
+    /// - Plan feature: `contacts`
     /// - Response: 200, [`ContactDeletedEnvelope`](ringnity_types::ContactDeletedEnvelope): Contact deleted.
     ///
     /// ```no_run
@@ -373,6 +377,7 @@ impl Client<crate::generated::ServerKey> {
     ///
     /// - Request: `PATCH /api/server/contacts/{id}`
     /// - Credential: [`ServerKey`](crate::ServerKey) with scope `server:contacts:write`
+    /// - Plan feature: `contacts`
     /// - Response: 200, [`ContactEnvelope`](ringnity_types::ContactEnvelope): Contact updated.
     ///
     /// ```no_run

@@ -20,6 +20,7 @@
 //! impl<App: Authenticate> CallsOperations for Routes<App> {}
 //! ```
 
+mod dashboard;
 #[rustfmt::skip]
 #[allow(clippy::doc_markdown, clippy::all, reason = "the contract's words, and code that no one reads for style")]
 mod generated;
@@ -29,7 +30,8 @@ mod tenant;
 
 pub use generated::*;
 pub use runtime::{
-    AuthFailure, Boundary, BytesBody, Call, Content, Cors, Credential, Fault, FilePart, Hooks, Operation,
-    Problem, Redirect, ResponseCheck, Scoped, Source, TextBody,
+    AuthFailure, Authenticated, BytesBody, Call, Content, Cors, Credential, CredentialLocation, Fault,
+    FilePart, Hooks, Operation, OperationContext, Permissions, Problem, Redirect, RequestHead, ResponseCheck,
+    SchemaValidator, TextBody,
 };
 pub use tenant::TenantHints;

@@ -1,46 +1,21 @@
-//! Who calls: one type per kind of credential, so that no handler takes one kind for another. How a
-//! credential becomes a principal is the server's to judge.
+//! Principals: one type per kind of credential, so that no handler mistakes one kind for another.
 
-use std::fmt;
+use ringnity_domain::{
+    AgentId, DepartmentId, Feature, Features, OwnerId, PlatformAdminId, ServerCredentialId, SessionFamilyId,
+    TenantId, VisitorId,
+};
 
-use crate::runtime::Scoped;
-
-/// The tenant that a principal acts in. Not a plain text, so that no other id is taken for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tenant(String);
-
-impl Tenant {
-    /// The tenant's id.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<T: Into<String>> From<T> for Tenant {
-    fn from(id: T) -> Self {
-        Self(id.into())
-    }
-}
-
-impl AsRef<str> for Tenant {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Tenant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::runtime::Permissions;
 
 /// A customer's backend, by its Server API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerPrincipal {
     /// Tenant of the key.
-    pub tenant: Tenant,
+    pub tenant: TenantId,
+    /// Features of the tenant's plan.
+    pub features: Features,
     /// The key's id, not the key.
-    pub credential_id: String,
+    pub credential_id: ServerCredentialId,
     /// `server:` scopes.
     pub scopes: Vec<String>,
 }
@@ -49,11 +24,13 @@ pub struct ServerPrincipal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisitorPrincipal {
     /// Tenant of the session.
-    pub tenant: Tenant,
+    pub tenant: TenantId,
+    /// Features of the tenant's plan.
+    pub features: Features,
     /// The session's id.
-    pub session_id: String,
+    pub session_id: SessionFamilyId,
     /// The visitor, the same over sessions of one verified identity.
-    pub visitor_id: String,
+    pub visitor_id: VisitorId,
     /// The identity that the customer's backend vouches for.
     pub external_id: Option<String>,
 }
@@ -62,15 +39,17 @@ pub struct VisitorPrincipal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentPrincipal {
     /// Tenant of the agent.
-    pub tenant: Tenant,
+    pub tenant: TenantId,
+    /// Features of the tenant's plan.
+    pub features: Features,
     /// The token's session.
-    pub session_id: String,
+    pub session_id: SessionFamilyId,
     /// The agent.
-    pub agent_id: String,
+    pub agent_id: AgentId,
     /// Role in the tenant: decides which conversations are visible.
     pub role: String,
     /// Department, when the agent has one.
-    pub department_id: Option<String>,
+    pub department_id: Option<DepartmentId>,
     /// What the customer's backend calls the agent, when it said so.
     pub name: Option<String>,
     /// `agent:` scopes.
@@ -81,13 +60,15 @@ pub struct AgentPrincipal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminPrincipal {
     /// Tenant of the token.
-    pub tenant: Tenant,
+    pub tenant: TenantId,
+    /// Features of the tenant's plan.
+    pub features: Features,
     /// The token's session.
-    pub session_id: String,
+    pub session_id: SessionFamilyId,
     /// Who acts, the same over all tokens of one person: an agent, or whom the customer's backend names.
     pub subject: String,
     /// The agent behind it, when there is one.
-    pub agent_id: Option<String>,
+    pub agent_id: Option<AgentId>,
     /// User name of that agent.
     pub username: Option<String>,
     /// Who acts, in the words of the customer's backend.
@@ -104,42 +85,48 @@ pub struct AdminPrincipal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerPrincipal {
     /// The owned tenant.
-    pub tenant: Tenant,
+    pub tenant: TenantId,
+    /// Features of the tenant's plan.
+    pub features: Features,
     /// The owner.
-    pub owner_id: String,
+    pub owner_id: OwnerId,
     /// The session (family of refresh tokens).
-    pub session_id: String,
+    pub session_id: SessionFamilyId,
 }
 
 /// An agent signed in to the dashboard's workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspacePrincipal {
     /// Tenant of the workspace.
-    pub tenant: Tenant,
+    pub tenant: TenantId,
+    /// Features of the tenant's plan.
+    pub features: Features,
     /// The agent.
-    pub agent_id: String,
+    pub agent_id: AgentId,
     /// Role in the tenant.
     pub role: String,
     /// Department, when the agent has one.
-    pub department_id: Option<String>,
+    pub department_id: Option<DepartmentId>,
     /// The session (family of refresh tokens).
-    pub session_id: String,
+    pub session_id: SessionFamilyId,
 }
 
 /// An administrator of the platform itself. Belongs to no tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformPrincipal {
     /// The administrator.
-    pub admin_id: String,
+    pub admin_id: PlatformAdminId,
     /// The session (family of refresh tokens).
-    pub session_id: String,
+    pub session_id: SessionFamilyId,
 }
 
 /// An application that someone signed in to with Ringnity, by an OAuth access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OauthPrincipal {
     /// Tenant of the person.
-    pub tenant: Tenant,
+    pub tenant: TenantId,
+    /// Features of the tenant's plan.
+    pub features: Features,
     /// The application.
     pub client_id: String,
     /// The person.
@@ -150,24 +137,46 @@ pub struct OauthPrincipal {
     pub scopes: Vec<String>,
 }
 
-macro_rules! scoped {
+fn includes(features: Features, key: &str) -> bool {
+    Feature::from_key(key).is_some_and(|feature| features.contains(feature))
+}
+
+macro_rules! with_scopes {
     ($($principal:ty),*) => {
-        $(impl Scoped for $principal {
-            fn holds(&self, scope: &str) -> bool {
+        $(impl Permissions for $principal {
+            fn has_scope(&self, scope: &str) -> bool {
                 self.scopes.iter().any(|held| held == scope)
+            }
+
+            fn has_feature(&self, feature: &str) -> bool {
+                includes(self.features, feature)
             }
         })*
     };
 }
 
-scoped!(ServerPrincipal, AgentPrincipal, AdminPrincipal, OauthPrincipal);
+with_scopes!(ServerPrincipal, AgentPrincipal, AdminPrincipal, OauthPrincipal);
 
-impl Scoped for WorkspacePrincipal {
+macro_rules! without_scopes {
+    ($($principal:ty),*) => {
+        $(impl Permissions for $principal {
+            fn has_feature(&self, feature: &str) -> bool {
+                includes(self.features, feature)
+            }
+        })*
+    };
+}
+
+without_scopes!(VisitorPrincipal, OwnerPrincipal);
+
+impl Permissions for WorkspacePrincipal {
     fn role(&self) -> Option<&str> {
         Some(&self.role)
     }
+
+    fn has_feature(&self, feature: &str) -> bool {
+        includes(self.features, feature)
+    }
 }
 
-impl Scoped for VisitorPrincipal {}
-impl Scoped for OwnerPrincipal {}
-impl Scoped for PlatformPrincipal {}
+impl Permissions for PlatformPrincipal {}

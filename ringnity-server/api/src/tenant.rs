@@ -1,10 +1,9 @@
-//! How a request names its tenant when nobody is authenticated. Which hint counts, and whether it is true, is
-//! the server's to say.
+//! How a request without a credential names its tenant. The server decides which hint counts.
 
 use crate::names::parameters::{PUBLIC_KEY_QUERY, TENANT_PUBLIC_KEY_HEADER, TENANT_SLUG_QUERY};
-use crate::runtime::Call;
+use crate::runtime::RequestHead;
 
-/// What a request says about its tenant, in the order in which it counts.
+/// What a request says about its tenant, in order of precedence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantHints {
     /// Host without port, in lower case: `{slug}.<base domain>`.
@@ -17,13 +16,13 @@ pub struct TenantHints {
 
 impl TenantHints {
     /// Reads the hints of a request.
-    pub fn of(call: &Call) -> Self {
-        let said = |value: Option<String>| value.filter(|text| !text.is_empty());
+    pub fn of<S>(head: &RequestHead<S>) -> Self {
+        let non_empty = |value: Option<String>| value.filter(|text| !text.is_empty());
         Self {
-            host: said(call.host().map(without_port)),
-            public_key: said(call.header(TENANT_PUBLIC_KEY_HEADER).map(str::to_owned))
-                .or_else(|| said(call.query(PUBLIC_KEY_QUERY))),
-            slug: said(call.query(TENANT_SLUG_QUERY)),
+            host: non_empty(head.host().map(without_port)),
+            public_key: non_empty(head.header(TENANT_PUBLIC_KEY_HEADER).map(str::to_owned))
+                .or_else(|| non_empty(head.query(PUBLIC_KEY_QUERY))),
+            slug: non_empty(head.query(TENANT_SLUG_QUERY)),
         }
     }
 }

@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use ringnity_api::runtime::Place;
-use ringnity_api::{Boundary, OPERATIONS, Operation, boundary, described, routes};
+use ringnity_api::runtime::ParamLocation;
+use ringnity_api::{
+    CREDENTIALS, OPERATIONS, Operation, SchemaValidator, routes, schema_validator, stub_api_description,
+};
+use ringnity_domain::Feature;
 use serde_json::{Value, json};
 
 fn operation(id: &str) -> &'static Operation {
     OPERATIONS.iter().find(|operation| operation.id == id).unwrap_or_else(|| panic!("{id} is there"))
 }
 
-fn refused(boundary: &Boundary, id: &str, body: Value) -> Vec<String> {
+fn refused(boundary: &SchemaValidator, id: &str, body: Value) -> Vec<String> {
     boundary.check_body(operation(id), &body)
 }
 
@@ -22,10 +25,23 @@ fn every_operation_stands_in_its_place() {
     }
 }
 
+/// A key that is misspelt would be a feature that no plan includes.
+#[test]
+fn every_feature_of_the_contract_is_known() {
+    let of_kinds = CREDENTIALS.iter().filter_map(|kind| kind.feature);
+    let features: Vec<&str> =
+        OPERATIONS.iter().filter_map(|operation| operation.feature).chain(of_kinds).collect();
+    assert!(features.contains(&"contacts") && features.contains(&"server_api"), "{features:?}");
+    for feature in features {
+        assert!(Feature::from_key(feature).is_some(), "{feature}");
+    }
+}
+
 #[test]
 fn dropshot_routes_what_the_contract_says() {
     let version = dropshot::semver::Version::new(1, 0, 0);
-    let described = described().expect("describes").openapi("Ringnity", version).json().expect("is JSON");
+    let described =
+        stub_api_description().expect("describes").openapi("Ringnity", version).json().expect("is JSON");
     let mut found = 0;
     for operation in OPERATIONS {
         let endpoint = &described["paths"][operation.path][operation.method.to_lowercase()];
@@ -59,8 +75,8 @@ fn dropshot_routes_what_the_contract_says() {
             .params
             .iter()
             // dropshot cannot describe cookies.
-            .filter(|param| param.place != Place::Cookie)
-            .map(|param| (param.place.token().to_owned(), param.name.to_owned(), param.required))
+            .filter(|param| param.location != ParamLocation::Cookie)
+            .map(|param| (param.location.token().to_owned(), param.name.to_owned(), param.required))
             .collect();
         params.sort();
         expected.sort();
@@ -72,7 +88,7 @@ fn dropshot_routes_what_the_contract_says() {
 #[test]
 fn the_checks_are_ready_soon_after_start() {
     let started = Instant::now();
-    boundary().expect("compiles");
+    schema_validator().expect("compiles");
     let took = started.elapsed();
     // Far above what it takes; a check that is slow by mistake takes seconds.
     assert!(took < Duration::from_secs(10), "{took:?}");
@@ -80,9 +96,9 @@ fn the_checks_are_ready_soon_after_start() {
 
 #[test]
 fn every_answer_has_a_check_that_compiles() {
-    let boundary = boundary().expect("compiles");
+    let boundary = schema_validator().expect("compiles");
     for operation in OPERATIONS {
-        let lines = boundary.check_answer(
+        let lines = boundary.check_response(
             operation,
             http::StatusCode::BAD_REQUEST,
             Some("application/json"),
@@ -94,7 +110,7 @@ fn every_answer_has_a_check_that_compiles() {
 
 #[test]
 fn a_rule_of_two_members_is_a_sentence() {
-    let boundary = boundary().expect("compiles");
+    let boundary = schema_validator().expect("compiles");
     let lines = refused(&boundary, "unregisterDevicePushToken", json!({}));
     assert!(lines.len() == 1 && lines[0].contains("/body/token: is required"), "{lines:?}");
     assert!(
@@ -104,7 +120,7 @@ fn a_rule_of_two_members_is_a_sentence() {
 
 #[test]
 fn what_every_example_of_the_contract_says_passes_its_check() {
-    let boundary = boundary().expect("compiles");
+    let boundary = schema_validator().expect("compiles");
     let mut seen = 0;
     for operation in OPERATIONS {
         let pointer = format!("{}/requestBody/content", operation.pointer.trim_start_matches('#'));

@@ -2,7 +2,7 @@
 
 use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as NewContact};
 use ringnity_store::events::{EventName, event_append, event_redact};
-use ringnity_store::tenants::{Feature, Quota};
+use ringnity_store::tenants::Quota;
 use ringnity_store::{Conn, ContactId, PageRequest, StoreError, TenantId, constraint};
 use ringnity_types::{
     ConstTrue, Contact, ContactData, ContactDeleted, ContactInput, ContactList, ContactPatchInput,
@@ -40,10 +40,7 @@ pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> 
             .collect(),
     };
     let is_expensive = filter.is_expensive(request);
-    let list = move |c: &mut Conn| {
-        plans::must_include(c, &tenant, Feature::Contacts)?;
-        Ok::<_, AppError>(contacts::contact_list(c, &tenant, &filter, request)?)
-    };
+    let list = move |c: &mut Conn| Ok::<_, AppError>(contacts::contact_list(c, &tenant, &filter, request)?);
     let page = if is_expensive { app.store.read_slow(list).await? } else { app.store.read(list).await? };
     let has_more = page.has_more(request);
     Ok(ContactList {
@@ -77,7 +74,6 @@ pub async fn upsert_contact(
     };
     validate_not_blank(Some(&input.name), Some(&input.phone))?;
     app.idempotent(idempotency_key, move |c| {
-        plans::must_include(c, &tenant, Feature::Contacts)?;
         let upserted = contacts::contact_upsert(c, &tenant, &input, now).map_err(map_conflict)?;
         if upserted.created {
             check_quota(c, &tenant)?;
@@ -104,10 +100,7 @@ fn check_quota(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
 pub async fn get_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResult<ContactData> {
     let found = app
         .store
-        .read(move |c| {
-            plans::must_include(c, &tenant, Feature::Contacts)?;
-            contacts::contact_get(c, &tenant, &id)?.ok_or_else(contact_not_found)
-        })
+        .read(move |c| contacts::contact_get(c, &tenant, &id)?.ok_or_else(contact_not_found))
         .await?;
     Ok(ContactData { contact: Some(contact(found)) })
 }
@@ -138,7 +131,6 @@ pub async fn update_contact(
     let changed = app
         .store
         .write(move |c| {
-            plans::must_include(c, &tenant, Feature::Contacts)?;
             let changed = contacts::contact_update(c, &tenant, &id, &changes, now).map_err(map_conflict)?;
             let changed = contact(changed.ok_or_else(contact_not_found)?);
             append_event(c, &tenant, EventName::ContactUpdated, &changed, now)?;
@@ -154,7 +146,6 @@ pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppRe
     let deleted = id.clone();
     app.store
         .write(move |c| {
-            plans::must_include(c, &tenant, Feature::Contacts)?;
             if !contacts::contact_delete(c, &tenant, &id)? {
                 return Err(contact_not_found());
             }

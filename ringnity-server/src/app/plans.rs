@@ -1,21 +1,33 @@
-//! What a tenant's plan allows, asked where it bites: features that it contains, and how many of something.
+//! What a tenant's plan allows: features, and how many of something.
 
-use ringnity_store::tenants::{self, Feature, Quota};
+use ringnity_store::tenants::{self, Feature, Features, Quota};
 use ringnity_store::{Conn, TenantId};
 use ringnity_types::ErrorCode;
 
 use super::{AppError, AppResult, ErrorKind};
 
-/// Refuses what the tenant's plan does not contain.
-pub fn must_include(c: &mut Conn, tenant: &TenantId, feature: Feature) -> AppResult<()> {
-    if tenants::plan_of_tenant_includes(c, tenant, feature)? {
-        return Ok(());
-    }
-    Err(AppError::new(
+/// The error for a tenant whose plan does not include `feature`.
+///
+/// The contract says which operations need which feature (`x-ringnity-feature`). Generated code checks it for requests
+/// with a credential, [`tenant_of_hints`](super::tenants::resolve_tenant) for those without.
+pub fn not_included(feature: &str) -> AppError {
+    AppError::new(
         ErrorKind::Forbidden,
         ErrorCode::FeatureNotAvailable,
-        format!("This tenant's plan does not contain {}. Change to a plan that does.", feature.as_str()),
-    ))
+        format!("This tenant's plan does not contain {feature}. Change to a plan that does."),
+    )
+}
+
+/// Checks a feature that an operation needs only in some cases. `included` are the features of the tenant's plan.
+pub fn require(included: Features, feature: Feature) -> AppResult<()> {
+    if included.contains(feature) { Ok(()) } else { Err(not_included(feature.as_str())) }
+}
+
+/// Checks the feature that an operation needs, for a request without a credential.
+pub fn require_for_tenant(c: &mut Conn, tenant: &TenantId, feature: &'static str) -> AppResult<()> {
+    let known = Feature::from_key(feature)
+        .ok_or_else(|| AppError::internal(format!("there is no feature {feature}")))?;
+    if tenants::plan_of_tenant_includes(c, tenant, known)? { Ok(()) } else { Err(not_included(feature)) }
 }
 
 /// How many of something the tenant's plan allows; `None` for any number.

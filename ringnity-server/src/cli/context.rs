@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use ringnity_api::{Boundary, CONTRACT};
+use ringnity_api::{CONTRACT, SchemaValidator};
 use ringnity_store::{Store, StoreConfig};
 use serde_json::Value;
 
@@ -97,8 +97,8 @@ pub(super) async fn password(given: Option<String>) -> Result<NewPassword> {
 
 /// Refuses what the contract's schema of that name does not take. `flags` says which flag holds which member.
 pub(super) fn validate(schema: &str, value: &Value, flags: &[(&str, &str)]) -> Result<()> {
-    let boundary = Boundary::new(CONTRACT, &[])?;
-    let errors = boundary.check_schema(schema, value)?;
+    let schemas = SchemaValidator::new(CONTRACT, &[])?;
+    let errors = schemas.check_schema(schema, value)?;
     let named = errors.iter().map(|error| {
         let (member, words) = error.trim_start_matches('/').split_once(':').unwrap_or(("", error));
         let first = member.split('/').next().unwrap_or_default();

@@ -1,14 +1,25 @@
-//! The one place where refusals of rules become answers: kinds to statuses, causes to the log.
+//! Maps the errors of business rules to error responses: kinds to statuses, causes to the log. The only place that does.
 
 use http::StatusCode;
-use ringnity_api::{Fault, Problem};
+use ringnity_api::{AuthFailure, Fault, Problem};
 
 use crate::app::{AppError, ErrorKind};
 
-/// The answer that tells of a refusal.
-pub fn fault(error: AppError) -> Fault {
+impl From<AppError> for Fault {
+    fn from(error: AppError) -> Self {
+        fault(error)
+    }
+}
+
+impl From<AppError> for AuthFailure {
+    fn from(error: AppError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+fn fault(error: AppError) -> Fault {
     let named = |status| Fault::new(status, error.code.to_string(), error.message.clone());
-    // Whatever the errors of an operation look like, they have a code of their own for a problem.
+    // Each shape of error bodies has its own code for a problem.
     let common = |problem| Fault::of(problem, error.message.clone());
     let mut fault = match error.kind {
         ErrorKind::Invalid => named(StatusCode::BAD_REQUEST),
@@ -18,7 +29,7 @@ pub fn fault(error: AppError) -> Fault {
         ErrorKind::Conflict => named(StatusCode::CONFLICT),
         ErrorKind::Unprocessable => named(StatusCode::UNPROCESSABLE_ENTITY),
         ErrorKind::RateLimited => common(Problem::RateLimited),
-        ErrorKind::NotImplemented => common(Problem::NotBuilt),
+        ErrorKind::NotImplemented => common(Problem::NotImplemented),
         ErrorKind::Unavailable => common(Problem::Unavailable).header(http::header::RETRY_AFTER, "5"),
         ErrorKind::Internal => common(Problem::Internal),
     };
@@ -34,7 +45,7 @@ pub fn fault(error: AppError) -> Fault {
     }
 }
 
-/// A time to wait as headers say it: whole seconds, and long enough.
+/// A time in whole seconds for `Retry-After`, rounded up, at least 1.
 pub fn seconds(wait: chrono::Duration) -> i64 {
     (wait.num_milliseconds().saturating_add(999) / 1000).max(1)
 }

@@ -1,66 +1,111 @@
-//! What every request shares: the rules with their store, and the contract's checks.
+//! The state of a running server, and the state of a request.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use http::StatusCode;
-use ringnity_api::runtime::Parts;
-use ringnity_api::{Boundary, Call, Cors, Hooks, TenantHints as Said};
-use ringnity_types::ErrorCode;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use ringnity_api::{Fault, SchemaValidator};
 use tokio::sync::watch;
 
-use crate::app::tenants::{self, TenantHints};
-use crate::app::{App, AppError, AppResult};
-use crate::http::auth::caller::Caller;
+use super::caller::Caller;
+use super::cors_cache::CorsCache;
+use crate::app::{App, IdempotencyKey, RateLimitStatus};
 use crate::telemetry::metrics::Metrics;
-
-/// The kinds of credential that pages of a tenant's customers hold.
-const HELD_BY_PAGES: [&str; 4] = ["visitor", "agent", "admin", "oauth"];
 
 /// The state of a running server.
 pub struct State {
-    /// The rules.
+    /// The business rules with their store.
     pub app: Arc<App>,
-    /// Checks of requests and answers.
-    pub boundary: Boundary,
-    /// Proxies that are believed when they say where a client is.
+    /// Schemas of requests and responses.
+    pub schemas: SchemaValidator,
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// What is counted.
+    /// Metrics of the server.
     pub metrics: Arc<Metrics>,
-    /// Set when the server begins to stop.
-    pub stopping: Arc<AtomicBool>,
-    /// Requests that are being handled.
-    pub handled: Handled,
-    /// What pages were told a moment ago.
-    pub told_pages: ToldPages,
+    /// Set when the server begins to shut down.
+    pub draining: Arc<AtomicBool>,
+    /// Requests that are in flight.
+    pub in_flight: InFlight,
+    /// CORS decisions for requests whose tenant is not known.
+    pub cors_cache: CorsCache,
 }
 
-/// How many requests are being handled.
-#[derive(Debug, Clone, Default)]
-pub struct Handled(Arc<watch::Sender<usize>>);
-
-/// One of them, while it exists.
+/// The state of a request. It is made when the head is read, so the client's address is always there. The rest is set
+/// once, when it is known.
 #[derive(Debug)]
-struct Handling(Handled);
+pub struct RequestState {
+    /// Address of the client.
+    pub client_address: IpAddr,
+    /// Set when authentication has ended, successful or not.
+    pub(super) caller: OnceLock<Caller>,
+    /// Set when the request has been counted against the rate limit of its caller.
+    pub(super) rate_limit: OnceLock<RateLimitStatus>,
+    /// Set when the tenant was known and the page that sends the request was checked against its domains.
+    pub(super) page: OnceLock<PageDecision>,
+    /// Set when the input has passed validation.
+    pub(super) idempotency_key: OnceLock<IdempotencyKey>,
+    _in_flight: Option<InFlightGuard>,
+}
 
-impl Handled {
-    fn one(&self) -> Handling {
-        self.0.send_modify(|number| *number += 1);
-        Handling(self.clone())
+impl RequestState {
+    /// The state of a request by a client with that address.
+    pub fn new(client_address: IpAddr, in_flight: Option<InFlightGuard>) -> Self {
+        Self {
+            client_address,
+            caller: OnceLock::new(),
+            rate_limit: OnceLock::new(),
+            page: OnceLock::new(),
+            idempotency_key: OnceLock::new(),
+            _in_flight: in_flight,
+        }
     }
 
-    /// How many there are.
+    /// The idempotency key of the request; the default where it has none.
+    ///
+    /// # Errors
+    ///
+    /// 500 before the input has been validated, when it is not known whether there is a key.
+    pub fn idempotency_key(&self) -> Result<IdempotencyKey, Fault> {
+        let missing = || Fault::internal("the idempotency key was asked for before the input was validated");
+        self.idempotency_key.get().cloned().ok_or_else(missing)
+    }
+}
+
+/// Whether the page that sends a request is on one of the tenant's domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageDecision {
+    /// It is, or no browser sent the request.
+    Allowed,
+    /// It is not.
+    Denied,
+}
+
+/// Counts the requests that are in flight.
+#[derive(Debug, Clone, Default)]
+pub struct InFlight(Arc<watch::Sender<usize>>);
+
+/// A request that is in flight, until this is dropped.
+#[derive(Debug)]
+pub struct InFlightGuard(InFlight);
+
+impl InFlight {
+    /// Counts a request until the guard is dropped.
+    pub fn enter(&self) -> InFlightGuard {
+        self.0.send_modify(|number| *number += 1);
+        InFlightGuard(self.clone())
+    }
+
+    /// Number of requests in flight.
     pub fn count(&self) -> usize {
         *self.0.borrow()
     }
 
-    /// Waits until there has been none for so long.
-    pub async fn none_for(&self, time: Duration) {
+    /// Waits until no request has been in flight for that time.
+    pub async fn wait_idle(&self, time: Duration) {
         let mut number = self.0.subscribe();
         loop {
-            // It cannot be closed: one who sends is here.
+            // The channel cannot close: its sender is `self`.
             let _ = number.wait_for(|number| *number == 0).await;
             if tokio::time::timeout(time, number.wait_for(|number| *number > 0)).await.is_err() {
                 return;
@@ -69,168 +114,8 @@ impl Handled {
     }
 }
 
-impl Drop for Handling {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.0.send_modify(|number| *number -= 1);
-    }
-}
-
-/// What was decided about the page that asks, when the tenant was known: kept with the request, so that the
-/// answer's headers say the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    allowed: bool,
-}
-
-impl Page {
-    /// Keeps what `outcome` says of the page. Other refusals say nothing of it.
-    pub fn note<T>(call: &Call, outcome: &AppResult<T>) {
-        let allowed = match outcome {
-            Ok(_) => true,
-            Err(refusal) if refusal.code == ErrorCode::SdkOriginNotAllowed => false,
-            Err(_) => return,
-        };
-        call.note(Self { allowed });
-    }
-}
-
-/// Of a request that has come to its handler.
-#[derive(Clone)]
-struct Received;
-
-/// What pages were told a moment ago when it was not known which tenant they ask for, by their origins.
-#[derive(Debug, Default)]
-pub struct ToldPages(Mutex<HashMap<String, (Cors, DateTime<Utc>)>>);
-
-impl ToldPages {
-    /// How long the same is said again.
-    const AGE: TimeDelta = TimeDelta::seconds(10);
-
-    /// How many origins are remembered. Those who make some up may make the server ask again, not fill its memory.
-    const MOST: usize = 1000;
-
-    /// Bytes of an origin that is remembered: a scheme, a host name and a port need no more.
-    const LONGEST: usize = 300;
-
-    fn get(&self, origin: &str, now: DateTime<Utc>) -> Option<Cors> {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (cors, at) = told.get(origin)?;
-        // What was said later than now was said before the clock was set back.
-        (*at <= now && now - *at < Self::AGE).then_some(*cors)
-    }
-
-    fn keep(&self, origin: &str, cors: Cors, now: DateTime<Utc>) {
-        if origin.len() > Self::LONGEST {
-            return;
-        }
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= Self::MOST {
-            told.clear();
-        }
-        told.insert(origin.to_owned(), (cors, now));
-    }
-}
-
-impl State {
-    /// What a page is told that asks beforehand, or was refused before anything looked at its tenant: nothing that
-    /// is not said to everybody. So any tenant's domain will do, and it may have been one a moment ago.
-    async fn cors_of_anybody(&self, call: &Call, origin: &str) -> Cors {
-        let now = self.app.now();
-        if let Some(cors) = self.told_pages.get(origin, now) {
-            return cors;
-        }
-        // No request is refused for asking this, yet nobody makes the database look without end: who comes too fast
-        // may read that, and the request that follows a preflight is judged by itself.
-        if self.app.rates.count_anonymous(self.client_address(call), now).is_some() {
-            return Cors::Allow;
-        }
-        let page = origin.to_owned();
-        let listed = self.app.store.read(move |c| tenants::any_tenant_allows_origin(c, &page)).await;
-        let Ok(listed) = listed else { return Cors::Deny };
-        let cors = if listed { Cors::Allow } else { Cors::Deny };
-        self.told_pages.keep(origin, cors, now);
-        cors
-    }
-
-    /// What a request without a credential says of its tenant.
-    pub fn tenant_hints(&self, call: &Call) -> TenantHints {
-        let said = Said::of(call);
-        TenantHints {
-            host_slug: said.host.as_deref().and_then(|host| self.app.urls.slug_of_host(host)),
-            public_key: said.public_key,
-            slug: said.slug,
-        }
-    }
-}
-
-impl Hooks for State {
-    fn boundary(&self) -> &Boundary {
-        &self.boundary
-    }
-
-    fn is_leaving(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
-    fn begun(&self, call: &Call) {
-        call.note(Arc::new(self.handled.one()));
-    }
-
-    fn received(&self, call: &Call, parts: &Parts) {
-        call.note(Received);
-        self.note_repeat(call, parts);
-    }
-
-    /// Counts the answer and logs that it was given: nothing of the request but what it was.
-    fn answered(&self, call: &Call, status: StatusCode) {
-        let took = call.elapsed();
-        self.metrics.answered(call.operation(), status, took);
-        let tenant = call.noted::<Caller>().and_then(|caller| caller.tenant);
-        tracing::info!(
-            operation = call.operation().id,
-            status = status.as_u16(),
-            milliseconds = took.as_millis() as u64,
-            request_id = call.request_id(),
-            tenant = tenant.as_ref().map(|tenant| tenant.as_str()),
-            client = %self.client_address(call),
-            "answered"
-        );
-    }
-
-    fn broken_answer(&self, call: &Call, _: &[String]) {
-        self.metrics.broken(call.operation());
-    }
-
-    /// Pages may read an answer when their origin is on an allowed domain of the tenant that the request is about.
-    /// Where it is about none, any tenant's domain will do.
-    async fn cors(&self, call: &Call, origin: &str) -> Cors {
-        if self.app.urls.is_dashboard(origin) {
-            return Cors::AllowWithCookies;
-        }
-        let accepts = call.operation().accepts;
-        if !accepts.is_empty() && !accepts.iter().any(|access| HELD_BY_PAGES.contains(&access.kind)) {
-            // Keys and sign-ins to the dashboard have no business on other pages.
-            return Cors::Deny;
-        }
-        if let Some(page) = call.noted::<Page>() {
-            return if page.allowed { Cors::Allow } else { Cors::Deny };
-        }
-        if call.noted::<Received>().is_none() {
-            return self.cors_of_anybody(call, origin).await;
-        }
-        let hints = self.tenant_hints(call);
-        let origin = origin.to_owned();
-        let allowed = self
-            .app
-            .store
-            .read(move |c| {
-                if !hints.name_tenant() {
-                    return tenants::any_tenant_allows_origin(c, &origin);
-                }
-                tenants::resolve_tenant_for_origin(c, &hints, Some(&origin))?;
-                Ok::<_, AppError>(true)
-            })
-            .await;
-        if allowed.is_ok_and(|allowed| allowed) { Cors::Allow } else { Cors::Deny }
     }
 }

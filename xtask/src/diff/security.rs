@@ -1,4 +1,5 @@
-//! Compares security requirements and schemes, and the extensions for scopes, kinds of credential and roles.
+//! Compares security requirements and schemes, and the extensions for scopes, kinds of credential, roles and
+//! features.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,7 @@ pub(super) fn compare(
     scopes(before, after, log);
     principals(before, after, log);
     roles(before, after, log);
+    features(old, new, before, after, log);
 }
 
 fn requirements_of(document: &Value, operation: &Operation<'_>) -> Vec<Requirement> {
@@ -211,5 +213,50 @@ fn roles(before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
             }
             (None, None) => {}
         }
+    }
+}
+
+/// The features that a plan must include: the operation's own, and those of its security schemes.
+fn needed_features(document: &Value, operation: &Operation<'_>) -> BTreeMap<String, String> {
+    let own = feature(operation.value).map(|(key, name)| (name.to_owned(), join(&operation.pointer(), key)));
+    let schemes = requirements_of(document, operation).into_iter().flat_map(BTreeMap::into_keys);
+    let of_schemes = schemes.filter_map(|scheme| {
+        let (key, name) = feature(&document["components"]["securitySchemes"][&scheme])?;
+        Some((name.to_owned(), join(&join("#/components/securitySchemes", &scheme), key)))
+    });
+    own.into_iter().chain(of_schemes).collect()
+}
+
+/// The extension of `holder` that names a feature.
+fn feature(holder: &Value) -> Option<(&str, &str)> {
+    members(holder).find_map(|(key, value)| {
+        let is_feature = key.starts_with("x-") && key.ends_with("-feature");
+        is_feature.then(|| Some((key.as_str(), value.as_str()?)))?
+    })
+}
+
+/// Whether a document names features at all.
+fn names_features(document: &Value) -> bool {
+    let schemes = members(&document["components"]["securitySchemes"]).map(|(_, scheme)| scheme);
+    let paths =
+        members(&document["paths"]).flat_map(|(_, item)| members(item)).map(|(_, operation)| operation);
+    schemes.chain(paths).any(|holder| feature(holder).is_some())
+}
+
+/// Extensions that name a feature.
+fn features(old: &Value, new: &Value, before: &Operation<'_>, after: &Operation<'_>, log: &mut ChangeLog) {
+    let (was, is) = (needed_features(old, before), needed_features(new, after));
+    for (name, at) in is.iter().filter(|(name, _)| !was.contains_key(*name)) {
+        // The first features that a contract names were needed before, and documented elsewhere.
+        let (level, rule) = match names_features(old) {
+            true => (Level::Breaking, "feature-needed"),
+            false => (Level::Documentation, "feature-documented"),
+        };
+        let message = format!("needs a plan with the feature {name}");
+        log.record(level, rule, Side::New, at.clone(), message, &after.label());
+    }
+    for (name, at) in was.iter().filter(|(name, _)| !is.contains_key(*name)) {
+        let message = format!("does not need the feature {name} any more");
+        log.record(Level::Compatible, "feature-not-needed", Side::Old, at.clone(), message, &after.label());
     }
 }

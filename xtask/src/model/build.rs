@@ -61,6 +61,17 @@ impl<'a> Builder<'a> {
         let flag = |name: &Option<String>| {
             name.as_ref().is_some_and(|name| operation.get(name.as_str()) == Some(&Value::Bool(true)))
         };
+        let feature = self.feature(operation, &pointer)?;
+        let tenant = flag(&self.settings.extensions.tenant);
+        if let Some(feature) = &feature
+            && principals.is_empty()
+            && !tenant
+        {
+            bail!(
+                "{}: {pointer}: the feature {feature} cannot be checked: the operation needs no credential and names no tenant",
+                self.file
+            );
+        }
         Ok(Operation {
             name: snake(&id),
             type_name: pascal(&snake(&id)),
@@ -71,7 +82,8 @@ impl<'a> Builder<'a> {
             description: text(operation, "description"),
             addition: flag(&self.settings.extensions.addition),
             deprecated: operation["deprecated"] == Value::Bool(true),
-            tenant: flag(&self.settings.extensions.tenant),
+            tenant,
+            feature,
             params,
             body,
             responses,

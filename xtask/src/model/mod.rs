@@ -12,10 +12,12 @@ use crate::name::{METHODS, pascal, snake};
 use crate::source::{PrincipalSettings, Settings, Source};
 
 mod build;
+mod envelope;
 mod security;
 mod types;
 
 use build::Builder;
+pub use envelope::Envelope;
 pub use types::{TypeRef, references};
 
 /// A contract ready to be emitted.
@@ -72,6 +74,8 @@ pub struct Operation {
     pub deprecated: bool,
     /// Whether the request names a tenant without a credential.
     pub tenant: bool,
+    /// The feature that the tenant must have.
+    pub feature: Option<String>,
     /// Path, query, header and cookie parameters.
     pub params: Vec<Param>,
     /// Request body.
@@ -241,6 +245,7 @@ impl Contract {
             .map(|(name, schema)| (name.clone(), schema.clone()))
             .collect();
         security::codes_exist(&source.settings, document)?;
+        security::scheme_features(&source.settings, document, &source.file_name)?;
         Ok(Self {
             title: text(&document["info"], "title"),
             version: text(&document["info"], "version"),
@@ -282,6 +287,12 @@ impl Contract {
     /// Every kind of credential: those of the settings, or one per security scheme.
     pub fn kinds(&self) -> Vec<PrincipalSettings> {
         security::kinds(&self.settings, &self.named)
+    }
+
+    /// The feature that every principal of a security scheme must have.
+    pub fn feature_of_scheme(&self, scheme: &str) -> Option<&str> {
+        let name = self.settings.extensions.feature.as_deref()?;
+        self.named["components"]["securitySchemes"][scheme][name].as_str()
     }
 
     /// Names of the component schemas that `start` references, directly or indirectly.

@@ -61,6 +61,14 @@ impl Builder<'_> {
             .with_context(|| format!("{}: {pointer}/{name}: expected a list of roles", self.file))
     }
 
+    /// The feature that the extension names.
+    pub(super) fn feature(&self, operation: &Value, pointer: &str) -> Result<Option<String>> {
+        let Some(name) = &self.settings.extensions.feature else { return Ok(None) };
+        let Some(feature) = operation.get(name.as_str()) else { return Ok(None) };
+        let pointer = format!("{pointer}/{name}");
+        Ok(Some(known_feature(self.settings, feature, self.file, &pointer)?))
+    }
+
     /// Rejects unsupported security schemes.
     fn check_scheme(&self, name: &str) -> Result<()> {
         let scheme = &self.document["components"]["securitySchemes"][name];
@@ -175,6 +183,33 @@ impl Builder<'_> {
         }
         Ok((accepted, anonymous))
     }
+}
+
+/// Checks the features that security schemes need.
+pub(super) fn scheme_features(settings: &Settings, document: &Value, file: &str) -> Result<()> {
+    let Some(name) = &settings.extensions.feature else { return Ok(()) };
+    for (scheme, declared) in document["components"]["securitySchemes"].as_object().into_iter().flatten() {
+        if let Some(feature) = declared.get(name.as_str()) {
+            let pointer = format!("#/components/securitySchemes/{}/{name}", escape(scheme));
+            known_feature(settings, feature, file, &pointer)?;
+        }
+    }
+    Ok(())
+}
+
+/// A feature that the settings list. Where they list none, any text is a feature.
+fn known_feature(settings: &Settings, feature: &Value, file: &str, pointer: &str) -> Result<String> {
+    let feature = feature
+        .as_str()
+        .filter(|feature| !feature.is_empty())
+        .with_context(|| format!("{file}: {pointer}: expected the name of a feature"))?;
+    if !settings.features.is_empty() && !settings.features.iter().any(|known| known == feature) {
+        bail!(
+            "{file}: {pointer}: there is no feature {feature}; name one of {}, or add it to features in the settings",
+            settings.features.join(", ")
+        );
+    }
+    Ok(feature.to_owned())
 }
 
 /// Rejects settings with an error code that the contract does not have.

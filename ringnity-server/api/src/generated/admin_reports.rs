@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Admin Reports: one each, all required.
 pub trait AdminReportsOperations: Operations {
@@ -21,172 +21,182 @@ pub trait AdminReportsOperations: Operations {
     ///
     /// Read tenant and admin identity for admin/reporting SDKs.
     ///
-    /// Opened by: admin with `admin:tenant:read`.
+    /// Accepts: admin with scope `admin:tenant:read`.
+    ///
+    /// The output is the payload of `AdminTenantEnvelope`.
     fn get_admin_tenant(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminTenantInput,
-    ) -> impl Future<Output = Result<types::AdminTenantEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AdminTenant, Fault>> + Send;
     /// GET /api/admin-sdk/readiness
     ///
     /// Read tenant readiness for admin/reporting SDKs.
     ///
-    /// Opened by: admin with `admin:tenant:read`.
+    /// Accepts: admin with scope `admin:tenant:read`.
+    ///
+    /// The output is the payload of `ReadinessEnvelope`.
     fn get_admin_readiness(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminReadinessInput,
-    ) -> impl Future<Output = Result<types::ReadinessEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Readiness, Fault>> + Send;
     /// GET /api/admin-sdk/domains
     ///
     /// Read allowed SDK domains.
     ///
-    /// Opened by: admin with `admin:domains:read`.
+    /// Accepts: admin with scope `admin:domains:read`.
+    ///
+    /// The output is the payload of `DomainListEnvelope`.
     fn get_admin_domains(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminDomainsInput,
-    ) -> impl Future<Output = Result<types::DomainListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::DomainList, Fault>> + Send;
     /// GET /api/admin-sdk/services
     ///
     /// Read service capabilities and admin enablement.
     ///
-    /// Opened by: admin with `admin:services:read`.
+    /// Accepts: admin with scope `admin:services:read`.
+    ///
+    /// The output is the payload of `ServiceListEnvelope`.
     fn get_admin_services(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminServicesInput,
-    ) -> impl Future<Output = Result<types::ServiceListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ServiceList, Fault>> + Send;
     /// GET /api/admin-sdk/subscription
     ///
     /// Read subscription and plan data.
     ///
-    /// Opened by: admin with `admin:subscription:read`.
+    /// Accepts: admin with scope `admin:subscription:read`.
+    ///
+    /// The output is the payload of `SubscriptionEnvelope`.
     fn get_admin_subscription(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminSubscriptionInput,
-    ) -> impl Future<Output = Result<types::SubscriptionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Subscription, Fault>> + Send;
     /// GET /api/admin-sdk/ai-readiness
     ///
     /// Read AI readiness for the tenant.
     ///
-    /// Opened by: admin with `admin:ai:read`.
+    /// Accepts: admin with scope `admin:ai:read`.
+    ///
+    /// The output is the payload of `AiReadinessEnvelope`.
     fn get_admin_ai_readiness(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminAiReadinessInput,
-    ) -> impl Future<Output = Result<types::AiReadinessEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AiReadiness, Fault>> + Send;
     /// GET /api/admin-sdk/staff-summary
     ///
     /// Read staff and department summary data.
     ///
-    /// Opened by: admin with `admin:staff:read`.
+    /// Accepts: admin with scope `admin:staff:read`.
+    ///
+    /// The output is the payload of `StaffSummaryEnvelope`.
     fn get_admin_staff_summary(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminStaffSummaryInput,
-    ) -> impl Future<Output = Result<types::StaffSummaryEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::StaffSummary, Fault>> + Send;
     /// GET /api/admin-sdk/reports/summary
     ///
     /// Read call, chat, satisfaction, and agent productivity summary.
     ///
-    /// Opened by: admin with `admin:reports:read`.
+    /// Accepts: admin with scope `admin:reports:read`.
+    ///
+    /// The output is the payload of `ReportSummaryEnvelope`.
     fn get_admin_report_summary(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminReportSummaryInput,
-    ) -> impl Future<Output = Result<types::ReportSummaryEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Report, Fault>> + Send;
     /// GET /api/admin-sdk/reports/timeseries
     ///
     /// Read call, chat, and message trend data for admin dashboards.
     ///
-    /// Opened by: admin with `admin:reports:read`.
+    /// Accepts: admin with scope `admin:reports:read`.
+    ///
+    /// The output is the payload of `ReportTimeseriesEnvelope`.
     fn get_admin_report_timeseries(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminReportTimeseriesInput,
-    ) -> impl Future<Output = Result<types::ReportTimeseriesEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ReportTimeseries, Fault>> + Send;
     /// GET /api/admin-sdk/reports/export
     ///
     /// Export admin report data.
     ///
     /// Returns a downloadable JSON envelope by default, or CSV when `format=csv`.
     ///
-    /// Opened by: admin with `admin:reports:read`.
+    /// Accepts: admin with scope `admin:reports:read`.
+    ///
+    /// The output is the payload of `ReportExportEnvelope`.
     fn export_admin_report(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: ExportAdminReportInput,
     ) -> impl Future<Output = Result<ExportAdminReportOutput, Fault>> + Send;
 }
-/// What `getAdminTenant` takes in: GET /api/admin-sdk/tenant.
+/// Input of `getAdminTenant`: GET /api/admin-sdk/tenant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminTenantInput {}
 impl GetAdminTenantInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAdminReadiness` takes in: GET /api/admin-sdk/readiness.
+/// Input of `getAdminReadiness`: GET /api/admin-sdk/readiness.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminReadinessInput {}
 impl GetAdminReadinessInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAdminDomains` takes in: GET /api/admin-sdk/domains.
+/// Input of `getAdminDomains`: GET /api/admin-sdk/domains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminDomainsInput {}
 impl GetAdminDomainsInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAdminServices` takes in: GET /api/admin-sdk/services.
+/// Input of `getAdminServices`: GET /api/admin-sdk/services.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminServicesInput {}
 impl GetAdminServicesInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAdminSubscription` takes in: GET /api/admin-sdk/subscription.
+/// Input of `getAdminSubscription`: GET /api/admin-sdk/subscription.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminSubscriptionInput {}
 impl GetAdminSubscriptionInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAdminAiReadiness` takes in: GET /api/admin-sdk/ai-readiness.
+/// Input of `getAdminAiReadiness`: GET /api/admin-sdk/ai-readiness.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminAiReadinessInput {}
 impl GetAdminAiReadinessInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAdminStaffSummary` takes in: GET /api/admin-sdk/staff-summary.
+/// Input of `getAdminStaffSummary`: GET /api/admin-sdk/staff-summary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminStaffSummaryInput {}
 impl GetAdminStaffSummaryInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAdminReportSummary` takes in: GET /api/admin-sdk/reports/summary.
+/// Input of `getAdminReportSummary`: GET /api/admin-sdk/reports/summary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminReportSummaryInput {
     /// Preset reporting range. Use custom together with startDate and endDate.
@@ -199,16 +209,16 @@ pub struct GetAdminReportSummaryInput {
     pub agent_id: Option<String>,
 }
 impl GetAdminReportSummaryInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            period: parts.param(Place::Query, "period")?,
-            start_date: parts.optional_param(Place::Query, "startDate")?,
-            end_date: parts.optional_param(Place::Query, "endDate")?,
-            agent_id: parts.optional_param(Place::Query, "agentId")?,
+            period: input.param(ParamLocation::Query, "period")?,
+            start_date: input.optional_param(ParamLocation::Query, "startDate")?,
+            end_date: input.optional_param(ParamLocation::Query, "endDate")?,
+            agent_id: input.optional_param(ParamLocation::Query, "agentId")?,
         })
     }
 }
-/// What `getAdminReportTimeseries` takes in: GET /api/admin-sdk/reports/timeseries.
+/// Input of `getAdminReportTimeseries`: GET /api/admin-sdk/reports/timeseries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminReportTimeseriesInput {
     /// Preset reporting range. Use custom together with startDate and endDate.
@@ -221,16 +231,16 @@ pub struct GetAdminReportTimeseriesInput {
     pub agent_id: Option<String>,
 }
 impl GetAdminReportTimeseriesInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            period: parts.param(Place::Query, "period")?,
-            start_date: parts.optional_param(Place::Query, "startDate")?,
-            end_date: parts.optional_param(Place::Query, "endDate")?,
-            agent_id: parts.optional_param(Place::Query, "agentId")?,
+            period: input.param(ParamLocation::Query, "period")?,
+            start_date: input.optional_param(ParamLocation::Query, "startDate")?,
+            end_date: input.optional_param(ParamLocation::Query, "endDate")?,
+            agent_id: input.optional_param(ParamLocation::Query, "agentId")?,
         })
     }
 }
-/// What `exportAdminReport` takes in: GET /api/admin-sdk/reports/export.
+/// Input of `exportAdminReport`: GET /api/admin-sdk/reports/export.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportAdminReportInput {
     /// Preset reporting range. Use custom together with startDate and endDate.
@@ -245,21 +255,21 @@ pub struct ExportAdminReportInput {
     pub format: types::ReportExportFormat,
 }
 impl ExportAdminReportInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            period: parts.param(Place::Query, "period")?,
-            start_date: parts.optional_param(Place::Query, "startDate")?,
-            end_date: parts.optional_param(Place::Query, "endDate")?,
-            agent_id: parts.optional_param(Place::Query, "agentId")?,
-            format: parts.param(Place::Query, "format")?,
+            period: input.param(ParamLocation::Query, "period")?,
+            start_date: input.optional_param(ParamLocation::Query, "startDate")?,
+            end_date: input.optional_param(ParamLocation::Query, "endDate")?,
+            agent_id: input.optional_param(ParamLocation::Query, "agentId")?,
+            format: input.param(ParamLocation::Query, "format")?,
         })
     }
 }
-/// What `exportAdminReport` answers.
+/// Output of `exportAdminReport`.
 #[derive(Debug)]
 pub enum ExportAdminReportOutput {
     /// Admin report export.
-    Json(types::ReportExportEnvelope),
+    Json(types::ReportExport),
     /// Admin report export.
     Csv(Content),
 }
@@ -284,10 +294,11 @@ pub static GET_ADMIN_TENANT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminTenantInput {
+impl HasOperation for GetAdminTenantInput {
     const OPERATION: &'static Operation = &GET_ADMIN_TENANT;
 }
 /// `getAdminReadiness`: GET /api/admin-sdk/readiness.
@@ -311,10 +322,11 @@ pub static GET_ADMIN_READINESS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminReadinessInput {
+impl HasOperation for GetAdminReadinessInput {
     const OPERATION: &'static Operation = &GET_ADMIN_READINESS;
 }
 /// `getAdminDomains`: GET /api/admin-sdk/domains.
@@ -338,10 +350,11 @@ pub static GET_ADMIN_DOMAINS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminDomainsInput {
+impl HasOperation for GetAdminDomainsInput {
     const OPERATION: &'static Operation = &GET_ADMIN_DOMAINS;
 }
 /// `getAdminServices`: GET /api/admin-sdk/services.
@@ -365,10 +378,11 @@ pub static GET_ADMIN_SERVICES: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminServicesInput {
+impl HasOperation for GetAdminServicesInput {
     const OPERATION: &'static Operation = &GET_ADMIN_SERVICES;
 }
 /// `getAdminSubscription`: GET /api/admin-sdk/subscription.
@@ -392,10 +406,11 @@ pub static GET_ADMIN_SUBSCRIPTION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminSubscriptionInput {
+impl HasOperation for GetAdminSubscriptionInput {
     const OPERATION: &'static Operation = &GET_ADMIN_SUBSCRIPTION;
 }
 /// `getAdminAiReadiness`: GET /api/admin-sdk/ai-readiness.
@@ -419,10 +434,11 @@ pub static GET_ADMIN_AI_READINESS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminAiReadinessInput {
+impl HasOperation for GetAdminAiReadinessInput {
     const OPERATION: &'static Operation = &GET_ADMIN_AI_READINESS;
 }
 /// `getAdminStaffSummary`: GET /api/admin-sdk/staff-summary.
@@ -446,10 +462,11 @@ pub static GET_ADMIN_STAFF_SUMMARY: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminStaffSummaryInput {
+impl HasOperation for GetAdminStaffSummaryInput {
     const OPERATION: &'static Operation = &GET_ADMIN_STAFF_SUMMARY;
 }
 /// `getAdminReportSummary`: GET /api/admin-sdk/reports/summary.
@@ -467,33 +484,33 @@ pub static GET_ADMIN_REPORT_SUMMARY: Operation = Operation {
     params: &[
         Param {
             name: "period",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"today\""),
             description: "Preset reporting range. Use custom together with startDate and endDate.",
         },
         Param {
             name: "startDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "endDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "agentId",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Optional agent ID filter for productivity reports.",
         },
@@ -506,10 +523,11 @@ pub static GET_ADMIN_REPORT_SUMMARY: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminReportSummaryInput {
+impl HasOperation for GetAdminReportSummaryInput {
     const OPERATION: &'static Operation = &GET_ADMIN_REPORT_SUMMARY;
 }
 /// `getAdminReportTimeseries`: GET /api/admin-sdk/reports/timeseries.
@@ -527,33 +545,33 @@ pub static GET_ADMIN_REPORT_TIMESERIES: Operation = Operation {
     params: &[
         Param {
             name: "period",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"today\""),
             description: "Preset reporting range. Use custom together with startDate and endDate.",
         },
         Param {
             name: "startDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "endDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "agentId",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Optional agent ID filter for productivity reports.",
         },
@@ -566,10 +584,11 @@ pub static GET_ADMIN_REPORT_TIMESERIES: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminReportTimeseriesInput {
+impl HasOperation for GetAdminReportTimeseriesInput {
     const OPERATION: &'static Operation = &GET_ADMIN_REPORT_TIMESERIES;
 }
 /// `exportAdminReport`: GET /api/admin-sdk/reports/export.
@@ -587,41 +606,41 @@ pub static EXPORT_ADMIN_REPORT: Operation = Operation {
     params: &[
         Param {
             name: "period",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"today\""),
             description: "Preset reporting range. Use custom together with startDate and endDate.",
         },
         Param {
             name: "startDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "endDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "agentId",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Optional agent ID filter for productivity reports.",
         },
         Param {
             name: "format",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"json\""),
             description: "Export format.",
         },
@@ -634,10 +653,11 @@ pub static EXPORT_ADMIN_REPORT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ExportAdminReportInput {
+impl HasOperation for ExportAdminReportInput {
     const OPERATION: &'static Operation = &EXPORT_ADMIN_REPORT;
 }
 /// From a request to a handler and back, one function per operation.
@@ -645,195 +665,360 @@ pub(super) mod serve {
     use super::*;
     pub async fn get_admin_tenant<T: AdminReportsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_TENANT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminTenantInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_tenant(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_readiness<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_READINESS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminReadinessInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_readiness(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_domains<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_DOMAINS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminDomainsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_domains(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_services<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_SERVICES, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminServicesInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_services(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_subscription<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_SUBSCRIPTION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminSubscriptionInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_subscription(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_ai_readiness<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_AI_READINESS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminAiReadinessInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_ai_readiness(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_staff_summary<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_STAFF_SUMMARY, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminStaffSummaryInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_staff_summary(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_report_summary<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_REPORT_SUMMARY, raw).await
+        let mut prepared = match runtime::prepare(rqctx, &GET_ADMIN_TENANT, unread).await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetAdminReportSummaryInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_report_summary(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_admin_report_timeseries<T: AdminReportsOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_REPORT_TIMESERIES, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetAdminReportTimeseriesInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_report_timeseries(
-                    cx,
-                    call.clone(),
+            let input = GetAdminTenantInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_tenant(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AdminTenantEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_readiness<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &GET_ADMIN_READINESS, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminReadinessInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_readiness(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReadinessEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_domains<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &GET_ADMIN_DOMAINS, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminDomainsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_domains(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::DomainListEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_services<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &GET_ADMIN_SERVICES, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminServicesInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_services(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ServiceListEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_subscription<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &GET_ADMIN_SUBSCRIPTION, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminSubscriptionInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_subscription(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::SubscriptionEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_ai_readiness<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &GET_ADMIN_AI_READINESS, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminAiReadinessInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_ai_readiness(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AiReadinessEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_staff_summary<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_ADMIN_STAFF_SUMMARY,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminStaffSummaryInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_staff_summary(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::StaffSummaryEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_report_summary<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_ADMIN_REPORT_SUMMARY,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminReportSummaryInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_report_summary(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReportSummaryEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_admin_report_timeseries<T: AdminReportsOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_ADMIN_REPORT_TIMESERIES,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetAdminReportTimeseriesInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_report_timeseries(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReportTimeseriesEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
     }
     pub async fn export_admin_report<T: AdminReportsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &EXPORT_ADMIN_REPORT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &EXPORT_ADMIN_REPORT, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ExportAdminReportInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::export_admin_report(cx, call.clone(), principal, input)
+            let input = ExportAdminReportInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::export_admin_report(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
             match output {
                 ExportAdminReportOutput::Json(value) => {
-                    Encoded::json(200u16, "application/json", &value)
+                    Encoded::json(
+                        200u16,
+                        "application/json",
+                        &types::ReportExportEnvelope {
+                            success: Default::default(),
+                            data: value,
+                        },
+                    )
                 }
                 ExportAdminReportOutput::Csv(value) => {
                     Encoded::content(200u16, "text/csv", value)
                 }
             }
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

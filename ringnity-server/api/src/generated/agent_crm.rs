@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Agent CRM: one each, all required.
 pub trait AgentCrmOperations: Operations {
@@ -21,154 +21,165 @@ pub trait AgentCrmOperations: Operations {
     ///
     /// Read the current agent profile.
     ///
-    /// Opened by: agent with `agent:profile:read`.
+    /// Accepts: agent with scope `agent:profile:read`.
+    ///
+    /// The output is the payload of `AgentProfileEnvelope`.
     fn get_agent_profile(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: GetAgentProfileInput,
-    ) -> impl Future<Output = Result<types::AgentProfileEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AgentProfileData, Fault>> + Send;
     /// GET /api/agent-sdk/presence
     ///
     /// Read the current agent presence.
     ///
-    /// Opened by: agent with `agent:presence:read`.
+    /// Accepts: agent with scope `agent:presence:read`.
+    ///
+    /// The output is the payload of `PresenceEnvelope`.
     fn get_agent_presence(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: GetAgentPresenceInput,
-    ) -> impl Future<Output = Result<types::PresenceEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Presence, Fault>> + Send;
     /// PATCH /api/agent-sdk/presence
     ///
     /// Update the current agent presence.
     ///
-    /// Opened by: agent with `agent:presence:write`.
+    /// Accepts: agent with scope `agent:presence:write`.
+    ///
+    /// The output is the payload of `PresenceEnvelope`.
     fn update_agent_presence(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: UpdateAgentPresenceInput,
-    ) -> impl Future<Output = Result<types::PresenceEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Presence, Fault>> + Send;
     /// GET /api/agent-sdk/conversations
     ///
     /// List conversations visible to the current agent.
     ///
-    /// Opened by: agent with `agent:conversations:read`.
+    /// Accepts: agent with scope `agent:conversations:read`.
+    ///
+    /// The output is the payload of `ConversationListEnvelope`.
     fn list_agent_conversations(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: ListAgentConversationsInput,
-    ) -> impl Future<Output = Result<types::ConversationListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ConversationList, Fault>> + Send;
     /// GET /api/agent-sdk/conversations/{id}
     ///
     /// Read one agent-visible conversation.
     ///
-    /// Opened by: agent with `agent:conversations:read`.
+    /// Accepts: agent with scope `agent:conversations:read`.
+    ///
+    /// The output is the payload of `ConversationEnvelope`.
     fn get_agent_conversation(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: GetAgentConversationInput,
-    ) -> impl Future<Output = Result<types::ConversationEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ConversationData, Fault>> + Send;
     /// GET /api/agent-sdk/conversations/{id}/messages
     ///
     /// List messages in a conversation.
     ///
-    /// Opened by: agent with `agent:messages:read`.
+    /// Accepts: agent with scope `agent:messages:read`.
+    ///
+    /// The output is the payload of `MessageListEnvelope`.
     fn list_agent_conversation_messages(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: ListAgentConversationMessagesInput,
-    ) -> impl Future<Output = Result<types::MessageListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::MessageList, Fault>> + Send;
     /// POST /api/agent-sdk/conversations/{id}/messages
     ///
     /// Send an agent message.
     ///
-    /// Opened by: agent with `agent:messages:write`.
+    /// Accepts: agent with scope `agent:messages:write`.
+    ///
+    /// The output is the payload of `MessageEnvelope`.
     fn send_agent_conversation_message(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: SendAgentConversationMessageInput,
-    ) -> impl Future<Output = Result<types::MessageEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::MessageData, Fault>> + Send;
     /// POST /api/agent-sdk/conversations/{id}/messages/{messageId}/read
     ///
     /// Mark an agent conversation message as read.
     ///
-    /// Opened by: agent with `agent:messages:write`.
+    /// Accepts: agent with scope `agent:messages:write`.
+    ///
+    /// The output is the payload of `MessageReceiptEnvelope`.
     fn mark_agent_message_read(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: MarkAgentMessageReadInput,
-    ) -> impl Future<Output = Result<types::MessageReceiptEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ReceiptResult, Fault>> + Send;
     /// DELETE /api/agent-sdk/conversations/{id}/messages/{messageId}/attachment
     ///
     /// Delete an attachment-bearing conversation message.
     ///
     /// Soft-deletes the chat message that owns the attachment so the action remains auditable.
     ///
-    /// Opened by: agent with `agent:media:delete`.
+    /// Accepts: agent with scope `agent:media:delete`.
+    ///
+    /// The output is the payload of `AttachmentDeleteEnvelope`.
     fn delete_agent_conversation_attachment(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: DeleteAgentConversationAttachmentInput,
-    ) -> impl Future<Output = Result<types::AttachmentDeleteEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AttachmentDelete, Fault>> + Send;
     /// POST /api/agent-sdk/conversations/{id}/assign
     ///
     /// Assign or transfer a conversation from the agent SDK.
     ///
-    /// Opened by: agent with `agent:conversations:write`.
+    /// Accepts: agent with scope `agent:conversations:write`.
+    ///
+    /// The output is the payload of `AssignmentEnvelope`.
     fn assign_agent_conversation(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: AssignAgentConversationInput,
-    ) -> impl Future<Output = Result<types::AssignmentEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AssignmentData, Fault>> + Send;
     /// POST /api/agent-sdk/conversations/{id}/close
     ///
     /// Close a conversation from the agent SDK.
     ///
-    /// Opened by: agent with `agent:conversations:write`.
+    /// Accepts: agent with scope `agent:conversations:write`.
+    ///
+    /// The output is the payload of `ConversationEnvelope`.
     fn close_agent_conversation(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AgentPrincipal,
         input: CloseAgentConversationInput,
-    ) -> impl Future<Output = Result<types::ConversationEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ConversationData, Fault>> + Send;
 }
-/// What `getAgentProfile` takes in: GET /api/agent-sdk/me.
+/// Input of `getAgentProfile`: GET /api/agent-sdk/me.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAgentProfileInput {}
 impl GetAgentProfileInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getAgentPresence` takes in: GET /api/agent-sdk/presence.
+/// Input of `getAgentPresence`: GET /api/agent-sdk/presence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAgentPresenceInput {}
 impl GetAgentPresenceInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `updateAgentPresence` takes in: PATCH /api/agent-sdk/presence.
+/// Input of `updateAgentPresence`: PATCH /api/agent-sdk/presence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateAgentPresenceInput {
     /// The request body.
     pub body: types::UpdatePresenceRequest,
 }
 impl UpdateAgentPresenceInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `listAgentConversations` takes in: GET /api/agent-sdk/conversations.
+/// Input of `listAgentConversations`: GET /api/agent-sdk/conversations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListAgentConversationsInput {
     /// Maximum number of items per page.
@@ -181,29 +192,29 @@ pub struct ListAgentConversationsInput {
     pub status: Option<types::ConversationStatus>,
 }
 impl ListAgentConversationsInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            limit: parts.param(Place::Query, "limit")?,
-            cursor: parts.optional_param(Place::Query, "cursor")?,
-            department_id: parts.optional_param(Place::Query, "departmentId")?,
-            status: parts.optional_param(Place::Query, "status")?,
+            limit: input.param(ParamLocation::Query, "limit")?,
+            cursor: input.optional_param(ParamLocation::Query, "cursor")?,
+            department_id: input.optional_param(ParamLocation::Query, "departmentId")?,
+            status: input.optional_param(ParamLocation::Query, "status")?,
         })
     }
 }
-/// What `getAgentConversation` takes in: GET /api/agent-sdk/conversations/{id}.
+/// Input of `getAgentConversation`: GET /api/agent-sdk/conversations/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAgentConversationInput {
     /// Id of the conversation.
     pub id: String,
 }
 impl GetAgentConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
+            id: input.param(ParamLocation::Path, "id")?,
         })
     }
 }
-/// What `listAgentConversationMessages` takes in: GET /api/agent-sdk/conversations/{id}/messages.
+/// Input of `listAgentConversationMessages`: GET /api/agent-sdk/conversations/{id}/messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListAgentConversationMessagesInput {
     /// Id of the conversation.
@@ -214,15 +225,15 @@ pub struct ListAgentConversationMessagesInput {
     pub before: Option<String>,
 }
 impl ListAgentConversationMessagesInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            limit: parts.param(Place::Query, "limit")?,
-            before: parts.optional_param(Place::Query, "before")?,
+            id: input.param(ParamLocation::Path, "id")?,
+            limit: input.param(ParamLocation::Query, "limit")?,
+            before: input.optional_param(ParamLocation::Query, "before")?,
         })
     }
 }
-/// What `sendAgentConversationMessage` takes in: POST /api/agent-sdk/conversations/{id}/messages.
+/// Input of `sendAgentConversationMessage`: POST /api/agent-sdk/conversations/{id}/messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SendAgentConversationMessageInput {
     /// Id of the conversation.
@@ -233,15 +244,16 @@ pub struct SendAgentConversationMessageInput {
     pub body: types::SendMessageRequest,
 }
 impl SendAgentConversationMessageInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            id: input.param(ParamLocation::Path, "id")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `markAgentMessageRead` takes in: POST /api/agent-sdk/conversations/{id}/messages/{messageId}/read.
+/// Input of `markAgentMessageRead`: POST /api/agent-sdk/conversations/{id}/messages/{messageId}/read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MarkAgentMessageReadInput {
     /// Id of the conversation.
@@ -250,14 +262,14 @@ pub struct MarkAgentMessageReadInput {
     pub message_id: String,
 }
 impl MarkAgentMessageReadInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            message_id: parts.param(Place::Path, "messageId")?,
+            id: input.param(ParamLocation::Path, "id")?,
+            message_id: input.param(ParamLocation::Path, "messageId")?,
         })
     }
 }
-/// What `deleteAgentConversationAttachment` takes in: DELETE /api/agent-sdk/conversations/{id}/messages/{messageId}/attachment.
+/// Input of `deleteAgentConversationAttachment`: DELETE /api/agent-sdk/conversations/{id}/messages/{messageId}/attachment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteAgentConversationAttachmentInput {
     /// Id of the conversation.
@@ -268,15 +280,15 @@ pub struct DeleteAgentConversationAttachmentInput {
     pub body: Option<types::DeleteMediaRequest>,
 }
 impl DeleteAgentConversationAttachmentInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            message_id: parts.param(Place::Path, "messageId")?,
-            body: parts.optional_body()?,
+            id: input.param(ParamLocation::Path, "id")?,
+            message_id: input.param(ParamLocation::Path, "messageId")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `assignAgentConversation` takes in: POST /api/agent-sdk/conversations/{id}/assign.
+/// Input of `assignAgentConversation`: POST /api/agent-sdk/conversations/{id}/assign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AssignAgentConversationInput {
     /// Id of the conversation.
@@ -287,15 +299,16 @@ pub struct AssignAgentConversationInput {
     pub body: Option<types::AssignConversationRequest>,
 }
 impl AssignAgentConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.optional_body()?,
+            id: input.param(ParamLocation::Path, "id")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `closeAgentConversation` takes in: POST /api/agent-sdk/conversations/{id}/close.
+/// Input of `closeAgentConversation`: POST /api/agent-sdk/conversations/{id}/close.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CloseAgentConversationInput {
     /// Id of the conversation.
@@ -304,10 +317,10 @@ pub struct CloseAgentConversationInput {
     pub body: Option<types::CloseConversationRequest>,
 }
 impl CloseAgentConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            body: parts.optional_body()?,
+            id: input.param(ParamLocation::Path, "id")?,
+            body: input.optional_body()?,
         })
     }
 }
@@ -332,10 +345,11 @@ pub static GET_AGENT_PROFILE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAgentProfileInput {
+impl HasOperation for GetAgentProfileInput {
     const OPERATION: &'static Operation = &GET_AGENT_PROFILE;
 }
 /// `getAgentPresence`: GET /api/agent-sdk/presence.
@@ -359,10 +373,11 @@ pub static GET_AGENT_PRESENCE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAgentPresenceInput {
+impl HasOperation for GetAgentPresenceInput {
     const OPERATION: &'static Operation = &GET_AGENT_PRESENCE;
 }
 /// `updateAgentPresence`: PATCH /api/agent-sdk/presence.
@@ -395,10 +410,11 @@ pub static UPDATE_AGENT_PRESENCE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdateAgentPresenceInput {
+impl HasOperation for UpdateAgentPresenceInput {
     const OPERATION: &'static Operation = &UPDATE_AGENT_PRESENCE;
 }
 /// `listAgentConversations`: GET /api/agent-sdk/conversations.
@@ -416,33 +432,33 @@ pub static LIST_AGENT_CONVERSATIONS: Operation = Operation {
     params: &[
         Param {
             name: "limit",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: Some("50"),
             description: "Maximum number of items per page.",
         },
         Param {
             name: "cursor",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "The `nextCursor` of the previous page. Its content is opaque.",
         },
         Param {
             name: "departmentId",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Return only conversations of this department.",
         },
         Param {
             name: "status",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Return only conversations with this status.",
         },
@@ -455,10 +471,11 @@ pub static LIST_AGENT_CONVERSATIONS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListAgentConversationsInput {
+impl HasOperation for ListAgentConversationsInput {
     const OPERATION: &'static Operation = &LIST_AGENT_CONVERSATIONS;
 }
 /// `getAgentConversation`: GET /api/agent-sdk/conversations/{id}.
@@ -476,9 +493,9 @@ pub static GET_AGENT_CONVERSATION: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
@@ -491,10 +508,11 @@ pub static GET_AGENT_CONVERSATION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAgentConversationInput {
+impl HasOperation for GetAgentConversationInput {
     const OPERATION: &'static Operation = &GET_AGENT_CONVERSATION;
 }
 /// `listAgentConversationMessages`: GET /api/agent-sdk/conversations/{id}/messages.
@@ -512,25 +530,25 @@ pub static LIST_AGENT_CONVERSATION_MESSAGES: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "limit",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: Some("50"),
             description: "Maximum number of items per page.",
         },
         Param {
             name: "before",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Return only messages older than this: the `nextCursor` of the previous page, or a message id.",
         },
@@ -543,10 +561,11 @@ pub static LIST_AGENT_CONVERSATION_MESSAGES: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListAgentConversationMessagesInput {
+impl HasOperation for ListAgentConversationMessagesInput {
     const OPERATION: &'static Operation = &LIST_AGENT_CONVERSATION_MESSAGES;
 }
 /// `sendAgentConversationMessage`: POST /api/agent-sdk/conversations/{id}/messages.
@@ -564,17 +583,17 @@ pub static SEND_AGENT_CONVERSATION_MESSAGE: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -596,10 +615,11 @@ pub static SEND_AGENT_CONVERSATION_MESSAGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for SendAgentConversationMessageInput {
+impl HasOperation for SendAgentConversationMessageInput {
     const OPERATION: &'static Operation = &SEND_AGENT_CONVERSATION_MESSAGE;
 }
 /// `markAgentMessageRead`: POST /api/agent-sdk/conversations/{id}/messages/{messageId}/read.
@@ -617,17 +637,17 @@ pub static MARK_AGENT_MESSAGE_READ: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of a message of the conversation.",
         },
@@ -640,10 +660,11 @@ pub static MARK_AGENT_MESSAGE_READ: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for MarkAgentMessageReadInput {
+impl HasOperation for MarkAgentMessageReadInput {
     const OPERATION: &'static Operation = &MARK_AGENT_MESSAGE_READ;
 }
 /// `deleteAgentConversationAttachment`: DELETE /api/agent-sdk/conversations/{id}/messages/{messageId}/attachment.
@@ -661,17 +682,17 @@ pub static DELETE_AGENT_CONVERSATION_ATTACHMENT: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of a message of the conversation.",
         },
@@ -693,10 +714,11 @@ pub static DELETE_AGENT_CONVERSATION_ATTACHMENT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DeleteAgentConversationAttachmentInput {
+impl HasOperation for DeleteAgentConversationAttachmentInput {
     const OPERATION: &'static Operation = &DELETE_AGENT_CONVERSATION_ATTACHMENT;
 }
 /// `assignAgentConversation`: POST /api/agent-sdk/conversations/{id}/assign.
@@ -714,17 +736,17 @@ pub static ASSIGN_AGENT_CONVERSATION: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -746,10 +768,11 @@ pub static ASSIGN_AGENT_CONVERSATION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for AssignAgentConversationInput {
+impl HasOperation for AssignAgentConversationInput {
     const OPERATION: &'static Operation = &ASSIGN_AGENT_CONVERSATION;
 }
 /// `closeAgentConversation`: POST /api/agent-sdk/conversations/{id}/close.
@@ -767,9 +790,9 @@ pub static CLOSE_AGENT_CONVERSATION: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
@@ -791,10 +814,11 @@ pub static CLOSE_AGENT_CONVERSATION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CloseAgentConversationInput {
+impl HasOperation for CloseAgentConversationInput {
     const OPERATION: &'static Operation = &CLOSE_AGENT_CONVERSATION;
 }
 /// From a request to a handler and back, one function per operation.
@@ -802,231 +826,406 @@ pub(super) mod serve {
     use super::*;
     pub async fn get_agent_profile<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_AGENT_PROFILE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_AGENT_PROFILE, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetAgentProfileInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_agent_profile(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = GetAgentProfileInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_agent_profile(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AgentProfileEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_agent_presence<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_AGENT_PRESENCE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_AGENT_PRESENCE, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetAgentPresenceInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_agent_presence(cx, call.clone(), principal, input)
+            let input = GetAgentPresenceInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_agent_presence(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::PresenceEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn update_agent_presence<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPDATE_AGENT_PRESENCE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &UPDATE_AGENT_PRESENCE, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdateAgentPresenceInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::update_agent_presence(cx, call.clone(), principal, input)
+            let input = UpdateAgentPresenceInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::update_agent_presence(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::PresenceEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn list_agent_conversations<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LIST_AGENT_CONVERSATIONS, raw).await
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &LIST_AGENT_CONVERSATIONS,
+                unread,
+            )
+            .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListAgentConversationsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::list_agent_conversations(cx, call.clone(), principal, input)
+            let input = ListAgentConversationsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::list_agent_conversations(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ConversationListEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_agent_conversation<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_AGENT_CONVERSATION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_AGENT_CONVERSATION, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetAgentConversationInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_agent_conversation(cx, call.clone(), principal, input)
+            let input = GetAgentConversationInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_agent_conversation(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ConversationEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn list_agent_conversation_messages<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &LIST_AGENT_CONVERSATION_MESSAGES,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListAgentConversationMessagesInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = ListAgentConversationMessagesInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::list_agent_conversation_messages(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::MessageListEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn send_agent_conversation_message<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &SEND_AGENT_CONVERSATION_MESSAGE, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = SendAgentConversationMessageInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::send_agent_conversation_message(
-                    cx,
-                    call.clone(),
-                    principal,
-                    input,
-                )
-                .await?;
-            Encoded::json(201u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn mark_agent_message_read<T: AgentCrmOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &MARK_AGENT_MESSAGE_READ, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = MarkAgentMessageReadInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::mark_agent_message_read(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn delete_agent_conversation_attachment<T: AgentCrmOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
-                &DELETE_AGENT_CONVERSATION_ATTACHMENT,
-                raw,
+                &SEND_AGENT_CONVERSATION_MESSAGE,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DeleteAgentConversationAttachmentInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::delete_agent_conversation_attachment(
-                    cx,
-                    call.clone(),
+            let input = SendAgentConversationMessageInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::send_agent_conversation_message(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::MessageEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn mark_agent_message_read<T: AgentCrmOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &MARK_AGENT_MESSAGE_READ,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = MarkAgentMessageReadInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::mark_agent_message_read(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::MessageReceiptEnvelope {
+                    success: Default::default(),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn delete_agent_conversation_attachment<T: AgentCrmOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &DELETE_AGENT_CONVERSATION_ATTACHMENT,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = DeleteAgentConversationAttachmentInput::read(
+                &mut prepared.input,
+            )?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::delete_agent_conversation_attachment(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AttachmentDeleteEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
     }
     pub async fn assign_agent_conversation<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &ASSIGN_AGENT_CONVERSATION, raw).await
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &ASSIGN_AGENT_CONVERSATION,
+                unread,
+            )
+            .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = AssignAgentConversationInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::assign_agent_conversation(cx, call.clone(), principal, input)
+            let input = AssignAgentConversationInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::assign_agent_conversation(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AssignmentEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn close_agent_conversation<T: AgentCrmOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CLOSE_AGENT_CONVERSATION, raw).await
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CLOSE_AGENT_CONVERSATION,
+                unread,
+            )
+            .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CloseAgentConversationInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::close_agent_conversation(cx, call.clone(), principal, input)
+            let input = CloseAgentConversationInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::close_agent_conversation(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ConversationEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

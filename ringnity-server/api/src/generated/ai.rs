@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under AI: one each, all required.
 pub trait AiOperations: Operations {
@@ -21,10 +21,9 @@ pub trait AiOperations: Operations {
     ///
     /// Upload an AI knowledge document for the tenant.
     ///
-    /// Opened by: admin with `admin:knowledge:write`.
+    /// Accepts: admin with scope `admin:knowledge:write`.
     fn upload_admin_knowledge_document(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: UploadAdminKnowledgeDocumentInput,
     ) -> impl Future<Output = Result<types::AiKnowledgeEnvelope, Fault>> + Send;
@@ -32,10 +31,9 @@ pub trait AiOperations: Operations {
     ///
     /// Ingest an AI knowledge URL for the tenant.
     ///
-    /// Opened by: admin with `admin:knowledge:write`.
+    /// Accepts: admin with scope `admin:knowledge:write`.
     fn ingest_admin_knowledge_url(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: IngestAdminKnowledgeUrlInput,
     ) -> impl Future<Output = Result<types::AiKnowledgeEnvelope, Fault>> + Send;
@@ -43,10 +41,9 @@ pub trait AiOperations: Operations {
     ///
     /// Reindex an AI knowledge item.
     ///
-    /// Opened by: admin with `admin:knowledge:write`.
+    /// Accepts: admin with scope `admin:knowledge:write`.
     fn reindex_admin_knowledge(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: ReindexAdminKnowledgeInput,
     ) -> impl Future<Output = Result<types::AiKnowledgeEnvelope, Fault>> + Send;
@@ -54,10 +51,9 @@ pub trait AiOperations: Operations {
     ///
     /// Return an AI knowledge item with the status of its indexing.
     ///
-    /// Opened by: admin with `admin:knowledge:read`.
+    /// Accepts: admin with scope `admin:knowledge:read`.
     fn get_admin_knowledge(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: GetAdminKnowledgeInput,
     ) -> impl Future<Output = Result<types::AiKnowledgeEnvelope, Fault>> + Send;
@@ -65,10 +61,9 @@ pub trait AiOperations: Operations {
     ///
     /// Delete an AI knowledge item.
     ///
-    /// Opened by: admin with `admin:knowledge:write`.
+    /// Accepts: admin with scope `admin:knowledge:write`.
     fn delete_admin_knowledge(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: DeleteAdminKnowledgeInput,
     ) -> impl Future<Output = Result<types::AiKnowledgeEnvelope, Fault>> + Send;
@@ -76,56 +71,59 @@ pub trait AiOperations: Operations {
     ///
     /// Read AI routing mode for the visitor context.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `AiRoutingEnvelope`.
     fn get_ai_visitor_routing(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: GetAiVisitorRoutingInput,
-    ) -> impl Future<Output = Result<types::AiRoutingEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AiRouting, Fault>> + Send;
     /// POST /api/ai/visitor/conversations
     ///
     /// Start an AI visitor conversation.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `AiConversationEnvelope`.
     fn create_ai_visitor_conversation(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: CreateAiVisitorConversationInput,
-    ) -> impl Future<Output = Result<types::AiConversationEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AiConversation, Fault>> + Send;
     /// POST /api/ai/visitor/chat
     ///
     /// Send a visitor AI chat message.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `AiChatEnvelope`.
     fn send_ai_visitor_message(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: SendAiVisitorMessageInput,
-    ) -> impl Future<Output = Result<types::AiChatEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AiChat, Fault>> + Send;
     /// POST /api/ai/visitor/knowledge/search
     ///
     /// Search AI knowledge for the visitor context.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `KnowledgeSearchEnvelope`.
     fn search_ai_visitor_knowledge(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: SearchAiVisitorKnowledgeInput,
-    ) -> impl Future<Output = Result<types::KnowledgeSearchEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::KnowledgeSearch, Fault>> + Send;
     /// POST /api/ai/visitor/realtime/call
     ///
     /// Create an AI voice call realtime session.
     ///
     /// Low-level transport body is kept behind SDK call objects for normal customers.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     fn create_ai_visitor_realtime_call(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: CreateAiVisitorRealtimeCallInput,
     ) -> impl Future<Output = Result<TextBody, Fault>> + Send;
@@ -133,15 +131,16 @@ pub trait AiOperations: Operations {
     ///
     /// List AI knowledge items, newest first.
     ///
-    /// Opened by: admin with `admin:knowledge:read`.
+    /// Accepts: admin with scope `admin:knowledge:read`.
+    ///
+    /// The output is the payload of `KnowledgeItemListEnvelope`.
     fn list_admin_knowledge(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: AdminPrincipal,
         input: ListAdminKnowledgeInput,
-    ) -> impl Future<Output = Result<types::KnowledgeItemListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::KnowledgeItemList, Fault>> + Send;
 }
-/// What `uploadAdminKnowledgeDocument` takes in: POST /api/admin-sdk/ai/knowledge/documents.
+/// Input of `uploadAdminKnowledgeDocument`: POST /api/admin-sdk/ai/knowledge/documents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UploadAdminKnowledgeDocumentInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -150,16 +149,17 @@ pub struct UploadAdminKnowledgeDocumentInput {
     pub body: UploadAdminKnowledgeDocumentForm,
 }
 impl UploadAdminKnowledgeDocumentInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
             body: UploadAdminKnowledgeDocumentForm::read(
-                parts.form().ok_or_else(runtime::missing_body)?,
+                input.form().ok_or_else(runtime::missing_body)?,
             )?,
         })
     }
 }
-/// The form that `uploadAdminKnowledgeDocument` takes in.
+/// The form of `uploadAdminKnowledgeDocument`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UploadAdminKnowledgeDocumentForm {
     /// `file`.
@@ -170,7 +170,7 @@ impl UploadAdminKnowledgeDocumentForm {
         Ok(Self { file: form.file("file")? })
     }
 }
-/// What `ingestAdminKnowledgeUrl` takes in: POST /api/admin-sdk/ai/knowledge/urls.
+/// Input of `ingestAdminKnowledgeUrl`: POST /api/admin-sdk/ai/knowledge/urls.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IngestAdminKnowledgeUrlInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -179,14 +179,15 @@ pub struct IngestAdminKnowledgeUrlInput {
     pub body: types::KnowledgeUrlRequest,
 }
 impl IngestAdminKnowledgeUrlInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `reindexAdminKnowledge` takes in: POST /api/admin-sdk/ai/knowledge/{knowledgeItemId}/reindex.
+/// Input of `reindexAdminKnowledge`: POST /api/admin-sdk/ai/knowledge/{knowledgeItemId}/reindex.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReindexAdminKnowledgeInput {
     /// Id of the AI knowledge item.
@@ -195,40 +196,41 @@ pub struct ReindexAdminKnowledgeInput {
     pub idempotency_key: Option<String>,
 }
 impl ReindexAdminKnowledgeInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            knowledge_item_id: parts.param(Place::Path, "knowledgeItemId")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
+            knowledge_item_id: input.param(ParamLocation::Path, "knowledgeItemId")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
         })
     }
 }
-/// What `getAdminKnowledge` takes in: GET /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
+/// Input of `getAdminKnowledge`: GET /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAdminKnowledgeInput {
     /// Id of the AI knowledge item.
     pub knowledge_item_id: String,
 }
 impl GetAdminKnowledgeInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            knowledge_item_id: parts.param(Place::Path, "knowledgeItemId")?,
+            knowledge_item_id: input.param(ParamLocation::Path, "knowledgeItemId")?,
         })
     }
 }
-/// What `deleteAdminKnowledge` takes in: DELETE /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
+/// Input of `deleteAdminKnowledge`: DELETE /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteAdminKnowledgeInput {
     /// Id of the AI knowledge item.
     pub knowledge_item_id: String,
 }
 impl DeleteAdminKnowledgeInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            knowledge_item_id: parts.param(Place::Path, "knowledgeItemId")?,
+            knowledge_item_id: input.param(ParamLocation::Path, "knowledgeItemId")?,
         })
     }
 }
-/// What `getAiVisitorRouting` takes in: GET /api/ai/visitor/routing.
+/// Input of `getAiVisitorRouting`: GET /api/ai/visitor/routing.
 #[derive(Clone, PartialEq)]
 pub struct GetAiVisitorRoutingInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -244,16 +246,16 @@ impl std::fmt::Debug for GetAiVisitorRoutingInput {
     }
 }
 impl GetAiVisitorRoutingInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
         })
     }
 }
-/// What `createAiVisitorConversation` takes in: POST /api/ai/visitor/conversations.
+/// Input of `createAiVisitorConversation`: POST /api/ai/visitor/conversations.
 #[derive(Clone, PartialEq)]
 pub struct CreateAiVisitorConversationInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -273,18 +275,19 @@ impl std::fmt::Debug for CreateAiVisitorConversationInput {
     }
 }
 impl CreateAiVisitorConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.optional_body()?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `sendAiVisitorMessage` takes in: POST /api/ai/visitor/chat.
+/// Input of `sendAiVisitorMessage`: POST /api/ai/visitor/chat.
 #[derive(Clone, PartialEq)]
 pub struct SendAiVisitorMessageInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -304,18 +307,19 @@ impl std::fmt::Debug for SendAiVisitorMessageInput {
     }
 }
 impl SendAiVisitorMessageInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `searchAiVisitorKnowledge` takes in: POST /api/ai/visitor/knowledge/search.
+/// Input of `searchAiVisitorKnowledge`: POST /api/ai/visitor/knowledge/search.
 #[derive(Clone, PartialEq)]
 pub struct SearchAiVisitorKnowledgeInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -333,17 +337,17 @@ impl std::fmt::Debug for SearchAiVisitorKnowledgeInput {
     }
 }
 impl SearchAiVisitorKnowledgeInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            body: parts.body()?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            body: input.body()?,
         })
     }
 }
-/// What `createAiVisitorRealtimeCall` takes in: POST /api/ai/visitor/realtime/call.
+/// Input of `createAiVisitorRealtimeCall`: POST /api/ai/visitor/realtime/call.
 #[derive(Clone, PartialEq)]
 pub struct CreateAiVisitorRealtimeCallInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -363,18 +367,19 @@ impl std::fmt::Debug for CreateAiVisitorRealtimeCallInput {
     }
 }
 impl CreateAiVisitorRealtimeCallInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.text().ok_or_else(runtime::missing_body)?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.text().ok_or_else(runtime::missing_body)?,
         })
     }
 }
-/// What `listAdminKnowledge` takes in: GET /api/admin-sdk/ai/knowledge.
+/// Input of `listAdminKnowledge`: GET /api/admin-sdk/ai/knowledge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListAdminKnowledgeInput {
     /// Maximum number of items per page.
@@ -387,12 +392,12 @@ pub struct ListAdminKnowledgeInput {
     pub r#type: Option<types::KnowledgeItemType>,
 }
 impl ListAdminKnowledgeInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            limit: parts.param(Place::Query, "limit")?,
-            cursor: parts.optional_param(Place::Query, "cursor")?,
-            status: parts.optional_param(Place::Query, "status")?,
-            r#type: parts.optional_param(Place::Query, "type")?,
+            limit: input.param(ParamLocation::Query, "limit")?,
+            cursor: input.optional_param(ParamLocation::Query, "cursor")?,
+            status: input.optional_param(ParamLocation::Query, "status")?,
+            r#type: input.optional_param(ParamLocation::Query, "type")?,
         })
     }
 }
@@ -411,9 +416,9 @@ pub static UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -429,7 +434,7 @@ pub static UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT: Operation = Operation {
                             name: "file",
                             required: true,
                             file: true,
-                            kind: Kind::Text,
+                            value_type: ValueType::Text,
                         },
                     ],
                 ),
@@ -444,10 +449,11 @@ pub static UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UploadAdminKnowledgeDocumentInput {
+impl HasOperation for UploadAdminKnowledgeDocumentInput {
     const OPERATION: &'static Operation = &UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT;
 }
 /// `ingestAdminKnowledgeUrl`: POST /api/admin-sdk/ai/knowledge/urls.
@@ -465,9 +471,9 @@ pub static INGEST_ADMIN_KNOWLEDGE_URL: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -489,10 +495,11 @@ pub static INGEST_ADMIN_KNOWLEDGE_URL: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for IngestAdminKnowledgeUrlInput {
+impl HasOperation for IngestAdminKnowledgeUrlInput {
     const OPERATION: &'static Operation = &INGEST_ADMIN_KNOWLEDGE_URL;
 }
 /// `reindexAdminKnowledge`: POST /api/admin-sdk/ai/knowledge/{knowledgeItemId}/reindex.
@@ -510,17 +517,17 @@ pub static REINDEX_ADMIN_KNOWLEDGE: Operation = Operation {
     params: &[
         Param {
             name: "knowledgeItemId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the AI knowledge item.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -533,10 +540,11 @@ pub static REINDEX_ADMIN_KNOWLEDGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ReindexAdminKnowledgeInput {
+impl HasOperation for ReindexAdminKnowledgeInput {
     const OPERATION: &'static Operation = &REINDEX_ADMIN_KNOWLEDGE;
 }
 /// `getAdminKnowledge`: GET /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
@@ -554,9 +562,9 @@ pub static GET_ADMIN_KNOWLEDGE: Operation = Operation {
     params: &[
         Param {
             name: "knowledgeItemId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the AI knowledge item.",
         },
@@ -569,10 +577,11 @@ pub static GET_ADMIN_KNOWLEDGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAdminKnowledgeInput {
+impl HasOperation for GetAdminKnowledgeInput {
     const OPERATION: &'static Operation = &GET_ADMIN_KNOWLEDGE;
 }
 /// `deleteAdminKnowledge`: DELETE /api/admin-sdk/ai/knowledge/{knowledgeItemId}.
@@ -590,9 +599,9 @@ pub static DELETE_ADMIN_KNOWLEDGE: Operation = Operation {
     params: &[
         Param {
             name: "knowledgeItemId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the AI knowledge item.",
         },
@@ -605,10 +614,11 @@ pub static DELETE_ADMIN_KNOWLEDGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DeleteAdminKnowledgeInput {
+impl HasOperation for DeleteAdminKnowledgeInput {
     const OPERATION: &'static Operation = &DELETE_ADMIN_KNOWLEDGE;
 }
 /// `getAiVisitorRouting`: GET /api/ai/visitor/routing.
@@ -626,25 +636,25 @@ pub static GET_AI_VISITOR_ROUTING: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -657,10 +667,11 @@ pub static GET_AI_VISITOR_ROUTING: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAiVisitorRoutingInput {
+impl HasOperation for GetAiVisitorRoutingInput {
     const OPERATION: &'static Operation = &GET_AI_VISITOR_ROUTING;
 }
 /// `createAiVisitorConversation`: POST /api/ai/visitor/conversations.
@@ -678,33 +689,33 @@ pub static CREATE_AI_VISITOR_CONVERSATION: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -726,10 +737,11 @@ pub static CREATE_AI_VISITOR_CONVERSATION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateAiVisitorConversationInput {
+impl HasOperation for CreateAiVisitorConversationInput {
     const OPERATION: &'static Operation = &CREATE_AI_VISITOR_CONVERSATION;
 }
 /// `sendAiVisitorMessage`: POST /api/ai/visitor/chat.
@@ -747,33 +759,33 @@ pub static SEND_AI_VISITOR_MESSAGE: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -795,10 +807,11 @@ pub static SEND_AI_VISITOR_MESSAGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for SendAiVisitorMessageInput {
+impl HasOperation for SendAiVisitorMessageInput {
     const OPERATION: &'static Operation = &SEND_AI_VISITOR_MESSAGE;
 }
 /// `searchAiVisitorKnowledge`: POST /api/ai/visitor/knowledge/search.
@@ -816,25 +829,25 @@ pub static SEARCH_AI_VISITOR_KNOWLEDGE: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -856,10 +869,11 @@ pub static SEARCH_AI_VISITOR_KNOWLEDGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for SearchAiVisitorKnowledgeInput {
+impl HasOperation for SearchAiVisitorKnowledgeInput {
     const OPERATION: &'static Operation = &SEARCH_AI_VISITOR_KNOWLEDGE;
 }
 /// `createAiVisitorRealtimeCall`: POST /api/ai/visitor/realtime/call.
@@ -877,33 +891,33 @@ pub static CREATE_AI_VISITOR_REALTIME_CALL: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -929,10 +943,11 @@ pub static CREATE_AI_VISITOR_REALTIME_CALL: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateAiVisitorRealtimeCallInput {
+impl HasOperation for CreateAiVisitorRealtimeCallInput {
     const OPERATION: &'static Operation = &CREATE_AI_VISITOR_REALTIME_CALL;
 }
 /// `listAdminKnowledge`: GET /api/admin-sdk/ai/knowledge.
@@ -950,33 +965,33 @@ pub static LIST_ADMIN_KNOWLEDGE: Operation = Operation {
     params: &[
         Param {
             name: "limit",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: Some("50"),
             description: "Maximum number of items per page.",
         },
         Param {
             name: "cursor",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "The `nextCursor` of the previous page. Its content is opaque.",
         },
         Param {
             name: "status",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Return only items with this status.",
         },
         Param {
             name: "type",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Return only items of this type.",
         },
@@ -989,10 +1004,11 @@ pub static LIST_ADMIN_KNOWLEDGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListAdminKnowledgeInput {
+impl HasOperation for ListAdminKnowledgeInput {
     const OPERATION: &'static Operation = &LIST_ADMIN_KNOWLEDGE;
 }
 /// From a request to a handler and back, one function per operation.
@@ -1000,235 +1016,362 @@ pub(super) mod serve {
     use super::*;
     pub async fn upload_admin_knowledge_document<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &UPLOAD_ADMIN_KNOWLEDGE_DOCUMENT,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UploadAdminKnowledgeDocumentInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = UploadAdminKnowledgeDocumentInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::upload_admin_knowledge_document(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
             Encoded::json(201u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn ingest_admin_knowledge_url<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &INGEST_ADMIN_KNOWLEDGE_URL, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &INGEST_ADMIN_KNOWLEDGE_URL,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = IngestAdminKnowledgeUrlInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = IngestAdminKnowledgeUrlInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::ingest_admin_knowledge_url(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
             Encoded::json(201u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn reindex_admin_knowledge<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &REINDEX_ADMIN_KNOWLEDGE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &REINDEX_ADMIN_KNOWLEDGE,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ReindexAdminKnowledgeInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::reindex_admin_knowledge(cx, call.clone(), principal, input)
+            let input = ReindexAdminKnowledgeInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::reindex_admin_knowledge(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
             Encoded::json(200u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_admin_knowledge<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ADMIN_KNOWLEDGE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_ADMIN_KNOWLEDGE, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetAdminKnowledgeInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_admin_knowledge(cx, call.clone(), principal, input)
+            let input = GetAdminKnowledgeInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_admin_knowledge(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
             Encoded::json(200u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn delete_admin_knowledge<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &DELETE_ADMIN_KNOWLEDGE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &DELETE_ADMIN_KNOWLEDGE, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DeleteAdminKnowledgeInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::delete_admin_knowledge(cx, call.clone(), principal, input)
+            let input = DeleteAdminKnowledgeInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::delete_admin_knowledge(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
             Encoded::json(200u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_ai_visitor_routing<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_AI_VISITOR_ROUTING, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_AI_VISITOR_ROUTING, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetAiVisitorRoutingInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
-            let output = T::get_ai_visitor_routing(cx, call.clone(), principal, input)
+            let input = GetAiVisitorRoutingInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
+            let output = T::get_ai_visitor_routing(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AiRoutingEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_ai_visitor_conversation<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_AI_VISITOR_CONVERSATION, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CREATE_AI_VISITOR_CONVERSATION,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateAiVisitorConversationInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = CreateAiVisitorConversationInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::create_ai_visitor_conversation(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::AiConversationEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn send_ai_visitor_message<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &SEND_AI_VISITOR_MESSAGE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = SendAiVisitorMessageInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
-            let output = T::send_ai_visitor_message(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn search_ai_visitor_knowledge<T: AiOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &SEARCH_AI_VISITOR_KNOWLEDGE, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &SEND_AI_VISITOR_MESSAGE,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = SearchAiVisitorKnowledgeInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
-            let output = T::search_ai_visitor_knowledge(
-                    cx,
-                    call.clone(),
+            let input = SendAiVisitorMessageInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
+            let output = T::send_ai_visitor_message(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AiChatEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn search_ai_visitor_knowledge<T: AiOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &SEARCH_AI_VISITOR_KNOWLEDGE,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = SearchAiVisitorKnowledgeInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
+            let output = T::search_ai_visitor_knowledge(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::KnowledgeSearchEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_ai_visitor_realtime_call<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_AI_VISITOR_REALTIME_CALL, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CREATE_AI_VISITOR_REALTIME_CALL,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateAiVisitorRealtimeCallInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = CreateAiVisitorRealtimeCallInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::create_ai_visitor_realtime_call(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
             Encoded::text(200u16, output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn list_admin_knowledge<T: AiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LIST_ADMIN_KNOWLEDGE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LIST_ADMIN_KNOWLEDGE, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListAdminKnowledgeInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::list_admin_knowledge(cx, call.clone(), principal, input)
+            let input = ListAdminKnowledgeInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::list_admin_knowledge(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::KnowledgeItemListEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Calls: one each, all required.
 pub trait CallsOperations: Operations {
@@ -23,55 +23,58 @@ pub trait CallsOperations: Operations {
     ///
     /// Creates a call session attached to a conversation without exposing low-level media transport details.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:calls:write`.
+    /// Accepts: agent with scope `agent:calls:write`.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace.
+    /// Accepts: workspace.
+    ///
+    /// The output is the payload of `CallSessionEnvelope`.
     fn create_call_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: VisitorOrAgentOrOwnerOrWorkspace,
         input: CreateCallSessionInput,
-    ) -> impl Future<Output = Result<types::CallSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::CallSessionData, Fault>> + Send;
     /// GET /api/calls/sessions/{callSessionId}
     ///
     /// Read a product-level call session.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:calls:read`.
+    /// Accepts: agent with scope `agent:calls:read`.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace.
+    /// Accepts: workspace.
+    ///
+    /// The output is the payload of `CallSessionEnvelope`.
     fn get_call_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: VisitorOrAgentOrOwnerOrWorkspace,
         input: GetCallSessionInput,
-    ) -> impl Future<Output = Result<types::CallSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::CallSessionData, Fault>> + Send;
     /// PATCH /api/calls/sessions/{callSessionId}/end
     ///
     /// End a product-level call session.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:calls:write`.
+    /// Accepts: agent with scope `agent:calls:write`.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace.
+    /// Accepts: workspace.
+    ///
+    /// The output is the payload of `CallSessionEnvelope`.
     fn end_call_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: VisitorOrAgentOrOwnerOrWorkspace,
         input: EndCallSessionInput,
-    ) -> impl Future<Output = Result<types::CallSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::CallSessionData, Fault>> + Send;
 }
-/// What `createCallSession` takes in: POST /api/calls/sessions.
+/// Input of `createCallSession`: POST /api/calls/sessions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateCallSessionInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -80,27 +83,28 @@ pub struct CreateCallSessionInput {
     pub body: types::CreateCallSessionRequest,
 }
 impl CreateCallSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `getCallSession` takes in: GET /api/calls/sessions/{callSessionId}.
+/// Input of `getCallSession`: GET /api/calls/sessions/{callSessionId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetCallSessionInput {
     /// Id of the call session.
     pub call_session_id: String,
 }
 impl GetCallSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            call_session_id: parts.param(Place::Path, "callSessionId")?,
+            call_session_id: input.param(ParamLocation::Path, "callSessionId")?,
         })
     }
 }
-/// What `endCallSession` takes in: PATCH /api/calls/sessions/{callSessionId}/end.
+/// Input of `endCallSession`: PATCH /api/calls/sessions/{callSessionId}/end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndCallSessionInput {
     /// Id of the call session.
@@ -109,10 +113,10 @@ pub struct EndCallSessionInput {
     pub body: Option<types::EndCallSessionRequest>,
 }
 impl EndCallSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            call_session_id: parts.param(Place::Path, "callSessionId")?,
-            body: parts.optional_body()?,
+            call_session_id: input.param(ParamLocation::Path, "callSessionId")?,
+            body: input.optional_body()?,
         })
     }
 }
@@ -131,9 +135,9 @@ pub static CREATE_CALL_SESSION: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -170,10 +174,11 @@ pub static CREATE_CALL_SESSION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateCallSessionInput {
+impl HasOperation for CreateCallSessionInput {
     const OPERATION: &'static Operation = &CREATE_CALL_SESSION;
 }
 /// `getCallSession`: GET /api/calls/sessions/{callSessionId}.
@@ -191,9 +196,9 @@ pub static GET_CALL_SESSION: Operation = Operation {
     params: &[
         Param {
             name: "callSessionId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the call session.",
         },
@@ -221,10 +226,11 @@ pub static GET_CALL_SESSION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetCallSessionInput {
+impl HasOperation for GetCallSessionInput {
     const OPERATION: &'static Operation = &GET_CALL_SESSION;
 }
 /// `endCallSession`: PATCH /api/calls/sessions/{callSessionId}/end.
@@ -242,9 +248,9 @@ pub static END_CALL_SESSION: Operation = Operation {
     params: &[
         Param {
             name: "callSessionId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the call session.",
         },
@@ -281,10 +287,11 @@ pub static END_CALL_SESSION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for EndCallSessionInput {
+impl HasOperation for EndCallSessionInput {
     const OPERATION: &'static Operation = &END_CALL_SESSION;
 }
 /// From a request to a handler and back, one function per operation.
@@ -292,54 +299,102 @@ pub(super) mod serve {
     use super::*;
     pub async fn create_call_session<T: CallsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_CALL_SESSION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &CREATE_CALL_SESSION, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateCallSessionInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::create_call_session(cx, call.clone(), principal, input)
+            let input = CreateCallSessionInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::create_call_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::CallSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_call_session<T: CallsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_CALL_SESSION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_CALL_SESSION, unread).await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetCallSessionInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_call_session(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = GetCallSessionInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_call_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::CallSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn end_call_session<T: CallsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &END_CALL_SESSION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &END_CALL_SESSION, unread).await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = EndCallSessionInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::end_call_session(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = EndCallSessionInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::end_call_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::CallSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

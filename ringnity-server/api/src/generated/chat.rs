@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Chat: one each, all required.
 pub trait ChatOperations: Operations {
@@ -21,189 +21,203 @@ pub trait ChatOperations: Operations {
     ///
     /// Create or resolve a visitor chat session.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `VisitorSessionEnvelope`.
     fn create_visitor_chat_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: CreateVisitorChatSessionInput,
-    ) -> impl Future<Output = Result<types::VisitorSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::VisitorChatSession, Fault>> + Send;
     /// POST /api/chat/visitor/conversations
     ///
     /// Start a visitor chat conversation.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `ConversationEnvelope`.
     fn create_visitor_conversation(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: CreateVisitorConversationInput,
-    ) -> impl Future<Output = Result<types::ConversationEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ConversationData, Fault>> + Send;
     /// GET /api/chat/visitor/tickets/open
     ///
     /// Get the visitor open ticket when one exists.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `TicketEnvelope`.
     fn get_visitor_open_ticket(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: GetVisitorOpenTicketInput,
-    ) -> impl Future<Output = Result<types::TicketEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OpenTicket, Fault>> + Send;
     /// GET /api/chat/visitor/availability
     ///
     /// Read chat availability for the current visitor context.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `AvailabilityEnvelope`.
     fn get_visitor_chat_availability(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: GetVisitorChatAvailabilityInput,
-    ) -> impl Future<Output = Result<types::AvailabilityEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Availability, Fault>> + Send;
     /// GET /api/chat/visitor/conversations/{conversationId}
     ///
     /// Read a visitor conversation.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `VisitorConversationEnvelope`.
     fn get_visitor_conversation(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: GetVisitorConversationInput,
-    ) -> impl Future<Output = Result<types::VisitorConversationEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::VisitorConversation, Fault>> + Send;
     /// POST /api/chat/visitor/conversations/{conversationId}/messages
     ///
     /// Send a visitor chat message.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `MessageEnvelope`.
     fn send_visitor_conversation_message(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: SendVisitorConversationMessageInput,
-    ) -> impl Future<Output = Result<types::MessageEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::MessageData, Fault>> + Send;
     /// DELETE /api/chat/visitor/conversations/{conversationId}/messages/{messageId}
     ///
     /// Delete a visitor chat message.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `MessageDeletionEnvelope`.
     fn delete_visitor_conversation_message(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: DeleteVisitorConversationMessageInput,
-    ) -> impl Future<Output = Result<types::MessageDeletionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::MessageDeletion, Fault>> + Send;
     /// PATCH /api/chat/visitor/conversations/{conversationId}/messages/{messageId}
     ///
     /// Edit a visitor chat message.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `MessageEnvelope`.
     fn edit_visitor_conversation_message(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: EditVisitorConversationMessageInput,
-    ) -> impl Future<Output = Result<types::MessageEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::MessageData, Fault>> + Send;
     /// POST /api/chat/visitor/conversations/{conversationId}/attachments
     ///
     /// Create attachment metadata for a visitor conversation.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `AttachmentEnvelope`.
     fn create_visitor_conversation_attachment(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: CreateVisitorConversationAttachmentInput,
-    ) -> impl Future<Output = Result<types::AttachmentEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AttachmentCreated, Fault>> + Send;
     /// POST /api/chat/visitor/conversations/{conversationId}/attachments/upload
     ///
     /// Upload a visitor conversation attachment.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `AttachmentEnvelope`.
     fn upload_visitor_conversation_attachment(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: UploadVisitorConversationAttachmentInput,
-    ) -> impl Future<Output = Result<types::AttachmentEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AttachmentCreated, Fault>> + Send;
     /// POST /api/chat/visitor/conversations/{conversationId}/call-links
     ///
     /// Create an internet call link for a visitor conversation.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `CallLinkEnvelope`.
     fn create_visitor_conversation_call_link(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorPrincipal>,
         input: CreateVisitorConversationCallLinkInput,
-    ) -> impl Future<Output = Result<types::CallLinkEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::CallLinkCreated, Fault>> + Send;
     /// POST /api/chat/conversations/{conversationId}/messages/{messageId}/delivered
     ///
     /// Mark a chat message as delivered.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:messages:write`.
+    /// Accepts: agent with scope `agent:messages:write`.
+    ///
+    /// The output is the payload of `ReceiptEnvelope`.
     fn mark_chat_message_delivered(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorOrAgent>,
         input: MarkChatMessageDeliveredInput,
-    ) -> impl Future<Output = Result<types::ReceiptEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ReceiptResult, Fault>> + Send;
     /// POST /api/chat/conversations/{conversationId}/messages/{messageId}/read
     ///
     /// Mark a chat message as read.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:messages:write`.
+    /// Accepts: agent with scope `agent:messages:write`.
+    ///
+    /// The output is the payload of `ReceiptEnvelope`.
     fn mark_chat_message_read(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: Option<VisitorOrAgent>,
         input: MarkChatMessageReadInput,
-    ) -> impl Future<Output = Result<types::ReceiptEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ReceiptResult, Fault>> + Send;
     /// GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link
     ///
     /// Create a signed download link for an attachment.
     ///
     /// The link works for five minutes without further credentials, so that a browser or an `img` element can load the file.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:messages:read`.
+    /// Accepts: agent with scope `agent:messages:read`.
+    ///
+    /// The output is the payload of `AttachmentLinkEnvelope`.
     fn get_attachment_link(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: VisitorOrAgent,
         input: GetAttachmentLinkInput,
-    ) -> impl Future<Output = Result<types::AttachmentLinkEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AttachmentLink, Fault>> + Send;
     /// PUT /api/chat/visitor/conversations/{conversationId}/rating
     ///
     /// Rate a conversation.
     ///
     /// Only the visitor of the conversation may rate it. A conversation has one rating; rating again replaces it.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
+    ///
+    /// The output is the payload of `ConversationRatingEnvelope`.
     fn rate_visitor_conversation(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: VisitorPrincipal,
         input: RateVisitorConversationInput,
-    ) -> impl Future<Output = Result<types::ConversationRatingEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ConversationRatingResult, Fault>> + Send;
     /// GET /api/media/attachments/{attachmentId}
     ///
     /// Download an attachment with a signed link.
     ///
     /// Needs no credential: the signature authorizes the download of this attachment until it expires. Browsers save the file instead of displaying it.
     fn download_attachment(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: DownloadAttachmentInput,
     ) -> impl Future<Output = Result<Content, Fault>> + Send;
 }
-/// What `createVisitorChatSession` takes in: POST /api/chat/visitor/sessions.
+/// Input of `createVisitorChatSession`: POST /api/chat/visitor/sessions.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorChatSessionInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -223,18 +237,19 @@ impl std::fmt::Debug for CreateVisitorChatSessionInput {
     }
 }
 impl CreateVisitorChatSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.optional_body()?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `createVisitorConversation` takes in: POST /api/chat/visitor/conversations.
+/// Input of `createVisitorConversation`: POST /api/chat/visitor/conversations.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorConversationInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -254,18 +269,19 @@ impl std::fmt::Debug for CreateVisitorConversationInput {
     }
 }
 impl CreateVisitorConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.optional_body()?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `getVisitorOpenTicket` takes in: GET /api/chat/visitor/tickets/open.
+/// Input of `getVisitorOpenTicket`: GET /api/chat/visitor/tickets/open.
 #[derive(Clone, PartialEq)]
 pub struct GetVisitorOpenTicketInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -281,16 +297,16 @@ impl std::fmt::Debug for GetVisitorOpenTicketInput {
     }
 }
 impl GetVisitorOpenTicketInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
         })
     }
 }
-/// What `getVisitorChatAvailability` takes in: GET /api/chat/visitor/availability.
+/// Input of `getVisitorChatAvailability`: GET /api/chat/visitor/availability.
 #[derive(Clone, PartialEq)]
 pub struct GetVisitorChatAvailabilityInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -306,16 +322,16 @@ impl std::fmt::Debug for GetVisitorChatAvailabilityInput {
     }
 }
 impl GetVisitorChatAvailabilityInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
         })
     }
 }
-/// What `getVisitorConversation` takes in: GET /api/chat/visitor/conversations/{conversationId}.
+/// Input of `getVisitorConversation`: GET /api/chat/visitor/conversations/{conversationId}.
 #[derive(Clone, PartialEq)]
 pub struct GetVisitorConversationInput {
     /// Id of the conversation.
@@ -337,19 +353,19 @@ impl std::fmt::Debug for GetVisitorConversationInput {
     }
 }
 impl GetVisitorConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            before: parts.optional_param(Place::Query, "before")?,
-            limit: parts.param(Place::Query, "limit")?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            before: input.optional_param(ParamLocation::Query, "before")?,
+            limit: input.param(ParamLocation::Query, "limit")?,
         })
     }
 }
-/// What `sendVisitorConversationMessage` takes in: POST /api/chat/visitor/conversations/{conversationId}/messages.
+/// Input of `sendVisitorConversationMessage`: POST /api/chat/visitor/conversations/{conversationId}/messages.
 #[derive(Clone, PartialEq)]
 pub struct SendVisitorConversationMessageInput {
     /// Id of the conversation.
@@ -371,19 +387,20 @@ impl std::fmt::Debug for SendVisitorConversationMessageInput {
     }
 }
 impl SendVisitorConversationMessageInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `deleteVisitorConversationMessage` takes in: DELETE /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
+/// Input of `deleteVisitorConversationMessage`: DELETE /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
 #[derive(Clone, PartialEq)]
 pub struct DeleteVisitorConversationMessageInput {
     /// Id of the conversation.
@@ -403,18 +420,18 @@ impl std::fmt::Debug for DeleteVisitorConversationMessageInput {
     }
 }
 impl DeleteVisitorConversationMessageInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            message_id: parts.param(Place::Path, "messageId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            message_id: input.param(ParamLocation::Path, "messageId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
         })
     }
 }
-/// What `editVisitorConversationMessage` takes in: PATCH /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
+/// Input of `editVisitorConversationMessage`: PATCH /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
 #[derive(Clone, PartialEq)]
 pub struct EditVisitorConversationMessageInput {
     /// Id of the conversation.
@@ -436,19 +453,19 @@ impl std::fmt::Debug for EditVisitorConversationMessageInput {
     }
 }
 impl EditVisitorConversationMessageInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            message_id: parts.param(Place::Path, "messageId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            body: parts.body()?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            message_id: input.param(ParamLocation::Path, "messageId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            body: input.body()?,
         })
     }
 }
-/// What `createVisitorConversationAttachment` takes in: POST /api/chat/visitor/conversations/{conversationId}/attachments.
+/// Input of `createVisitorConversationAttachment`: POST /api/chat/visitor/conversations/{conversationId}/attachments.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorConversationAttachmentInput {
     /// Id of the conversation.
@@ -471,19 +488,20 @@ impl std::fmt::Debug for CreateVisitorConversationAttachmentInput {
     }
 }
 impl CreateVisitorConversationAttachmentInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `uploadVisitorConversationAttachment` takes in: POST /api/chat/visitor/conversations/{conversationId}/attachments/upload.
+/// Input of `uploadVisitorConversationAttachment`: POST /api/chat/visitor/conversations/{conversationId}/attachments/upload.
 #[derive(Clone, PartialEq)]
 pub struct UploadVisitorConversationAttachmentInput {
     /// Id of the conversation.
@@ -506,21 +524,22 @@ impl std::fmt::Debug for UploadVisitorConversationAttachmentInput {
     }
 }
 impl UploadVisitorConversationAttachmentInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
             body: UploadVisitorConversationAttachmentForm::read(
-                parts.form().ok_or_else(runtime::missing_body)?,
+                input.form().ok_or_else(runtime::missing_body)?,
             )?,
         })
     }
 }
-/// The form that `uploadVisitorConversationAttachment` takes in.
+/// The form of `uploadVisitorConversationAttachment`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UploadVisitorConversationAttachmentForm {
     /// `file`.
@@ -531,7 +550,7 @@ impl UploadVisitorConversationAttachmentForm {
         Ok(Self { file: form.file("file")? })
     }
 }
-/// What `createVisitorConversationCallLink` takes in: POST /api/chat/visitor/conversations/{conversationId}/call-links.
+/// Input of `createVisitorConversationCallLink`: POST /api/chat/visitor/conversations/{conversationId}/call-links.
 #[derive(Clone, PartialEq)]
 pub struct CreateVisitorConversationCallLinkInput {
     /// Id of the conversation.
@@ -553,19 +572,20 @@ impl std::fmt::Debug for CreateVisitorConversationCallLinkInput {
     }
 }
 impl CreateVisitorConversationCallLinkInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.optional_body()?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `markChatMessageDelivered` takes in: POST /api/chat/conversations/{conversationId}/messages/{messageId}/delivered.
+/// Input of `markChatMessageDelivered`: POST /api/chat/conversations/{conversationId}/messages/{messageId}/delivered.
 #[derive(Clone, PartialEq)]
 pub struct MarkChatMessageDeliveredInput {
     /// Id of the conversation.
@@ -585,18 +605,18 @@ impl std::fmt::Debug for MarkChatMessageDeliveredInput {
     }
 }
 impl MarkChatMessageDeliveredInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            message_id: parts.param(Place::Path, "messageId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            message_id: input.param(ParamLocation::Path, "messageId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
         })
     }
 }
-/// What `markChatMessageRead` takes in: POST /api/chat/conversations/{conversationId}/messages/{messageId}/read.
+/// Input of `markChatMessageRead`: POST /api/chat/conversations/{conversationId}/messages/{messageId}/read.
 #[derive(Clone, PartialEq)]
 pub struct MarkChatMessageReadInput {
     /// Id of the conversation.
@@ -616,18 +636,18 @@ impl std::fmt::Debug for MarkChatMessageReadInput {
     }
 }
 impl MarkChatMessageReadInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            message_id: parts.param(Place::Path, "messageId")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            message_id: input.param(ParamLocation::Path, "messageId")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
         })
     }
 }
-/// What `getAttachmentLink` takes in: GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link.
+/// Input of `getAttachmentLink`: GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetAttachmentLinkInput {
     /// Id of the conversation.
@@ -636,14 +656,14 @@ pub struct GetAttachmentLinkInput {
     pub message_id: String,
 }
 impl GetAttachmentLinkInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            message_id: parts.param(Place::Path, "messageId")?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            message_id: input.param(ParamLocation::Path, "messageId")?,
         })
     }
 }
-/// What `rateVisitorConversation` takes in: PUT /api/chat/visitor/conversations/{conversationId}/rating.
+/// Input of `rateVisitorConversation`: PUT /api/chat/visitor/conversations/{conversationId}/rating.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RateVisitorConversationInput {
     /// Id of the conversation.
@@ -652,14 +672,14 @@ pub struct RateVisitorConversationInput {
     pub body: types::RateConversationRequest,
 }
 impl RateVisitorConversationInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            conversation_id: parts.param(Place::Path, "conversationId")?,
-            body: parts.body()?,
+            conversation_id: input.param(ParamLocation::Path, "conversationId")?,
+            body: input.body()?,
         })
     }
 }
-/// What `downloadAttachment` takes in: GET /api/media/attachments/{attachmentId}.
+/// Input of `downloadAttachment`: GET /api/media/attachments/{attachmentId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DownloadAttachmentInput {
     /// Id of the attachment.
@@ -670,11 +690,11 @@ pub struct DownloadAttachmentInput {
     pub signature: String,
 }
 impl DownloadAttachmentInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            attachment_id: parts.param(Place::Path, "attachmentId")?,
-            expires: parts.param(Place::Query, "expires")?,
-            signature: parts.param(Place::Query, "signature")?,
+            attachment_id: input.param(ParamLocation::Path, "attachmentId")?,
+            expires: input.param(ParamLocation::Query, "expires")?,
+            signature: input.param(ParamLocation::Query, "signature")?,
         })
     }
 }
@@ -693,33 +713,33 @@ pub static CREATE_VISITOR_CHAT_SESSION: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -741,10 +761,11 @@ pub static CREATE_VISITOR_CHAT_SESSION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateVisitorChatSessionInput {
+impl HasOperation for CreateVisitorChatSessionInput {
     const OPERATION: &'static Operation = &CREATE_VISITOR_CHAT_SESSION;
 }
 /// `createVisitorConversation`: POST /api/chat/visitor/conversations.
@@ -762,33 +783,33 @@ pub static CREATE_VISITOR_CONVERSATION: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -810,10 +831,11 @@ pub static CREATE_VISITOR_CONVERSATION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateVisitorConversationInput {
+impl HasOperation for CreateVisitorConversationInput {
     const OPERATION: &'static Operation = &CREATE_VISITOR_CONVERSATION;
 }
 /// `getVisitorOpenTicket`: GET /api/chat/visitor/tickets/open.
@@ -831,25 +853,25 @@ pub static GET_VISITOR_OPEN_TICKET: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -862,10 +884,11 @@ pub static GET_VISITOR_OPEN_TICKET: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetVisitorOpenTicketInput {
+impl HasOperation for GetVisitorOpenTicketInput {
     const OPERATION: &'static Operation = &GET_VISITOR_OPEN_TICKET;
 }
 /// `getVisitorChatAvailability`: GET /api/chat/visitor/availability.
@@ -883,25 +906,25 @@ pub static GET_VISITOR_CHAT_AVAILABILITY: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -914,10 +937,11 @@ pub static GET_VISITOR_CHAT_AVAILABILITY: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetVisitorChatAvailabilityInput {
+impl HasOperation for GetVisitorChatAvailabilityInput {
     const OPERATION: &'static Operation = &GET_VISITOR_CHAT_AVAILABILITY;
 }
 /// `getVisitorConversation`: GET /api/chat/visitor/conversations/{conversationId}.
@@ -935,49 +959,49 @@ pub static GET_VISITOR_CONVERSATION: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "before",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Return only messages older than this: the `nextCursor` of the previous page, or a message id.",
         },
         Param {
             name: "limit",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: Some("50"),
             description: "Maximum number of items per page.",
         },
@@ -990,10 +1014,11 @@ pub static GET_VISITOR_CONVERSATION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetVisitorConversationInput {
+impl HasOperation for GetVisitorConversationInput {
     const OPERATION: &'static Operation = &GET_VISITOR_CONVERSATION;
 }
 /// `sendVisitorConversationMessage`: POST /api/chat/visitor/conversations/{conversationId}/messages.
@@ -1011,41 +1036,41 @@ pub static SEND_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -1067,10 +1092,11 @@ pub static SEND_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for SendVisitorConversationMessageInput {
+impl HasOperation for SendVisitorConversationMessageInput {
     const OPERATION: &'static Operation = &SEND_VISITOR_CONVERSATION_MESSAGE;
 }
 /// `deleteVisitorConversationMessage`: DELETE /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
@@ -1088,41 +1114,41 @@ pub static DELETE_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -1135,10 +1161,11 @@ pub static DELETE_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DeleteVisitorConversationMessageInput {
+impl HasOperation for DeleteVisitorConversationMessageInput {
     const OPERATION: &'static Operation = &DELETE_VISITOR_CONVERSATION_MESSAGE;
 }
 /// `editVisitorConversationMessage`: PATCH /api/chat/visitor/conversations/{conversationId}/messages/{messageId}.
@@ -1156,41 +1183,41 @@ pub static EDIT_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -1212,10 +1239,11 @@ pub static EDIT_VISITOR_CONVERSATION_MESSAGE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for EditVisitorConversationMessageInput {
+impl HasOperation for EditVisitorConversationMessageInput {
     const OPERATION: &'static Operation = &EDIT_VISITOR_CONVERSATION_MESSAGE;
 }
 /// `createVisitorConversationAttachment`: POST /api/chat/visitor/conversations/{conversationId}/attachments.
@@ -1233,41 +1261,41 @@ pub static CREATE_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -1289,10 +1317,11 @@ pub static CREATE_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateVisitorConversationAttachmentInput {
+impl HasOperation for CreateVisitorConversationAttachmentInput {
     const OPERATION: &'static Operation = &CREATE_VISITOR_CONVERSATION_ATTACHMENT;
 }
 /// `uploadVisitorConversationAttachment`: POST /api/chat/visitor/conversations/{conversationId}/attachments/upload.
@@ -1310,41 +1339,41 @@ pub static UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -1360,7 +1389,7 @@ pub static UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
                             name: "file",
                             required: true,
                             file: true,
-                            kind: Kind::Text,
+                            value_type: ValueType::Text,
                         },
                     ],
                 ),
@@ -1375,10 +1404,11 @@ pub static UPLOAD_VISITOR_CONVERSATION_ATTACHMENT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UploadVisitorConversationAttachmentInput {
+impl HasOperation for UploadVisitorConversationAttachmentInput {
     const OPERATION: &'static Operation = &UPLOAD_VISITOR_CONVERSATION_ATTACHMENT;
 }
 /// `createVisitorConversationCallLink`: POST /api/chat/visitor/conversations/{conversationId}/call-links.
@@ -1396,41 +1426,41 @@ pub static CREATE_VISITOR_CONVERSATION_CALL_LINK: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -1452,10 +1482,11 @@ pub static CREATE_VISITOR_CONVERSATION_CALL_LINK: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateVisitorConversationCallLinkInput {
+impl HasOperation for CreateVisitorConversationCallLinkInput {
     const OPERATION: &'static Operation = &CREATE_VISITOR_CONVERSATION_CALL_LINK;
 }
 /// `markChatMessageDelivered`: POST /api/chat/conversations/{conversationId}/messages/{messageId}/delivered.
@@ -1473,41 +1504,41 @@ pub static MARK_CHAT_MESSAGE_DELIVERED: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -1525,10 +1556,11 @@ pub static MARK_CHAT_MESSAGE_DELIVERED: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for MarkChatMessageDeliveredInput {
+impl HasOperation for MarkChatMessageDeliveredInput {
     const OPERATION: &'static Operation = &MARK_CHAT_MESSAGE_DELIVERED;
 }
 /// `markChatMessageRead`: POST /api/chat/conversations/{conversationId}/messages/{messageId}/read.
@@ -1546,41 +1578,41 @@ pub static MARK_CHAT_MESSAGE_READ: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of a message of the conversation.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -1598,10 +1630,11 @@ pub static MARK_CHAT_MESSAGE_READ: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for MarkChatMessageReadInput {
+impl HasOperation for MarkChatMessageReadInput {
     const OPERATION: &'static Operation = &MARK_CHAT_MESSAGE_READ;
 }
 /// `getAttachmentLink`: GET /api/chat/conversations/{conversationId}/messages/{messageId}/attachment-link.
@@ -1619,17 +1652,17 @@ pub static GET_ATTACHMENT_LINK: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
         Param {
             name: "messageId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of a message of the conversation.",
         },
@@ -1647,10 +1680,11 @@ pub static GET_ATTACHMENT_LINK: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetAttachmentLinkInput {
+impl HasOperation for GetAttachmentLinkInput {
     const OPERATION: &'static Operation = &GET_ATTACHMENT_LINK;
 }
 /// `rateVisitorConversation`: PUT /api/chat/visitor/conversations/{conversationId}/rating.
@@ -1668,9 +1702,9 @@ pub static RATE_VISITOR_CONVERSATION: Operation = Operation {
     params: &[
         Param {
             name: "conversationId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the conversation.",
         },
@@ -1692,10 +1726,11 @@ pub static RATE_VISITOR_CONVERSATION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RateVisitorConversationInput {
+impl HasOperation for RateVisitorConversationInput {
     const OPERATION: &'static Operation = &RATE_VISITOR_CONVERSATION;
 }
 /// `downloadAttachment`: GET /api/media/attachments/{attachmentId}.
@@ -1713,35 +1748,36 @@ pub static DOWNLOAD_ATTACHMENT: Operation = Operation {
     params: &[
         Param {
             name: "attachmentId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the attachment.",
         },
         Param {
             name: "expires",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: None,
             description: "Time after which the link is no longer valid, in seconds since the Unix epoch.",
         },
         Param {
             name: "signature",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Signature over the attachment id and the expiry.",
         },
     ],
     body: None,
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DownloadAttachmentInput {
+impl HasOperation for DownloadAttachmentInput {
     const OPERATION: &'static Operation = &DOWNLOAD_ATTACHMENT;
 }
 /// From a request to a handler and back, one function per operation.
@@ -1749,384 +1785,597 @@ pub(super) mod serve {
     use super::*;
     pub async fn create_visitor_chat_session<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_VISITOR_CHAT_SESSION, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CREATE_VISITOR_CHAT_SESSION,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateVisitorChatSessionInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = CreateVisitorChatSessionInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::create_visitor_chat_session(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::VisitorSessionEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_visitor_conversation<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_VISITOR_CONVERSATION, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CREATE_VISITOR_CONVERSATION,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateVisitorConversationInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = CreateVisitorConversationInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::create_visitor_conversation(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::ConversationEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_visitor_open_ticket<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_VISITOR_OPEN_TICKET, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_VISITOR_OPEN_TICKET,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetVisitorOpenTicketInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
-            let output = T::get_visitor_open_ticket(cx, call.clone(), principal, input)
+            let input = GetVisitorOpenTicketInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
+            let output = T::get_visitor_open_ticket(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::TicketEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_visitor_chat_availability<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_VISITOR_CHAT_AVAILABILITY, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_VISITOR_CHAT_AVAILABILITY,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetVisitorChatAvailabilityInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = GetVisitorChatAvailabilityInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::get_visitor_chat_availability(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AvailabilityEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_visitor_conversation<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_VISITOR_CONVERSATION, raw).await
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_VISITOR_CONVERSATION,
+                unread,
+            )
+            .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetVisitorConversationInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
-            let output = T::get_visitor_conversation(cx, call.clone(), principal, input)
+            let input = GetVisitorConversationInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
+            let output = T::get_visitor_conversation(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::VisitorConversationEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn send_visitor_conversation_message<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &SEND_VISITOR_CONVERSATION_MESSAGE,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = SendVisitorConversationMessageInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = SendVisitorConversationMessageInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::send_visitor_conversation_message(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::MessageEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn delete_visitor_conversation_message<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &DELETE_VISITOR_CONVERSATION_MESSAGE,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DeleteVisitorConversationMessageInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = DeleteVisitorConversationMessageInput::read(
+                &mut prepared.input,
+            )?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::delete_visitor_conversation_message(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::MessageDeletionEnvelope {
+                    success: Default::default(),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn edit_visitor_conversation_message<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &EDIT_VISITOR_CONVERSATION_MESSAGE,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = EditVisitorConversationMessageInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = EditVisitorConversationMessageInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::edit_visitor_conversation_message(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::MessageEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_visitor_conversation_attachment<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &CREATE_VISITOR_CONVERSATION_ATTACHMENT,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateVisitorConversationAttachmentInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = CreateVisitorConversationAttachmentInput::read(
+                &mut prepared.input,
+            )?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::create_visitor_conversation_attachment(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::AttachmentEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn upload_visitor_conversation_attachment<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &UPLOAD_VISITOR_CONVERSATION_ATTACHMENT,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UploadVisitorConversationAttachmentInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = UploadVisitorConversationAttachmentInput::read(
+                &mut prepared.input,
+            )?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::upload_visitor_conversation_attachment(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::AttachmentEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_visitor_conversation_call_link<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &CREATE_VISITOR_CONVERSATION_CALL_LINK,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateVisitorConversationCallLinkInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = CreateVisitorConversationCallLinkInput::read(
+                &mut prepared.input,
+            )?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::create_visitor_conversation_call_link(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::CallLinkEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn mark_chat_message_delivered<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &MARK_CHAT_MESSAGE_DELIVERED, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &MARK_CHAT_MESSAGE_DELIVERED,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = MarkChatMessageDeliveredInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
+            let input = MarkChatMessageDeliveredInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
             let output = T::mark_chat_message_delivered(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReceiptEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn mark_chat_message_read<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &MARK_CHAT_MESSAGE_READ, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &MARK_CHAT_MESSAGE_READ, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = MarkChatMessageReadInput::read(&mut turn.parts)?;
-            let principal = runtime::maybe(turn.principal)?;
-            let output = T::mark_chat_message_read(cx, call.clone(), principal, input)
+            let input = MarkChatMessageReadInput::read(&mut prepared.input)?;
+            let principal = runtime::optional_principal(prepared.principal)?;
+            let output = T::mark_chat_message_read(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReceiptEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_attachment_link<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_ATTACHMENT_LINK, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_ATTACHMENT_LINK, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetAttachmentLinkInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_attachment_link(cx, call.clone(), principal, input)
+            let input = GetAttachmentLinkInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_attachment_link(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AttachmentLinkEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn rate_visitor_conversation<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &RATE_VISITOR_CONVERSATION, raw).await
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &RATE_VISITOR_CONVERSATION,
+                unread,
+            )
+            .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = RateVisitorConversationInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::rate_visitor_conversation(cx, call.clone(), principal, input)
+            let input = RateVisitorConversationInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::rate_visitor_conversation(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ConversationRatingEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn download_attachment<T: ChatOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &DOWNLOAD_ATTACHMENT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &DOWNLOAD_ATTACHMENT, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DownloadAttachmentInput::read(&mut turn.parts)?;
-            let output = T::download_attachment(cx, call.clone(), input).await?;
+            let input = DownloadAttachmentInput::read(&mut prepared.input)?;
+            let output = T::download_attachment(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
             Encoded::content(200u16, "application/octet-stream", output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

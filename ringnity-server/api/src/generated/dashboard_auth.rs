@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Dashboard Auth: one each, all required.
 pub trait DashboardAuthOperations: Operations {
@@ -22,129 +22,139 @@ pub trait DashboardAuthOperations: Operations {
     /// Sign in a tenant owner on ringnity.com.
     ///
     /// Returns an owner-scoped JWT pair. The response keeps `sessionToken` as a deprecated alias of `accessToken`.
+    ///
+    /// The output is the payload of `OwnerSessionEnvelope`.
     fn login_owner(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: LoginOwnerInput,
-    ) -> impl Future<Output = Result<types::OwnerSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OwnerSession, Fault>> + Send;
     /// POST /api/auth/owner-google-login
     ///
     /// Sign in a tenant owner with Google Identity.
+    ///
+    /// The output is the payload of `OwnerGoogleLoginEnvelope`.
     fn login_owner_with_google(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: LoginOwnerWithGoogleInput,
-    ) -> impl Future<Output = Result<types::OwnerGoogleLoginEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OwnerGoogleLogin, Fault>> + Send;
     /// GET /api/auth/owner-me
     ///
     /// Read the current owner session profile.
     ///
     /// Returns the tenant of the owner token, its subscription and the URL of its dashboard.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
+    ///
+    /// The output is the payload of `OwnerMeEnvelope`.
     fn get_owner_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerPrincipal,
         input: GetOwnerSessionInput,
-    ) -> impl Future<Output = Result<types::OwnerMeEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OwnerMe, Fault>> + Send;
     /// POST /api/auth/owner-refresh
     ///
     /// Rotate an owner refresh token and return a new owner access token.
     ///
     /// Uses the `ownerRefreshToken` httpOnly cookie by default. A body refresh token may be supplied by trusted clients.
+    ///
+    /// The output is the payload of `OwnerRefreshEnvelope`.
     fn refresh_owner_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: RefreshOwnerSessionInput,
-    ) -> impl Future<Output = Result<types::OwnerRefreshEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OwnerRefresh, Fault>> + Send;
     /// POST /api/auth/owner-logout
     ///
     /// Revoke the owner refresh token and clear owner auth cookies.
     ///
     /// Uses the `ownerRefreshToken` httpOnly cookie by default. A body refresh token may be supplied by trusted clients.
+    ///
+    /// The output is the payload of `LogoutEnvelope`.
     fn logout_owner(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: LogoutOwnerInput,
-    ) -> impl Future<Output = Result<types::LogoutEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Logout, Fault>> + Send;
     /// POST /api/auth/workspace-entry-token
     ///
     /// Create a one-time workspace auto-login token from an owner token.
     ///
     /// Bridges ringnity.com owner auth into a separate workspace session on `{slug}.ringnity.com`.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
+    ///
+    /// The output is the payload of `WorkspaceEntryTokenEnvelope`.
     fn create_workspace_entry_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerPrincipal,
         input: CreateWorkspaceEntryTokenInput,
-    ) -> impl Future<Output = Result<types::WorkspaceEntryTokenEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WorkspaceEntryToken, Fault>> + Send;
     /// POST /api/auth/workspace-login
     ///
     /// Sign in a workspace user on `{slug}.ringnity.com`.
+    ///
+    /// The output is the payload of `WorkspaceSessionEnvelope`.
     fn login_workspace(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: LoginWorkspaceInput,
-    ) -> impl Future<Output = Result<types::WorkspaceSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WorkspaceSession, Fault>> + Send;
     /// GET /api/auth/workspace-auto-login
     ///
     /// Exchange a one-time workspace entry token for a workspace session.
+    ///
+    /// The output is the payload of `WorkspaceAutoLoginEnvelope`.
     fn auto_login_workspace(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: AutoLoginWorkspaceInput,
-    ) -> impl Future<Output = Result<types::WorkspaceAutoLoginEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WorkspaceAutoLogin, Fault>> + Send;
     /// POST /api/auth/workspace-refresh
     ///
     /// Rotate a workspace refresh token and return a new workspace access token.
+    ///
+    /// The output is the payload of `WorkspaceRefreshEnvelope`.
     fn refresh_workspace_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: RefreshWorkspaceSessionInput,
-    ) -> impl Future<Output = Result<types::WorkspaceRefreshEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WorkspaceRefresh, Fault>> + Send;
     /// POST /api/auth/workspace-logout
     ///
     /// Revoke a workspace refresh token.
+    ///
+    /// The output is the payload of `LogoutEnvelope`.
     fn logout_workspace(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: LogoutWorkspaceInput,
-    ) -> impl Future<Output = Result<types::LogoutEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Logout, Fault>> + Send;
 }
-/// What `loginOwner` takes in: POST /api/auth/owner-login.
+/// Input of `loginOwner`: POST /api/auth/owner-login.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoginOwnerInput {
     /// The request body.
     pub body: types::OwnerLoginRequest,
 }
 impl LoginOwnerInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `loginOwnerWithGoogle` takes in: POST /api/auth/owner-google-login.
+/// Input of `loginOwnerWithGoogle`: POST /api/auth/owner-google-login.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoginOwnerWithGoogleInput {
     /// The request body.
     pub body: types::OwnerGoogleLoginRequest,
 }
 impl LoginOwnerWithGoogleInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `getOwnerSession` takes in: GET /api/auth/owner-me.
+/// Input of `getOwnerSession`: GET /api/auth/owner-me.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetOwnerSessionInput {}
 impl GetOwnerSessionInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `refreshOwnerSession` takes in: POST /api/auth/owner-refresh.
+/// Input of `refreshOwnerSession`: POST /api/auth/owner-refresh.
 #[derive(Clone, PartialEq)]
 pub struct RefreshOwnerSessionInput {
     /// Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.
@@ -158,15 +168,15 @@ impl std::fmt::Debug for RefreshOwnerSessionInput {
     }
 }
 impl RefreshOwnerSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            owner_refresh_token: parts
-                .optional_param(Place::Cookie, "ownerRefreshToken")?,
-            body: parts.optional_body()?,
+            owner_refresh_token: input
+                .optional_param(ParamLocation::Cookie, "ownerRefreshToken")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `logoutOwner` takes in: POST /api/auth/owner-logout.
+/// Input of `logoutOwner`: POST /api/auth/owner-logout.
 #[derive(Clone, PartialEq)]
 pub struct LogoutOwnerInput {
     /// Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.
@@ -180,28 +190,29 @@ impl std::fmt::Debug for LogoutOwnerInput {
     }
 }
 impl LogoutOwnerInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            owner_refresh_token: parts
-                .optional_param(Place::Cookie, "ownerRefreshToken")?,
-            body: parts.optional_body()?,
+            owner_refresh_token: input
+                .optional_param(ParamLocation::Cookie, "ownerRefreshToken")?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `createWorkspaceEntryToken` takes in: POST /api/auth/workspace-entry-token.
+/// Input of `createWorkspaceEntryToken`: POST /api/auth/workspace-entry-token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateWorkspaceEntryTokenInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
     pub idempotency_key: Option<String>,
 }
 impl CreateWorkspaceEntryTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
         })
     }
 }
-/// What `loginWorkspace` takes in: POST /api/auth/workspace-login.
+/// Input of `loginWorkspace`: POST /api/auth/workspace-login.
 #[derive(Clone, PartialEq)]
 pub struct LoginWorkspaceInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -219,17 +230,17 @@ impl std::fmt::Debug for LoginWorkspaceInput {
     }
 }
 impl LoginWorkspaceInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            body: parts.body()?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            body: input.body()?,
         })
     }
 }
-/// What `autoLoginWorkspace` takes in: GET /api/auth/workspace-auto-login.
+/// Input of `autoLoginWorkspace`: GET /api/auth/workspace-auto-login.
 #[derive(Clone, PartialEq)]
 pub struct AutoLoginWorkspaceInput {
     /// Entry token from `/auth/workspace-entry-token`. It can be used once.
@@ -241,33 +252,33 @@ impl std::fmt::Debug for AutoLoginWorkspaceInput {
     }
 }
 impl AutoLoginWorkspaceInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            token: parts.param(Place::Query, "token")?,
+            token: input.param(ParamLocation::Query, "token")?,
         })
     }
 }
-/// What `refreshWorkspaceSession` takes in: POST /api/auth/workspace-refresh.
+/// Input of `refreshWorkspaceSession`: POST /api/auth/workspace-refresh.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RefreshWorkspaceSessionInput {
     /// The request body.
     pub body: types::WorkspaceRefreshRequest,
 }
 impl RefreshWorkspaceSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `logoutWorkspace` takes in: POST /api/auth/workspace-logout.
+/// Input of `logoutWorkspace`: POST /api/auth/workspace-logout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogoutWorkspaceInput {
     /// The request body, when one was sent.
     pub body: Option<types::RefreshTokenRequest>,
 }
 impl LogoutWorkspaceInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            body: parts.optional_body()?,
+            body: input.optional_body()?,
         })
     }
 }
@@ -295,10 +306,11 @@ pub static LOGIN_OWNER: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for LoginOwnerInput {
+impl HasOperation for LoginOwnerInput {
     const OPERATION: &'static Operation = &LOGIN_OWNER;
 }
 /// `loginOwnerWithGoogle`: POST /api/auth/owner-google-login.
@@ -325,10 +337,11 @@ pub static LOGIN_OWNER_WITH_GOOGLE: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for LoginOwnerWithGoogleInput {
+impl HasOperation for LoginOwnerWithGoogleInput {
     const OPERATION: &'static Operation = &LOGIN_OWNER_WITH_GOOGLE;
 }
 /// `getOwnerSession`: GET /api/auth/owner-me.
@@ -352,10 +365,11 @@ pub static GET_OWNER_SESSION: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetOwnerSessionInput {
+impl HasOperation for GetOwnerSessionInput {
     const OPERATION: &'static Operation = &GET_OWNER_SESSION;
 }
 /// `refreshOwnerSession`: POST /api/auth/owner-refresh.
@@ -373,9 +387,9 @@ pub static REFRESH_OWNER_SESSION: Operation = Operation {
     params: &[
         Param {
             name: "ownerRefreshToken",
-            place: Place::Cookie,
+            location: ParamLocation::Cookie,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.",
         },
@@ -391,10 +405,11 @@ pub static REFRESH_OWNER_SESSION: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RefreshOwnerSessionInput {
+impl HasOperation for RefreshOwnerSessionInput {
     const OPERATION: &'static Operation = &REFRESH_OWNER_SESSION;
 }
 /// `logoutOwner`: POST /api/auth/owner-logout.
@@ -412,9 +427,9 @@ pub static LOGOUT_OWNER: Operation = Operation {
     params: &[
         Param {
             name: "ownerRefreshToken",
-            place: Place::Cookie,
+            location: ParamLocation::Cookie,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Refresh token of the owner, as set by a login. A refresh token in the body takes precedence.",
         },
@@ -430,10 +445,11 @@ pub static LOGOUT_OWNER: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for LogoutOwnerInput {
+impl HasOperation for LogoutOwnerInput {
     const OPERATION: &'static Operation = &LOGOUT_OWNER;
 }
 /// `createWorkspaceEntryToken`: POST /api/auth/workspace-entry-token.
@@ -451,9 +467,9 @@ pub static CREATE_WORKSPACE_ENTRY_TOKEN: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -466,10 +482,11 @@ pub static CREATE_WORKSPACE_ENTRY_TOKEN: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateWorkspaceEntryTokenInput {
+impl HasOperation for CreateWorkspaceEntryTokenInput {
     const OPERATION: &'static Operation = &CREATE_WORKSPACE_ENTRY_TOKEN;
 }
 /// `loginWorkspace`: POST /api/auth/workspace-login.
@@ -487,25 +504,25 @@ pub static LOGIN_WORKSPACE: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
@@ -521,10 +538,11 @@ pub static LOGIN_WORKSPACE: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for LoginWorkspaceInput {
+impl HasOperation for LoginWorkspaceInput {
     const OPERATION: &'static Operation = &LOGIN_WORKSPACE;
 }
 /// `autoLoginWorkspace`: GET /api/auth/workspace-auto-login.
@@ -542,19 +560,20 @@ pub static AUTO_LOGIN_WORKSPACE: Operation = Operation {
     params: &[
         Param {
             name: "token",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Entry token from `/auth/workspace-entry-token`. It can be used once.",
         },
     ],
     body: None,
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for AutoLoginWorkspaceInput {
+impl HasOperation for AutoLoginWorkspaceInput {
     const OPERATION: &'static Operation = &AUTO_LOGIN_WORKSPACE;
 }
 /// `refreshWorkspaceSession`: POST /api/auth/workspace-refresh.
@@ -581,10 +600,11 @@ pub static REFRESH_WORKSPACE_SESSION: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RefreshWorkspaceSessionInput {
+impl HasOperation for RefreshWorkspaceSessionInput {
     const OPERATION: &'static Operation = &REFRESH_WORKSPACE_SESSION;
 }
 /// `logoutWorkspace`: POST /api/auth/workspace-logout.
@@ -611,10 +631,11 @@ pub static LOGOUT_WORKSPACE: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for LogoutWorkspaceInput {
+impl HasOperation for LogoutWorkspaceInput {
     const OPERATION: &'static Operation = &LOGOUT_WORKSPACE;
 }
 /// From a request to a handler and back, one function per operation.
@@ -622,173 +643,332 @@ pub(super) mod serve {
     use super::*;
     pub async fn login_owner<T: DashboardAuthOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LOGIN_OWNER, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LOGIN_OWNER, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = LoginOwnerInput::read(&mut turn.parts)?;
-            let output = T::login_owner(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = LoginOwnerInput::read(&mut prepared.input)?;
+            let output = T::login_owner(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OwnerSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn login_owner_with_google<T: DashboardAuthOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LOGIN_OWNER_WITH_GOOGLE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &LOGIN_OWNER_WITH_GOOGLE,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = LoginOwnerWithGoogleInput::read(&mut turn.parts)?;
-            let output = T::login_owner_with_google(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = LoginOwnerWithGoogleInput::read(&mut prepared.input)?;
+            let output = T::login_owner_with_google(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OwnerGoogleLoginEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_owner_session<T: DashboardAuthOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_OWNER_SESSION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetOwnerSessionInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_owner_session(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn refresh_owner_session<T: DashboardAuthOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &REFRESH_OWNER_SESSION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = RefreshOwnerSessionInput::read(&mut turn.parts)?;
-            let output = T::refresh_owner_session(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn logout_owner<T: DashboardAuthOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LOGOUT_OWNER, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = LogoutOwnerInput::read(&mut turn.parts)?;
-            let output = T::logout_owner(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn create_workspace_entry_token<T: DashboardAuthOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_WORKSPACE_ENTRY_TOKEN, raw)
+        let mut prepared = match runtime::prepare(rqctx, &GET_OWNER_SESSION, unread)
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateWorkspaceEntryTokenInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::create_workspace_entry_token(
-                    cx,
-                    call.clone(),
+            let input = GetOwnerSessionInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_owner_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OwnerMeEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn refresh_owner_session<T: DashboardAuthOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &REFRESH_OWNER_SESSION, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = RefreshOwnerSessionInput::read(&mut prepared.input)?;
+            let output = T::refresh_owner_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OwnerRefreshEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn logout_owner<T: DashboardAuthOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &LOGOUT_OWNER, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = LogoutOwnerInput::read(&mut prepared.input)?;
+            let output = T::logout_owner(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::LogoutEnvelope {
+                    success: Default::default(),
+                    data: Some(output),
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn create_workspace_entry_token<T: DashboardAuthOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CREATE_WORKSPACE_ENTRY_TOKEN,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = CreateWorkspaceEntryTokenInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::create_workspace_entry_token(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WorkspaceEntryTokenEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
     }
     pub async fn login_workspace<T: DashboardAuthOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LOGIN_WORKSPACE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LOGIN_WORKSPACE, unread).await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = LoginWorkspaceInput::read(&mut turn.parts)?;
-            let output = T::login_workspace(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = LoginWorkspaceInput::read(&mut prepared.input)?;
+            let output = T::login_workspace(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WorkspaceSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn auto_login_workspace<T: DashboardAuthOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &AUTO_LOGIN_WORKSPACE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &AUTO_LOGIN_WORKSPACE, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = AutoLoginWorkspaceInput::read(&mut turn.parts)?;
-            let output = T::auto_login_workspace(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = AutoLoginWorkspaceInput::read(&mut prepared.input)?;
+            let output = T::auto_login_workspace(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WorkspaceAutoLoginEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn refresh_workspace_session<T: DashboardAuthOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &REFRESH_WORKSPACE_SESSION, raw).await
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &REFRESH_WORKSPACE_SESSION,
+                unread,
+            )
+            .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = RefreshWorkspaceSessionInput::read(&mut turn.parts)?;
-            let output = T::refresh_workspace_session(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = RefreshWorkspaceSessionInput::read(&mut prepared.input)?;
+            let output = T::refresh_workspace_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WorkspaceRefreshEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn logout_workspace<T: DashboardAuthOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LOGOUT_WORKSPACE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LOGOUT_WORKSPACE, unread).await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = LogoutWorkspaceInput::read(&mut turn.parts)?;
-            let output = T::logout_workspace(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = LogoutWorkspaceInput::read(&mut prepared.input)?;
+            let output = T::logout_workspace(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::LogoutEnvelope {
+                    success: Default::default(),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

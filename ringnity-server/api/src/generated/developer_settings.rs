@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Developer Settings: one each, all required.
 pub trait DeveloperSettingsOperations: Operations {
@@ -21,181 +21,196 @@ pub trait DeveloperSettingsOperations: Operations {
     ///
     /// Read dashboard Developer SDK settings for the logged-in tenant.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace.
+    /// Accepts: workspace.
+    ///
+    /// The output is the payload of `DeveloperSettingsEnvelope`.
     fn get_developer_settings(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: GetDeveloperSettingsInput,
-    ) -> impl Future<Output = Result<types::DeveloperSettingsEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::DeveloperSettings, Fault>> + Send;
     /// PUT /api/sdk/developer/allowed-domains
     ///
     /// Replace allowed browser/mobile origins for public SDK runtime.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// The output is the payload of `DeveloperSettingsEnvelope`.
     fn update_developer_allowed_domains(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: UpdateDeveloperAllowedDomainsInput,
-    ) -> impl Future<Output = Result<types::DeveloperSettingsEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::DeveloperSettings, Fault>> + Send;
     /// POST /api/sdk/developer/test
     ///
     /// Run dashboard SDK readiness checks for a supplied origin.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace.
+    /// Accepts: workspace.
+    ///
+    /// The output is the payload of `ReadinessEnvelope`.
     fn test_developer_sdk_settings(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: TestDeveloperSdkSettingsInput,
-    ) -> impl Future<Output = Result<types::ReadinessEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Readiness, Fault>> + Send;
     /// GET /api/sdk/developer/server-api-credentials
     ///
     /// List Server API credentials for the logged-in tenant.
     ///
     /// Returns all keys of the tenant, including disabled ones, newest first. Secrets are shown as a preview only.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace.
+    /// Accepts: workspace.
+    ///
+    /// The output is the payload of `ServerApiCredentialListEnvelope`.
     fn list_server_api_credentials(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: ListServerApiCredentialsInput,
-    ) -> impl Future<
-        Output = Result<types::ServerApiCredentialListEnvelope, Fault>,
-    > + Send;
+    ) -> impl Future<Output = Result<types::ServerApiCredentialList, Fault>> + Send;
     /// POST /api/sdk/developer/server-api-credentials
     ///
     /// Create a Server API credential and return its secret once.
     ///
     /// Creates a key. Only this answer contains the secret; store it in your backend. The key's scopes decide which operations accept it.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// Needs the feature `server_api`.
+    ///
+    /// The output is the payload of `ServerApiCredentialSecretEnvelope`.
     fn create_server_api_credential(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: CreateServerApiCredentialInput,
-    ) -> impl Future<
-        Output = Result<types::ServerApiCredentialSecretEnvelope, Fault>,
-    > + Send;
+    ) -> impl Future<Output = Result<types::ServerApiCredentialSecret, Fault>> + Send;
     /// DELETE /api/sdk/developer/server-api-credentials/{credentialId}
     ///
     /// Disable a Server API credential.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// The output is the payload of `ServerApiCredentialEnvelope`.
     fn disable_server_api_credential(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: DisableServerApiCredentialInput,
-    ) -> impl Future<Output = Result<types::ServerApiCredentialEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ServerApiCredentialData, Fault>> + Send;
     /// PATCH /api/sdk/developer/server-api-credentials/{credentialId}
     ///
     /// Update a Server API credential name, scopes, environment, or active state.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// The output is the payload of `ServerApiCredentialEnvelope`.
     fn update_server_api_credential(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: UpdateServerApiCredentialInput,
-    ) -> impl Future<Output = Result<types::ServerApiCredentialEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ServerApiCredentialData, Fault>> + Send;
     /// POST /api/sdk/developer/server-api-credentials/{credentialId}/rotate
     ///
     /// Rotate a Server API credential secret and return the new secret once.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// Needs the feature `server_api`.
+    ///
+    /// The output is the payload of `ServerApiCredentialSecretEnvelope`.
     fn rotate_server_api_credential(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: RotateServerApiCredentialInput,
-    ) -> impl Future<
-        Output = Result<types::ServerApiCredentialSecretEnvelope, Fault>,
-    > + Send;
+    ) -> impl Future<Output = Result<types::ServerApiCredentialSecret, Fault>> + Send;
     /// GET /api/sdk/developer/oauth-clients
     ///
     /// List Login with Ringnity OAuth clients for the logged-in tenant.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace.
+    /// Accepts: workspace.
+    ///
+    /// The output is the payload of `OAuthClientListEnvelope`.
     fn list_oauth_clients(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: ListOauthClientsInput,
-    ) -> impl Future<Output = Result<types::OAuthClientListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthClientList, Fault>> + Send;
     /// POST /api/sdk/developer/oauth-clients
     ///
     /// Create a Login with Ringnity OAuth client and return its secret once when confidential.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// Needs the feature `oauth`.
+    ///
+    /// The output is the payload of `OAuthClientSecretEnvelope`.
     fn create_oauth_client(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: CreateOauthClientInput,
-    ) -> impl Future<Output = Result<types::OAuthClientSecretEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthClientSecret, Fault>> + Send;
     /// DELETE /api/sdk/developer/oauth-clients/{oauthClientId}
     ///
     /// Revoke a Login with Ringnity OAuth client and its refresh tokens.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// The output is the payload of `OAuthClientEnvelope`.
     fn revoke_oauth_client(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: RevokeOauthClientInput,
-    ) -> impl Future<Output = Result<types::OAuthClientEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthClientData, Fault>> + Send;
     /// PATCH /api/sdk/developer/oauth-clients/{oauthClientId}
     ///
     /// Update a Login with Ringnity OAuth client.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// The output is the payload of `OAuthClientEnvelope`.
     fn update_oauth_client(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: UpdateOauthClientInput,
-    ) -> impl Future<Output = Result<types::OAuthClientEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthClientData, Fault>> + Send;
     /// POST /api/sdk/developer/oauth-clients/{oauthClientId}/rotate-secret
     ///
     /// Rotate a confidential OAuth client secret and return the new secret once.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// Needs the feature `oauth`.
+    ///
+    /// The output is the payload of `OAuthClientSecretEnvelope`.
     fn rotate_oauth_client_secret(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: RotateOauthClientSecretInput,
-    ) -> impl Future<Output = Result<types::OAuthClientSecretEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthClientSecret, Fault>> + Send;
     /// DELETE /api/sdk/developer/oauth-clients/{oauthClientId}/revoked
     ///
     /// Permanently delete a revoked Login with Ringnity OAuth client.
@@ -203,57 +218,58 @@ pub trait DeveloperSettingsOperations: Operations {
     /// This operation only succeeds after the OAuth client has already been revoked.
     /// Active OAuth clients must be revoked first so refresh tokens are invalidated before the registry record is removed.
     ///
-    /// Opened by: owner.
+    /// Accepts: owner.
     ///
-    /// Opened by: workspace as `owner` or `admin`.
+    /// Accepts: workspace in role `owner` or `admin`.
+    ///
+    /// The output is the payload of `OAuthClientDeletedEnvelope`.
     fn delete_revoked_oauth_client(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OwnerOrWorkspace,
         input: DeleteRevokedOauthClientInput,
-    ) -> impl Future<Output = Result<types::OAuthClientDeletedEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthClientDeleted, Fault>> + Send;
 }
-/// What `getDeveloperSettings` takes in: GET /api/sdk/developer.
+/// Input of `getDeveloperSettings`: GET /api/sdk/developer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetDeveloperSettingsInput {}
 impl GetDeveloperSettingsInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `updateDeveloperAllowedDomains` takes in: PUT /api/sdk/developer/allowed-domains.
+/// Input of `updateDeveloperAllowedDomains`: PUT /api/sdk/developer/allowed-domains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateDeveloperAllowedDomainsInput {
     /// The request body.
     pub body: types::UpdateAllowedDomainsRequest,
 }
 impl UpdateDeveloperAllowedDomainsInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `testDeveloperSdkSettings` takes in: POST /api/sdk/developer/test.
+/// Input of `testDeveloperSdkSettings`: POST /api/sdk/developer/test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestDeveloperSdkSettingsInput {
     /// The request body, when one was sent.
     pub body: Option<types::DeveloperTestRequest>,
 }
 impl TestDeveloperSdkSettingsInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            body: parts.optional_body()?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `listServerApiCredentials` takes in: GET /api/sdk/developer/server-api-credentials.
+/// Input of `listServerApiCredentials`: GET /api/sdk/developer/server-api-credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListServerApiCredentialsInput {}
 impl ListServerApiCredentialsInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `createServerApiCredential` takes in: POST /api/sdk/developer/server-api-credentials.
+/// Input of `createServerApiCredential`: POST /api/sdk/developer/server-api-credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateServerApiCredentialInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -262,14 +278,15 @@ pub struct CreateServerApiCredentialInput {
     pub body: types::CreateServerApiCredentialRequest,
 }
 impl CreateServerApiCredentialInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `disableServerApiCredential` takes in: DELETE /api/sdk/developer/server-api-credentials/{credentialId}.
+/// Input of `disableServerApiCredential`: DELETE /api/sdk/developer/server-api-credentials/{credentialId}.
 #[derive(Clone, PartialEq)]
 pub struct DisableServerApiCredentialInput {
     /// Id of the Server API credential.
@@ -281,13 +298,13 @@ impl std::fmt::Debug for DisableServerApiCredentialInput {
     }
 }
 impl DisableServerApiCredentialInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            credential_id: parts.param(Place::Path, "credentialId")?,
+            credential_id: input.param(ParamLocation::Path, "credentialId")?,
         })
     }
 }
-/// What `updateServerApiCredential` takes in: PATCH /api/sdk/developer/server-api-credentials/{credentialId}.
+/// Input of `updateServerApiCredential`: PATCH /api/sdk/developer/server-api-credentials/{credentialId}.
 #[derive(Clone, PartialEq)]
 pub struct UpdateServerApiCredentialInput {
     /// Id of the Server API credential.
@@ -301,14 +318,14 @@ impl std::fmt::Debug for UpdateServerApiCredentialInput {
     }
 }
 impl UpdateServerApiCredentialInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            credential_id: parts.param(Place::Path, "credentialId")?,
-            body: parts.body()?,
+            credential_id: input.param(ParamLocation::Path, "credentialId")?,
+            body: input.body()?,
         })
     }
 }
-/// What `rotateServerApiCredential` takes in: POST /api/sdk/developer/server-api-credentials/{credentialId}/rotate.
+/// Input of `rotateServerApiCredential`: POST /api/sdk/developer/server-api-credentials/{credentialId}/rotate.
 #[derive(Clone, PartialEq)]
 pub struct RotateServerApiCredentialInput {
     /// Id of the Server API credential.
@@ -322,22 +339,23 @@ impl std::fmt::Debug for RotateServerApiCredentialInput {
     }
 }
 impl RotateServerApiCredentialInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            credential_id: parts.param(Place::Path, "credentialId")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
+            credential_id: input.param(ParamLocation::Path, "credentialId")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
         })
     }
 }
-/// What `listOAuthClients` takes in: GET /api/sdk/developer/oauth-clients.
+/// Input of `listOAuthClients`: GET /api/sdk/developer/oauth-clients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListOauthClientsInput {}
 impl ListOauthClientsInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `createOAuthClient` takes in: POST /api/sdk/developer/oauth-clients.
+/// Input of `createOAuthClient`: POST /api/sdk/developer/oauth-clients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateOauthClientInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -346,27 +364,28 @@ pub struct CreateOauthClientInput {
     pub body: types::CreateOAuthClientRequest,
 }
 impl CreateOauthClientInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `revokeOAuthClient` takes in: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}.
+/// Input of `revokeOAuthClient`: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RevokeOauthClientInput {
     /// The `id` of the OAuth client. This is not its `clientId`.
     pub oauth_client_id: String,
 }
 impl RevokeOauthClientInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            oauth_client_id: parts.param(Place::Path, "oauthClientId")?,
+            oauth_client_id: input.param(ParamLocation::Path, "oauthClientId")?,
         })
     }
 }
-/// What `updateOAuthClient` takes in: PATCH /api/sdk/developer/oauth-clients/{oauthClientId}.
+/// Input of `updateOAuthClient`: PATCH /api/sdk/developer/oauth-clients/{oauthClientId}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateOauthClientInput {
     /// The `id` of the OAuth client. This is not its `clientId`.
@@ -375,14 +394,14 @@ pub struct UpdateOauthClientInput {
     pub body: types::UpdateOAuthClientRequest,
 }
 impl UpdateOauthClientInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            oauth_client_id: parts.param(Place::Path, "oauthClientId")?,
-            body: parts.body()?,
+            oauth_client_id: input.param(ParamLocation::Path, "oauthClientId")?,
+            body: input.body()?,
         })
     }
 }
-/// What `rotateOAuthClientSecret` takes in: POST /api/sdk/developer/oauth-clients/{oauthClientId}/rotate-secret.
+/// Input of `rotateOAuthClientSecret`: POST /api/sdk/developer/oauth-clients/{oauthClientId}/rotate-secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RotateOauthClientSecretInput {
     /// The `id` of the OAuth client. This is not its `clientId`.
@@ -391,23 +410,24 @@ pub struct RotateOauthClientSecretInput {
     pub idempotency_key: Option<String>,
 }
 impl RotateOauthClientSecretInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            oauth_client_id: parts.param(Place::Path, "oauthClientId")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
+            oauth_client_id: input.param(ParamLocation::Path, "oauthClientId")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
         })
     }
 }
-/// What `deleteRevokedOAuthClient` takes in: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}/revoked.
+/// Input of `deleteRevokedOAuthClient`: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}/revoked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteRevokedOauthClientInput {
     /// The `id` of the OAuth client. This is not its `clientId`.
     pub oauth_client_id: String,
 }
 impl DeleteRevokedOauthClientInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            oauth_client_id: parts.param(Place::Path, "oauthClientId")?,
+            oauth_client_id: input.param(ParamLocation::Path, "oauthClientId")?,
         })
     }
 }
@@ -437,10 +457,11 @@ pub static GET_DEVELOPER_SETTINGS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetDeveloperSettingsInput {
+impl HasOperation for GetDeveloperSettingsInput {
     const OPERATION: &'static Operation = &GET_DEVELOPER_SETTINGS;
 }
 /// `updateDeveloperAllowedDomains`: PUT /api/sdk/developer/allowed-domains.
@@ -478,10 +499,11 @@ pub static UPDATE_DEVELOPER_ALLOWED_DOMAINS: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdateDeveloperAllowedDomainsInput {
+impl HasOperation for UpdateDeveloperAllowedDomainsInput {
     const OPERATION: &'static Operation = &UPDATE_DEVELOPER_ALLOWED_DOMAINS;
 }
 /// `testDeveloperSdkSettings`: POST /api/sdk/developer/test.
@@ -519,10 +541,11 @@ pub static TEST_DEVELOPER_SDK_SETTINGS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for TestDeveloperSdkSettingsInput {
+impl HasOperation for TestDeveloperSdkSettingsInput {
     const OPERATION: &'static Operation = &TEST_DEVELOPER_SDK_SETTINGS;
 }
 /// `listServerApiCredentials`: GET /api/sdk/developer/server-api-credentials.
@@ -551,10 +574,11 @@ pub static LIST_SERVER_API_CREDENTIALS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListServerApiCredentialsInput {
+impl HasOperation for ListServerApiCredentialsInput {
     const OPERATION: &'static Operation = &LIST_SERVER_API_CREDENTIALS;
 }
 /// `createServerApiCredential`: POST /api/sdk/developer/server-api-credentials.
@@ -572,9 +596,9 @@ pub static CREATE_SERVER_API_CREDENTIAL: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -601,10 +625,11 @@ pub static CREATE_SERVER_API_CREDENTIAL: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: Some("server_api"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateServerApiCredentialInput {
+impl HasOperation for CreateServerApiCredentialInput {
     const OPERATION: &'static Operation = &CREATE_SERVER_API_CREDENTIAL;
 }
 /// `disableServerApiCredential`: DELETE /api/sdk/developer/server-api-credentials/{credentialId}.
@@ -622,9 +647,9 @@ pub static DISABLE_SERVER_API_CREDENTIAL: Operation = Operation {
     params: &[
         Param {
             name: "credentialId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the Server API credential.",
         },
@@ -642,10 +667,11 @@ pub static DISABLE_SERVER_API_CREDENTIAL: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DisableServerApiCredentialInput {
+impl HasOperation for DisableServerApiCredentialInput {
     const OPERATION: &'static Operation = &DISABLE_SERVER_API_CREDENTIAL;
 }
 /// `updateServerApiCredential`: PATCH /api/sdk/developer/server-api-credentials/{credentialId}.
@@ -663,9 +689,9 @@ pub static UPDATE_SERVER_API_CREDENTIAL: Operation = Operation {
     params: &[
         Param {
             name: "credentialId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the Server API credential.",
         },
@@ -692,10 +718,11 @@ pub static UPDATE_SERVER_API_CREDENTIAL: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdateServerApiCredentialInput {
+impl HasOperation for UpdateServerApiCredentialInput {
     const OPERATION: &'static Operation = &UPDATE_SERVER_API_CREDENTIAL;
 }
 /// `rotateServerApiCredential`: POST /api/sdk/developer/server-api-credentials/{credentialId}/rotate.
@@ -713,17 +740,17 @@ pub static ROTATE_SERVER_API_CREDENTIAL: Operation = Operation {
     params: &[
         Param {
             name: "credentialId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the Server API credential.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -741,10 +768,11 @@ pub static ROTATE_SERVER_API_CREDENTIAL: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: Some("server_api"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RotateServerApiCredentialInput {
+impl HasOperation for RotateServerApiCredentialInput {
     const OPERATION: &'static Operation = &ROTATE_SERVER_API_CREDENTIAL;
 }
 /// `listOAuthClients`: GET /api/sdk/developer/oauth-clients.
@@ -773,10 +801,11 @@ pub static LIST_OAUTH_CLIENTS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListOauthClientsInput {
+impl HasOperation for ListOauthClientsInput {
     const OPERATION: &'static Operation = &LIST_OAUTH_CLIENTS;
 }
 /// `createOAuthClient`: POST /api/sdk/developer/oauth-clients.
@@ -794,9 +823,9 @@ pub static CREATE_OAUTH_CLIENT: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -823,10 +852,11 @@ pub static CREATE_OAUTH_CLIENT: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: Some("oauth"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateOauthClientInput {
+impl HasOperation for CreateOauthClientInput {
     const OPERATION: &'static Operation = &CREATE_OAUTH_CLIENT;
 }
 /// `revokeOAuthClient`: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}.
@@ -844,9 +874,9 @@ pub static REVOKE_OAUTH_CLIENT: Operation = Operation {
     params: &[
         Param {
             name: "oauthClientId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
@@ -864,10 +894,11 @@ pub static REVOKE_OAUTH_CLIENT: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RevokeOauthClientInput {
+impl HasOperation for RevokeOauthClientInput {
     const OPERATION: &'static Operation = &REVOKE_OAUTH_CLIENT;
 }
 /// `updateOAuthClient`: PATCH /api/sdk/developer/oauth-clients/{oauthClientId}.
@@ -885,9 +916,9 @@ pub static UPDATE_OAUTH_CLIENT: Operation = Operation {
     params: &[
         Param {
             name: "oauthClientId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
@@ -914,10 +945,11 @@ pub static UPDATE_OAUTH_CLIENT: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdateOauthClientInput {
+impl HasOperation for UpdateOauthClientInput {
     const OPERATION: &'static Operation = &UPDATE_OAUTH_CLIENT;
 }
 /// `rotateOAuthClientSecret`: POST /api/sdk/developer/oauth-clients/{oauthClientId}/rotate-secret.
@@ -935,17 +967,17 @@ pub static ROTATE_OAUTH_CLIENT_SECRET: Operation = Operation {
     params: &[
         Param {
             name: "oauthClientId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -963,10 +995,11 @@ pub static ROTATE_OAUTH_CLIENT_SECRET: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: Some("oauth"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RotateOauthClientSecretInput {
+impl HasOperation for RotateOauthClientSecretInput {
     const OPERATION: &'static Operation = &ROTATE_OAUTH_CLIENT_SECRET;
 }
 /// `deleteRevokedOAuthClient`: DELETE /api/sdk/developer/oauth-clients/{oauthClientId}/revoked.
@@ -984,9 +1017,9 @@ pub static DELETE_REVOKED_OAUTH_CLIENT: Operation = Operation {
     params: &[
         Param {
             name: "oauthClientId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "The `id` of the OAuth client. This is not its `clientId`.",
         },
@@ -1004,10 +1037,11 @@ pub static DELETE_REVOKED_OAUTH_CLIENT: Operation = Operation {
             roles: &["owner", "admin"],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DeleteRevokedOauthClientInput {
+impl HasOperation for DeleteRevokedOauthClientInput {
     const OPERATION: &'static Operation = &DELETE_REVOKED_OAUTH_CLIENT;
 }
 /// From a request to a handler and back, one function per operation.
@@ -1015,321 +1049,514 @@ pub(super) mod serve {
     use super::*;
     pub async fn get_developer_settings<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_DEVELOPER_SETTINGS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_DEVELOPER_SETTINGS, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetDeveloperSettingsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_developer_settings(cx, call.clone(), principal, input)
+            let input = GetDeveloperSettingsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_developer_settings(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::DeveloperSettingsEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn update_developer_allowed_domains<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
                 &UPDATE_DEVELOPER_ALLOWED_DOMAINS,
-                raw,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdateDeveloperAllowedDomainsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = UpdateDeveloperAllowedDomainsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::update_developer_allowed_domains(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::DeveloperSettingsEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn test_developer_sdk_settings<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &TEST_DEVELOPER_SDK_SETTINGS, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &TEST_DEVELOPER_SDK_SETTINGS,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = TestDeveloperSdkSettingsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = TestDeveloperSdkSettingsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::test_developer_sdk_settings(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReadinessEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn list_server_api_credentials<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LIST_SERVER_API_CREDENTIALS, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &LIST_SERVER_API_CREDENTIALS,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListServerApiCredentialsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = ListServerApiCredentialsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::list_server_api_credentials(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ServerApiCredentialListEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_server_api_credential<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_SERVER_API_CREDENTIAL, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CREATE_SERVER_API_CREDENTIAL,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateServerApiCredentialInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = CreateServerApiCredentialInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::create_server_api_credential(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::ServerApiCredentialSecretEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn disable_server_api_credential<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &DISABLE_SERVER_API_CREDENTIAL, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &DISABLE_SERVER_API_CREDENTIAL,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DisableServerApiCredentialInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = DisableServerApiCredentialInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::disable_server_api_credential(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ServerApiCredentialEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn update_server_api_credential<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPDATE_SERVER_API_CREDENTIAL, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &UPDATE_SERVER_API_CREDENTIAL,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdateServerApiCredentialInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = UpdateServerApiCredentialInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::update_server_api_credential(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ServerApiCredentialEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn rotate_server_api_credential<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &ROTATE_SERVER_API_CREDENTIAL, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &ROTATE_SERVER_API_CREDENTIAL,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = RotateServerApiCredentialInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = RotateServerApiCredentialInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::rotate_server_api_credential(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ServerApiCredentialSecretEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn list_oauth_clients<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LIST_OAUTH_CLIENTS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LIST_OAUTH_CLIENTS, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListOauthClientsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::list_oauth_clients(cx, call.clone(), principal, input)
+            let input = ListOauthClientsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::list_oauth_clients(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OAuthClientListEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_oauth_client<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_OAUTH_CLIENT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &CREATE_OAUTH_CLIENT, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateOauthClientInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::create_oauth_client(cx, call.clone(), principal, input)
+            let input = CreateOauthClientInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::create_oauth_client(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::OAuthClientSecretEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn revoke_oauth_client<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &REVOKE_OAUTH_CLIENT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &REVOKE_OAUTH_CLIENT, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = RevokeOauthClientInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::revoke_oauth_client(cx, call.clone(), principal, input)
+            let input = RevokeOauthClientInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::revoke_oauth_client(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OAuthClientEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn update_oauth_client<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPDATE_OAUTH_CLIENT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &UPDATE_OAUTH_CLIENT, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdateOauthClientInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::update_oauth_client(cx, call.clone(), principal, input)
+            let input = UpdateOauthClientInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::update_oauth_client(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OAuthClientEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn rotate_oauth_client_secret<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &ROTATE_OAUTH_CLIENT_SECRET, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &ROTATE_OAUTH_CLIENT_SECRET,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = RotateOauthClientSecretInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = RotateOauthClientSecretInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::rotate_oauth_client_secret(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OAuthClientSecretEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn delete_revoked_oauth_client<T: DeveloperSettingsOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &DELETE_REVOKED_OAUTH_CLIENT, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &DELETE_REVOKED_OAUTH_CLIENT,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DeleteRevokedOauthClientInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = DeleteRevokedOauthClientInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::delete_revoked_oauth_client(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OAuthClientDeletedEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

@@ -9,7 +9,10 @@ use super::{
     agent_crm, admin_reports, platform_administration, calls, chat, ai,
 };
 #[allow(unused_imports, reason = "only contracts with shared paths need all of them")]
-use crate::runtime::{self, Described, Incoming, Kind, Operation, Param, Place, Reply};
+use crate::runtime::{
+    self, HasOperation, Operation, Param, ParamLocation, Reply, RequestExtractor,
+    ValueType,
+};
 /// Methods and paths as dropshot routes them.
 pub static ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/sdk/health"),
@@ -135,7 +138,7 @@ pub static ROUTES: &[(&str, &str)] = &[
 /// GET /api/server/webhooks/{id}, where only literals stand in the variable's place.
 #[derive(Debug)]
 pub struct GetApiServerWebhooksIdRoute;
-impl Described for GetApiServerWebhooksIdRoute {
+impl HasOperation for GetApiServerWebhooksIdRoute {
     const OPERATION: &'static Operation = &Operation {
         index: usize::MAX,
         id: "GET /api/server/webhooks/{id}",
@@ -150,15 +153,16 @@ impl Described for GetApiServerWebhooksIdRoute {
         params: &[
             Param {
                 name: "id",
-                place: Place::Path,
+                location: ParamLocation::Path,
                 required: true,
-                kind: Kind::Text,
+                value_type: ValueType::Text,
                 default: None,
                 description: "",
             },
         ],
         body: None,
         accepts: &[],
+        feature: None,
         anonymous: true,
         errors: &errors::ERROR_ENVELOPE,
     };
@@ -166,7 +170,7 @@ impl Described for GetApiServerWebhooksIdRoute {
 /// POST /api/server/webhooks/{id}, where only literals stand in the variable's place.
 #[derive(Debug)]
 pub struct PostApiServerWebhooksIdRoute;
-impl Described for PostApiServerWebhooksIdRoute {
+impl HasOperation for PostApiServerWebhooksIdRoute {
     const OPERATION: &'static Operation = &Operation {
         index: usize::MAX,
         id: "POST /api/server/webhooks/{id}",
@@ -181,15 +185,16 @@ impl Described for PostApiServerWebhooksIdRoute {
         params: &[
             Param {
                 name: "id",
-                place: Place::Path,
+                location: ParamLocation::Path,
                 required: true,
-                kind: Kind::Text,
+                value_type: ValueType::Text,
                 default: None,
                 description: "",
             },
         ],
         body: None,
         accepts: &[],
+        feature: None,
         anonymous: true,
         errors: &errors::ERROR_ENVELOPE,
     };
@@ -197,7 +202,7 @@ impl Described for PostApiServerWebhooksIdRoute {
 /// POST /api/admin-sdk/ai/knowledge/{knowledgeItemId}, where only literals stand in the variable's place.
 #[derive(Debug)]
 pub struct PostApiAdminSdkAiKnowledgeKnowledgeItemIdRoute;
-impl Described for PostApiAdminSdkAiKnowledgeKnowledgeItemIdRoute {
+impl HasOperation for PostApiAdminSdkAiKnowledgeKnowledgeItemIdRoute {
     const OPERATION: &'static Operation = &Operation {
         index: usize::MAX,
         id: "POST /api/admin-sdk/ai/knowledge/{knowledgeItemId}",
@@ -212,15 +217,16 @@ impl Described for PostApiAdminSdkAiKnowledgeKnowledgeItemIdRoute {
         params: &[
             Param {
                 name: "knowledgeItemId",
-                place: Place::Path,
+                location: ParamLocation::Path,
                 required: true,
-                kind: Kind::Text,
+                value_type: ValueType::Text,
                 default: None,
                 description: "",
             },
         ],
         body: None,
         accepts: &[],
+        feature: None,
         anonymous: true,
         errors: &errors::ERROR_ENVELOPE,
     };
@@ -251,12 +257,12 @@ pub trait RingnityApi {
     tags = ["Runtime Bootstrap"]}]
     async fn get_runtime_health_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<runtime_bootstrap::GetRuntimeHealthInput>,
+        request: RequestExtractor<runtime_bootstrap::GetRuntimeHealthInput>,
     ) -> Result<Reply<runtime_bootstrap::GetRuntimeHealthInput>, HttpError> {
         Ok(
             runtime_bootstrap::serve::get_runtime_health::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -268,12 +274,12 @@ pub trait RingnityApi {
     tags = ["Runtime Bootstrap"]}]
     async fn bootstrap_runtime_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<runtime_bootstrap::BootstrapRuntimeInput>,
+        request: RequestExtractor<runtime_bootstrap::BootstrapRuntimeInput>,
     ) -> Result<Reply<runtime_bootstrap::BootstrapRuntimeInput>, HttpError> {
         Ok(
             runtime_bootstrap::serve::bootstrap_runtime::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -285,12 +291,12 @@ pub trait RingnityApi {
     tags = ["Runtime Bootstrap"]}]
     async fn create_runtime_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<runtime_bootstrap::CreateRuntimeSessionInput>,
+        request: RequestExtractor<runtime_bootstrap::CreateRuntimeSessionInput>,
     ) -> Result<Reply<runtime_bootstrap::CreateRuntimeSessionInput>, HttpError> {
         Ok(
             runtime_bootstrap::serve::create_runtime_session::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -302,12 +308,12 @@ pub trait RingnityApi {
     tags = ["Runtime Bootstrap"]}]
     async fn register_device_push_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<runtime_bootstrap::RegisterDevicePushTokenInput>,
+        request: RequestExtractor<runtime_bootstrap::RegisterDevicePushTokenInput>,
     ) -> Result<Reply<runtime_bootstrap::RegisterDevicePushTokenInput>, HttpError> {
         Ok(
             runtime_bootstrap::serve::register_device_push_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -319,12 +325,12 @@ pub trait RingnityApi {
     tags = ["Runtime Bootstrap"]}]
     async fn unregister_device_push_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<runtime_bootstrap::UnregisterDevicePushTokenInput>,
+        request: RequestExtractor<runtime_bootstrap::UnregisterDevicePushTokenInput>,
     ) -> Result<Reply<runtime_bootstrap::UnregisterDevicePushTokenInput>, HttpError> {
         Ok(
             runtime_bootstrap::serve::unregister_device_push_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -336,12 +342,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn login_owner_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::LoginOwnerInput>,
+        request: RequestExtractor<dashboard_auth::LoginOwnerInput>,
     ) -> Result<Reply<dashboard_auth::LoginOwnerInput>, HttpError> {
         Ok(
             dashboard_auth::serve::login_owner::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -353,12 +359,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn login_owner_with_google_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::LoginOwnerWithGoogleInput>,
+        request: RequestExtractor<dashboard_auth::LoginOwnerWithGoogleInput>,
     ) -> Result<Reply<dashboard_auth::LoginOwnerWithGoogleInput>, HttpError> {
         Ok(
             dashboard_auth::serve::login_owner_with_google::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -370,12 +376,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn get_owner_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::GetOwnerSessionInput>,
+        request: RequestExtractor<dashboard_auth::GetOwnerSessionInput>,
     ) -> Result<Reply<dashboard_auth::GetOwnerSessionInput>, HttpError> {
         Ok(
             dashboard_auth::serve::get_owner_session::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -387,12 +393,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn refresh_owner_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::RefreshOwnerSessionInput>,
+        request: RequestExtractor<dashboard_auth::RefreshOwnerSessionInput>,
     ) -> Result<Reply<dashboard_auth::RefreshOwnerSessionInput>, HttpError> {
         Ok(
             dashboard_auth::serve::refresh_owner_session::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -404,12 +410,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn logout_owner_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::LogoutOwnerInput>,
+        request: RequestExtractor<dashboard_auth::LogoutOwnerInput>,
     ) -> Result<Reply<dashboard_auth::LogoutOwnerInput>, HttpError> {
         Ok(
             dashboard_auth::serve::logout_owner::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -421,12 +427,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn create_workspace_entry_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::CreateWorkspaceEntryTokenInput>,
+        request: RequestExtractor<dashboard_auth::CreateWorkspaceEntryTokenInput>,
     ) -> Result<Reply<dashboard_auth::CreateWorkspaceEntryTokenInput>, HttpError> {
         Ok(
             dashboard_auth::serve::create_workspace_entry_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -438,12 +444,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn login_workspace_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::LoginWorkspaceInput>,
+        request: RequestExtractor<dashboard_auth::LoginWorkspaceInput>,
     ) -> Result<Reply<dashboard_auth::LoginWorkspaceInput>, HttpError> {
         Ok(
             dashboard_auth::serve::login_workspace::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -455,12 +461,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn auto_login_workspace_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::AutoLoginWorkspaceInput>,
+        request: RequestExtractor<dashboard_auth::AutoLoginWorkspaceInput>,
     ) -> Result<Reply<dashboard_auth::AutoLoginWorkspaceInput>, HttpError> {
         Ok(
             dashboard_auth::serve::auto_login_workspace::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -472,12 +478,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn refresh_workspace_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::RefreshWorkspaceSessionInput>,
+        request: RequestExtractor<dashboard_auth::RefreshWorkspaceSessionInput>,
     ) -> Result<Reply<dashboard_auth::RefreshWorkspaceSessionInput>, HttpError> {
         Ok(
             dashboard_auth::serve::refresh_workspace_session::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -489,12 +495,12 @@ pub trait RingnityApi {
     tags = ["Dashboard Auth"]}]
     async fn logout_workspace_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<dashboard_auth::LogoutWorkspaceInput>,
+        request: RequestExtractor<dashboard_auth::LogoutWorkspaceInput>,
     ) -> Result<Reply<dashboard_auth::LogoutWorkspaceInput>, HttpError> {
         Ok(
             dashboard_auth::serve::logout_workspace::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -506,12 +512,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn get_developer_settings_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::GetDeveloperSettingsInput>,
+        request: RequestExtractor<developer_settings::GetDeveloperSettingsInput>,
     ) -> Result<Reply<developer_settings::GetDeveloperSettingsInput>, HttpError> {
         Ok(
             developer_settings::serve::get_developer_settings::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -523,7 +529,7 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn update_developer_allowed_domains_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::UpdateDeveloperAllowedDomainsInput>,
+        request: RequestExtractor<developer_settings::UpdateDeveloperAllowedDomainsInput>,
     ) -> Result<
         Reply<developer_settings::UpdateDeveloperAllowedDomainsInput>,
         HttpError,
@@ -531,7 +537,7 @@ pub trait RingnityApi {
         Ok(
             developer_settings::serve::update_developer_allowed_domains::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -543,12 +549,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn test_developer_sdk_settings_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::TestDeveloperSdkSettingsInput>,
+        request: RequestExtractor<developer_settings::TestDeveloperSdkSettingsInput>,
     ) -> Result<Reply<developer_settings::TestDeveloperSdkSettingsInput>, HttpError> {
         Ok(
             developer_settings::serve::test_developer_sdk_settings::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -560,12 +566,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn list_server_api_credentials_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::ListServerApiCredentialsInput>,
+        request: RequestExtractor<developer_settings::ListServerApiCredentialsInput>,
     ) -> Result<Reply<developer_settings::ListServerApiCredentialsInput>, HttpError> {
         Ok(
             developer_settings::serve::list_server_api_credentials::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -577,12 +583,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn create_server_api_credential_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::CreateServerApiCredentialInput>,
+        request: RequestExtractor<developer_settings::CreateServerApiCredentialInput>,
     ) -> Result<Reply<developer_settings::CreateServerApiCredentialInput>, HttpError> {
         Ok(
             developer_settings::serve::create_server_api_credential::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -594,12 +600,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn disable_server_api_credential_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::DisableServerApiCredentialInput>,
+        request: RequestExtractor<developer_settings::DisableServerApiCredentialInput>,
     ) -> Result<Reply<developer_settings::DisableServerApiCredentialInput>, HttpError> {
         Ok(
             developer_settings::serve::disable_server_api_credential::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -611,12 +617,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn update_server_api_credential_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::UpdateServerApiCredentialInput>,
+        request: RequestExtractor<developer_settings::UpdateServerApiCredentialInput>,
     ) -> Result<Reply<developer_settings::UpdateServerApiCredentialInput>, HttpError> {
         Ok(
             developer_settings::serve::update_server_api_credential::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -628,12 +634,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn rotate_server_api_credential_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::RotateServerApiCredentialInput>,
+        request: RequestExtractor<developer_settings::RotateServerApiCredentialInput>,
     ) -> Result<Reply<developer_settings::RotateServerApiCredentialInput>, HttpError> {
         Ok(
             developer_settings::serve::rotate_server_api_credential::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -645,12 +651,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn list_oauth_clients_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::ListOauthClientsInput>,
+        request: RequestExtractor<developer_settings::ListOauthClientsInput>,
     ) -> Result<Reply<developer_settings::ListOauthClientsInput>, HttpError> {
         Ok(
             developer_settings::serve::list_oauth_clients::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -662,12 +668,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn create_oauth_client_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::CreateOauthClientInput>,
+        request: RequestExtractor<developer_settings::CreateOauthClientInput>,
     ) -> Result<Reply<developer_settings::CreateOauthClientInput>, HttpError> {
         Ok(
             developer_settings::serve::create_oauth_client::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -679,12 +685,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn revoke_oauth_client_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::RevokeOauthClientInput>,
+        request: RequestExtractor<developer_settings::RevokeOauthClientInput>,
     ) -> Result<Reply<developer_settings::RevokeOauthClientInput>, HttpError> {
         Ok(
             developer_settings::serve::revoke_oauth_client::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -696,12 +702,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn update_oauth_client_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::UpdateOauthClientInput>,
+        request: RequestExtractor<developer_settings::UpdateOauthClientInput>,
     ) -> Result<Reply<developer_settings::UpdateOauthClientInput>, HttpError> {
         Ok(
             developer_settings::serve::update_oauth_client::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -713,12 +719,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn rotate_oauth_client_secret_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::RotateOauthClientSecretInput>,
+        request: RequestExtractor<developer_settings::RotateOauthClientSecretInput>,
     ) -> Result<Reply<developer_settings::RotateOauthClientSecretInput>, HttpError> {
         Ok(
             developer_settings::serve::rotate_oauth_client_secret::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -730,12 +736,12 @@ pub trait RingnityApi {
     tags = ["Developer Settings"]}]
     async fn delete_revoked_oauth_client_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<developer_settings::DeleteRevokedOauthClientInput>,
+        request: RequestExtractor<developer_settings::DeleteRevokedOauthClientInput>,
     ) -> Result<Reply<developer_settings::DeleteRevokedOauthClientInput>, HttpError> {
         Ok(
             developer_settings::serve::delete_revoked_oauth_client::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -747,12 +753,12 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn login_platform_admin_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::LoginPlatformAdminInput>,
+        request: RequestExtractor<platform_administration::LoginPlatformAdminInput>,
     ) -> Result<Reply<platform_administration::LoginPlatformAdminInput>, HttpError> {
         Ok(
             platform_administration::serve::login_platform_admin::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -764,7 +770,9 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn refresh_platform_admin_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::RefreshPlatformAdminSessionInput>,
+        request: RequestExtractor<
+            platform_administration::RefreshPlatformAdminSessionInput,
+        >,
     ) -> Result<
         Reply<platform_administration::RefreshPlatformAdminSessionInput>,
         HttpError,
@@ -772,7 +780,7 @@ pub trait RingnityApi {
         Ok(
             platform_administration::serve::refresh_platform_admin_session::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -784,7 +792,7 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn get_platform_plan_contracts_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::GetPlatformPlanContractsInput>,
+        request: RequestExtractor<platform_administration::GetPlatformPlanContractsInput>,
     ) -> Result<
         Reply<platform_administration::GetPlatformPlanContractsInput>,
         HttpError,
@@ -792,7 +800,7 @@ pub trait RingnityApi {
         Ok(
             platform_administration::serve::get_platform_plan_contracts::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -804,7 +812,9 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn update_platform_plan_contracts_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::UpdatePlatformPlanContractsInput>,
+        request: RequestExtractor<
+            platform_administration::UpdatePlatformPlanContractsInput,
+        >,
     ) -> Result<
         Reply<platform_administration::UpdatePlatformPlanContractsInput>,
         HttpError,
@@ -812,7 +822,7 @@ pub trait RingnityApi {
         Ok(
             platform_administration::serve::update_platform_plan_contracts::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -824,12 +834,12 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn get_platform_ai_balance_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::GetPlatformAiBalanceInput>,
+        request: RequestExtractor<platform_administration::GetPlatformAiBalanceInput>,
     ) -> Result<Reply<platform_administration::GetPlatformAiBalanceInput>, HttpError> {
         Ok(
             platform_administration::serve::get_platform_ai_balance::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -841,12 +851,12 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn top_up_platform_ai_balance_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::TopUpPlatformAiBalanceInput>,
+        request: RequestExtractor<platform_administration::TopUpPlatformAiBalanceInput>,
     ) -> Result<Reply<platform_administration::TopUpPlatformAiBalanceInput>, HttpError> {
         Ok(
             platform_administration::serve::top_up_platform_ai_balance::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -858,7 +868,7 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn update_platform_ai_balance_tenant_settings_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<
+        request: RequestExtractor<
             platform_administration::UpdatePlatformAiBalanceTenantSettingsInput,
         >,
     ) -> Result<
@@ -868,7 +878,7 @@ pub trait RingnityApi {
         Ok(
             platform_administration::serve::update_platform_ai_balance_tenant_settings::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -880,12 +890,12 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn get_platform_ai_pricing_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::GetPlatformAiPricingInput>,
+        request: RequestExtractor<platform_administration::GetPlatformAiPricingInput>,
     ) -> Result<Reply<platform_administration::GetPlatformAiPricingInput>, HttpError> {
         Ok(
             platform_administration::serve::get_platform_ai_pricing::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -897,7 +907,7 @@ pub trait RingnityApi {
     tags = ["Platform Administration"]}]
     async fn update_platform_ai_pricing_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<platform_administration::UpdatePlatformAiPricingInput>,
+        request: RequestExtractor<platform_administration::UpdatePlatformAiPricingInput>,
     ) -> Result<
         Reply<platform_administration::UpdatePlatformAiPricingInput>,
         HttpError,
@@ -905,7 +915,7 @@ pub trait RingnityApi {
         Ok(
             platform_administration::serve::update_platform_ai_pricing::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -917,12 +927,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn get_server_api_health_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::GetServerApiHealthInput>,
+        request: RequestExtractor<server_api::GetServerApiHealthInput>,
     ) -> Result<Reply<server_api::GetServerApiHealthInput>, HttpError> {
         Ok(
             server_api::serve::get_server_api_health::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -934,12 +944,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn get_server_tenant_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::GetServerTenantInput>,
+        request: RequestExtractor<server_api::GetServerTenantInput>,
     ) -> Result<Reply<server_api::GetServerTenantInput>, HttpError> {
         Ok(
             server_api::serve::get_server_tenant::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -951,12 +961,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn get_sdk_readiness_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::GetSdkReadinessInput>,
+        request: RequestExtractor<server_api::GetSdkReadinessInput>,
     ) -> Result<Reply<server_api::GetSdkReadinessInput>, HttpError> {
         Ok(
             server_api::serve::get_sdk_readiness::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -968,12 +978,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn get_server_report_summary_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::GetServerReportSummaryInput>,
+        request: RequestExtractor<server_api::GetServerReportSummaryInput>,
     ) -> Result<Reply<server_api::GetServerReportSummaryInput>, HttpError> {
         Ok(
             server_api::serve::get_server_report_summary::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -985,12 +995,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn get_server_report_timeseries_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::GetServerReportTimeseriesInput>,
+        request: RequestExtractor<server_api::GetServerReportTimeseriesInput>,
     ) -> Result<Reply<server_api::GetServerReportTimeseriesInput>, HttpError> {
         Ok(
             server_api::serve::get_server_report_timeseries::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1002,12 +1012,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn export_server_report_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::ExportServerReportInput>,
+        request: RequestExtractor<server_api::ExportServerReportInput>,
     ) -> Result<Reply<server_api::ExportServerReportInput>, HttpError> {
         Ok(
             server_api::serve::export_server_report::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1019,12 +1029,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn create_visitor_context_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::CreateVisitorContextTokenInput>,
+        request: RequestExtractor<server_api::CreateVisitorContextTokenInput>,
     ) -> Result<Reply<server_api::CreateVisitorContextTokenInput>, HttpError> {
         Ok(
             server_api::serve::create_visitor_context_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1036,12 +1046,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn create_agent_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::CreateAgentTokenInput>,
+        request: RequestExtractor<server_api::CreateAgentTokenInput>,
     ) -> Result<Reply<server_api::CreateAgentTokenInput>, HttpError> {
         Ok(
             server_api::serve::create_agent_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1053,12 +1063,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn create_admin_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::CreateAdminTokenInput>,
+        request: RequestExtractor<server_api::CreateAdminTokenInput>,
     ) -> Result<Reply<server_api::CreateAdminTokenInput>, HttpError> {
         Ok(
             server_api::serve::create_admin_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1070,12 +1080,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn list_contacts_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::ListContactsInput>,
+        request: RequestExtractor<server_api::ListContactsInput>,
     ) -> Result<Reply<server_api::ListContactsInput>, HttpError> {
         Ok(
             server_api::serve::list_contacts::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1087,12 +1097,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn upsert_contact_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::UpsertContactInput>,
+        request: RequestExtractor<server_api::UpsertContactInput>,
     ) -> Result<Reply<server_api::UpsertContactInput>, HttpError> {
         Ok(
             server_api::serve::upsert_contact::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1104,10 +1114,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn get_contact_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::GetContactInput>,
+        request: RequestExtractor<server_api::GetContactInput>,
     ) -> Result<Reply<server_api::GetContactInput>, HttpError> {
         Ok(
-            server_api::serve::get_contact::<Self::Handlers>(&rqctx, request.into_raw())
+            server_api::serve::get_contact::<
+                Self::Handlers,
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1119,12 +1131,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn delete_contact_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::DeleteContactInput>,
+        request: RequestExtractor<server_api::DeleteContactInput>,
     ) -> Result<Reply<server_api::DeleteContactInput>, HttpError> {
         Ok(
             server_api::serve::delete_contact::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1136,12 +1148,12 @@ pub trait RingnityApi {
     tags = ["Server API"]}]
     async fn update_contact_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<server_api::UpdateContactInput>,
+        request: RequestExtractor<server_api::UpdateContactInput>,
     ) -> Result<Reply<server_api::UpdateContactInput>, HttpError> {
         Ok(
             server_api::serve::update_contact::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1153,10 +1165,12 @@ pub trait RingnityApi {
     tags = ["Webhooks"]}]
     async fn list_webhooks_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<webhooks::ListWebhooksInput>,
+        request: RequestExtractor<webhooks::ListWebhooksInput>,
     ) -> Result<Reply<webhooks::ListWebhooksInput>, HttpError> {
         Ok(
-            webhooks::serve::list_webhooks::<Self::Handlers>(&rqctx, request.into_raw())
+            webhooks::serve::list_webhooks::<
+                Self::Handlers,
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1168,10 +1182,12 @@ pub trait RingnityApi {
     tags = ["Webhooks"]}]
     async fn create_webhook_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<webhooks::CreateWebhookInput>,
+        request: RequestExtractor<webhooks::CreateWebhookInput>,
     ) -> Result<Reply<webhooks::CreateWebhookInput>, HttpError> {
         Ok(
-            webhooks::serve::create_webhook::<Self::Handlers>(&rqctx, request.into_raw())
+            webhooks::serve::create_webhook::<
+                Self::Handlers,
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1182,9 +1198,9 @@ pub trait RingnityApi {
     unpublished = true}]
     async fn get_api_server_webhooks_id_route(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<GetApiServerWebhooksIdRoute>,
+        request: RequestExtractor<GetApiServerWebhooksIdRoute>,
     ) -> Result<Reply<GetApiServerWebhooksIdRoute>, HttpError> {
-        let picked = runtime::pick(
+        let picked = runtime::match_operation(
             OPERATIONS,
             rqctx.request.method(),
             rqctx.request.uri().path(),
@@ -1193,10 +1209,13 @@ pub trait RingnityApi {
             Some("listWebhookDeliveries") => {
                 webhooks::serve::list_webhook_deliveries::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
-            _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+            _ => {
+                runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread())
+                    .await
+            }
         };
         Ok(answer.into())
     }
@@ -1206,9 +1225,9 @@ pub trait RingnityApi {
     unpublished = true}]
     async fn post_api_server_webhooks_id_route(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<PostApiServerWebhooksIdRoute>,
+        request: RequestExtractor<PostApiServerWebhooksIdRoute>,
     ) -> Result<Reply<PostApiServerWebhooksIdRoute>, HttpError> {
-        let picked = runtime::pick(
+        let picked = runtime::match_operation(
             OPERATIONS,
             rqctx.request.method(),
             rqctx.request.uri().path(),
@@ -1217,10 +1236,13 @@ pub trait RingnityApi {
             Some("testWebhook") => {
                 webhooks::serve::test_webhook::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
-            _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+            _ => {
+                runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread())
+                    .await
+            }
         };
         Ok(answer.into())
     }
@@ -1231,9 +1253,9 @@ pub trait RingnityApi {
     tags = ["Webhooks"]}]
     async fn disable_webhook_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<webhooks::DisableWebhookInput>,
+        request: RequestExtractor<webhooks::DisableWebhookInput>,
     ) -> Result<Reply<webhooks::DisableWebhookInput>, HttpError> {
-        let picked = runtime::pick(
+        let picked = runtime::match_operation(
             OPERATIONS,
             rqctx.request.method(),
             rqctx.request.uri().path(),
@@ -1242,10 +1264,13 @@ pub trait RingnityApi {
             Some("disableWebhook") => {
                 webhooks::serve::disable_webhook::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
-            _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+            _ => {
+                runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread())
+                    .await
+            }
         };
         Ok(answer.into())
     }
@@ -1256,9 +1281,9 @@ pub trait RingnityApi {
     tags = ["Webhooks"]}]
     async fn update_webhook_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<webhooks::UpdateWebhookInput>,
+        request: RequestExtractor<webhooks::UpdateWebhookInput>,
     ) -> Result<Reply<webhooks::UpdateWebhookInput>, HttpError> {
-        let picked = runtime::pick(
+        let picked = runtime::match_operation(
             OPERATIONS,
             rqctx.request.method(),
             rqctx.request.uri().path(),
@@ -1267,10 +1292,13 @@ pub trait RingnityApi {
             Some("updateWebhook") => {
                 webhooks::serve::update_webhook::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
-            _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+            _ => {
+                runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread())
+                    .await
+            }
         };
         Ok(answer.into())
     }
@@ -1281,12 +1309,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn get_agent_profile_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::GetAgentProfileInput>,
+        request: RequestExtractor<agent_crm::GetAgentProfileInput>,
     ) -> Result<Reply<agent_crm::GetAgentProfileInput>, HttpError> {
         Ok(
             agent_crm::serve::get_agent_profile::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1298,12 +1326,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn get_agent_presence_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::GetAgentPresenceInput>,
+        request: RequestExtractor<agent_crm::GetAgentPresenceInput>,
     ) -> Result<Reply<agent_crm::GetAgentPresenceInput>, HttpError> {
         Ok(
             agent_crm::serve::get_agent_presence::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1315,12 +1343,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn update_agent_presence_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::UpdateAgentPresenceInput>,
+        request: RequestExtractor<agent_crm::UpdateAgentPresenceInput>,
     ) -> Result<Reply<agent_crm::UpdateAgentPresenceInput>, HttpError> {
         Ok(
             agent_crm::serve::update_agent_presence::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1332,12 +1360,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn list_agent_conversations_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::ListAgentConversationsInput>,
+        request: RequestExtractor<agent_crm::ListAgentConversationsInput>,
     ) -> Result<Reply<agent_crm::ListAgentConversationsInput>, HttpError> {
         Ok(
             agent_crm::serve::list_agent_conversations::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1349,12 +1377,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn get_agent_conversation_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::GetAgentConversationInput>,
+        request: RequestExtractor<agent_crm::GetAgentConversationInput>,
     ) -> Result<Reply<agent_crm::GetAgentConversationInput>, HttpError> {
         Ok(
             agent_crm::serve::get_agent_conversation::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1366,12 +1394,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn list_agent_conversation_messages_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::ListAgentConversationMessagesInput>,
+        request: RequestExtractor<agent_crm::ListAgentConversationMessagesInput>,
     ) -> Result<Reply<agent_crm::ListAgentConversationMessagesInput>, HttpError> {
         Ok(
             agent_crm::serve::list_agent_conversation_messages::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1383,12 +1411,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn send_agent_conversation_message_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::SendAgentConversationMessageInput>,
+        request: RequestExtractor<agent_crm::SendAgentConversationMessageInput>,
     ) -> Result<Reply<agent_crm::SendAgentConversationMessageInput>, HttpError> {
         Ok(
             agent_crm::serve::send_agent_conversation_message::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1400,12 +1428,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn mark_agent_message_read_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::MarkAgentMessageReadInput>,
+        request: RequestExtractor<agent_crm::MarkAgentMessageReadInput>,
     ) -> Result<Reply<agent_crm::MarkAgentMessageReadInput>, HttpError> {
         Ok(
             agent_crm::serve::mark_agent_message_read::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1417,12 +1445,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn delete_agent_conversation_attachment_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::DeleteAgentConversationAttachmentInput>,
+        request: RequestExtractor<agent_crm::DeleteAgentConversationAttachmentInput>,
     ) -> Result<Reply<agent_crm::DeleteAgentConversationAttachmentInput>, HttpError> {
         Ok(
             agent_crm::serve::delete_agent_conversation_attachment::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1434,12 +1462,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn assign_agent_conversation_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::AssignAgentConversationInput>,
+        request: RequestExtractor<agent_crm::AssignAgentConversationInput>,
     ) -> Result<Reply<agent_crm::AssignAgentConversationInput>, HttpError> {
         Ok(
             agent_crm::serve::assign_agent_conversation::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1451,12 +1479,12 @@ pub trait RingnityApi {
     tags = ["Agent CRM"]}]
     async fn close_agent_conversation_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<agent_crm::CloseAgentConversationInput>,
+        request: RequestExtractor<agent_crm::CloseAgentConversationInput>,
     ) -> Result<Reply<agent_crm::CloseAgentConversationInput>, HttpError> {
         Ok(
             agent_crm::serve::close_agent_conversation::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1468,12 +1496,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_tenant_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminTenantInput>,
+        request: RequestExtractor<admin_reports::GetAdminTenantInput>,
     ) -> Result<Reply<admin_reports::GetAdminTenantInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_tenant::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1485,12 +1513,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_readiness_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminReadinessInput>,
+        request: RequestExtractor<admin_reports::GetAdminReadinessInput>,
     ) -> Result<Reply<admin_reports::GetAdminReadinessInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_readiness::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1502,12 +1530,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_domains_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminDomainsInput>,
+        request: RequestExtractor<admin_reports::GetAdminDomainsInput>,
     ) -> Result<Reply<admin_reports::GetAdminDomainsInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_domains::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1519,12 +1547,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_services_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminServicesInput>,
+        request: RequestExtractor<admin_reports::GetAdminServicesInput>,
     ) -> Result<Reply<admin_reports::GetAdminServicesInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_services::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1536,12 +1564,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_subscription_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminSubscriptionInput>,
+        request: RequestExtractor<admin_reports::GetAdminSubscriptionInput>,
     ) -> Result<Reply<admin_reports::GetAdminSubscriptionInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_subscription::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1553,12 +1581,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_ai_readiness_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminAiReadinessInput>,
+        request: RequestExtractor<admin_reports::GetAdminAiReadinessInput>,
     ) -> Result<Reply<admin_reports::GetAdminAiReadinessInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_ai_readiness::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1570,12 +1598,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_staff_summary_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminStaffSummaryInput>,
+        request: RequestExtractor<admin_reports::GetAdminStaffSummaryInput>,
     ) -> Result<Reply<admin_reports::GetAdminStaffSummaryInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_staff_summary::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1587,12 +1615,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_report_summary_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminReportSummaryInput>,
+        request: RequestExtractor<admin_reports::GetAdminReportSummaryInput>,
     ) -> Result<Reply<admin_reports::GetAdminReportSummaryInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_report_summary::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1604,12 +1632,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn get_admin_report_timeseries_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::GetAdminReportTimeseriesInput>,
+        request: RequestExtractor<admin_reports::GetAdminReportTimeseriesInput>,
     ) -> Result<Reply<admin_reports::GetAdminReportTimeseriesInput>, HttpError> {
         Ok(
             admin_reports::serve::get_admin_report_timeseries::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1621,12 +1649,12 @@ pub trait RingnityApi {
     tags = ["Admin Reports"]}]
     async fn export_admin_report_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<admin_reports::ExportAdminReportInput>,
+        request: RequestExtractor<admin_reports::ExportAdminReportInput>,
     ) -> Result<Reply<admin_reports::ExportAdminReportInput>, HttpError> {
         Ok(
             admin_reports::serve::export_admin_report::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1637,9 +1665,9 @@ pub trait RingnityApi {
     unpublished = true}]
     async fn post_api_admin_sdk_ai_knowledge_knowledge_item_id_route(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<PostApiAdminSdkAiKnowledgeKnowledgeItemIdRoute>,
+        request: RequestExtractor<PostApiAdminSdkAiKnowledgeKnowledgeItemIdRoute>,
     ) -> Result<Reply<PostApiAdminSdkAiKnowledgeKnowledgeItemIdRoute>, HttpError> {
-        let picked = runtime::pick(
+        let picked = runtime::match_operation(
             OPERATIONS,
             rqctx.request.method(),
             rqctx.request.uri().path(),
@@ -1648,16 +1676,19 @@ pub trait RingnityApi {
             Some("uploadAdminKnowledgeDocument") => {
                 ai::serve::upload_admin_knowledge_document::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
             Some("ingestAdminKnowledgeUrl") => {
                 ai::serve::ingest_admin_knowledge_url::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
-            _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+            _ => {
+                runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread())
+                    .await
+            }
         };
         Ok(answer.into())
     }
@@ -1668,12 +1699,12 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn reindex_admin_knowledge_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::ReindexAdminKnowledgeInput>,
+        request: RequestExtractor<ai::ReindexAdminKnowledgeInput>,
     ) -> Result<Reply<ai::ReindexAdminKnowledgeInput>, HttpError> {
         Ok(
             ai::serve::reindex_admin_knowledge::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1685,9 +1716,9 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn get_admin_knowledge_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::GetAdminKnowledgeInput>,
+        request: RequestExtractor<ai::GetAdminKnowledgeInput>,
     ) -> Result<Reply<ai::GetAdminKnowledgeInput>, HttpError> {
-        let picked = runtime::pick(
+        let picked = runtime::match_operation(
             OPERATIONS,
             rqctx.request.method(),
             rqctx.request.uri().path(),
@@ -1696,10 +1727,13 @@ pub trait RingnityApi {
             Some("getAdminKnowledge") => {
                 ai::serve::get_admin_knowledge::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
-            _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+            _ => {
+                runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread())
+                    .await
+            }
         };
         Ok(answer.into())
     }
@@ -1710,9 +1744,9 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn delete_admin_knowledge_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::DeleteAdminKnowledgeInput>,
+        request: RequestExtractor<ai::DeleteAdminKnowledgeInput>,
     ) -> Result<Reply<ai::DeleteAdminKnowledgeInput>, HttpError> {
-        let picked = runtime::pick(
+        let picked = runtime::match_operation(
             OPERATIONS,
             rqctx.request.method(),
             rqctx.request.uri().path(),
@@ -1721,10 +1755,13 @@ pub trait RingnityApi {
             Some("deleteAdminKnowledge") => {
                 ai::serve::delete_admin_knowledge::<
                     Self::Handlers,
-                >(&rqctx, request.into_raw())
+                >(&rqctx, request.into_unread())
                     .await
             }
-            _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+            _ => {
+                runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread())
+                    .await
+            }
         };
         Ok(answer.into())
     }
@@ -1735,12 +1772,12 @@ pub trait RingnityApi {
     tags = ["Calls"]}]
     async fn create_call_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<calls::CreateCallSessionInput>,
+        request: RequestExtractor<calls::CreateCallSessionInput>,
     ) -> Result<Reply<calls::CreateCallSessionInput>, HttpError> {
         Ok(
             calls::serve::create_call_session::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1752,10 +1789,12 @@ pub trait RingnityApi {
     tags = ["Calls"]}]
     async fn get_call_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<calls::GetCallSessionInput>,
+        request: RequestExtractor<calls::GetCallSessionInput>,
     ) -> Result<Reply<calls::GetCallSessionInput>, HttpError> {
         Ok(
-            calls::serve::get_call_session::<Self::Handlers>(&rqctx, request.into_raw())
+            calls::serve::get_call_session::<
+                Self::Handlers,
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1767,10 +1806,12 @@ pub trait RingnityApi {
     tags = ["Calls"]}]
     async fn end_call_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<calls::EndCallSessionInput>,
+        request: RequestExtractor<calls::EndCallSessionInput>,
     ) -> Result<Reply<calls::EndCallSessionInput>, HttpError> {
         Ok(
-            calls::serve::end_call_session::<Self::Handlers>(&rqctx, request.into_raw())
+            calls::serve::end_call_session::<
+                Self::Handlers,
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1782,12 +1823,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn create_visitor_chat_session_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::CreateVisitorChatSessionInput>,
+        request: RequestExtractor<chat::CreateVisitorChatSessionInput>,
     ) -> Result<Reply<chat::CreateVisitorChatSessionInput>, HttpError> {
         Ok(
             chat::serve::create_visitor_chat_session::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1799,12 +1840,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn create_visitor_conversation_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::CreateVisitorConversationInput>,
+        request: RequestExtractor<chat::CreateVisitorConversationInput>,
     ) -> Result<Reply<chat::CreateVisitorConversationInput>, HttpError> {
         Ok(
             chat::serve::create_visitor_conversation::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1816,12 +1857,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn get_visitor_open_ticket_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::GetVisitorOpenTicketInput>,
+        request: RequestExtractor<chat::GetVisitorOpenTicketInput>,
     ) -> Result<Reply<chat::GetVisitorOpenTicketInput>, HttpError> {
         Ok(
             chat::serve::get_visitor_open_ticket::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1833,12 +1874,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn get_visitor_chat_availability_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::GetVisitorChatAvailabilityInput>,
+        request: RequestExtractor<chat::GetVisitorChatAvailabilityInput>,
     ) -> Result<Reply<chat::GetVisitorChatAvailabilityInput>, HttpError> {
         Ok(
             chat::serve::get_visitor_chat_availability::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1850,12 +1891,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn get_visitor_conversation_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::GetVisitorConversationInput>,
+        request: RequestExtractor<chat::GetVisitorConversationInput>,
     ) -> Result<Reply<chat::GetVisitorConversationInput>, HttpError> {
         Ok(
             chat::serve::get_visitor_conversation::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1867,12 +1908,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn send_visitor_conversation_message_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::SendVisitorConversationMessageInput>,
+        request: RequestExtractor<chat::SendVisitorConversationMessageInput>,
     ) -> Result<Reply<chat::SendVisitorConversationMessageInput>, HttpError> {
         Ok(
             chat::serve::send_visitor_conversation_message::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1884,12 +1925,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn delete_visitor_conversation_message_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::DeleteVisitorConversationMessageInput>,
+        request: RequestExtractor<chat::DeleteVisitorConversationMessageInput>,
     ) -> Result<Reply<chat::DeleteVisitorConversationMessageInput>, HttpError> {
         Ok(
             chat::serve::delete_visitor_conversation_message::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1901,12 +1942,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn edit_visitor_conversation_message_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::EditVisitorConversationMessageInput>,
+        request: RequestExtractor<chat::EditVisitorConversationMessageInput>,
     ) -> Result<Reply<chat::EditVisitorConversationMessageInput>, HttpError> {
         Ok(
             chat::serve::edit_visitor_conversation_message::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1918,12 +1959,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn create_visitor_conversation_attachment_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::CreateVisitorConversationAttachmentInput>,
+        request: RequestExtractor<chat::CreateVisitorConversationAttachmentInput>,
     ) -> Result<Reply<chat::CreateVisitorConversationAttachmentInput>, HttpError> {
         Ok(
             chat::serve::create_visitor_conversation_attachment::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1935,12 +1976,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn upload_visitor_conversation_attachment_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::UploadVisitorConversationAttachmentInput>,
+        request: RequestExtractor<chat::UploadVisitorConversationAttachmentInput>,
     ) -> Result<Reply<chat::UploadVisitorConversationAttachmentInput>, HttpError> {
         Ok(
             chat::serve::upload_visitor_conversation_attachment::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1952,12 +1993,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn create_visitor_conversation_call_link_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::CreateVisitorConversationCallLinkInput>,
+        request: RequestExtractor<chat::CreateVisitorConversationCallLinkInput>,
     ) -> Result<Reply<chat::CreateVisitorConversationCallLinkInput>, HttpError> {
         Ok(
             chat::serve::create_visitor_conversation_call_link::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1969,12 +2010,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn mark_chat_message_delivered_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::MarkChatMessageDeliveredInput>,
+        request: RequestExtractor<chat::MarkChatMessageDeliveredInput>,
     ) -> Result<Reply<chat::MarkChatMessageDeliveredInput>, HttpError> {
         Ok(
             chat::serve::mark_chat_message_delivered::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -1986,12 +2027,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn mark_chat_message_read_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::MarkChatMessageReadInput>,
+        request: RequestExtractor<chat::MarkChatMessageReadInput>,
     ) -> Result<Reply<chat::MarkChatMessageReadInput>, HttpError> {
         Ok(
             chat::serve::mark_chat_message_read::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2003,12 +2044,12 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn get_ai_visitor_routing_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::GetAiVisitorRoutingInput>,
+        request: RequestExtractor<ai::GetAiVisitorRoutingInput>,
     ) -> Result<Reply<ai::GetAiVisitorRoutingInput>, HttpError> {
         Ok(
             ai::serve::get_ai_visitor_routing::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2020,12 +2061,12 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn create_ai_visitor_conversation_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::CreateAiVisitorConversationInput>,
+        request: RequestExtractor<ai::CreateAiVisitorConversationInput>,
     ) -> Result<Reply<ai::CreateAiVisitorConversationInput>, HttpError> {
         Ok(
             ai::serve::create_ai_visitor_conversation::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2037,12 +2078,12 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn send_ai_visitor_message_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::SendAiVisitorMessageInput>,
+        request: RequestExtractor<ai::SendAiVisitorMessageInput>,
     ) -> Result<Reply<ai::SendAiVisitorMessageInput>, HttpError> {
         Ok(
             ai::serve::send_ai_visitor_message::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2054,12 +2095,12 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn search_ai_visitor_knowledge_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::SearchAiVisitorKnowledgeInput>,
+        request: RequestExtractor<ai::SearchAiVisitorKnowledgeInput>,
     ) -> Result<Reply<ai::SearchAiVisitorKnowledgeInput>, HttpError> {
         Ok(
             ai::serve::search_ai_visitor_knowledge::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2071,12 +2112,12 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn create_ai_visitor_realtime_call_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::CreateAiVisitorRealtimeCallInput>,
+        request: RequestExtractor<ai::CreateAiVisitorRealtimeCallInput>,
     ) -> Result<Reply<ai::CreateAiVisitorRealtimeCallInput>, HttpError> {
         Ok(
             ai::serve::create_ai_visitor_realtime_call::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2088,12 +2129,12 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn get_openid_configuration_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::GetOpenidConfigurationInput>,
+        request: RequestExtractor<login_with_ringnity::GetOpenidConfigurationInput>,
     ) -> Result<Reply<login_with_ringnity::GetOpenidConfigurationInput>, HttpError> {
         Ok(
             login_with_ringnity::serve::get_openid_configuration::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2105,12 +2146,12 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn authorize_with_ringnity_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::AuthorizeWithRingnityInput>,
+        request: RequestExtractor<login_with_ringnity::AuthorizeWithRingnityInput>,
     ) -> Result<Reply<login_with_ringnity::AuthorizeWithRingnityInput>, HttpError> {
         Ok(
             login_with_ringnity::serve::authorize_with_ringnity::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2122,12 +2163,12 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn exchange_ringnity_oauth_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::ExchangeRingnityOauthTokenInput>,
+        request: RequestExtractor<login_with_ringnity::ExchangeRingnityOauthTokenInput>,
     ) -> Result<Reply<login_with_ringnity::ExchangeRingnityOauthTokenInput>, HttpError> {
         Ok(
             login_with_ringnity::serve::exchange_ringnity_oauth_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2139,12 +2180,12 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn get_ringnity_oauth_user_info_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::GetRingnityOauthUserInfoInput>,
+        request: RequestExtractor<login_with_ringnity::GetRingnityOauthUserInfoInput>,
     ) -> Result<Reply<login_with_ringnity::GetRingnityOauthUserInfoInput>, HttpError> {
         Ok(
             login_with_ringnity::serve::get_ringnity_oauth_user_info::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2156,12 +2197,12 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn get_ringnity_oauth_widget_key_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::GetRingnityOauthWidgetKeyInput>,
+        request: RequestExtractor<login_with_ringnity::GetRingnityOauthWidgetKeyInput>,
     ) -> Result<Reply<login_with_ringnity::GetRingnityOauthWidgetKeyInput>, HttpError> {
         Ok(
             login_with_ringnity::serve::get_ringnity_oauth_widget_key::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2173,7 +2214,9 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn add_ringnity_oauth_allowed_domain_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::AddRingnityOauthAllowedDomainInput>,
+        request: RequestExtractor<
+            login_with_ringnity::AddRingnityOauthAllowedDomainInput,
+        >,
     ) -> Result<
         Reply<login_with_ringnity::AddRingnityOauthAllowedDomainInput>,
         HttpError,
@@ -2181,7 +2224,7 @@ pub trait RingnityApi {
         Ok(
             login_with_ringnity::serve::add_ringnity_oauth_allowed_domain::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2193,12 +2236,12 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn get_ringnity_oauth_jwks_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::GetRingnityOauthJwksInput>,
+        request: RequestExtractor<login_with_ringnity::GetRingnityOauthJwksInput>,
     ) -> Result<Reply<login_with_ringnity::GetRingnityOauthJwksInput>, HttpError> {
         Ok(
             login_with_ringnity::serve::get_ringnity_oauth_jwks::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2210,12 +2253,12 @@ pub trait RingnityApi {
     tags = ["Login with Ringnity"]}]
     async fn revoke_ringnity_oauth_token_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<login_with_ringnity::RevokeRingnityOauthTokenInput>,
+        request: RequestExtractor<login_with_ringnity::RevokeRingnityOauthTokenInput>,
     ) -> Result<Reply<login_with_ringnity::RevokeRingnityOauthTokenInput>, HttpError> {
         Ok(
             login_with_ringnity::serve::revoke_ringnity_oauth_token::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2227,10 +2270,12 @@ pub trait RingnityApi {
     tags = ["AI"]}]
     async fn list_admin_knowledge_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<ai::ListAdminKnowledgeInput>,
+        request: RequestExtractor<ai::ListAdminKnowledgeInput>,
     ) -> Result<Reply<ai::ListAdminKnowledgeInput>, HttpError> {
         Ok(
-            ai::serve::list_admin_knowledge::<Self::Handlers>(&rqctx, request.into_raw())
+            ai::serve::list_admin_knowledge::<
+                Self::Handlers,
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2242,12 +2287,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn get_attachment_link_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::GetAttachmentLinkInput>,
+        request: RequestExtractor<chat::GetAttachmentLinkInput>,
     ) -> Result<Reply<chat::GetAttachmentLinkInput>, HttpError> {
         Ok(
             chat::serve::get_attachment_link::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2259,12 +2304,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn rate_visitor_conversation_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::RateVisitorConversationInput>,
+        request: RequestExtractor<chat::RateVisitorConversationInput>,
     ) -> Result<Reply<chat::RateVisitorConversationInput>, HttpError> {
         Ok(
             chat::serve::rate_visitor_conversation::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )
@@ -2276,12 +2321,12 @@ pub trait RingnityApi {
     tags = ["Chat"]}]
     async fn download_attachment_endpoint(
         rqctx: RequestContext<Self::Context>,
-        request: Incoming<chat::DownloadAttachmentInput>,
+        request: RequestExtractor<chat::DownloadAttachmentInput>,
     ) -> Result<Reply<chat::DownloadAttachmentInput>, HttpError> {
         Ok(
             chat::serve::download_attachment::<
                 Self::Handlers,
-            >(&rqctx, request.into_raw())
+            >(&rqctx, request.into_unread())
                 .await
                 .into(),
         )

@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Login with Ringnity: one each, all required.
 pub trait LoginWithRingnityOperations: Operations {
@@ -23,8 +23,7 @@ pub trait LoginWithRingnityOperations: Operations {
     ///
     /// Root-level discovery document for apps that implement Login with Ringnity.
     fn get_openid_configuration(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: GetOpenidConfigurationInput,
     ) -> impl Future<Output = Result<types::OpenIdConfiguration, Fault>> + Send;
     /// GET /oauth/authorize
@@ -33,26 +32,23 @@ pub trait LoginWithRingnityOperations: Operations {
     ///
     /// Authorization Code Flow endpoint for CMS, CRM, web apps, and mobile apps using PKCE.
     fn authorize_with_ringnity(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: AuthorizeWithRingnityInput,
     ) -> impl Future<Output = Result<Redirect, Fault>> + Send;
     /// POST /oauth/token
     ///
     /// Exchange authorization code or refresh token.
     fn exchange_ringnity_oauth_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: ExchangeRingnityOauthTokenInput,
     ) -> impl Future<Output = Result<types::OAuthTokenResponse, Fault>> + Send;
     /// GET /oauth/userinfo
     ///
     /// Read OIDC user profile claims.
     ///
-    /// Opened by: oauth with `openid`.
+    /// Accepts: oauth with scope `openid`.
     fn get_ringnity_oauth_user_info(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OauthPrincipal,
         input: GetRingnityOauthUserInfoInput,
     ) -> impl Future<Output = Result<types::OAuthUserInfo, Fault>> + Send;
@@ -62,52 +58,54 @@ pub trait LoginWithRingnityOperations: Operations {
     ///
     /// Requires an OAuth access token with `developer.read` or `sdk.keys.read`. The returned key is used for direct visitor app links, WordPress auto widget installs, and the universal widget script.
     ///
-    /// Opened by: oauth with `developer.read` or `sdk.keys.read`.
+    /// Accepts: oauth with scope `developer.read` or `sdk.keys.read`.
+    ///
+    /// The output is the payload of `OAuthWidgetKeyEnvelope`.
     fn get_ringnity_oauth_widget_key(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OauthPrincipal,
         input: GetRingnityOauthWidgetKeyInput,
-    ) -> impl Future<Output = Result<types::OAuthWidgetKeyEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthWidgetKey, Fault>> + Send;
     /// POST /oauth/tenant/allowed-domains
     ///
     /// Add one allowed Website widget domain for the OAuth tenant.
     ///
     /// Requires an OAuth access token with `tenant.domains.write`. The backend enforces the tenant plan quota `allowed_domains`.
     ///
-    /// Opened by: oauth with `tenant.domains.write`.
+    /// Accepts: oauth with scope `tenant.domains.write`.
+    ///
+    /// The output is the payload of `OAuthWidgetKeyEnvelope`.
     fn add_ringnity_oauth_allowed_domain(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: OauthPrincipal,
         input: AddRingnityOauthAllowedDomainInput,
-    ) -> impl Future<Output = Result<types::OAuthWidgetKeyEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::OAuthWidgetKey, Fault>> + Send;
     /// GET /oauth/jwks.json
     ///
     /// Read public keys for ID token verification.
     fn get_ringnity_oauth_jwks(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: GetRingnityOauthJwksInput,
     ) -> impl Future<Output = Result<types::Jwks, Fault>> + Send;
     /// POST /oauth/revoke
     ///
     /// Revoke an OAuth refresh token or access token.
+    ///
+    /// The output is the payload of `SuccessEnvelope`.
     fn revoke_ringnity_oauth_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: RevokeRingnityOauthTokenInput,
-    ) -> impl Future<Output = Result<types::SuccessEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Acknowledgement, Fault>> + Send;
 }
-/// What `getOpenIdConfiguration` takes in: GET /.well-known/openid-configuration.
+/// Input of `getOpenIdConfiguration`: GET /.well-known/openid-configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetOpenidConfigurationInput {}
 impl GetOpenidConfigurationInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `authorizeWithRingnity` takes in: GET /oauth/authorize.
+/// Input of `authorizeWithRingnity`: GET /oauth/authorize.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuthorizeWithRingnityInput {
     /// `response_type` in the query.
@@ -128,48 +126,49 @@ pub struct AuthorizeWithRingnityInput {
     pub code_challenge_method: Option<types::AuthorizeWithRingnityCodeChallengeMethod>,
 }
 impl AuthorizeWithRingnityInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            response_type: parts.param(Place::Query, "response_type")?,
-            client_id: parts.param(Place::Query, "client_id")?,
-            redirect_uri: parts.param(Place::Query, "redirect_uri")?,
-            scope: parts.param(Place::Query, "scope")?,
-            state: parts.param(Place::Query, "state")?,
-            nonce: parts.optional_param(Place::Query, "nonce")?,
-            code_challenge: parts.optional_param(Place::Query, "code_challenge")?,
-            code_challenge_method: parts
-                .optional_param(Place::Query, "code_challenge_method")?,
+            response_type: input.param(ParamLocation::Query, "response_type")?,
+            client_id: input.param(ParamLocation::Query, "client_id")?,
+            redirect_uri: input.param(ParamLocation::Query, "redirect_uri")?,
+            scope: input.param(ParamLocation::Query, "scope")?,
+            state: input.param(ParamLocation::Query, "state")?,
+            nonce: input.optional_param(ParamLocation::Query, "nonce")?,
+            code_challenge: input
+                .optional_param(ParamLocation::Query, "code_challenge")?,
+            code_challenge_method: input
+                .optional_param(ParamLocation::Query, "code_challenge_method")?,
         })
     }
 }
-/// What `exchangeRingnityOAuthToken` takes in: POST /oauth/token.
+/// Input of `exchangeRingnityOAuthToken`: POST /oauth/token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExchangeRingnityOauthTokenInput {
     /// The request body.
     pub body: types::OAuthTokenRequest,
 }
 impl ExchangeRingnityOauthTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `getRingnityOAuthUserInfo` takes in: GET /oauth/userinfo.
+/// Input of `getRingnityOAuthUserInfo`: GET /oauth/userinfo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetRingnityOauthUserInfoInput {}
 impl GetRingnityOauthUserInfoInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getRingnityOAuthWidgetKey` takes in: GET /oauth/tenant/widget-key.
+/// Input of `getRingnityOAuthWidgetKey`: GET /oauth/tenant/widget-key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetRingnityOauthWidgetKeyInput {}
 impl GetRingnityOauthWidgetKeyInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `addRingnityOAuthAllowedDomain` takes in: POST /oauth/tenant/allowed-domains.
+/// Input of `addRingnityOAuthAllowedDomain`: POST /oauth/tenant/allowed-domains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddRingnityOauthAllowedDomainInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -178,30 +177,31 @@ pub struct AddRingnityOauthAllowedDomainInput {
     pub body: types::OAuthAddAllowedDomainRequest,
 }
 impl AddRingnityOauthAllowedDomainInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `getRingnityOAuthJwks` takes in: GET /oauth/jwks.json.
+/// Input of `getRingnityOAuthJwks`: GET /oauth/jwks.json.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetRingnityOauthJwksInput {}
 impl GetRingnityOauthJwksInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `revokeRingnityOAuthToken` takes in: POST /oauth/revoke.
+/// Input of `revokeRingnityOAuthToken`: POST /oauth/revoke.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RevokeRingnityOauthTokenInput {
     /// The request body.
     pub body: types::OAuthRevokeRequest,
 }
 impl RevokeRingnityOauthTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
 /// `getOpenIdConfiguration`: GET /.well-known/openid-configuration.
@@ -219,10 +219,11 @@ pub static GET_OPENID_CONFIGURATION: Operation = Operation {
     params: &[],
     body: None,
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for GetOpenidConfigurationInput {
+impl HasOperation for GetOpenidConfigurationInput {
     const OPERATION: &'static Operation = &GET_OPENID_CONFIGURATION;
 }
 /// `authorizeWithRingnity`: GET /oauth/authorize.
@@ -240,75 +241,76 @@ pub static AUTHORIZE_WITH_RINGNITY: Operation = Operation {
     params: &[
         Param {
             name: "response_type",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
         Param {
             name: "client_id",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
         Param {
             name: "redirect_uri",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
         Param {
             name: "scope",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
         Param {
             name: "state",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
         Param {
             name: "nonce",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
         Param {
             name: "code_challenge",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
         Param {
             name: "code_challenge_method",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "",
         },
     ],
     body: None,
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for AuthorizeWithRingnityInput {
+impl HasOperation for AuthorizeWithRingnityInput {
     const OPERATION: &'static Operation = &AUTHORIZE_WITH_RINGNITY;
 }
 /// `exchangeRingnityOAuthToken`: POST /oauth/token.
@@ -331,13 +333,13 @@ pub static EXCHANGE_RINGNITY_OAUTH_TOKEN: Operation = Operation {
                 content_type: "application/x-www-form-urlencoded",
                 form: MediaForm::UrlEncoded(
                     &[
-                        ("grant_type", Kind::Text),
-                        ("client_id", Kind::Text),
-                        ("client_secret", Kind::Text),
-                        ("code", Kind::Text),
-                        ("redirect_uri", Kind::Text),
-                        ("code_verifier", Kind::Text),
-                        ("refresh_token", Kind::Text),
+                        ("grant_type", ValueType::Text),
+                        ("client_id", ValueType::Text),
+                        ("client_secret", ValueType::Text),
+                        ("code", ValueType::Text),
+                        ("redirect_uri", ValueType::Text),
+                        ("code_verifier", ValueType::Text),
+                        ("refresh_token", ValueType::Text),
                     ],
                 ),
             },
@@ -345,10 +347,11 @@ pub static EXCHANGE_RINGNITY_OAUTH_TOKEN: Operation = Operation {
         limit: 65536usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for ExchangeRingnityOauthTokenInput {
+impl HasOperation for ExchangeRingnityOauthTokenInput {
     const OPERATION: &'static Operation = &EXCHANGE_RINGNITY_OAUTH_TOKEN;
 }
 /// `getRingnityOAuthUserInfo`: GET /oauth/userinfo.
@@ -372,10 +375,11 @@ pub static GET_RINGNITY_OAUTH_USER_INFO: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for GetRingnityOauthUserInfoInput {
+impl HasOperation for GetRingnityOauthUserInfoInput {
     const OPERATION: &'static Operation = &GET_RINGNITY_OAUTH_USER_INFO;
 }
 /// `getRingnityOAuthWidgetKey`: GET /oauth/tenant/widget-key.
@@ -399,10 +403,11 @@ pub static GET_RINGNITY_OAUTH_WIDGET_KEY: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for GetRingnityOauthWidgetKeyInput {
+impl HasOperation for GetRingnityOauthWidgetKeyInput {
     const OPERATION: &'static Operation = &GET_RINGNITY_OAUTH_WIDGET_KEY;
 }
 /// `addRingnityOAuthAllowedDomain`: POST /oauth/tenant/allowed-domains.
@@ -420,9 +425,9 @@ pub static ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -444,10 +449,11 @@ pub static ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for AddRingnityOauthAllowedDomainInput {
+impl HasOperation for AddRingnityOauthAllowedDomainInput {
     const OPERATION: &'static Operation = &ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN;
 }
 /// `getRingnityOAuthJwks`: GET /oauth/jwks.json.
@@ -465,10 +471,11 @@ pub static GET_RINGNITY_OAUTH_JWKS: Operation = Operation {
     params: &[],
     body: None,
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for GetRingnityOauthJwksInput {
+impl HasOperation for GetRingnityOauthJwksInput {
     const OPERATION: &'static Operation = &GET_RINGNITY_OAUTH_JWKS;
 }
 /// `revokeRingnityOAuthToken`: POST /oauth/revoke.
@@ -491,10 +498,10 @@ pub static REVOKE_RINGNITY_OAUTH_TOKEN: Operation = Operation {
                 content_type: "application/x-www-form-urlencoded",
                 form: MediaForm::UrlEncoded(
                     &[
-                        ("token", Kind::Text),
-                        ("token_type_hint", Kind::Text),
-                        ("client_id", Kind::Text),
-                        ("client_secret", Kind::Text),
+                        ("token", ValueType::Text),
+                        ("token_type_hint", ValueType::Text),
+                        ("client_id", ValueType::Text),
+                        ("client_secret", ValueType::Text),
                     ],
                 ),
             },
@@ -502,10 +509,11 @@ pub static REVOKE_RINGNITY_OAUTH_TOKEN: Operation = Operation {
         limit: 65536usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::OAUTH_ERROR,
 };
-impl Described for RevokeRingnityOauthTokenInput {
+impl HasOperation for RevokeRingnityOauthTokenInput {
     const OPERATION: &'static Operation = &REVOKE_RINGNITY_OAUTH_TOKEN;
 }
 /// From a request to a handler and back, one function per operation.
@@ -513,167 +521,261 @@ pub(super) mod serve {
     use super::*;
     pub async fn get_openid_configuration<T: LoginWithRingnityOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_OPENID_CONFIGURATION, raw).await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetOpenidConfigurationInput::read(&mut turn.parts)?;
-            let output = T::get_openid_configuration(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn authorize_with_ringnity<T: LoginWithRingnityOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &AUTHORIZE_WITH_RINGNITY, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = AuthorizeWithRingnityInput::read(&mut turn.parts)?;
-            let output = T::authorize_with_ringnity(cx, call.clone(), input).await?;
-            Encoded::redirect(302u16, output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn exchange_ringnity_oauth_token<T: LoginWithRingnityOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &EXCHANGE_RINGNITY_OAUTH_TOKEN, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = ExchangeRingnityOauthTokenInput::read(&mut turn.parts)?;
-            let output = T::exchange_ringnity_oauth_token(cx, call.clone(), input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_ringnity_oauth_user_info<T: LoginWithRingnityOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_RINGNITY_OAUTH_USER_INFO, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetRingnityOauthUserInfoInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_ringnity_oauth_user_info(
-                    cx,
-                    call.clone(),
-                    principal,
-                    input,
-                )
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_ringnity_oauth_widget_key<T: LoginWithRingnityOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_RINGNITY_OAUTH_WIDGET_KEY, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetRingnityOauthWidgetKeyInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_ringnity_oauth_widget_key(
-                    cx,
-                    call.clone(),
-                    principal,
-                    input,
-                )
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn add_ringnity_oauth_allowed_domain<T: LoginWithRingnityOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
-                &ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN,
-                raw,
+                &GET_OPENID_CONFIGURATION,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = AddRingnityOauthAllowedDomainInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::add_ringnity_oauth_allowed_domain(
-                    cx,
-                    call.clone(),
+            let input = GetOpenidConfigurationInput::read(&mut prepared.input)?;
+            let output = T::get_openid_configuration(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(200u16, "application/json", &output)
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn authorize_with_ringnity<T: LoginWithRingnityOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &AUTHORIZE_WITH_RINGNITY,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = AuthorizeWithRingnityInput::read(&mut prepared.input)?;
+            let output = T::authorize_with_ringnity(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::redirect(302u16, output)
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn exchange_ringnity_oauth_token<T: LoginWithRingnityOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &EXCHANGE_RINGNITY_OAUTH_TOKEN,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = ExchangeRingnityOauthTokenInput::read(&mut prepared.input)?;
+            let output = T::exchange_ringnity_oauth_token(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(200u16, "application/json", &output)
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_ringnity_oauth_user_info<T: LoginWithRingnityOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_RINGNITY_OAUTH_USER_INFO,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetRingnityOauthUserInfoInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_ringnity_oauth_user_info(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
             Encoded::json(200u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_ringnity_oauth_widget_key<T: LoginWithRingnityOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_RINGNITY_OAUTH_WIDGET_KEY,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetRingnityOauthWidgetKeyInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_ringnity_oauth_widget_key(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OAuthWidgetKeyEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn add_ringnity_oauth_allowed_domain<T: LoginWithRingnityOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &ADD_RINGNITY_OAUTH_ALLOWED_DOMAIN,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = AddRingnityOauthAllowedDomainInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::add_ringnity_oauth_allowed_domain(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::OAuthWidgetKeyEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_ringnity_oauth_jwks<T: LoginWithRingnityOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_RINGNITY_OAUTH_JWKS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_RINGNITY_OAUTH_JWKS,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetRingnityOauthJwksInput::read(&mut turn.parts)?;
-            let output = T::get_ringnity_oauth_jwks(cx, call.clone(), input).await?;
+            let input = GetRingnityOauthJwksInput::read(&mut prepared.input)?;
+            let output = T::get_ringnity_oauth_jwks(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
             Encoded::json(200u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn revoke_ringnity_oauth_token<T: LoginWithRingnityOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &REVOKE_RINGNITY_OAUTH_TOKEN, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &REVOKE_RINGNITY_OAUTH_TOKEN,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = RevokeRingnityOauthTokenInput::read(&mut turn.parts)?;
-            let output = T::revoke_ringnity_oauth_token(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = RevokeRingnityOauthTokenInput::read(&mut prepared.input)?;
+            let output = T::revoke_ringnity_oauth_token(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::SuccessEnvelope {
+                    success: Default::default(),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

@@ -155,10 +155,10 @@ pub static OPERATIONS: &[&runtime::Operation] = &[
     &chat::DOWNLOAD_ATTACHMENT,
 ];
 /// Response headers that pages of other origins may read.
-pub const EXPOSED: &str = "Allow, Content-Disposition, Location, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id";
-/// What every group of operations shares: the state that handlers are given.
+pub const EXPOSED_HEADERS: &str = "Allow, Content-Disposition, Location, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id";
+/// What every group of operations shares: the state that handlers get.
 pub trait Operations: Send + Sync + 'static {
-    /// State of the server: it judges credentials and knows the checks of requests.
+    /// State of the server.
     type Context: Authenticate;
 }
 /// All groups of operations together.
@@ -170,17 +170,17 @@ impl<
         + PlatformAdministrationOperations + CallsOperations + ChatOperations
         + AiOperations,
 > AllOperations for T {}
-/// Everything of [`RingnityApi`], registered with dropshot, and answers for every method that a path lacks.
+/// Everything of [`RingnityApi`], registered with dropshot, and a 405 response for every method that a path lacks.
 pub fn api_description<T: AllOperations>() -> Result<
     dropshot::ApiDescription<T::Context>,
     Box<dyn std::error::Error + Send + Sync>,
 > {
     let mut api = dispatch::ringnity_api_mod::api_description::<T>()?;
-    runtime::register_missing(&mut api, dispatch::ROUTES, OPERATIONS)?;
+    runtime::register_missing_methods(&mut api, dispatch::ROUTES, OPERATIONS)?;
     Ok(api)
 }
-/// The endpoints as dropshot describes them, without handlers: for comparing with the contract.
-pub fn described() -> Result<
+/// The endpoints without handlers, for comparing dropshot's description with the contract.
+pub fn stub_api_description() -> Result<
     dropshot::ApiDescription<dropshot::StubContext>,
     dropshot::ApiDescriptionBuildErrors,
 > {
@@ -190,7 +190,7 @@ pub fn described() -> Result<
 pub fn routes() -> &'static [(&'static str, &'static str)] {
     dispatch::ROUTES
 }
-/// The checks of requests and answers, compiled from the contract.
-pub fn boundary() -> Result<runtime::Boundary, runtime::BoundaryError> {
-    runtime::Boundary::new(CONTRACT, OPERATIONS)
+/// Compiles the schemas of requests and responses.
+pub fn schema_validator() -> Result<runtime::SchemaValidator, runtime::SchemaError> {
+    runtime::SchemaValidator::new(CONTRACT, OPERATIONS)
 }

@@ -11,28 +11,30 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Platform Administration: one each, all required.
 pub trait PlatformAdministrationOperations: Operations {
     /// POST /api/platform/auth/login
     ///
     /// Sign in to the Ringnity platform console.
+    ///
+    /// The output is the payload of `PlatformSessionEnvelope`.
     fn login_platform_admin(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: LoginPlatformAdminInput,
-    ) -> impl Future<Output = Result<types::PlatformSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::PlatformSession, Fault>> + Send;
     /// POST /api/platform/auth/refresh
     ///
     /// Rotate a platform console refresh token and return a new session.
+    ///
+    /// The output is the payload of `PlatformSessionEnvelope`.
     fn refresh_platform_admin_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: RefreshPlatformAdminSessionInput,
-    ) -> impl Future<Output = Result<types::PlatformSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::PlatformSession, Fault>> + Send;
     /// GET /api/platform/plan-contracts
     ///
     /// Read the canonical plan feature and quota contract matrix.
@@ -41,10 +43,9 @@ pub trait PlatformAdministrationOperations: Operations {
     /// contract matrix used by the Ringnity rule engine. This replaces legacy
     /// `plans.features` and `plans.max_*` fields.
     ///
-    /// Opened by: platform.
+    /// Accepts: platform.
     fn get_platform_plan_contracts(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: PlatformPrincipal,
         input: GetPlatformPlanContractsInput,
     ) -> impl Future<Output = Result<types::PlanContractCatalogEnvelope, Fault>> + Send;
@@ -52,10 +53,9 @@ pub trait PlatformAdministrationOperations: Operations {
     ///
     /// Update the canonical plan feature and quota contract matrix.
     ///
-    /// Opened by: platform.
+    /// Accepts: platform.
     fn update_platform_plan_contracts(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: PlatformPrincipal,
         input: UpdatePlatformPlanContractsInput,
     ) -> impl Future<Output = Result<types::PlanContractCatalogEnvelope, Fault>> + Send;
@@ -67,21 +67,21 @@ pub trait PlatformAdministrationOperations: Operations {
     /// The response combines tenant balance, current plan quotas, current-month AI
     /// usage logs, estimated OpenAI cost, retail charge, and alert levels.
     ///
-    /// Opened by: platform.
+    /// Accepts: platform.
+    ///
+    /// The output is the payload of `AiBalanceOverviewEnvelope`.
     fn get_platform_ai_balance(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: PlatformPrincipal,
         input: GetPlatformAiBalanceInput,
-    ) -> impl Future<Output = Result<types::AiBalanceOverviewEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::AiBalanceOverview, Fault>> + Send;
     /// POST /api/platform/ai-balance/{clientId}/top-up
     ///
     /// Add AI prepaid balance for a tenant.
     ///
-    /// Opened by: platform.
+    /// Accepts: platform.
     fn top_up_platform_ai_balance(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: PlatformPrincipal,
         input: TopUpPlatformAiBalanceInput,
     ) -> impl Future<Output = Result<types::AiBalanceTopUpEnvelope, Fault>> + Send;
@@ -89,10 +89,9 @@ pub trait PlatformAdministrationOperations: Operations {
     ///
     /// Update tenant AI overage and auto top-up controls.
     ///
-    /// Opened by: platform.
+    /// Accepts: platform.
     fn update_platform_ai_balance_tenant_settings(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: PlatformPrincipal,
         input: UpdatePlatformAiBalanceTenantSettingsInput,
     ) -> impl Future<
@@ -105,10 +104,9 @@ pub trait PlatformAdministrationOperations: Operations {
     /// Returns the editable AI billing settings used to estimate OpenAI-backed
     /// chat and voice cost, retail charge, and gross margin.
     ///
-    /// Opened by: platform.
+    /// Accepts: platform.
     fn get_platform_ai_pricing(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: PlatformPrincipal,
         input: GetPlatformAiPricingInput,
     ) -> impl Future<Output = Result<types::AiPricingCatalogEnvelope, Fault>> + Send;
@@ -116,64 +114,63 @@ pub trait PlatformAdministrationOperations: Operations {
     ///
     /// Update AI provider cost, retail markup, and guardrail settings.
     ///
-    /// Opened by: platform.
+    /// Accepts: platform.
     fn update_platform_ai_pricing(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: PlatformPrincipal,
         input: UpdatePlatformAiPricingInput,
     ) -> impl Future<Output = Result<types::AiPricingCatalogEnvelope, Fault>> + Send;
 }
-/// What `loginPlatformAdmin` takes in: POST /api/platform/auth/login.
+/// Input of `loginPlatformAdmin`: POST /api/platform/auth/login.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoginPlatformAdminInput {
     /// The request body.
     pub body: types::PlatformLoginRequest,
 }
 impl LoginPlatformAdminInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `refreshPlatformAdminSession` takes in: POST /api/platform/auth/refresh.
+/// Input of `refreshPlatformAdminSession`: POST /api/platform/auth/refresh.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RefreshPlatformAdminSessionInput {
     /// The request body.
     pub body: types::PlatformRefreshRequest,
 }
 impl RefreshPlatformAdminSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `getPlatformPlanContracts` takes in: GET /api/platform/plan-contracts.
+/// Input of `getPlatformPlanContracts`: GET /api/platform/plan-contracts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetPlatformPlanContractsInput {}
 impl GetPlatformPlanContractsInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `updatePlatformPlanContracts` takes in: PUT /api/platform/plan-contracts.
+/// Input of `updatePlatformPlanContracts`: PUT /api/platform/plan-contracts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdatePlatformPlanContractsInput {
     /// The request body.
     pub body: types::PlanContractCatalog,
 }
 impl UpdatePlatformPlanContractsInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
-/// What `getPlatformAiBalance` takes in: GET /api/platform/ai-balance.
+/// Input of `getPlatformAiBalance`: GET /api/platform/ai-balance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetPlatformAiBalanceInput {}
 impl GetPlatformAiBalanceInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `topUpPlatformAiBalance` takes in: POST /api/platform/ai-balance/{clientId}/top-up.
+/// Input of `topUpPlatformAiBalance`: POST /api/platform/ai-balance/{clientId}/top-up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopUpPlatformAiBalanceInput {
     /// Id of the tenant (client).
@@ -184,15 +181,16 @@ pub struct TopUpPlatformAiBalanceInput {
     pub body: types::AiBalanceTopUpRequest,
 }
 impl TopUpPlatformAiBalanceInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            client_id: parts.param(Place::Path, "clientId")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            client_id: input.param(ParamLocation::Path, "clientId")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `updatePlatformAiBalanceTenantSettings` takes in: PUT /api/platform/ai-balance/{clientId}/settings.
+/// Input of `updatePlatformAiBalanceTenantSettings`: PUT /api/platform/ai-balance/{clientId}/settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdatePlatformAiBalanceTenantSettingsInput {
     /// Id of the tenant (client).
@@ -201,30 +199,30 @@ pub struct UpdatePlatformAiBalanceTenantSettingsInput {
     pub body: types::AiBalanceTenantSettingsRequest,
 }
 impl UpdatePlatformAiBalanceTenantSettingsInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            client_id: parts.param(Place::Path, "clientId")?,
-            body: parts.body()?,
+            client_id: input.param(ParamLocation::Path, "clientId")?,
+            body: input.body()?,
         })
     }
 }
-/// What `getPlatformAiPricing` takes in: GET /api/platform/ai-pricing.
+/// Input of `getPlatformAiPricing`: GET /api/platform/ai-pricing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetPlatformAiPricingInput {}
 impl GetPlatformAiPricingInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `updatePlatformAiPricing` takes in: PUT /api/platform/ai-pricing.
+/// Input of `updatePlatformAiPricing`: PUT /api/platform/ai-pricing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdatePlatformAiPricingInput {
     /// The request body.
     pub body: types::AiPricingSettingsUpdate,
 }
 impl UpdatePlatformAiPricingInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
 /// `loginPlatformAdmin`: POST /api/platform/auth/login.
@@ -251,10 +249,11 @@ pub static LOGIN_PLATFORM_ADMIN: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for LoginPlatformAdminInput {
+impl HasOperation for LoginPlatformAdminInput {
     const OPERATION: &'static Operation = &LOGIN_PLATFORM_ADMIN;
 }
 /// `refreshPlatformAdminSession`: POST /api/platform/auth/refresh.
@@ -281,10 +280,11 @@ pub static REFRESH_PLATFORM_ADMIN_SESSION: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RefreshPlatformAdminSessionInput {
+impl HasOperation for RefreshPlatformAdminSessionInput {
     const OPERATION: &'static Operation = &REFRESH_PLATFORM_ADMIN_SESSION;
 }
 /// `getPlatformPlanContracts`: GET /api/platform/plan-contracts.
@@ -308,10 +308,11 @@ pub static GET_PLATFORM_PLAN_CONTRACTS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetPlatformPlanContractsInput {
+impl HasOperation for GetPlatformPlanContractsInput {
     const OPERATION: &'static Operation = &GET_PLATFORM_PLAN_CONTRACTS;
 }
 /// `updatePlatformPlanContracts`: PUT /api/platform/plan-contracts.
@@ -344,10 +345,11 @@ pub static UPDATE_PLATFORM_PLAN_CONTRACTS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdatePlatformPlanContractsInput {
+impl HasOperation for UpdatePlatformPlanContractsInput {
     const OPERATION: &'static Operation = &UPDATE_PLATFORM_PLAN_CONTRACTS;
 }
 /// `getPlatformAiBalance`: GET /api/platform/ai-balance.
@@ -371,10 +373,11 @@ pub static GET_PLATFORM_AI_BALANCE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetPlatformAiBalanceInput {
+impl HasOperation for GetPlatformAiBalanceInput {
     const OPERATION: &'static Operation = &GET_PLATFORM_AI_BALANCE;
 }
 /// `topUpPlatformAiBalance`: POST /api/platform/ai-balance/{clientId}/top-up.
@@ -392,17 +395,17 @@ pub static TOP_UP_PLATFORM_AI_BALANCE: Operation = Operation {
     params: &[
         Param {
             name: "clientId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the tenant (client).",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -424,10 +427,11 @@ pub static TOP_UP_PLATFORM_AI_BALANCE: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for TopUpPlatformAiBalanceInput {
+impl HasOperation for TopUpPlatformAiBalanceInput {
     const OPERATION: &'static Operation = &TOP_UP_PLATFORM_AI_BALANCE;
 }
 /// `updatePlatformAiBalanceTenantSettings`: PUT /api/platform/ai-balance/{clientId}/settings.
@@ -445,9 +449,9 @@ pub static UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS: Operation = Operation {
     params: &[
         Param {
             name: "clientId",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the tenant (client).",
         },
@@ -469,10 +473,11 @@ pub static UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdatePlatformAiBalanceTenantSettingsInput {
+impl HasOperation for UpdatePlatformAiBalanceTenantSettingsInput {
     const OPERATION: &'static Operation = &UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS;
 }
 /// `getPlatformAiPricing`: GET /api/platform/ai-pricing.
@@ -496,10 +501,11 @@ pub static GET_PLATFORM_AI_PRICING: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetPlatformAiPricingInput {
+impl HasOperation for GetPlatformAiPricingInput {
     const OPERATION: &'static Operation = &GET_PLATFORM_AI_PRICING;
 }
 /// `updatePlatformAiPricing`: PUT /api/platform/ai-pricing.
@@ -532,10 +538,11 @@ pub static UPDATE_PLATFORM_AI_PRICING: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdatePlatformAiPricingInput {
+impl HasOperation for UpdatePlatformAiPricingInput {
     const OPERATION: &'static Operation = &UPDATE_PLATFORM_AI_PRICING;
 }
 /// From a request to a handler and back, one function per operation.
@@ -543,203 +550,295 @@ pub(super) mod serve {
     use super::*;
     pub async fn login_platform_admin<T: PlatformAdministrationOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LOGIN_PLATFORM_ADMIN, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LOGIN_PLATFORM_ADMIN, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = LoginPlatformAdminInput::read(&mut turn.parts)?;
-            let output = T::login_platform_admin(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = LoginPlatformAdminInput::read(&mut prepared.input)?;
+            let output = T::login_platform_admin(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::PlatformSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn refresh_platform_admin_session<T: PlatformAdministrationOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &REFRESH_PLATFORM_ADMIN_SESSION, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = RefreshPlatformAdminSessionInput::read(&mut turn.parts)?;
-            let output = T::refresh_platform_admin_session(cx, call.clone(), input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_platform_plan_contracts<T: PlatformAdministrationOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_PLATFORM_PLAN_CONTRACTS, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetPlatformPlanContractsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_platform_plan_contracts(
-                    cx,
-                    call.clone(),
-                    principal,
-                    input,
-                )
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn update_platform_plan_contracts<T: PlatformAdministrationOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPDATE_PLATFORM_PLAN_CONTRACTS, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = UpdatePlatformPlanContractsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::update_platform_plan_contracts(
-                    cx,
-                    call.clone(),
-                    principal,
-                    input,
-                )
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_platform_ai_balance<T: PlatformAdministrationOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_PLATFORM_AI_BALANCE, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetPlatformAiBalanceInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_platform_ai_balance(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn top_up_platform_ai_balance<T: PlatformAdministrationOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &TOP_UP_PLATFORM_AI_BALANCE, raw)
-            .await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = TopUpPlatformAiBalanceInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::top_up_platform_ai_balance(
-                    cx,
-                    call.clone(),
-                    principal,
-                    input,
-                )
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn update_platform_ai_balance_tenant_settings<
-        T: PlatformAdministrationOperations,
-    >(rqctx: &RequestContext<T::Context>, raw: Raw) -> Response<Body> {
-        let mut turn = match runtime::begin(
+        let mut prepared = match runtime::prepare(
                 rqctx,
-                &UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS,
-                raw,
+                &REFRESH_PLATFORM_ADMIN_SESSION,
+                unread,
             )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdatePlatformAiBalanceTenantSettingsInput::read(
-                &mut turn.parts,
-            )?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::update_platform_ai_balance_tenant_settings(
-                    cx,
-                    call.clone(),
+            let input = RefreshPlatformAdminSessionInput::read(&mut prepared.input)?;
+            let output = T::refresh_platform_admin_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::PlatformSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_platform_plan_contracts<T: PlatformAdministrationOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_PLATFORM_PLAN_CONTRACTS,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetPlatformPlanContractsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_platform_plan_contracts(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
             Encoded::json(200u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn update_platform_plan_contracts<T: PlatformAdministrationOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &UPDATE_PLATFORM_PLAN_CONTRACTS,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = UpdatePlatformPlanContractsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::update_platform_plan_contracts(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(200u16, "application/json", &output)
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_platform_ai_balance<T: PlatformAdministrationOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_PLATFORM_AI_BALANCE,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetPlatformAiBalanceInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_platform_ai_balance(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::AiBalanceOverviewEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn top_up_platform_ai_balance<T: PlatformAdministrationOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &TOP_UP_PLATFORM_AI_BALANCE,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = TopUpPlatformAiBalanceInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::top_up_platform_ai_balance(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(200u16, "application/json", &output)
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn update_platform_ai_balance_tenant_settings<
+        T: PlatformAdministrationOperations,
+    >(rqctx: &RequestContext<T::Context>, unread: UnreadRequest) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &UPDATE_PLATFORM_AI_BALANCE_TENANT_SETTINGS,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = UpdatePlatformAiBalanceTenantSettingsInput::read(
+                &mut prepared.input,
+            )?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::update_platform_ai_balance_tenant_settings(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(200u16, "application/json", &output)
+        });
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_platform_ai_pricing<T: PlatformAdministrationOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_PLATFORM_AI_PRICING, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetPlatformAiPricingInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_platform_ai_pricing(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn update_platform_ai_pricing<T: PlatformAdministrationOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPDATE_PLATFORM_AI_PRICING, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_PLATFORM_AI_PRICING,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdatePlatformAiPricingInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::update_platform_ai_pricing(
-                    cx,
-                    call.clone(),
+            let input = GetPlatformAiPricingInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_platform_ai_pricing(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
             Encoded::json(200u16, "application/json", &output)
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn update_platform_ai_pricing<T: PlatformAdministrationOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &UPDATE_PLATFORM_AI_PRICING,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = UpdatePlatformAiPricingInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::update_platform_ai_pricing(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(200u16, "application/json", &output)
+        });
+        runtime::respond(server, &call, handler).await
     }
 }

@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Runtime Bootstrap: one each, all required.
 pub trait RuntimeBootstrapOperations: Operations {
@@ -22,73 +22,78 @@ pub trait RuntimeBootstrapOperations: Operations {
     /// Check public SDK runtime health.
     ///
     /// Needs no credential. Load balancers and SDKs use it to check whether the runtime answers.
+    ///
+    /// The output is the payload of `RuntimeHealthEnvelope`.
     fn get_runtime_health(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: GetRuntimeHealthInput,
-    ) -> impl Future<Output = Result<types::RuntimeHealthEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::RuntimeHealth, Fault>> + Send;
     /// GET /api/sdk/bootstrap
     ///
     /// Resolve tenant branding, services, and runtime capabilities.
     ///
     /// The first request of a widget or app. Returns the tenant, its branding and the services that a visitor can use. The host name, the header `X-Ringnity-Public-Key` or a query parameter names the tenant. The origin of a browser must be one of the tenant's allowed domains.
+    ///
+    /// The output is the payload of `RuntimeBootstrapEnvelope`.
     fn bootstrap_runtime(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: BootstrapRuntimeInput,
-    ) -> impl Future<Output = Result<types::RuntimeBootstrapEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::RuntimeBootstrap, Fault>> + Send;
     /// POST /api/sdk/session
     ///
     /// Create a short-lived runtime session token.
     ///
     /// Creates a visitor session that is valid for one hour. With a `contextToken` from the customer's backend the visitor's identity is verified; without one it is unverified.
+    ///
+    /// The output is the payload of `RuntimeSessionEnvelope`.
     fn create_runtime_session(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         input: CreateRuntimeSessionInput,
-    ) -> impl Future<Output = Result<types::RuntimeSessionEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::RuntimeSession, Fault>> + Send;
     /// POST /api/sdk/devices/push-token
     ///
     /// Register or refresh a mobile push token for SDK runtime notifications.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:presence:write`.
+    /// Accepts: agent with scope `agent:presence:write`.
     ///
-    /// Opened by: admin with `admin:devices:write`.
+    /// Accepts: admin with scope `admin:devices:write`.
+    ///
+    /// Needs the feature `mobile_sdk`.
+    ///
+    /// The output is the payload of `DevicePushTokenEnvelope`.
     fn register_device_push_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: VisitorOrAgentOrAdmin,
         input: RegisterDevicePushTokenInput,
-    ) -> impl Future<Output = Result<types::DevicePushTokenEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::DevicePushTokenData, Fault>> + Send;
     /// DELETE /api/sdk/devices/push-token
     ///
     /// Disable a previously registered SDK device push token.
     ///
-    /// Opened by: visitor.
+    /// Accepts: visitor.
     ///
-    /// Opened by: agent with `agent:presence:write`.
+    /// Accepts: agent with scope `agent:presence:write`.
     ///
-    /// Opened by: admin with `admin:devices:write`.
+    /// Accepts: admin with scope `admin:devices:write`.
+    ///
+    /// The output is the payload of `DevicePushTokenDisabledEnvelope`.
     fn unregister_device_push_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: VisitorOrAgentOrAdmin,
         input: UnregisterDevicePushTokenInput,
-    ) -> impl Future<
-        Output = Result<types::DevicePushTokenDisabledEnvelope, Fault>,
-    > + Send;
+    ) -> impl Future<Output = Result<types::DevicePushTokenDisabled, Fault>> + Send;
 }
-/// What `getRuntimeHealth` takes in: GET /api/sdk/health.
+/// Input of `getRuntimeHealth`: GET /api/sdk/health.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetRuntimeHealthInput {}
 impl GetRuntimeHealthInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `bootstrapRuntime` takes in: GET /api/sdk/bootstrap.
+/// Input of `bootstrapRuntime`: GET /api/sdk/bootstrap.
 #[derive(Clone, PartialEq)]
 pub struct BootstrapRuntimeInput {
     /// Public tenant slug.
@@ -106,17 +111,17 @@ impl std::fmt::Debug for BootstrapRuntimeInput {
     }
 }
 impl BootstrapRuntimeInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            slug: parts.optional_param(Place::Query, "slug")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            debug: parts.optional_param(Place::Query, "debug")?,
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            debug: input.optional_param(ParamLocation::Query, "debug")?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
         })
     }
 }
-/// What `createRuntimeSession` takes in: POST /api/sdk/session.
+/// Input of `createRuntimeSession`: POST /api/sdk/session.
 #[derive(Clone, PartialEq)]
 pub struct CreateRuntimeSessionInput {
     /// Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.
@@ -136,18 +141,19 @@ impl std::fmt::Debug for CreateRuntimeSessionInput {
     }
 }
 impl CreateRuntimeSessionInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            x_ringnity_public_key: parts
-                .optional_param(Place::Header, "X-Ringnity-Public-Key")?,
-            api_key: parts.optional_param(Place::Query, "apiKey")?,
-            slug: parts.optional_param(Place::Query, "slug")?,
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            x_ringnity_public_key: input
+                .optional_param(ParamLocation::Header, "X-Ringnity-Public-Key")?,
+            api_key: input.optional_param(ParamLocation::Query, "apiKey")?,
+            slug: input.optional_param(ParamLocation::Query, "slug")?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `registerDevicePushToken` takes in: POST /api/sdk/devices/push-token.
+/// Input of `registerDevicePushToken`: POST /api/sdk/devices/push-token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegisterDevicePushTokenInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -156,22 +162,23 @@ pub struct RegisterDevicePushTokenInput {
     pub body: types::RegisterDevicePushTokenRequest,
 }
 impl RegisterDevicePushTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `unregisterDevicePushToken` takes in: DELETE /api/sdk/devices/push-token.
+/// Input of `unregisterDevicePushToken`: DELETE /api/sdk/devices/push-token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnregisterDevicePushTokenInput {
     /// The request body.
     pub body: types::UnregisterDevicePushTokenRequest,
 }
 impl UnregisterDevicePushTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
-        Ok(Self { body: parts.body()? })
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
+        Ok(Self { body: input.body()? })
     }
 }
 /// `getRuntimeHealth`: GET /api/sdk/health.
@@ -189,10 +196,11 @@ pub static GET_RUNTIME_HEALTH: Operation = Operation {
     params: &[],
     body: None,
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetRuntimeHealthInput {
+impl HasOperation for GetRuntimeHealthInput {
     const OPERATION: &'static Operation = &GET_RUNTIME_HEALTH;
 }
 /// `bootstrapRuntime`: GET /api/sdk/bootstrap.
@@ -210,43 +218,44 @@ pub static BOOTSTRAP_RUNTIME: Operation = Operation {
     params: &[
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "debug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Boolean,
+            value_type: ValueType::Boolean,
             default: None,
             description: "Include blocked-service reasons for developer diagnostics.",
         },
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
     ],
     body: None,
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for BootstrapRuntimeInput {
+impl HasOperation for BootstrapRuntimeInput {
     const OPERATION: &'static Operation = &BOOTSTRAP_RUNTIME;
 }
 /// `createRuntimeSession`: POST /api/sdk/session.
@@ -264,33 +273,33 @@ pub static CREATE_RUNTIME_SESSION: Operation = Operation {
     params: &[
         Param {
             name: "X-Ringnity-Public-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget key of the tenant, for requests without a session. It is not a secret. A session takes precedence, then the host name, then this header.",
         },
         Param {
             name: "apiKey",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public widget/install key for legacy compatibility.",
         },
         Param {
             name: "slug",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Public tenant slug.",
         },
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -306,10 +315,11 @@ pub static CREATE_RUNTIME_SESSION: Operation = Operation {
         limit: 1048576usize,
     }),
     accepts: &[],
+    feature: None,
     anonymous: true,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateRuntimeSessionInput {
+impl HasOperation for CreateRuntimeSessionInput {
     const OPERATION: &'static Operation = &CREATE_RUNTIME_SESSION;
 }
 /// `registerDevicePushToken`: POST /api/sdk/devices/push-token.
@@ -327,9 +337,9 @@ pub static REGISTER_DEVICE_PUSH_TOKEN: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -361,10 +371,11 @@ pub static REGISTER_DEVICE_PUSH_TOKEN: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: Some("mobile_sdk"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for RegisterDevicePushTokenInput {
+impl HasOperation for RegisterDevicePushTokenInput {
     const OPERATION: &'static Operation = &REGISTER_DEVICE_PUSH_TOKEN;
 }
 /// `unregisterDevicePushToken`: DELETE /api/sdk/devices/push-token.
@@ -407,10 +418,11 @@ pub static UNREGISTER_DEVICE_PUSH_TOKEN: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UnregisterDevicePushTokenInput {
+impl HasOperation for UnregisterDevicePushTokenInput {
     const OPERATION: &'static Operation = &UNREGISTER_DEVICE_PUSH_TOKEN;
 }
 /// From a request to a handler and back, one function per operation.
@@ -418,100 +430,174 @@ pub(super) mod serve {
     use super::*;
     pub async fn get_runtime_health<T: RuntimeBootstrapOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_RUNTIME_HEALTH, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_RUNTIME_HEALTH, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetRuntimeHealthInput::read(&mut turn.parts)?;
-            let output = T::get_runtime_health(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = GetRuntimeHealthInput::read(&mut prepared.input)?;
+            let output = T::get_runtime_health(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::RuntimeHealthEnvelope {
+                    success: Default::default(),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn bootstrap_runtime<T: RuntimeBootstrapOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &BOOTSTRAP_RUNTIME, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &BOOTSTRAP_RUNTIME, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = BootstrapRuntimeInput::read(&mut turn.parts)?;
-            let output = T::bootstrap_runtime(cx, call.clone(), input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = BootstrapRuntimeInput::read(&mut prepared.input)?;
+            let output = T::bootstrap_runtime(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::RuntimeBootstrapEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_runtime_session<T: RuntimeBootstrapOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_RUNTIME_SESSION, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &CREATE_RUNTIME_SESSION, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateRuntimeSessionInput::read(&mut turn.parts)?;
-            let output = T::create_runtime_session(cx, call.clone(), input).await?;
-            Encoded::json(201u16, "application/json", &output)
+            let input = CreateRuntimeSessionInput::read(&mut prepared.input)?;
+            let output = T::create_runtime_session(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::RuntimeSessionEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn register_device_push_token<T: RuntimeBootstrapOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &REGISTER_DEVICE_PUSH_TOKEN, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &REGISTER_DEVICE_PUSH_TOKEN,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = RegisterDevicePushTokenInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = RegisterDevicePushTokenInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::register_device_push_token(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::DevicePushTokenEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn unregister_device_push_token<T: RuntimeBootstrapOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UNREGISTER_DEVICE_PUSH_TOKEN, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &UNREGISTER_DEVICE_PUSH_TOKEN,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UnregisterDevicePushTokenInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = UnregisterDevicePushTokenInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::unregister_device_push_token(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::DevicePushTokenDisabledEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

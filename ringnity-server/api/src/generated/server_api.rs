@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Server API: one each, all required.
 pub trait ServerApiOperations: Operations {
@@ -23,69 +23,75 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Checks an API key. Returns the tenant that it belongs to and its scopes.
     ///
-    /// Opened by: server with `server:health`.
+    /// Accepts: server with scope `server:health`.
+    ///
+    /// The output is the payload of `ServerApiHealthEnvelope`.
     fn get_server_api_health(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: GetServerApiHealthInput,
-    ) -> impl Future<Output = Result<types::ServerApiHealthEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ServerApiHealth, Fault>> + Send;
     /// GET /api/server/tenant
     ///
     /// Read tenant identity for the current Server API key.
     ///
     /// Returns the tenant that the Server API key belongs to.
     ///
-    /// Opened by: server with `server:tenant:read`.
+    /// Accepts: server with scope `server:tenant:read`.
+    ///
+    /// The output is the payload of `TenantEnvelope`.
     fn get_server_tenant(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: GetServerTenantInput,
-    ) -> impl Future<Output = Result<types::TenantEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::TenantData, Fault>> + Send;
     /// GET /api/server/tenant/sdk-readiness
     ///
     /// Read service readiness for SDK launch checks.
     ///
-    /// Opened by: server with `server:tenant:read`.
+    /// Accepts: server with scope `server:tenant:read`.
+    ///
+    /// The output is the payload of `ReadinessEnvelope`.
     fn get_sdk_readiness(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: GetSdkReadinessInput,
-    ) -> impl Future<Output = Result<types::ReadinessEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Readiness, Fault>> + Send;
     /// GET /api/server/reports/summary
     ///
     /// Read call, chat, satisfaction, and agent productivity summary.
     ///
-    /// Opened by: server with `server:reports:read`.
+    /// Accepts: server with scope `server:reports:read`.
+    ///
+    /// The output is the payload of `ReportSummaryEnvelope`.
     fn get_server_report_summary(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: GetServerReportSummaryInput,
-    ) -> impl Future<Output = Result<types::ReportSummaryEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::Report, Fault>> + Send;
     /// GET /api/server/reports/timeseries
     ///
     /// Read call, chat, and message trend data.
     ///
-    /// Opened by: server with `server:reports:read`.
+    /// Accepts: server with scope `server:reports:read`.
+    ///
+    /// The output is the payload of `ReportTimeseriesEnvelope`.
     fn get_server_report_timeseries(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: GetServerReportTimeseriesInput,
-    ) -> impl Future<Output = Result<types::ReportTimeseriesEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ReportTimeseries, Fault>> + Send;
     /// GET /api/server/reports/export
     ///
     /// Export call, chat, and agent productivity reports.
     ///
     /// Returns a downloadable JSON envelope by default, or CSV when `format=csv`.
     ///
-    /// Opened by: server with `server:reports:read`.
+    /// Accepts: server with scope `server:reports:read`.
+    ///
+    /// The output is the payload of `ReportExportEnvelope`.
     fn export_server_report(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: ExportServerReportInput,
     ) -> impl Future<Output = Result<ExportServerReportOutput, Fault>> + Send;
@@ -93,126 +99,144 @@ pub trait ServerApiOperations: Operations {
     ///
     /// Create a signed visitor context token for public runtime SDKs.
     ///
-    /// Opened by: server with `server:visitor-context:write`.
+    /// Accepts: server with scope `server:visitor-context:write`.
+    ///
+    /// The output is the payload of `SdkTokenEnvelope`.
     fn create_visitor_context_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: CreateVisitorContextTokenInput,
-    ) -> impl Future<Output = Result<types::SdkTokenEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::SdkToken, Fault>> + Send;
     /// POST /api/server/sdk-token/agent
     ///
     /// Create a short-lived token for CRM/agent SDK runtime.
     ///
-    /// Opened by: server with `server:agent-token:write`.
+    /// Accepts: server with scope `server:agent-token:write`.
+    ///
+    /// The output is the payload of `SdkTokenEnvelope`.
     fn create_agent_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: CreateAgentTokenInput,
-    ) -> impl Future<Output = Result<types::SdkTokenEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::SdkToken, Fault>> + Send;
     /// POST /api/server/sdk-token/admin
     ///
     /// Create a short-lived token for admin/reporting SDK runtime.
     ///
-    /// Opened by: server with `server:admin-token:write`.
+    /// Accepts: server with scope `server:admin-token:write`.
+    ///
+    /// The output is the payload of `SdkTokenEnvelope`.
     fn create_admin_token(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: CreateAdminTokenInput,
-    ) -> impl Future<Output = Result<types::SdkTokenEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::SdkToken, Fault>> + Send;
     /// GET /api/server/contacts
     ///
     /// List synced customer contacts.
     ///
     /// Returns the contacts of the tenant in pages, in the order of their creation. Contacts that are created meanwhile are appended to the last page. `search` matches a part of name, phone number, email address or company. `tags` returns contacts that have all of the tags.
     ///
-    /// Opened by: server with `server:contacts:read`.
+    /// Accepts: server with scope `server:contacts:read`.
+    ///
+    /// Needs the feature `contacts`.
+    ///
+    /// The output is the payload of `ContactListEnvelope`.
     fn list_contacts(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: ListContactsInput,
-    ) -> impl Future<Output = Result<types::ContactListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ContactList, Fault>> + Send;
     /// POST /api/server/contacts
     ///
     /// Create or update a customer contact.
     ///
     /// Creates a contact, or updates an existing one. A contact matches if it has the same `externalId`; otherwise the oldest contact with the same `phone` matches, unless contact and request have different `externalId`s. Omitted members keep their value. Fails with 403 `FEATURE_NOT_AVAILABLE` if the plan's quota `contacts` is used up.
     ///
-    /// Opened by: server with `server:contacts:write`.
+    /// Accepts: server with scope `server:contacts:write`.
+    ///
+    /// Needs the feature `contacts`.
+    ///
+    /// The output is the payload of `ContactEnvelope`.
     fn upsert_contact(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: UpsertContactInput,
-    ) -> impl Future<Output = Result<types::ContactEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ContactData, Fault>> + Send;
     /// GET /api/server/contacts/{id}
     ///
     /// Read one customer contact.
     ///
     /// Returns a contact. Fails with 404 `SERVER_CONTACT_NOT_FOUND` if the tenant has no such contact.
     ///
-    /// Opened by: server with `server:contacts:read`.
+    /// Accepts: server with scope `server:contacts:read`.
+    ///
+    /// Needs the feature `contacts`.
+    ///
+    /// The output is the payload of `ContactEnvelope`.
     fn get_contact(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: GetContactInput,
-    ) -> impl Future<Output = Result<types::ContactEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ContactData, Fault>> + Send;
     /// DELETE /api/server/contacts/{id}
     ///
     /// Delete one customer contact.
     ///
     /// Deletes a contact permanently. Its conversations remain, without the contact.
     ///
-    /// Opened by: server with `server:contacts:write`.
+    /// Accepts: server with scope `server:contacts:write`.
+    ///
+    /// Needs the feature `contacts`.
+    ///
+    /// The output is the payload of `ContactDeletedEnvelope`.
     fn delete_contact(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: DeleteContactInput,
-    ) -> impl Future<Output = Result<types::ContactDeletedEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ContactDeleted, Fault>> + Send;
     /// PATCH /api/server/contacts/{id}
     ///
     /// Update one customer contact.
     ///
     /// Updates a contact. Omitted members keep their value. `tags` replaces the list; an empty list clears it.
     ///
-    /// Opened by: server with `server:contacts:write`.
+    /// Accepts: server with scope `server:contacts:write`.
+    ///
+    /// Needs the feature `contacts`.
+    ///
+    /// The output is the payload of `ContactEnvelope`.
     fn update_contact(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: UpdateContactInput,
-    ) -> impl Future<Output = Result<types::ContactEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::ContactData, Fault>> + Send;
 }
-/// What `getServerApiHealth` takes in: GET /api/server/health.
+/// Input of `getServerApiHealth`: GET /api/server/health.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetServerApiHealthInput {}
 impl GetServerApiHealthInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getServerTenant` takes in: GET /api/server/tenant.
+/// Input of `getServerTenant`: GET /api/server/tenant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetServerTenantInput {}
 impl GetServerTenantInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getSdkReadiness` takes in: GET /api/server/tenant/sdk-readiness.
+/// Input of `getSdkReadiness`: GET /api/server/tenant/sdk-readiness.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetSdkReadinessInput {}
 impl GetSdkReadinessInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `getServerReportSummary` takes in: GET /api/server/reports/summary.
+/// Input of `getServerReportSummary`: GET /api/server/reports/summary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetServerReportSummaryInput {
     /// Preset reporting range. Use custom together with startDate and endDate.
@@ -225,16 +249,16 @@ pub struct GetServerReportSummaryInput {
     pub agent_id: Option<String>,
 }
 impl GetServerReportSummaryInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            period: parts.param(Place::Query, "period")?,
-            start_date: parts.optional_param(Place::Query, "startDate")?,
-            end_date: parts.optional_param(Place::Query, "endDate")?,
-            agent_id: parts.optional_param(Place::Query, "agentId")?,
+            period: input.param(ParamLocation::Query, "period")?,
+            start_date: input.optional_param(ParamLocation::Query, "startDate")?,
+            end_date: input.optional_param(ParamLocation::Query, "endDate")?,
+            agent_id: input.optional_param(ParamLocation::Query, "agentId")?,
         })
     }
 }
-/// What `getServerReportTimeseries` takes in: GET /api/server/reports/timeseries.
+/// Input of `getServerReportTimeseries`: GET /api/server/reports/timeseries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetServerReportTimeseriesInput {
     /// Preset reporting range. Use custom together with startDate and endDate.
@@ -247,16 +271,16 @@ pub struct GetServerReportTimeseriesInput {
     pub agent_id: Option<String>,
 }
 impl GetServerReportTimeseriesInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            period: parts.param(Place::Query, "period")?,
-            start_date: parts.optional_param(Place::Query, "startDate")?,
-            end_date: parts.optional_param(Place::Query, "endDate")?,
-            agent_id: parts.optional_param(Place::Query, "agentId")?,
+            period: input.param(ParamLocation::Query, "period")?,
+            start_date: input.optional_param(ParamLocation::Query, "startDate")?,
+            end_date: input.optional_param(ParamLocation::Query, "endDate")?,
+            agent_id: input.optional_param(ParamLocation::Query, "agentId")?,
         })
     }
 }
-/// What `exportServerReport` takes in: GET /api/server/reports/export.
+/// Input of `exportServerReport`: GET /api/server/reports/export.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportServerReportInput {
     /// Preset reporting range. Use custom together with startDate and endDate.
@@ -271,25 +295,25 @@ pub struct ExportServerReportInput {
     pub format: types::ReportExportFormat,
 }
 impl ExportServerReportInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            period: parts.param(Place::Query, "period")?,
-            start_date: parts.optional_param(Place::Query, "startDate")?,
-            end_date: parts.optional_param(Place::Query, "endDate")?,
-            agent_id: parts.optional_param(Place::Query, "agentId")?,
-            format: parts.param(Place::Query, "format")?,
+            period: input.param(ParamLocation::Query, "period")?,
+            start_date: input.optional_param(ParamLocation::Query, "startDate")?,
+            end_date: input.optional_param(ParamLocation::Query, "endDate")?,
+            agent_id: input.optional_param(ParamLocation::Query, "agentId")?,
+            format: input.param(ParamLocation::Query, "format")?,
         })
     }
 }
-/// What `exportServerReport` answers.
+/// Output of `exportServerReport`.
 #[derive(Debug)]
 pub enum ExportServerReportOutput {
     /// Report export.
-    Json(types::ReportExportEnvelope),
+    Json(types::ReportExport),
     /// Report export.
     Csv(Content),
 }
-/// What `createVisitorContextToken` takes in: POST /api/server/visitor-context-token.
+/// Input of `createVisitorContextToken`: POST /api/server/visitor-context-token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateVisitorContextTokenInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -298,14 +322,15 @@ pub struct CreateVisitorContextTokenInput {
     pub body: types::CreateVisitorContextTokenRequest,
 }
 impl CreateVisitorContextTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `createAgentToken` takes in: POST /api/server/sdk-token/agent.
+/// Input of `createAgentToken`: POST /api/server/sdk-token/agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateAgentTokenInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -314,14 +339,15 @@ pub struct CreateAgentTokenInput {
     pub body: types::CreateAgentTokenRequest,
 }
 impl CreateAgentTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `createAdminToken` takes in: POST /api/server/sdk-token/admin.
+/// Input of `createAdminToken`: POST /api/server/sdk-token/admin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateAdminTokenInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -330,14 +356,15 @@ pub struct CreateAdminTokenInput {
     pub body: types::CreateAdminTokenRequest,
 }
 impl CreateAdminTokenInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `listContacts` takes in: GET /api/server/contacts.
+/// Input of `listContacts`: GET /api/server/contacts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListContactsInput {
     /// Number of the page to return. The first page is 1.
@@ -350,16 +377,16 @@ pub struct ListContactsInput {
     pub tags: Option<String>,
 }
 impl ListContactsInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            page: parts.param(Place::Query, "page")?,
-            limit: parts.param(Place::Query, "limit")?,
-            search: parts.optional_param(Place::Query, "search")?,
-            tags: parts.optional_param(Place::Query, "tags")?,
+            page: input.param(ParamLocation::Query, "page")?,
+            limit: input.param(ParamLocation::Query, "limit")?,
+            search: input.optional_param(ParamLocation::Query, "search")?,
+            tags: input.optional_param(ParamLocation::Query, "tags")?,
         })
     }
 }
-/// What `upsertContact` takes in: POST /api/server/contacts.
+/// Input of `upsertContact`: POST /api/server/contacts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpsertContactInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -368,40 +395,41 @@ pub struct UpsertContactInput {
     pub body: types::ContactInput,
 }
 impl UpsertContactInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `getContact` takes in: GET /api/server/contacts/{id}.
+/// Input of `getContact`: GET /api/server/contacts/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GetContactInput {
     /// Id of the contact.
     pub id: String,
 }
 impl GetContactInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
+            id: input.param(ParamLocation::Path, "id")?,
         })
     }
 }
-/// What `deleteContact` takes in: DELETE /api/server/contacts/{id}.
+/// Input of `deleteContact`: DELETE /api/server/contacts/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteContactInput {
     /// Id of the contact.
     pub id: String,
 }
 impl DeleteContactInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
+            id: input.param(ParamLocation::Path, "id")?,
         })
     }
 }
-/// What `updateContact` takes in: PATCH /api/server/contacts/{id}.
+/// Input of `updateContact`: PATCH /api/server/contacts/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateContactInput {
     /// Id of the contact.
@@ -410,10 +438,10 @@ pub struct UpdateContactInput {
     pub body: types::ContactPatchInput,
 }
 impl UpdateContactInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            body: parts.body()?,
+            id: input.param(ParamLocation::Path, "id")?,
+            body: input.body()?,
         })
     }
 }
@@ -438,10 +466,11 @@ pub static GET_SERVER_API_HEALTH: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetServerApiHealthInput {
+impl HasOperation for GetServerApiHealthInput {
     const OPERATION: &'static Operation = &GET_SERVER_API_HEALTH;
 }
 /// `getServerTenant`: GET /api/server/tenant.
@@ -465,10 +494,11 @@ pub static GET_SERVER_TENANT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetServerTenantInput {
+impl HasOperation for GetServerTenantInput {
     const OPERATION: &'static Operation = &GET_SERVER_TENANT;
 }
 /// `getSdkReadiness`: GET /api/server/tenant/sdk-readiness.
@@ -492,10 +522,11 @@ pub static GET_SDK_READINESS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetSdkReadinessInput {
+impl HasOperation for GetSdkReadinessInput {
     const OPERATION: &'static Operation = &GET_SDK_READINESS;
 }
 /// `getServerReportSummary`: GET /api/server/reports/summary.
@@ -513,33 +544,33 @@ pub static GET_SERVER_REPORT_SUMMARY: Operation = Operation {
     params: &[
         Param {
             name: "period",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"today\""),
             description: "Preset reporting range. Use custom together with startDate and endDate.",
         },
         Param {
             name: "startDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "endDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "agentId",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Optional agent ID filter for productivity reports.",
         },
@@ -552,10 +583,11 @@ pub static GET_SERVER_REPORT_SUMMARY: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetServerReportSummaryInput {
+impl HasOperation for GetServerReportSummaryInput {
     const OPERATION: &'static Operation = &GET_SERVER_REPORT_SUMMARY;
 }
 /// `getServerReportTimeseries`: GET /api/server/reports/timeseries.
@@ -573,33 +605,33 @@ pub static GET_SERVER_REPORT_TIMESERIES: Operation = Operation {
     params: &[
         Param {
             name: "period",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"today\""),
             description: "Preset reporting range. Use custom together with startDate and endDate.",
         },
         Param {
             name: "startDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "endDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "agentId",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Optional agent ID filter for productivity reports.",
         },
@@ -612,10 +644,11 @@ pub static GET_SERVER_REPORT_TIMESERIES: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetServerReportTimeseriesInput {
+impl HasOperation for GetServerReportTimeseriesInput {
     const OPERATION: &'static Operation = &GET_SERVER_REPORT_TIMESERIES;
 }
 /// `exportServerReport`: GET /api/server/reports/export.
@@ -633,41 +666,41 @@ pub static EXPORT_SERVER_REPORT: Operation = Operation {
     params: &[
         Param {
             name: "period",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"today\""),
             description: "Preset reporting range. Use custom together with startDate and endDate.",
         },
         Param {
             name: "startDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "endDate",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "ISO date or date-time. Required when period is custom.",
         },
         Param {
             name: "agentId",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Optional agent ID filter for productivity reports.",
         },
         Param {
             name: "format",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: Some("\"json\""),
             description: "Export format.",
         },
@@ -680,10 +713,11 @@ pub static EXPORT_SERVER_REPORT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ExportServerReportInput {
+impl HasOperation for ExportServerReportInput {
     const OPERATION: &'static Operation = &EXPORT_SERVER_REPORT;
 }
 /// `createVisitorContextToken`: POST /api/server/visitor-context-token.
@@ -701,9 +735,9 @@ pub static CREATE_VISITOR_CONTEXT_TOKEN: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -725,10 +759,11 @@ pub static CREATE_VISITOR_CONTEXT_TOKEN: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateVisitorContextTokenInput {
+impl HasOperation for CreateVisitorContextTokenInput {
     const OPERATION: &'static Operation = &CREATE_VISITOR_CONTEXT_TOKEN;
 }
 /// `createAgentToken`: POST /api/server/sdk-token/agent.
@@ -746,9 +781,9 @@ pub static CREATE_AGENT_TOKEN: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -770,10 +805,11 @@ pub static CREATE_AGENT_TOKEN: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateAgentTokenInput {
+impl HasOperation for CreateAgentTokenInput {
     const OPERATION: &'static Operation = &CREATE_AGENT_TOKEN;
 }
 /// `createAdminToken`: POST /api/server/sdk-token/admin.
@@ -791,9 +827,9 @@ pub static CREATE_ADMIN_TOKEN: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -815,10 +851,11 @@ pub static CREATE_ADMIN_TOKEN: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateAdminTokenInput {
+impl HasOperation for CreateAdminTokenInput {
     const OPERATION: &'static Operation = &CREATE_ADMIN_TOKEN;
 }
 /// `listContacts`: GET /api/server/contacts.
@@ -836,33 +873,33 @@ pub static LIST_CONTACTS: Operation = Operation {
     params: &[
         Param {
             name: "page",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: Some("1"),
             description: "Number of the page to return. The first page is 1.",
         },
         Param {
             name: "limit",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: Some("50"),
             description: "Maximum number of items per page.",
         },
         Param {
             name: "search",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Return only contacts whose name, phone number, email address or company contains this text.",
         },
         Param {
             name: "tags",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Comma-separated tag filter.",
         },
@@ -875,10 +912,11 @@ pub static LIST_CONTACTS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: Some("contacts"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListContactsInput {
+impl HasOperation for ListContactsInput {
     const OPERATION: &'static Operation = &LIST_CONTACTS;
 }
 /// `upsertContact`: POST /api/server/contacts.
@@ -896,9 +934,9 @@ pub static UPSERT_CONTACT: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -920,10 +958,11 @@ pub static UPSERT_CONTACT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: Some("contacts"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpsertContactInput {
+impl HasOperation for UpsertContactInput {
     const OPERATION: &'static Operation = &UPSERT_CONTACT;
 }
 /// `getContact`: GET /api/server/contacts/{id}.
@@ -941,9 +980,9 @@ pub static GET_CONTACT: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the contact.",
         },
@@ -956,10 +995,11 @@ pub static GET_CONTACT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: Some("contacts"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for GetContactInput {
+impl HasOperation for GetContactInput {
     const OPERATION: &'static Operation = &GET_CONTACT;
 }
 /// `deleteContact`: DELETE /api/server/contacts/{id}.
@@ -977,9 +1017,9 @@ pub static DELETE_CONTACT: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the contact.",
         },
@@ -992,10 +1032,11 @@ pub static DELETE_CONTACT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: Some("contacts"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DeleteContactInput {
+impl HasOperation for DeleteContactInput {
     const OPERATION: &'static Operation = &DELETE_CONTACT;
 }
 /// `updateContact`: PATCH /api/server/contacts/{id}.
@@ -1013,9 +1054,9 @@ pub static UPDATE_CONTACT: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the contact.",
         },
@@ -1037,10 +1078,11 @@ pub static UPDATE_CONTACT: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: Some("contacts"),
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdateContactInput {
+impl HasOperation for UpdateContactInput {
     const OPERATION: &'static Operation = &UPDATE_CONTACT;
 }
 /// From a request to a handler and back, one function per operation.
@@ -1048,269 +1090,487 @@ pub(super) mod serve {
     use super::*;
     pub async fn get_server_api_health<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_SERVER_API_HEALTH, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetServerApiHealthInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_server_api_health(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_server_tenant<T: ServerApiOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_SERVER_TENANT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetServerTenantInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_server_tenant(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_sdk_readiness<T: ServerApiOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_SDK_READINESS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetSdkReadinessInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_sdk_readiness(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_server_report_summary<T: ServerApiOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_SERVER_REPORT_SUMMARY, raw).await
-        {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
-        };
-        let (cx, call) = (rqctx.context(), turn.call);
-        let handler = Box::pin(async {
-            let input = GetServerReportSummaryInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_server_report_summary(cx, call.clone(), principal, input)
-                .await?;
-            Encoded::json(200u16, "application/json", &output)
-        });
-        runtime::finish(cx, &call, handler).await
-    }
-    pub async fn get_server_report_timeseries<T: ServerApiOperations>(
-        rqctx: &RequestContext<T::Context>,
-        raw: Raw,
-    ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_SERVER_REPORT_TIMESERIES, raw)
+        let mut prepared = match runtime::prepare(rqctx, &GET_SERVER_API_HEALTH, unread)
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetServerReportTimeseriesInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_server_report_timeseries(
-                    cx,
-                    call.clone(),
+            let input = GetServerApiHealthInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_server_api_health(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ServerApiHealthEnvelope {
+                    success: Default::default(),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_server_tenant<T: ServerApiOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &GET_SERVER_TENANT, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetServerTenantInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_server_tenant(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::TenantEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_sdk_readiness<T: ServerApiOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(rqctx, &GET_SDK_READINESS, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetSdkReadinessInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_sdk_readiness(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReadinessEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_server_report_summary<T: ServerApiOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_SERVER_REPORT_SUMMARY,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetServerReportSummaryInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_server_report_summary(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReportSummaryEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
+    }
+    pub async fn get_server_report_timeseries<T: ServerApiOperations>(
+        rqctx: &RequestContext<T::Context>,
+        unread: UnreadRequest,
+    ) -> Response<Body> {
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &GET_SERVER_REPORT_TIMESERIES,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
+        };
+        let (server, call) = (rqctx.context(), prepared.call);
+        let handler = Box::pin(async {
+            let input = GetServerReportTimeseriesInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_server_report_timeseries(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ReportTimeseriesEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
+        });
+        runtime::respond(server, &call, handler).await
     }
     pub async fn export_server_report<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &EXPORT_SERVER_REPORT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &EXPORT_SERVER_REPORT, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ExportServerReportInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::export_server_report(cx, call.clone(), principal, input)
+            let input = ExportServerReportInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::export_server_report(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
             match output {
                 ExportServerReportOutput::Json(value) => {
-                    Encoded::json(200u16, "application/json", &value)
+                    Encoded::json(
+                        200u16,
+                        "application/json",
+                        &types::ReportExportEnvelope {
+                            success: Default::default(),
+                            data: value,
+                        },
+                    )
                 }
                 ExportServerReportOutput::Csv(value) => {
                     Encoded::content(200u16, "text/csv", value)
                 }
             }
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_visitor_context_token<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_VISITOR_CONTEXT_TOKEN, raw)
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &CREATE_VISITOR_CONTEXT_TOKEN,
+                unread,
+            )
             .await
         {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateVisitorContextTokenInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
+            let input = CreateVisitorContextTokenInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
             let output = T::create_visitor_context_token(
-                    cx,
-                    call.clone(),
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
                     principal,
                     input,
                 )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::SdkTokenEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_agent_token<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_AGENT_TOKEN, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &CREATE_AGENT_TOKEN, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateAgentTokenInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::create_agent_token(cx, call.clone(), principal, input)
+            let input = CreateAgentTokenInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::create_agent_token(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::SdkTokenEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_admin_token<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_ADMIN_TOKEN, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &CREATE_ADMIN_TOKEN, unread)
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateAdminTokenInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::create_admin_token(cx, call.clone(), principal, input)
+            let input = CreateAdminTokenInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::create_admin_token(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(201u16, "application/json", &output)
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::SdkTokenEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn list_contacts<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LIST_CONTACTS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LIST_CONTACTS, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListContactsInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::list_contacts(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = ListContactsInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::list_contacts(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ContactListEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn upsert_contact<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPSERT_CONTACT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &UPSERT_CONTACT, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpsertContactInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::upsert_contact(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = UpsertContactInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::upsert_contact(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ContactEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn get_contact<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &GET_CONTACT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &GET_CONTACT, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = GetContactInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::get_contact(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = GetContactInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::get_contact(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ContactEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn delete_contact<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &DELETE_CONTACT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &DELETE_CONTACT, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DeleteContactInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::delete_contact(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = DeleteContactInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::delete_contact(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ContactDeletedEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn update_contact<T: ServerApiOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPDATE_CONTACT, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &UPDATE_CONTACT, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdateContactInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::update_contact(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = UpdateContactInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::update_contact(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::ContactEnvelope {
+                    success: Default::default(),
+                    data: output,
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

@@ -11,9 +11,9 @@ use http::Response;
 use ringnity_types as types;
 use super::{Operations, credentials::*, errors};
 use crate::runtime::{
-    self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart,
-    FormField, Kind, Media, MediaForm, Operation, Param, Parts, Place, Raw, Redirect,
-    TextBody,
+    self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation,
+    Media, MediaForm, Operation, OperationContext, Param, ParamLocation, Redirect,
+    TextBody, UnreadRequest, ValidatedInput, ValueType,
 };
 /// Handlers of the operations under Webhooks: one each, all required.
 pub trait WebhooksOperations: Operations {
@@ -21,78 +21,84 @@ pub trait WebhooksOperations: Operations {
     ///
     /// List webhook endpoints.
     ///
-    /// Opened by: server with `server:webhook:read`.
+    /// Accepts: server with scope `server:webhook:read`.
+    ///
+    /// The output is the payload of `WebhookListEnvelope`.
     fn list_webhooks(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: ListWebhooksInput,
-    ) -> impl Future<Output = Result<types::WebhookListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WebhookList, Fault>> + Send;
     /// POST /api/server/webhooks
     ///
     /// Create a webhook endpoint.
     ///
-    /// Opened by: server with `server:webhook:write`.
+    /// Accepts: server with scope `server:webhook:write`.
+    ///
+    /// The output is the payload of `WebhookEnvelope`.
     fn create_webhook(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: CreateWebhookInput,
-    ) -> impl Future<Output = Result<types::WebhookEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WebhookData, Fault>> + Send;
     /// GET /api/server/webhooks/deliveries
     ///
     /// List webhook delivery attempts.
     ///
-    /// Opened by: server with `server:webhook:read`.
+    /// Accepts: server with scope `server:webhook:read`.
+    ///
+    /// The output is the payload of `WebhookDeliveryListEnvelope`.
     fn list_webhook_deliveries(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: ListWebhookDeliveriesInput,
-    ) -> impl Future<Output = Result<types::WebhookDeliveryListEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WebhookDeliveryList, Fault>> + Send;
     /// POST /api/server/webhooks/test
     ///
     /// Send a webhook test event.
     ///
-    /// Opened by: server with `server:webhook:write`.
+    /// Accepts: server with scope `server:webhook:write`.
+    ///
+    /// The output is the payload of `WebhookTestEnvelope`.
     fn test_webhook(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: TestWebhookInput,
-    ) -> impl Future<Output = Result<types::WebhookTestEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WebhookTestResult, Fault>> + Send;
     /// DELETE /api/server/webhooks/{id}
     ///
     /// Disable a webhook endpoint.
     ///
-    /// Opened by: server with `server:webhook:write`.
+    /// Accepts: server with scope `server:webhook:write`.
+    ///
+    /// The output is the payload of `WebhookEnvelope`.
     fn disable_webhook(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: DisableWebhookInput,
-    ) -> impl Future<Output = Result<types::WebhookEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WebhookData, Fault>> + Send;
     /// PATCH /api/server/webhooks/{id}
     ///
     /// Update a webhook endpoint.
     ///
-    /// Opened by: server with `server:webhook:write`.
+    /// Accepts: server with scope `server:webhook:write`.
+    ///
+    /// The output is the payload of `WebhookEnvelope`.
     fn update_webhook(
-        cx: &Self::Context,
-        call: Call,
+        cx: OperationContext<'_, Self::Context>,
         principal: ServerPrincipal,
         input: UpdateWebhookInput,
-    ) -> impl Future<Output = Result<types::WebhookEnvelope, Fault>> + Send;
+    ) -> impl Future<Output = Result<types::WebhookData, Fault>> + Send;
 }
-/// What `listWebhooks` takes in: GET /api/server/webhooks.
+/// Input of `listWebhooks`: GET /api/server/webhooks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListWebhooksInput {}
 impl ListWebhooksInput {
-    fn read(_: &mut Parts) -> Result<Self, Fault> {
+    fn read(_: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {})
     }
 }
-/// What `createWebhook` takes in: POST /api/server/webhooks.
+/// Input of `createWebhook`: POST /api/server/webhooks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateWebhookInput {
     /// Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.
@@ -101,53 +107,54 @@ pub struct CreateWebhookInput {
     pub body: types::WebhookInput,
 }
 impl CreateWebhookInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            idempotency_key: parts.optional_param(Place::Header, "Idempotency-Key")?,
-            body: parts.body()?,
+            idempotency_key: input
+                .optional_param(ParamLocation::Header, "Idempotency-Key")?,
+            body: input.body()?,
         })
     }
 }
-/// What `listWebhookDeliveries` takes in: GET /api/server/webhooks/deliveries.
+/// Input of `listWebhookDeliveries`: GET /api/server/webhooks/deliveries.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListWebhookDeliveriesInput {
     /// Maximum number of items per page.
     pub limit: i64,
 }
 impl ListWebhookDeliveriesInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            limit: parts.param(Place::Query, "limit")?,
+            limit: input.param(ParamLocation::Query, "limit")?,
         })
     }
 }
-/// What `testWebhook` takes in: POST /api/server/webhooks/test.
+/// Input of `testWebhook`: POST /api/server/webhooks/test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestWebhookInput {
     /// The request body, when one was sent.
     pub body: Option<types::WebhookTestRequest>,
 }
 impl TestWebhookInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            body: parts.optional_body()?,
+            body: input.optional_body()?,
         })
     }
 }
-/// What `disableWebhook` takes in: DELETE /api/server/webhooks/{id}.
+/// Input of `disableWebhook`: DELETE /api/server/webhooks/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DisableWebhookInput {
     /// Id of the webhook.
     pub id: String,
 }
 impl DisableWebhookInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
+            id: input.param(ParamLocation::Path, "id")?,
         })
     }
 }
-/// What `updateWebhook` takes in: PATCH /api/server/webhooks/{id}.
+/// Input of `updateWebhook`: PATCH /api/server/webhooks/{id}.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateWebhookInput {
     /// Id of the webhook.
@@ -156,10 +163,10 @@ pub struct UpdateWebhookInput {
     pub body: types::WebhookPatchRequest,
 }
 impl UpdateWebhookInput {
-    fn read(parts: &mut Parts) -> Result<Self, Fault> {
+    fn read(input: &mut ValidatedInput) -> Result<Self, Fault> {
         Ok(Self {
-            id: parts.param(Place::Path, "id")?,
-            body: parts.body()?,
+            id: input.param(ParamLocation::Path, "id")?,
+            body: input.body()?,
         })
     }
 }
@@ -184,10 +191,11 @@ pub static LIST_WEBHOOKS: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListWebhooksInput {
+impl HasOperation for ListWebhooksInput {
     const OPERATION: &'static Operation = &LIST_WEBHOOKS;
 }
 /// `createWebhook`: POST /api/server/webhooks.
@@ -205,9 +213,9 @@ pub static CREATE_WEBHOOK: Operation = Operation {
     params: &[
         Param {
             name: "Idempotency-Key",
-            place: Place::Header,
+            location: ParamLocation::Header,
             required: false,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Makes a retry safe. Within 24 hours, a request with the same key and the same content gets the stored answer; one with other content is rejected with 422. While the first request is in progress, a retry waits for its answer, or gets 409 where the operation calls another service.",
         },
@@ -229,10 +237,11 @@ pub static CREATE_WEBHOOK: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for CreateWebhookInput {
+impl HasOperation for CreateWebhookInput {
     const OPERATION: &'static Operation = &CREATE_WEBHOOK;
 }
 /// `listWebhookDeliveries`: GET /api/server/webhooks/deliveries.
@@ -250,9 +259,9 @@ pub static LIST_WEBHOOK_DELIVERIES: Operation = Operation {
     params: &[
         Param {
             name: "limit",
-            place: Place::Query,
+            location: ParamLocation::Query,
             required: false,
-            kind: Kind::Integer,
+            value_type: ValueType::Integer,
             default: Some("50"),
             description: "Maximum number of items per page.",
         },
@@ -265,10 +274,11 @@ pub static LIST_WEBHOOK_DELIVERIES: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for ListWebhookDeliveriesInput {
+impl HasOperation for ListWebhookDeliveriesInput {
     const OPERATION: &'static Operation = &LIST_WEBHOOK_DELIVERIES;
 }
 /// `testWebhook`: POST /api/server/webhooks/test.
@@ -301,10 +311,11 @@ pub static TEST_WEBHOOK: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for TestWebhookInput {
+impl HasOperation for TestWebhookInput {
     const OPERATION: &'static Operation = &TEST_WEBHOOK;
 }
 /// `disableWebhook`: DELETE /api/server/webhooks/{id}.
@@ -322,9 +333,9 @@ pub static DISABLE_WEBHOOK: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the webhook.",
         },
@@ -337,10 +348,11 @@ pub static DISABLE_WEBHOOK: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for DisableWebhookInput {
+impl HasOperation for DisableWebhookInput {
     const OPERATION: &'static Operation = &DISABLE_WEBHOOK;
 }
 /// `updateWebhook`: PATCH /api/server/webhooks/{id}.
@@ -358,9 +370,9 @@ pub static UPDATE_WEBHOOK: Operation = Operation {
     params: &[
         Param {
             name: "id",
-            place: Place::Path,
+            location: ParamLocation::Path,
             required: true,
-            kind: Kind::Text,
+            value_type: ValueType::Text,
             default: None,
             description: "Id of the webhook.",
         },
@@ -382,10 +394,11 @@ pub static UPDATE_WEBHOOK: Operation = Operation {
             roles: &[],
         },
     ],
+    feature: None,
     anonymous: false,
     errors: &errors::ERROR_ENVELOPE,
 };
-impl Described for UpdateWebhookInput {
+impl HasOperation for UpdateWebhookInput {
     const OPERATION: &'static Operation = &UPDATE_WEBHOOK;
 }
 /// From a request to a handler and back, one function per operation.
@@ -393,105 +406,201 @@ pub(super) mod serve {
     use super::*;
     pub async fn list_webhooks<T: WebhooksOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LIST_WEBHOOKS, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &LIST_WEBHOOKS, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListWebhooksInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::list_webhooks(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = ListWebhooksInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::list_webhooks(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WebhookListEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn create_webhook<T: WebhooksOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &CREATE_WEBHOOK, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &CREATE_WEBHOOK, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = CreateWebhookInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::create_webhook(cx, call.clone(), principal, input).await?;
-            Encoded::json(201u16, "application/json", &output)
+            let input = CreateWebhookInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::create_webhook(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                201u16,
+                "application/json",
+                &types::WebhookEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn list_webhook_deliveries<T: WebhooksOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &LIST_WEBHOOK_DELIVERIES, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(
+                rqctx,
+                &LIST_WEBHOOK_DELIVERIES,
+                unread,
+            )
+            .await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = ListWebhookDeliveriesInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::list_webhook_deliveries(cx, call.clone(), principal, input)
+            let input = ListWebhookDeliveriesInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::list_webhook_deliveries(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
                 .await?;
-            Encoded::json(200u16, "application/json", &output)
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WebhookDeliveryListEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn test_webhook<T: WebhooksOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &TEST_WEBHOOK, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &TEST_WEBHOOK, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = TestWebhookInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::test_webhook(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = TestWebhookInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::test_webhook(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WebhookTestEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn disable_webhook<T: WebhooksOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &DISABLE_WEBHOOK, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &DISABLE_WEBHOOK, unread).await
+        {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = DisableWebhookInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::disable_webhook(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = DisableWebhookInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::disable_webhook(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WebhookEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
     pub async fn update_webhook<T: WebhooksOperations>(
         rqctx: &RequestContext<T::Context>,
-        raw: Raw,
+        unread: UnreadRequest,
     ) -> Response<Body> {
-        let mut turn = match runtime::begin(rqctx, &UPDATE_WEBHOOK, raw).await {
-            Ok(turn) => turn,
-            Err(answer) => return *answer,
+        let mut prepared = match runtime::prepare(rqctx, &UPDATE_WEBHOOK, unread).await {
+            Ok(prepared) => prepared,
+            Err(response) => return *response,
         };
-        let (cx, call) = (rqctx.context(), turn.call);
+        let (server, call) = (rqctx.context(), prepared.call);
         let handler = Box::pin(async {
-            let input = UpdateWebhookInput::read(&mut turn.parts)?;
-            let principal = runtime::due(turn.principal)?;
-            let output = T::update_webhook(cx, call.clone(), principal, input).await?;
-            Encoded::json(200u16, "application/json", &output)
+            let input = UpdateWebhookInput::read(&mut prepared.input)?;
+            let principal = runtime::required_principal(prepared.principal)?;
+            let output = T::update_webhook(
+                    OperationContext {
+                        server,
+                        call: &call,
+                    },
+                    principal,
+                    input,
+                )
+                .await?;
+            Encoded::json(
+                200u16,
+                "application/json",
+                &types::WebhookEnvelope {
+                    success: Some(Default::default()),
+                    data: Some(output),
+                },
+            )
         });
-        runtime::finish(cx, &call, handler).await
+        runtime::respond(server, &call, handler).await
     }
 }

@@ -1,154 +1,37 @@
-//! Reading request bodies: never more than the limit, never longer than the patience, and what is not JSON.
+//! Reads request bodies: limits of size and time, form bodies.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::fault::{Fault, Problem};
-use super::input::{coerce, decode};
-use super::operation::{FormField, Kind};
+use super::content::{FilePart, Form};
+use super::decode::percent_decode;
+use super::fault::Fault;
+use super::operation::{FormField, ValueType};
+use super::problem::Problem;
 
-/// A client that sends nothing for this long is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A client that sends nothing for this long gets 408.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes a second that a client must send on the whole, or it holds its connection, and a server that wants to
-/// stop, for as long as it likes.
-const PACE: usize = 4 * 1024;
+/// Average rate that a client must keep. A slower client could hold a connection, and a server that is shutting down,
+/// for as long as it likes.
+const MIN_BYTES_PER_SECOND: usize = 4 * 1024;
 
-/// What is still read and thrown away after an early answer, so that a client in the middle of sending
-/// gets to see it.
-const COURTESY: usize = 4 * 1024 * 1024;
-
-/// A text body with its media type.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TextBody {
-    /// Media type without parameters.
-    pub content_type: String,
-    /// The text.
-    pub text: String,
-}
-
-impl fmt::Debug for TextBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is in it may be long, or nobody's business.
-        f.debug_struct("TextBody").field("content_type", &self.content_type).finish_non_exhaustive()
-    }
-}
-
-impl TextBody {
-    /// A text of the given media type.
-    pub fn new(content_type: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { content_type: content_type.into(), text: text.into() }
-    }
-}
-
-/// A body of bytes with its media type.
-#[derive(Clone, PartialEq, Eq)]
-pub struct BytesBody {
-    /// Media type without parameters.
-    pub content_type: String,
-    /// The bytes.
-    pub bytes: Bytes,
-}
-
-impl fmt::Debug for BytesBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is in it may be long, or nobody's business.
-        f.debug_struct("BytesBody").field("content_type", &self.content_type).finish_non_exhaustive()
-    }
-}
-
-/// A file in a multipart form.
-#[derive(Clone, PartialEq, Eq)]
-pub struct FilePart {
-    /// The name that the client gave it. Never a path to trust.
-    pub file_name: Option<String>,
-    /// The media type that the client claims.
-    pub content_type: Option<String>,
-    /// Its content.
-    pub bytes: Bytes,
-}
-
-impl fmt::Debug for FilePart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is in it may be long, or nobody's business.
-        f.debug_struct("FilePart")
-            .field("file_name", &self.file_name)
-            .field("content_type", &self.content_type)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A multipart form, read.
-#[derive(Debug, Clone, Default)]
-pub struct Form {
-    fields: Map<String, Value>,
-    files: Vec<(String, FilePart)>,
-}
-
-impl Form {
-    /// Takes a file that must be there.
-    pub fn file(&mut self, name: &str) -> Result<FilePart, Fault> {
-        self.optional_file(name).ok_or_else(|| Fault::invalid([format!("/body/{name}: is required")]))
-    }
-
-    /// Takes a file.
-    pub fn optional_file(&mut self, name: &str) -> Option<FilePart> {
-        let index = self.files.iter().position(|(known, _)| known == name)?;
-        Some(self.files.swap_remove(index).1)
-    }
-
-    /// Takes a field that must be there.
-    pub fn field<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Fault> {
-        self.optional_field(name)?.ok_or_else(|| Fault::invalid([format!("/body/{name}: is required")]))
-    }
-
-    /// Takes a field.
-    pub fn optional_field<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Fault> {
-        let Some(value) = self.fields.remove(name) else { return Ok(None) };
-        serde_json::from_value(value)
-            .map(Some)
-            .map_err(|_| Fault::invalid([format!("/body/{name}: does not have the documented form")]))
-    }
-
-    /// Tells `sink` what the form holds; see [`Parts::tell`](super::input::Parts::tell).
-    pub(super) fn tell(&self, sink: &mut dyn FnMut(&[u8])) {
-        sink(b"form");
-        super::json::canonical(&Value::Object(self.fields.clone()), sink);
-        let mut files: Vec<_> = self.files.iter().collect();
-        files.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (name, file) in files {
-            let claimed = [file.file_name.as_deref(), file.content_type.as_deref()];
-            // The length says where the bytes end.
-            let head = serde_json::json!([name, claimed, file.bytes.len()]);
-            super::json::canonical(&head, sink);
-            sink(&file.bytes);
-        }
-    }
-
-    /// The form as a JSON object for the schema; files stand there as empty strings.
-    pub(super) fn as_value(&self) -> Value {
-        let mut value = self.fields.clone();
-        for (name, _) in &self.files {
-            value.insert(name.clone(), Value::String(String::new()));
-        }
-        Value::Object(value)
-    }
-}
+/// Maximum size of a body that is read and discarded after an early response. A client that is still sending sees the
+/// response only then.
+const DRAIN_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Reads a whole body, `limit` bytes at most.
 pub async fn read(headers: &HeaderMap, body: &mut dropshot::Body, limit: usize) -> Result<Bytes, Fault> {
-    if declared(headers).is_some_and(|length| length > limit as u64) {
+    if content_length(headers).is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
     let mut out = BytesMut::new();
-    let begun = Instant::now();
-    while let Some(data) = next(body, patience(begun.elapsed(), out.len())).await? {
+    let started = Instant::now();
+    while let Some(data) = next(body, read_timeout(started.elapsed(), out.len())).await? {
         if out.len() + data.len() > limit {
             return Err(too_large(limit));
         }
@@ -157,18 +40,21 @@ pub async fn read(headers: &HeaderMap, body: &mut dropshot::Body, limit: usize) 
     Ok(out.freeze())
 }
 
-/// Reads and forgets what the client is still sending, within reason.
-pub async fn forget(headers: &HeaderMap, body: &mut dropshot::Body) {
+/// Reads and discards the rest of a body, up to [`DRAIN_LIMIT`] and for two seconds at most.
+pub async fn drain(headers: &HeaderMap, body: &mut dropshot::Body) {
     use hyper::body::Body as _;
-    let waits = headers.contains_key(http::header::EXPECT);
-    if waits || body.is_end_stream() || declared(headers).is_some_and(|length| length > COURTESY as u64) {
+    let expects_continue = headers.contains_key(http::header::EXPECT);
+    if expects_continue
+        || body.is_end_stream()
+        || content_length(headers).is_some_and(|length| length > DRAIN_LIMIT as u64)
+    {
         return;
     }
     let reading = async {
         let mut seen = 0;
-        while let Ok(Some(data)) = next(body, PATIENCE).await {
+        while let Ok(Some(data)) = next(body, IDLE_TIMEOUT).await {
             seen += data.len();
-            if seen > COURTESY {
+            if seen > DRAIN_LIMIT {
                 break;
             }
         }
@@ -176,15 +62,15 @@ pub async fn forget(headers: &HeaderMap, body: &mut dropshot::Body) {
     let _ = tokio::time::timeout(Duration::from_secs(2), reading).await;
 }
 
-/// How long the next bytes may take, of a body of which `seen` came in the time that has `passed`.
-fn patience(passed: Duration, seen: usize) -> Duration {
-    let granted = PATIENCE + Duration::from_secs((seen / PACE) as u64);
-    granted.saturating_sub(passed).min(PATIENCE)
+/// How long to wait for the next bytes of a body of which `seen` bytes came in the time `passed`.
+fn read_timeout(passed: Duration, seen: usize) -> Duration {
+    let granted = IDLE_TIMEOUT + Duration::from_secs((seen / MIN_BYTES_PER_SECOND) as u64);
+    granted.saturating_sub(passed).min(IDLE_TIMEOUT)
 }
 
-async fn next(body: &mut dropshot::Body, patience: Duration) -> Result<Option<Bytes>, Fault> {
+async fn next(body: &mut dropshot::Body, timeout: Duration) -> Result<Option<Bytes>, Fault> {
     loop {
-        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| {
+        let frame = tokio::time::timeout(timeout, body.frame()).await.map_err(|_| {
             Fault::new(
                 http::StatusCode::REQUEST_TIMEOUT,
                 Problem::Invalid,
@@ -194,7 +80,7 @@ async fn next(body: &mut dropshot::Body, patience: Duration) -> Result<Option<By
         match frame {
             None => return Ok(None),
             Some(Err(error)) => {
-                return Err(Fault::invalid(["/body: ended before its time".into()]).cause(error));
+                return Err(Fault::invalid(["/body: ended before it was complete".into()]).cause(error));
             }
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
@@ -205,34 +91,34 @@ async fn next(body: &mut dropshot::Body, patience: Duration) -> Result<Option<By
     }
 }
 
-fn declared(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn too_large(limit: usize) -> Fault {
-    Fault::of(Problem::TooLarge, "The request body is too large. Send no more than details say.")
+    Fault::of(Problem::TooLarge, "The request body is too large. Send no more than `details` says.")
         .detail(format!("/body: must have at most {limit} bytes"))
 }
 
-/// `name=value` pairs as an object. Repeated names are a fault; empty values count as left out.
-pub fn url_encoded(bytes: &[u8], kinds: &[(&str, Kind)]) -> Result<Value, Fault> {
+/// `name=value` pairs as an object. A repeated name is an error; an empty value counts as absent.
+pub fn url_encoded(bytes: &[u8], kinds: &[(&str, ValueType)]) -> Result<Value, Fault> {
     let mut out = Map::new();
     let mut lines = Vec::new();
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::invalid(["/body: is not UTF-8".into()]))?;
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (Some(name), Some(value)) = (decode(name, true), decode(value, true)) else {
+        let (Some(name), Some(value)) = (percent_decode(name, true), percent_decode(value, true)) else {
             lines.push("/body: holds a character that is not UTF-8, or NUL".into());
             continue;
         };
-        let pointer = format!("/body/{}", super::lines::escape(&name));
+        let pointer = format!("/body/{}", super::violations::escape(&name));
         if out.contains_key(&name) {
             lines.push(format!("{pointer}: is sent more than once"));
             continue;
         }
-        let kind = kinds.iter().find(|(known, _)| *known == name).map_or(Kind::Text, |(_, kind)| *kind);
-        match coerce(kind, &value) {
-            // Marked now, removed below: a repeated empty value is a repeat too.
+        let kind = kinds.iter().find(|(known, _)| *known == name).map_or(ValueType::Text, |(_, kind)| *kind);
+        match kind.parse(&value) {
+            // Removed below. Until then it lets a repeated empty value be found.
             _ if value.is_empty() => drop(out.insert(name, Value::Null)),
             Ok(value) => drop(out.insert(name, value)),
             Err(problem) => lines.push(format!("{pointer}: {problem}")),
@@ -259,7 +145,7 @@ pub async fn multipart(content_type: &str, bytes: Bytes, fields: &[FormField]) -
         let Some(name) = part.name().map(str::to_owned) else { continue };
         // Unknown parts are ignored, as unknown properties are.
         let Some(field) = fields.iter().find(|field| field.name == name) else { continue };
-        let pointer = format!("/body/{}", super::lines::escape(&name));
+        let pointer = format!("/body/{}", super::violations::escape(&name));
         if form.fields.contains_key(&name) || form.files.iter().any(|(known, _)| *known == name) {
             lines.push(format!("{pointer}: is sent more than once"));
             continue;
@@ -272,7 +158,7 @@ pub async fn multipart(content_type: &str, bytes: Bytes, fields: &[FormField]) -
             continue;
         }
         match std::str::from_utf8(&bytes) {
-            Ok(text) if !text.contains('\0') => match coerce(field.kind, text) {
+            Ok(text) if !text.contains('\0') => match field.value_type.parse(text) {
                 Ok(value) => drop(form.fields.insert(name, value)),
                 Err(problem) => lines.push(format!("{pointer}: {problem}")),
             },
@@ -291,12 +177,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends_with_a_client_that_drips() {
+    fn limits_clients_that_send_slowly() {
         let seconds = Duration::from_secs;
-        assert_eq!(patience(seconds(0), 0), PATIENCE);
-        assert_eq!(patience(seconds(20), 10), seconds(10));
-        assert_eq!(patience(seconds(31), 31), Duration::ZERO);
-        // 1 MiB over a slow line.
-        assert_eq!(patience(seconds(200), 200 * 2 * PACE), PATIENCE);
+        assert_eq!(read_timeout(seconds(0), 0), IDLE_TIMEOUT);
+        assert_eq!(read_timeout(seconds(20), 10), seconds(10));
+        assert_eq!(read_timeout(seconds(31), 31), Duration::ZERO);
+        // 1 MiB over a slow connection.
+        assert_eq!(read_timeout(seconds(200), 200 * 2 * MIN_BYTES_PER_SECOND), IDLE_TIMEOUT);
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong on the way to an answer: one type for every error, turned into the contract's error body.
+//! Errors: one type for everything that goes wrong while a request is handled, and its body as the contract wants it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,77 +7,15 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use super::operation::{ErrorShape, Fill};
-
-/// Problems that generated code finds by itself; each contract has its own code for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Problem {
-    /// The request does not say what the contract asks for.
-    Invalid,
-    /// The body is too large.
-    TooLarge,
-    /// The body has a media type that the operation does not read.
-    MediaType,
-    /// The path does not have this method.
-    Method,
-    /// There is no such path.
-    NotFound,
-    /// A credential is missing.
-    Unauthenticated,
-    /// The credential does not suffice.
-    Forbidden,
-    /// Too many requests.
-    RateLimited,
-    /// A mistake of the server.
-    Internal,
-    /// Something that the server needs is away.
-    Unavailable,
-    /// The contract has the operation and the server does not have it yet.
-    NotBuilt,
-}
-
-impl Problem {
-    /// The status it is answered with.
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::Invalid => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NotBuilt => StatusCode::NOT_IMPLEMENTED,
-        }
-    }
-
-    /// The code where the contract's settings name none.
-    const fn fallback(self) -> &'static str {
-        match self {
-            Self::Invalid => "invalid_request",
-            Self::TooLarge => "request_too_large",
-            Self::MediaType => "unsupported_media_type",
-            Self::Method => "method_not_allowed",
-            Self::NotFound => "not_found",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Forbidden => "forbidden",
-            Self::RateLimited => "rate_limited",
-            Self::Internal => "internal_error",
-            Self::Unavailable => "unavailable",
-            Self::NotBuilt => "not_implemented",
-        }
-    }
-}
+use super::operation::{ErrorField, ErrorShape};
+use super::problem::Problem;
 
 /// The stable code of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Code {
-    /// This one.
+    /// A code of the contract.
     Named(Cow<'static, str>),
-    /// The one that the operation's error body has for this problem.
+    /// The code that the contract has for this problem, by the error body of the operation.
     Of(Problem),
 }
 
@@ -99,7 +37,7 @@ impl From<Problem> for Code {
     }
 }
 
-/// An error on its way to the client: status, code, message, details, headers; and a cause that stays here.
+/// An error response: status, code, message, details and headers. The cause is only logged.
 #[derive(Clone)]
 pub struct Fault(Box<Inner>);
 
@@ -114,7 +52,7 @@ struct Inner {
 }
 
 impl Fault {
-    /// A fault with its status, stable code and a sentence for people.
+    /// A fault with a status, a stable code, and a message for people.
     pub fn new(status: StatusCode, code: impl Into<Code>, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             status,
@@ -126,16 +64,16 @@ impl Fault {
         }))
     }
 
-    /// A problem that every contract has a code for.
+    /// A fault for a problem of which the contract has a code.
     pub fn of(problem: Problem, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(problem.status(), problem, message)
     }
 
-    /// 400: the request does not say what the contract asks for; one line per fault.
+    /// 400: the request does not match the contract. `details` has one line per violation.
     pub fn invalid(details: impl IntoIterator<Item = String>) -> Self {
         let mut fault = Self::of(
             Problem::Invalid,
-            "The request is not valid. Mend what details name, and send it again.",
+            "The request is not valid. Fix the fields listed in `details` and retry.",
         );
         fault.0.details.extend(details);
         fault
@@ -146,18 +84,18 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, code, message)
     }
 
-    /// 500: the cause is logged under the request's id and not told.
+    /// 500: the cause is logged with the request id and not sent.
     pub fn internal(cause: impl fmt::Display) -> Self {
         Self::of(
             Problem::Internal,
-            "Something went wrong on our side. Tell us the request id, which helps to find it.",
+            "The server failed to handle the request. Report the request id if it happens again.",
         )
         .cause(cause)
     }
 
-    /// 503: the cause is logged under the request's id and not told.
+    /// 503: the cause is logged with the request id and not sent.
     pub fn unavailable(cause: impl fmt::Display) -> Self {
-        Self::of(Problem::Unavailable, "The service is not available right now; try again shortly.")
+        Self::of(Problem::Unavailable, "The service is not available right now. Try again shortly.")
             .cause(cause)
     }
 
@@ -177,7 +115,7 @@ impl Fault {
         self
     }
 
-    /// Keeps the reason for the log. It is never sent.
+    /// Adds the cause for the log. It is never sent.
     #[must_use]
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.0.cause = Some(cause.to_string());
@@ -194,7 +132,7 @@ impl Fault {
         &self.0.code
     }
 
-    /// The sentence for people.
+    /// The message for people.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -209,32 +147,33 @@ impl Fault {
         &self.0.headers
     }
 
-    /// The reason that stays in the log.
+    /// The cause, for the log.
     pub fn cause_text(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
 
-    /// The body as `shape` writes it.
+    /// The error body in that shape.
     pub fn body(&self, shape: &ErrorShape, request_id: &str) -> Value {
         let inner = &*self.0;
         let mut body = Map::new();
         for member in shape.members {
-            let value = match member.fill {
-                Fill::Code => Value::String(self.code_in(shape).to_owned()),
-                Fill::Message => Value::String(inner.message.to_string()),
-                Fill::Details if member.optional && inner.details.is_empty() => continue,
-                Fill::Details => Value::from(inner.details.clone()),
-                Fill::RequestId => Value::String(request_id.to_owned()),
-                Fill::Status => Value::from(inner.status.as_u16()),
-                Fill::Const(json) => serde_json::from_str(json).unwrap_or(Value::Null),
+            let value = match member.field {
+                ErrorField::Code => Value::String(self.code_in(shape).to_owned()),
+                ErrorField::Message => Value::String(inner.message.to_string()),
+                ErrorField::Details if member.optional && inner.details.is_empty() => continue,
+                ErrorField::Details => Value::from(inner.details.clone()),
+                ErrorField::RequestId => Value::String(request_id.to_owned()),
+                ErrorField::Status => Value::from(inner.status.as_u16()),
+                ErrorField::Const(json) => serde_json::from_str(json).unwrap_or(Value::Null),
             };
             body.insert(member.name.to_owned(), value);
         }
-        // Where the contract has no list of details they are still worth reading.
-        let has_details = shape.members.iter().any(|member| matches!(member.fill, Fill::Details));
+        // Where the shape has no list for details, they go into the message.
+        let has_details = shape.members.iter().any(|member| matches!(member.field, ErrorField::Details));
         if !has_details
             && !inner.details.is_empty()
-            && let Some(member) = shape.members.iter().find(|member| matches!(member.fill, Fill::Message))
+            && let Some(member) =
+                shape.members.iter().find(|member| matches!(member.field, ErrorField::Message))
         {
             let text = format!("{} {}", inner.message, inner.details.join("; "));
             body.insert(member.name.to_owned(), Value::String(text));
@@ -242,7 +181,7 @@ impl Fault {
         Value::Object(body)
     }
 
-    /// The code as `shape` names it.
+    /// The code in that shape.
     pub fn code_in<'a>(&'a self, shape: &'a ErrorShape) -> &'a str {
         match &self.0.code {
             Code::Named(code) => code,
@@ -254,7 +193,7 @@ impl Fault {
                     }
                     _ => None,
                 };
-                find(*problem).or(general).map_or(problem.fallback(), |(_, code)| *code)
+                find(*problem).or(general).map_or(problem.default_code(), |(_, code)| *code)
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Strict reading of JSON: duplicate keys, NUL characters, deep nesting and numbers that nobody can hold are
-//! refused, each with the JSON pointer of the place.
+//! errors, each with its JSON pointer.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -14,18 +14,17 @@ pub const MAX_DEPTH: usize = 64;
 pub fn parse(bytes: &[u8], root: &str) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| format!("{root}: is not UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let place = Place { path: RefCell::new(Vec::new()), found: RefCell::new(None) };
+    let position = Position { path: RefCell::new(Vec::new()), found: RefCell::new(None) };
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict { place: &place, depth: 0 }.deserialize(&mut reader);
+    let value = Strict { position: &position, depth: 0 }.deserialize(&mut reader);
     let outcome = value.and_then(|value| reader.end().map(|()| value));
-    outcome.map_err(|error| match place.found.into_inner() {
+    outcome.map_err(|error| match position.found.into_inner() {
         Some((pointer, problem)) => format!("{root}{pointer}: {problem}"),
         None => format!("{root}: is not valid JSON: {}", syntax(&error)),
     })
 }
 
-/// Tells `sink` a value as JSON without spaces and with members in the order of their names: the same bytes
-/// for the same value, however it was written.
+/// Writes a value as canonical JSON, without spaces and with members ordered by name. Equal values give equal bytes.
 pub fn canonical(value: &Value, sink: &mut dyn FnMut(&[u8])) {
     match value {
         Value::Array(items) => {
@@ -52,7 +51,7 @@ pub fn canonical(value: &Value, sink: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// What serde_json says about syntax never quotes the document; what visitors say might.
+/// serde_json's messages about syntax never quote the document, those about values might.
 fn syntax(error: &serde_json::Error) -> String {
     if error.is_syntax() || error.is_eof() {
         error.to_string()
@@ -61,13 +60,13 @@ fn syntax(error: &serde_json::Error) -> String {
     }
 }
 
-struct Place {
+struct Position {
     path: RefCell<Vec<String>>,
     found: RefCell<Option<(String, &'static str)>>,
 }
 
-impl Place {
-    fn refuse<E: serde::de::Error>(&self, problem: &'static str) -> E {
+impl Position {
+    fn error<E: serde::de::Error>(&self, problem: &'static str) -> E {
         let mut pointer = String::new();
         for token in self.path.borrow().iter() {
             pointer.push('/');
@@ -78,22 +77,22 @@ impl Place {
     }
 }
 
-/// A pointer token for people: escaped, and short whatever the client sent.
+/// A pointer token for a message: escaped and cut to 60 characters.
 fn clip(token: &str) -> String {
-    let escaped = super::lines::escape(token);
+    let escaped = super::violations::escape(token);
     if escaped.chars().count() > 60 { escaped.chars().take(60).chain(['…']).collect() } else { escaped }
 }
 
 #[derive(Clone, Copy)]
 struct Strict<'p> {
-    place: &'p Place,
+    position: &'p Position,
     depth: usize,
 }
 
 impl Strict<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
-            return Err(self.place.refuse("is nested too deeply; 64 levels are read"));
+            return Err(self.position.error("is nested too deeply; 64 levels are read"));
         }
         Ok(Self { depth: self.depth + 1, ..self })
     }
@@ -124,7 +123,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
         if i64::try_from(value).is_err() {
-            return Err(self.place.refuse("is a number too large to be read"));
+            return Err(self.position.error("is a number too large to be read"));
         }
         Ok(Value::from(value))
     }
@@ -133,11 +132,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
         // 2^53: beyond it a float does not tell neighbouring integers apart.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if value.fract() == 0.0 && value.abs() < EXACT {
-            // JSON Schema counts 1.0 as an integer, and so do we.
+            // In JSON Schema 1.0 is an integer.
             #[allow(clippy::cast_possible_truncation, reason = "the range was just checked")]
             return Ok(Value::from(value as i64));
         }
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| self.place.refuse("is not a number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| self.position.error("is not a number"))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
@@ -146,7 +145,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
         if value.contains('\0') {
-            return Err(self.place.refuse("holds a NUL character"));
+            return Err(self.position.error("holds a NUL character"));
         }
         Ok(Value::String(value))
     }
@@ -159,12 +158,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.deeper()?;
         let mut out = Vec::new();
         loop {
-            self.place.path.borrow_mut().push(out.len().to_string());
+            self.position.path.borrow_mut().push(out.len().to_string());
             let Some(item) = items.next_element_seed(inner)? else { break };
-            self.place.path.borrow_mut().pop();
+            self.position.path.borrow_mut().pop();
             out.push(item);
         }
-        self.place.path.borrow_mut().pop();
+        self.position.path.borrow_mut().pop();
         Ok(Value::Array(out))
     }
 
@@ -172,15 +171,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.deeper()?;
         let mut out = Map::new();
         while let Some(key) = members.next_key::<String>()? {
-            self.place.path.borrow_mut().push(key.clone());
+            self.position.path.borrow_mut().push(key.clone());
             if key.contains('\0') {
-                return Err(self.place.refuse("holds a NUL character in its name"));
+                return Err(self.position.error("holds a NUL character in its name"));
             }
             if out.contains_key(&key) {
-                return Err(self.place.refuse("stands there twice"));
+                return Err(self.position.error("is there more than once"));
             }
             let value = members.next_value_seed(inner)?;
-            self.place.path.borrow_mut().pop();
+            self.position.path.borrow_mut().pop();
             out.insert(key, value);
         }
         Ok(Value::Object(out))
@@ -191,18 +190,18 @@ impl<'de> Visitor<'de> for Strict<'_> {
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> String {
+    fn error_of(text: &str) -> String {
         parse(text.as_bytes(), "/body").expect_err("is refused")
     }
 
     #[test]
-    fn what_is_json_is_read() {
+    fn reads_json() {
         let value = parse(br#"{"a":[1,2.0,-3,1.5,null,true,"\u00e9"],"b":{}}"#, "/body").expect("reads");
         assert_eq!(value, serde_json::json!({ "a": [1, 2, -3, 1.5, null, true, "é"], "b": {} }));
     }
 
     #[test]
-    fn a_value_is_the_same_bytes_however_it_is_written() {
+    fn canonical_json_depends_on_the_value_only() {
         let bytes = |text: &str| {
             let mut out = Vec::new();
             canonical(&parse(text.as_bytes(), "").expect("reads"), &mut |piece| out.extend_from_slice(piece));
@@ -214,24 +213,24 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_something_is_refused_with_its_place() {
-        assert_eq!(refused(r#"{"a":{"b":1,"b":2}}"#), "/body/a/b: stands there twice");
-        assert_eq!(refused(r#"{"a":["x","y\u0000"]}"#), "/body/a/1: holds a NUL character");
-        assert_eq!(refused(r#"{"a":18446744073709551615}"#), "/body/a: is a number too large to be read");
+    fn rejects_ambiguous_json_with_its_pointer() {
+        assert_eq!(error_of(r#"{"a":{"b":1,"b":2}}"#), "/body/a/b: is there more than once");
+        assert_eq!(error_of(r#"{"a":["x","y\u0000"]}"#), "/body/a/1: holds a NUL character");
+        assert_eq!(error_of(r#"{"a":18446744073709551615}"#), "/body/a: is a number too large to be read");
         assert!(
-            refused(&format!("{}{}", "[".repeat(65), "]".repeat(65)))
+            error_of(&format!("{}{}", "[".repeat(65), "]".repeat(65)))
                 .ends_with("is nested too deeply; 64 levels are read")
         );
         assert!(parse(format!("{}{}", "[".repeat(64), "]".repeat(64)).as_bytes(), "/body").is_ok());
     }
 
     #[test]
-    fn what_is_not_json_says_where() {
-        assert_eq!(refused("{\"a\":}"), "/body: is not valid JSON: expected value at line 1 column 6");
-        assert!(refused("{} {}").contains("trailing characters"));
-        assert!(refused("").contains("EOF"));
-        assert!(refused("[1e999]").contains("number out of range"));
+    fn reports_where_json_is_malformed() {
+        assert_eq!(error_of("{\"a\":}"), "/body: is not valid JSON: expected value at line 1 column 6");
+        assert!(error_of("{} {}").contains("trailing characters"));
+        assert!(error_of("").contains("EOF"));
+        assert!(error_of("[1e999]").contains("number out of range"));
         assert_eq!(parse(b"\"\xff\"", "/body").expect_err("is refused"), "/body: is not UTF-8");
-        assert!(refused(r#""\ud800""#).starts_with("/body: is not valid JSON"));
+        assert!(error_of(r#""\ud800""#).starts_with("/body: is not valid JSON"));
     }
 }

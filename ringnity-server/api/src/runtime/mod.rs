@@ -1,33 +1,47 @@
-//! What generated server code stands on: reading and checking requests, credentials, answers, routes.
-//! Neutral to the contract: nothing here may name an operation, a schema or a credential of any document.
+//! What generated server code builds on: authentication, reading and validating requests, responses, routes. Nothing
+//! here names an operation, a schema or a credential of any document.
 
-mod answer;
+mod authentication;
 mod body;
-mod boundary;
 mod call;
+mod content;
+mod decode;
+mod extract;
 mod fault;
-mod gate;
+mod head;
 mod hooks;
 mod input;
 mod json;
-mod lines;
 mod operation;
+mod path;
+mod problem;
+mod response;
 mod route;
+mod schema;
 mod serve;
 mod server;
+mod violations;
 
-pub use answer::{Content, Encoded, Redirect, Reply};
-pub use body::{BytesBody, FilePart, Form, TextBody};
-pub use boundary::{Boundary, BoundaryError, Direction, ResponseCheck};
+pub use authentication::{
+    AuthFailure, Authenticated, Authenticator, Credential, CredentialKind, CredentialLocation, Identified,
+    Permissions, authenticate_credential, authorize,
+};
 pub use call::Call;
-pub use fault::{Code, Fault, Problem};
-pub use gate::{AuthFailure, Credential, CredentialKind, Gate, Scoped, Source};
-pub use hooks::{Cors, Hooks};
-pub use input::{Described, Incoming, Parts, Raw, Received, missing_body};
+pub use content::{BytesBody, Content, FilePart, Form, Redirect, TextBody};
+pub use extract::{RequestExtractor, UnreadRequest};
+pub use fault::{Code, Fault};
+pub use head::RequestHead;
+pub use hooks::{CallOf, Cors, HeadOf, Hooks, OperationContext};
+pub use input::{ReceivedBody, ValidatedInput, missing_body};
 pub use json::parse as parse_json;
 pub use operation::{
-    Access, Body, ErrorShape, Fill, FormField, Kind, Media, MediaForm, Member, Operation, Param, Place,
+    Access, Body, ErrorField, ErrorMember, ErrorShape, FormField, HasOperation, Media, MediaForm, Operation,
+    Param, ParamLocation, ValueType,
 };
-pub use route::{pick, register_missing, unrouted};
-pub use serve::{Turn, begin, due, finish, maybe};
+pub use path::match_operation;
+pub use problem::Problem;
+pub use response::{Encoded, Reply};
+pub use route::{register_missing_methods, respond_unrouted};
+pub use schema::{ResponseCheck, SchemaError, SchemaValidator};
+pub use serve::{Prepared, optional_principal, prepare, required_principal, respond};
 pub use server::{config, logger, start};

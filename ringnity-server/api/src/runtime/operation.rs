@@ -1,6 +1,8 @@
-//! The tables that generated code is made of: what the contract says about an operation, as constants.
+//! Operations as constants: what the contract says about each. Generated code consists of these.
 
-use super::fault::Problem;
+use serde_json::Value;
+
+use super::problem::Problem;
 
 /// One operation of the contract.
 #[derive(Debug)]
@@ -9,11 +11,11 @@ pub struct Operation {
     pub index: usize,
     /// The contract's `operationId`.
     pub id: &'static str,
-    /// The same in snake case: the stub's name.
+    /// The same in snake case: name of the handler.
     pub name: &'static str,
     /// Upper-case HTTP method.
     pub method: &'static str,
-    /// Path as a client sees it.
+    /// Path as a client sends it.
     pub path: &'static str,
     /// JSON pointer of the operation in the document.
     pub pointer: &'static str,
@@ -21,19 +23,22 @@ pub struct Operation {
     pub tag: &'static str,
     /// Status of its (first) success.
     pub success: u16,
-    /// Whether the published contract lacks it.
+    /// Whether it is an addition to the published contract.
     pub addition: bool,
     /// Whether the request names a tenant without a credential.
     pub tenant: bool,
-    /// Parameters by name and place.
+    /// Parameters.
     pub params: &'static [Param],
     /// Request body.
     pub body: Option<Body>,
-    /// Kinds of credential that open it. Empty: nobody needs one.
+    /// Accepted kinds of credential. Empty: it needs no credential.
     pub accepts: &'static [Access],
+    /// The feature that the tenant must have. Checked for principals after their scopes and roles. For a request
+    /// without a credential the server checks it when it resolves the tenant.
+    pub feature: Option<&'static str>,
     /// Whether it may be called without a credential although it accepts some.
     pub anonymous: bool,
-    /// What its error bodies look like.
+    /// Shape of its error bodies.
     pub errors: &'static ErrorShape,
 }
 
@@ -45,20 +50,20 @@ impl PartialEq for Operation {
 
 impl Eq for Operation {}
 
-/// A kind of credential with the scopes that it must then hold, and the roles in which it may act.
+/// An accepted kind of credential, with the scopes and roles that the principal needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// The kind, as in the generator's settings.
     pub kind: &'static str,
-    /// Scopes that must be held: of each entry one, and of every entry.
+    /// Needed scopes: one of every entry.
     pub scopes: &'static [&'static [&'static str]],
-    /// Roles of which it must act in one. Empty: in any, or in none.
+    /// Roles, of which the principal must have one. Empty: no role is needed.
     pub roles: &'static [&'static str],
 }
 
-/// Where a parameter travels.
+/// Where in a request a parameter is (`in` in OpenAPI).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ParamLocation {
     /// In the path.
     Path,
     /// In the query.
@@ -69,7 +74,7 @@ pub enum Place {
     Cookie,
 }
 
-impl Place {
+impl ParamLocation {
     /// First token of the JSON pointers that name a parameter.
     pub const fn token(self) -> &'static str {
         match self {
@@ -86,31 +91,50 @@ impl Place {
 pub struct Param {
     /// Name on the wire.
     pub name: &'static str,
-    /// Where it travels.
-    pub place: Place,
+    /// Where it is.
+    pub location: ParamLocation,
     /// Whether it must be sent.
     pub required: bool,
-    /// What its text stands for.
-    pub kind: Kind,
+    /// Type of its value.
+    pub value_type: ValueType,
     /// The value when it is absent, as JSON.
     pub default: Option<&'static str>,
-    /// Words about it.
+    /// Its description.
     pub description: &'static str,
 }
 
-/// What the text of a parameter or form field stands for.
+/// Type of the value of a parameter or form field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Itself.
+pub enum ValueType {
+    /// Text.
     Text,
-    /// A whole number.
+    /// An integer.
     Integer,
     /// A number.
     Number,
     /// `true` or `false`.
     Boolean,
     /// One value per occurrence.
-    List(&'static Kind),
+    List(&'static ValueType),
+}
+
+impl ValueType {
+    /// The value that `text` stands for. The error completes a sentence that begins with the name of the value.
+    pub(super) fn parse(self, text: &str) -> Result<Value, &'static str> {
+        match self {
+            Self::Text | Self::List(_) => Ok(Value::String(text.to_owned())),
+            Self::Integer => text.parse::<i64>().map(Value::from).map_err(|_| "must be an integer"),
+            Self::Number => {
+                let number = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64);
+                number.map(Value::Number).ok_or("must be a number")
+            }
+            Self::Boolean => match text {
+                "true" => Ok(Value::Bool(true)),
+                "false" => Ok(Value::Bool(false)),
+                _ => Err("must be true or false"),
+            },
+        }
+    }
 }
 
 /// A request body.
@@ -118,9 +142,9 @@ pub enum Kind {
 pub struct Body {
     /// Whether it must be sent.
     pub required: bool,
-    /// How it may be written.
+    /// Its media types.
     pub media: &'static [Media],
-    /// How many bytes it may have, unless the server's hooks say otherwise.
+    /// Maximum size in bytes, unless [`Hooks::body_limit`](super::Hooks::body_limit) sets another one.
     pub limit: usize,
 }
 
@@ -139,12 +163,12 @@ pub enum MediaForm {
     /// As one JSON value.
     Json,
     /// As `name=value` pairs.
-    UrlEncoded(&'static [(&'static str, Kind)]),
+    UrlEncoded(&'static [(&'static str, ValueType)]),
     /// As the parts of a form.
     Multipart(&'static [FormField]),
     /// As UTF-8 text.
     Text,
-    /// As it is.
+    /// As bytes.
     Bytes,
 }
 
@@ -157,11 +181,11 @@ pub struct FormField {
     pub required: bool,
     /// Whether it is a file.
     pub file: bool,
-    /// What its text stands for.
-    pub kind: Kind,
+    /// Type of its value.
+    pub value_type: ValueType,
 }
 
-/// What the bodies of errors look like.
+/// Shape of error bodies.
 #[derive(Debug)]
 pub struct ErrorShape {
     /// Name of the schema.
@@ -169,30 +193,30 @@ pub struct ErrorShape {
     /// Media type.
     pub content_type: &'static str,
     /// Its members.
-    pub members: &'static [Member],
-    /// Codes of the problems that generated code finds by itself.
+    pub members: &'static [ErrorMember],
+    /// Codes of the problems that generated code finds.
     pub codes: &'static [(Problem, &'static str)],
 }
 
 /// One member of an error body.
 #[derive(Debug)]
-pub struct Member {
+pub struct ErrorMember {
     /// Its name.
     pub name: &'static str,
-    /// Whether it is left out when there is nothing to say.
+    /// Whether it is left out when empty.
     pub optional: bool,
     /// What it holds.
-    pub fill: Fill,
+    pub field: ErrorField,
 }
 
 /// What a member of an error body holds.
 #[derive(Debug, Clone, Copy)]
-pub enum Fill {
+pub enum ErrorField {
     /// The stable code.
     Code,
-    /// The sentence for people.
+    /// The message for people.
     Message,
-    /// The list of sentences.
+    /// The list of details.
     Details,
     /// The request's id.
     RequestId,
@@ -200,4 +224,10 @@ pub enum Fill {
     Status,
     /// Always the same value, as JSON.
     Const(&'static str),
+}
+
+/// A type that belongs to one operation: its input.
+pub trait HasOperation: Send + Sync + 'static {
+    /// The operation.
+    const OPERATION: &'static Operation;
 }

@@ -12,24 +12,38 @@ use serde_json::Value;
 use crate::generated::*;
 use crate::principal::{GuestPrincipal, StaffPrincipal, UserPrincipal};
 use crate::runtime::{
-    AuthFailure, Boundary, Call, Content, Cors, Credential, Fault, Hooks, Redirect, ResponseCheck, TextBody,
+    AuthFailure, Authenticated, Call, Content, Cors, Credential, Fault, Hooks, OperationContext, Redirect,
+    RequestHead, ResponseCheck, SchemaValidator, TextBody,
 };
 use crate::types::{ExportNotesFormat, Note, NoteList, Text};
 
 pub struct App {
-    boundary: Boundary,
-    /// What the hooks were told.
-    pub told: Mutex<Vec<String>>,
-    /// Held by itself, and by each request that lives.
-    pub living: Arc<()>,
+    schemas: SchemaValidator,
+    /// Calls of the hooks.
+    pub log: Mutex<Vec<String>>,
+    /// Held by itself, and by the state of every request.
+    pub alive: Arc<()>,
 }
 
+/// The state of a request.
+pub struct RequestState {
+    _alive: Arc<()>,
+}
+
+type Cx<'a> = OperationContext<'a, App>;
+
 impl Hooks for App {
-    fn boundary(&self) -> &Boundary {
-        &self.boundary
+    type RequestState = RequestState;
+
+    fn request_state(&self, _: &RequestHead<()>) -> RequestState {
+        RequestState { _alive: Arc::clone(&self.alive) }
     }
 
-    async fn cors(&self, _: &Call, origin: &str) -> Cors {
+    fn schemas(&self) -> &SchemaValidator {
+        &self.schemas
+    }
+
+    async fn cors(&self, _: &Call<RequestState>, origin: &str) -> Cors {
         match origin {
             "https://friend.example" => Cors::Allow,
             "https://family.example" => Cors::AllowWithCookies,
@@ -37,62 +51,70 @@ impl Hooks for App {
         }
     }
 
-    fn begun(&self, call: &Call) {
-        call.note(self.living.clone());
+    fn response_ready(&self, call: &Call<RequestState>, status: StatusCode) {
+        self.record(format!("{} {}", call.operation().id, status.as_u16()));
     }
 
-    fn answered(&self, call: &Call, status: StatusCode) {
-        self.tell(format!("{} {}", call.operation().id, status.as_u16()));
-    }
-
-    fn broken_answer(&self, call: &Call, lines: &[String]) {
-        self.tell(format!("{} is broken: {}", call.operation().id, lines.join("; ")));
+    fn invalid_response(&self, call: &Call<RequestState>, lines: &[String]) {
+        self.record(format!("{} is invalid: {}", call.operation().id, lines.join("; ")));
     }
 }
 
 impl App {
-    fn tell(&self, text: String) {
-        self.told.lock().expect("is not poisoned").push(text);
+    pub fn new(check: ResponseCheck) -> Self {
+        let schemas = schema_validator().expect("compiles").with_response_check(check);
+        Self { schemas, log: Mutex::default(), alive: Arc::default() }
+    }
+
+    fn record(&self, text: String) {
+        self.log.lock().expect("is not poisoned").push(text);
     }
 }
 
-/// `user:all`, `user:writes`, `user:none`, `guest:ada`, `staff:bob`, `staff:late`, `old:…`.
+type Head = RequestHead<RequestState>;
+type Identity<P> = Result<Authenticated<P>, AuthFailure>;
+
+/// `user:all`, `user:writes`, `user:free`, `user:none`, `guest:ada`, `guest:free`, `staff:bob`, `staff:late`.
 impl Authenticate for App {
-    async fn user(&self, _: &Call, credential: &Credential) -> Result<UserPrincipal, AuthFailure> {
+    async fn user(&self, _: &Head, credential: &Credential) -> Identity<UserPrincipal> {
         let scopes: &[&str] = match credential.secret() {
-            "user:all" => &["user:notes:read", "user:notes:write"],
+            "user:all" | "user:free" | "user:blocked" => &["user:notes:read", "user:notes:write"],
             "user:writes" => &["user:notes:write"],
             "user:none" => &[],
             "user:broke" => return Err(Fault::unavailable("the key store is away").into()),
             "user:panic" => panic!("the key store fell over"),
             _ => return Err(AuthFailure::Invalid),
         };
-        Ok(UserPrincipal {
+        let principal = UserPrincipal {
             name: "user".into(),
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
-        })
+            has_pins: credential.secret() != "user:free",
+        };
+        let blocked = credential.secret() == "user:blocked";
+        let denial = blocked.then(|| Fault::new(StatusCode::FORBIDDEN, "BLOCKED", "The account is blocked."));
+        Ok(Authenticated { principal, denial })
     }
 
-    async fn guest(&self, _: &Call, credential: &Credential) -> Result<GuestPrincipal, AuthFailure> {
+    async fn guest(&self, _: &Head, credential: &Credential) -> Identity<GuestPrincipal> {
         match credential.secret().split_once(':') {
-            Some(("guest", name)) => Ok(GuestPrincipal { name: name.into() }),
-            Some(("staff", _)) => Err(AuthFailure::NotThisKind),
+            Some(("guest", name)) => Ok(GuestPrincipal { name: name.into() }.into()),
+            Some(("staff", _)) => Err(AuthFailure::WrongKind),
             _ => Err(AuthFailure::Invalid),
         }
     }
 
-    async fn staff(&self, _: &Call, credential: &Credential) -> Result<StaffPrincipal, AuthFailure> {
+    async fn staff(&self, _: &Head, credential: &Credential) -> Identity<StaffPrincipal> {
         match credential.secret() {
-            "staff:bob" => Ok(StaffPrincipal { name: "bob".into(), role: "publisher".into() }),
-            "staff:eve" => Ok(StaffPrincipal { name: "eve".into(), role: "reader".into() }),
+            "staff:bob" => Ok(StaffPrincipal { name: "bob".into(), role: "publisher".into() }.into()),
+            "staff:eve" => Ok(StaffPrincipal { name: "eve".into(), role: "reader".into() }.into()),
             "staff:late" => Err(AuthFailure::Expired),
-            _ => Err(AuthFailure::NotThisKind),
+            _ => Err(AuthFailure::WrongKind),
         }
     }
 
-    async fn admitted(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
-        let flood = call.header("x-flood");
-        if flood == Some("of all") || flood == Some("of strangers") && principal.is_none() {
+    async fn after_authentication(&self, head: &Head, principal: Option<&Principal>) -> Result<(), Fault> {
+        let flood = head.header("x-flood");
+        if flood == Some("all") || flood == Some("anonymous") && principal.is_none() {
             let fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "Slow down.");
             return Err(fault.header(http::header::RETRY_AFTER, "7"));
         }
@@ -112,8 +134,7 @@ fn note(id: &str, text: impl Into<String>) -> Note {
 
 impl NotesOperations for Routes {
     async fn list_notes(
-        _: &App,
-        _: Call,
+        _: Cx<'_>,
         principal: UserPrincipal,
         input: ListNotesInput,
     ) -> Result<NoteList, Fault> {
@@ -121,40 +142,30 @@ impl NotesOperations for Routes {
         Ok(NoteList { data: vec![note("input", format!("{input:?}"))] })
     }
 
-    async fn create_note(_: &App, _: Call, _: UserPrincipal, input: CreateNoteInput) -> Result<Note, Fault> {
+    async fn create_note(_: Cx<'_>, _: UserPrincipal, input: CreateNoteInput) -> Result<Note, Fault> {
         Ok(Note { kind: input.body.kind, ..note("new", input.body.text) })
     }
 
-    async fn get_note(_: &App, _: Call, _: UserPrincipal, input: GetNoteInput) -> Result<Note, Fault> {
+    async fn get_note(_: Cx<'_>, _: UserPrincipal, input: GetNoteInput) -> Result<Note, Fault> {
         Ok(note(&input.id, "got"))
     }
 
-    async fn touch_note(_: &App, _: Call, _: UserPrincipal, input: TouchNoteInput) -> Result<Note, Fault> {
+    async fn touch_note(_: Cx<'_>, _: UserPrincipal, input: TouchNoteInput) -> Result<Note, Fault> {
         Ok(note(&input.id, format!("{:?}", input.body)))
     }
 
-    async fn delete_note(_: &App, _: Call, _: UserPrincipal, input: DeleteNoteInput) -> Result<(), Fault> {
+    async fn delete_note(_: Cx<'_>, _: UserPrincipal, input: DeleteNoteInput) -> Result<(), Fault> {
         match input.id.as_str() {
             "missing" => Err(Fault::not_found("NOTE_NOT_FOUND", "There is no such note.")),
             _ => Ok(()),
         }
     }
 
-    async fn recent_notes(
-        _: &App,
-        _: Call,
-        _: UserPrincipal,
-        _: RecentNotesInput,
-    ) -> Result<NoteList, Fault> {
+    async fn recent_notes(_: Cx<'_>, _: UserPrincipal, _: RecentNotesInput) -> Result<NoteList, Fault> {
         Ok(NoteList { data: vec![note("recent", "literal")] })
     }
 
-    async fn import_notes(
-        _: &App,
-        _: Call,
-        _: UserPrincipal,
-        input: ImportNotesInput,
-    ) -> Result<Note, Fault> {
+    async fn import_notes(_: Cx<'_>, _: UserPrincipal, input: ImportNotesInput) -> Result<Note, Fault> {
         let form = input.body;
         let text = format!(
             "{:?} {:?} {} bytes, title {:?}, copies {:?}",
@@ -167,13 +178,13 @@ impl NotesOperations for Routes {
         Ok(note("imported", text))
     }
 
-    async fn pin_note(_: &App, _: Call, _: UserPrincipal, input: PinNoteInput) -> Result<Note, Fault> {
+    async fn pin_note(_: Cx<'_>, _: UserPrincipal, input: PinNoteInput) -> Result<Note, Fault> {
         Ok(note(&input.id, "pinned"))
     }
 }
 
 impl OddsOperations for Routes {
-    async fn who(_: &App, _: Call, principal: GuestOrStaff, _: WhoInput) -> Result<Text, Fault> {
+    async fn who(_: Cx<'_>, principal: GuestOrStaff, _: WhoInput) -> Result<Text, Fault> {
         let text = match principal {
             GuestOrStaff::Guest(guest) => format!("guest {}", guest.name),
             GuestOrStaff::Staff(staff) => format!("staff {}", staff.name),
@@ -182,31 +193,30 @@ impl OddsOperations for Routes {
     }
 
     async fn maybe_who(
-        _: &App,
-        _: Call,
+        _: Cx<'_>,
         principal: Option<GuestPrincipal>,
         _: MaybeWhoInput,
     ) -> Result<Text, Fault> {
         Ok(Text { text: principal.map_or("nobody".into(), |guest| guest.name) })
     }
 
-    async fn login(_: &App, call: Call, input: LoginInput) -> Result<Text, Fault> {
+    async fn login(cx: Cx<'_>, input: LoginInput) -> Result<Text, Fault> {
         if input.body.name == "nobody" {
             return Err(Fault::new(StatusCode::UNAUTHORIZED, "invalid_client", "Wrong name or password."));
         }
-        call.add_header(SET_COOKIE, "a=1; HttpOnly");
-        call.add_header(SET_COOKIE, "b=2; HttpOnly");
-        call.set_header(http::header::CACHE_CONTROL, "private");
+        cx.call.add_header(SET_COOKIE, "a=1; HttpOnly");
+        cx.call.add_header(SET_COOKIE, "b=2; HttpOnly");
+        cx.call.set_header(http::header::CACHE_CONTROL, "private");
         Ok(Text { text: format!("{} {:?}", input.body.name, input.body.age) })
     }
 
-    async fn export_notes(_: &App, call: Call, input: ExportNotesInput) -> Result<ExportNotesOutput, Fault> {
+    async fn export_notes(cx: Cx<'_>, input: ExportNotesInput) -> Result<ExportNotesOutput, Fault> {
         if input.format == ExportNotesFormat::Json {
             return Ok(ExportNotesOutput::Json(NoteList { data: vec![] }));
         }
         let rows = ["id,text\n", "1,one\n"].map(|row| Ok::<_, std::io::Error>(bytes::Bytes::from(row)));
         let rows = stream::iter(rows);
-        let rest = if call.header("x-endless").is_some() {
+        let rest = if cx.call.header("x-endless").is_some() {
             stream::pending().left_stream()
         } else {
             stream::empty().right_stream()
@@ -215,27 +225,27 @@ impl OddsOperations for Routes {
         Ok(ExportNotesOutput::Csv(content.file_name("notes \"1\".csv")))
     }
 
-    async fn start_call(_: &App, _: Call, input: StartCallInput) -> Result<TextBody, Fault> {
+    async fn start_call(_: Cx<'_>, input: StartCallInput) -> Result<TextBody, Fault> {
         Ok(TextBody::new(input.body.content_type, format!("answer to {}", input.body.text)))
     }
 
-    async fn go_elsewhere(_: &App, _: Call, _: GoElsewhereInput) -> Result<Redirect, Fault> {
+    async fn go_elsewhere(_: Cx<'_>, _: GoElsewhereInput) -> Result<Redirect, Fault> {
         Ok(Redirect::to("https://elsewhere.example/?a=b"))
     }
 
-    async fn put_blob(_: &App, _: Call, input: PutBlobInput) -> Result<Text, Fault> {
+    async fn put_blob(_: Cx<'_>, input: PutBlobInput) -> Result<Text, Fault> {
         Ok(Text { text: format!("{} bytes", input.body.bytes.len()) })
     }
 
-    async fn panic_always(_: &App, _: Call, _: PanicAlwaysInput) -> Result<Text, Fault> {
+    async fn panic_always(_: Cx<'_>, _: PanicAlwaysInput) -> Result<Text, Fault> {
         panic!("at the {}", "handler")
     }
 
-    async fn break_contract(_: &App, call: Call, input: BreakContractInput) -> Result<Text, Fault> {
+    async fn break_contract(cx: Cx<'_>, input: BreakContractInput) -> Result<Text, Fault> {
         match input.how.as_deref() {
             Some("status") => Err(Fault::new(StatusCode::IM_A_TEAPOT, "TEA", "A documented class.")),
             Some("type") => {
-                call.set_header(http::header::CONTENT_TYPE, "text/html");
+                cx.call.set_header(http::header::CONTENT_TYPE, "text/html");
                 Ok(Text { text: String::new() })
             }
             Some("internal") => Err(Fault::internal("the secret reason")),
@@ -251,17 +261,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one whose answers must keep the contract.
+    /// Starts a server whose responses must match the contract.
     pub fn start() -> Self {
         Self::checking(ResponseCheck::Fatal)
     }
 
     pub fn checking(check: ResponseCheck) -> Self {
-        let boundary = boundary().expect("compiles").responses(check);
-        let app = App { boundary, told: Mutex::default(), living: Arc::default() };
         let api = api_description::<Routes>().expect("registers");
         let listen = "127.0.0.1:0".parse().expect("is an address");
-        let http = crate::runtime::start(api, app, listen, None).expect("starts");
+        let http = crate::runtime::start(api, App::new(check), listen, None).expect("starts");
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
         Self { http, client: client.expect("builds") }
     }
@@ -309,7 +317,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The error envelope: status, code, details.
+    /// Status, code and details of an error.
     pub fn fault(&self) -> (u16, String, Vec<String>) {
         let body = self.json();
         assert_eq!(body["ok"], false, "{self:?}");

@@ -68,6 +68,21 @@ mod types {
         pub data: Vec<Note>,
     }
 
+    #[derive(Debug, Default)]
+    pub struct ConstTrue;
+
+    impl Serialize for ConstTrue {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bool(true)
+        }
+    }
+
+    #[derive(Debug, Serialize)]
+    pub struct NoteEnvelope {
+        pub ok: ConstTrue,
+        pub data: Note,
+    }
+
     #[derive(Debug, Clone, PartialEq, Serialize)]
     pub struct Text {
         pub text: String,

@@ -9,7 +9,7 @@ async fn a_literal_segment_comes_before_a_variable() {
     assert_eq!(Answer::of(server.user("GET", "/api/notes/recen%74")).await.said(), "literal");
     assert_eq!(Answer::of(server.user("GET", "/api/notes/other")).await.said(), "got");
     assert_eq!(Answer::of(server.user("GET", "/api/notes/import")).await.fault().0, 405);
-    assert_eq!(Answer::of(server.user("POST", "/api/notes/recent/pin")).await.json()["id"], "recent");
+    assert_eq!(Answer::of(server.user("POST", "/api/notes/recent/pin")).await.json()["data"]["id"], "recent");
 }
 
 #[tokio::test]

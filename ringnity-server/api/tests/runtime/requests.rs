@@ -58,7 +58,10 @@ async fn json_that_hides_something_is_refused() {
         server.post("{\"text\":").await.lines(),
         ["/body: is not valid JSON: EOF while parsing a value at line 1 column 8"]
     );
-    assert_eq!(server.post(r#"{"text":"a","text":"b"}"#).await.lines(), ["/body/text: stands there twice"]);
+    assert_eq!(
+        server.post(r#"{"text":"a","text":"b"}"#).await.lines(),
+        ["/body/text: is there more than once"]
+    );
     assert_eq!(server.post(r#"{"text":"a\u0000b"}"#).await.lines(), ["/body/text: holds a NUL character"]);
     assert_eq!(server.post(&b"{\"text\":\"\xff\"}"[..]).await.lines(), ["/body: is not UTF-8"]);
     let deep = format!(r#"{{"text":"a","x":{}{}}}"#, "[".repeat(64), "]".repeat(64));
@@ -345,21 +348,21 @@ async fn every_refusal_says_what_to_do() {
     let huge = vec![b'x'; 2 * 1024 * 1024];
     for (request, status, words) in [
         (server.request("GET", "/api/notes"), 401, "send it as Authorization: Bearer or X-User-Key."),
-        (notes("user:wrong"), 401, "Send one that is whole and still in force, or get a new one."),
+        (notes("user:wrong"), 401, "Check that it is complete and not revoked, or get a new one."),
         (who("staff:late"), 401, "Get a new one and send the request again."),
-        (who("staff:who"), 401, "Send one of a kind that this operation documents."),
+        (who("staff:who"), 401, "Send one of the kinds that this operation documents."),
         (notes("user:none"), 403, "Send one that has it."),
         (who("staff:eve"), 403, "Ask somebody who has it."),
         (server.request("PUT", "/api/notes"), 405, "Send one that it has: GET, OPTIONS, POST."),
-        (post("text/plain"), 415, "Send one that details name."),
-        (post("application/json; charset=latin1"), 415, "Leave charset out, or say utf-8."),
+        (post("text/plain"), 415, "Send one that `details` lists."),
+        (post("application/json; charset=latin1"), 415, "Leave `charset` out or set it to utf-8."),
         (
             post("application/json").header("content-encoding", "gzip"),
             415,
-            "Send the body as it is, without Content-Encoding.",
+            "Send the body without Content-Encoding.",
         ),
-        (post("application/json"), 400, "Mend what details name, and send it again."),
-        (post("application/json").body(huge), 413, "Send no more than details say."),
+        (post("application/json"), 400, "Fix the fields listed in `details` and retry."),
+        (post("application/json").body(huge), 413, "Send no more than `details` says."),
     ] {
         let answer = Answer::of(request).await;
         assert_eq!(answer.fault().0, status, "{answer:?}");

@@ -68,7 +68,7 @@ async fn an_answer_that_breaks_the_contract_fails_where_that_is_fatal() {
     let server = Server::start();
     let (status, code, details) = Answer::of(server.request("GET", "/api/broken")).await.fault();
     assert_eq!((status, code.as_str()), (500, "INTERNAL"));
-    assert_eq!(details, ["answer 200/body/text: must have at most 400 characters"]);
+    assert_eq!(details, ["response 200/body/text: must have at most 400 characters"]);
     assert_eq!(Answer::of(server.request("GET", "/api/broken?how=status")).await.status, 418);
 }
 
@@ -77,10 +77,10 @@ async fn an_answer_that_breaks_the_contract_is_sent_and_told_where_it_is_reporte
     let server = Server::checking(ResponseCheck::Report);
     let answer = Answer::of(server.request("GET", "/api/broken")).await;
     assert_eq!((answer.status, answer.said().len()), (200, 500));
-    let told = server.http.app_private().told.lock().expect("is not poisoned").clone();
+    let log = server.http.app_private().log.lock().expect("is not poisoned").clone();
     assert_eq!(
-        told,
-        ["breakContract is broken: /body/text: must have at most 400 characters", "breakContract 200"]
+        log,
+        ["breakContract is invalid: /body/text: must have at most 400 characters", "breakContract 200"]
     );
 }
 
@@ -99,16 +99,16 @@ async fn every_request_has_an_id_of_its_own_whatever_the_client_says() {
 #[tokio::test]
 async fn a_request_lives_until_its_answer_was_streamed_or_nobody_listens_any_more() {
     let server = Server::start();
-    let living = || Arc::strong_count(&server.http.app_private().living) - 1;
+    let alive = || Arc::strong_count(&server.http.app_private().alive) - 1;
     let all_gone = async || {
-        while living() > 0 {
+        while alive() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let export = || server.request("GET", "/api/export?format=csv");
     let mut response = export().header("x-endless", "1").send().await.expect("is answered");
     assert_eq!(response.chunk().await.expect("comes").as_deref(), Some(b"id,text\n".as_slice()));
-    assert_eq!(living(), 1);
+    assert_eq!(alive(), 1);
     drop(response);
     tokio::time::timeout(Duration::from_secs(20), all_gone()).await.expect("nobody listens");
     assert_eq!(Answer::of(export()).await.status, 200);

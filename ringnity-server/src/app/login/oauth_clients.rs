@@ -2,7 +2,7 @@
 //! they may then do is Login with Ringnity's.
 
 use ringnity_store::login::{self, NewOauthClient, OauthClient, OauthClientChanges};
-use ringnity_store::tenants::{Feature, Quota};
+use ringnity_store::tenants::{Feature, Features, Quota};
 use ringnity_store::{Conn, OauthClientId, TenantId, identity};
 use ringnity_types::{
     ConstTrue, CreateOAuthClientRequest, ErrorCode, Field, OAuthClient, OAuthClientData, OAuthClientDeleted,
@@ -67,7 +67,6 @@ pub async fn create_oauth_client(
     };
     let now = app.now();
     app.idempotent(idempotency_key, move |c| {
-        plans::must_include(c, &tenant, Feature::Oauth)?;
         let count = login::oauth_client_count(c, &tenant)? + 1;
         let code = ErrorCode::DeveloperOauthClientLimitReached;
         plans::must_have_room(c, &tenant, Quota::OauthClients, count, code, |limit| {
@@ -83,6 +82,7 @@ pub async fn create_oauth_client(
 pub async fn update_oauth_client(
     app: &App,
     tenant: TenantId,
+    features: Features,
     id: OauthClientId,
     request: UpdateOAuthClientRequest,
 ) -> AppResult<OAuthClientData> {
@@ -122,7 +122,7 @@ pub async fn update_oauth_client(
                     "This OAuth client is revoked. Send status active with the change to use it again.",
                 ));
             }
-            plans::must_include(c, &tenant, Feature::Oauth)?;
+            plans::require(features, Feature::Oauth)?;
             let changes = OauthClientChanges {
                 name: new_name.clone(),
                 client_type: request.type_.as_ref().map(ToString::to_string),
@@ -183,7 +183,6 @@ pub async fn rotate_oauth_client_secret(
                 "A public client has no secret: it proves itself with PKCE. Make it confidential first.",
             ));
         }
-        plans::must_include(c, &tenant, Feature::Oauth)?;
         let hash = Some(Some(secret.hash.clone()));
         let changes = OauthClientChanges { secret_hash: hash, ..OauthClientChanges::default() };
         let stored =

@@ -22,6 +22,8 @@ pub struct TenantHints {
     pub public_key: Option<String>,
     /// Slug from the query or the body.
     pub slug: Option<String>,
+    /// The feature that the tenant's plan must include for the operation.
+    pub feature: Option<&'static str>,
 }
 
 impl TenantHints {
@@ -38,7 +40,8 @@ pub async fn get_server_tenant(app: &App, tenant: TenantId) -> AppResult<TenantD
     Ok(TenantData { tenant: Some(private_view(&stored)) })
 }
 
-/// The tenant that `hints` name: the host's slug first, then the public key, then a slug. It must be active.
+/// The tenant that `hints` name: the host's slug first, then the public key, then a slug. It must be active, and its plan
+/// must include the feature that the operation needs.
 pub fn resolve_tenant(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
     let found = if let Some(slug) = &hints.host_slug {
         tenants::tenant_by_slug(c, slug)?
@@ -55,6 +58,9 @@ pub fn resolve_tenant(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
     };
     let tenant = found.ok_or_else(tenant_not_found)?;
     ensure_active(&tenant)?;
+    if let Some(feature) = hints.feature {
+        plans::require_for_tenant(c, &tenant.id, feature)?;
+    }
     Ok(tenant)
 }
 

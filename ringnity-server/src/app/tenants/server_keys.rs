@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use ringnity_store::tenants::{
-    self, Feature, NewServerCredential, Quota, ServerCredential, ServerCredentialChanges,
+    self, Feature, Features, NewServerCredential, Quota, ServerCredential, ServerCredentialChanges,
 };
 use ringnity_store::{Conn, ServerCredentialId, TenantId, identity};
 use ringnity_types::{
@@ -70,7 +70,6 @@ pub async fn create_server_api_credential(
         secret_preview: secret.preview,
     };
     app.idempotent(idempotency_key, move |c| {
-        plans::must_include(c, &tenant, Feature::ServerApi)?;
         check_quota(c, &tenant)?;
         let stored = tenants::server_credential_insert(c, &tenant, &new, now)?;
         Ok(ServerApiCredentialSecret {
@@ -93,6 +92,7 @@ pub async fn list_server_api_credentials(app: &App, tenant: TenantId) -> AppResu
 pub async fn update_server_api_credential(
     app: &App,
     tenant: TenantId,
+    features: Features,
     id: ServerCredentialId,
     request: UpdateServerApiCredentialRequest,
 ) -> AppResult<ServerApiCredentialData> {
@@ -111,7 +111,7 @@ pub async fn update_server_api_credential(
                 return Ok(before);
             }
             if changes.is_active == Some(true) && !before.is_active {
-                plans::must_include(c, &tenant, Feature::ServerApi)?;
+                plans::require(features, Feature::ServerApi)?;
                 check_quota(c, &tenant)?;
             }
             update(c, &tenant, &id, &changes, now)
@@ -152,7 +152,6 @@ pub async fn rotate_server_api_credential(
     let now = app.now();
     app.idempotent(idempotency_key, move |c| {
         let before = tenants::server_credential_get(c, &tenant, &id)?.ok_or_else(key_not_found)?;
-        plans::must_include(c, &tenant, Feature::ServerApi)?;
         if !before.is_active {
             return Err(AppError::new(
                 ErrorKind::Conflict,

@@ -1,6 +1,5 @@
 //! Devices that get push notifications: registered by whoever is signed in on them, and switched off again.
 
-use ringnity_store::tenants::Feature;
 use ringnity_store::visitors::{self, DevicePushToken as Stored, NewDevice};
 use ringnity_store::{AgentId, Conn, TenantId, VisitorId, identity};
 use ringnity_types::{
@@ -11,7 +10,7 @@ use ringnity_types::{
 
 use crate::app::identity::sdk_tokens::metadata_text;
 use crate::app::non_blank;
-use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, plans};
+use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey};
 use crate::secrets;
 
 /// Who is signed in on a device.
@@ -20,14 +19,14 @@ pub enum DeviceHolder {
     /// A visitor, perhaps with an identity that is vouched for.
     Visitor {
         /// The visitor.
-        id: String,
+        id: VisitorId,
         /// The identity.
         external_id: Option<String>,
     },
     /// An agent.
     Agent {
         /// The agent.
-        id: String,
+        id: AgentId,
     },
     /// The tenant's administration.
     Admin {
@@ -47,7 +46,9 @@ impl DeviceHolder {
 
     fn id(&self) -> &str {
         match self {
-            Self::Visitor { id, .. } | Self::Agent { id } | Self::Admin { subject: id } => id,
+            Self::Visitor { id, .. } => id.as_str(),
+            Self::Agent { id } => id.as_str(),
+            Self::Admin { subject } => subject,
         }
     }
 
@@ -95,8 +96,8 @@ impl DeviceHolder {
     /// The agent of the device. Whoever does not exist for the holder is not found.
     fn agent(&self, c: &mut Conn, tenant: &TenantId, named: Option<&str>) -> AppResult<Option<String>> {
         match (self, named) {
-            (Self::Agent { id }, None) => Ok(Some(id.clone())),
-            (Self::Agent { id }, Some(named)) if named == id => Ok(Some(id.clone())),
+            (Self::Agent { id }, None) => Ok(Some(id.to_string())),
+            (Self::Agent { id }, Some(named)) if named == id.as_str() => Ok(Some(id.to_string())),
             (_, None) => Ok(None),
             (Self::Admin { .. }, Some(named)) => {
                 let agent =
@@ -146,7 +147,6 @@ pub async fn register_device_push_token(
         metadata: metadata_text(request.metadata.as_deref())?,
     };
     app.idempotent(idempotency_key, move |c| {
-            plans::must_include(c, &tenant, Feature::MobileSdk)?;
             let agent_id = holder.agent(c, &tenant, named.as_deref())?;
             let device_id = new.device_id.as_deref();
             for known in visitors::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {

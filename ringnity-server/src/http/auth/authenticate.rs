@@ -1,29 +1,32 @@
-//! Who holds a credential: one answer per kind that the contract names. A kind that nothing issues yet is held
-//! by nobody. Tokens of the SDKs are judged in `sdk`.
+//! Identifies the principals of credentials, one method per kind in the contract. SDK tokens are in `sdk`. Nothing issues
+//! OAuth access tokens yet.
 
 use chrono::{DateTime, Utc};
 use ringnity_api::principal::{
     AdminPrincipal, AgentPrincipal, OauthPrincipal, OwnerPrincipal, PlatformPrincipal, ServerPrincipal,
     VisitorPrincipal, WorkspacePrincipal,
 };
-use ringnity_api::{AuthFailure, Authenticate, Call, Credential, Fault, Principal};
+use ringnity_api::{AuthFailure, Authenticate, Authenticated, Credential, Fault, Principal, RequestHead};
 use ringnity_store::identity::{self, SessionFamily};
-use ringnity_store::tenants::{self, Feature, Tenant};
+use ringnity_store::tenants::{self, Features, Tenant};
 use ringnity_store::{AgentId, Conn, OwnerId, SessionFamilyId, StoreError, TenantId};
 
+use crate::app::AppError;
 use crate::app::identity::workspace;
-use crate::app::tenants::ensure_active;
-use crate::app::{self, AppError, AppResult, plans};
-use crate::http::error::fault;
-use crate::http::state::State;
+use crate::app::tenants::{ensure_active, server_keys};
+use crate::http::state::{RequestState, State};
 use crate::secrets;
 use crate::secrets::tokens::{Claims, TokenError, TokenScope};
 
 impl Authenticate for State {
-    async fn server(&self, call: &Call, credential: &Credential) -> Result<ServerPrincipal, AuthFailure> {
-        // Anything else is not looked up.
-        if !credential.secret().starts_with(app::tenants::server_keys::PREFIX) {
-            return Err(AuthFailure::NotThisKind);
+    async fn server(
+        &self,
+        _: &RequestHead<RequestState>,
+        credential: &Credential,
+    ) -> Result<Authenticated<ServerPrincipal>, AuthFailure> {
+        // Nothing else is looked up.
+        if !credential.secret().starts_with(server_keys::PREFIX) {
+            return Err(AuthFailure::WrongKind);
         }
         let hash = secrets::hash(credential.secret());
         let now = self.app.now();
@@ -34,107 +37,114 @@ impl Authenticate for State {
                 let Some(found) = tenants::server_credential_by_secret_hash(c, &hash)? else {
                     return Ok(None);
                 };
-                let Some(tenant) = tenants::tenant_get(c, &found.tenant_id)? else { return Ok(None) };
-                let served = ensure_active(&tenant)
-                    .and_then(|()| plans::must_include(c, &tenant.id, Feature::ServerApi));
-                Ok::<_, AppError>(Some((found, served)))
-            })
-            .await
-            .map_err(fault)?;
-        let (found, served) = found.filter(|(found, _)| found.is_active).ok_or(AuthFailure::Invalid)?;
-        hold_back(call, served);
-        app::tenants::server_keys::record_use(&self.app, &found, now).await;
-        Ok(ServerPrincipal {
-            tenant: found.tenant_id.into_string().into(),
-            credential_id: found.id.into_string(),
-            scopes: found.scopes,
-        })
-    }
-
-    async fn owner(&self, call: &Call, credential: &Credential) -> Result<OwnerPrincipal, AuthFailure> {
-        let (session, (tenant, owner)) = self
-            .signed_in(credential, TokenScope::Owner, |c, session| {
-                let Some(tenant) = tenant_of(c, session)? else { return Ok(None) };
-                let owner = identity::owner_get(c, &tenant.id, &OwnerId::from(session.subject_id.as_str()))?;
-                Ok(owner.filter(|owner| owner.is_active).map(|owner| (tenant, owner)))
+                let tenant = tenants::tenant_get_with_features(c, &found.tenant_id)?;
+                Ok::<_, AppError>(tenant.map(|tenant| (found, tenant)))
             })
             .await?;
-        hold_back(call, ensure_active(&tenant));
-        Ok(OwnerPrincipal {
-            tenant: tenant.id.into_string().into(),
-            owner_id: owner.id.into_string(),
-            session_id: session.id.into_string(),
-        })
+        let found = found.filter(|(found, _)| found.is_active);
+        let (found, (tenant, features)) = found.ok_or(AuthFailure::Invalid)?;
+        let denial = ensure_active(&tenant).err().map(Fault::from);
+        server_keys::record_use(&self.app, &found, now).await;
+        let (tenant, credential_id, scopes) = (tenant.id, found.id, found.scopes);
+        Ok(Authenticated { principal: ServerPrincipal { tenant, features, credential_id, scopes }, denial })
+    }
+
+    async fn owner(
+        &self,
+        _: &RequestHead<RequestState>,
+        credential: &Credential,
+    ) -> Result<Authenticated<OwnerPrincipal>, AuthFailure> {
+        let (session, ((tenant, features), owner)) = self
+            .signed_in(credential, TokenScope::Owner, |c, session| {
+                let Some(found) = tenant_of(c, session)? else { return Ok(None) };
+                let owner = identity::owner_get(c, &found.0.id, &OwnerId::from(session.subject_id.as_str()))?;
+                Ok(owner.filter(|owner| owner.is_active).map(|owner| (found, owner)))
+            })
+            .await?;
+        let denial = ensure_active(&tenant).err().map(Fault::from);
+        let principal =
+            OwnerPrincipal { tenant: tenant.id, features, owner_id: owner.id, session_id: session.id };
+        Ok(Authenticated { principal, denial })
     }
 
     async fn workspace(
         &self,
-        call: &Call,
+        _: &RequestHead<RequestState>,
         credential: &Credential,
-    ) -> Result<WorkspacePrincipal, AuthFailure> {
-        // Role and department are the agent's as of now, never the token's: what was taken from somebody is gone
-        // from the next request on.
-        let (session, (tenant, agent)) = self
+    ) -> Result<Authenticated<WorkspacePrincipal>, AuthFailure> {
+        // Role and department are the agent's as of now, never the token's: a role that is taken away is gone from the
+        // next request on.
+        let (session, ((tenant, features), agent)) = self
             .signed_in(credential, TokenScope::Workspace, |c, session| {
-                let Some(tenant) = tenant_of(c, session)? else { return Ok(None) };
+                let Some(found) = tenant_of(c, session)? else { return Ok(None) };
                 let agent = AgentId::from(session.subject_id.as_str());
-                Ok(workspace::active_agent(c, &tenant.id, &agent)?.map(|agent| (tenant, agent)))
+                Ok(workspace::active_agent(c, &found.0.id, &agent)?.map(|agent| (found, agent)))
             })
             .await?;
-        hold_back(call, ensure_active(&tenant));
-        Ok(WorkspacePrincipal {
-            tenant: agent.tenant_id.into_string().into(),
-            agent_id: agent.id.into_string(),
+        let denial = ensure_active(&tenant).err().map(Fault::from);
+        let principal = WorkspacePrincipal {
+            tenant: agent.tenant_id,
+            features,
+            agent_id: agent.id,
             role: agent.role,
-            department_id: agent.department_id.map(|id| id.into_string()),
-            session_id: session.id.into_string(),
-        })
+            department_id: agent.department_id,
+            session_id: session.id,
+        };
+        Ok(Authenticated { principal, denial })
     }
 
-    async fn platform(&self, _: &Call, credential: &Credential) -> Result<PlatformPrincipal, AuthFailure> {
+    async fn platform(
+        &self,
+        _: &RequestHead<RequestState>,
+        credential: &Credential,
+    ) -> Result<Authenticated<PlatformPrincipal>, AuthFailure> {
         let (session, admin) = self
             .signed_in(credential, TokenScope::Platform, |c, session| {
                 let admin = identity::platform_admin_get(c, &session.subject_id.as_str().into())?;
                 Ok(admin.filter(|admin| admin.is_active))
             })
             .await?;
-        Ok(PlatformPrincipal { admin_id: admin.id.into_string(), session_id: session.id.into_string() })
+        Ok(PlatformPrincipal { admin_id: admin.id, session_id: session.id }.into())
     }
 
-    async fn visitor(&self, call: &Call, credential: &Credential) -> Result<VisitorPrincipal, AuthFailure> {
-        self.visitor_of(call, credential).await
+    async fn visitor(
+        &self,
+        head: &RequestHead<RequestState>,
+        credential: &Credential,
+    ) -> Result<Authenticated<VisitorPrincipal>, AuthFailure> {
+        self.visitor_of(head, credential).await
     }
 
-    async fn agent(&self, call: &Call, credential: &Credential) -> Result<AgentPrincipal, AuthFailure> {
-        self.agent_of(call, credential).await
+    async fn agent(
+        &self,
+        head: &RequestHead<RequestState>,
+        credential: &Credential,
+    ) -> Result<Authenticated<AgentPrincipal>, AuthFailure> {
+        self.agent_of(head, credential).await
     }
 
-    async fn admin(&self, call: &Call, credential: &Credential) -> Result<AdminPrincipal, AuthFailure> {
-        self.admin_of(call, credential).await
+    async fn admin(
+        &self,
+        head: &RequestHead<RequestState>,
+        credential: &Credential,
+    ) -> Result<Authenticated<AdminPrincipal>, AuthFailure> {
+        self.admin_of(head, credential).await
     }
 
-    async fn oauth(&self, _: &Call, _: &Credential) -> Result<OauthPrincipal, AuthFailure> {
-        Err(AuthFailure::NotThisKind)
+    async fn oauth(
+        &self,
+        _: &RequestHead<RequestState>,
+        _: &Credential,
+    ) -> Result<Authenticated<OauthPrincipal>, AuthFailure> {
+        Err(AuthFailure::WrongKind)
     }
 
-    async fn admitted(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
-        self.count(call, principal).await?;
-        match call.noted::<HeldBack>() {
-            Some(HeldBack(fault)) if principal.is_some() => Err(fault),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Why somebody who is known is not let in. Told after the request was counted, like everything that is told to
-/// those who are known.
-#[derive(Clone)]
-struct HeldBack(Fault);
-
-/// Keeps a refusal until the request was counted.
-pub(super) fn hold_back(call: &Call, outcome: AppResult<()>) {
-    if let Err(refusal) = outcome {
-        call.note(HeldBack(fault(refusal)));
+    async fn after_authentication(
+        &self,
+        head: &RequestHead<RequestState>,
+        principal: Option<&Principal>,
+    ) -> Result<(), Fault> {
+        self.count(head, principal).await
     }
 }
 
@@ -148,10 +158,10 @@ impl State {
         self.app.signer.refresh_keys_for(&self.app.store, credential.secret()).await.map_err(unavailable)?;
         let claims =
             self.app.signer.verify(credential.secret(), self.app.now()).map_err(|error| match error {
-                TokenError::Invalid => AuthFailure::NotThisKind,
+                TokenError::Invalid => AuthFailure::WrongKind,
                 TokenError::Expired => AuthFailure::Expired,
             })?;
-        if claims.scope == scope { Ok(claims) } else { Err(AuthFailure::NotThisKind) }
+        if claims.scope == scope { Ok(claims) } else { Err(AuthFailure::WrongKind) }
     }
 
     /// Whoever signed in and has such a token, if their session lives, in one look into the store.
@@ -191,14 +201,17 @@ pub(super) fn session_of(
     }))
 }
 
-/// The tenant that a session is with.
-pub(super) fn tenant_of(c: &mut Conn, session: &SessionFamily) -> Result<Option<Tenant>, StoreError> {
+/// The tenant that a session is with, and the features of its plan.
+pub(super) fn tenant_of(
+    c: &mut Conn,
+    session: &SessionFamily,
+) -> Result<Option<(Tenant, Features)>, StoreError> {
     match &session.tenant_id {
-        Some(tenant) => tenants::tenant_get(c, tenant),
+        Some(tenant) => tenants::tenant_get_with_features(c, tenant),
         None => Ok(None),
     }
 }
 
 fn unavailable(error: StoreError) -> AuthFailure {
-    AuthFailure::Fault(fault(AppError::from(error)))
+    AppError::from(error).into()
 }

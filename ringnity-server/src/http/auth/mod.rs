@@ -1,6 +1,5 @@
-//! Credentials → typed principals. What a principal may then do is decided by the contract's scopes (in
-//! generated code) and by `app`; nothing here answers a request.
+//! Authentication: from credentials to typed principals. Scopes, roles and features are checked by generated code, the
+//! rest by `app`.
 
 pub mod authenticate;
-pub mod caller;
 mod sdk;

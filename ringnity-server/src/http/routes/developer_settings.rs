@@ -1,212 +1,159 @@
-//! Routes of the area "Developer Settings": each hands its principal and input to the rule of the same name.
+//! Routes of the tag "Developer Settings". Each calls the rule of the same name.
 
-use ringnity_api::runtime::Described as _;
-use ringnity_api::{
-    Call, CreateOauthClientInput, CreateServerApiCredentialInput, DeleteRevokedOauthClientInput,
-    DeveloperSettingsOperations, DisableServerApiCredentialInput, Fault, GetDeveloperSettingsInput,
-    GetOpenidConfigurationInput, ListOauthClientsInput, ListServerApiCredentialsInput, OwnerOrWorkspace,
-    RevokeOauthClientInput, RotateOauthClientSecretInput, RotateServerApiCredentialInput,
-    TestDeveloperSdkSettingsInput, UpdateDeveloperAllowedDomainsInput, UpdateOauthClientInput,
-    UpdateServerApiCredentialInput,
-};
-use ringnity_types as types;
-use ringnity_types::ConstTrue;
-
+use super::prelude::*;
 use crate::app::login::oauth_clients;
 use crate::app::tenants::{developer, server_keys};
 
-use crate::http::routes::{Routes, State, fault, tenant_of};
-
 impl DeveloperSettingsOperations for Routes {
     async fn get_developer_settings(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         _: GetDeveloperSettingsInput,
-    ) -> Result<types::DeveloperSettingsEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = developer::get_developer_settings(&cx.app, tenant).await.map_err(fault)?;
-        Ok(types::DeveloperSettingsEnvelope { success: Some(ConstTrue), data: Some(data) })
+    ) -> Result<types::DeveloperSettings, Fault> {
+        Ok(developer::get_developer_settings(&cx.app, principal.into_tenant()).await?)
     }
 
     async fn update_developer_allowed_domains(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: UpdateDeveloperAllowedDomainsInput,
-    ) -> Result<types::DeveloperSettingsEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data =
-            developer::update_developer_allowed_domains(&cx.app, tenant, input.body).await.map_err(fault)?;
-        Ok(types::DeveloperSettingsEnvelope { success: Some(ConstTrue), data: Some(data) })
+    ) -> Result<types::DeveloperSettings, Fault> {
+        Ok(developer::update_developer_allowed_domains(&cx.app, principal.into_tenant(), input.body).await?)
     }
 
     async fn test_developer_sdk_settings(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: TestDeveloperSdkSettingsInput,
-    ) -> Result<types::ReadinessEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data =
-            developer::test_developer_sdk_settings(&cx.app, tenant, input.body).await.map_err(fault)?;
-        Ok(types::ReadinessEnvelope::new(data))
+    ) -> Result<types::Readiness, Fault> {
+        Ok(developer::test_developer_sdk_settings(&cx.app, principal.into_tenant(), input.body).await?)
     }
 
     async fn list_server_api_credentials(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         _: ListServerApiCredentialsInput,
-    ) -> Result<types::ServerApiCredentialListEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = server_keys::list_server_api_credentials(&cx.app, tenant).await.map_err(fault)?;
-        Ok(types::ServerApiCredentialListEnvelope { success: Some(ConstTrue), data: Some(data) })
+    ) -> Result<types::ServerApiCredentialList, Fault> {
+        Ok(server_keys::list_server_api_credentials(&cx.app, principal.into_tenant()).await?)
     }
 
     async fn create_server_api_credential(
-        cx: &State,
-        call: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: CreateServerApiCredentialInput,
-    ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = server_keys::create_server_api_credential(&cx.app, tenant, input.body, cx.repeat(&call))
-            .await
-            .map_err(fault)?;
-        Ok(types::ServerApiCredentialSecretEnvelope { success: Some(ConstTrue), data: Some(data) })
+    ) -> Result<types::ServerApiCredentialSecret, Fault> {
+        Ok(server_keys::create_server_api_credential(
+            &cx.app,
+            principal.into_tenant(),
+            input.body,
+            cx.idempotency_key()?,
+        )
+        .await?)
     }
 
     async fn update_server_api_credential(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: UpdateServerApiCredentialInput,
-    ) -> Result<types::ServerApiCredentialEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = server_keys::update_server_api_credential(
-            &cx.app,
-            tenant,
-            input.credential_id.into(),
-            input.body,
-        )
-        .await
-        .map_err(fault)?;
-        Ok(types::ServerApiCredentialEnvelope { success: Some(ConstTrue), data: Some(data) })
+    ) -> Result<types::ServerApiCredentialData, Fault> {
+        let (features, id) = (principal.features(), input.credential_id.into());
+        let tenant = principal.into_tenant();
+        Ok(server_keys::update_server_api_credential(&cx.app, tenant, features, id, input.body).await?)
     }
 
     async fn disable_server_api_credential(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: DisableServerApiCredentialInput,
-    ) -> Result<types::ServerApiCredentialEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = server_keys::disable_server_api_credential(&cx.app, tenant, input.credential_id.into())
-            .await
-            .map_err(fault)?;
-        Ok(types::ServerApiCredentialEnvelope { success: Some(ConstTrue), data: Some(data) })
+    ) -> Result<types::ServerApiCredentialData, Fault> {
+        Ok(server_keys::disable_server_api_credential(
+            &cx.app,
+            principal.into_tenant(),
+            input.credential_id.into(),
+        )
+        .await?)
     }
 
     async fn rotate_server_api_credential(
-        cx: &State,
-        call: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: RotateServerApiCredentialInput,
-    ) -> Result<types::ServerApiCredentialSecretEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = server_keys::rotate_server_api_credential(
+    ) -> Result<types::ServerApiCredentialSecret, Fault> {
+        Ok(server_keys::rotate_server_api_credential(
             &cx.app,
-            tenant,
+            principal.into_tenant(),
             input.credential_id.into(),
-            cx.repeat(&call),
+            cx.idempotency_key()?,
         )
-        .await
-        .map_err(fault)?;
-        Ok(types::ServerApiCredentialSecretEnvelope { success: Some(ConstTrue), data: Some(data) })
+        .await?)
     }
 
     async fn list_oauth_clients(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         _: ListOauthClientsInput,
-    ) -> Result<types::OAuthClientListEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let path = GetOpenidConfigurationInput::OPERATION.path;
-        let discovery = format!("{}{path}", cx.app.urls.public);
-        let data = oauth_clients::list_oauth_clients(&cx.app, tenant, discovery).await.map_err(fault)?;
-        Ok(types::OAuthClientListEnvelope::new(data))
+    ) -> Result<types::OAuthClientList, Fault> {
+        let discovery = format!("{}{}", cx.app.urls.public, GET_OPENID_CONFIGURATION.path);
+        Ok(oauth_clients::list_oauth_clients(&cx.app, principal.into_tenant(), discovery).await?)
     }
 
     async fn create_oauth_client(
-        cx: &State,
-        call: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: CreateOauthClientInput,
-    ) -> Result<types::OAuthClientSecretEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = oauth_clients::create_oauth_client(&cx.app, tenant, input.body, cx.repeat(&call))
-            .await
-            .map_err(fault)?;
-        Ok(types::OAuthClientSecretEnvelope::new(data))
+    ) -> Result<types::OAuthClientSecret, Fault> {
+        Ok(oauth_clients::create_oauth_client(
+            &cx.app,
+            principal.into_tenant(),
+            input.body,
+            cx.idempotency_key()?,
+        )
+        .await?)
     }
 
     async fn update_oauth_client(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: UpdateOauthClientInput,
-    ) -> Result<types::OAuthClientEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data =
-            oauth_clients::update_oauth_client(&cx.app, tenant, input.oauth_client_id.into(), input.body)
-                .await
-                .map_err(fault)?;
-        Ok(types::OAuthClientEnvelope::new(data))
+    ) -> Result<types::OAuthClientData, Fault> {
+        let (features, id) = (principal.features(), input.oauth_client_id.into());
+        Ok(oauth_clients::update_oauth_client(&cx.app, principal.into_tenant(), features, id, input.body)
+            .await?)
     }
 
     async fn revoke_oauth_client(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: RevokeOauthClientInput,
-    ) -> Result<types::OAuthClientEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = oauth_clients::revoke_oauth_client(&cx.app, tenant, input.oauth_client_id.into())
-            .await
-            .map_err(fault)?;
-        Ok(types::OAuthClientEnvelope::new(data))
+    ) -> Result<types::OAuthClientData, Fault> {
+        Ok(oauth_clients::revoke_oauth_client(&cx.app, principal.into_tenant(), input.oauth_client_id.into())
+            .await?)
     }
 
     async fn rotate_oauth_client_secret(
-        cx: &State,
-        call: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: RotateOauthClientSecretInput,
-    ) -> Result<types::OAuthClientSecretEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = oauth_clients::rotate_oauth_client_secret(
+    ) -> Result<types::OAuthClientSecret, Fault> {
+        Ok(oauth_clients::rotate_oauth_client_secret(
             &cx.app,
-            tenant,
+            principal.into_tenant(),
             input.oauth_client_id.into(),
-            cx.repeat(&call),
+            cx.idempotency_key()?,
         )
-        .await
-        .map_err(fault)?;
-        Ok(types::OAuthClientSecretEnvelope::new(data))
+        .await?)
     }
 
     async fn delete_revoked_oauth_client(
-        cx: &State,
-        _: Call,
+        cx: Cx<'_>,
         principal: OwnerOrWorkspace,
         input: DeleteRevokedOauthClientInput,
-    ) -> Result<types::OAuthClientDeletedEnvelope, Fault> {
-        let tenant = tenant_of(&principal);
-        let data = oauth_clients::delete_revoked_oauth_client(&cx.app, tenant, input.oauth_client_id.into())
-            .await
-            .map_err(fault)?;
-        Ok(types::OAuthClientDeletedEnvelope::new(data))
+    ) -> Result<types::OAuthClientDeleted, Fault> {
+        Ok(oauth_clients::delete_revoked_oauth_client(
+            &cx.app,
+            principal.into_tenant(),
+            input.oauth_client_id.into(),
+        )
+        .await?)
     }
 }

@@ -1,10 +1,8 @@
-//! The contract's operations: one thin file per tag. A route takes typed input that already passed the schema,
-//! hands it to the rule of the same name in `app`, and wraps the answer. No rule and no SQL here.
+//! The operations of the contract, one file per tag. A route gets a principal and validated input, calls the rule of the
+//! same name in `app`, and returns the payload: generated code wraps it in its envelope. No rules and no SQL here.
 
 use ringnity_api::Operations;
 
-use crate::app::TenantId;
-use crate::http::error::fault;
 use crate::http::state::State;
 
 mod admin_reports;
@@ -20,6 +18,16 @@ mod runtime_bootstrap;
 mod server_api;
 mod webhooks;
 
+/// What every file of routes uses.
+mod prelude {
+    pub(super) use ringnity_api::principal::*;
+    pub(super) use ringnity_api::*;
+    pub(super) use ringnity_types as types;
+
+    pub(super) use super::{Routes, not_implemented};
+    pub(super) use crate::http::context::{Cx, RequestFacts as _};
+}
+
 /// The handlers of every operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Routes;
@@ -28,30 +36,16 @@ impl Operations for Routes {
     type Context = State;
 }
 
-/// Operations that the contract has and this server does not have yet: each answers 501. `cargo xtask status`
-/// counts the lines of these blocks.
-macro_rules! later {
+/// Operations that this server does not implement: each answers 501. `cargo xtask status` counts the lines of these
+/// blocks.
+macro_rules! not_implemented {
     ($($name:ident($($argument:ty),*) -> $output:ty;)*) => {$(
         async fn $name(
-            _: &Self::Context,
-            _: ::ringnity_api::Call
+            _: crate::http::context::Cx<'_>
             $(, _: $argument)*
         ) -> Result<$output, ::ringnity_api::Fault> {
-            Err(crate::http::error::fault(crate::app::AppError::not_implemented()))
+            Err(crate::app::AppError::not_implemented().into())
         }
     )*};
 }
-use later;
-
-/// A principal's tenant, as the store knows it.
-fn tenant_id(tenant: &ringnity_api::principal::Tenant) -> TenantId {
-    TenantId::from(tenant.as_str())
-}
-
-/// The tenant of whoever is at the dashboard.
-fn tenant_of(principal: &ringnity_api::OwnerOrWorkspace) -> TenantId {
-    match principal {
-        ringnity_api::OwnerOrWorkspace::Owner(owner) => tenant_id(&owner.tenant),
-        ringnity_api::OwnerOrWorkspace::Workspace(agent) => tenant_id(&agent.tenant),
-    }
-}
+use not_implemented;

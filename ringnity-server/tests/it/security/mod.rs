@@ -1,6 +1,7 @@
 //! Security requirements: one file for each line of S2 and S4. Operations, credentials, scopes and bodies come from
 //! the contract.
 
+mod authentication;
 mod operations;
 mod s2_1_secrets;
 mod s2_2_matrix;

@@ -7,7 +7,7 @@ use conformance::contract::Contract;
 use conformance::ringnity;
 use reqwest::RequestBuilder;
 use ringnity_api::Operation;
-use ringnity_api::runtime::{Access, CredentialKind, Fill, Source};
+use ringnity_api::runtime::{Access, CredentialKind, CredentialLocation, ErrorField};
 use serde_json::Value;
 
 use crate::support::TestServer;
@@ -36,18 +36,18 @@ pub fn kind(name: &str) -> &'static CredentialKind {
 
 /// The error code of an answer, in the operation's error body.
 pub fn code<'a>(operation: &Operation, answer: &'a Value) -> &'a str {
-    let member = operation.errors.members.iter().find(|member| matches!(member.fill, Fill::Code));
+    let member = operation.errors.members.iter().find(|member| matches!(member.field, ErrorField::Code));
     member.and_then(|member| answer[member.name].as_str()).unwrap_or_default()
 }
 
 /// A request with a credential in that location.
-pub fn with(request: RequestBuilder, source: Source, credential: &str) -> RequestBuilder {
+pub fn with(request: RequestBuilder, source: CredentialLocation, credential: &str) -> RequestBuilder {
     match source {
-        Source::Bearer => request.bearer_auth(credential),
-        Source::Basic => request.header("authorization", format!("Basic {credential}")),
-        Source::Header(name) => request.header(name, credential),
-        Source::Query(name) => request.query(&[(name, credential)]),
-        Source::Cookie(name) => request.header("cookie", format!("{name}={credential}")),
+        CredentialLocation::Bearer => request.bearer_auth(credential),
+        CredentialLocation::Basic => request.header("authorization", format!("Basic {credential}")),
+        CredentialLocation::Header(name) => request.header(name, credential),
+        CredentialLocation::Query(name) => request.query(&[(name, credential)]),
+        CredentialLocation::Cookie(name) => request.header("cookie", format!("{name}={credential}")),
     }
 }
 
@@ -131,7 +131,7 @@ pub fn members(operation: &Operation) -> Vec<&'static str> {
     properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
-/// Whether the operation is implemented. Others stand in a `later!` block of their routes and answer 501.
+/// Whether the operation is implemented. Others stand in a `not_implemented!` block of their routes and answer 501.
 pub fn is_built(operation: &Operation) -> bool {
     static LATER: LazyLock<String> = LazyLock::new(|| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/routes");
@@ -139,7 +139,7 @@ pub fn is_built(operation: &Operation) -> bool {
         let mut later = String::new();
         for file in files {
             let code = std::fs::read_to_string(file.path()).expect("a file of routes");
-            for block in code.split("    later! {\n").skip(1) {
+            for block in code.split("    not_implemented! {\n").skip(1) {
                 later += block.split_once("    }").expect("the end of a block").0;
             }
         }
@@ -152,8 +152,8 @@ pub fn is_built(operation: &Operation) -> bool {
 pub fn credentials_for<'p>(
     operation: &Operation,
     powers: &'p BTreeMap<&'static str, String>,
-) -> Vec<(Source, &'p str)> {
-    let of = |access: &Access| Some((kind(access.kind).sources[0], powers.get(access.kind)?.as_str()));
+) -> Vec<(CredentialLocation, &'p str)> {
+    let of = |access: &Access| Some((kind(access.kind).locations[0], powers.get(access.kind)?.as_str()));
     operation.accepts.iter().filter_map(of).collect()
 }
 
@@ -161,6 +161,6 @@ pub fn credentials_for<'p>(
 pub fn credential_for<'p>(
     operation: &Operation,
     powers: &'p BTreeMap<&'static str, String>,
-) -> Option<(Source, &'p str)> {
+) -> Option<(CredentialLocation, &'p str)> {
     credentials_for(operation, powers).into_iter().next()
 }

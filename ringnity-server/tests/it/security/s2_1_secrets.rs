@@ -232,7 +232,7 @@ fn s2_1_debug_output_shows_no_secret() {
     let login = ringnity_types::OwnerLoginRequest::new("ada@example.com", SECRET);
     let refresh: ringnity_types::RefreshTokenRequest =
         serde_json::from_value(json!({ "refreshToken": SECRET })).expect("a body");
-    let credential = ringnity_api::Credential::new(ringnity_api::Source::Bearer, SECRET);
+    let credential = ringnity_api::Credential::new(SECRET);
     let key = ringnity_client::ServerKey::new(SECRET);
     let database = ringnity_store::StoreConfig::new(&format!("postgres://ada:{SECRET}@db/x")).expect("a URL");
     for shown in [

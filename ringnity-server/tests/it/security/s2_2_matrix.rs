@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use ringnity_api::runtime::Source;
+use ringnity_api::runtime::CredentialLocation;
 use ringnity_api::{OPERATIONS, Operation};
 use ringnity_store::{SessionFamilyId, StoreError, identity};
 use serde_json::{Value, json};
@@ -31,8 +31,8 @@ enum Decision {
 }
 
 /// What the contract documents for a credential in that location.
-fn documented(operation: &Operation, source: Source, credential: &Credential) -> Decision {
-    let travels = |kind_name: &str| kind(kind_name).sources.contains(&source);
+fn documented(operation: &Operation, source: CredentialLocation, credential: &Credential) -> Decision {
+    let travels = |kind_name: &str| kind(kind_name).locations.contains(&source);
     for access in operation.accepts.iter().filter(|access| travels(access.kind)) {
         if credential.kind != Some(access.kind) {
             continue;
@@ -69,10 +69,12 @@ fn said(operation: &Operation, status: u16, answer: &Value) -> Decision {
 }
 
 /// Locations for credentials: bearer tokens and every header of a credential kind.
-fn places() -> Vec<Source> {
-    let mut places: Vec<Source> = Vec::new();
-    for source in ringnity_api::CREDENTIALS.iter().flat_map(|kind| kind.sources) {
-        if matches!(source, Source::Bearer | Source::Header(_)) && !places.contains(source) {
+fn places() -> Vec<CredentialLocation> {
+    let mut places: Vec<CredentialLocation> = Vec::new();
+    for source in ringnity_api::CREDENTIALS.iter().flat_map(|kind| kind.locations) {
+        if matches!(source, CredentialLocation::Bearer | CredentialLocation::Header(_))
+            && !places.contains(source)
+        {
             places.push(*source);
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Method, RequestBuilder};
-use ringnity_api::runtime::{Place, Source};
+use ringnity_api::runtime::{CredentialLocation, ParamLocation};
 use ringnity_api::{OPERATIONS, Operation};
 use ringnity_store::identity::{self, AgentChanges, NewAgent};
 use serde_json::{Map, Value, json};
@@ -126,7 +126,7 @@ struct Caller<'s> {
     server: &'s TestServer,
     http: &'s reqwest::Client,
     operation: &'static Operation,
-    credential: (Source, &'s str),
+    credential: (CredentialLocation, &'s str),
     /// The body that names nothing of another tenant.
     body: &'s Option<Value>,
 }
@@ -202,7 +202,7 @@ fn s2_3_another_tenants_ids_find_nothing_and_change_nothing() {
             let params: Vec<&str> = operation
                 .params
                 .iter()
-                .filter_map(|param| (param.place == Place::Query).then_some(param.name))
+                .filter_map(|param| (param.location == ParamLocation::Query).then_some(param.name))
                 .collect();
             let labels =
                 |name: &str| name.ends_with("Id") || ["id", "slug", "apiKey", "token"].contains(&name);
@@ -444,7 +444,7 @@ fn s2_3_a_credential_counts_more_than_the_tenant_that_a_request_names() {
                 let Some(credential) = powers.get(access.kind) else { continue };
                 let tries = is_unaffected(&server, operation, access.kind, async |named| {
                     let asked = request(&server, &http, operation, "none");
-                    let mut asked = with(asked, kind(access.kind).sources[0], credential);
+                    let mut asked = with(asked, kind(access.kind).locations[0], credential);
                     if let Some(body) = real_body(&server, operation).await {
                         asked = asked.json(&body);
                     }

@@ -200,6 +200,11 @@ impl TestServer {
         serve::start_with_jobs(&self.config, self.clock.clone(), ResponseCheck::Fatal, jobs).await
     }
 
+    /// The state of the running server.
+    pub fn state(&self) -> &impl ringnity_api::Authenticate {
+        self.running.as_ref().expect("a running server").state()
+    }
+
     /// The running server, to be stopped by the test.
     pub fn take_running(&mut self) -> Running {
         self.running.take().expect("a running server")

@@ -417,6 +417,17 @@ fn compares_security_requirements() {
     assert_eq!((only(&report).rule, only(&report).level), ("role-removed", Breaking));
     unset(&mut old, LIST, "x-store-roles");
     unset(&mut new, LIST, "x-store-roles");
+    set(&mut new, CREATE, "x-store-feature", json!("imports"));
+    let report = diff(&old, &new, Options::default());
+    assert_eq!((only(&report).rule, only(&report).level), ("feature-documented", Documentation));
+    let report = diff(&new, &old, Options::default());
+    assert_eq!((only(&report).rule, only(&report).level), ("feature-not-needed", Compatible));
+    set(&mut old, CREATE, "x-store-feature", json!("exports"));
+    let report = diff(&old, &new, Options::default());
+    let rules: Vec<_> = report.changes.iter().map(|change| (change.rule, change.level)).collect();
+    assert_eq!(rules, [("feature-needed", Breaking), ("feature-not-needed", Compatible)]);
+    unset(&mut new, CREATE, "x-store-feature");
+    unset(&mut old, CREATE, "x-store-feature");
     // The same said by the document instead of by the operation.
     unset(&mut new, LIST, "security");
     unset(&mut new, CREATE, "security");

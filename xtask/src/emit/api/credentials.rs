@@ -1,4 +1,4 @@
-//! Kinds of credential, the trait that judges them, and principals.
+//! Kinds of credential, the trait that identifies their principals, and the principals.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ fn set_name(kinds: &[String]) -> Ident {
     format_ident!("{}", kinds.iter().map(|kind| pascal(kind)).collect::<Vec<_>>().join("Or"))
 }
 
-/// The type of the principal that a handler is given; `None` when nobody needs a credential.
+/// The type of the principal that a handler gets; `None` when the operation needs no credential.
 pub fn principal_type(contract: &Contract, operation: &Operation) -> Option<TokenStream> {
     let kinds = accepted(contract, operation);
     let name = match kinds.as_slice() {
@@ -49,14 +49,14 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
     let sets = sets(contract);
     let methods = kinds.iter().map(|kind| {
         let (name, principal) = (ident(&snake(&kind.kind)), struct_name(&kind.kind));
-        let doc = format!(" Who holds `credential`, taken as one of kind {}.", kind.kind);
+        let doc = format!(" The principal of `credential`, taken as one of kind {}.", kind.kind);
         quote! {
             #[doc = #doc]
             fn #name(
                 &self,
-                call: &Call,
+                head: &HeadOf<Self>,
                 credential: &Credential,
-            ) -> impl Future<Output = Result<#principal, AuthFailure>> + Send;
+            ) -> impl Future<Output = Result<Authenticated<#principal>, AuthFailure>> + Send;
         }
     });
     let variants = kinds.iter().map(|kind| {
@@ -67,9 +67,9 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
     let arms = kinds.iter().map(|kind| {
         let (text, name) = (&kind.kind, ident(&snake(&kind.kind)));
         let variant = format_ident!("{}", pascal(&kind.kind));
-        quote!(#text => Authenticate::#name(self, call, credential).await.map(Principal::#variant),)
+        quote!(#text => Ok(Authenticate::#name(self, head, credential).await?.map(Principal::#variant)),)
     });
-    let holds = if kinds.is_empty() {
+    let has_scope = if kinds.is_empty() {
         quote! {
             let _ = scope;
             match *self {}
@@ -77,7 +77,19 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
     } else {
         let arms = kinds.iter().map(|kind| {
             let variant = format_ident!("{}", pascal(&kind.kind));
-            quote!(Self::#variant(principal) => principal.holds(scope),)
+            quote!(Self::#variant(principal) => principal.has_scope(scope),)
+        });
+        quote!(match self { #(#arms)* })
+    };
+    let has_feature = if kinds.is_empty() {
+        quote! {
+            let _ = feature;
+            match *self {}
+        }
+    } else {
+        let arms = kinds.iter().map(|kind| {
+            let variant = format_ident!("{}", pascal(&kind.kind));
+            quote!(Self::#variant(principal) => principal.has_feature(feature),)
         });
         quote!(match self { #(#arms)* })
     };
@@ -107,43 +119,50 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
         }
     });
     Ok(quote! {
-        use crate::runtime::{AuthFailure, Call, Credential, CredentialKind, Fault, Gate, Hooks, Scoped, Source};
+        use crate::runtime::{
+            AuthFailure, Authenticated, Authenticator, Credential, CredentialKind, CredentialLocation, Fault, HeadOf,
+            Hooks, Permissions,
+        };
 
         #structs
 
-        /// Every kind of credential: where it travels, and the codes of its problems.
+        /// Every kind of credential: where it travels, and the error codes of its problems.
         pub static CREDENTIALS: &[CredentialKind] = &[#(#tables),*];
 
-        /// Judges credentials: one method per kind. Implemented by the server's state.
+        /// Identifies the principals of credentials, one method per kind. Implemented by the server's state.
         pub trait Authenticate: Hooks {
             #(#methods)*
 
-            /// Called as soon as it is known who calls, before scopes and roles are compared and the body is read: rate
-            /// limits and the like. Nobody calls where no credential was accepted, be it that none is needed or
-            /// that the request is about to be refused. A refusal here is the answer.
-            fn admitted(
+            /// Called when the principal is known, before its permissions are checked and the body is read: for rate
+            /// limits. `None` stands for a request without a valid credential, whether the operation needs one or not.
+            /// An error is the response.
+            fn after_authentication(
                 &self,
-                call: &Call,
+                head: &HeadOf<Self>,
                 principal: Option<&Principal>,
             ) -> impl Future<Output = Result<(), Fault>> + Send {
-                let _ = (call, principal);
+                let _ = (head, principal);
                 std::future::ready(Ok(()))
             }
         }
 
-        /// Who calls, whatever the kind.
+        /// A principal of any kind.
         #[derive(Debug, Clone)]
         pub enum Principal {
             #(#variants),*
         }
 
-        impl Scoped for Principal {
-            fn holds(&self, scope: &str) -> bool {
-                #holds
+        impl Permissions for Principal {
+            fn has_scope(&self, scope: &str) -> bool {
+                #has_scope
             }
 
             fn role(&self) -> Option<&str> {
                 #role
+            }
+
+            fn has_feature(&self, feature: &str) -> bool {
+                #has_feature
             }
         }
 
@@ -151,32 +170,36 @@ pub fn emit(contract: &Contract) -> Result<TokenStream> {
 
         #sets
 
-        impl<C: Authenticate> Gate for C {
+        impl<C: Authenticate> Authenticator for C {
             type Principal = Principal;
 
             fn kinds() -> &'static [CredentialKind] {
                 CREDENTIALS
             }
 
-            fn exposed() -> &'static str {
-                super::EXPOSED
+            fn exposed_headers() -> &'static str {
+                super::EXPOSED_HEADERS
             }
 
-            async fn authenticate(
+            async fn identify(
                 &self,
                 kind: &'static str,
-                call: &Call,
+                head: &HeadOf<Self>,
                 credential: &Credential,
-            ) -> Result<Principal, AuthFailure> {
-                let _ = (call, credential);
+            ) -> Result<Authenticated<Principal>, AuthFailure> {
+                let _ = (head, credential);
                 match kind {
                     #(#arms)*
-                    _ => Err(AuthFailure::NotThisKind),
+                    _ => Err(AuthFailure::WrongKind),
                 }
             }
 
-            async fn admitted(&self, call: &Call, principal: Option<&Principal>) -> Result<(), Fault> {
-                Authenticate::admitted(self, call, principal).await
+            async fn after_authentication(
+                &self,
+                head: &HeadOf<Self>,
+                principal: Option<&Principal>,
+            ) -> Result<(), Fault> {
+                Authenticate::after_authentication(self, head, principal).await
             }
         }
     })
@@ -190,19 +213,19 @@ fn structs(contract: &Contract, kinds: &[PrincipalSettings]) -> TokenStream {
     }
     let structs = kinds.iter().map(|kind| {
         let name = struct_name(&kind.kind);
-        let doc = format!(" Who holds a credential of kind {}.", kind.kind);
+        let doc = format!(" The principal of a credential of kind {}.", kind.kind);
         quote! {
             #[doc = #doc]
             #[derive(Debug, Clone, Default, PartialEq, Eq)]
             pub struct #name {
-                /// Who it is.
+                /// Its id.
                 pub subject: String,
-                /// What may be done with the credential.
+                /// Scopes that it holds.
                 pub scopes: Vec<String>,
             }
 
-            impl Scoped for #name {
-                fn holds(&self, scope: &str) -> bool {
+            impl Permissions for #name {
+                fn has_scope(&self, scope: &str) -> bool {
                     self.scopes.iter().any(|held| held == scope)
                 }
             }
@@ -221,7 +244,7 @@ fn sets(contract: &Contract) -> TokenStream {
         .collect();
     let sets = all.iter().map(|kinds| {
         let name = set_name(kinds);
-        let doc = format!(" Who calls: {}.", kinds.join(" or "));
+        let doc = format!(" The principal of a call: {}.", kinds.join(" or "));
         let variants = kinds.iter().map(|kind| {
             let (variant, principal) = (format_ident!("{}", pascal(kind)), struct_name(kind));
             let doc = format!(" Of kind {kind}.");
@@ -259,20 +282,24 @@ fn table(contract: &Contract, kind: &PrincipalSettings) -> Result<TokenStream> {
     // Its own scheme, and those that several kinds share.
     let shared = contract.settings.schemes.iter().filter(|(_, kinds)| kinds.contains(&kind.kind));
     let schemes = std::iter::once(&kind.scheme).chain(shared.map(|(scheme, _)| scheme));
-    let mut sources: Vec<TokenStream> = Vec::new();
+    let mut locations: Vec<TokenStream> = Vec::new();
     for name in schemes.filter(|name| declared.get(name.as_str()).is_some()) {
-        let source = source(contract, name, &declared[name])?;
-        if !sources.iter().any(|known| known.to_string() == source.to_string()) {
-            sources.push(source);
+        let location = location(contract, name, &declared[name])?;
+        if !locations.iter().any(|known| known.to_string() == location.to_string()) {
+            locations.push(location);
         }
     }
     for header in &kind.also {
-        sources.push(if header.eq_ignore_ascii_case("authorization") {
-            quote!(Source::Bearer)
+        locations.push(if header.eq_ignore_ascii_case("authorization") {
+            quote!(CredentialLocation::Bearer)
         } else {
-            quote!(Source::Header(#header))
+            quote!(CredentialLocation::Header(#header))
         });
     }
+    let feature = match contract.feature_of_scheme(&kind.scheme) {
+        Some(feature) => quote!(Some(#feature)),
+        None => quote!(None),
+    };
     let text = &kind.kind;
     let [missing, invalid, expired, denied] = [&kind.missing, &kind.invalid, &kind.expired, &kind.denied]
         .map(|code| match code {
@@ -282,7 +309,8 @@ fn table(contract: &Contract, kind: &PrincipalSettings) -> Result<TokenStream> {
     Ok(quote! {
         CredentialKind {
             kind: #text,
-            sources: &[#(#sources),*],
+            locations: &[#(#locations),*],
+            feature: #feature,
             missing: #missing,
             invalid: #invalid,
             expired: #expired,
@@ -292,15 +320,19 @@ fn table(contract: &Contract, kind: &PrincipalSettings) -> Result<TokenStream> {
 }
 
 /// Where the credential of a security scheme travels.
-fn source(contract: &Contract, name: &str, scheme: &Value) -> Result<TokenStream> {
+fn location(contract: &Contract, name: &str, scheme: &Value) -> Result<TokenStream> {
     let wire = scheme["name"].as_str().unwrap_or_default();
     Ok(match (scheme["type"].as_str(), scheme["scheme"].as_str(), scheme["in"].as_str()) {
-        (Some("http"), Some(scheme), _) if scheme.eq_ignore_ascii_case("basic") => quote!(Source::Basic),
-        (Some("http"), Some(scheme), _) if scheme.eq_ignore_ascii_case("bearer") => quote!(Source::Bearer),
-        (Some("oauth2" | "openIdConnect"), ..) => quote!(Source::Bearer),
-        (Some("apiKey"), _, Some("header")) => quote!(Source::Header(#wire)),
-        (Some("apiKey"), _, Some("query")) => quote!(Source::Query(#wire)),
-        (Some("apiKey"), _, Some("cookie")) => quote!(Source::Cookie(#wire)),
+        (Some("http"), Some(scheme), _) if scheme.eq_ignore_ascii_case("basic") => {
+            quote!(CredentialLocation::Basic)
+        }
+        (Some("http"), Some(scheme), _) if scheme.eq_ignore_ascii_case("bearer") => {
+            quote!(CredentialLocation::Bearer)
+        }
+        (Some("oauth2" | "openIdConnect"), ..) => quote!(CredentialLocation::Bearer),
+        (Some("apiKey"), _, Some("header")) => quote!(CredentialLocation::Header(#wire)),
+        (Some("apiKey"), _, Some("query")) => quote!(CredentialLocation::Query(#wire)),
+        (Some("apiKey"), _, Some("cookie")) => quote!(CredentialLocation::Cookie(#wire)),
         _ => bail!(
             "{}: #/components/securitySchemes/{name}: a scheme of this type is not generated for servers",
             contract.file_name

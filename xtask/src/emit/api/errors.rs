@@ -74,9 +74,9 @@ pub fn emit(contract: &Contract) -> TokenStream {
                 schema: "",
                 content_type: "application/json",
                 members: &[
-                    Member { name: "code", optional: false, fill: Fill::Code },
-                    Member { name: "message", optional: false, fill: Fill::Message },
-                    Member { name: "details", optional: true, fill: Fill::Details },
+                    ErrorMember { name: "code", optional: false, field: ErrorField::Code },
+                    ErrorMember { name: "message", optional: false, field: ErrorField::Message },
+                    ErrorMember { name: "details", optional: true, field: ErrorField::Details },
                 ],
                 codes: &[],
             };
@@ -84,7 +84,7 @@ pub fn emit(contract: &Contract) -> TokenStream {
     }
     quote! {
         #[allow(unused_imports, reason = "not every contract names codes")]
-        use crate::runtime::{ErrorShape, Fill, Member, Problem};
+        use crate::runtime::{ErrorShape, ErrorField, ErrorMember, Problem};
 
         #(#shapes)*
     }
@@ -99,10 +99,11 @@ fn codes(settings: Option<&ErrorSettings>) -> Vec<TokenStream> {
         ("not_found", "NotFound"),
         ("unauthenticated", "Unauthenticated"),
         ("forbidden", "Forbidden"),
+        ("feature", "FeatureNotAvailable"),
         ("rate_limited", "RateLimited"),
         ("internal", "Internal"),
         ("unavailable", "Unavailable"),
-        ("not_built", "NotBuilt"),
+        ("not_implemented", "NotImplemented"),
     ];
     let named = known.iter().filter_map(|(key, problem)| {
         let code = settings?.codes.get(*key)?;
@@ -137,33 +138,33 @@ fn members(schema: &Value, settings: Option<&ErrorSettings>) -> Vec<TokenStream>
         let is = |wanted: &Option<String>| wanted.as_ref() == Some(name);
         let fill = if let Some(value) = property.get("const") {
             let json = value.to_string();
-            quote!(Fill::Const(#json))
+            quote!(ErrorField::Const(#json))
         } else if is(&code) && kind == Some("integer") {
-            quote!(Fill::Status)
+            quote!(ErrorField::Status)
         } else if is(&code) {
-            quote!(Fill::Code)
+            quote!(ErrorField::Code)
         } else if is(&message) {
-            quote!(Fill::Message)
+            quote!(ErrorField::Message)
         } else if is(&details) && kind == Some("array") {
-            quote!(Fill::Details)
+            quote!(ErrorField::Details)
         } else if ["request_id", "requestId", "trace_id", "traceId"].contains(&name.as_str()) {
-            quote!(Fill::RequestId)
+            quote!(ErrorField::RequestId)
         } else if ["status", "statusCode", "status_code"].contains(&name.as_str()) && kind == Some("integer")
         {
-            quote!(Fill::Status)
+            quote!(ErrorField::Status)
         } else if required.contains(&name.as_str()) {
             match kind {
-                Some("integer" | "number") => quote!(Fill::Status),
-                Some("boolean") => quote!(Fill::Const("false")),
-                Some("array") => quote!(Fill::Const("[]")),
-                Some("object") => quote!(Fill::Const("{}")),
-                _ => quote!(Fill::Message),
+                Some("integer" | "number") => quote!(ErrorField::Status),
+                Some("boolean") => quote!(ErrorField::Const("false")),
+                Some("array") => quote!(ErrorField::Const("[]")),
+                Some("object") => quote!(ErrorField::Const("{}")),
+                _ => quote!(ErrorField::Message),
             }
         } else {
             continue;
         };
         let optional = !required.contains(&name.as_str());
-        out.push(quote!(Member { name: #name, optional: #optional, fill: #fill }));
+        out.push(quote!(ErrorMember { name: #name, optional: #optional, field: #fill }));
     }
     out
 }

@@ -82,7 +82,7 @@ pub fn emit(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
             other => rust_type(other),
         };
         let wire = &param.name;
-        let place = table::place(param.place);
+        let location = table::location(param.place);
         let words = if param.description.is_empty() {
             format!("`{wire}` in the {:?}.", param.place).to_lowercase()
         } else {
@@ -92,10 +92,10 @@ pub fn emit(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
         let there = param.required || param.default.as_ref().is_some_and(|value| !value.is_null());
         if there {
             fields.push(quote!(#doc pub #field: #inner,));
-            values.push(quote!(#field: parts.param(#place, #wire)?,));
+            values.push(quote!(#field: input.param(#location, #wire)?,));
         } else {
             fields.push(quote!(#doc pub #field: Option<#inner>,));
-            values.push(quote!(#field: parts.optional_param(#place, #wire)?,));
+            values.push(quote!(#field: input.optional_param(#location, #wire)?,));
         }
     }
     let mut form = quote!();
@@ -112,25 +112,25 @@ pub fn emit(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
                         );
                     }
                 }
-                (ty, quote!(parts.body()?), quote!(parts.optional_body()?))
+                (ty, quote!(input.body()?), quote!(input.optional_body()?))
             }
             Reading::Text => (
                 quote!(TextBody),
-                quote!(parts.text().ok_or_else(runtime::missing_body)?),
-                quote!(parts.text()),
+                quote!(input.text().ok_or_else(runtime::missing_body)?),
+                quote!(input.text()),
             ),
             Reading::Bytes => (
                 quote!(BytesBody),
-                quote!(parts.bytes().ok_or_else(runtime::missing_body)?),
-                quote!(parts.bytes()),
+                quote!(input.bytes().ok_or_else(runtime::missing_body)?),
+                quote!(input.bytes()),
             ),
             Reading::Form => {
                 let name = format_ident!("{}Form", operation.type_name);
                 form = form_struct(contract, operation, &body.media[0])?;
                 (
                     quote!(#name),
-                    quote!(#name::read(parts.form().ok_or_else(runtime::missing_body)?)?),
-                    quote!(parts.form().map(#name::read).transpose()?),
+                    quote!(#name::read(input.form().ok_or_else(runtime::missing_body)?)?),
+                    quote!(input.form().map(#name::read).transpose()?),
                 )
             }
         };
@@ -142,7 +142,7 @@ pub fn emit(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
             values.push(quote!(body: #optional,));
         }
     }
-    let doc = format!(" What `{}` takes in: {} {}.", operation.id, operation.method, operation.path);
+    let doc = format!(" Input of `{}`: {} {}.", operation.id, operation.method, operation.path);
     let secret = operation.params.iter().any(|param| is_secret(&param.name));
     let (derive, debug) = if secret {
         let text = name.to_string();
@@ -160,7 +160,8 @@ pub fn emit(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
     } else {
         (quote!(#[derive(Debug, Clone, PartialEq)]), quote!())
     };
-    let parts = if values.is_empty() { quote!(_: &mut Parts) } else { quote!(parts: &mut Parts) };
+    let parameter =
+        if values.is_empty() { quote!(_: &mut ValidatedInput) } else { quote!(input: &mut ValidatedInput) };
     Ok(quote! {
         #[doc = #doc]
         #derive
@@ -171,7 +172,7 @@ pub fn emit(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
         #debug
 
         impl #name {
-            fn read(#parts) -> Result<Self, Fault> {
+            fn read(#parameter) -> Result<Self, Fault> {
                 Ok(Self { #(#values)* })
             }
         }
@@ -224,7 +225,7 @@ fn form_struct(contract: &Contract, operation: &Operation, media: &Media) -> Res
             values.push(quote!(#rust: #optional,));
         }
     }
-    let doc = format!(" The form that `{}` takes in.", operation.id);
+    let doc = format!(" The form of `{}`.", operation.id);
     let form = if values.is_empty() { quote!(_: runtime::Form) } else { quote!(mut form: runtime::Form) };
     Ok(quote! {
         #[doc = #doc]

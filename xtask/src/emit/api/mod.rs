@@ -1,6 +1,6 @@
-//! Emits the server trait: tables of operations, inputs, outputs, credentials, one stub per operation, and
-//! the dropshot trait over them. What can be said once for every contract is not emitted but written by hand
-//! in the server crate's `runtime` folder.
+//! Emits the server trait: tables of operations, inputs, outputs, credentials, one handler per operation, and the
+//! dropshot trait over them. What is the same for every contract is not emitted but hand-written, in the `runtime`
+//! folder of the api crate.
 
 mod credentials;
 mod errors;
@@ -55,12 +55,8 @@ pub fn emit(contract: &Contract) -> Result<Vec<File>> {
     let routes = routes::Routes::of(contract)?;
     let mut files = vec![
         file("mod", &format!("The server side of {} {}.", contract.title, contract.version), root(contract))?,
-        file(
-            "credentials",
-            "Credentials: what opens operations, and who then calls.",
-            credentials::emit(contract)?,
-        )?,
-        file("errors", "What the bodies of errors look like.", errors::emit(contract))?,
+        file("credentials", "Kinds of credential and their principals.", credentials::emit(contract)?)?,
+        file("errors", "Shapes of error bodies.", errors::emit(contract))?,
         file("names", "Names on the wire of what operations share.", names::emit(contract))?,
         file(
             "dispatch",
@@ -113,7 +109,7 @@ fn root(contract: &Contract) -> TokenStream {
     let trait_name = trait_name(contract);
     let support = format_ident!("{}_mod", crate::name::snake(&trait_name.to_string()));
     let describe_doc = format!(
-        " Everything of [`{trait_name}`], registered with dropshot, and answers for every method that a path lacks."
+        " Everything of [`{trait_name}`], registered with dropshot, and a 405 response for every method that a path lacks."
     );
     quote! {
         pub mod credentials;
@@ -135,11 +131,11 @@ fn root(contract: &Contract) -> TokenStream {
         pub static OPERATIONS: &[&runtime::Operation] = &[#(#operations),*];
 
         /// Response headers that pages of other origins may read.
-        pub const EXPOSED: &str = #exposed;
+        pub const EXPOSED_HEADERS: &str = #exposed;
 
-        /// What every group of operations shares: the state that handlers are given.
+        /// What every group of operations shares: the state that handlers get.
         pub trait Operations: Send + Sync + 'static {
-            /// State of the server: it judges credentials and knows the checks of requests.
+            /// State of the server.
             type Context: Authenticate;
         }
 
@@ -152,12 +148,12 @@ fn root(contract: &Contract) -> TokenStream {
         pub fn api_description<T: AllOperations>()
         -> Result<dropshot::ApiDescription<T::Context>, Box<dyn std::error::Error + Send + Sync>> {
             let mut api = dispatch::#support::api_description::<T>()?;
-            runtime::register_missing(&mut api, dispatch::ROUTES, OPERATIONS)?;
+            runtime::register_missing_methods(&mut api, dispatch::ROUTES, OPERATIONS)?;
             Ok(api)
         }
 
-        /// The endpoints as dropshot describes them, without handlers: for comparing with the contract.
-        pub fn described()
+        /// The endpoints without handlers, for comparing dropshot's description with the contract.
+        pub fn stub_api_description()
         -> Result<dropshot::ApiDescription<dropshot::StubContext>, dropshot::ApiDescriptionBuildErrors> {
             dispatch::#support::stub_api_description()
         }
@@ -167,16 +163,16 @@ fn root(contract: &Contract) -> TokenStream {
             dispatch::ROUTES
         }
 
-        /// The checks of requests and answers, compiled from the contract.
-        pub fn boundary() -> Result<runtime::Boundary, runtime::BoundaryError> {
-            runtime::Boundary::new(CONTRACT, OPERATIONS)
+        /// Compiles the schemas of requests and responses.
+        pub fn schema_validator() -> Result<runtime::SchemaValidator, runtime::SchemaError> {
+            runtime::SchemaValidator::new(CONTRACT, OPERATIONS)
         }
     }
 }
 
 fn tag_module(contract: &Contract, tag: &str, operations: &[(usize, &Operation)]) -> Result<TokenStream> {
     let mut types = Vec::new();
-    let mut stubs = Vec::new();
+    let mut handlers = Vec::new();
     let mut tables = Vec::new();
     let mut serving = Vec::new();
     for (index, operation) in operations {
@@ -184,7 +180,7 @@ fn tag_module(contract: &Contract, tag: &str, operations: &[(usize, &Operation)]
         types.push(input::emit(contract, operation)?);
         types.push(output.definition());
         tables.push(table::emit(contract, *index, operation, output.status())?);
-        stubs.push(stub(contract, operation, &output));
+        handlers.push(handler(contract, operation, &output));
         serving.push(serve(contract, operation, &output));
     }
     let trait_name = tag_trait(tag);
@@ -199,13 +195,14 @@ fn tag_module(contract: &Contract, tag: &str, operations: &[(usize, &Operation)]
 
         use super::{Operations, credentials::*, errors};
         use crate::runtime::{
-            self, Access, BytesBody, Call, Content, Described, Encoded, Fault, FilePart, FormField, Kind, Media,
-            MediaForm, Operation, Param, Parts, Place, Raw, Redirect, TextBody,
+            self, Access, BytesBody, Content, Encoded, Fault, FilePart, FormField, HasOperation, Media, MediaForm,
+            Operation, OperationContext, Param, ParamLocation, Redirect, TextBody, UnreadRequest, ValidatedInput,
+            ValueType,
         };
 
         #[doc = #doc]
         pub trait #trait_name: Operations {
-            #(#stubs)*
+            #(#handlers)*
         }
 
         #(#types)*
@@ -221,11 +218,11 @@ fn tag_module(contract: &Contract, tag: &str, operations: &[(usize, &Operation)]
     })
 }
 
-/// The required method that the server writes.
-fn stub(contract: &Contract, operation: &Operation, output: &output::Output) -> TokenStream {
+/// The declaration of the handler.
+fn handler(contract: &Contract, operation: &Operation, output: &output::Output) -> TokenStream {
     let name = ident(&operation.name);
     let input = input_name(operation);
-    let output = output.ty();
+    let output_type = output.ty();
     let principal = credentials::principal_type(contract, operation).map(|ty| quote!(principal: #ty,));
     let mut doc = vec![format!("{} {}", operation.method, operation.path)];
     for text in [&operation.summary, &operation.description] {
@@ -236,56 +233,65 @@ fn stub(contract: &Contract, operation: &Operation, output: &output::Output) -> 
     }
     for accepted in &operation.principals {
         doc.push(String::new());
-        let mut line = format!("Opened by: {}", accepted.kind);
+        let mut line = format!("Accepts: {}", accepted.kind);
         if !accepted.scopes.is_empty() {
             let entries: Vec<String> = accepted.scopes.iter().map(|any| any.join("` or `")).collect();
-            line.push_str(&format!(" with `{}`", entries.join("`, `")));
+            line.push_str(&format!(" with scope `{}`", entries.join("`, `")));
         }
         if !accepted.roles.is_empty() {
-            line.push_str(&format!(" as `{}`", accepted.roles.join("` or `")));
+            line.push_str(&format!(" in role `{}`", accepted.roles.join("` or `")));
         }
         doc.push(line + ".");
+    }
+    if let Some(feature) = &operation.feature {
+        doc.push(String::new());
+        doc.push(format!("Needs the feature `{feature}`."));
+    }
+    for wrapper in output.wrappers() {
+        doc.push(String::new());
+        doc.push(format!("The output is the payload of `{wrapper}`."));
     }
     let doc = docs(&doc.join("\n"));
     quote! {
         #doc
         fn #name(
-            cx: &Self::Context,
-            call: Call,
+            cx: OperationContext<'_, Self::Context>,
             #principal
             input: #input,
-        ) -> impl Future<Output = Result<#output, Fault>> + Send;
+        ) -> impl Future<Output = Result<#output_type, Fault>> + Send;
     }
 }
 
-/// The function between the endpoint and the stub.
+/// The function between the endpoint and the handler.
 fn serve(contract: &Contract, operation: &Operation, output: &output::Output) -> TokenStream {
     let name = ident(&operation.name);
     let constant = constant(operation);
     let input = input_name(operation);
     let tag = tag_trait(&operation.tag);
-    let (taken, given) = match credentials::principal_type(contract, operation) {
+    let (principal, argument) = match credentials::principal_type(contract, operation) {
         None => (quote!(), quote!()),
         Some(_) if operation.anonymous => {
-            (quote!(let principal = runtime::maybe(turn.principal)?;), quote!(principal,))
+            (quote!(let principal = runtime::optional_principal(prepared.principal)?;), quote!(principal,))
         }
-        Some(_) => (quote!(let principal = runtime::due(turn.principal)?;), quote!(principal,)),
+        Some(_) => {
+            (quote!(let principal = runtime::required_principal(prepared.principal)?;), quote!(principal,))
+        }
     };
     let encode = output.encode(quote!(output));
     quote! {
-        pub async fn #name<T: #tag>(rqctx: &RequestContext<T::Context>, raw: Raw) -> Response<Body> {
-            let mut turn = match runtime::begin(rqctx, &#constant, raw).await {
-                Ok(turn) => turn,
-                Err(answer) => return *answer,
+        pub async fn #name<T: #tag>(rqctx: &RequestContext<T::Context>, unread: UnreadRequest) -> Response<Body> {
+            let mut prepared = match runtime::prepare(rqctx, &#constant, unread).await {
+                Ok(prepared) => prepared,
+                Err(response) => return *response,
             };
-            let (cx, call) = (rqctx.context(), turn.call);
+            let (server, call) = (rqctx.context(), prepared.call);
             let handler = Box::pin(async {
-                let input = #input::read(&mut turn.parts)?;
-                #taken
-                let output = T::#name(cx, call.clone(), #given input).await?;
+                let input = #input::read(&mut prepared.input)?;
+                #principal
+                let output = T::#name(OperationContext { server, call: &call }, #argument input).await?;
                 #encode
             });
-            runtime::finish(cx, &call, handler).await
+            runtime::respond(server, &call, handler).await
         }
     }
 }
@@ -394,14 +400,14 @@ fn kind_within(contract: &Contract, schema: &Value, depth: usize) -> Result<Toke
         _ => Vec::new(),
     };
     Ok(match kinds.as_slice() {
-        ["integer"] => quote!(Kind::Integer),
-        ["number"] => quote!(Kind::Number),
-        ["boolean"] => quote!(Kind::Boolean),
+        ["integer"] => quote!(ValueType::Integer),
+        ["number"] => quote!(ValueType::Number),
+        ["boolean"] => quote!(ValueType::Boolean),
         ["array"] => {
             let inner = kind_within(contract, &schema["items"], depth + 1)?;
-            quote!(Kind::List(&#inner))
+            quote!(ValueType::List(&#inner))
         }
-        _ => quote!(Kind::Text),
+        _ => quote!(ValueType::Text),
     })
 }
 

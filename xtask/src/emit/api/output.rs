@@ -1,14 +1,14 @@
-//! Outputs: what a handler gives, by documented status and media type.
+//! Outputs of handlers, by documented status and media type.
 
 use anyhow::Result;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{docs, rust_type};
-use crate::model::{Contract, Operation, Response, Status};
-use crate::name::pascal;
+use super::{docs, ident, rust_type};
+use crate::model::{Contract, Envelope, Operation, Response, Status};
+use crate::name::{pascal, snake};
 
-/// What a handler gives for success.
+/// The output of a handler.
 pub struct Output {
     name: Ident,
     doc: String,
@@ -23,7 +23,7 @@ struct Form {
 }
 
 enum FormKind {
-    Json { content_type: String, ty: TokenStream },
+    Json { content_type: String, ty: TokenStream, envelope: Option<Envelope> },
     Empty,
     Redirect,
     Text,
@@ -32,7 +32,7 @@ enum FormKind {
 
 impl Output {
     /// Reads the documented successes.
-    pub fn of(_: &Contract, operation: &Operation) -> Result<Self> {
+    pub fn of(contract: &Contract, operation: &Operation) -> Result<Self> {
         let successes: Vec<&Response> = operation.successes().collect();
         let several = successes.len() > 1;
         let mut forms = Vec::new();
@@ -52,7 +52,13 @@ impl Output {
             } else {
                 for media in &response.media {
                     let kind = if media.content_type.contains("json") {
-                        FormKind::Json { content_type: media.content_type.clone(), ty: rust_type(&media.ty) }
+                        let envelope = contract.envelope(&media.ty);
+                        let ty = envelope.as_ref().map_or(&media.ty, |envelope| &envelope.payload);
+                        FormKind::Json {
+                            content_type: media.content_type.clone(),
+                            ty: rust_type(ty),
+                            envelope,
+                        }
                     } else {
                         FormKind::Content { content_type: media.content_type.clone() }
                     };
@@ -75,7 +81,7 @@ impl Output {
         }
         Ok(Self {
             name: format_ident!("{}Output", operation.type_name),
-            doc: format!("What `{}` answers.", operation.id),
+            doc: format!("Output of `{}`.", operation.id),
             forms,
         })
     }
@@ -85,7 +91,7 @@ impl Output {
         self.forms.first().map_or(204, |form| form.status)
     }
 
-    /// The type that a handler gives.
+    /// Its type.
     pub fn ty(&self) -> TokenStream {
         match self.forms.as_slice() {
             [] => quote!(()),
@@ -95,6 +101,14 @@ impl Output {
                 quote!(#name)
             }
         }
+    }
+
+    /// Names of the envelopes that the payload is wrapped in.
+    pub fn wrappers(&self) -> impl Iterator<Item = &str> {
+        self.forms.iter().filter_map(|form| match &form.kind {
+            FormKind::Json { envelope: Some(envelope), .. } => Some(envelope.name.as_str()),
+            _ => None,
+        })
     }
 
     /// The type's definition, when it has one of its own.
@@ -120,7 +134,7 @@ impl Output {
         }
     }
 
-    /// From the handler's value to an answer.
+    /// The expression that makes a response of `value`.
     pub fn encode(&self, value: TokenStream) -> TokenStream {
         match self.forms.as_slice() {
             [] => quote!({ let () = #value; Encoded::empty(204) }),
@@ -167,13 +181,29 @@ impl Form {
     fn encode(&self, value: TokenStream) -> TokenStream {
         let status = self.status;
         match &self.kind {
-            FormKind::Json { content_type, .. } => quote!(Encoded::json(#status, #content_type, &#value)),
+            FormKind::Json { content_type, envelope, .. } => {
+                let value = envelope.as_ref().map_or(value.clone(), |envelope| wrap(envelope, &value));
+                quote!(Encoded::json(#status, #content_type, &#value))
+            }
             FormKind::Empty => quote!({ let () = #value; Encoded::empty(#status) }),
             FormKind::Redirect => quote!(Encoded::redirect(#status, #value)),
             FormKind::Text => quote!(Encoded::text(#status, #value)),
             FormKind::Content { content_type } => quote!(Encoded::content(#status, #content_type, #value)),
         }
     }
+}
+
+/// The payload in its envelope.
+fn wrap(envelope: &Envelope, payload: &TokenStream) -> TokenStream {
+    let name = format_ident!("{}", envelope.name);
+    let constants = envelope.constants.iter().map(|(member, required)| {
+        let member = ident(&snake(member));
+        let value = if *required { quote!(Default::default()) } else { quote!(Some(Default::default())) };
+        quote!(#member: #value,)
+    });
+    let member = ident(&snake(&envelope.member));
+    let payload = if envelope.required { payload.clone() } else { quote!(Some(#payload)) };
+    quote!(types::#name { #(#constants)* #member: #payload })
 }
 
 fn code(status: Status) -> u16 {

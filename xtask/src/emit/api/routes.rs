@@ -104,7 +104,7 @@ pub fn emit(contract: &Contract, routes: &Routes) -> Result<TokenStream> {
         };
         let call = |operation: &Operation| {
             let (module, name) = (format_ident!("{}", module(&operation.module())), ident(&operation.name));
-            quote!(#module::serve::#name::<Self::Handlers>(&rqctx, request.into_raw()).await)
+            quote!(#module::serve::#name::<Self::Handlers>(&rqctx, request.into_unread()).await)
         };
         let body = if shared {
             let arms = members.iter().map(|operation| {
@@ -112,10 +112,10 @@ pub fn emit(contract: &Contract, routes: &Routes) -> Result<TokenStream> {
                 quote!(Some(#id) => #call,)
             });
             quote! {
-                let picked = runtime::pick(OPERATIONS, rqctx.request.method(), rqctx.request.uri().path());
+                let picked = runtime::match_operation(OPERATIONS, rqctx.request.method(), rqctx.request.uri().path());
                 let answer = match picked.map(|operation| operation.id) {
                     #(#arms)*
-                    _ => runtime::unrouted(&rqctx, OPERATIONS, request.into_raw()).await,
+                    _ => runtime::respond_unrouted(&rqctx, OPERATIONS, request.into_unread()).await,
                 };
                 Ok(answer.into())
             }
@@ -129,7 +129,7 @@ pub fn emit(contract: &Contract, routes: &Routes) -> Result<TokenStream> {
             #[endpoint { method = #method, path = #path, #attributes }]
             async fn #endpoint(
                 rqctx: RequestContext<Self::Context>,
-                request: Incoming<#input>,
+                request: RequestExtractor<#input>,
             ) -> Result<Reply<#input>, HttpError> {
                 #body
             }
@@ -150,7 +150,7 @@ pub fn emit(contract: &Contract, routes: &Routes) -> Result<TokenStream> {
         #[allow(unused_imports, reason = "only contracts with shared paths need all of them")]
         use super::{AllOperations, Authenticate, OPERATIONS, Operations, errors #(, #modules)*};
         #[allow(unused_imports, reason = "only contracts with shared paths need all of them")]
-        use crate::runtime::{self, Described, Incoming, Kind, Operation, Param, Place, Reply};
+        use crate::runtime::{self, HasOperation, Operation, Param, ParamLocation, Reply, RequestExtractor, ValueType};
 
         /// Methods and paths as dropshot routes them.
         pub static ROUTES: &[(&str, &str)] = &[#(#table),*];
@@ -186,7 +186,7 @@ fn route_marker(
 ) -> TokenStream {
     let params = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).map(|name| {
         quote! {
-            Param { name: #name, place: Place::Path, required: true, kind: Kind::Text, default: None, description: "" }
+            Param { name: #name, location: ParamLocation::Path, required: true, value_type: ValueType::Text, default: None, description: "" }
         }
     });
     let shape = errors::shape_of(contract, members[0]);
@@ -197,7 +197,7 @@ fn route_marker(
         #[derive(Debug)]
         pub struct #marker;
 
-        impl Described for #marker {
+        impl HasOperation for #marker {
             const OPERATION: &'static Operation = &Operation {
                 index: usize::MAX,
                 id: #id,
@@ -212,6 +212,7 @@ fn route_marker(
                 params: &[#(#params),*],
                 body: None,
                 accepts: &[],
+                feature: None,
                 anonymous: true,
                 errors: &errors::#shape,
             };

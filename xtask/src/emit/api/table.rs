@@ -26,6 +26,10 @@ pub fn emit(contract: &Contract, index: usize, operation: &Operation, success: u
         let scopes = scopes.iter().map(|any| quote!(&[#(#any),*]));
         quote!(Access { kind: #kind, scopes: &[#(#scopes),*], roles: &[#(#roles),*] })
     });
+    let feature = match &operation.feature {
+        Some(feature) => quote!(Some(#feature)),
+        None => quote!(None),
+    };
     let shape = errors::shape_of(contract, operation);
     // One method per path is a thing of the pointer: the document's own path is in there, prefixes are not.
     Ok(quote! {
@@ -44,11 +48,12 @@ pub fn emit(contract: &Contract, index: usize, operation: &Operation, success: u
             params: &[#(#params),*],
             body: #body,
             accepts: &[#(#accepts),*],
+            feature: #feature,
             anonymous: #anonymous,
             errors: &errors::#shape,
         };
 
-        impl Described for #input {
+        impl HasOperation for #input {
             const OPERATION: &'static Operation = &#constant;
         }
     })
@@ -60,7 +65,7 @@ pub fn params(contract: &Contract, params: &[Param]) -> Result<Vec<TokenStream>>
         .iter()
         .map(|param| {
             let (name, required) = (&param.name, param.required);
-            let place = place(param.place);
+            let location = location(param.place);
             let kind = kind(contract, &param.schema)?;
             let default = match &param.default {
                 Some(value) if !value.is_null() => {
@@ -73,9 +78,9 @@ pub fn params(contract: &Contract, params: &[Param]) -> Result<Vec<TokenStream>>
             Ok(quote! {
                 Param {
                     name: #name,
-                    place: #place,
+                    location: #location,
                     required: #required,
-                    kind: #kind,
+                    value_type: #kind,
                     default: #default,
                     description: #description,
                 }
@@ -84,10 +89,10 @@ pub fn params(contract: &Contract, params: &[Param]) -> Result<Vec<TokenStream>>
         .collect()
 }
 
-/// A place as an expression.
-pub fn place(place: Place) -> TokenStream {
-    let name = format_ident!("{place:?}");
-    quote!(Place::#name)
+/// A location as an expression.
+pub fn location(location: Place) -> TokenStream {
+    let name = format_ident!("{location:?}");
+    quote!(ParamLocation::#name)
 }
 
 fn body(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
@@ -130,7 +135,7 @@ fn body(contract: &Contract, operation: &Operation) -> Result<TokenStream> {
                                 schemas.iter().find(|(known, _)| known == name).map(|(_, schema)| schema);
                             let kind = kind(contract, schema.unwrap_or(&serde_json::Value::Bool(true)))?;
                             Ok(quote! {
-                                FormField { name: #name, required: #required, file: #file, kind: #kind }
+                                FormField { name: #name, required: #required, file: #file, value_type: #kind }
                             })
                         })
                         .collect::<Result<Vec<_>>>()?;

@@ -31,6 +31,9 @@ pub fn of_method(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<Str
     lines.push(String::new());
     lines.push(format!("- Request: `{} {}`", operation.method, operation.path));
     lines.push(format!("- Credential: {}", credentials(plan, names)));
+    if let Some(feature) = &operation.feature {
+        lines.push(format!("- Plan feature: `{feature}`"));
+    }
     for response in operation.successes() {
         let status = match response.status {
             Status::Code(code) => code.to_string(),

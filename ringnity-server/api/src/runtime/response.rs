@@ -1,4 +1,4 @@
-//! Answers: what a handler gives, written as bytes or a stream with status and media type.
+//! Responses: the output of a handler as status, headers and body.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -7,88 +7,18 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use dropshot::{ApiEndpointResponse, Body, HttpError, HttpResponse};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use serde::Serialize;
 
-use super::body::TextBody;
-use super::call::Call;
+use super::content::{BoxError, Chunks, Content, Payload, Redirect, TextBody};
 use super::fault::Fault;
-use super::input::Described;
+use super::operation::{ErrorShape, HasOperation};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
-
-/// An answer that is not JSON: bytes, text or a stream.
-pub struct Content {
-    content_type: Option<String>,
-    file_name: Option<String>,
-    payload: Payload,
-}
-
-enum Payload {
-    Bytes(Bytes),
-    Stream(Chunks),
-}
-
-impl Content {
-    /// Bytes that are all there.
-    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { content_type: None, file_name: None, payload: Payload::Bytes(bytes.into()) }
-    }
-
-    /// Bytes that come one chunk after another. An error cuts the answer off.
-    pub fn stream<S, E>(chunks: S) -> Self
-    where
-        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        let chunks = Box::pin(chunks.map(|chunk| chunk.map_err(Into::into)));
-        Self { content_type: None, file_name: None, payload: Payload::Stream(chunks) }
-    }
-
-    /// A media type other than the documented one, such as one with parameters.
-    #[must_use]
-    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
-        self.content_type = Some(content_type.into());
-        self
-    }
-
-    /// Makes browsers save it under this name.
-    #[must_use]
-    pub fn file_name(mut self, name: impl Into<String>) -> Self {
-        self.file_name = Some(name.into());
-        self
-    }
-}
-
-impl std::fmt::Debug for Content {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Content")
-            .field("content_type", &self.content_type)
-            .field("file_name", &self.file_name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An answer that sends the client elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    /// Where to.
-    pub location: String,
-}
-
-impl Redirect {
-    /// Sends the client to `location`.
-    pub fn to(location: impl Into<String>) -> Self {
-        Self { location: location.into() }
-    }
-}
-
-/// An answer ready to be sent.
+/// A response that is ready to be sent.
 pub struct Encoded {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -96,10 +26,10 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// A JSON value.
+    /// A JSON body.
     pub fn json<T: Serialize>(status: u16, content_type: &'static str, value: &T) -> Result<Self, Fault> {
         let bytes = serde_json::to_vec(value)
-            .map_err(|error| Fault::internal(format!("the answer cannot be written as JSON: {error}")))?;
+            .map_err(|error| Fault::internal(format!("the response cannot be written as JSON: {error}")))?;
         let mut encoded = Self::empty(status)?;
         encoded.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         encoded.payload = Payload::Bytes(bytes.into());
@@ -143,15 +73,15 @@ impl Encoded {
         Ok(encoded)
     }
 
-    /// A fault as the contract writes it.
-    pub(super) fn fault(fault: &Fault, shape: &super::operation::ErrorShape, request_id: &str) -> Self {
+    /// An error response.
+    pub(super) fn fault(fault: &Fault, shape: &ErrorShape, request_id: &str) -> Self {
         let body = fault.body(shape, request_id);
         let mut headers = fault.headers().clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(shape.content_type));
         Self { status: fault.status(), headers, payload: Payload::Bytes(body.to_string().into()) }
     }
 
-    /// The body when it is all there.
+    /// The body, unless it is a stream.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match &self.payload {
             Payload::Bytes(bytes) => Some(bytes),
@@ -159,14 +89,14 @@ impl Encoded {
         }
     }
 
-    /// The answer to `call`, which lasts as long as its body is being made.
-    pub(super) fn into_response(self, call: &Call) -> Response<Body> {
+    /// The response for dropshot. `guard` is dropped when the last byte is handed over, or the client has gone.
+    pub(super) fn into_response<G: Send + Sync + 'static>(self, guard: G) -> Response<Body> {
         let body = match self.payload {
             Payload::Bytes(bytes) if bytes.is_empty() => Body::empty(),
             Payload::Bytes(bytes) => Body::with_content(bytes),
             Payload::Stream(chunks) => {
-                let body = Shared { chunks: Mutex::new(chunks), _call: call.clone() };
-                Body::wrap(StreamBody::new(body))
+                let chunks = GuardedChunks { chunks: Mutex::new(chunks), _guard: guard };
+                Body::wrap(StreamBody::new(chunks))
             }
         };
         let mut response = Response::new(body);
@@ -182,14 +112,16 @@ impl std::fmt::Debug for Encoded {
     }
 }
 
-/// dropshot wants bodies that threads may share; nobody ever does, so the lock is never contended.
-struct Shared {
+/// dropshot needs bodies to be `Sync`. They are never shared, so the lock is never contended.
+struct GuardedChunks<G> {
     chunks: Mutex<Chunks>,
-    /// A request lives, with what was noted of it, until the last chunk of its answer is handed over.
-    _call: Call,
+    _guard: G,
 }
 
-impl Stream for Shared {
+// Nothing in it is pinned by address: the chunks are boxed and the guard is never polled.
+impl<G> Unpin for GuardedChunks<G> {}
+
+impl<G> Stream for GuardedChunks<G> {
     type Item = Result<Frame<Bytes>, BoxError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -198,7 +130,7 @@ impl Stream for Shared {
     }
 }
 
-/// What generated endpoints answer: a response that is complete, errors included.
+/// Return type of generated endpoints: a complete response, success or error.
 #[derive(Debug)]
 pub struct Reply<I>(Response<Body>, PhantomData<fn() -> I>);
 
@@ -208,7 +140,7 @@ impl<I> From<Response<Body>> for Reply<I> {
     }
 }
 
-impl<I: Described> HttpResponse for Reply<I> {
+impl<I: HasOperation> HttpResponse for Reply<I> {
     fn to_result(self) -> Result<Response<Body>, HttpError> {
         Ok(self.0)
     }

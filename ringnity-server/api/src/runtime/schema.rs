@@ -1,4 +1,4 @@
-//! The contract as checks: JSON Schema for parameters, bodies and answers, compiled once. No network.
+//! The schemas of the contract, compiled once at start, for parameters, bodies and responses. Nothing is fetched.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,93 +7,86 @@ use http::StatusCode;
 use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Map, Value, json};
 
-use super::lines;
+use super::decode::{essence, essence_matches};
 use super::operation::Operation;
+use super::violations;
 
-/// Under this name the document's schemas find each other; nothing is ever fetched.
+/// Base URI under which the document's schemas refer to each other. It is never fetched.
 const BASE: &str = "https://contract.invalid/openapi.json";
 
-/// What happens to an answer that breaks the contract.
+/// What to do with a response that does not match the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResponseCheck {
-    /// Answers are not looked at.
+    /// Do not validate responses.
     #[default]
     Off,
-    /// Answers are sent as they are; the fault is logged and told to the hooks.
+    /// Send the response, log the violations and call [`Hooks::invalid_response`](super::Hooks::invalid_response).
     Report,
-    /// Answers are replaced by a 500 that says what is wrong: for tests.
+    /// Replace the response by a 500 that lists the violations: for tests.
     Fatal,
 }
 
-/// Which way a body travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// To the server.
-    Request,
-    /// From the server.
-    Response,
-}
-
-/// The document cannot be made into checks.
+/// The schemas of the document cannot be compiled.
 #[derive(Debug)]
-pub struct BoundaryError(String);
+pub struct SchemaError(String);
 
-impl fmt::Display for BoundaryError {
+impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the contract's schemas cannot be compiled: {}", self.0)
     }
 }
 
-impl std::error::Error for BoundaryError {}
+impl std::error::Error for SchemaError {}
 
-/// The checks of every operation.
-pub struct Boundary {
+/// Validates requests and responses of every operation.
+pub struct SchemaValidator {
     document: Value,
     registry: Registry<'static>,
-    operations: Vec<Checks>,
-    /// What happens to answers that break the contract.
-    pub responses: ResponseCheck,
+    operations: Vec<OperationSchemas>,
+    /// What to do with responses that do not match the contract.
+    pub response_check: ResponseCheck,
 }
 
 #[derive(Default)]
-struct Checks {
+struct OperationSchemas {
     params: Option<Validator>,
     body: Option<Validator>,
-    /// Compiled when the first answer is checked.
-    answers: OnceLock<Result<Vec<Answer>, String>>,
+    /// Compiled when the first response is validated.
+    responses: OnceLock<Result<Vec<ResponseSchema>, String>>,
 }
 
-struct Answer {
+struct ResponseSchema {
     status: String,
-    /// Media type and check; none when the answer has no body.
+    /// Media types, each with its schema if it is JSON. Empty when the response has no body.
     media: Vec<(String, Option<Validator>)>,
 }
 
-impl Boundary {
-    /// Compiles the checks of requests. `document` is the effective contract.
-    pub fn new(document: &str, operations: &[&'static Operation]) -> Result<Self, BoundaryError> {
+impl SchemaValidator {
+    /// Compiles the schemas of requests. `document` is the effective contract.
+    pub fn new(document: &str, operations: &[&'static Operation]) -> Result<Self, SchemaError> {
         let mut document: Value =
-            serde_json::from_str(document).map_err(|error| BoundaryError(error.to_string()))?;
+            serde_json::from_str(document).map_err(|error| SchemaError(error.to_string()))?;
         if document["openapi"].as_str().is_some_and(|version| version.starts_with("3.0")) {
-            raise(&mut document);
+            upgrade_from_3_0(&mut document);
         }
         let registry = Registry::new()
             .draft(Draft::Draft202012)
             .add(BASE, document.clone())
             .and_then(jsonschema::RegistryBuilder::prepare)
-            .map_err(|error| BoundaryError(error.to_string()))?;
-        let mut boundary = Self { document, registry, operations: Vec::new(), responses: ResponseCheck::Off };
+            .map_err(|error| SchemaError(error.to_string()))?;
+        let mut validator =
+            Self { document, registry, operations: Vec::new(), response_check: ResponseCheck::Off };
         for operation in operations {
-            let checks = boundary.requests(operation)?;
-            boundary.operations.push(checks);
+            let schemas = validator.request_schemas(operation)?;
+            validator.operations.push(schemas);
         }
-        Ok(boundary)
+        Ok(validator)
     }
 
-    /// Sets what happens to answers that break the contract.
+    /// Sets what to do with responses that do not match the contract.
     #[must_use]
-    pub fn responses(mut self, check: ResponseCheck) -> Self {
-        self.responses = check;
+    pub fn with_response_check(mut self, check: ResponseCheck) -> Self {
+        self.response_check = check;
         self
     }
 
@@ -103,55 +96,58 @@ impl Boundary {
     }
 
     /// Compiles a check for one component schema.
-    pub fn schema(&self, name: &str) -> Result<Validator, BoundaryError> {
-        self.compile(&json!({ "$ref": format!("{BASE}#/components/schemas/{}", lines::escape(name)) }), name)
+    pub fn schema(&self, name: &str) -> Result<Validator, SchemaError> {
+        self.compile(
+            &json!({ "$ref": format!("{BASE}#/components/schemas/{}", violations::escape(name)) }),
+            name,
+        )
     }
 
-    /// One line per fault in a value of one component schema.
-    pub fn check_schema(&self, name: &str, value: &Value) -> Result<Vec<String>, BoundaryError> {
+    /// One line per violation in a value of one component schema.
+    pub fn check_schema(&self, name: &str, value: &Value) -> Result<Vec<String>, SchemaError> {
         Ok(check(Some(&self.schema(name)?), value, ""))
     }
 
-    /// One line per fault in the parameters, an object of objects: `{"query": {"page": 1}}`.
+    /// One line per violation in the parameters, an object of objects: `{"query": {"page": 1}}`.
     pub fn check_params(&self, operation: &Operation, params: &Value) -> Vec<String> {
-        check(self.operations.get(operation.index).and_then(|checks| checks.params.as_ref()), params, "")
+        check(self.operations.get(operation.index).and_then(|schemas| schemas.params.as_ref()), params, "")
     }
 
-    /// One line per fault in a request body.
+    /// One line per violation in a request body.
     pub fn check_body(&self, operation: &Operation, body: &Value) -> Vec<String> {
-        check(self.operations.get(operation.index).and_then(|checks| checks.body.as_ref()), body, "/body")
+        check(self.operations.get(operation.index).and_then(|schemas| schemas.body.as_ref()), body, "/body")
     }
 
-    /// One line per fault in an answer: its status, media type and, for JSON, its value.
-    pub fn check_answer(
+    /// One line per violation in a response: its status, media type and, for JSON, its value.
+    pub fn check_response(
         &self,
         operation: &Operation,
         status: StatusCode,
         content_type: Option<&str>,
         body: Option<&[u8]>,
     ) -> Vec<String> {
-        let Some(checks) = self.operations.get(operation.index) else { return Vec::new() };
-        let answers = match checks.answers.get_or_init(|| self.answers(operation)) {
-            Ok(answers) => answers,
+        let Some(schemas) = self.operations.get(operation.index) else { return Vec::new() };
+        let documented = match schemas.responses.get_or_init(|| self.response_schemas(operation)) {
+            Ok(documented) => documented,
             Err(error) => return vec![error.clone()],
         };
         let class = format!("{}XX", status.as_u16() / 100);
-        let found = [status.as_str(), class.as_str(), "default"]
-            .into_iter()
-            .find_map(|wanted| answers.iter().find(|answer| answer.status.eq_ignore_ascii_case(wanted)));
-        let Some(answer) = found else {
+        let found = [status.as_str(), class.as_str(), "default"].into_iter().find_map(|wanted| {
+            documented.iter().find(|response| response.status.eq_ignore_ascii_case(wanted))
+        });
+        let Some(response) = found else {
             return vec![format!("/status: {} is not documented", status.as_u16())];
         };
         let empty = body.is_some_and(<[u8]>::is_empty);
-        if answer.media.is_empty() || content_type.is_none() {
-            return match (answer.media.is_empty(), empty) {
+        if response.media.is_empty() || content_type.is_none() {
+            return match (response.media.is_empty(), empty) {
                 (true, false) => vec!["/body: the contract documents none".into()],
-                (false, _) => vec!["/body: is missing, the contract documents one".into()],
+                (false, _) => vec!["/body: is absent, but the contract documents one".into()],
                 (true, true) => Vec::new(),
             };
         }
         let essence = essence(content_type.unwrap_or_default());
-        let Some((_, validator)) = answer.media.iter().find(|(media, _)| essence_matches(media, &essence))
+        let Some((_, validator)) = response.media.iter().find(|(media, _)| essence_matches(media, &essence))
         else {
             return vec![format!(
                 "/headers/content-type: {essence} is not documented for {}",
@@ -167,30 +163,32 @@ impl Boundary {
         }
     }
 
-    fn requests(&self, operation: &Operation) -> Result<Checks, BoundaryError> {
+    fn request_schemas(&self, operation: &Operation) -> Result<OperationSchemas, SchemaError> {
         let (item, raw) = self.find(operation)?;
-        let mut places = Map::new();
+        let mut locations = Map::new();
         let shared = item["parameters"].as_array().into_iter().flatten();
         let own = raw["parameters"].as_array().into_iter().flatten();
         for param in shared.chain(own) {
             let param = self.resolve(param);
-            let (Some(name), Some(place)) = (param["name"].as_str(), param["in"].as_str()) else { continue };
+            let (Some(name), Some(location)) = (param["name"].as_str(), param["in"].as_str()) else {
+                continue;
+            };
             let schema =
                 param.get("schema").or_else(|| first_schema(param)).cloned().unwrap_or(Value::Bool(true));
-            let group = places
-                .entry(place.to_owned())
+            let group = locations
+                .entry(location.to_owned())
                 .or_insert_with(|| json!({ "type": "object", "properties": {}, "required": [] }));
             group["properties"][name] = rebase(schema);
             if let Some(required) = group["required"].as_array_mut() {
                 required.retain(|other| other != name);
-                if place == "path" || param["required"] == Value::Bool(true) {
+                if location == "path" || param["required"] == Value::Bool(true) {
                     required.push(json!(name));
                 }
             }
         }
-        let params = match places.is_empty() {
+        let params = match locations.is_empty() {
             true => None,
-            false => Some(self.compile(&json!({ "properties": places }), operation.pointer)?),
+            false => Some(self.compile(&json!({ "properties": locations }), operation.pointer)?),
         };
         let mut body = None;
         let request = self.resolve(&raw["requestBody"]);
@@ -200,10 +198,10 @@ impl Boundary {
         {
             body = Some(self.compile(&rebase(schema.clone()), operation.pointer)?);
         }
-        Ok(Checks { params, body, answers: OnceLock::new() })
+        Ok(OperationSchemas { params, body, responses: OnceLock::new() })
     }
 
-    fn answers(&self, operation: &Operation) -> Result<Vec<Answer>, String> {
+    fn response_schemas(&self, operation: &Operation) -> Result<Vec<ResponseSchema>, String> {
         let (_, raw) = self.find(operation).map_err(|error| error.to_string())?;
         let mut out = Vec::new();
         for (status, response) in raw["responses"].as_object().into_iter().flatten() {
@@ -219,18 +217,18 @@ impl Boundary {
                 };
                 media.push((content_type.clone(), validator));
             }
-            out.push(Answer { status: status.clone(), media });
+            out.push(ResponseSchema { status: status.clone(), media });
         }
         Ok(out)
     }
 
     /// Path item and operation object.
-    fn find(&self, operation: &Operation) -> Result<(&Value, &Value), BoundaryError> {
+    fn find(&self, operation: &Operation) -> Result<(&Value, &Value), SchemaError> {
         let pointer = operation.pointer.trim_start_matches('#');
         let item = pointer.rsplit_once('/').and_then(|(item, _)| self.document.pointer(item));
         match (item, self.document.pointer(pointer)) {
             (Some(item), Some(operation)) => Ok((item, operation)),
-            _ => Err(BoundaryError(format!("{} is not in the document", operation.pointer))),
+            _ => Err(SchemaError(format!("{} is not in the document", operation.pointer))),
         }
     }
 
@@ -240,22 +238,22 @@ impl Boundary {
         target.map_or(value, |target| self.resolve(target))
     }
 
-    fn compile(&self, schema: &Value, place: &str) -> Result<Validator, BoundaryError> {
+    fn compile(&self, schema: &Value, pointer: &str) -> Result<Validator, SchemaError> {
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_registry(&self.registry)
             .offline()
             .should_validate_formats(true)
             .build(schema)
-            .map_err(|error| BoundaryError(format!("{place}: {error}")))
+            .map_err(|error| SchemaError(format!("{pointer}: {error}")))
     }
 }
 
-impl fmt::Debug for Boundary {
+impl fmt::Debug for SchemaValidator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Boundary")
+        f.debug_struct("SchemaValidator")
             .field("operations", &self.operations.len())
-            .field("responses", &self.responses)
+            .field("response_check", &self.response_check)
             .finish_non_exhaustive()
     }
 }
@@ -274,8 +272,8 @@ fn check(validator: Option<&Validator>, value: &Value, root: &str) -> Vec<String
         && !validator.is_valid(value)
     {
         for error in validator.iter_errors(value) {
-            lines::describe(&error, root, &mut out);
-            if out.len() >= lines::MAX_LINES {
+            violations::describe(&error, root, &mut out);
+            if out.len() >= violations::MAX_LINES {
                 break;
             }
         }
@@ -283,22 +281,7 @@ fn check(validator: Option<&Validator>, value: &Value, root: &str) -> Vec<String
     out
 }
 
-/// A media type without its parameters, in lower case.
-pub fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-/// Whether `actual` is what `documented` (`image/*`, `*/*` included) stands for.
-pub fn essence_matches(documented: &str, actual: &str) -> bool {
-    let documented = essence(documented);
-    documented == actual
-        || documented == "*/*"
-        || documented
-            .strip_suffix('*')
-            .is_some_and(|prefix| prefix.ends_with('/') && actual.starts_with(prefix))
-}
-
-/// Lets the references of a schema that was taken out of the document find their targets there.
+/// Makes the references of a schema absolute, so that they resolve outside of the document.
 fn rebase(mut schema: Value) -> Value {
     each_object(&mut schema, false, &mut |object| {
         if let Some(Value::String(reference)) = object.get_mut("$ref")
@@ -311,7 +294,7 @@ fn rebase(mut schema: Value) -> Value {
 }
 
 /// Rewrites OpenAPI 3.0's `nullable` and boolean exclusive bounds into JSON Schema.
-fn raise(document: &mut Value) {
+fn upgrade_from_3_0(document: &mut Value) {
     each_object(document, false, &mut |object| {
         for (flag, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
             if let Some(Value::Bool(exclusive)) = object.get(flag).cloned() {
@@ -330,8 +313,8 @@ fn raise(document: &mut Value) {
     });
 }
 
-/// Hands over every object whose keys are keywords, inner ones first. `names` tells that the keys of `value` are names
-/// instead: a property may be called `default` or `nullable`, an answer is. What keywords hold for free is no schema.
+/// Calls `work` with every object whose keys are keywords, inner ones first. `names` says that the keys of `value` are
+/// names instead: a property may be called `default` or `nullable`. Examples and constant values are skipped.
 fn each_object(value: &mut Value, names: bool, work: &mut impl FnMut(&mut Map<String, Value>)) {
     match value {
         Value::Object(object) => {
@@ -375,11 +358,12 @@ mod tests {
         params: &[] as &[Param],
         body: None,
         accepts: &[],
+        feature: None,
         anonymous: true,
         errors: &ErrorShape { schema: "", content_type: "", members: &[], codes: &[] },
     };
 
-    fn boundary() -> Boundary {
+    fn validator() -> SchemaValidator {
         let name = json!({"type": "string", "maxLength": 2, "nullable": true});
         let named = json!({"$ref": "#/components/schemas/name"});
         let document = json!({
@@ -397,12 +381,12 @@ mod tests {
                 },
             }},
         });
-        Boundary::new(&document.to_string(), &[&LIST]).expect("compiles")
+        SchemaValidator::new(&document.to_string(), &[&LIST]).expect("compiles")
     }
 
     #[test]
     fn a_property_called_like_a_keyword_is_a_property() {
-        let odd = |value| boundary().check_schema("odd", &value).expect("compiles");
+        let odd = |value| validator().check_schema("odd", &value).expect("compiles");
         assert_eq!(odd(json!({"default": null, "enum": null, "nullable": true})), Vec::<String>::new());
         assert_eq!(odd(json!({"default": "long", "enum": "long", "nullable": null})).len(), 3);
     }
@@ -410,7 +394,7 @@ mod tests {
     #[test]
     fn an_answer_called_default_may_be_null() {
         let check = |body: &[u8]| {
-            boundary().check_answer(&LIST, StatusCode::OK, Some("application/json"), Some(body))
+            validator().check_response(&LIST, StatusCode::OK, Some("application/json"), Some(body))
         };
         assert_eq!(check(b"null"), Vec::<String>::new());
         assert_eq!(check(b"7").len(), 1);
@@ -418,7 +402,8 @@ mod tests {
 
     #[test]
     fn a_reference_below_a_property_called_like_a_keyword_finds_its_target() {
-        let check = |value| boundary().check_params(&LIST, &json!({"query": {"filter": {"default": value}}}));
+        let check =
+            |value| validator().check_params(&LIST, &json!({"query": {"filter": {"default": value}}}));
         assert_eq!(check("a"), Vec::<String>::new());
         assert_eq!(check("long").len(), 1);
     }

@@ -1,11 +1,11 @@
-//! Words for what a schema found wrong: one line per fault, `JSON pointer: what is wrong`. No line ever
-//! quotes a value that a client sent: it might be a secret.
+//! Messages for schema violations, one line each: `JSON pointer: what is wrong`. No line quotes a value that a client
+//! sent: it might be a secret.
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Wrong};
 use serde_json::Value;
 
-/// How many lines one answer has at most.
+/// Maximum number of lines in a response.
 pub const MAX_LINES: usize = 20;
 
 /// Escapes one JSON pointer token.
@@ -13,7 +13,7 @@ pub fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
-/// Adds the lines for `error`, its pointers below `root`.
+/// Adds the lines for `error`, with pointers that begin with `root`.
 pub fn describe(error: &ValidationError<'_>, root: &str, out: &mut Vec<String>) {
     if out.len() >= MAX_LINES {
         return;
@@ -52,9 +52,9 @@ pub fn describe(error: &ValidationError<'_>, root: &str, out: &mut Vec<String>) 
     out.push(format!("{pointer}: {line}"));
 }
 
-/// Of several forms none fits: tell the one that was meant if that is clear, else all of them.
+/// None of several alternatives matches. Where only one can be meant its violations are listed, else those of all.
 fn alternatives(context: &[Vec<ValidationError<'static>>], pointer: &str, root: &str, out: &mut Vec<String>) {
-    // "or null" is not a form anybody means when sending something else.
+    // Whoever sends a value does not mean the alternative `null`.
     let meant: Vec<&Vec<ValidationError<'static>>> =
         context.iter().filter(|branch| !branch.iter().all(|error| is_null_type(error))).collect();
     if let [only] = meant.as_slice() {
