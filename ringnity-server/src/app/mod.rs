@@ -2,6 +2,8 @@
 //! [`AppError`] out, everything durable through one `read` or `write` of the store.
 
 mod error;
+mod evicting_map;
+mod network;
 
 pub mod contacts;
 pub mod health;

@@ -5,7 +5,6 @@
 //! other nodes when it gets tight, and it lasts ten seconds; leased tokens count as spent, so that all nodes
 //! together let through no more than one would.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +14,8 @@ use ringnity_store::tenants::{self, Quota};
 use ringnity_store::{Engine, Store, StoreError, TenantId};
 
 use super::AppResult;
-use super::throttle::network;
+use super::evicting_map::EvictingMap;
+use super::network::network;
 use crate::config::RateLimit;
 use crate::secrets;
 
@@ -30,9 +30,6 @@ const PLAN_CACHE_TTL: Duration = Duration::seconds(10);
 
 /// How long leased tokens may be spent.
 const LEASE_DURATION: Duration = Duration::seconds(10);
-
-/// How many are remembered before it is looked who can be forgotten.
-const EVICTION_THRESHOLD: usize = 10_000;
 
 /// Where a credential stands with its limit, one request counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,29 +50,6 @@ pub struct RateLimiter {
     buckets: Mutex<EvictingMap<String, Arc<tokio::sync::Mutex<Bucket>>>>,
     anonymous: Mutex<EvictingMap<String, DateTime<Utc>>>,
     plans: Mutex<EvictingMap<TenantId, PlanLimit>>,
-}
-
-/// What is known of many, where most can be forgotten after a minute.
-pub(crate) struct EvictingMap<K, V> {
-    pub(crate) entries: HashMap<K, V>,
-    /// How many there may be before it is looked who can be forgotten. Twice as many as were left the last time, so
-    /// that a crowd of whom none can costs one look each time it has doubled.
-    evict_at: usize,
-}
-
-impl<K, V> Default for EvictingMap<K, V> {
-    fn default() -> Self {
-        Self { entries: HashMap::new(), evict_at: EVICTION_THRESHOLD }
-    }
-}
-
-impl<K, V> EvictingMap<K, V> {
-    pub(crate) fn evict(&mut self, keep: impl Fn(&V) -> bool) {
-        if self.entries.len() >= self.evict_at {
-            self.entries.retain(|_, value| keep(value));
-            self.evict_at = EVICTION_THRESHOLD.max(self.entries.len() * 2);
-        }
-    }
 }
 
 /// What a tenant's plan allows in a minute, and until when that is believed without asking again.

@@ -14,7 +14,8 @@ use ringnity_store::rate_limits::{self, Gcra};
 use ringnity_store::{Conn, StoreError, identity};
 use ringnity_types::ErrorCode;
 
-use super::rate_limits::EvictingMap;
+use super::evicting_map::EvictingMap;
+use super::network::network;
 use crate::app::identity::sessions;
 use crate::app::{App, AppError, AppResult, ErrorKind};
 use crate::config::RateLimit;
@@ -223,17 +224,6 @@ impl LoginAttempt {
     }
 }
 
-/// Who has one IPv6 address has 2⁶⁴ of them.
-pub(crate) fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
 fn login_rate_limited(wait: Duration) -> AppError {
     AppError::new(
         ErrorKind::RateLimited,
@@ -241,17 +231,4 @@ fn login_rate_limited(wait: Duration) -> AppError {
         "Too many attempts to sign in have failed. Wait as long as Retry-After says, then try again, or have the password reset.",
     )
     .retry_after(wait)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_is_one_address() {
-        let network = |text: &str| network(text.parse().expect("address"));
-        assert_eq!(network("192.0.2.7"), network("::ffff:192.0.2.7"));
-        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-    }
 }
