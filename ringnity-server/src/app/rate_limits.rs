@@ -6,9 +6,11 @@
 //! together let through no more than one would.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
+use lru::LruCache;
 use ringnity_store::rate_limits::{Gcra, rate_bucket_take, rate_bucket_tat};
 use ringnity_store::tenants::{self, Quota};
 use ringnity_store::{Engine, Store, StoreError, TenantId};
@@ -27,6 +29,9 @@ const ANONYMOUS_PER_MINUTE: u32 = 600;
 
 /// How long what a plan says is believed.
 const PLAN_CACHE_TTL: Duration = Duration::seconds(10);
+
+/// Tenants whose plan limit is cached.
+const PLAN_CACHE_CAPACITY: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// How long leased tokens may be spent.
 const LEASE_DURATION: Duration = Duration::seconds(10);
@@ -49,7 +54,7 @@ pub struct RateLimiter {
     setting: RateLimit,
     buckets: Mutex<EvictingMap<String, Arc<tokio::sync::Mutex<Bucket>>>>,
     anonymous: Mutex<EvictingMap<String, DateTime<Utc>>>,
-    plans: Mutex<EvictingMap<TenantId, PlanLimit>>,
+    plans: Mutex<LruCache<TenantId, PlanLimit>>,
 }
 
 /// What a tenant's plan allows in a minute, and until when that is believed without asking again.
@@ -68,7 +73,12 @@ struct Bucket {
 impl RateLimiter {
     /// No bucket has been touched yet.
     pub fn new(setting: RateLimit) -> Self {
-        Self { setting, buckets: Mutex::default(), anonymous: Mutex::default(), plans: Mutex::default() }
+        Self {
+            setting,
+            buckets: Mutex::default(),
+            anonymous: Mutex::default(),
+            plans: Mutex::new(LruCache::new(PLAN_CACHE_CAPACITY)),
+        }
     }
 
     /// Counts a request of `caller`. `None` where nothing is limited.
@@ -120,7 +130,7 @@ impl RateLimiter {
         now: DateTime<Utc>,
     ) -> AppResult<Option<u32>> {
         let Some(tenant) = tenant else { return Ok(Some(DEFAULT_PER_MINUTE)) };
-        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).entries.get(tenant).copied();
+        let known = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
         if let Some((limit, until)) = known
             && until > now
         {
@@ -136,8 +146,7 @@ impl RateLimiter {
             Some(quota) => quota.limit().map(|limit| u32::try_from(limit.max(1)).unwrap_or(u32::MAX)),
         };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.evict(|(_, until)| *until > now);
-        plans.entries.insert(tenant.clone(), (limit, now + PLAN_CACHE_TTL));
+        plans.put(tenant.clone(), (limit, now + PLAN_CACHE_TTL));
         Ok(limit)
     }
 

@@ -1,10 +1,11 @@
 //! Server API credentials of a tenant: made with a secret that is shown once, listed without it, changed, given
 //! another secret, and switched off with what was made with them.
 
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use lru::LruCache;
 use ringnity_store::tenants::{
     self, Feature, Features, NewServerCredential, Quota, ServerCredential, ServerCredentialChanges,
 };
@@ -21,19 +22,28 @@ use crate::secrets::{self, NewSecret};
 /// What Server API keys begin with, so that a leaked one is recognised.
 pub const PREFIX: &str = "rn_sk_";
 
-/// When this node last tried to note that a key was used: what cannot be written is not tried with each request.
-#[derive(Debug, Default)]
-pub struct LastUsedThrottle(Mutex<HashMap<ServerCredentialId, DateTime<Utc>>>);
+/// Server API keys whose last write is remembered.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+
+/// When this node last tried to write that a key was used. A write that fails is not retried with every request.
+#[derive(Debug)]
+pub struct LastUsedThrottle(Mutex<LruCache<ServerCredentialId, DateTime<Utc>>>);
+
+impl Default for LastUsedThrottle {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(CAPACITY)))
+    }
+}
 
 impl LastUsedThrottle {
     fn should_write(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
         let mut last_writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that was tried later than now was tried before the clock was set back.
+        // A time later than now was noted before the clock was set back.
         let due = last_writes
             .get(key)
             .is_none_or(|last| *last > now || now - *last >= tenants::LAST_USED_PRECISION);
         if due {
-            last_writes.insert(key.clone(), now);
+            last_writes.put(key.clone(), now);
         }
         due
     }
