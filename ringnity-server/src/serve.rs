@@ -7,13 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use dropshot::HttpServer;
-use ringnity_api::ResponseCheck;
+use ringnity_api::{CONTRACT, ResponseCheck};
 use ringnity_store::Store;
 
-use crate::app::login::oauth_scopes::ScopeCoverage;
-use crate::app::tenants::server_keys::LastUsedThrottle;
-use crate::app::throttle::{LoginLimits, LoginSerializer};
-use crate::app::{App, RateLimiter};
+use crate::app::{App, Limits};
 use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::database_lock::{self, DatabaseLock, LockError};
@@ -24,7 +21,6 @@ use crate::http::private::{self, Private, PrivateServer};
 use crate::http::routes::Routes;
 use crate::http::state::{InFlight, State};
 use crate::jobs::{self, Job, Runner};
-use crate::secrets::password::PasswordHasherPool;
 use crate::secrets::tokens::{KeyRefreshTask, Signer};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificate;
@@ -69,75 +65,39 @@ pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> 
     start_with_jobs(config, clock, check, jobs::all()).await
 }
 
-/// Starts a server that does these jobs and no others.
+/// Starts a server that runs these jobs and no others.
 pub async fn start_with_jobs(
     config: &ServeConfig,
     clock: Clock,
     check: ResponseCheck,
     jobs: Vec<Arc<dyn Job>>,
 ) -> Result<Running> {
-    if config.database.database_url.is_none() || config.wants_demo() {
-        std::fs::create_dir_all(&config.database.data_dir).with_context(|| {
-            format!(
-                "cannot make the data folder {}; choose another with --data-dir",
-                config.database.data_dir.display()
-            )
-        })?;
-    }
-    let store_config = config.store().context("cannot use --database-url")?;
-    let database = store_config.describe();
-    let lock = match store_config.sqlite_path() {
-        Some(file) => Some(database_lock::acquire(file).map_err(|error| match error {
-            LockError::Held(_) => anyhow!(
-                "another server uses the database {}; stop it, or give this one a folder of its own with --data-dir",
-                file.display()
-            ),
-            other => anyhow!("{other}; choose another place with --data-dir or --database-url"),
-        })?),
-        None => None,
-    };
-    let store = Store::open(&store_config).await.with_context(|| match &config.database.database_url {
-        Some(_) => format!("cannot open the database {database} of --database-url"),
-        None => format!("cannot open the database {database} in the folder of --data-dir"),
-    })?;
-    // The address must be known before answers can name it, and port 0 is known only once it is bound.
+    let (store, database, lock) = open_store(config).await?;
+    // URLs contain the address, and the port of port 0 is not known before it is chosen.
     let listen = pick_address(config.listen)?;
     let urls = config.urls(listen);
     let signer = Arc::new(Signer::load(&store, clock.now()).await?);
     let key_refresh = signer.spawn_refresh(&store);
-    let google = config.google().context("cannot prepare sign-in with Google")?;
-    let demo = if config.wants_demo() {
-        Some(
-            demo::seed(&store, &clock, &signer, &config.database.data_dir, &urls, config.demo_file.is_some())
-                .await
-                .context("cannot seed the demo")?,
-        )
-    } else {
-        None
+    let google = config.google().context("cannot set up sign-in with Google")?;
+    let demo = match config.wants_demo() {
+        true => {
+            let rejected = config.demo_file.is_some();
+            let seeded =
+                demo::seed(&store, &clock, &signer, &config.database.data_dir, &urls, rejected).await;
+            Some(seeded.context("cannot seed the demo")?)
+        }
+        false => None,
     };
+    let raise_login_limits = config.wants_demo() && config.rate_limit.is_none();
+    let app = App::new(store.clone(), clock.clone(), signer, CONTRACT)?
+        .with_urls(urls)
+        .with_google(google)
+        .with_limits(Limits::new(config.rate_limit(), raise_login_limits));
+    let app = Arc::new(app);
+    let metrics = Arc::new(Metrics::new(&store));
+    let (stopping, in_flight) = (Arc::new(AtomicBool::new(false)), InFlight::default());
     let schemas =
         ringnity_api::schema_validator().map_err(|error| anyhow!("cannot compile the contract: {error}"))?;
-    let oauth_scopes = ScopeCoverage::from_contract(ringnity_api::CONTRACT)?;
-    let rate_limit = config.rate_limit();
-    let demo_limits = config.wants_demo() && config.rate_limit.is_none();
-    let certificate = config.certificate()?;
-    let tls = certificate.as_ref().map(Certificate::config).transpose()?;
-    let metrics = Arc::new(Metrics::new(&store));
-    let app = Arc::new(App {
-        store: store.clone(),
-        clock: clock.clone(),
-        signer,
-        google,
-        oauth_scopes,
-        urls,
-        rates: RateLimiter::new(rate_limit),
-        sign_in_limits: LoginLimits::of(rate_limit, demo_limits),
-        sign_in_turns: LoginSerializer::default(),
-        key_uses: LastUsedThrottle::default(),
-        passwords: PasswordHasherPool::shared(),
-        jobs_put: tokio::sync::Notify::new(),
-    });
-    let (stopping, in_flight) = (Arc::new(AtomicBool::new(false)), InFlight::default());
     let state = State {
         app: Arc::clone(&app),
         schemas: schemas.with_response_check(check),
@@ -147,40 +107,59 @@ pub async fn start_with_jobs(
         in_flight: in_flight.clone(),
         cors_cache: CorsCache::default(),
     };
+    let certificate = config.certificate()?;
+    let tls = certificate.as_ref().map(Certificate::config).transpose()?;
     let mut api = ringnity_api::api_description::<Routes>().map_err(|error| anyhow!("{error}"))?;
     docs::register(&mut api).map_err(|error| anyhow!("{error}"))?;
     let server = ringnity_api::runtime::start(api, state, listen, tls)
         .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
-    let address = server.local_addr();
-    let private = match config.private_listen {
-        Some(listen) => {
-            let private =
-                Private { metrics, store: store.clone(), clock: clock.clone(), stopping: stopping.clone() };
-            Some(private::start(private, listen)?)
-        }
-        None => None,
-    };
-    let certificate_watch = certificate.map(|certificate| tokio::spawn(certificate.watch_files()));
+    let private = Private { metrics, store: store.clone(), clock, stopping: stopping.clone() };
+    let private = config.private_listen.map(|listen| private::start(private, listen)).transpose()?;
     if let (Some(demo), Some(file)) = (&demo, &config.demo_file) {
-        demo.write(file).context("cannot write the file of --demo-file; choose another")?;
+        demo.write(file).context("cannot write the file of --demo-file; choose another path")?;
     }
-    let jobs = Runner::start(app, jobs);
-    let (_lock, _key_refresh) = (lock, key_refresh);
     Ok(Running {
+        address: server.local_addr(),
         server,
-        jobs,
+        jobs: Runner::start(app, jobs),
         store,
         private,
         stopping,
         in_flight,
         stop_delay: config.stop_delay,
-        certificate_watch,
-        address,
+        certificate_watch: certificate.map(|certificate| tokio::spawn(certificate.watch_files())),
         database,
         demo,
-        _lock,
-        _key_refresh,
+        _lock: lock,
+        _key_refresh: key_refresh,
     })
+}
+
+/// Opens the database of `config`, exclusively if it is an SQLite file. Also returns a description of it.
+async fn open_store(config: &ServeConfig) -> Result<(Store, String, Option<DatabaseLock>)> {
+    let data_dir = &config.database.data_dir;
+    if config.database.database_url.is_none() || config.wants_demo() {
+        std::fs::create_dir_all(data_dir).with_context(|| {
+            format!("cannot create the data folder {}; choose another with --data-dir", data_dir.display())
+        })?;
+    }
+    let store_config = config.store().context("cannot use --database-url")?;
+    let database = store_config.describe();
+    let lock = match store_config.sqlite_path() {
+        Some(file) => Some(database_lock::acquire(file).map_err(|error| match error {
+            LockError::Held(_) => anyhow!(
+                "another server uses the database {}; stop it, or choose another folder with --data-dir",
+                file.display()
+            ),
+            other => anyhow!("{other}; choose another location with --data-dir or --database-url"),
+        })?),
+        None => None,
+    };
+    let store = Store::open(&store_config).await.with_context(|| match &config.database.database_url {
+        Some(_) => format!("cannot open the database {database} of --database-url"),
+        None => format!("cannot open the database {database} in the folder of --data-dir"),
+    })?;
+    Ok((store, database, lock))
 }
 
 impl Running {

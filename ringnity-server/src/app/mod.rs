@@ -22,8 +22,11 @@ use chrono::{DateTime, Utc};
 use ringnity_store::Store;
 use tokio::sync::Notify;
 
+use crate::app::login::oauth_scopes::{MissingCoverage, ScopeCoverage};
+use crate::app::tenants::server_keys::LastUsedThrottle;
+use crate::app::throttle::{LoginLimits, LoginSerializer};
 use crate::clock::Clock;
-use crate::config::Urls;
+use crate::config::{RateLimit, Urls};
 use crate::providers::google::Google;
 use crate::secrets::password::PasswordHasherPool;
 use crate::secrets::tokens::Signer;
@@ -33,56 +36,115 @@ pub use idempotency::IdempotencyKey;
 pub use rate_limits::{RateLimitStatus, RateLimiter};
 pub use ringnity_store::TenantId;
 
-/// What every rule works with.
+/// What the rules work with: the store, the clock, and the state that requests share.
 pub struct App {
-    /// Where everything durable is.
+    /// The database.
     pub store: Store,
     /// The time.
     pub clock: Clock,
-    /// Signs and reads access tokens.
-    pub signer: Arc<Signer>,
-    /// Judges Google's ID tokens, where sign-in with Google is configured.
-    pub google: Option<Google>,
-    /// Which OAuth scopes can be asked for already.
-    pub oauth_scopes: login::oauth_scopes::ScopeCoverage,
-    /// Addresses under which people reach this server.
+    /// Public URLs of this server and of the dashboard.
     pub urls: Urls,
-    /// How often each credential may ask.
-    pub rates: RateLimiter,
-    /// How often signing in may fail, where that is limited.
-    pub sign_in_limits: Option<throttle::LoginLimits>,
-    /// Whose turn it is to sign in.
-    pub sign_in_turns: throttle::LoginSerializer,
-    /// When it was last noted that a key was used.
-    pub key_uses: tenants::server_keys::LastUsedThrottle,
-    /// Where the passwords of those who sign in are looked at.
-    pub passwords: PasswordHasherPool,
-    /// Told by a rule that has put a job which should not wait for the next look.
-    pub jobs_put: Notify,
+    /// What authentication needs.
+    pub auth: Auth,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Notified when a rule has added a job that should start before the next poll.
+    pub job_added: Notify,
 }
 
-/// Text that says something.
+/// What authentication needs.
+pub struct Auth {
+    /// Signs and verifies access tokens.
+    pub signer: Arc<Signer>,
+    /// Verifies Google's ID tokens; `None` where sign-in with Google is not configured.
+    pub google: Option<Google>,
+    /// Verifies and hashes passwords.
+    pub passwords: PasswordHasherPool,
+    /// Which OAuth scopes a client may request.
+    pub oauth_scopes: ScopeCoverage,
+    /// Limits how often the use of a Server API key is written.
+    pub key_last_used: LastUsedThrottle,
+}
+
+/// Rate limits of this node.
+pub struct Limits {
+    /// Requests of each credential and address.
+    pub requests: RateLimiter,
+    /// Failed logins; `None` where they are not limited.
+    pub logins: Option<LoginLimits>,
+    /// Lets one login at a time run for each account and address.
+    pub login_serializer: LoginSerializer,
+}
+
+impl Limits {
+    /// The limits of a setting. `raise_logins` raises the login limits out of the way, for the demo.
+    pub fn new(setting: RateLimit, raise_logins: bool) -> Self {
+        Self {
+            requests: RateLimiter::new(setting),
+            logins: LoginLimits::new(setting, raise_logins),
+            login_serializer: LoginSerializer::default(),
+        }
+    }
+}
+
+/// The text, unless it is empty or only white space.
 pub(crate) fn non_blank(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
 impl App {
-    /// The rules for an operator's command, which no page and no client is at: without addresses and limits.
-    pub fn for_cli(store: Store, clock: Clock, signer: Arc<Signer>, contract: &str) -> anyhow::Result<Self> {
+    /// The rules on `store`, without public URLs, limits and sign-in with Google: what a command needs. A server adds
+    /// them with the `with_` methods.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `contract` does not say which OAuth scopes are planned.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        signer: Arc<Signer>,
+        contract: &str,
+    ) -> Result<Self, MissingCoverage> {
         Ok(Self {
             store,
             clock,
-            signer,
-            google: None,
-            oauth_scopes: login::oauth_scopes::ScopeCoverage::from_contract(contract)?,
             urls: Urls::default(),
-            rates: RateLimiter::new(crate::config::RateLimit::Off),
-            sign_in_limits: None,
-            sign_in_turns: throttle::LoginSerializer::default(),
-            key_uses: tenants::server_keys::LastUsedThrottle::default(),
-            passwords: PasswordHasherPool::shared(),
-            jobs_put: Notify::new(),
+            auth: Auth {
+                signer,
+                google: None,
+                passwords: PasswordHasherPool::shared(),
+                oauth_scopes: ScopeCoverage::from_contract(contract)?,
+                key_last_used: LastUsedThrottle::default(),
+            },
+            limits: Limits::new(RateLimit::Off, false),
+            job_added: Notify::new(),
         })
+    }
+
+    /// Sets the public URLs.
+    #[must_use]
+    pub fn with_urls(self, urls: Urls) -> Self {
+        Self { urls, ..self }
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Enables sign-in with Google.
+    #[must_use]
+    pub fn with_google(mut self, google: Option<Google>) -> Self {
+        self.auth.google = google;
+        self
+    }
+
+    /// Replaces what verifies and hashes passwords.
+    #[must_use]
+    pub fn with_passwords(mut self, passwords: PasswordHasherPool) -> Self {
+        self.auth.passwords = passwords;
+        self
     }
 
     /// The time now.

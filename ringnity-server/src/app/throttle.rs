@@ -35,7 +35,7 @@ pub struct LoginLimits {
 
 impl LoginLimits {
     /// The limits that go with a setting; `None` where nothing is limited. For the demo they are out of the way.
-    pub fn of(setting: RateLimit, demo: bool) -> Option<Self> {
+    pub fn new(setting: RateLimit, demo: bool) -> Option<Self> {
         let times = if demo { 1000 } else { 1 };
         (setting != RateLimit::Off).then(|| Self {
             pair: Gcra::new(10 * times, Duration::minutes(15)),
@@ -117,11 +117,11 @@ pub async fn begin_for_address(app: &App, address: IpAddr) -> AppResult<LoginAtt
 async fn start_attempt(app: &App, account: Option<&str>, address: IpAddr) -> AppResult<LoginAttempt> {
     let address = network(address);
     let pair_id = account.map(|account| bucket_id(&format!("to {account} from {address}")));
-    let Some(limits) = app.sign_in_limits else {
+    let Some(limits) = app.limits.logins else {
         return Ok(LoginAttempt { counted: Vec::new(), pair_id, _guard: None });
     };
     let guard = match &pair_id {
-        Some(pair_id) => Some(app.sign_in_turns.lock(pair_id).await?),
+        Some(pair_id) => Some(app.limits.login_serializer.lock(pair_id).await?),
         None => None,
     };
     let mut buckets_of_address = vec![(bucket_id(&format!("from {address}")), limits.address)];
@@ -192,7 +192,7 @@ impl LoginAttempt {
 
     /// Whether that is the password behind `hash`; without one it takes as long and is not.
     async fn verify_password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
-        match app.passwords.verify(password, hash).await {
+        match app.auth.passwords.verify(password, hash).await {
             Ok(true) => self.succeeded(app).await.map(|()| true),
             Ok(false) => Ok(false),
             Err(error) => {

@@ -58,7 +58,7 @@ impl CommonArgs {
     pub async fn app(&self) -> Result<App> {
         let (store, clock) = (self.store().await?, Clock::default());
         let signer = Arc::new(Signer::load(&store, clock.now()).await?);
-        App::for_cli(store, clock, signer, CONTRACT)
+        Ok(App::new(store, clock, signer, CONTRACT)?)
     }
 }
 

@@ -78,7 +78,7 @@ impl State {
         }
         // Beyond the rate limit nothing is looked up, and the page may read its 429. A request that follows a preflight
         // is checked by itself.
-        if self.app.rates.count_anonymous(call.state().client_address, now).is_some() {
+        if self.app.limits.requests.count_anonymous(call.state().client_address, now).is_some() {
             return Cors::Allow;
         }
         let page = origin.to_owned();

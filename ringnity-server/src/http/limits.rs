@@ -30,7 +30,9 @@ impl State {
         let Some(principal) = principal else {
             let address = state.client_address;
             state.caller.get_or_init(|| Caller::anonymous(head, address));
-            let Some(wait) = self.app.rates.count_anonymous(address, self.app.now()) else { return Ok(()) };
+            let Some(wait) = self.app.limits.requests.count_anonymous(address, self.app.now()) else {
+                return Ok(());
+            };
             if head.header(FORWARDED_FOR).is_some() && address == head.remote_ip().to_canonical() {
                 warn_of_proxy(address);
             }
@@ -40,7 +42,7 @@ impl State {
             ));
         };
         let caller = state.caller.get_or_init(|| Caller::of(principal));
-        let rates = &self.app.rates;
+        let rates = &self.app.limits.requests;
         let counted =
             rates.count(&self.app.store, &caller.name, caller.tenant.as_ref(), self.app.now()).await;
         let Some(standing) = counted? else { return Ok(()) };

@@ -132,7 +132,7 @@ impl Poller {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.app.jobs_put.notified() => {}
+                () = self.app.job_added.notified() => {}
                 _ = moved.changed() => {}
                 _ = phase.changed() => {}
                 Some(_) = self.running.join_next() => {}

@@ -19,7 +19,7 @@ pub async fn login_owner_with_google(
     address: IpAddr,
     id_token: &str,
 ) -> AppResult<OwnerGoogleLogin> {
-    let google = app.google.as_ref().ok_or_else(not_configured)?;
+    let google = app.auth.google.as_ref().ok_or_else(not_configured)?;
     let now = app.now();
     let attempt = throttle::begin_for_address(app, address).await?;
     // Outside of any transaction: it may ask Google for its keys.

@@ -28,7 +28,7 @@ pub async fn create_visitor_context_token(
     let expires_at = expires_at(now, request.expires_in);
     let profile =
         visitor_profile(request.visitor.unwrap_or_default(), metadata_text(request.metadata.as_deref())?);
-    let signer = Arc::clone(&app.signer);
+    let signer = Arc::clone(&app.auth.signer);
     app.idempotent(idempotency_key, move |c| {
         let scope = TokenScope::VisitorContext;
         let session = start_session(c, &tenant, &credential, scope, credential.as_str(), expires_at, now)?;
@@ -58,7 +58,7 @@ pub async fn create_agent_token(
     let id = request.agent_id.map(AgentId::from);
     let (username, department) = (request.username, non_blank(request.department_id).map(DepartmentId::from));
     let name = non_blank(request.name);
-    let signer = Arc::clone(&app.signer);
+    let signer = Arc::clone(&app.auth.signer);
     app.idempotent(idempotency_key, move |c| {
         let agent = match (&id, &username) {
             (Some(id), _) => identity::agent_get(c, &tenant, id)?,
@@ -108,7 +108,7 @@ pub async fn create_admin_token(
         ensure_scopes_not_empty(scopes)?;
     }
     let name = non_blank(request.name);
-    let signer = Arc::clone(&app.signer);
+    let signer = Arc::clone(&app.auth.signer);
     app.idempotent(idempotency_key, move |c| {
             let (subject, role, department) = match &username {
                 Some(username) => {

@@ -57,6 +57,7 @@ pub fn token_pair(
 ) -> AppResult<TokenPair> {
     let tenant = session.tenant_id.as_ref().map(TenantId::as_str);
     let access_token = app
+        .auth
         .signer
         .sign(scope, &session.subject_id, tenant, session.id.as_str(), now)
         .map_err(AppError::internal)?;

@@ -32,9 +32,9 @@ pub async fn list_oauth_clients(
         app.store.read(move |c| login::oauth_client_list(c, &tenant).map_err(AppError::from)).await?;
     Ok(OAuthClientList {
         oauth_clients: stored.into_iter().map(client).collect(),
-        available_scopes: app.oauth_scopes.available(),
+        available_scopes: app.auth.oauth_scopes.available(),
         recommended_scopes: oauth_scopes::recommended(),
-        scope_catalog: app.oauth_scopes.catalog(),
+        scope_catalog: app.auth.oauth_scopes.catalog(),
         client_types: OAuthClientType::ALL.to_vec(),
         discovery_url,
     })
@@ -305,7 +305,7 @@ fn validate_scopes(app: &App, requested: &[OAuthScope], errors: &mut Vec<String>
     let planned: Vec<String> = requested
         .iter()
         .enumerate()
-        .filter(|(_, scope)| !app.oauth_scopes.is_available(scope))
+        .filter(|(_, scope)| !app.auth.oauth_scopes.is_available(scope))
         .map(|(index, scope)| format!("/body/allowedScopes/{index}: {scope} is planned"))
         .collect();
     if !planned.is_empty() {

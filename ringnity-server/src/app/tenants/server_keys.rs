@@ -52,7 +52,7 @@ impl LastUsedThrottle {
 /// Notes that a key was used, now and then. When that was is for people to look at: where it cannot be noted, requests
 /// go on.
 pub async fn record_use(app: &App, key: &ServerCredential, now: DateTime<Utc>) {
-    if !key.touch_due(now) || !app.key_uses.should_write(&key.id, now) {
+    if !key.touch_due(now) || !app.auth.key_last_used.should_write(&key.id, now) {
         return;
     }
     let (tenant, id) = (key.tenant_id.clone(), key.id.clone());

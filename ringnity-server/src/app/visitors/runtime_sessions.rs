@@ -39,7 +39,7 @@ pub async fn create_runtime_session(
         TenantHints { public_key: request.api_key, slug: request.slug, ..hints }
     };
     let context = request.context_token;
-    let signer = Arc::clone(&app.signer);
+    let signer = Arc::clone(&app.auth.signer);
     if let Some(token) = &context {
         signer.refresh_keys_for(&app.store, token).await?;
     }

@@ -155,12 +155,19 @@ impl State {
         credential: &Credential,
         scope: TokenScope,
     ) -> Result<Claims, AuthFailure> {
-        self.app.signer.refresh_keys_for(&self.app.store, credential.secret()).await.map_err(unavailable)?;
+        self.app
+            .auth
+            .signer
+            .refresh_keys_for(&self.app.store, credential.secret())
+            .await
+            .map_err(unavailable)?;
         let claims =
-            self.app.signer.verify(credential.secret(), self.app.now()).map_err(|error| match error {
-                TokenError::Invalid => AuthFailure::WrongKind,
-                TokenError::Expired => AuthFailure::Expired,
-            })?;
+            self.app.auth.signer.verify(credential.secret(), self.app.now()).map_err(
+                |error| match error {
+                    TokenError::Invalid => AuthFailure::WrongKind,
+                    TokenError::Expired => AuthFailure::Expired,
+                },
+            )?;
         if claims.scope == scope { Ok(claims) } else { Err(AuthFailure::WrongKind) }
     }
 

@@ -6,8 +6,8 @@ use chrono::Duration;
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use ringnity_server::app::identity::owners;
-use ringnity_server::app::throttle::{self, LoginLimits};
-use ringnity_server::app::{App, ErrorKind};
+use ringnity_server::app::throttle;
+use ringnity_server::app::{App, ErrorKind, Limits};
 use ringnity_server::clock::Clock;
 use ringnity_server::config::{RateLimit, ServeConfig};
 use ringnity_server::secrets::password::PasswordHasherPool;
@@ -360,8 +360,8 @@ fn s2_4_whoever_guesses_at_many_accounts_is_stopped_at_all_of_them() {
         // ahead. Otherwise the attempts that are regained meanwhile would let a slow machine in below.
         let clock = Clock::default();
         clock.advance(Duration::minutes(1));
-        let sign_in_limits = LoginLimits::of(RateLimit::Plan, false);
-        let app = App { clock, sign_in_limits, ..server.app().await };
+        let limits = Limits::new(RateLimit::Plan, false);
+        let app = App { clock, ..server.app().await.with_limits(limits) };
         let started = Instant::now();
         let from = "2001:db8:1:2::7".parse().expect("address");
         let mut guesses = 0;
@@ -398,8 +398,8 @@ fn s2_4_whose_password_nobody_had_time_for_has_not_failed_and_learns_nothing() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").configure(behind_a_proxy).start().await;
         let passwords = PasswordHasherPool::new(0, std::time::Duration::from_millis(1));
-        let sign_in_limits = LoginLimits::of(RateLimit::Plan, false);
-        let app = App { passwords, sign_in_limits, ..server.app().await };
+        let limits = Limits::new(RateLimit::Plan, false);
+        let app = server.app().await.with_limits(limits).with_passwords(passwords);
         let known = server.first_tenant().owner.clone();
         let from = "192.0.2.1".parse().expect("address");
         let mut said = std::collections::BTreeSet::new();

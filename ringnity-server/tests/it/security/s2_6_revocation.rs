@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use ringnity_server::app::App;
 use ringnity_server::app::identity::accounts::{AccountSelector, set_password};
 use ringnity_server::app::identity::owners as owners_app;
 use ringnity_server::app::identity::platform_auth::login_platform_admin;
@@ -206,11 +205,11 @@ fn s2_6_a_password_that_was_changed_while_it_was_looked_at_opens_nothing() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").agent("grace").platform_admin().start().await;
         let passwords = PasswordHasherPool::new(1, Duration::from_secs(600));
-        let app = App { passwords, ..server.app().await };
+        let app = server.app().await.with_passwords(passwords);
         let hashed = NewPassword::new(None).await.expect("is made");
         // Takes so long that all sign-ins below read their accounts before the change and verify passwords after it.
         let slow = "$argon2id$v=19$m=19456,t=60,p=1$SE5dVQ7lyLIEMWf0OvJTbQ$Nh2CyXwY0KzYw3Yb8Gm1cS0aV9uJrQ2tEoLxPdZk4fI";
-        let first = app.passwords.clone();
+        let first = app.auth.passwords.clone();
         tokio::spawn(async move { first.verify("x".into(), Some(slow.into())).await });
         tokio::time::sleep(Duration::from_millis(50)).await;
         let from = "192.0.2.1".parse().expect("address");

@@ -257,7 +257,7 @@ impl TestServer {
     /// The application on the server's database and clock, without limits.
     pub async fn app(&self) -> App {
         let signer = self.signer().await;
-        App::for_cli(self.store.clone(), self.clock.clone(), Arc::new(signer), CONTRACT).expect("the app")
+        App::new(self.store.clone(), self.clock.clone(), Arc::new(signer), CONTRACT).expect("the app")
     }
 
     async fn signer(&self) -> Signer {
