@@ -5,6 +5,7 @@
 pub mod password;
 pub mod tokens;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// A secret that was just made: the text to show once, and what may be stored.
@@ -44,7 +45,7 @@ pub fn hash(text: &str) -> String {
 
 /// Bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 #[cfg(test)]
