@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
@@ -53,7 +53,9 @@ impl Metrics {
             Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS));
         let (broken, database) = (Family::default(), Gauge::default());
         let (jobs_late, jobs_failing) = (Gauge::default(), Gauge::default());
-        let mut registry = Registry::with_prefix("ringnity");
+        let mut root = Registry::default();
+        root.register_collector(Box::new(ProcessCollector { started: SystemTime::now() }));
+        let registry = root.sub_registry_with_prefix("ringnity");
         registry.register("build", "The program that runs", Info::new([("version", VERSION)]));
         registry.register("requests", "Requests answered, by operation and status", requests.clone());
         registry.register_with_unit(
@@ -71,8 +73,7 @@ impl Metrics {
         registry.register("jobs_late", "Jobs that are overdue for minutes", jobs_late.clone());
         registry.register("jobs_failing", "Jobs that failed and are tried again", jobs_failing.clone());
         registry.register_collector(Box::new(StoreCollector(store.clone())));
-        registry.register_collector(Box::new(ProcessCollector { started: SystemTime::now() }));
-        Self { registry, requests, durations, broken, database, jobs_late, jobs_failing }
+        Self { registry: root, requests, durations, broken, database, jobs_late, jobs_failing }
     }
 
     /// Counts an answer.
@@ -118,7 +119,8 @@ impl Collector for StoreCollector {
     }
 }
 
-/// What the system says of this process; silent where it says nothing.
+/// Resource use of this process, under the names that Prometheus clients use. What the system does not report is left
+/// out.
 #[derive(Debug)]
 struct ProcessCollector {
     started: SystemTime,
@@ -127,12 +129,38 @@ struct ProcessCollector {
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let since = self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        gauge(&mut encoder, "start_time_seconds", "When the server started, as Unix time", since.as_secs())?;
-        if let Some(bytes) = resident_memory() {
-            gauge(&mut encoder, "resident_memory_bytes", "Memory in use", bytes)?;
+        gauge(
+            &mut encoder,
+            "process_start_time_seconds",
+            "Start time of the process as Unix time",
+            since.as_secs(),
+        )?;
+        #[cfg(unix)]
+        {
+            use rustix::process::{Resource, getrlimit};
+            use rustix::time::{ClockId, clock_gettime};
+            let cpu = clock_gettime(ClockId::ProcessCPUTime);
+            let seconds = ConstCounter::new(cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9);
+            seconds.encode(encoder.encode_descriptor(
+                "process_cpu",
+                "User and system CPU time spent",
+                Some(&Unit::Seconds),
+                seconds.metric_type(),
+            )?)?;
+            if let Some(limit) = getrlimit(Resource::Nofile).current {
+                gauge(&mut encoder, "process_max_fds", "Maximum number of open file descriptors", limit)?;
+            }
+        }
+        for (name, help, field) in [
+            ("process_resident_memory_bytes", "Resident memory size", "VmRSS:"),
+            ("process_virtual_memory_bytes", "Virtual memory size", "VmSize:"),
+        ] {
+            if let Some(bytes) = memory(field) {
+                gauge(&mut encoder, name, help, bytes)?;
+            }
         }
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-            gauge(&mut encoder, "open_files", "Files and sockets that are open", open.count() as u64)?;
+            gauge(&mut encoder, "process_open_fds", "Number of open file descriptors", open.count() as u64)?;
         }
         Ok(())
     }
@@ -143,10 +171,34 @@ fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64
     gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
 }
 
-/// Bytes of memory that this process occupies.
-fn resident_memory() -> Option<u64> {
+/// A size from `/proc/self/status`, in bytes.
+fn memory(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_process_metrics_under_standard_names() {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ProcessCollector { started: SystemTime::now() }));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
+        let value = |name: &str| -> f64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("{name} is missing:\n{text}")).parse().expect("a number")
+        };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs_f64();
+        assert!((now - 60.0..=now).contains(&value("process_start_time_seconds")), "{text}");
+        assert!((0.0..3600.0).contains(&value("process_cpu_seconds_total")), "{text}");
+        let resident = value("process_resident_memory_bytes");
+        assert!(resident > 500_000.0 && resident < value("process_virtual_memory_bytes"), "{text}");
+        let open = value("process_open_fds");
+        assert!(open >= 3.0 && open < value("process_max_fds"), "{text}");
+    }
 }
