@@ -1,5 +1,4 @@
-//! What `agent`, `owner` and `platform-admin` share: switching an account, giving it a password, telling of it. No
-//! command is here.
+//! Shared by `agent`, `owner` and `platform-admin`: list, enable, disable and set the password of an account.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -11,17 +10,17 @@ use crate::cli::context::{self, CommonArgs, PasswordArgs, into_cli_error};
 use crate::cli::output::{Outcome, print, table};
 use crate::clock::Clock;
 
-/// An account that is named by its email, and nothing else.
+/// An account, selected by email.
 #[derive(Debug, clap::Args)]
 pub(super) struct EmailArgs {
-    /// What they sign in with
+    /// Email of the account
     #[arg(value_name = "EMAIL")]
     pub email: String,
     #[command(flatten)]
     pub common: CommonArgs,
 }
 
-/// The same, and its next password.
+/// An account, selected by email, and its new password.
 #[derive(Debug, clap::Args)]
 pub(super) struct EmailPasswordArgs {
     #[command(flatten)]
@@ -30,7 +29,7 @@ pub(super) struct EmailPasswordArgs {
     pub account: EmailArgs,
 }
 
-/// An account as it is told: which members say who it is depends on what kind it is.
+/// An account in output. The identifying members depend on its kind.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct View {
@@ -41,7 +40,7 @@ struct View {
     created_at: DateTime<Utc>,
 }
 
-/// Switches an account on or off, and tells of it.
+/// Enables or disables an account and prints it.
 pub(super) async fn set_active(common: CommonArgs, name: AccountSelector, active: bool) -> Result<Outcome> {
     let store = common.store().await?;
     let now = Clock::default().now();
@@ -55,21 +54,21 @@ pub(super) async fn set_active(common: CommonArgs, name: AccountSelector, active
     print(common.json, &answer, || {
         let who = describe(&account);
         if active {
-            return format!("{who} may sign in again.");
+            return format!("Enabled {who}.");
         }
         let last = match &account {
             _ if peers != Some(0) => String::new(),
-            Account::Owner(tenant, _) => format!("\nNo owner of {} is switched on any more.", tenant.slug),
-            _ => "\nNobody of the platform's people is switched on any more.".to_owned(),
+            Account::Owner(tenant, _) => format!("\nNo owner of {} is enabled any more.", tenant.slug),
+            _ => "\nNo platform administrator is enabled any more.".to_owned(),
         };
         let command = enable_command(&account);
-        format!("{who} is let in nowhere from now on.{last}\n`{command}` takes it back.")
+        format!("Disabled {who} and ended its sessions.{last}\nTo undo, run `{command}`.")
     })?;
     Ok(Outcome::Success)
 }
 
-/// The password that is given, if one is: whoever signs in as `text` must be able to send both. `sign_in` is what
-/// signing in takes and what the name is called there, `called` what it is called on the command line.
+/// Reads the password if `--password-stdin` was passed, and checks that the contract accepts it with `text` in a login
+/// request. `sign_in` is the schema of that request and the member that holds `text`; `called` names `text` in errors.
 pub(super) fn read_password(
     password: &PasswordArgs,
     sign_in: (&str, &str),
@@ -83,7 +82,7 @@ pub(super) fn read_password(
     Ok(given)
 }
 
-/// Gives an account another password, and tells it where it was made here.
+/// Sets the password of an account. Prints it if it was generated.
 pub(super) async fn set_password(
     common: CommonArgs,
     password: PasswordArgs,
@@ -105,7 +104,7 @@ pub(super) async fn set_password(
     print_account(&common, &account, made)
 }
 
-/// Tells of an account, and its password where that was made here.
+/// Prints an account, and its password if it was generated.
 pub(super) fn print_account(
     common: &CommonArgs,
     account: &Account,
@@ -118,20 +117,20 @@ pub(super) fn print_account(
     }
     print(common.json, &answer, || {
         let password = password.as_ref().map_or_else(
-            || "as given".to_owned(),
-            |password| format!("{password}   (told only now: hand it over safely)"),
+            || "as entered".to_owned(),
+            |password| format!("{password}   (shown only once: store it safely)"),
         );
         let off = if account.is_active() {
             String::new()
         } else {
-            format!("\nState     off; `{}` lets them in", enable_command(account))
+            format!("\nState     disabled; to enable it, run `{}`", enable_command(account))
         };
         format!("Account   {}\nPassword  {password}{off}", describe(account))
     })?;
     Ok(Outcome::Success)
 }
 
-/// Tells of the accounts there are.
+/// Prints the accounts of a filter.
 pub(super) async fn list(common: &CommonArgs, of: AccountFilter) -> Result<Outcome> {
     let (named, heading) = match &of {
         AccountFilter::Staff(_) => ("agents", "role"),
@@ -151,12 +150,12 @@ pub(super) async fn list(common: &CommonArgs, of: AccountFilter) -> Result<Outco
                     (admin.email.clone(), admin.name.clone(), admin.role.clone())
                 }
             };
-            let state = if view.is_active { "on" } else { "off" };
+            let state = if view.is_active { "enabled" } else { "disabled" };
             let seen = view.last_login_at.map(|at| at.format("%F %R").to_string());
             [signs_in_as, name, third, state.to_owned(), seen.unwrap_or_else(|| "never".to_owned())]
         };
         let rows: Vec<_> = accounts.iter().zip(&views).map(row).collect();
-        table(["signs in as", "name", heading, "state", "last signed in (UTC)"], &rows)
+        table(["login", "name", heading, "state", "last login (UTC)"], &rows)
     })?;
     Ok(Outcome::Success)
 }
@@ -204,7 +203,7 @@ fn describe(account: &Account) -> String {
     }
 }
 
-/// The command that switches it on.
+/// The command that enables the account.
 fn enable_command(account: &Account) -> String {
     let rest = match account {
         Account::Agent(tenant, agent) => format!("agent enable --tenant {} {}", tenant.slug, agent.username),

@@ -1,4 +1,4 @@
-//! `agent`: a tenant's staff, those who work with conversations.
+//! `agent`: staff accounts of a tenant.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -13,38 +13,38 @@ use crate::cli::context::{self, PasswordArgs, TenantArgs, into_cli_error};
 use crate::cli::output::Outcome;
 use crate::clock::Clock;
 
-/// What they sign in with.
+/// Schema of the login request, and its member that holds the username.
 const SIGN_IN: (&str, &str) = ("WorkspaceLoginRequest", "username");
 
-/// What may be done with a tenant's staff.
+/// Commands for staff accounts.
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentCommand {
-    /// Make a member of a tenant's staff
+    /// Create a staff account
     #[command(after_help = "Example:\n  \
         ringnity-server agent create --tenant acme --username grace --name 'Grace H.' --department Support\n\n\
-        A department that the tenant does not have is made. The password is made and told once, unless\n\
-        --password-stdin gives it. The plan says how many agents and departments there may be.")]
+        Creates the department if the tenant does not have it. Generates a password and prints it once, unless\n\
+        --password-stdin is passed. The plan limits the number of agents and departments.")]
     Create(AgentArgs),
-    /// List a tenant's staff, without its owners
+    /// List the staff accounts of a tenant, without its owners
     #[command(after_help = "Example:\n  ringnity-server agent list --tenant acme")]
     List(TenantArgs),
-    /// Let a member of the staff in nowhere from the next request on
+    /// Disable a staff account and end its sessions
     #[command(after_help = "Example:\n  ringnity-server agent disable --tenant acme grace\n\n\
-        Their sessions end, and the tokens that the customer's backend has asked for in their name. Neither come back.")]
+        Agent and admin tokens of the account are revoked as well. Enabling it again does not restore them.")]
     Disable(AgentSelectorArgs),
-    /// Let a member of the staff sign in again
+    /// Enable a disabled staff account
     #[command(after_help = "Example:\n  ringnity-server agent enable --tenant acme grace")]
     Enable(AgentSelectorArgs),
-    /// Give a member of the staff another password; the old one opens nothing from the next request on
+    /// Set the password of a staff account and end its sessions
     #[command(after_help = "Example:\n  ringnity-server agent set-password --tenant acme grace\n\n\
-        The password is made and told once, unless --password-stdin gives it. Their sessions and tokens end, and what\n\
-        failed before at signing in is forgotten.")]
+        Generates a password and prints it once, unless --password-stdin is passed. Sessions and tokens of the account\n\
+        end. Failed logins no longer count against it.")]
     SetPassword(SetPasswordArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AgentSelectorArgs {
-    /// What they sign in with
+    /// Username of the account
     #[arg(value_name = "USERNAME")]
     username: String,
     #[command(flatten)]
@@ -61,16 +61,16 @@ pub(super) struct SetPasswordArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AgentArgs {
-    /// What they sign in with: unique within the tenant
+    /// Username to log in with, unique within the tenant
     #[arg(long)]
     username: String,
     /// Display name
     #[arg(long)]
     name: String,
-    /// What they may do
+    /// Role of the account
     #[arg(long, default_value = "agent", value_parser = roles())]
     role: String,
-    /// Where they sit; made when the tenant has no department of that name
+    /// Department of the account; created if the tenant does not have it
     #[arg(long)]
     department: Option<String>,
     /// Email address
@@ -82,13 +82,13 @@ pub(super) struct AgentArgs {
     target: TenantArgs,
 }
 
-/// The contract's roles, but that of owners, who have accounts of their own.
+/// The roles of the contract except `owner`: owners have accounts of their own.
 fn roles() -> PossibleValuesParser {
     let staff = WorkspaceRole::ALL.iter().filter(|role| **role != WorkspaceRole::Owner);
     PossibleValuesParser::new(staff.map(ToString::to_string).collect::<Vec<_>>())
 }
 
-/// Runs one of them.
+/// Runs a command.
 pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
     match command {
         AgentCommand::Create(arguments) => create(arguments).await,
@@ -130,7 +130,6 @@ async fn create(arguments: AgentArgs) -> Result<Outcome> {
     let AgentArgs { username, name, role, department, email, password, target } = arguments;
     let given = account::read_password(&password, SIGN_IN, &username, "--username")?;
     if let Some(email) = &email {
-        // The contract's idea of an address.
         let sign_in = json!({ "email": email, "password": "made" });
         context::validate("OwnerLoginRequest", &sign_in, &[("email", "--email")])?;
     }

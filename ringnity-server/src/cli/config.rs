@@ -1,4 +1,4 @@
-//! `config check`: every setting with where it comes from, and what is wrong with them. Judging is `config::check`'s.
+//! `config check`: prints every setting with its source and what is wrong. `config::check` decides.
 
 use std::fmt::Write as _;
 
@@ -12,22 +12,22 @@ use crate::cli::Invocation;
 use crate::cli::output::{Outcome, print, print_error, table};
 use crate::config::{ServeConfig, check, file};
 
-/// What may be asked about the settings.
+/// Commands for the settings.
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Tell every setting, where it comes from, and what is wrong; exit code 1 if anything is
+    /// Print every setting with its source and report errors
     #[command(after_help = "Example:\n  \
         ringnity-server config check --config /etc/ringnity.toml\n\n\
-        It takes the settings of `serve` and judges what a server would run with. Nothing is changed.")]
+        Takes the settings of `serve` and changes nothing. The exit code is 1 if there is a problem.")]
     Check(CheckArgs),
 }
 
-/// Settings to judge.
+/// Arguments of `config check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     settings: ServeConfig,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -44,7 +44,7 @@ struct Report {
 #[derive(Serialize)]
 struct Setting {
     name: String,
-    /// Nothing where it is not set and has no default; lists as lists.
+    /// `None` if the setting is not set and has no default.
     value: Option<Value>,
     source: &'static str,
     environment: String,
@@ -57,7 +57,7 @@ enum Value {
     Many(Vec<String>),
 }
 
-/// Runs one of them.
+/// Runs a command.
 pub(super) fn run(command: ConfigCommand, invocation: &Invocation) -> Result<Outcome> {
     let ConfigCommand::Check(arguments) = command;
     let mut findings = check::check(&arguments.settings);
@@ -73,14 +73,14 @@ pub(super) fn run(command: ConfigCommand, invocation: &Invocation) -> Result<Out
     Ok(if report.ok { Outcome::Success } else { Outcome::Failure })
 }
 
-/// Whether the command line asks for a check, as far as it can be understood, and whether as JSON.
+/// `Some` if the command line is a `config check`; whether it has `--json`.
 pub(super) fn is_check(matches: &ArgMatches) -> Option<bool> {
     let (_, below) = matches.subcommand().filter(|(name, _)| *name == "config")?;
     let (_, check) = below.subcommand().filter(|(name, _)| *name == "check")?;
     Some(check.try_get_one("json").ok().flatten().copied().unwrap_or(false))
 }
 
-/// Tells what is wrong with settings of which some cannot be read.
+/// Reports settings that cannot be read.
 pub(super) fn print_unreadable(problems: &[String], json: bool) {
     let report = Report {
         ok: false,
@@ -117,7 +117,7 @@ fn describe(setting: &Arg, invocation: &Invocation) -> Setting {
     }
 }
 
-/// The value for people: of a secret only what is none.
+/// The value without its secret part.
 fn redacted(setting: &Arg, value: &str) -> String {
     if !file::is_secret(setting) {
         return value.to_owned();
@@ -126,7 +126,7 @@ fn redacted(setting: &Arg, value: &str) -> String {
     database.map_or_else(|| "(hidden)".to_owned(), |database| database.describe())
 }
 
-/// A warning when others on this machine can read secrets from the settings file.
+/// Warns if other users can read secrets in the settings file.
 #[cfg(unix)]
 fn readable_secret(file: &file::SettingsFile) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -136,7 +136,7 @@ fn readable_secret(file: &file::SettingsFile) -> Option<String> {
     let mode = std::fs::metadata(file.path()).ok()?.permissions().mode();
     let path = file.path().display();
     (secret && mode & 0o077 != 0).then(|| {
-        format!("{path}: holds a secret, and other users of this machine can read it; chmod 600 {path}")
+        format!("{path}: contains a secret that other users of this machine can read; run chmod 600 {path}")
     })
 }
 
@@ -150,7 +150,7 @@ fn text(report: &Report) -> String {
     if !report.settings.is_empty() {
         let rows: Vec<[String; 3]> =
             report.settings.iter().map(|setting| row(setting, report.file.as_deref())).collect();
-        out = table(["setting", "value", "from"], &rows) + "\n";
+        out = table(["setting", "value", "source"], &rows) + "\n";
     }
     for warning in &report.warnings {
         let _ = writeln!(out, "warning: {warning}");
@@ -159,7 +159,7 @@ fn text(report: &Report) -> String {
         let _ = writeln!(out, "problem: {problem}");
     }
     out.push_str(if report.ok {
-        "The settings make sense."
+        "The settings are valid."
     } else {
         "A server would not start with these settings."
     });

@@ -1,5 +1,5 @@
-//! What the commands of operators share: how they reach the database beside a running server, how they take
-//! passwords, and how they ask the contract what a value may be. No command is here.
+//! Shared by the commands: common arguments, access to the database next to a running server, passwords from standard
+//! input, and validation against the contract.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::secrets::tokens::Signer;
 
-/// What every command of operators takes.
+/// Arguments of every command.
 #[derive(Debug, clap::Args)]
 pub(super) struct CommonArgs {
     #[command(flatten)]
     pub database: DatabaseConfig,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// What a command takes that is about one tenant.
+/// Arguments of a command on one tenant.
 #[derive(Debug, clap::Args)]
 pub(super) struct TenantArgs {
     /// Slug of the tenant
@@ -35,26 +35,26 @@ pub(super) struct TenantArgs {
     pub common: CommonArgs,
 }
 
-/// How a command that gives an account a password gets it.
+/// Where a command that sets a password gets it from.
 #[derive(Debug, clap::Args)]
 pub(super) struct PasswordArgs {
-    /// Read the password from standard input instead of making one
+    /// Read the password from standard input instead of generating one
     #[arg(long)]
     password_stdin: bool,
 }
 
 impl CommonArgs {
-    /// Where the database is.
+    /// Location of the database.
     pub fn store_config(&self) -> Result<StoreConfig> {
         self.database.store().context("cannot use --database-url")
     }
 
-    /// The database, up to date, beside whoever uses it.
+    /// Opens the migrated database, which a server may be using.
     pub async fn store(&self) -> Result<Store> {
         Ok(Store::attach(&self.store_config()?).await?)
     }
 
-    /// The rules, on that database.
+    /// The rules on that database.
     pub async fn app(&self) -> Result<App> {
         let (store, clock) = (self.store().await?, Clock::default());
         let signer = Arc::new(Signer::load(&store, clock.now()).await?);
@@ -63,7 +63,7 @@ impl CommonArgs {
 }
 
 impl TenantArgs {
-    /// The rules, and the tenant that is meant.
+    /// The rules, and the id of the tenant.
     pub async fn open(&self) -> Result<(App, TenantId)> {
         let app = self.common.app().await?;
         let slug = self.tenant.clone();
@@ -74,7 +74,7 @@ impl TenantArgs {
 }
 
 impl PasswordArgs {
-    /// The password that was given, if one was to be.
+    /// Reads the password if `--password-stdin` was passed.
     pub fn read(&self) -> Result<Option<String>> {
         if !self.password_stdin {
             return Ok(None);
@@ -84,18 +84,18 @@ impl PasswordArgs {
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.contains('\n') {
-            bail!("standard input holds more than one line; give the password and nothing else");
+            bail!("standard input has more than one line; pass only the password");
         }
         Ok(Some(text.to_owned()))
     }
 }
 
-/// The given password, or a new one.
+/// Hashes the password, or a generated one.
 pub(super) async fn password(given: Option<String>) -> Result<NewPassword> {
     NewPassword::new(given).await.map_err(into_cli_error)
 }
 
-/// Refuses what the contract's schema of that name does not take. `flags` says which flag holds which member.
+/// Validates a value against a schema of the contract. `flags` maps members to the flags that set them.
 pub(super) fn validate(schema: &str, value: &Value, flags: &[(&str, &str)]) -> Result<()> {
     let schemas = SchemaValidator::new(CONTRACT, &[])?;
     let errors = schemas.check_schema(schema, value)?;
@@ -109,7 +109,7 @@ pub(super) fn validate(schema: &str, value: &Value, flags: &[(&str, &str)]) -> R
     if lines.is_empty() { Ok(()) } else { bail!("{}", lines.join("\n       ")) }
 }
 
-/// A rule's refusal with its details and, for operators, its cause.
+/// The error of a rule with its details and, since operators see it, its cause.
 pub(super) fn into_cli_error(error: AppError) -> anyhow::Error {
     let details: String = error.details.iter().map(|line| format!("\n       {line}")).collect();
     let message = format!("{}{details}", error.message);

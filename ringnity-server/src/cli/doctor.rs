@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything a server depends on, and says what to do about what it finds. Changes nothing.
+//! `doctor`: checks what a server depends on and says how to fix what it finds. Changes nothing.
 
 use std::path::Path;
 
@@ -15,19 +15,19 @@ use crate::config::{ServeConfig, check};
 use crate::database_lock;
 use crate::secrets::tokens;
 
-/// Less free space than this, and writes may fail soon.
+/// Free bytes below which a warning is printed.
 const LOW_SPACE: u64 = 1_000_000_000;
-/// Less than this, and they fail now.
+/// Free bytes below which the check fails.
 const NO_SPACE: u64 = 50_000_000;
-/// A key that has signed for so long should make room for another.
+/// Age at which rotating the signing key is recommended.
 const MAX_KEY_AGE: TimeDelta = TimeDelta::days(365);
 
-/// What `doctor` takes: the settings of `serve`, for they are looked at too.
+/// Arguments of `doctor`: the settings of `serve`.
 #[derive(Debug, clap::Args)]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
     settings: ServeConfig,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -45,7 +45,7 @@ struct Check {
     level: Level,
     check: &'static str,
     found: String,
-    /// What to do; nothing where all is well.
+    /// What to do; `None` if the check passed.
     remedy: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Findings {
     }
 }
 
-/// Runs it.
+/// Runs the checks.
 pub(super) async fn run(arguments: DoctorArgs) -> Result<Outcome> {
     let mut found = Findings::default();
     check_settings(&arguments.settings, &mut found);
@@ -89,9 +89,9 @@ pub(super) async fn run(arguments: DoctorArgs) -> Result<Outcome> {
 fn check_settings(config: &ServeConfig, found: &mut Findings) {
     let judged = check::check(config);
     if judged.problems.is_empty() && judged.warnings.is_empty() {
-        found.ok("settings", "make sense");
+        found.ok("settings", "are valid");
     }
-    let remedy = "`ringnity-server config check` tells where each setting comes from";
+    let remedy = "`ringnity-server config check` prints the source of each setting";
     for problem in judged.problems {
         found.fail("settings", problem, remedy);
     }
@@ -109,21 +109,23 @@ fn check_data_dir(settings: &ServeConfig, config: &StoreConfig, found: &mut Find
     let name = folder.display().to_string();
     if !folder.is_dir() {
         match config.engine() {
-            Engine::Sqlite => {
-                found.warn("folder", format!("{name} is not there yet"), "a server makes it when it starts")
-            }
-            Engine::Postgres => found.ok("folder", format!("{name} is not there, and nothing needs it")),
+            Engine::Sqlite => found.warn(
+                "folder",
+                format!("{name} does not exist yet"),
+                "the server creates it when it starts",
+            ),
+            Engine::Postgres => found.ok("folder", format!("{name} does not exist and is not needed")),
         }
         return;
     }
     if let Err(error) = check::probe_writable(&folder) {
         found.fail(
             "folder",
-            format!("{name} cannot be written to: {error}"),
+            format!("cannot write to {name}: {error}"),
             "change its owner, or choose another --data-dir",
         );
     } else {
-        found.ok("folder", format!("{name} can be written to"));
+        found.ok("folder", format!("{name} is writable"));
     }
     if let Some(database) = config.sqlite_path() {
         check_permissions(database, found);
@@ -143,15 +145,15 @@ fn check_data_dir(settings: &ServeConfig, config: &StoreConfig, found: &mut Find
         found.ok("leftovers", "none");
     } else {
         let remedy = format!(
-            "{} are of commands that did not come to their end, {} of restores; delete those that nobody needs",
+            "files with {} are left by interrupted commands, files with {} by restores; delete those you do not need",
             backup::PARTIAL_SUFFIX,
             backup::PREVIOUS_INFIX
         );
-        found.warn("leftovers", format!("{name} holds {}", leftovers.join(", ")), remedy);
+        found.warn("leftovers", format!("{name} contains {}", leftovers.join(", ")), remedy);
     }
 }
 
-/// The database holds signing keys, so nobody else may read it.
+/// The database contains signing keys, so only its owner may read it.
 fn check_permissions(database: &Path, found: &mut Findings) {
     #[cfg(unix)]
     {
@@ -159,12 +161,12 @@ fn check_permissions(database: &Path, found: &mut Findings) {
         let Ok(metadata) = std::fs::metadata(database) else { return };
         let (name, mode) = (database.display(), metadata.permissions().mode() & 0o777);
         if mode & 0o077 == 0 {
-            found.ok("permissions", format!("{name} is its owner's alone"));
+            found.ok("permissions", format!("{name} is readable only by its owner"));
         } else {
             let remedy = format!("chmod 600 {name}*");
             found.fail(
                 "permissions",
-                format!("{name} is open to others ({mode:o}), and it holds signing keys"),
+                format!("{name} is accessible to other users ({mode:o}) and contains signing keys"),
                 remedy,
             );
         }
@@ -183,13 +185,13 @@ fn check_space(folder: &Path, found: &mut Findings) {
     let _ = (folder, found);
 }
 
-/// Judges how many bytes are free.
+/// Checks the number of free bytes.
 #[cfg_attr(not(unix), allow(dead_code))]
 fn judge_space(bytes: u64, folder: &Path, found: &mut Findings) {
     let words = format!("{} free in {}", backup::format_bytes(bytes), folder.display());
     match bytes {
-        0..NO_SPACE => found.fail("space", words, "make room: writes fail when it is used up"),
-        NO_SPACE..LOW_SPACE => found.warn("space", words, "make room before it is used up"),
+        0..NO_SPACE => found.fail("space", words, "free up space now: writes are about to fail"),
+        NO_SPACE..LOW_SPACE => found.warn("space", words, "free up space"),
         _ => found.ok("space", words),
     }
 }
@@ -197,7 +199,7 @@ fn judge_space(bytes: u64, folder: &Path, found: &mut Findings) {
 async fn check_database(config: &StoreConfig, running: Option<bool>, found: &mut Findings) {
     match running {
         Some(true) => found.ok("server", "runs on this database"),
-        Some(false) => found.ok("server", "none runs on this database"),
+        Some(false) => found.ok("server", "no server runs on this database"),
         None => {}
     }
     let clock = Clock::default();
@@ -210,7 +212,7 @@ async fn check_database(config: &StoreConfig, running: Option<bool>, found: &mut
             return found.fail("database", error.to_string(), DAMAGED_REMEDY);
         }
         Err(error) => {
-            let remedy = "see that it runs and that --database-url is right";
+            let remedy = "check that it runs and that --database-url is correct";
             return found.fail("database", error.to_string(), remedy);
         }
     };
@@ -223,16 +225,20 @@ async fn check_database(config: &StoreConfig, running: Option<bool>, found: &mut
     check_integrity(config, &inspection, found);
     check_migrations(&inspection, found);
     if !inspection.previous_schemas.is_empty() {
-        let words =
-            format!("the database keeps {}, which restores replaced", inspection.previous_schemas.join(", "));
-        found.warn("leftovers", words, "drop the schemas that nobody needs, each with CASCADE");
+        let words = format!(
+            "the database still has {}, which restores replaced",
+            inspection.previous_schemas.join(", ")
+        );
+        found.warn("leftovers", words, "drop the schemas you do not need, with CASCADE");
     }
     check_clocks(inspection.clocks, inspection.migrations.applied.last().map(String::as_str), found);
     check_backlog(&inspection, running == Some(false), found);
     if inspection.migrations.pending.is_empty() && inspection.migrations.unknown.is_empty() {
         match check_signing_keys(config, Clock::default().now(), found).await {
             Ok(()) => {}
-            Err(error) => found.fail("signing keys", error.to_string(), "see that the database can be read"),
+            Err(error) => {
+                found.fail("signing keys", error.to_string(), "check that the database is readable")
+            }
         }
     }
     if config.engine() == Engine::Postgres {
@@ -241,31 +247,31 @@ async fn check_database(config: &StoreConfig, running: Option<bool>, found: &mut
             Err(error) => found.warn(
                 "backup",
                 format!("{error:#}"),
-                "without it, `ringnity-server backup` does not work",
+                "`ringnity-server backup` does not work without it",
             ),
         }
     }
 }
 
 const DAMAGED_REMEDY: &str =
-    "stop the server, keep a copy of the folder, and restore the last backup with --replace";
+    "stop the server, copy the data folder, and restore the last backup with --replace";
 
 fn check_integrity(config: &StoreConfig, inspection: &Inspection, found: &mut Findings) {
     for damage in &inspection.damage {
         found.fail("integrity", damage, DAMAGED_REMEDY);
     }
     for table in &inspection.orphans {
-        found.fail("integrity", format!("rows in {table} refer to nothing"), DAMAGED_REMEDY);
+        found.fail("integrity", format!("rows in {table} refer to rows that do not exist"), DAMAGED_REMEDY);
     }
     if config.engine() == Engine::Sqlite && inspection.damage.is_empty() && inspection.orphans.is_empty() {
-        found.ok("integrity", "every page and every reference is sound");
+        found.ok("integrity", "all pages and references are intact");
     }
 }
 
 fn check_migrations(inspection: &Inspection, found: &mut Findings) {
     let state = &inspection.migrations;
     if let Err(error) = state.ensure_not_newer() {
-        found.fail("migrations", error.to_string(), "start the version that wrote it, or a later one");
+        found.fail("migrations", error.to_string(), "run the version that wrote it, or a newer one");
     } else if state.pending.is_empty() {
         found.ok("migrations", format!("all {} are applied", state.applied.len()));
     } else {
@@ -277,15 +283,20 @@ fn check_migrations(inspection: &Inspection, found: &mut Findings) {
     }
 }
 
-/// Judges the database's clock and ours, read at one moment, where `newest` is the newest migration that is applied.
+/// Compares the database's clock with ours, read at the same time. `newest` is the newest applied migration.
 fn check_clocks((theirs, ours): (DateTime<Utc>, DateTime<Utc>), newest: Option<&str>, found: &mut Findings) {
     let apart = (theirs - ours).abs();
-    let words = format!("{} here, {} s apart from the database's", ours.format("%F %T UTC"), millis(apart));
-    let remedy = "set the clocks of both machines by NTP";
-    // Nobody can run this program before it was written; its newest migration says when that was.
+    let words =
+        format!("{} on this machine, {} s off the database's clock", ours.format("%F %T UTC"), millis(apart));
+    let remedy = "synchronize the clocks of both machines with NTP";
+    // The date cannot be before this program was written; the newest migration says when that was.
     let written = newest.and_then(|name| NaiveDate::parse_from_str(name.get(..10)?, "%F").ok());
     if ours.year() > 2100 || written.is_some_and(|day| ours.date_naive() < day - TimeDelta::days(2)) {
-        found.fail("clock", words, "this machine's date is wrong, so every token is; set it");
+        found.fail(
+            "clock",
+            words,
+            "this machine's date is wrong, and with it the expiry of every token; set it",
+        );
     } else if apart > TimeDelta::seconds(60) {
         found.fail("clock", words, remedy);
     } else if apart > TimeDelta::seconds(2) {
@@ -303,19 +314,19 @@ fn check_backlog(inspection: &Inspection, no_server: bool, found: &mut Findings)
     let Some(backlog) = &inspection.backlog else { return };
     if backlog.failing > 0 {
         let last = backlog.last_error.as_deref().unwrap_or_default();
-        let words = format!("{} fail and are tried again; the last said: {last}", backlog.failing);
-        found.warn("jobs", words, "mend what they fail at; they go on by themselves");
+        let words = format!("{} failed and will be retried; the last error: {last}", backlog.failing);
+        found.warn("jobs", words, "fix the cause; they are retried automatically");
     }
     if backlog.late > 0 {
         let remedy = if no_server {
-            "start the server: it does them"
+            "start the server, which runs them"
         } else {
-            "see in its log why the server is behind"
+            "check the server log for the reason"
         };
         found.warn("jobs", format!("{} are more than five minutes late", backlog.late), remedy);
     }
     if backlog.failing == 0 && backlog.late == 0 {
-        found.ok("jobs", "none is late, none fails");
+        found.ok("jobs", "none late, none failing");
     }
 }
 
@@ -327,15 +338,15 @@ async fn check_signing_keys(
     let store = Store::attach(config).await?;
     let keys = tokens::signing_keys(&store).await?;
     let Some(active) = keys.iter().find(|key| key.retired_at.is_none()) else {
-        found.warn("signing keys", "there is none yet", "a server makes the first when it starts");
+        found.warn("signing keys", "none exist yet", "the server creates the first when it starts");
         return Ok(());
     };
     let days = (now - active.created_at).num_days();
-    let words = format!("{} signs since {days} days, {} are kept", active.kid, keys.len());
+    let words = format!("{} is active since {days} days; {} keys in total", active.kid, keys.len());
     if active.created_at > now + TimeDelta::minutes(5) {
         found.fail(
             "signing keys",
-            format!("{} was made in the future", active.kid),
+            format!("{} was created in the future", active.kid),
             "set this machine's clock",
         );
     } else if now - active.created_at > MAX_KEY_AGE {
@@ -359,8 +370,7 @@ fn text(report: &Report) -> String {
             out += &format!("{:4}  {:12}  → {remedy}\n", "", "");
         }
     }
-    let worst =
-        if report.ok { "A server can work with this." } else { "A server cannot work well with this." };
+    let worst = if report.ok { "No check failed." } else { "Some checks failed: fix what is marked FAIL." };
     out + "\n" + worst
 }
 
@@ -368,7 +378,7 @@ fn text(report: &Report) -> String {
 mod tests {
     use super::*;
 
-    /// The level of the one check that `judge` makes. Whatever is not well has a remedy.
+    /// The level of the one check that `judge` adds. A check that did not pass has a remedy.
     fn level(judge: impl FnOnce(&mut Findings)) -> Level {
         let mut found = Findings::default();
         judge(&mut found);
@@ -378,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn space_that_gets_scarce_is_told_before_writes_fail() {
+    fn warns_before_the_disk_is_full() {
         for (bytes, expected) in [
             (0, Level::Fail),
             (49_999_999, Level::Fail),
@@ -392,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_are_apart_are_told_whichever_is_ahead() {
+    fn reports_clock_skew_in_both_directions() {
         let now: DateTime<Utc> = "2027-03-01T12:00:00Z".parse().expect("a time");
         for (seconds, expected) in [
             (0, Level::Ok),
@@ -411,21 +421,21 @@ mod tests {
     }
 
     #[test]
-    fn a_date_before_this_program_was_written_or_in_another_century_is_wrong() {
+    fn rejects_implausible_dates() {
         let newest = Some("2026-11-22-000060_minutely_quotas");
         for (ours, expected) in [
             ("1970-01-01T00:00:00Z", Level::Fail),
             ("2026-11-19T23:59:59Z", Level::Fail),
-            // Somewhere it is another day already.
+            // Another time zone may be a day ahead.
             ("2026-11-20T00:00:00Z", Level::Ok),
             ("2100-12-31T00:00:00Z", Level::Ok),
             ("2101-01-01T00:00:00Z", Level::Fail),
         ] {
-            // An SQLite database has this machine's clock, so the two are never apart.
+            // SQLite uses this machine's clock, so the two are equal.
             let now: DateTime<Utc> = ours.parse().expect("a time");
             assert_eq!(level(|found| check_clocks((now, now), newest, found)), expected, "{ours}");
         }
-        // Without migrations nobody knows when that was.
+        // Without migrations the earliest date is unknown.
         let now: DateTime<Utc> = "2001-01-01T00:00:00Z".parse().expect("a time");
         assert_eq!(level(|found| check_clocks((now, now), None, found)), Level::Ok);
     }

@@ -1,4 +1,4 @@
-//! `keys`: Server API keys of a tenant. The rules are those of the dashboard.
+//! `keys`: Server API keys of a tenant, under the same rules as in the dashboard.
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -14,36 +14,37 @@ use crate::app::{App, IdempotencyKey};
 use crate::cli::context::{self, TenantArgs, into_cli_error};
 use crate::cli::output::{Outcome, print, table};
 
-/// What may be done with Server API keys.
+/// Commands for Server API keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
-    /// Make a key; its secret is told once
+    /// Create a key and print its secret once
     #[command(after_help = "Example:\n  \
         ringnity-server keys create --tenant acme --name 'CRM' --scope server:contacts:read --scope server:contacts:write")]
     Create(CreateArgs),
-    /// List a tenant's keys, without their secrets
+    /// List the keys of a tenant, without their secrets
     #[command(after_help = "Example:\n  ringnity-server keys list --tenant acme")]
     List(TenantArgs),
-    /// Give a key another secret, which is told once; the old one opens nothing from the next request on
-    #[command(after_help = "Example:\n  ringnity-server keys rotate --tenant acme CRM")]
+    /// Replace the secret of a key and print the new one once
+    #[command(after_help = "Example:\n  ringnity-server keys rotate --tenant acme CRM\n\n\
+        Requests with the old secret are rejected from now on.")]
     Rotate(KeySelectorArgs),
-    /// Switch a key off, with the tokens that were made with it
+    /// Disable a key and revoke the tokens created with it
     #[command(after_help = "Example:\n  ringnity-server keys disable --tenant acme CRM")]
     Disable(KeySelectorArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CreateArgs {
-    /// What people call it
+    /// Display name
     #[arg(long)]
     name: String,
-    /// Whether it is for real customers
+    /// Environment of the key
     #[arg(long, default_value = "live", value_parser = environments())]
     environment: String,
-    /// What it opens; may be given several times
+    /// Scope to grant; can be repeated
     #[arg(long = "scope", value_name = "SCOPE", value_parser = scopes(), required_unless_present = "all_scopes")]
     scopes: Vec<String>,
-    /// It opens everything that keys can
+    /// Grant every scope
     #[arg(long, conflicts_with = "scopes")]
     all_scopes: bool,
     #[command(flatten)]
@@ -52,7 +53,7 @@ pub(super) struct CreateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct KeySelectorArgs {
-    /// Id of the key, or its name where only one key that is on has it; `keys list` tells both
+    /// Id of the key, or its name if exactly one enabled key has it; `keys list` prints both
     #[arg(value_name = "KEY")]
     key: String,
     #[command(flatten)]
@@ -68,7 +69,7 @@ fn scopes() -> PossibleValuesParser {
     PossibleValuesParser::new(ServerApiScope::ALL.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
-/// Runs one of them.
+/// Runs a command.
 pub(super) async fn run(command: KeysCommand) -> Result<Outcome> {
     match command {
         KeysCommand::Create(arguments) => create(arguments).await,
@@ -89,7 +90,7 @@ pub(super) async fn run(command: KeysCommand) -> Result<Outcome> {
                 server_keys::disable_server_api_credential(&app, tenant, id).await.map_err(into_cli_error)?;
             let name = done.credential.as_ref().map(|key| key.name.clone()).unwrap_or_default();
             print(key.target.common.json, &json!({ "key": done.credential }), || {
-                format!("Key {name} opens nothing from now on.")
+                format!("Disabled key {name}.")
             })?;
             Ok(Outcome::Success)
         }
@@ -123,7 +124,7 @@ async fn list(target: &TenantArgs) -> Result<Outcome> {
     let keys = keys.credentials.unwrap_or_default();
     print(target.common.json, &json!({ "keys": keys }), || {
         let row = |key: &ServerApiCredential| {
-            let state = if key.is_active == Some(true) { "on" } else { "off" };
+            let state = if key.is_active == Some(true) { "enabled" } else { "disabled" };
             let used =
                 key.last_used_at.map_or_else(|| "never".to_owned(), |at| at.format("%F %R").to_string());
             let preview = key.secret_preview.clone().unwrap_or_default();
@@ -135,7 +136,7 @@ async fn list(target: &TenantArgs) -> Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-/// The id of the key that is meant by its id or its name.
+/// Finds a key by its id or its name.
 async fn find_key(app: &App, tenant: &TenantId, selector: &str) -> Result<ServerCredentialId> {
     let keys = server_keys::list_server_api_credentials(app, tenant.clone()).await.map_err(into_cli_error)?;
     let keys = keys.credentials.unwrap_or_default();
@@ -148,10 +149,10 @@ async fn find_key(app: &App, tenant: &TenantId, selector: &str) -> Result<Server
         _ if keys.iter().any(|key| key.id == selector) => Ok(ServerCredentialId::from(selector)),
         [one] => Ok(ServerCredentialId::from(*one)),
         [] => {
-            bail!("there is no key {selector} that is on; `ringnity-server keys list` tells those there are")
+            bail!("there is no enabled key {selector}; run `ringnity-server keys list` to see the keys")
         }
         many => {
-            bail!("{} keys are called {selector}: say which by its id, {}", many.len(), many.join(" or "))
+            bail!("{} keys are named {selector}; pass the id of one: {}", many.len(), many.join(" or "))
         }
     }
 }
@@ -160,7 +161,7 @@ fn print_secret(json: bool, key: Option<ServerApiCredential>, secret: Option<Str
     print(json, &json!({ "key": key, "secret": secret }), || {
         let (id, name) = key.as_ref().map(|key| (key.id.as_str(), key.name.as_str())).unwrap_or_default();
         let secret = secret.as_deref().unwrap_or_default();
-        format!("Key     {name}\nKey id  {id}\nSecret  {secret}   (told only now: hand it over safely)")
+        format!("Key     {name}\nKey id  {id}\nSecret  {secret}   (shown only once: store it safely)")
     })?;
     Ok(Outcome::Success)
 }

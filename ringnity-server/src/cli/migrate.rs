@@ -1,4 +1,4 @@
-//! `migrate`: brings the database up to date, or tells what it lacks.
+//! `migrate`: applies pending migrations, or lists them.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,17 @@ use crate::cli::context::CommonArgs;
 use crate::cli::output::{Outcome, print};
 use crate::database_lock::{self, LockError};
 
-/// How long the database may be somebody else's before that is told.
+/// How long to wait for the lock of the database.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long to wait before looking again.
+/// Pause between two attempts to lock it.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What `migrate` takes.
+/// Arguments of `migrate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Change nothing; exit code 1 if the database lacks anything
+    /// Only check: exit code 1 if migrations are pending
     #[arg(long)]
     check: bool,
 }
@@ -29,14 +29,14 @@ pub(super) struct MigrateArgs {
 #[serde(rename_all = "camelCase")]
 struct Report {
     database: String,
-    /// What was applied by this command.
+    /// Migrations that this command applied.
     applied: Vec<String>,
     pending: Vec<String>,
-    /// The newest migration that the database has.
+    /// The newest applied migration.
     schema_version: Option<String>,
 }
 
-/// Runs it.
+/// Runs the command.
 pub(super) async fn run(arguments: MigrateArgs) -> Result<Outcome> {
     let config = arguments.common.store_config()?;
     let before = state(&config).await?;
@@ -44,7 +44,7 @@ pub(super) async fn run(arguments: MigrateArgs) -> Result<Outcome> {
     let (applied, after) = if arguments.check || before.pending.is_empty() {
         (Vec::new(), before)
     } else {
-        // Another process may have been faster; what counts is how the database is then.
+        // Another process may have applied some, so the state is read again.
         (apply(&config).await?, state(&config).await?)
     };
     let report = Report {
@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: MigrateArgs) -> Result<Outcome> {
     Ok(if report.pending.is_empty() { Outcome::Success } else { Outcome::Failure })
 }
 
-/// What the database has; one that is not there yet has nothing.
+/// The applied migrations; none if the database does not exist.
 async fn state(config: &StoreConfig) -> Result<MigrationState> {
     match maintenance::migration_state(config).await {
         Err(StoreError::Missing(_)) => Ok(MigrationState::from_versions(&[])?),
@@ -65,8 +65,8 @@ async fn state(config: &StoreConfig) -> Result<MigrationState> {
     }
 }
 
-/// Applies what is pending. An SQLite file must be nobody else's meanwhile: its server would go on with the old one.
-/// Another `migrate` is waited for; a server does not go away by itself.
+/// Applies pending migrations. Locks an SQLite file, because a running server would keep using the old schema. Waits a
+/// few seconds for the lock, which is enough for another `migrate`.
 async fn apply(config: &StoreConfig) -> Result<Vec<String>> {
     let started = Instant::now();
     let lock = loop {
@@ -82,11 +82,11 @@ async fn apply(config: &StoreConfig) -> Result<Vec<String>> {
     applied
 }
 
-/// The same, for a command that has the database for itself already.
+/// Applies pending migrations; the caller holds the lock.
 pub(super) async fn apply_locked(config: &StoreConfig) -> Result<Vec<String>> {
     Store::migrate(config).await.with_context(|| match config.engine() {
         Engine::Sqlite => {
-            format!("cannot migrate {}; choose another place with --data-dir", config.describe())
+            format!("cannot migrate {}; choose another folder with --data-dir", config.describe())
         }
         Engine::Postgres => format!("cannot migrate {} of --database-url", config.describe()),
     })
@@ -96,7 +96,7 @@ fn text(report: &Report) -> String {
     let list = |names: &[String]| names.iter().map(|name| format!("  {name}\n")).collect::<String>();
     if !report.pending.is_empty() {
         return format!(
-            "{} lacks:\n{}`ringnity-server migrate` applies them, and so does a server that starts.",
+            "Pending migrations of {}:\n{}Run `ringnity-server migrate` or start the server to apply them.",
             report.database,
             list(&report.pending)
         );

@@ -1,7 +1,6 @@
 //! The command line: arguments and settings in, one command run, an exit code out. One file per group of commands.
 //!
-//! Commands read input, call rules or the store, and tell what came of it. No rules and no SQL live here, and
-//! nothing that a request needs.
+//! Commands read input, call rules or the store, and print the result. This module contains no rules and no SQL.
 
 mod account;
 mod agent;
@@ -37,12 +36,11 @@ use output::Outcome;
     version,
     max_term_width = 110,
     after_help = "\
-    A flag counts more than the environment, the environment more than the file, the file more than the default.\n\
-    `ringnity-server config check` tells which value comes from where."
+    Flags override environment variables, which override the settings file, which overrides the defaults.\n\
+    `ringnity-server config check` prints the source of each value."
 )]
 struct Cli {
-    /// Settings as TOML, under the long names of the flags of `serve`; relative paths in it count from the
-    /// working directory
+    /// Settings file (TOML). Keys are the long flags of `serve`; paths are relative to the working directory
     #[arg(long, env = "RINGNITY_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -51,66 +49,66 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the API
+    /// Run the server
     #[command(after_help = "Examples:\n  \
         ringnity-server serve --demo                       SQLite in ./data, two demo tenants, commands to try\n  \
         ringnity-server serve --listen 0.0.0.0:8192 --data-dir /var/lib/ringnity\n  \
         ringnity-server serve --database-url postgres://ringnity@db/ringnity\n  \
         ringnity-server serve --config /etc/ringnity.toml\n\n\
-        RUST_LOG sets what is logged, such as RUST_LOG=ringnity_server=debug")]
+        RUST_LOG sets the log filter, such as RUST_LOG=ringnity_server=debug")]
     Serve(ServeConfig),
-    /// Look at the settings
+    /// Check the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Bring the database up to date
+    /// Apply pending migrations to the database
     #[command(after_help = "Example:\n  ringnity-server migrate --check || ringnity-server migrate\n\n\
-        A server migrates by itself when it starts. No other command does.")]
+        The server also migrates when it starts. No other command does.")]
     Migrate(migrate::MigrateArgs),
-    /// Make, list and switch tenants
+    /// Create, list, enable and disable tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
-    /// Make, list and switch a tenant's owners, and set their passwords
+    /// Create, list, enable and disable owners of a tenant, and set their passwords
     #[command(subcommand)]
     Owner(owner::OwnerCommand),
-    /// Make, list and switch a tenant's staff, and set their passwords
+    /// Create, list, enable and disable staff accounts of a tenant, and set their passwords
     #[command(subcommand)]
     Agent(agent::AgentCommand),
-    /// Make, list and switch the platform's own people, and set their passwords
+    /// Create, list, enable and disable platform administrators, and set their passwords
     #[command(subcommand)]
     PlatformAdmin(platform_admin::PlatformAdminCommand),
-    /// Server API keys of a tenant
+    /// Create, list, rotate and disable Server API keys of a tenant
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// What access tokens are signed with
+    /// List and rotate the keys that sign access tokens
     #[command(subcommand)]
     SigningKeys(signing_keys::SigningKeysCommand),
-    /// Copy the database as of one moment, while servers run
+    /// Back up the database while servers run
     #[command(after_help = "Example:\n  ringnity-server backup /backups/ringnity-2026-11-22.db\n\n\
-        The file holds everything, secrets too, and only this user may read it. For PostgreSQL, pg_dump of the\n\
-        server's version or a later one has to be on PATH.")]
+        The file is a consistent snapshot. It contains secrets, so only the current user may read it. PostgreSQL needs\n\
+        pg_dump on PATH, at least as new as the database server.")]
     Backup(backup::BackupArgs),
-    /// Put a backup in place of the database, while no server runs
+    /// Restore a backup while no server runs
     #[command(
         after_help = "Example:\n  ringnity-server restore /backups/ringnity-2026-11-22.db --replace\n\n\
-        The backup is looked at first. One that an older version made is migrated; one of a newer is refused."
+        The backup is checked first. A backup of an older version is migrated; one of a newer version is rejected."
     )]
     Restore(backup::RestoreArgs),
-    /// Look at everything that a server depends on, and say what to do
+    /// Check settings, database, disk, clock and keys, and say what to do
     #[command(after_help = "Example:\n  ringnity-server doctor --config /etc/ringnity.toml\n\n\
-        It takes the settings of `serve`. Exit code 1 if anything is wrong enough to say FAIL.")]
+        Takes the settings of `serve`. The exit code is 1 if a check reports FAIL.")]
     Doctor(doctor::DoctorArgs),
 }
 
-/// What a command may ask about how it was called.
+/// How the program was called.
 struct Invocation {
-    /// The settings file, if there is one.
+    /// The settings file, if one was passed.
     file: Option<SettingsFile>,
     /// The arguments of the innermost command.
     matches: ArgMatches,
 }
 
-/// Runs the command of the process's arguments; its exit code is 0 when all is well, 1 when something is not, and
-/// 2 when the arguments cannot be understood.
+/// Runs the command in the arguments of the process. The exit code is 0 on success, 1 on failure and 2 for invalid
+/// arguments.
 pub async fn main() -> ExitCode {
     let (cli, invocation) = match parse(std::env::args_os().collect()) {
         Ok(parsed) => parsed,
@@ -145,10 +143,10 @@ pub async fn main() -> ExitCode {
     }
 }
 
-/// Reads arguments, environment and settings file. What cannot be read has been told when this returns.
+/// Reads arguments, environment and settings file. On an error, it has been printed already.
 fn parse(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
-    // Where the settings file is has to be known before its values can be defaults, so what the first look does not
-    // understand is left for the second to tell.
+    // The values of the settings file become defaults, so its path has to be known first. The first parse ignores
+    // errors; the second reports them.
     let first = Cli::command().ignore_errors(true).try_get_matches_from(&arguments).ok();
     let path = first.as_ref().and_then(|first| first.get_one::<PathBuf>("config"));
     let file = path.map(|path| SettingsFile::read(path)).transpose();
@@ -176,8 +174,8 @@ fn parse(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
     Ok((cli, Invocation { file, matches: innermost(&matches).clone() }))
 }
 
-/// Tells what clap has to say. A wrong value of the environment is told by its variable's name: clap blames a flag
-/// that nobody gave.
+/// Prints an error of clap. An invalid environment variable is reported by its name: clap would blame a flag that was
+/// not passed.
 fn report_usage_error(error: &clap::Error) -> ExitCode {
     let problems = file::environment_problems();
     let given = |flag: &str| std::env::args().any(|argument| argument.starts_with(flag));
@@ -189,12 +187,12 @@ fn report_usage_error(error: &clap::Error) -> ExitCode {
         problems.iter().for_each(output::print_error);
         return ExitCode::from(2);
     }
-    // Nobody is left to be told when the terminal is gone.
+    // A closed terminal is no error.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
-/// Whether the answer is to be JSON, where a command can answer so.
+/// Whether `--json` was passed.
 fn wants_json(matches: &ArgMatches) -> bool {
     innermost(matches).try_get_one::<bool>("json").ok().flatten().is_some_and(|asked| *asked)
 }
@@ -211,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 

@@ -1,21 +1,20 @@
-//! How commands tell what came of them: one JSON object on standard output for programs, or text for people.
-//! Nothing is decided here.
+//! Output of commands: one JSON object on standard output, or text.
 
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-/// What a command that came to its end says by its exit code.
+/// Exit status of a command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// All is well: 0.
+    /// Exit code 0.
     Success,
-    /// It was told what is not: 1.
+    /// Exit code 1; the output says why.
     Failure,
 }
 
-/// Writes `value` as one JSON object, or `text` for people.
+/// Prints `value` as one JSON object, or `text`.
 pub(super) fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = if json {
@@ -28,8 +27,7 @@ pub(super) fn print(json: bool, value: &impl Serialize, text: impl FnOnce() -> S
     written.and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Tells on standard error what went wrong, and in an object too where one is awaited: whoever reads objects gets one
-/// of every command that is understood. Nobody is left to be told when the pipe is gone.
+/// Prints errors on standard error and, with `--json`, as an object on standard output. A closed pipe is ignored.
 pub(super) fn print_errors(problems: &[String], json: bool) {
     problems.iter().for_each(print_error);
     if json {
@@ -37,12 +35,12 @@ pub(super) fn print_errors(problems: &[String], json: bool) {
     }
 }
 
-/// Tells on standard error what went wrong. Where nobody can be told the exit code says it; `eprintln!` would panic.
-pub(super) fn print_error(words: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "error: {words}");
+/// Prints an error on standard error. If it is closed, the exit code has to do; `eprintln!` would panic.
+pub(super) fn print_error(message: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
 }
 
-/// Rows under a heading, in columns as wide as they need to be.
+/// A table with aligned columns.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = heading.map(|title| title.chars().count());
     for row in rows {

@@ -1,4 +1,4 @@
-//! `owner`: those who sign in for a tenant as its owners.
+//! `owner`: owner accounts of a tenant.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -10,37 +10,37 @@ use crate::cli::context::{self, PasswordArgs, TenantArgs, into_cli_error};
 use crate::cli::output::Outcome;
 use crate::clock::Clock;
 
-/// What owners sign in with.
+/// Schema of the login request, and its member that holds the email.
 const SIGN_IN: (&str, &str) = ("OwnerLoginRequest", "email");
 
-/// What may be done with a tenant's owners.
+/// Commands for owner accounts.
 #[derive(Debug, Subcommand)]
 pub(super) enum OwnerCommand {
-    /// Make one more owner of a tenant
+    /// Add an owner to a tenant
     #[command(after_help = "Example:\n  \
         ringnity-server owner create --tenant acme --email bob@acme.example --name Bob\n\n\
-        `tenant create` makes the first. The password is made and told once, unless --password-stdin gives it.")]
+        `tenant create` creates the first owner. Generates a password and prints it once, unless --password-stdin is passed.")]
     Create(CreateArgs),
-    /// List a tenant's owners
+    /// List the owners of a tenant
     #[command(after_help = "Example:\n  ringnity-server owner list --tenant acme")]
     List(TenantArgs),
-    /// Let an owner in nowhere from the next request on, not into the workspace either
+    /// Disable an owner account and end its sessions
     #[command(after_help = "Example:\n  ringnity-server owner disable ada@acme.example\n\n\
-        The owner's sessions end and do not come back.")]
+        Sessions in the workspace end as well. Enabling the account again does not restore them.")]
     Disable(EmailArgs),
-    /// Let an owner sign in again
+    /// Enable a disabled owner account
     #[command(after_help = "Example:\n  ringnity-server owner enable ada@acme.example")]
     Enable(EmailArgs),
-    /// Give an owner another password; the old one opens nothing from the next request on
+    /// Set the password of an owner and end the owner's sessions
     #[command(after_help = "Example:\n  ringnity-server owner set-password ada@acme.example\n\n\
-        The password is made and told once, unless --password-stdin gives it. The owner's sessions end, and what\n\
-        failed before at signing in is forgotten.")]
+        Generates a password and prints it once, unless --password-stdin is passed. Failed logins no longer count against\n\
+        the account.")]
     SetPassword(EmailPasswordArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CreateArgs {
-    /// What they sign in with
+    /// Email to log in with
     #[arg(long)]
     email: String,
     /// Display name
@@ -52,7 +52,7 @@ pub(super) struct CreateArgs {
     target: TenantArgs,
 }
 
-/// Runs one of them.
+/// Runs a command.
 pub(super) async fn run(command: OwnerCommand) -> Result<Outcome> {
     match command {
         OwnerCommand::Create(arguments) => create(arguments).await,

@@ -1,4 +1,4 @@
-//! `platform-admin`: the people who run the platform.
+//! `platform-admin`: accounts of platform administrators.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -12,43 +12,43 @@ use crate::cli::context::{self, CommonArgs, PasswordArgs, into_cli_error};
 use crate::cli::output::Outcome;
 use crate::clock::Clock;
 
-/// What they sign in with.
+/// Schema of the login request, and its member that holds the email.
 const SIGN_IN: (&str, &str) = ("PlatformLoginRequest", "email");
 
-/// What may be done with the platform's own people.
+/// Commands for platform administrators.
 #[derive(Debug, Subcommand)]
 pub(super) enum PlatformAdminCommand {
-    /// Make an administrator of the platform
+    /// Create a platform administrator
     #[command(after_help = "Example:\n  \
         ringnity-server platform-admin create --email root@example.com --name Root --role platform_owner\n\n\
-        The password is made and told once, unless --password-stdin gives it.")]
+        Generates a password and prints it once, unless --password-stdin is passed.")]
     Create(PlatformAdminArgs),
-    /// List the platform's administrators
+    /// List the platform administrators
     #[command(after_help = "Example:\n  ringnity-server platform-admin list")]
     List(CommonArgs),
-    /// Let an administrator in nowhere from the next request on
+    /// Disable a platform administrator and end their sessions
     #[command(after_help = "Example:\n  ringnity-server platform-admin disable root@example.com\n\n\
-        The administrator's sessions end and do not come back.")]
+        Enabling the account again does not restore the sessions.")]
     Disable(EmailArgs),
-    /// Let an administrator sign in again
+    /// Enable a disabled platform administrator
     #[command(after_help = "Example:\n  ringnity-server platform-admin enable root@example.com")]
     Enable(EmailArgs),
-    /// Give an administrator another password; the old one opens nothing from the next request on
+    /// Set the password of a platform administrator and end their sessions
     #[command(after_help = "Example:\n  ringnity-server platform-admin set-password root@example.com\n\n\
-        The password is made and told once, unless --password-stdin gives it. The administrator's sessions end, and\n\
-        what failed before at signing in is forgotten.")]
+        Generates a password and prints it once, unless --password-stdin is passed. Failed logins no longer count against\n\
+        the account.")]
     SetPassword(EmailPasswordArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PlatformAdminArgs {
-    /// What they sign in with
+    /// Email to log in with
     #[arg(long)]
     email: String,
     /// Display name
     #[arg(long)]
     name: String,
-    /// What they may do
+    /// Role of the account
     #[arg(long, default_value = "platform_admin", value_parser = roles())]
     role: String,
     #[command(flatten)]
@@ -61,7 +61,7 @@ fn roles() -> PossibleValuesParser {
     PossibleValuesParser::new(PlatformRole::ALL.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
-/// Runs one of them.
+/// Runs a command.
 pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
     let named = AccountSelector::PlatformAdmin;
     match command {

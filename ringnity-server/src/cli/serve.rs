@@ -1,4 +1,4 @@
-//! `serve`: runs a server until it is told to stop. What a server consists of is `crate::serve`'s.
+//! `serve`: runs a server until a stop signal.
 
 use std::io::Write as _;
 
@@ -11,9 +11,9 @@ use crate::clock::Clock;
 use crate::config::ServeConfig;
 use crate::serve;
 
-/// Runs it; the first stop signal finishes what was taken, the second does not wait.
+/// Runs the server. The first stop signal drains it, the second stops it at once.
 pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
-    // Before anybody can know that the server runs: who stops it then means it well.
+    // Before the server announces itself, so that no signal is missed.
     let mut stops = StopSignals::listen()?;
     ignore_sigxfsz()?;
     raise_open_file_limit();
@@ -30,41 +30,41 @@ pub(super) async fn run(config: ServeConfig) -> Result<Outcome> {
     if let Some(demo) = &running.demo {
         banner += &format!("\n{}", demo.sheet());
     }
-    // Whoever started it may have stopped to read.
+    // Standard output may be closed.
     let _ = writeln!(std::io::stdout(), "{banner}");
     notify_systemd(&NotifyState::Ready);
     stops.next().await;
     notify_systemd(&NotifyState::Stopping);
-    tracing::info!("stopping: no new requests, finishing those that were taken");
+    tracing::info!("shutting down: finishing requests in flight");
     tokio::select! {
         done = running.stop() => done.map(|()| Outcome::Success),
         () = stops.next() => {
-            bail!("stopped at once, as asked twice: requests that were under way may not have been answered")
+            bail!("stopped on the second signal: requests in flight may have been lost")
         }
     }
 }
 
-/// Tells the service manager, where one has started this program.
+/// Notifies systemd, if it started this program.
 fn notify_systemd(state: &NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
-        tracing::warn!("cannot tell systemd: {error}");
+        tracing::warn!("cannot notify systemd: {error}");
     }
 }
 
-/// A file that may not grow any more (`LimitFSIZE` of systemd, `ulimit -f`) is a failed write like that on a full disk.
-/// The kernel's own idea is to end the process; a handler keeps it from that, whatever it does.
+/// Reaching the file size limit (`LimitFSIZE`, `ulimit -f`) becomes a failed write, like a full disk. Without a handler
+/// for SIGXFSZ the kernel ends the process.
 fn ignore_sigxfsz() -> Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        // The handler stays when this, which would tell of signals, is gone.
-        drop(signal(SignalKind::from_raw(libc::SIGXFSZ)).context("cannot take SIGXFSZ")?);
+        // The handler stays installed when the stream is dropped.
+        drop(signal(SignalKind::from_raw(libc::SIGXFSZ)).context("cannot handle SIGXFSZ")?);
     }
     Ok(())
 }
 
-/// Each connection is an open file. Systems give programs few of them (1024) and let them take more (a million): few
-/// are for programs that cannot count further, which this one can.
+/// Raises the limit of open files to its maximum: each connection is one, and the default (1024) is made for programs
+/// that use `select`.
 fn raise_open_file_limit() {
     #[cfg(unix)]
     {
@@ -72,12 +72,12 @@ fn raise_open_file_limit() {
         let limits = getrlimit(Resource::Nofile);
         let all = Rlimit { current: limits.maximum, maximum: limits.maximum };
         if let Err(error) = setrlimit(Resource::Nofile, all) {
-            tracing::debug!("no more than {:?} files may be open: {error}", limits.current);
+            tracing::debug!("cannot raise the limit of {:?} open files: {error}", limits.current);
         }
     }
 }
 
-/// Ctrl-C and, where there is one, SIGTERM. From the moment that this exists they no longer end the process.
+/// Ctrl-C and, on Unix, SIGTERM. While this exists they do not end the process.
 struct StopSignals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,

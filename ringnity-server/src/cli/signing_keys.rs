@@ -1,4 +1,4 @@
-//! `signing-keys`: what access tokens are signed with. Secrets of keys are never told.
+//! `signing-keys`: keys that sign access tokens. Their secrets are never printed.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -11,12 +11,12 @@ use crate::cli::output::{Outcome, print, table};
 use crate::clock::Clock;
 use crate::secrets::tokens;
 
-/// What may be done with the keys that sign tokens.
+/// Commands for signing keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum SigningKeysCommand {
-    /// Sign with a new key; what the old one signed is good until it ends
+    /// Sign with a new key; tokens of the old one stay valid until they expire
     #[command(after_help = "Example:\n  ringnity-server signing-keys rotate\n\n\
-        Running servers take the new key up by themselves, within seconds.")]
+        Running servers load the new key within seconds.")]
     Rotate(CommonArgs),
     /// List the keys, without their secrets
     #[command(after_help = "Example:\n  ringnity-server signing-keys list")]
@@ -32,7 +32,7 @@ struct View {
     retired_at: Option<DateTime<Utc>>,
 }
 
-/// Runs one of them.
+/// Runs a command.
 pub(super) async fn run(command: SigningKeysCommand) -> Result<Outcome> {
     let (common, rotate) = match command {
         SigningKeysCommand::Rotate(common) => (common, true),
@@ -53,12 +53,12 @@ pub(super) async fn run(command: SigningKeysCommand) -> Result<Outcome> {
     print(common.json, &json!({ "active": signs, "keys": keys }), || {
         let row = |key: &View| {
             let state = match key.retired_at {
-                None => "signs".to_owned(),
+                None => "active".to_owned(),
                 Some(at) => format!("retired {}", at.format("%F %R")),
             };
             [key.kid.clone(), key.algorithm.clone(), key.created_at.format("%F %R").to_string(), state]
         };
-        table(["key id", "algorithm", "made (UTC)", "state"], &keys.iter().map(row).collect::<Vec<_>>())
+        table(["key id", "algorithm", "created (UTC)", "state"], &keys.iter().map(row).collect::<Vec<_>>())
     })?;
     Ok(Outcome::Success)
 }

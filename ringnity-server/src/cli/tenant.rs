@@ -1,4 +1,4 @@
-//! `tenant`: making, listing and switching tenants.
+//! `tenant`: create, list, enable and disable tenants.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -11,43 +11,43 @@ use crate::cli::context::{self, CommonArgs, PasswordArgs, into_cli_error};
 use crate::cli::output::{Outcome, print, table};
 use crate::clock::Clock;
 
-/// What may be done with tenants.
+/// Commands for tenants.
 #[derive(Debug, Subcommand)]
 pub(super) enum TenantCommand {
-    /// Make a tenant and its owner
+    /// Create a tenant and its owner
     #[command(after_help = "Example:\n  \
         ringnity-server tenant create --slug acme --name 'Acme Ltd' --owner-email ada@acme.example\n\n\
-        The owner's password is made and told once, unless --password-stdin gives it.")]
+        Generates the owner's password and prints it once, unless --password-stdin is passed.")]
     Create(CreateArgs),
     /// List all tenants
     #[command(after_help = "Example:\n  ringnity-server tenant list --json")]
     List(CommonArgs),
-    /// Serve a tenant nothing from the next request on
+    /// Disable a tenant: its requests are rejected from now on
     #[command(after_help = "Example:\n  ringnity-server tenant disable acme")]
     Disable(SlugArgs),
-    /// Serve a tenant again
+    /// Enable a disabled tenant
     #[command(after_help = "Example:\n  ringnity-server tenant enable acme")]
     Enable(SlugArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CreateArgs {
-    /// Names the tenant in addresses: SLUG.DOMAIN
+    /// Name of the tenant in host names: SLUG.DOMAIN
     #[arg(long)]
     slug: String,
     /// Display name
     #[arg(long)]
     name: String,
-    /// What the owner signs in with
+    /// Email that the owner logs in with
     #[arg(long, value_name = "EMAIL")]
     owner_email: String,
-    /// The owner's display name
+    /// Display name of the owner
     #[arg(long, value_name = "NAME")]
     owner_name: Option<String>,
-    /// What the tenant may have and how much of it
+    /// Slug of the plan, which sets features and limits
     #[arg(long, default_value = "free")]
     plan: String,
-    /// Domain whose pages may carry the widget; may be given several times
+    /// Domain of pages that may embed the widget; can be repeated
     #[arg(long = "domain", value_name = "DOMAIN")]
     domains: Vec<String>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub(super) struct CreateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SlugArgs {
-    /// The tenant's slug
+    /// Slug of the tenant
     slug: String,
     #[command(flatten)]
     common: CommonArgs,
@@ -89,12 +89,12 @@ struct Created {
 struct OwnerView {
     owner_id: String,
     email: String,
-    /// Only where it was made here, and only now.
+    /// Only if it was generated.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
 }
 
-/// Runs one of them.
+/// Runs a command.
 pub(super) async fn run(command: TenantCommand) -> Result<Outcome> {
     match command {
         TenantCommand::Create(arguments) => create(arguments).await,
@@ -141,7 +141,7 @@ async fn list(common: &CommonArgs) -> Result<Outcome> {
     let tenants: Vec<View> = found.into_iter().map(|(tenant, plan)| view(tenant, plan)).collect();
     print(common.json, &json!({ "tenants": tenants }), || {
         let row = |tenant: &View| {
-            let state = if tenant.is_active { "on" } else { "off" };
+            let state = if tenant.is_active { "enabled" } else { "disabled" };
             let name = tenant.name.clone().unwrap_or_default();
             [tenant.slug.clone(), name, tenant.plan.clone(), state.to_owned(), tenant.client_id.clone()]
         };
@@ -157,8 +157,8 @@ async fn set_active(selected: SlugArgs, active: bool) -> Result<Outcome> {
         provisioning::set_tenant_active(&store, selected.slug, active, now).await.map_err(into_cli_error)?;
     let answer = json!({ "slug": tenant.slug, "clientId": tenant.id.as_str(), "isActive": tenant.is_active });
     print(selected.common.json, &answer, || {
-        let what = if active { "is served again" } else { "is served nothing from now on" };
-        format!("Tenant {} {what}.", tenant.slug)
+        let verb = if active { "Enabled" } else { "Disabled" };
+        format!("{verb} tenant {}.", tenant.slug)
     })?;
     Ok(Outcome::Success)
 }
@@ -179,8 +179,8 @@ fn view(tenant: Tenant, plan: String) -> View {
 fn text(created: &Created) -> String {
     let Created { tenant, owner } = created;
     let password = owner.password.as_ref().map_or_else(
-        || "as given".to_owned(),
-        |password| format!("{password}   (told only now: hand it over safely)"),
+        || "as entered".to_owned(),
+        |password| format!("{password}   (shown only once: store it safely)"),
     );
     format!(
         "Tenant      {}, plan {}\nClient id   {}\nPublic key  {}\nOwner       {}\nPassword    {password}\n",

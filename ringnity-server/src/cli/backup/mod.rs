@@ -1,4 +1,4 @@
-//! `backup` and `restore`: what both engines have in common. How a copy is made and put in place is the engine's.
+//! `backup` and `restore`: the part that both engines share.
 
 mod postgres;
 mod sqlite;
@@ -20,43 +20,43 @@ use crate::secrets::random_hex;
 
 pub(super) use postgres::client_version;
 
-/// What a file that is being written is called at its end, so that `doctor` finds those that were left.
+/// Suffix of a file that is being written. `doctor` reports those that were left behind.
 pub(super) const PARTIAL_SUFFIX: &str = ".part";
-/// What stands between the name of a database and the time at which another took its place.
+/// In the name of a replaced database: between its name and the time.
 pub(super) const PREVIOUS_INFIX: &str = ".before-";
 
-/// What `backup` takes.
+/// Arguments of `backup`.
 #[derive(Debug, clap::Args)]
 pub(super) struct BackupArgs {
-    /// Where to; there must be no such file yet
+    /// File to write, which must not exist
     file: PathBuf,
     #[command(flatten)]
     common: CommonArgs,
 }
 
-/// What `restore` takes.
+/// Arguments of `restore`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArgs {
-    /// A backup that `ringnity-server backup` made on the same engine
+    /// File that `ringnity-server backup` wrote on the same database engine
     file: PathBuf,
-    /// Put it in the place of a database that has tenants or platform administrators; that one is kept beside it
+    /// Replace a database that has tenants or platform administrators; it is kept next to the new one
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
     common: CommonArgs,
 }
 
-/// What a copy holds.
+/// What a backup contains.
 struct BackupContents {
     migrations: MigrationState,
     counts: Option<RowCounts>,
 }
 
-/// What was done to put a copy in place.
+/// What a restore did.
 struct RestoreResult {
-    /// Where the database is now that was there before.
+    /// Where the replaced database was moved.
     kept_as: Option<String>,
-    /// Which migrations the copy lacked.
+    /// Migrations that were applied to the backup.
     applied: Vec<String>,
 }
 
@@ -78,9 +78,9 @@ struct BackupReport {
 struct RestoreReport {
     file: String,
     database: String,
-    /// The newest migration that the backup had.
+    /// The newest migration in the backup.
     backup_schema_version: Option<String>,
-    /// What was applied to it afterwards.
+    /// Migrations that were applied to it.
     applied: Vec<String>,
     kept_as: Option<String>,
     counts: Option<CountsView>,
@@ -114,7 +114,7 @@ impl CountsView {
     }
 }
 
-/// Copies the database.
+/// Runs `backup`.
 pub(super) async fn backup(arguments: BackupArgs) -> Result<Outcome> {
     let config = arguments.common.store_config()?;
     let (started_at, started) = (Clock::default().now(), Instant::now());
@@ -124,7 +124,7 @@ pub(super) async fn backup(arguments: BackupArgs) -> Result<Outcome> {
         Engine::Sqlite => sqlite::backup(&config, partial.path()).await?,
         Engine::Postgres => postgres::backup(&config, partial.path()).await?,
     };
-    let bytes = std::fs::metadata(partial.path()).context("cannot look at the copy")?.len();
+    let bytes = std::fs::metadata(partial.path()).context("cannot read the copy")?.len();
     partial.persist(&arguments.file)?;
     let report = BackupReport {
         file: arguments.file.display().to_string(),
@@ -140,7 +140,7 @@ pub(super) async fn backup(arguments: BackupArgs) -> Result<Outcome> {
         let counts = report.counts.as_ref().map(CountsView::text).unwrap_or_default();
         let version = report.schema_version.as_deref().unwrap_or_default();
         format!(
-            "Backup    {}, {} in {} s\nDatabase  {}\nHolds     {counts}\nSchema    {version}\n",
+            "Backup    {}, {} in {} s\nDatabase  {}\nContains  {counts}\nSchema    {version}\n",
             report.file,
             format_bytes(bytes),
             report.seconds,
@@ -150,7 +150,7 @@ pub(super) async fn backup(arguments: BackupArgs) -> Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-/// Puts a backup in place of the database.
+/// Runs `restore`.
 pub(super) async fn restore(arguments: RestoreArgs) -> Result<Outcome> {
     let config = arguments.common.store_config()?;
     let started = Instant::now();
@@ -172,19 +172,19 @@ pub(super) async fn restore(arguments: RestoreArgs) -> Result<Outcome> {
     };
     print(arguments.common.json, &report, || {
         let counts = report.counts.as_ref().map(CountsView::text).unwrap_or_default();
-        let mut out = format!("Restored  {} from {}\nHolds     {counts}\n", report.database, report.file);
+        let mut out = format!("Restored  {} from {}\nContains  {counts}\n", report.database, report.file);
         if !report.applied.is_empty() {
-            out += &format!("Migrated  {} that the backup lacked\n", report.applied.join(", "));
+            out += &format!("Migrated  {}\n", report.applied.join(", "));
         }
         if let Some(kept) = &report.kept_as {
-            out += &format!("Before    kept as {kept}; delete it when you are sure\n");
+            out += &format!("Previous  kept as {kept}; delete it when you no longer need it\n");
         }
         out
     })?;
     Ok(Outcome::Success)
 }
 
-/// Who is in a database that is to be replaced, in words. What else is in it is kept without a question.
+/// Describes the accounts in a database that a restore would replace; `None` if there are none.
 fn describe_accounts(tenants: i64, platform_admins: i64) -> Option<String> {
     match (tenants, platform_admins) {
         (0, 0) => None,
@@ -194,23 +194,23 @@ fn describe_accounts(tenants: i64, platform_admins: i64) -> Option<String> {
     }
 }
 
-/// What a command says that finds somebody where a backup should go.
+/// The error for a restore over a database that is in use.
 fn not_empty_error(config: &StoreConfig, words: &str) -> anyhow::Error {
     anyhow::anyhow!(
-        "{} {words}; restore into another place with --data-dir or --database-url, or say --replace to put the backup \
-         in its place (what is there is kept beside it)",
+        "{} {words}; restore to another location with --data-dir or --database-url, or pass --replace to replace it \
+         (it is kept next to the restored database)",
         config.describe()
     )
 }
 
 fn ensure_absent(file: &Path) -> Result<()> {
     if file.symlink_metadata().is_ok() {
-        bail!("{} is there already; a backup overwrites nothing, so choose another name", file.display());
+        bail!("{} already exists; choose another name", file.display());
     }
     Ok(())
 }
 
-/// Refuses a file that is no backup of that engine, in words.
+/// Checks that a file is a backup of that engine.
 fn ensure_backup_of(engine: Engine, file: &Path) -> Result<()> {
     use std::io::Read as _;
     let mut begin = Vec::new();
@@ -221,36 +221,36 @@ fn ensure_backup_of(engine: Engine, file: &Path) -> Result<()> {
         b"SQLite format 3\0" => Engine::Sqlite,
         other if other.starts_with(b"PGDMP") => Engine::Postgres,
         _ => bail!(
-            "{} is no backup: it is neither an SQLite database nor a dump of PostgreSQL",
+            "{} is not a backup: it is neither an SQLite database nor a PostgreSQL dump",
             file.display()
         ),
     };
     if found != engine {
         bail!(
-            "{} is a backup of {found}, and the database is {engine}; a backup goes back to the engine it is from",
+            "{} is a backup of {found}, but the database is {engine}; restore it to {found}",
             file.display()
         );
     }
     Ok(())
 }
 
-/// A file of this user's alone, under another name until it is whole; gone when that does not come to pass.
+/// A file under a temporary name, readable only by the current user. Dropping it removes it.
 struct PartialFile {
     path: PathBuf,
 }
 
 impl PartialFile {
-    /// Makes one beside `file`; answers it open, too: what stands under its name later, others may have put there.
+    /// Creates one next to `file` and returns it open: something else may have its name later.
     fn beside(file: &Path) -> Result<(Self, File)> {
-        let name = file.file_name().with_context(|| format!("{} is no name of a file", file.display()))?;
+        let name = file.file_name().with_context(|| format!("{} is not a file name", file.display()))?;
         let mut partial = std::ffi::OsString::from(".");
         partial.push(name);
-        // Nobody can know it and have put a file of their own there.
+        // Random, so that nobody can have created a file of that name.
         partial.push(format!(".{}{PARTIAL_SUFFIX}", &random_hex()?[..16]));
         Self::at(file.with_file_name(partial))
     }
 
-    /// Makes the file, empty; one that is there already is somebody else's.
+    /// Creates the file; fails if it exists.
     fn at(path: PathBuf) -> Result<(Self, File)> {
         let opened = private_file(&path).with_context(|| format!("cannot write to {}", path.display()))?;
         Ok((Self { path }, opened))
@@ -260,14 +260,14 @@ impl PartialFile {
         &self.path
     }
 
-    /// Gives it its name, which must still be free.
+    /// Renames it to `file`, which must not exist.
     fn persist(self, file: &Path) -> Result<()> {
         let cannot = || format!("cannot name the backup {}", file.display());
-        // Unlike renaming, linking never replaces what somebody else put there meanwhile.
+        // Unlike a rename, a link never replaces an existing file.
         match std::fs::hard_link(&self.path, file) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => ensure_absent(file)?,
-            // Some file systems have no links.
+            // Some file systems have no hard links.
             Err(_) => std::fs::rename(&self.path, file).with_context(cannot)?,
         }
         sync_folder(file)
@@ -279,13 +279,13 @@ impl Drop for PartialFile {
         for end in ["", "-wal", "-shm", "-journal"] {
             let mut path = self.path.clone().into_os_string();
             path.push(end);
-            // It is gone already where all went well.
+            // Missing after a success.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// Makes a file that is not there yet, and that only this user may read.
+/// Creates a new file that only the current user may read.
 fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -297,7 +297,7 @@ fn private_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Waits until the names in the folder of `file` are on disk.
+/// Syncs the directory of `file`.
 fn sync_folder(file: &Path) -> Result<()> {
     #[cfg(unix)]
     {
@@ -311,7 +311,7 @@ fn sync_folder(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// When a database was replaced, as part of a name.
+/// The time as part of a file name.
 fn timestamp() -> String {
     Clock::default().now().format("%Y%m%dt%H%M%S%3f").to_string()
 }
@@ -320,7 +320,7 @@ fn elapsed_seconds(started: Instant) -> f64 {
     (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// A number of bytes for people.
+/// A number of bytes as text.
 pub(super) fn format_bytes(bytes: u64) -> String {
     let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
     match bytes {
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_for_people() {
+    fn formats_bytes() {
         for (bytes, text) in
             [(0, "0 bytes"), (12_345, "12.3 kB"), (434_176, "434.1 kB"), (25_000_000, "25.0 MB")]
         {
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_gone_unless_it_is_placed_and_replaces_nothing() {
+    fn partial_file_is_removed_and_replaces_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("b.db");
         let files = || std::fs::read_dir(folder.path()).expect("a folder").count();
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_made_under_a_new_name_and_never_of_a_file_that_is_there() {
+    fn partial_file_has_a_new_name_and_is_private() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("b.db");
         let [(one, _), (other, _)] = [(); 2].map(|()| PartialFile::beside(&file).expect("a part"));

@@ -1,5 +1,5 @@
-//! Copies of a PostgreSQL database: made and put back by PostgreSQL's own programs, which have to be installed. They
-//! get the password by their environment: everybody on the machine can read arguments.
+//! Backup and restore of a PostgreSQL database with its client programs, which have to be installed. They get the
+//! password in their environment, because all users of the machine can read arguments.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,10 +14,10 @@ use url::Url;
 use crate::cli::backup::{BackupContents, RestoreResult, describe_accounts, not_empty_error, timestamp};
 use crate::cli::migrate;
 
-/// The table in which databases note their migrations.
+/// Table of applied migrations.
 const MIGRATIONS: &str = "__diesel_schema_migrations";
 
-/// Why a copy could not be made.
+/// Why a dump failed.
 #[derive(Debug, thiserror::Error)]
 enum DumpError {
     #[error(transparent)]
@@ -26,7 +26,7 @@ enum DumpError {
     Tool(anyhow::Error),
 }
 
-/// Copies the database into `partial`, which is there and empty; pg_dump leaves it to its owner.
+/// Dumps the database into the empty file `partial`, whose permissions pg_dump keeps.
 pub(super) async fn backup(config: &StoreConfig, partial: &Path) -> Result<BackupContents> {
     let state = maintenance::migration_state(config).await?;
     state.ensure_not_newer()?;
@@ -43,14 +43,14 @@ pub(super) async fn backup(config: &StoreConfig, partial: &Path) -> Result<Backu
         run(dump).map(drop).map_err(DumpError::Tool)
     })
     .await?;
-    // What cannot be listed cannot be restored.
+    // Check that the dump can be read.
     let mut list = Command::new("pg_restore");
     list.arg("--list").arg(partial);
-    run(list).context("the copy is not sound, so it is not kept")?;
+    run(list).context("the dump is damaged and was deleted")?;
     Ok(BackupContents { migrations, counts: Some(counts) })
 }
 
-/// Puts what is in `file` in place of what is in the database.
+/// Replaces the contents of the database by those of `file`.
 pub(super) async fn restore(
     config: &StoreConfig,
     file: &Path,
@@ -59,7 +59,7 @@ pub(super) async fn restore(
     let migrations = migrations_in(file).with_context(|| format!("{} cannot be restored", file.display()))?;
     migrations.ensure_not_newer()?;
     if migrations.applied.is_empty() {
-        bail!("{} is a dump of PostgreSQL, and none of Ringnity", file.display());
+        bail!("{} is not a dump of a Ringnity database", file.display());
     }
     let there = maintenance::postgres_schema(config).await?;
     if let Some(words) = describe_accounts(there.tenants, there.platform_admins).filter(|_| !replace) {
@@ -71,14 +71,14 @@ pub(super) async fn restore(
     let (connection, from) = (Connection::new(config)?, file.to_owned());
     tokio::task::spawn_blocking(move || load(&connection, &from, make_room.as_deref()))
         .await?
-        .context("nothing was restored, and the database is as it was")?;
+        .context("nothing was restored; the database is unchanged")?;
     let applied = migrate::apply_locked(config).await?;
     let kept_as = kept_as.map(|schema| format!("schema {schema}"));
     Ok((BackupContents { migrations, counts: None }, RestoreResult { kept_as, applied }))
 }
 
-/// Puts everything in `file` into the database, and what is there out of the way, in one transaction: pg_restore writes
-/// the statements, psql carries them out, and is told to commit only when pg_restore has come to its end.
+/// Moves the existing tables away and loads `file`, in one transaction. pg_restore writes the statements, psql runs
+/// them. COMMIT is sent only when pg_restore has succeeded.
 fn load(connection: &Connection, file: &Path, make_room: Option<&str>) -> Result<()> {
     let mut restore = Command::new("pg_restore");
     restore.args(["--no-owner", "--no-privileges", "--file", "-"]).arg(file);
@@ -92,11 +92,11 @@ fn load(connection: &Connection, file: &Path, make_room: Option<&str>) -> Result
     let sent = into
         .write_all(format!("BEGIN;\n{}\n", make_room.unwrap_or_default()).as_bytes())
         .and_then(|()| std::io::copy(&mut statements, &mut into));
-    // Without a reader it would wait for ever.
+    // pg_restore would block if its output had no reader.
     drop(statements);
     let written = restore.wait_with_output()?;
     if sent.is_ok() && written.status.success() {
-        // Where psql is gone already, it says why below.
+        // If psql has exited, its error is reported below.
         let _ = into.write_all(b"COMMIT;\n");
     }
     drop(into);
@@ -110,7 +110,7 @@ fn load(connection: &Connection, file: &Path, make_room: Option<&str>) -> Result
     Ok(())
 }
 
-/// Which migrations the database had that is in `file`.
+/// The migrations in a dump.
 fn migrations_in(file: &Path) -> Result<MigrationState> {
     let mut tool = Command::new("pg_restore");
     tool.args(["--data-only", "--table", MIGRATIONS, "--file", "-"]).arg(file);
@@ -124,7 +124,7 @@ fn migrations_in(file: &Path) -> Result<MigrationState> {
     Ok(MigrationState::from_versions(&versions)?)
 }
 
-/// A database as PostgreSQL's programs are told of it.
+/// Connection arguments of the client programs.
 struct Connection {
     url: String,
     password: Option<String>,
@@ -132,8 +132,8 @@ struct Connection {
 
 impl Connection {
     fn new(config: &StoreConfig) -> Result<Self> {
-        let url = config.postgres_url().context("this database is no PostgreSQL")?;
-        let (url, password) = without_password(url).context("cannot use --database-url: it is no URL")?;
+        let url = config.postgres_url().context("this is not a PostgreSQL database")?;
+        let (url, password) = without_password(url).context("cannot use --database-url: it is not a URL")?;
         Ok(Self { url, password })
     }
 
@@ -159,7 +159,7 @@ fn without_password(url: &str) -> Option<(String, Option<String>)> {
     if parameters.iter().any(|(name, _)| name == "password") {
         let given = parameters.iter().find(|(name, _)| name == "password").map(|(_, value)| value.clone());
         password = given.or(password);
-        // Not by the URL crate's own pairs: it writes a space as a plus, and libpq reads that as a plus.
+        // The `url` crate would encode a space as a plus, which libpq does not decode.
         let kept = url.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("password="));
         let kept = kept.collect::<Vec<_>>().join("&");
         url.set_query(Some(&kept).filter(|kept| !kept.is_empty()).map(String::as_str));
@@ -167,7 +167,7 @@ fn without_password(url: &str) -> Option<(String, Option<String>)> {
     Some((url.to_string(), password))
 }
 
-/// Runs one of PostgreSQL's programs to its end.
+/// Runs a client program to its end.
 fn run(mut tool: Command) -> Result<Output> {
     let name = tool.get_program().to_string_lossy().into_owned();
     let done =
@@ -179,7 +179,7 @@ fn start(tool: &mut Command) -> Result<Child> {
     let name = tool.get_program().to_string_lossy().into_owned();
     tool.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => anyhow::anyhow!(
-            "{name} is not there: install PostgreSQL's client programs, as new as the server, and put them on PATH"
+            "{name} is not installed: install PostgreSQL client programs at least as new as the database server, on PATH"
         ),
         _ => anyhow::anyhow!("cannot run {name}: {error}"),
     })
@@ -189,14 +189,14 @@ fn tool_error(name: &str, done: &Output) -> anyhow::Error {
     let words = String::from_utf8_lossy(&done.stderr).trim().to_owned();
     let known = words.contains("version mismatch") || words.contains("unsupported version");
     let remedy = if known {
-        "\nInstall PostgreSQL's client programs of the server's version or a later one."
+        "\nInstall PostgreSQL client programs at least as new as the database server."
     } else {
         ""
     };
     anyhow::anyhow!("{name} failed: {words}{remedy}")
 }
 
-/// Whether PostgreSQL's programs are there: their version.
+/// The version of the client programs; fails if they are not installed.
 pub(in crate::cli) fn client_version() -> Result<String> {
     let mut tool = Command::new("pg_dump");
     tool.arg("--version");
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_is_taken_out_of_the_url() {
+    fn removes_the_password_from_the_url() {
         for (url, without, password) in [
             ("postgres://ann@db/x", "postgres://ann@db/x", None),
             ("postgres://ann:s%40crt@db:5433/x", "postgres://ann@db:5433/x", Some("s@crt")),

@@ -1,4 +1,4 @@
-//! Copies of an SQLite database: a file, made while the server runs, put back while it does not.
+//! Backup and restore of an SQLite database.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,20 +15,19 @@ use crate::cli::backup::{
 use crate::cli::migrate;
 use crate::database_lock;
 
-/// What SQLite calls the files beside a database, at their ends.
+/// Suffixes of the files that SQLite keeps next to a database.
 const JOURNAL_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Copies the database into `partial`, which is there and empty, and looks at every page of the copy.
+/// Copies the database into the empty file `partial` and checks the integrity of the copy.
 pub(super) async fn backup(config: &StoreConfig, partial: &Path) -> Result<BackupContents> {
     let database = path_of(config)?;
     maintenance::migration_state(config).await?.ensure_not_newer()?;
     maintenance::sqlite_backup(database, partial).await.context("cannot copy the database")?;
-    let contents =
-        maintenance::sqlite_check(partial).await.context("the copy is not sound, so it is not kept")?;
+    let contents = maintenance::sqlite_check(partial).await.context("the copy is damaged and was deleted")?;
     Ok(BackupContents { migrations: contents.migrations, counts: contents.counts })
 }
 
-/// Puts a copy of `file` in place of the database.
+/// Replaces the database by a copy of `file`.
 pub(super) async fn restore(
     config: &StoreConfig,
     file: &Path,
@@ -36,13 +35,13 @@ pub(super) async fn restore(
 ) -> Result<(BackupContents, RestoreResult)> {
     let database = path_of(config)?;
     let _lock = database_lock::acquire(database)?;
-    // The backup itself is never opened as a database: it may lie where nothing can be written.
+    // The backup itself is never opened as a database: it may be on a read-only file system.
     let (partial, opened) = PartialFile::beside(database)?;
     maintenance::chown_like(&opened, database, maintenance::owner_reference(database));
     copy(file, opened)
         .with_context(|| format!("cannot copy {} to {}", file.display(), database.display()))?;
     let contents = maintenance::sqlite_check(partial.path()).await.map_err(|error| match error {
-        StoreError::Missing(_) => anyhow::anyhow!("{} is a database, and none of Ringnity", file.display()),
+        StoreError::Missing(_) => anyhow::anyhow!("{} is not a database of Ringnity", file.display()),
         other => anyhow::Error::from(other).context(format!("{} cannot be restored", file.display())),
     })?;
     contents.migrations.ensure_not_newer()?;
@@ -52,21 +51,21 @@ pub(super) async fn restore(
         KeptDatabase::default()
     };
     for end in JOURNAL_SUFFIXES {
-        // A log of another database would be taken for this one's.
+        // SQLite would replay the journal of the old database.
         match std::fs::remove_file(with_suffix(database, end)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).context("cannot remove the old database's log");
+                return Err(error).context("cannot remove the journal of the old database");
             }
             _ => {}
         }
     }
     let KeptDatabase { kept_as, alone, source } = kept;
-    // Elsewhere, what is open cannot be replaced.
+    // Only on Unix can an open file be replaced.
     #[cfg(not(unix))]
     let (alone, source) = (drop(alone), drop(source));
     std::fs::rename(partial.path(), database).context("cannot put the backup in place")?;
     sync_folder(database)?;
-    // Whoever waits for the old one may go on: SQLite lets nobody write to a file that has lost its name.
+    // Waiting processes may go on: SQLite does not write to a file that was unlinked.
     drop((alone, source));
     let applied = migrate::apply_locked(config).await?;
     Ok((
@@ -75,19 +74,18 @@ pub(super) async fn restore(
     ))
 }
 
-/// A database that makes room for another.
+/// A database that is replaced.
 #[derive(Default)]
 struct KeptDatabase {
-    /// Where it stays.
+    /// Its new path.
     kept_as: Option<PathBuf>,
-    /// What keeps others from it until the other is in its place.
+    /// Locks it until it has been replaced.
     alone: Option<SqliteExclusiveLock>,
-    /// Where it had to be copied, what it was read from: that lock would end if this process closed the file.
+    /// The open source of a copy: closing it would release the lock.
     source: Option<File>,
 }
 
-/// Gives the database that is there a second name, under which it stays. Whatever is in it was somebody's work: plans,
-/// say. Only an empty file needs none.
+/// Keeps the existing database under a second name, unless it is an empty file.
 async fn keep_existing(config: &StoreConfig, database: &Path, replace: bool) -> Result<KeptDatabase> {
     let is_empty = || std::fs::metadata(database).is_ok_and(|found| found.len() == 0);
     let found = match maintenance::sqlite_check(database).await {
@@ -95,18 +93,17 @@ async fn keep_existing(config: &StoreConfig, database: &Path, replace: bool) -> 
             describe_accounts(counts.tenants, counts.platform_admins)
         }
         _ if is_empty() => None,
-        _ => Some("cannot be read, so it may hold something".to_owned()),
+        _ => Some("cannot be read, so it may contain data".to_owned()),
     };
     if let Some(words) = found.filter(|_| !replace) {
         return Err(not_empty_error(config, &words));
     }
     let alone = match maintenance::sqlite_lock_exclusively(database).await {
         Ok(alone) => Some(alone),
-        // What is in its log cannot be brought into it.
+        // A damaged database: its journal cannot be applied.
         Err(StoreError::Corrupt(_)) => None,
         Err(error) => {
-            let words =
-                format!("cannot have {} for this command alone; nothing was changed", config.describe());
+            let words = format!("cannot lock {} exclusively; nothing was changed", config.describe());
             return Err(anyhow::Error::from(error).context(words));
         }
     };
@@ -121,19 +118,19 @@ async fn keep_existing(config: &StoreConfig, database: &Path, replace: bool) -> 
                 maintenance::chown_like(&to, &kept, database);
                 copy(database, to)
             });
-            Some(copied.context("cannot keep the database that is there")?)
+            Some(copied.context("cannot keep a copy of the existing database")?)
         }
     };
     if alone.is_none() {
         for end in JOURNAL_SUFFIXES.into_iter().filter(|end| with_suffix(database, end).exists()) {
             std::fs::rename(with_suffix(database, end), with_suffix(&kept, end))
-                .context("cannot keep the log of the database that is there")?;
+                .context("cannot keep the journal of the existing database")?;
         }
     }
     Ok(KeptDatabase { kept_as: Some(kept), alone, source })
 }
 
-/// Copies a file into another, and waits until that is on disk. Answers what it was read from, still open.
+/// Copies a file into another and syncs it. Returns the source, still open.
 fn copy(from: &Path, mut to: File) -> std::io::Result<File> {
     let mut source = File::open(from)?;
     std::io::copy(&mut source, &mut to)?;
@@ -144,7 +141,7 @@ fn copy(from: &Path, mut to: File) -> std::io::Result<File> {
 fn path_of(config: &StoreConfig) -> Result<&Path> {
     match config.sqlite_path() {
         Some(path) => Ok(path),
-        None => bail!("{} is no SQLite database", config.describe()),
+        None => bail!("{} is not an SQLite database", config.describe()),
     }
 }
 

@@ -265,7 +265,7 @@ fn disabling_last_owner_says_how_to_enable_again() {
         assert_eq!(ADA.json_of(cli, "disable")["activeOwners"], json!(1));
         let bob = Person { named: &["BOB@acme.example"], ..ADA };
         let output = cli.run(&[&["owner", "disable"], bob.named].concat()).ok().out;
-        for words in ["No owner of acme is switched on", "`ringnity-server owner enable bob@acme.example`"] {
+        for words in ["No owner of acme is enabled", "`ringnity-server owner enable bob@acme.example`"] {
             assert!(output.contains(words), "{output}");
         }
         assert_eq!(bob.json_of(cli, "disable")["activeOwners"], json!(0), "once more changes nothing");

@@ -235,7 +235,7 @@ fn backup_is_private_complete_and_overwrites_nothing() {
             assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         }
         let before = std::fs::read(&file).expect("the backup");
-        cli.run(&["backup", "b"]).refused(1, &["b is there already", "choose another name"]);
+        cli.run(&["backup", "b"]).refused(1, &["b already exists", "choose another name"]);
         assert_eq!(std::fs::read(&file).expect("the backup"), before);
         cli.run(&["backup", "nowhere/b"]).refused(1, &["nowhere"]);
         let names: Vec<_> = std::fs::read_dir(cli.folder()).expect("the folder").flatten().collect();
@@ -302,12 +302,12 @@ fn rejects_file_that_is_no_backup_of_this_engine() {
         cli.with_acme("free");
         cli.run(&["backup", "b"]).ok();
         cli.write("text", "nothing of the kind");
-        cli.run(&["restore", "text", "--replace"]).refused(1, &["text is no backup"]);
+        cli.run(&["restore", "text", "--replace"]).refused(1, &["text is not a backup"]);
         cli.run(&["restore", "missing", "--replace"]).refused(1, &["cannot read the backup missing"]);
         let other =
             if cli.engine() == Engine::Sqlite { "PGDMP and so on" } else { "SQLite format 3\0 and so on" };
         cli.write("other", other);
-        cli.run(&["restore", "other", "--replace"]).refused(1, &["goes back to the engine it is from"]);
+        cli.run(&["restore", "other", "--replace"]).refused(1, &["but the database is"]);
         // A truncated backup and a damaged one.
         let whole = std::fs::read(cli.folder().join("b")).expect("the backup");
         std::fs::write(cli.folder().join("half"), &whole[..whole.len() / 2]).expect("writes");
@@ -330,7 +330,8 @@ fn backup_without_pg_dump_says_what_to_install() {
     for engine in engines().into_iter().filter(|engine| *engine == Engine::Postgres) {
         let cli = Cli::on(TestDatabase::new(engine));
         let mut command = cli.command(&["backup", "b"]);
-        CommandOutput::of(command.env("PATH", cli.folder())).refused(1, &["pg_dump is not there", "install"]);
+        CommandOutput::of(command.env("PATH", cli.folder()))
+            .refused(1, &["pg_dump is not installed", "install"]);
         // The password is passed in the environment, because everybody on the machine can read arguments.
         cli.write(
             "pg_dump",

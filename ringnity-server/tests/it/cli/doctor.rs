@@ -80,7 +80,7 @@ fn doctor_reports_late_and_failing_jobs() {
         let ran = cli.run(&["doctor"]).ok();
         assert!(
             ran.out.contains(
-                "warn  jobs          1 fail and are tried again; the last said: the receiver is away"
+                "warn  jobs          1 failed and will be retried; the last error: the receiver is away"
             ),
             "{}",
             ran.out

@@ -178,7 +178,7 @@ fn create_commands_reject_invalid_input() {
                 "server:contacts:read",
             ),
             (&["keys", "create", "--tenant=acme"], &["--name= ", "--all-scopes"], "needs a name"),
-            (&["keys", "rotate", "--tenant=acme"], &["CRM"], "no key CRM that is on"),
+            (&["keys", "rotate", "--tenant=acme"], &["CRM"], "no enabled key CRM"),
             (
                 &["platform-admin", "create"],
                 &["--email=a@b.example", "--name=A", "--role=king"],

@@ -58,7 +58,7 @@ fn flag_overrides_environment_file_and_default() {
     let mut command = cli.command(&["config", "check"]);
     let ran = CommandOutput::of(command.env("RINGNITY_CONFIG", "ringnity.toml")).ok();
     assert!(
-        ran.out.contains("file ringnity.toml") && ran.out.contains("The settings make sense."),
+        ran.out.contains("file ringnity.toml") && ran.out.contains("The settings are valid."),
         "{}",
         ran.out
     );

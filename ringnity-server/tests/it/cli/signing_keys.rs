@@ -60,7 +60,7 @@ fn running_server_adopts_rotated_key_and_accepts_old_tokens() {
         }
         assert_eq!(opens(&old), good, "what the old key signed is good until it ends");
         let listed = cli.run(&["signing-keys", "list"]).ok();
-        assert!(listed.out.contains("signs") && listed.out.contains("retired"), "{}", listed.out);
+        assert!(listed.out.contains("active") && listed.out.contains("retired"), "{}", listed.out);
     });
 }
 
