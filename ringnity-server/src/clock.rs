@@ -1,14 +1,14 @@
-//! The time, as everything in the server asks for it: tests set it, nothing else may call `Utc::now`.
+//! The clock of the server. Nothing else may call `Utc::now`, so that tests can move the time.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::watch;
 
-/// A clock: the system's, or one that tests move.
+/// The system clock, with an offset that tests set.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    /// Milliseconds that the clock is offset of the system's.
+    /// Milliseconds ahead of the system clock.
     offset: Arc<watch::Sender<i64>>,
 }
 
@@ -18,12 +18,12 @@ impl Clock {
         Utc::now() + Duration::milliseconds(*self.offset.borrow())
     }
 
-    /// Moves every holder of this clock offset. For tests.
+    /// Moves this clock and its clones ahead. For tests.
     pub fn advance(&self, by: Duration) {
         self.offset.send_modify(|offset| *offset += by.num_milliseconds());
     }
 
-    /// Tells when the clock is moved, for what sleeps until a time.
+    /// Notifies when the clock is moved, for tasks that sleep until a time.
     pub fn subscribe(&self) -> watch::Receiver<i64> {
         self.offset.subscribe()
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_copy_of_a_clock_moves() {
+    fn advances_every_clone() {
         let clock = Clock::default();
         let copy = clock.clone();
         clock.advance(Duration::hours(1));

@@ -1,4 +1,4 @@
-//! Whose an SQLite file is: it belongs to one server, or to a command that needs it for itself. Nothing else is here.
+//! Exclusive use of an SQLite file by one server or command.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -6,25 +6,25 @@ use std::path::{Path, PathBuf};
 
 use ringnity_store::maintenance;
 
-/// An SQLite file taken for this process, until this is dropped.
+/// The lock of an SQLite file, held until dropped.
 #[derive(Debug)]
 pub(crate) struct DatabaseLock {
     _file: File,
 }
 
-/// Why a file cannot be taken.
+/// Why a file cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LockError {
-    /// A server has it, or another command that needs it for itself.
-    #[error("a server uses the database {0}, or a command that needs it for itself; stop it first")]
+    /// A server or a command holds the lock.
+    #[error("a server uses the database {0}, or a command has locked it; stop it first")]
     Held(String),
-    /// The file that says so cannot be written.
+    /// The lock file cannot be written.
     #[error("cannot write to {0}: {1}")]
     Unwritable(String, io::Error),
 }
 
-/// Takes the database at that path. The lock is on a file beside it, since SQLite has locks of its own on the
-/// database, and lets go of them when anybody in the process closes it.
+/// Locks the database at that path. The lock is on a file next to it: SQLite has locks of its own on the database, which
+/// end when any handle in the process is closed.
 pub(crate) fn acquire(database: &Path) -> Result<DatabaseLock, LockError> {
     let path = lock_path(database);
     let unwritable = |error| LockError::Unwritable(path.display().to_string(), error);
@@ -35,19 +35,19 @@ pub(crate) fn acquire(database: &Path) -> Result<DatabaseLock, LockError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(LockError::Held(database.display().to_string())),
-        // Some network folders have no locks. SQLite does not like them either, but that is its to say.
+        // Some network file systems have no locks; SQLite reports that itself.
         Err(TryLockError::Error(error)) => tracing::warn!("cannot lock {}: {error}", path.display()),
     }
     Ok(DatabaseLock { _file: file })
 }
 
-/// Whether somebody has the database at that path. Makes no file.
+/// Whether the database at that path is locked. Creates no file.
 pub(crate) fn is_held(database: &Path) -> bool {
     File::open(lock_path(database))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// Opens the lock of that database. What is there may be anything: only a new file is given to anybody.
+/// Opens the lock file. Only a new file gets the owner of the database: an existing one may be anything.
 fn lock_file(path: &Path, database: &Path) -> io::Result<File> {
     match File::options().write(true).create_new(true).open(path) {
         Ok(new) => {

@@ -1,6 +1,6 @@
-//! The Ringnity server as a library, so that tests start the very thing that runs.
+//! The Ringnity server as a library, so that tests run the same code as the program.
 
-// They panic when nobody takes what is printed, and a server outlives its terminal, its log's reader and a full disk.
+// `print!` and `eprint!` panic when the output is closed, and a server must survive a closed terminal and a full disk.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod app;

@@ -1,4 +1,4 @@
-//! The program: its command line is the library's `cli`, so that nothing here can differ from what is tested.
+//! The program: runs the library's command line.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Starting and stopping: opens the store, builds the state, registers every operation, listens.
+//! Starts and stops a server: opens the store, builds the state, registers the operations, listens.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,42 +25,42 @@ use crate::secrets::tokens::{KeyRefreshTask, Signer};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificate;
 
-/// How long a server that stops waits for requests that are still being sent or handled.
+/// How long a shutdown waits for requests in flight.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long it waits for clients to take their last answers and close their connections, when no request is handled.
+/// How long it waits for idle clients to close their connections.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long it waits for those who look at its counters.
+/// How long it waits for requests to the private listener.
 const PRIVATE_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A server that answers requests.
+/// A running server.
 pub struct Running {
     server: HttpServer<State>,
     jobs: Runner,
     store: Store,
     private: Option<PrivateServer>,
-    /// How long it goes on serving when it begins to stop.
+    /// How long to keep serving after a stop signal.
     stop_delay: Duration,
-    /// Set when it begins to stop.
+    /// Set when the shutdown starts.
     stopping: Arc<AtomicBool>,
-    /// Requests that are in flight.
+    /// Requests in flight.
     in_flight: InFlight,
-    /// Takes up renewed certificates, where HTTPS is served.
+    /// Reloads certificates, with HTTPS.
     certificate_watch: Option<tokio::task::JoinHandle<()>>,
-    /// The address that was bound.
+    /// The bound address.
     pub address: SocketAddr,
-    /// Where its database is, in words.
+    /// Description of the database.
     pub database: String,
-    /// What was seeded, when the demo was asked for.
+    /// The demo, if it was requested.
     pub demo: Option<Demo>,
-    /// What keeps other servers from an SQLite file.
+    /// Keeps other servers from an SQLite file.
     _lock: Option<DatabaseLock>,
-    /// What takes up new signing keys.
+    /// Loads new signing keys.
     _key_refresh: KeyRefreshTask,
 }
 
-/// Starts a server. `check` says what becomes of answers that break the contract.
+/// Starts a server. `check` says what happens to responses that violate the contract.
 pub async fn start(config: &ServeConfig, clock: Clock, check: ResponseCheck) -> Result<Running> {
     start_with_jobs(config, clock, check, jobs::all()).await
 }
@@ -163,7 +163,7 @@ async fn open_store(config: &ServeConfig) -> Result<(Store, String, Option<Datab
 }
 
 impl Running {
-    /// Whether clients come by HTTPS.
+    /// URL scheme of the listener.
     pub fn scheme(&self) -> &'static str {
         if self.server.using_tls() { "https" } else { "http" }
     }
@@ -173,22 +173,21 @@ impl Running {
         self.server.app_private()
     }
 
-    /// The private listener's address, where there is one.
+    /// Address of the private listener, if there is one.
     pub fn private_address(&self) -> Option<SocketAddr> {
         self.private.as_ref().map(PrivateServer::local_addr)
     }
 
-    /// How many requests are in flight.
+    /// Number of requests in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight.count()
     }
 
-    /// Takes no more requests and no more jobs, finishes those it took, and closes the database. Requests and jobs
-    /// that do not come to an end are left behind after a minute, connections on which nothing is asked after seconds.
+    /// Stops accepting requests and jobs, drains those in flight, and closes the database. Requests and jobs are given up
+    /// after a minute, idle connections after seconds.
     pub async fn stop(self) -> Result<()> {
         self.stopping.store(true, Ordering::Relaxed);
-        // Connections on which a request is on its way are closed with the others, and nobody can tell such a request
-        // from one that was lost: so those who can look elsewhere are given the time to.
+        // A request that arrives while connections are closed is lost, so load balancers get time to drain the node.
         tokio::time::sleep(self.stop_delay).await;
         if let Some(certificate_watch) = self.certificate_watch {
             certificate_watch.abort();
@@ -198,18 +197,18 @@ impl Running {
             tokio::select! {
                 done = self.server.close() => done.map_err(|error| anyhow!("stopping the listener: {error}")),
                 () = in_flight.wait_idle(IDLE_TIMEOUT) => {
-                    tracing::info!("some clients keep their connections open, and ask nothing");
+                    tracing::info!("some clients keep idle connections open");
                     Ok(())
                 }
                 () = tokio::time::sleep(DRAIN_TIMEOUT) => {
-                    tracing::warn!("some clients did not finish their requests in {} s", DRAIN_TIMEOUT.as_secs());
+                    tracing::warn!("some requests did not finish within {} s", DRAIN_TIMEOUT.as_secs());
                     Ok(())
                 }
             }
         };
         let (closed, ()) = tokio::join!(closing, self.jobs.stop(DRAIN_TIMEOUT));
         if let Some(private) = self.private {
-            // Whoever looks on may see the end; nobody is kept waiting for it.
+            // A scrape may finish, but the shutdown does not wait for it for long.
             let _ = tokio::time::timeout(PRIVATE_CLOSE_TIMEOUT, private.close()).await;
         }
         self.store.close().await;
@@ -217,17 +216,16 @@ impl Running {
     }
 }
 
-/// Ports to choose from for port 0: below those that systems give to outgoing connections, one of which might have the
-/// chosen one before this server does.
+/// Ports to choose from for port 0: below the ephemeral range, from which another process may get the port first.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
-/// Replaces port 0 by a free one.
+/// Replaces port 0 by a free port.
 fn pick_address(listen: SocketAddr) -> Result<SocketAddr> {
     if listen.port() != 0 {
         return Ok(listen);
     }
     for _ in 0..32 {
-        let chance = getrandom::u32().context("the system gives no random numbers")?;
+        let chance = getrandom::u32().context("the system has no random numbers")?;
         let port = PORTS.start + (chance % u32::from(PORTS.end - PORTS.start)) as u16;
         let address = SocketAddr::new(listen.ip(), port);
         if std::net::TcpListener::bind(address).is_ok() {

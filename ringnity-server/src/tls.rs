@@ -1,5 +1,4 @@
-//! HTTPS from files: certificate chain and key in PEM, taken up again whenever somebody renews them. No other use
-//! of TLS lives here.
+//! HTTPS of the listener: certificate chain and key from PEM files, reloaded when they change.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// How often the files are looked at.
+/// How often the files are checked for changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A certificate with its key, and the files they came from.
@@ -23,19 +22,23 @@ pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
     provider: Arc<CryptoProvider>,
-    /// The handshakes that begin now use it.
+    /// Used by new handshakes.
     current: RwLock<Arc<CertifiedKey>>,
 }
 
 impl Certificate {
-    /// Reads both files; refuses a key that is not the certificate's.
+    /// Reads both files.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be read or the key does not belong to the certificate.
     pub fn load(chain: &Path, key: &Path) -> Result<Arc<Self>> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let current = RwLock::new(Arc::new(load_pair(chain, key, &provider)?));
         Ok(Arc::new(Self { chain: chain.to_owned(), key: key.to_owned(), provider, current }))
     }
 
-    /// What the listener is given.
+    /// The TLS configuration of the listener.
     pub fn config(self: &Arc<Self>) -> Result<ConfigTls> {
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
@@ -45,8 +48,8 @@ impl Certificate {
         Ok(ConfigTls::Dynamic(config))
     }
 
-    /// Takes up the files again whenever they have changed, for as long as it is polled. Files that do not fit
-    /// each other leave the certificate that is there: whoever renews them may be between the two.
+    /// Reloads the files whenever they change, until dropped. While they do not match, for example between the writes of
+    /// a renewal, the current certificate stays in use.
     pub async fn watch_files(self: Arc<Self>) {
         let mut seen = self.modified_times();
         let mut refused = None;
@@ -59,12 +62,12 @@ impl Certificate {
             match load_pair(&self.chain, &self.key, &self.provider) {
                 Ok(renewed) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(renewed);
-                    tracing::info!(certificate = %self.chain.display(), "took up the renewed certificate");
+                    tracing::info!(certificate = %self.chain.display(), "reloaded the certificate");
                     seen = now;
                 }
                 Err(error) if refused != Some(now) => {
                     tracing::warn!(
-                        "the certificate has changed but cannot be used, the old one stays: {error:#}"
+                        "cannot load the changed certificate, the old one stays in use: {error:#}"
                     );
                     refused = Some(now);
                 }
@@ -88,13 +91,15 @@ fn load_pair(chain: &Path, key: &Path, provider: &CryptoProvider) -> Result<Cert
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| anyhow!("{}: {error}", chain.display()))
-        .context("cannot read the certificate of --tls-cert, which must be PEM: the server's own first")?;
+        .context(
+            "cannot read the certificate of --tls-cert; it must be PEM, with the server certificate first",
+        )?;
     if certificates.is_empty() {
-        bail!("{} of --tls-cert holds no certificate in PEM", chain.display());
+        bail!("{} of --tls-cert contains no PEM certificate", chain.display());
     }
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| anyhow!("{}: {error}", key.display()))
-        .context("cannot read the private key of --tls-key, which must be PEM and without a password")?;
+        .context("cannot read the private key of --tls-key; it must be PEM without a password")?;
     CertifiedKey::from_der(certificates, private, provider).with_context(|| {
         format!("the key {} does not belong to the certificate {}", key.display(), chain.display())
     })

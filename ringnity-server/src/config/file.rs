@@ -1,6 +1,6 @@
 //! The settings file: TOML whose keys are the long flags of `serve`. Its values become the defaults of the command
-//! line, so flags and environment win over them, and one parser reads all three. What a setting means is not known
-//! here: names, parsers and nearest names are asked of clap.
+//! line, so flags and environment override them and one parser reads all three. Names, value parsers and suggestions
+//! come from clap.
 
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -12,26 +12,30 @@ use clap::{Arg, ArgAction, Args as _, Command};
 
 use super::ServeConfig;
 
-/// A settings file that was read: every key is known, and every value is one that its setting takes.
+/// A settings file with known keys and valid values.
 #[derive(Debug, Clone)]
 pub struct SettingsFile {
     path: PathBuf,
-    /// Argument ids with their values as a flag would have them.
+    /// Argument ids with their values, as a flag would be passed.
     values: Vec<(String, Vec<OsString>)>,
 }
 
 impl SettingsFile {
-    /// Reads the file at `path`, or says everything that is wrong with it, a line each.
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, one line each.
     pub fn read(path: &Path) -> Result<Self, Vec<String>> {
         let name = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| {
             vec![format!("{name}: cannot read the settings file of --config or RINGNITY_CONFIG: {error}")]
         })?;
         let table: toml::Table = toml::from_str(&text).map_err(|error| {
-            // Without the line itself, which may hold a password.
+            // Without the line itself, which may contain a password.
             let at = error.span().map_or(0, |span| span.start);
             let line = text.get(..at).unwrap_or(&text).matches('\n').count() + 1;
-            vec![format!("{name}: line {line} is no TOML: {}", error.message())]
+            vec![format!("{name}: line {line} is not TOML: {}", error.message())]
         })?;
         let settings = settings();
         let (mut values, mut problems) = (Vec::new(), Vec::new());
@@ -52,20 +56,20 @@ impl SettingsFile {
         if problems.is_empty() { Ok(Self { path: path.to_owned(), values }) } else { Err(problems) }
     }
 
-    /// Where it is.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it says something about the setting with that id.
+    /// Whether it sets the setting with that id.
     pub fn sets(&self, id: &str) -> bool {
         self.values.iter().any(|(known, _)| known == id)
     }
 
-    /// Gives the command and everything below it these values as defaults, wherever it has such a setting.
+    /// Makes the values the defaults of the command and its subcommands.
     pub fn apply(&self, mut command: Command) -> Command {
         for (id, values) in &self.values {
-            // An argument that only shares the name is no setting: those can come from the environment too.
+            // Only settings can come from the environment; other arguments may share a name.
             let has = |arg: &Arg| arg.get_id() == id.as_str() && arg.get_env().is_some();
             if command.get_arguments().any(has) {
                 command = command.mut_arg(id, |arg| {
@@ -81,18 +85,17 @@ impl SettingsFile {
     }
 }
 
-/// Every setting there is.
+/// All settings.
 pub fn settings() -> Vec<Arg> {
     catalog().get_arguments().cloned().collect()
 }
 
-/// Whether what the setting holds may not be shown.
+/// Whether the value of the setting is a secret.
 pub fn is_secret(setting: &Arg) -> bool {
     setting.is_hide_env_values_set()
 }
 
-/// What is wrong with the environment, a line each: every variable of a setting is looked at, whether a flag
-/// overrides it or not.
+/// Invalid environment variables of settings, one line each, including those that a flag overrides.
 pub fn environment_problems() -> Vec<String> {
     let wrong = |setting: &Arg| {
         let name = setting.get_env()?.to_str()?.to_owned();
@@ -106,7 +109,7 @@ fn catalog() -> Command {
     ServeConfig::augment_args(Command::new("settings").no_binary_name(true))
 }
 
-/// A TOML value as the texts that a flag would be given.
+/// A TOML value as the values of a flag.
 fn to_flag_values(setting: &Arg, value: &toml::Value) -> Result<Vec<OsString>, String> {
     let scalar = |value: &toml::Value| match value {
         toml::Value::String(text) => Some(OsString::from(text)),
@@ -115,25 +118,25 @@ fn to_flag_values(setting: &Arg, value: &toml::Value) -> Result<Vec<OsString>, S
         _ => None,
     };
     let wanted = match (is_list(setting), is_switch(setting)) {
-        (true, _) => "a list of texts, such as [\"…\", \"…\"]",
+        (true, _) => "a list of strings, such as [\"…\", \"…\"]",
         (_, true) => "true or false",
-        _ => "a text in quotes",
+        _ => "a string in quotes",
     };
     let found = match value {
         toml::Value::Array(items) if is_list(setting) => items.iter().map(scalar).collect(),
         toml::Value::String(_) if is_switch(setting) => None,
         one => scalar(one).map(|text| vec![text]),
     };
-    found.ok_or_else(|| format!("this has to be {wanted}, not {}", type_name(value)))
+    found.ok_or_else(|| format!("expected {wanted}, found {}", type_name(value)))
 }
 
 fn type_name(value: &toml::Value) -> &'static str {
     match value {
-        toml::Value::String(_) => "a text",
+        toml::Value::String(_) => "a string",
         toml::Value::Integer(_) | toml::Value::Float(_) => "a number",
         toml::Value::Boolean(_) => "true or false",
         toml::Value::Datetime(_) => "a date",
-        toml::Value::Array(_) => "a list with something else in it, or a list where one value belongs",
+        toml::Value::Array(_) => "a list",
         toml::Value::Table(_) => "a table",
     }
 }
@@ -147,7 +150,7 @@ fn is_switch(setting: &Arg) -> bool {
     boolean || matches!(setting.get_action(), ArgAction::SetTrue)
 }
 
-/// Whether a number without quotes may be meant: in a path or a name it is a mistake.
+/// Whether a number without quotes is accepted: in a path or a name it is a mistake.
 fn takes_numbers(setting: &Arg) -> bool {
     let parser: &ValueParser = setting.get_value_parser();
     parser.type_id() != TypeId::of::<String>()
@@ -155,7 +158,7 @@ fn takes_numbers(setting: &Arg) -> bool {
         && !is_switch(setting)
 }
 
-/// Whether the setting takes that value; otherwise its parser's own words, without the value if it is a secret.
+/// Checks a value with the parser of the setting. The error does not contain a secret value.
 fn validate(setting: &Arg, value: &OsString) -> Result<(), String> {
     let Some(long) = setting.get_long() else { return Ok(()) };
     let alone = setting.clone().env(None::<&str>).default_value(None::<&str>).required(false);
@@ -169,18 +172,18 @@ fn validate(setting: &Arg, value: &OsString) -> Result<(), String> {
     let words = match (std::error::Error::source(&error), error.get(ContextKind::ValidValue)) {
         (Some(cause), _) => cause.to_string(),
         (None, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
-            format!("say one of {}", valid.join(", "))
+            format!("expected one of {}", valid.join(", "))
         }
-        _ if value.is_empty() => "this is empty".to_owned(),
-        _ => "this is not understood".to_owned(),
+        _ if value.is_empty() => "is empty".to_owned(),
+        _ => "is not valid".to_owned(),
     };
     Err(format!("{shown}{words}"))
 }
 
-/// The words for a key that is no setting, with the one that may be meant.
+/// The error for an unknown key, with a suggestion.
 fn unknown_key(key: &str, value: &toml::Value) -> String {
     if value.is_table() {
-        return "settings stand at the top, without a [table]; there is none of this name".to_owned();
+        return "unknown setting; settings are at the top level, without a [table]".to_owned();
     }
     let result = catalog().try_get_matches_from([format!("--{key}")]).err();
     let near = result.filter(|error| error.kind() == ErrorKind::UnknownArgument);
@@ -189,7 +192,8 @@ fn unknown_key(key: &str, value: &toml::Value) -> String {
         _ => None,
     });
     match near {
-        Some(near) => format!("there is no such setting; did you mean {near}?"),
-        None => "there is no such setting; ringnity-server serve --help lists them, and a key is a flag's long name".to_owned(),
+        Some(near) => format!("unknown setting; did you mean {near}?"),
+        None => "unknown setting; `ringnity-server serve --help` lists them by the long name of the flag"
+            .to_owned(),
     }
 }

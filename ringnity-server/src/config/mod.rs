@@ -1,7 +1,7 @@
-//! What an operator sets, and what follows from it. Read once at start.
+//! Settings, read once at start.
 //!
-//! `ServeConfig` is the one list of settings: flags, environment and file are read by it, and whatever tells about
-//! settings asks it. A setting is added there and nowhere else. No rules of the business, no printing.
+//! `ServeConfig` is the only list of settings. Flags, environment and file are read through it. A setting is added there
+//! and nowhere else.
 
 pub mod check;
 pub mod file;
@@ -22,22 +22,22 @@ use crate::telemetry::logs::LogFormat;
 use crate::tls::Certificate;
 use values::{address, domain, keys_url, proxy, rate_limit, seconds, web_url};
 
-/// Where Google has its public keys, as its discovery document says.
+/// Google's public keys, from its discovery document.
 pub const GOOGLE_JWKS_URL: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
-/// Where the data is: what every command that looks at it has to know.
+/// Location of the database.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseConfig {
-    /// Folder for the SQLite database and other files; made when it is not there
+    /// Folder of the SQLite database and other files; created if missing
     #[arg(long, env = "RINGNITY_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// Database to use instead of SQLite in the data folder: postgres://user@host/name
+    /// Database URL, such as postgres://user@host/name [default: SQLite in the data folder]
     #[arg(long, env = "RINGNITY_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 }
 
 impl DatabaseConfig {
-    /// What the store needs to know of it.
+    /// The configuration of the store.
     pub fn store(&self) -> Result<StoreConfig, StoreError> {
         match &self.database_url {
             Some(url) => StoreConfig::new(url),
@@ -46,53 +46,52 @@ impl DatabaseConfig {
     }
 }
 
-/// Settings of `serve`: all there are.
+/// Settings of `serve`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeConfig {
     /// Address to listen on
     #[arg(long, env = "RINGNITY_LISTEN", default_value = "127.0.0.1:8192", value_name = "ADDR", value_parser = address)]
     pub listen: SocketAddr,
-    /// Where the data is.
+    /// Location of the database.
     #[command(flatten)]
     pub database: DatabaseConfig,
-    /// Address of a private listener with /metrics, /health and /ready [default: none]
+    /// Address of a private listener for /metrics, /health and /ready [default: none]
     #[arg(long, env = "RINGNITY_PRIVATE_LISTEN", value_name = "ADDR", value_parser = address)]
     pub private_listen: Option<SocketAddr>,
-    /// Seconds to go on serving when told to stop, while /ready says no and a load balancer looks elsewhere
+    /// Seconds to keep serving after a stop signal, while /ready fails and load balancers drain the node
     #[arg(long, env = "RINGNITY_STOP_DELAY", default_value = "0", value_name = "SECONDS", value_parser = seconds)]
     pub stop_delay: Duration,
-    /// Serve HTTPS with the certificate chain in this PEM file; a renewed one is taken up by itself
+    /// Certificate chain for HTTPS (PEM file); reloaded when it changes
     #[arg(long, env = "RINGNITY_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in a PEM file
+    /// Private key of the certificate (PEM file)
     #[arg(long, env = "RINGNITY_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// How log lines look
+    /// Format of log lines
     #[arg(long, env = "RINGNITY_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
     pub log_format: LogFormat,
-    /// URL under which clients reach this server. Unless it is http to this machine, browsers keep owners signed in
-    /// over https only [default: http:// or https:// and ADDR]
+    /// URL that clients use. Owners' cookies require https unless it is http to this machine [default: http:// or
+    /// https:// and ADDR]
     #[arg(long, env = "RINGNITY_PUBLIC_URL", value_name = "URL", value_parser = web_url)]
     pub public_url: Option<String>,
-    /// URL of the dashboard that sign-in answers point to [default: the public URL]
+    /// URL of the dashboard, for login responses [default: the public URL]
     #[arg(long, env = "RINGNITY_DASHBOARD_URL", value_name = "URL", value_parser = web_url)]
     pub dashboard_url: Option<String>,
-    /// Domain under which each tenant has a host of its own: SLUG.DOMAIN
+    /// Parent domain of the tenants' host names: SLUG.DOMAIN
     #[arg(long, env = "RINGNITY_BASE_DOMAIN", default_value = "localhost", value_name = "DOMAIN", value_parser = domain)]
     pub base_domain: String,
-    /// OAuth client id under which owners sign in with Google [default: they cannot]
+    /// Google OAuth client id, which enables sign-in with Google for owners [default: disabled]
     #[arg(long, env = "RINGNITY_GOOGLE_CLIENT_ID", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub google_client_id: Option<String>,
-    /// Where Google's public keys are
+    /// URL of Google's public keys
     #[arg(long, env = "RINGNITY_GOOGLE_JWKS_URL", default_value = GOOGLE_JWKS_URL, value_name = "URL", value_parser = keys_url)]
     pub google_jwks_url: String,
-    /// Requests a minute for each credential: "plan" for what the tenant's plan says, a number, or "off". An address
-    /// without an accepted credential may send 600, or that number if it is larger; "off" switches that and the limit
-    /// of failed sign-ins off too [default: plan; with --demo, more than anybody sends]
+    /// Requests per minute for each credential: "plan" (the limit of the tenant's plan), a number, or "off". Without a
+    /// valid credential an IP address may send 600, or that number if larger. "off" also disables the limit of failed
+    /// logins [default: plan; 1000000 with --demo]
     #[arg(long, env = "RINGNITY_RATE_LIMIT", value_name = "plan|N|off", value_parser = rate_limit)]
     pub rate_limit: Option<RateLimit>,
-    /// Address of a proxy whose X-Forwarded-For is believed, or a range of them such as 10.0.0.0/8; may be given
-    /// several times
+    /// Trusted proxy: IP address or range such as 10.0.0.0/8 whose X-Forwarded-For is used; can be repeated
     #[arg(
         long = "trusted-proxy",
         env = "RINGNITY_TRUSTED_PROXIES",
@@ -101,7 +100,7 @@ pub struct ServeConfig {
         value_parser = proxy
     )]
     pub trusted_proxies: Vec<IpNet>,
-    /// Seed a demo tenant and a second one, and print what to try
+    /// Seed two demo tenants and print example commands
     #[arg(
         long,
         env = "RINGNITY_DEMO",
@@ -114,84 +113,84 @@ pub struct ServeConfig {
         default_missing_value = "true"
     )]
     pub demo: bool,
-    /// Write the demo's addresses and credentials into this file as JSON (implies --demo)
+    /// Write the URLs and credentials of the demo to this file as JSON (implies --demo)
     #[arg(long, env = "RINGNITY_DEMO_FILE", value_name = "FILE")]
     pub demo_file: Option<PathBuf>,
 }
 
-/// How often a credential may ask.
+/// Rate limit of each credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateLimit {
-    /// As often as the tenant's plan says.
+    /// The limit of the tenant's plan.
     Plan,
-    /// So many times a minute.
+    /// Requests per minute.
     PerMinute(u32),
-    /// As often as it likes.
+    /// No limit.
     Off,
 }
 
-/// The limit of a demo: checkers send thousands of requests a minute with one key.
+/// Limit in the demo: conformance checks send thousands of requests per minute with one key.
 const DEMO_RATE_LIMIT: RateLimit = RateLimit::PerMinute(1_000_000);
 
 impl ServeConfig {
-    /// Where the database is.
+    /// Location of the database.
     pub fn store(&self) -> Result<StoreConfig, StoreError> {
         self.database.store()
     }
 
-    /// What judges Google's ID tokens, when sign-in with Google is wanted.
+    /// The verifier of Google's ID tokens, if sign-in with Google is enabled.
     pub fn google(&self) -> Result<Option<Google>, FetchError> {
         let Some(client_id) = &self.google_client_id else { return Ok(None) };
         let keys = HttpJwks::new(&self.google_jwks_url)?;
         Ok(Some(Google::new(client_id, Arc::new(keys))))
     }
 
-    /// What HTTPS is served with, where it is.
+    /// The certificate, if HTTPS is enabled.
     pub fn certificate(&self) -> Result<Option<Arc<Certificate>>> {
         match (&self.tls_cert, &self.tls_key) {
             (Some(chain), Some(key)) => Certificate::load(chain, key).map(Some),
             (None, None) => Ok(None),
-            _ => bail!("HTTPS needs both a certificate and its key: set tls-cert and tls-key, or neither"),
+            _ => bail!("HTTPS needs a certificate and its key: set both tls-cert and tls-key, or neither"),
         }
     }
 
-    /// Whether clients are to come by `http` or by `https`.
+    /// URL scheme of the server.
     pub fn scheme(&self) -> &'static str {
         if self.tls_cert.is_some() { "https" } else { "http" }
     }
 
-    /// Whether the demo was asked for.
+    /// Whether to seed the demo.
     pub fn wants_demo(&self) -> bool {
         self.demo || self.demo_file.is_some()
     }
 
-    /// How often a credential may ask.
+    /// Rate limit of each credential.
     pub fn rate_limit(&self) -> RateLimit {
         let default = if self.wants_demo() { DEMO_RATE_LIMIT } else { RateLimit::Plan };
         self.rate_limit.unwrap_or(default)
     }
 
-    /// The addresses that answers name, once it is known which port was bound.
+    /// The public URLs, given the bound address.
     pub fn urls(&self, bound: SocketAddr) -> Urls {
         let public = self.public_url.clone().unwrap_or_else(|| format!("{}://{bound}", self.scheme()));
         Urls::new(&public, self.dashboard_url.as_deref().unwrap_or(&public), &self.base_domain)
     }
 }
 
-/// Addresses under which people reach this server.
+/// Public URLs of the server and of the dashboard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Urls {
-    /// Origin of this server, without a slash at the end.
+    /// URL of this server, without a trailing slash.
     pub public: String,
-    /// Where the dashboard is, without a slash at the end.
+    /// URL of the dashboard, without a trailing slash.
     pub dashboard: String,
-    /// Whether cookies insist on https: everywhere but on the developer's own machine.
+    /// Whether cookies are `Secure`: always, except with http to this machine.
     pub secure: bool,
-    /// Host in the public URL, in lower case.
+    /// Host of the public URL, in lower case.
     public_host: Option<String>,
-    /// Origin of the dashboard's pages, in lower case.
+    /// Origin of the dashboard, in lower case.
     dashboard_origin: Option<String>,
-    /// What stands behind a slug in the hosts of tenants, in lower case.
+    /// Suffix of the tenants' host names, in lower case: `.` and the base domain.
     below_base_domain: String,
 }
 
@@ -214,14 +213,14 @@ impl Urls {
         }
     }
 
-    /// Whether `origin` is where the dashboard's pages come from.
+    /// Whether `origin` is the origin of the dashboard.
     pub fn is_dashboard(&self, origin: &str) -> bool {
         self.dashboard_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin))
     }
 
-    /// The tenant's slug in a host without port, in lower case: one label before the base domain.
+    /// The tenant's slug in a host name (lower case, without port): one label before the base domain.
     pub fn slug_of_host(&self, host: &str) -> Option<String> {
-        // Where everybody comes is nobody's host, also when it lies below the base domain.
+        // The public host belongs to no tenant, even if it is below the base domain.
         if self.public_host.as_deref() == Some(host) {
             return None;
         }
@@ -235,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dashboards_origin_is_its_scheme_host_and_port() {
+    fn dashboard_origin_is_scheme_host_and_port() {
         let urls = Urls::new("https://api.example.com", "https://Dash.example.com:8443/app", "example.com");
         assert!(urls.is_dashboard("https://dash.example.com:8443"));
         for origin in ["https://dash.example.com", "http://dash.example.com:8443", "null", ""] {
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_names_a_tenant_only_right_below_the_base_domain() {
+    fn slug_is_the_label_directly_below_the_base_domain() {
         let urls = Urls::new("https://API.example.com:8443/", "https://api.example.com", "Example.com");
         assert_eq!(urls.slug_of_host("acme.example.com").as_deref(), Some("acme"));
         for host in [

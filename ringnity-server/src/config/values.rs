@@ -1,5 +1,4 @@
-//! How the values of settings are read, wherever they come from: flag, environment or file. What they mean
-//! together is judged in `check`.
+//! Parsers of setting values from flags, environment and file. `check` compares settings with each other.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -14,33 +13,33 @@ pub(super) fn rate_limit(text: &str) -> Result<RateLimit, String> {
         "off" => Ok(RateLimit::Off),
         number => match number.parse() {
             Ok(limit @ 1..=1_000_000) => Ok(RateLimit::PerMinute(limit)),
-            _ => Err("say plan, off, or a number of requests a minute from 1 to 1000000".to_owned()),
+            _ => Err("expected plan, off, or requests per minute from 1 to 1000000".to_owned()),
         },
     }
 }
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| "say an IP address and a port, such as 127.0.0.1:8192 or 0.0.0.0:8192".to_owned())
+        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:8192 or 0.0.0.0:8192".to_owned())
 }
 
-/// One address is a range, too.
+/// A single address is a range of one.
 pub(super) fn proxy(text: &str) -> Result<IpNet, String> {
     let one = text.parse().map(|address: IpAddr| IpNet::from(address.to_canonical()));
     one.or_else(|_| text.parse())
-        .map_err(|_| "say an IP address, such as 10.0.0.1, or a range of them, such as 10.0.0.0/8".to_owned())
+        .map_err(|_| "expected an IP address or a range, such as 10.0.0.1 or 10.0.0.0/8".to_owned())
 }
 
-/// A pause that somebody waits for, so not a long one.
+/// Seconds, at most five minutes.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 0..=300) => Ok(Duration::from_secs(seconds)),
-        _ => Err("say a number of seconds from 0 to 300".to_owned()),
+        _ => Err("expected a number of seconds from 0 to 300".to_owned()),
     }
 }
 
 pub(super) fn web_url(text: &str) -> Result<String, String> {
-    let refused = || "say where it is with its scheme, such as https://ringnity.example.com".to_owned();
+    let refused = || "expected a URL with its scheme, such as https://ringnity.example.com".to_owned();
     let url: http::Uri = text.parse().map_err(|_| refused())?;
     let web = matches!(url.scheme_str(), Some("http" | "https"));
     if web && url.host().is_some_and(|host| !host.is_empty()) && url.query().is_none() {
@@ -50,15 +49,15 @@ pub(super) fn web_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// Keys decide who signs in, so nobody on the way may exchange them.
+/// The keys decide who can sign in, so they must not be fetched over plain http.
 pub(super) fn keys_url(text: &str) -> Result<String, String> {
     let text = web_url(text)?;
-    let url: http::Uri = text.parse().map_err(|_| "this is no URL".to_owned())?;
+    let url: http::Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
     let local = url.host().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"));
     if url.scheme_str() == Some("https") || local {
         Ok(text)
     } else {
-        Err(format!("keys must come by https, such as {GOOGLE_JWKS_URL}"))
+        Err(format!("expected an https URL, such as {GOOGLE_JWKS_URL}"))
     }
 }
 
@@ -69,7 +68,7 @@ pub(super) fn domain(text: &str) -> Result<String, String> {
     if text.split('.').all(label) {
         Ok(text.to_owned())
     } else {
-        Err("say a domain without scheme, port and leading dot, such as ringnity.example.com".to_owned())
+        Err("expected a domain without scheme, port and leading dot, such as ringnity.example.com".to_owned())
     }
 }
 
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_make_no_sense_are_refused_with_an_example() {
+    fn errors_give_an_example() {
         for (refusal, example) in [
             (address("8192").map(drop), "127.0.0.1:8192"),
             (address("localhost:8192").map(drop), "127.0.0.1:8192"),

@@ -1,5 +1,5 @@
-//! Forgets what has ended: one job for each kind of row, so that trouble with one keeps no other from being done.
-//! What has ended counts as absent before it is deleted too, so nobody can tell when that happens.
+//! Deletes expired rows. Each kind of row has its own job, so that a failure of one does not stop the others. Expired
+//! rows count as absent before they are deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,26 @@ use ringnity_store::{Conn, StoreResult, idempotency, identity, rate_limits, visi
 use super::{Job, JobOutcome, Run, Schedule};
 use crate::secrets::tokens::MAX_TOKEN_TTL;
 
-/// How often each looks for what has ended.
+/// How often each job runs.
 const INTERVAL: Duration = Duration::from_secs(600);
 
-/// How many rows go in one transaction: few enough that nobody notices who wants to write meanwhile.
+/// Rows per transaction: few enough not to delay other writes.
 const BATCH: usize = 500;
 
-/// How many visitors one read looks at.
+/// Visitors per read.
 const READ_BATCH: i64 = 2_000;
 
-/// How long a row stays after its end: no two nodes agree on the time to the second, and it may not be gone for one
-/// while it counts for another.
+/// How long a row stays after it expired, because the clocks of nodes differ.
 const CLOCK_SKEW_MARGIN: TimeDelta = TimeDelta::minutes(5);
 
-/// How long a signing key stays after the last token that it signed has expired. A node that was not told yet of a
-/// new key signs with the old one.
+/// How long a signing key stays after the last token that it can have signed has expired. A node may sign with it until
+/// it has loaded the new key.
 const SIGNING_KEY_MARGIN: TimeDelta = TimeDelta::days(7);
 
-/// How long a visitor is known after the last visit whom nobody vouched for.
+/// How long an unverified visitor is kept after the last visit.
 const UNVERIFIED_VISITOR_RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// Deletes rows of one kind that ended at that time or before, at most so many; says how many.
+/// Deletes rows that expired at or before a time, up to a limit; returns how many.
 type Delete = fn(&mut Conn, DateTime<Utc>, i64) -> StoreResult<usize>;
 
 struct Expiry {
@@ -40,14 +39,14 @@ struct Expiry {
     delete: Delete,
 }
 
-/// Everything in the database that ends.
+/// One job for each kind of row that expires.
 pub(super) fn all() -> Vec<Arc<dyn Job>> {
     let kinds: [(&'static str, TimeDelta, Delete); 6] = [
         ("expire-idempotency-keys", CLOCK_SKEW_MARGIN, idempotency::idempotency_delete_expired),
         ("expire-rate-buckets", CLOCK_SKEW_MARGIN, rate_limits::rate_bucket_delete_full),
         ("expire-sign-in-places", CLOCK_SKEW_MARGIN, identity::sign_in_address_delete_expired),
         ("expire-entry-tokens", CLOCK_SKEW_MARGIN, identity::entry_token_delete_expired),
-        // With their refresh tokens, and with what visitors' tokens vouch for.
+        // Includes refresh tokens and visitor contexts.
         ("expire-sessions", CLOCK_SKEW_MARGIN, identity::session_delete_expired),
         ("expire-signing-keys", SIGNING_KEY_MARGIN + MAX_TOKEN_TTL, retired_keys),
     ];
@@ -55,7 +54,7 @@ pub(super) fn all() -> Vec<Arc<dyn Job>> {
     kinds.into_iter().map(expiry).chain([Arc::new(UnverifiedVisitors) as Arc<dyn Job>]).collect()
 }
 
-/// There are never many. The one that signs has no end, so it stays.
+/// Ignores the limit: there are few keys. The active key has no end.
 fn retired_keys(c: &mut Conn, ended: DateTime<Utc>, _: i64) -> StoreResult<usize> {
     identity::signing_key_delete_retired(c, ended)
 }
@@ -88,8 +87,8 @@ impl Job for Expiry {
     }
 }
 
-/// Visitors whom nobody vouched for. Most of those who are over may be there to stay, for they have a device; so they
-/// are looked for in reads, which keep nobody waiting, and each is looked at once.
+/// Deletes unverified visitors. Many expired ones stay because they have a device, so candidates are listed in reads,
+/// which do not block writers, and each is checked once.
 struct UnverifiedVisitors;
 
 #[async_trait]
@@ -133,6 +132,6 @@ impl Job for UnverifiedVisitors {
 
 fn log_deleted(job: &str, deleted_total: usize) {
     if deleted_total > 0 {
-        tracing::debug!(job, deleted_total, "forgot what has ended");
+        tracing::debug!(job, deleted_total, "deleted expired rows");
     }
 }

@@ -1,6 +1,5 @@
-//! Work that nobody waits for: what a job is, and which there are. One file for each job. A job uses `app` and the
-//! store like any rule; it takes no input but the state that it finds, and it may be run again at any time. No HTTP
-//! and no SQL.
+//! Background jobs, one file each. A job takes no input except the state of the database and can be run again at any
+//! time.
 
 pub mod expiry;
 mod outbox;
@@ -18,7 +17,7 @@ use crate::app::App;
 pub use outbox::{Consumer, Outbox};
 pub use runner::Runner;
 
-/// Every job of this server.
+/// All jobs of the server.
 pub fn all() -> Vec<Arc<dyn Job>> {
     expiry::all()
 }
@@ -26,69 +25,69 @@ pub fn all() -> Vec<Arc<dyn Job>> {
 /// When a job runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedule {
-    /// So long after it was last done.
+    /// This long after its last run.
     Every(Duration),
-    /// Whenever the outbox has events that it has not seen; see [`Outbox`].
+    /// When the outbox has new events; see [`Outbox`].
     Events,
-    /// When a rule has put it, with `job_put`; once for each subject.
+    /// When a rule has added it with `job_put`; once for each subject.
     OnDemand,
 }
 
-/// What is to be done, and when.
+/// A background job.
 #[async_trait]
 pub trait Job: Send + Sync + 'static {
-    /// Its name in the database and in logs: the `kind` of its rows. Never changed, never used again for another.
+    /// Name in the database (the `kind` of its rows) and in logs. Never changed and never reused.
     fn name(&self) -> &'static str;
 
-    /// When it runs.
+    /// When the job runs.
     fn schedule(&self) -> Schedule;
 
-    /// How many of this kind a node does at once. Kinds have places of their own: a slow one delays no other.
+    /// How many runs of this job a node executes at the same time. A slow job does not delay others.
     fn concurrency(&self) -> usize {
         1
     }
 
-    /// Does it. May be cut short and run again, here or elsewhere, so every step must be fit to be repeated; what
-    /// must happen once happens in a transaction that says so with [`Run::lease`]. An error, or a panic, is noted
-    /// with the job, and it is tried again later.
+    /// Runs the job. A run can be interrupted and repeated, on this node or another, so every step must be idempotent.
+    /// What must happen exactly once belongs in a transaction that uses [`Run::lease`]. Errors and panics are stored
+    /// with the job, which is retried later.
     async fn run(&self, run: &Run) -> anyhow::Result<JobOutcome>;
 }
 
-/// What becomes of a job that went well.
+/// The outcome of a run without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// It is done; it comes again if its schedule says so.
+    /// Done; runs again as its schedule says.
     Done,
-    /// It stopped before the end, being asked to: somebody goes on at once.
+    /// Interrupted by shutdown; another worker resumes it immediately.
     Yield,
-    /// It has finished or rescheduled its row by itself, in the transaction of its effect.
+    /// The job has finished or rescheduled its row itself, in the transaction of its effect.
     Committed,
 }
 
 /// One run of a job.
 pub struct Run {
-    /// The rules, and through them the store and the time.
+    /// The rules, the store and the clock.
     pub app: Arc<App>,
-    /// The job as it was when it was claimed.
+    /// The job's row when it was claimed.
     pub job: Row,
-    /// Shows that the job is this run's, to the store's functions for jobs.
+    /// Proves to the store that this run holds the job.
     pub lease: Lease,
     phase: watch::Receiver<Phase>,
 }
 
 impl Run {
-    /// Whether the server stops: a long job ends at the next step, with [`JobOutcome::Yield`].
+    /// Whether the server shuts down. A long job returns [`JobOutcome::Yield`] at its next step.
     pub fn is_stopping(&self) -> bool {
         *self.phase.borrow() != Phase::Running
     }
 }
 
-/// How far a runner has come in stopping.
+/// Shutdown phase of a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// Takes no more jobs.
+    /// Claims no more jobs.
     Draining,
-    /// Drops the jobs that it has.
+    /// Cancels running jobs.
     Aborting,
 }

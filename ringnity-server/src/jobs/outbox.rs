@@ -1,5 +1,4 @@
-//! Jobs that read the outbox: each has a place in it of its own, sees every event once it can be read, in order, and
-//! keeps its place in its row.
+//! Jobs that consume the outbox. Each keeps its own position in its row and sees every event, in order.
 
 use std::sync::Arc;
 
@@ -11,24 +10,24 @@ use ringnity_store::{Conn, StoreResult, jobs};
 use super::{Job, JobOutcome, Run, Schedule};
 use crate::app::App;
 
-/// How many events are taken at once.
+/// Events per batch.
 const BATCH: i64 = 100;
 
-/// One who is told of all events of all tenants, from the first one on. What is done with them in the database and
-/// what is done outside are two functions, because they promise different things.
+/// A consumer of all events of all tenants, starting with the first one. Database effects and external effects are
+/// separate functions because their guarantees differ.
 #[async_trait]
 pub trait Consumer: Send + Sync + 'static {
-    /// Its name, as that of a job.
+    /// Name of the job.
     fn name(&self) -> &'static str;
 
-    /// What follows in the database: once for each event, for it is one transaction with moving on. May be run again
-    /// like every closure of `Store::write`.
+    /// Database effects, exactly once per event: they are committed together with the new position. The closure may run
+    /// again like every closure of `Store::write`.
     fn apply(&self, _c: &mut Conn, _events: &[Event], _now: DateTime<Utc>) -> StoreResult<()> {
         Ok(())
     }
 
-    /// What follows outside, before [`apply`](Consumer::apply): at least once for each event. When it fails, or the
-    /// server dies, the same events come again, perhaps with more.
+    /// External effects, at least once per event, before [`apply`](Consumer::apply). After a failure or a crash the same
+    /// events are delivered again, possibly with more.
     async fn deliver(&self, _app: &App, _events: &[Event]) -> anyhow::Result<()> {
         Ok(())
     }
@@ -38,7 +37,7 @@ pub trait Consumer: Send + Sync + 'static {
 pub struct Outbox<C>(Arc<C>);
 
 impl<C: Consumer> Outbox<C> {
-    /// The job that tells `consumer` of events.
+    /// The job that passes events to `consumer`.
     pub fn new(consumer: C) -> Self {
         Self(Arc::new(consumer))
     }

@@ -1,5 +1,5 @@
-//! The runner: looks which jobs are due, claims them, and runs each in a task of its own. A look is one read, so a
-//! server with nothing to do leaves the database's writer alone.
+//! The runner: polls for due jobs, claims them, and runs each in its own task. Polling is a read, so an idle server does
+//! not use the database's writer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,43 +14,42 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use super::{Job, JobOutcome, Phase, Run, Schedule};
 use crate::app::App;
 
-/// How long a job is a node's before others may take it: so long a job waits whose node died.
+/// Lease of a claimed job. If a node dies, its jobs wait this long.
 const LEASE_DURATION: TimeDelta = TimeDelta::seconds(60);
-/// How often a lease is extended while its job runs. Twice it may go wrong.
+/// How often a lease is extended while its job runs: two extensions may fail.
 const LEASE_EXTEND_INTERVAL: Duration = Duration::from_secs(20);
-/// The longest pause between two looks: another node may have put a job.
+/// Longest pause between two polls: another node may have added a job.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
-/// The same where a job waits for events.
+/// Longest pause if a job waits for events.
 const EVENT_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// The pause after a look that failed, or that found a job which another node was just taking.
+/// Pause after a failed poll, or one that lost a job to another node.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// When a job that waits for events comes even though none were noticed.
+/// When a job that waits for events runs although no event was seen.
 const MAX_EVENT_DELAY: TimeDelta = TimeDelta::minutes(10);
-/// The pause after a job first failed; it doubles each time.
+/// Pause after the first failure of a job; doubles with each failure.
 const INITIAL_BACKOFF: TimeDelta = TimeDelta::seconds(10);
-/// No pause is longer.
+/// Longest pause after a failure.
 const MAX_BACKOFF: TimeDelta = TimeDelta::hours(1);
-/// For how long whoever waits for a lease to lapse does not look at the clock: a timer stands still while the machine
-/// sleeps, and the clock does not.
+/// Longest sleep while waiting for a lease to expire: timers stop while the machine is suspended, the clock does not.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 const MIN_SLEEP: Duration = Duration::from_millis(1);
-/// How long jobs may take to be dropped.
+/// How long cancelled jobs may take to stop.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Jobs being done, until it is stopped or dropped.
+/// Runs jobs until it is stopped or dropped.
 pub struct Runner {
     phase: watch::Sender<Phase>,
     task: JoinHandle<()>,
 }
 
 impl Runner {
-    /// Begins to do jobs, beside whatever else the server does.
+    /// Starts running jobs in the background.
     pub fn start(app: Arc<App>, jobs: Vec<Arc<dyn Job>>) -> Self {
         Self::start_with_extend_interval(app, jobs, LEASE_EXTEND_INTERVAL)
     }
 
-    /// The same with another time between two extensions of a lease: [`Clock`](crate::clock::Clock) can be moved, this
-    /// goes by the machine's.
+    /// Like [`Runner::start`] with another interval between lease extensions. It is real time: [`Clock`](crate::clock::Clock)
+    /// does not move it.
     pub fn start_with_extend_interval(app: Arc<App>, jobs: Vec<Arc<dyn Job>>, every: Duration) -> Self {
         let (phase, receiver) = watch::channel(Phase::Running);
         let jobs = jobs
@@ -68,12 +67,12 @@ impl Runner {
         Self { phase, task: tokio::spawn(poller.run()) }
     }
 
-    /// Takes no more jobs and finishes those that run. What is not done after `grace` is dropped and given back, for
-    /// another node, or for this one when it is started again.
+    /// Claims no more jobs and waits for those that run. After `grace` they are cancelled and released, for another node or
+    /// the next start.
     pub async fn stop(mut self, grace: Duration) {
         self.phase.send_replace(Phase::Draining);
         if tokio::time::timeout(grace, &mut self.task).await.is_err() {
-            tracing::warn!("some jobs did not end in {} s and were given back", grace.as_secs());
+            tracing::warn!("some jobs did not finish within {} s and were released", grace.as_secs());
             self.phase.send_replace(Phase::Aborting);
             let _ = tokio::time::timeout(ABORT_TIMEOUT, &mut self.task).await;
         }
@@ -95,13 +94,13 @@ struct Poller {
     app: Arc<App>,
     jobs: Vec<RegisteredJob>,
     phase: watch::Receiver<Phase>,
-    /// Whether the rows of recurring jobs are there.
+    /// Whether the rows of recurring jobs exist.
     rows_created: bool,
     extend_interval: Duration,
     running: JoinSet<()>,
 }
 
-/// A kind of which jobs may be taken.
+/// A job with free permits.
 #[derive(Clone)]
 struct AvailableJob {
     index: usize,
@@ -123,9 +122,9 @@ impl Poller {
                     pause
                 }
                 Err(error) => {
-                    // Once is enough: the rest of the server says the same.
+                    // Logged once: the rest of the server logs the outage too.
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, "cannot look for jobs; trying again until it works");
+                        tracing::warn!(%error, "cannot poll for jobs; retrying");
                     }
                     RETRY_INTERVAL
                 }
@@ -141,7 +140,7 @@ impl Poller {
         while self.running.join_next().await.is_some() {}
     }
 
-    /// Starts what is due. Answers how long there is nothing more to do.
+    /// Starts due jobs. Returns how long to wait until the next poll.
     async fn poll(&mut self) -> StoreResult<Duration> {
         if !self.rows_created {
             self.create_recurring_rows().await?;
@@ -192,7 +191,7 @@ impl Poller {
         Ok(Duration::ZERO)
     }
 
-    /// Makes the rows of recurring jobs, once in a database's life.
+    /// Creates the rows of recurring jobs that do not exist yet.
     async fn create_recurring_rows(&self) -> StoreResult<()> {
         let recurring = self.jobs.iter().filter(|registered| registered.job.schedule() != Schedule::OnDemand);
         let names: Vec<&'static str> = recurring.map(|registered| registered.job.name()).collect();
@@ -223,20 +222,20 @@ impl Poller {
 
     fn spawn(&mut self, index: usize, row: Row, lease: Lease) {
         let Some(registered) = self.jobs.get(index) else { return };
-        // There is a place: only this loop takes them.
+        // A permit is free: only this loop acquires them.
         let Ok(permit) = Arc::clone(&registered.permits).try_acquire_owned() else { return };
         let run = Run { app: Arc::clone(&self.app), job: row, lease, phase: self.phase.clone() };
         self.running.spawn(run_with_lease(Arc::clone(&registered.job), run, self.extend_interval, permit));
     }
 }
 
-/// When the next job of a kind may be taken; now, where there are events for it that it has not seen.
+/// When the next run of a job is due. With unseen events, now.
 fn next_at(c: &mut Conn, available: &AvailableJob, now: DateTime<Utc>) -> StoreResult<Option<DateTime<Utc>>> {
     if !available.for_events {
         return jobs::job_next_at(c, available.name);
     }
     let Some(row) = jobs::job_get(c, available.name, "")? else { return Ok(None) };
-    // One that somebody has, or that failed, comes at its time.
+    // A claimed or failed job waits for its time.
     if row.attempts > 0 || row.run_at <= now {
         return Ok(Some(row.run_at));
     }
@@ -262,7 +261,7 @@ fn claim_due(
     Ok(claimed)
 }
 
-/// Runs one job to its end, whatever that is, and holds its lease meanwhile.
+/// Runs one job and keeps its lease.
 async fn run_with_lease(
     job: Arc<dyn Job>,
     run: Run,
@@ -271,7 +270,7 @@ async fn run_with_lease(
 ) {
     let (app, row, lease) = (Arc::clone(&run.app), run.job.clone(), run.lease.clone());
     let mut phase = run.phase.clone();
-    // A task of its own, so that a panic is its own; in a set, so that it ends when this one does.
+    // A task of its own contains a panic. The set cancels it when this function is dropped.
     let mut own = JoinSet::new();
     let work = Arc::clone(&job);
     own.spawn(async move { work.run(&run).await });
@@ -282,7 +281,7 @@ async fn run_with_lease(
             Ok(Ok(JobOutcome::Yield))
         }
         reason = keep_lease(&app, job.name(), &row, &lease, extend_interval) => {
-            tracing::warn!(job = job.name(), subject = row.subject, reason, "a job is given up");
+            tracing::warn!(job = job.name(), subject = row.subject, reason, "gave up a job");
             return;
         }
     };
@@ -294,7 +293,7 @@ async fn run_with_lease(
                 subject = row.subject,
                 attempts = row.attempts,
                 error,
-                "a job failed; it is tried again later"
+                "a job failed and will be retried"
             );
             let now = app.now();
             let retry_at = now + backoff(row.attempts);
@@ -302,14 +301,14 @@ async fn run_with_lease(
         }
     };
     if let Err(error) = finished {
-        tracing::warn!(job = job.name(), subject = row.subject, %error, "a job was done and may be done again");
+        tracing::warn!(job = job.name(), subject = row.subject, %error, "cannot store the outcome of a job; it may run again");
     }
 }
 
-/// Extends a lease again and again. Ends when the job is somebody else's, or may be: a lease that could not be extended
-/// lapses, and from then on another node may be at the same job. Says reason.
+/// Extends a lease until it is lost, then returns the reason. A lease that could not be extended expires, and another
+/// node may run the same job.
 async fn keep_lease(app: &App, name: &str, row: &Row, lease: &Lease, every: Duration) -> String {
-    // What a claim says of a job that is leased.
+    // A claim sets `run_at` to the end of the lease.
     let mut held_until = row.run_at;
     let mut ticker = tokio::time::interval(every);
     ticker.tick().await;
@@ -320,21 +319,21 @@ async fn keep_lease(app: &App, name: &str, row: &Row, lease: &Lease, every: Dura
             let until = now + LEASE_DURATION;
             app.store.write(move |c| jobs::job_extend(c, &lease, until, now)).await.map(|()| until)
         };
-        // A database that does not answer keeps nobody beyond the lease.
+        // A database that does not answer must not keep the job running beyond the lease.
         let extended = tokio::select! {
             biased;
-            () = wait_until(app, held_until) => return "its lease lapsed and could not be extended".to_owned(),
+            () = wait_until(app, held_until) => return "its lease expired and could not be extended".to_owned(),
             extended = extension => extended,
         };
         match extended {
             Ok(until) => held_until = until,
             Err(error @ StoreError::LeaseLost) => return error.to_string(),
-            Err(error) => tracing::warn!(job = name, %error, "a job's lease is not extended"),
+            Err(error) => tracing::warn!(job = name, %error, "cannot extend the lease of a job"),
         }
     }
 }
 
-/// Waits until it is later than that, also where the clock is moved or the machine has slept.
+/// Waits until a time, also if the clock is moved or the machine was suspended.
 async fn wait_until(app: &App, time: DateTime<Utc>) {
     let mut moved = app.clock.subscribe();
     while let Ok(left) = (time - app.now()).to_std() {
@@ -345,7 +344,7 @@ async fn wait_until(app: &App, time: DateTime<Utc>) {
     }
 }
 
-/// Waits until jobs are dropped, or the runner is.
+/// Waits until running jobs are to be cancelled.
 async fn aborted(phase: &mut watch::Receiver<Phase>) {
     let _ = phase.wait_for(|phase| *phase == Phase::Aborting).await;
 }
@@ -368,7 +367,7 @@ async fn finish(app: &App, schedule: Schedule, lease: Lease, next: JobOutcome) -
         .await
 }
 
-/// What came of a run, with an error in words.
+/// The outcome of a run, or its error as text.
 fn outcome_of(ended: Result<anyhow::Result<JobOutcome>, JoinError>) -> Result<JobOutcome, String> {
     match ended {
         Ok(Ok(next)) => Ok(next),
@@ -385,7 +384,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without words")
+        .unwrap_or("unknown panic")
 }
 
 fn backoff(attempts: i64) -> TimeDelta {
@@ -398,7 +397,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_and_end() {
+    fn backoff_doubles_up_to_a_maximum() {
         let pauses: Vec<i64> = [1, 2, 3, 9, 10, 1_000_000].map(|n| backoff(n).num_seconds()).to_vec();
         assert_eq!(pauses, [10, 20, 40, 2560, 3600, 3600]);
     }

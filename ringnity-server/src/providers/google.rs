@@ -1,4 +1,4 @@
-//! Google's ID tokens: whether one was signed by Google, for this server, and is still good.
+//! Verifies ID tokens of Google.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,47 +10,47 @@ use tokio::sync::Mutex;
 
 use crate::providers::jwks::{FetchError, JwksSource};
 
-/// Google as it is kept with an identity. Its tokens say it with and without the scheme.
+/// Issuer that is stored with an identity. Tokens contain it with or without the scheme.
 pub const ISSUER: &str = "https://accounts.google.com";
 const ISSUERS: [&str; 2] = [ISSUER, "accounts.google.com"];
 
-/// How often the key set is asked for at most, whatever tokens name.
+/// Minimum time between two fetches of the key set.
 const REFETCH_INTERVAL: Duration = Duration::seconds(30);
 
-/// How long a key set counts as fresh.
+/// How long a key set is used without a new fetch.
 const FRESH_FOR: Duration = Duration::hours(1);
 
-/// How long it is used where no fresh one can be had. Google announces keys days before it signs with them.
+/// How long it is used if fetching fails. Google publishes keys days before it signs with them.
 const STALE_FOR: Duration = Duration::hours(24);
 
-/// How far Google's clock may be ahead of ours.
+/// How far Google's clock may be ahead.
 const CLOCK_SKEW: Duration = Duration::minutes(5);
 
-/// Whom a good token is about.
+/// The account of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoogleAccount {
-    /// The account: never given to anybody else.
+    /// Account id; Google never reassigns it.
     pub subject: String,
-    /// Its email, which Google has verified.
+    /// Email, verified by Google.
     pub email: String,
     /// Display name.
     pub name: Option<String>,
-    /// Where its picture is.
+    /// URL of the picture.
     pub picture: Option<String>,
 }
 
-/// Why a token is not accepted.
+/// Why a token is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum GoogleTokenError {
-    /// It is none of Google's, not for this server, or over.
+    /// Not signed by Google, not for this server, or expired.
     #[error("{0}")]
     Invalid(&'static str),
-    /// Google's keys cannot be had, so nobody can tell.
+    /// Google's keys are not available.
     #[error(transparent)]
     Unavailable(#[from] FetchError),
 }
 
-/// What is read of a token. Times are numbers and the audience is one text: nothing else is taken for them.
+/// Claims of a token. Times must be numbers and the audience one string.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -65,51 +65,51 @@ struct Claims {
     picture: Option<String>,
 }
 
-/// Judges Google's ID tokens.
+/// Verifies Google's ID tokens.
 pub struct Google {
     client_id: String,
     keys: KeyCache,
 }
 
 impl Google {
-    /// Judges tokens that Google made for `client_id`, by the keys of `source`.
+    /// Verifies tokens for `client_id` with the keys of `source`.
     pub fn new(client_id: impl Into<String>, source: Arc<dyn JwksSource>) -> Self {
         let keys = KeyCache { source, cached: RwLock::default(), fetching: Mutex::default() };
         Self { client_id: client_id.into(), keys }
     }
 
-    /// Whom `token` is about, if it is good at `now`.
+    /// The account of `token`, if it is valid at `now`.
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<GoogleAccount, GoogleTokenError> {
         let invalid = GoogleTokenError::Invalid;
-        let header = jsonwebtoken::decode_header(token)
-            .map_err(|_| invalid("it is no signed ID token of Google's"))?;
+        let header =
+            jsonwebtoken::decode_header(token).map_err(|_| invalid("it is not a signed ID token"))?;
         if header.alg != Algorithm::RS256 {
             return Err(invalid("it is not signed with RS256"));
         }
-        // Keys come from Google's key set only, and a token that brings its own is up to no good.
+        // Keys come only from Google's key set, never from the token.
         let has_own_key = header.jku.is_some() || header.jwk.is_some() || header.x5u.is_some();
         if has_own_key || header.x5c.is_some() || header.crit.is_some() {
-            return Err(invalid("its header names keys or rules of its own"));
+            return Err(invalid("its header contains or refers to keys"));
         }
-        let kid = header.kid.ok_or(invalid("it does not name its key"))?;
-        let key = self.keys.get(&kid, now).await?.ok_or(invalid("its key is none of Google's"))?;
+        let kid = header.kid.ok_or(invalid("it has no key id"))?;
+        let key = self.keys.get(&kid, now).await?.ok_or(invalid("its key id is not in Google's key set"))?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&ISSUERS);
         validation.set_audience(&[&self.client_id]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Against the server's own clock, below: tests move it.
+        // Checked below against the server's clock, which tests move.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(|_| invalid("signature, issuer, audience or claims are not right"))?
+            .map_err(|_| invalid("signature, issuer, audience or claims are invalid"))?
             .claims;
         if claims.exp <= now.timestamp() {
             return Err(invalid("it has expired"));
         }
         if claims.iat > (now + CLOCK_SKEW).timestamp() {
-            return Err(invalid("it was made in the future"));
+            return Err(invalid("it was issued in the future"));
         }
         if claims.sub.is_empty() || claims.sub.len() > 255 {
-            return Err(invalid("it names no account"));
+            return Err(invalid("it has no valid subject"));
         }
         let email = claims.email.filter(|email| claims.email_verified && is_plausible_email(email));
         let email = email.ok_or(invalid("Google has not verified the account's email"))?;
@@ -130,11 +130,11 @@ fn is_plausible_email(email: &str) -> bool {
         && email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
 }
 
-/// Google's keys, fetched when one is needed that is not there. They change every few days.
+/// Google's keys, fetched when an unknown one is needed. They change every few days.
 struct KeyCache {
     source: Arc<dyn JwksSource>,
     cached: RwLock<CachedKeys>,
-    /// One at a time asks for the key set; those who have their key do not wait for it.
+    /// Serializes fetches. Callers whose key is cached do not wait.
     fetching: Mutex<LastFetch>,
 }
 
@@ -144,7 +144,7 @@ struct CachedKeys {
     fetched_at: Option<DateTime<Utc>>,
 }
 
-/// The last time the key set was asked for.
+/// The last fetch.
 #[derive(Default)]
 struct LastFetch {
     at: Option<DateTime<Utc>>,
@@ -158,14 +158,14 @@ impl KeyCache {
             return Ok(Some(key));
         }
         let mut last_fetch = self.fetching.lock().await;
-        // Whoever held the lock may have fetched it.
+        // The previous holder of the lock may have fetched it.
         if let Some(key) = self.cached_key(kid, now, FRESH_FOR) {
             return Ok(Some(key));
         }
         let fetched = if last_fetch.at.is_some_and(|at| at <= now && now - at < REFETCH_INTERVAL) {
             if last_fetch.failed { Err(FetchError::RecentlyFailed) } else { Ok(()) }
         } else {
-            // Noted before the outcome is known: a caller that goes away in between must not lift the pause.
+            // Set before the fetch, so that a cancelled caller does not reset the interval.
             *last_fetch = LastFetch { at: Some(now), failed: true };
             let fetched = self.refetch(now).await;
             last_fetch.failed = fetched.is_err();
@@ -184,7 +184,7 @@ impl KeyCache {
         cached.keys.get(kid).filter(|_| fresh).cloned()
     }
 
-    /// Replaces the keys: those that Google took back are gone with that.
+    /// Replaces all keys, so that revoked ones disappear.
     async fn refetch(&self, now: DateTime<Utc>) -> Result<(), FetchError> {
         let keys = parse_key_set(&self.source.fetch().await?)?;
         *self.cached.write().unwrap_or_else(PoisonError::into_inner) =
@@ -193,7 +193,7 @@ impl KeyCache {
     }
 }
 
-/// The RSA keys of a key set that sign with RS256. Others stand beside them in peace.
+/// The RSA keys for RS256 in a key set. Other keys are ignored.
 fn parse_key_set(document: &[u8]) -> Result<HashMap<String, DecodingKey>, FetchError> {
     #[derive(Deserialize)]
     struct Set {
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_rsa_keys_that_sign_are_taken_from_a_key_set() {
+    fn reads_only_rsa_signing_keys() {
         let keys = parse_key_set(
             br#"{"keys":[
                 {"kid":"a","kty":"RSA","n":"AQAB","e":"AQAB","alg":"RS256","use":"sig"},
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_has_a_name_and_a_host() {
+    fn email_needs_a_name_and_a_host() {
         assert!(is_plausible_email("ada@example.com"));
         for text in ["", "ada", "@example.com", "ada@", "a da@example.com", "ada@example.com\n"] {
             assert!(!is_plausible_email(text), "{text:?}");

@@ -1,38 +1,38 @@
-//! The public keys of somebody who signs tokens: a JWK set under an address that the operator chose.
+//! Fetches a JWK set from a URL that the operator configured.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// A key set is a few kilobytes; whatever is longer is none.
+/// Longest accepted key set; a real one has a few kilobytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Somebody waits at a sign-in page.
+/// Timeout of a fetch: a login is waiting for it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why there is no key set.
+/// Why the key set is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The other side does not answer, or not with a success.
-    #[error("the key set cannot be fetched: {0}")]
+    /// No response, or an error status.
+    #[error("cannot fetch the key set: {0}")]
     Http(#[from] reqwest::Error),
-    /// It goes on and on.
+    /// The response is too long.
     #[error("the key set is longer than {MAX_BYTES} bytes")]
     TooLong,
-    /// It is no JWK set.
-    #[error("the key set cannot be read: {0}")]
+    /// The response is not a JWK set.
+    #[error("cannot parse the key set: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// It was asked for moments ago, in vain.
-    #[error("the key set could not be fetched moments ago and is not asked for again yet")]
+    /// A fetch failed moments ago.
+    #[error("fetching the key set failed moments ago; it is not retried yet")]
     RecentlyFailed,
 }
 
-/// A key set on its way.
+/// A fetch in progress.
 pub type FetchFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + 'a>>;
 
-/// Where a JWK set comes from.
+/// A source of a JWK set.
 pub trait JwksSource: Send + Sync {
-    /// The document as it is now.
+    /// Fetches the document.
     fn fetch(&self) -> FetchFuture<'_>;
 }
 
@@ -43,7 +43,7 @@ pub struct HttpJwks {
 }
 
 impl HttpJwks {
-    /// The key set under `url`, which the operator vouches for: it is not followed to anywhere else.
+    /// The key set at `url`. Redirects are not followed.
     pub fn new(url: impl Into<String>) -> Result<Self, FetchError> {
         let client = reqwest::Client::builder()
             .timeout(FETCH_TIMEOUT)

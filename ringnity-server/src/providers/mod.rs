@@ -1,5 +1,4 @@
-//! What the server asks of others over the network: each need behind a trait, with the real thing beside it. No
-//! rule and no SQL here, and nothing of it is called inside a write of the store.
+//! Calls to other systems, each behind a trait. Never called inside a write of the store.
 
 pub mod google;
 pub mod jwks;

@@ -1,11 +1,11 @@
-//! Logging: through `tracing` to standard error, for people or for machines. What the libraries say by `slog` comes
-//! the same way. No secret may be logged: not a header, not a query, not a body.
+//! Logging: `tracing` to standard error, as text or JSON. The `slog` records of libraries are included. Secrets must not
+//! be logged: no headers, no queries, no bodies.
 
 use std::io::{IsTerminal as _, Write};
 
 use tracing_subscriber::EnvFilter;
 
-/// What log lines look like.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// Lines to read.
@@ -15,7 +15,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging what `RUST_LOG` says, or else the usual.
+/// Starts logging with the filter in `RUST_LOG`, or else `default`.
 pub fn start(format: LogFormat, default: &str) {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
     let (filter, problem) = match EnvFilter::try_new(wanted.as_deref().unwrap_or(default)) {
@@ -30,13 +30,12 @@ pub fn start(format: LogFormat, default: &str) {
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     if let Some(problem) = problem {
-        tracing::warn!("RUST_LOG is not understood, so {default} counts: {problem}");
+        tracing::warn!("RUST_LOG is not a valid filter, so {default} is used: {problem}");
     }
 }
 
-/// Standard error, as far as anybody takes it. A line that cannot be written is lost: its reader is gone or its disk
-/// full, and no request may fail for that. `tracing-subscriber` would tell of an error by `eprintln!`, which panics for
-/// the same reason that the line was lost.
+/// Standard error that drops lines it cannot write: the reader may be gone or the disk full, and no request may fail
+/// for that. `tracing-subscriber` would report the error with `eprintln!`, which panics for the same reason.
 struct LossyStderr;
 
 impl Write for LossyStderr {

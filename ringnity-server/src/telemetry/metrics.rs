@@ -1,5 +1,4 @@
-//! What is counted, for Prometheus. Counting costs no lock that requests share for long, and no name holds anything
-//! that a client could choose.
+//! Prometheus metrics. Labels never contain values that a client can choose.
 
 use std::fmt::Error;
 use std::time::{Duration, SystemTime};
@@ -19,10 +18,10 @@ use ringnity_store::jobs::Backlog;
 
 use crate::app::health::VERSION;
 
-/// Upper ends of the ranges that durations are counted in, in seconds.
+/// Upper bounds of the duration buckets, in seconds.
 const DURATION_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-/// The counters of one server.
+/// The metrics of one server.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -46,7 +45,7 @@ struct ResponseLabels {
 }
 
 impl Metrics {
-    /// Nothing counted yet, for a server on `store`.
+    /// Metrics of a server on `store`.
     pub fn new(store: &Store) -> Self {
         let requests = Family::default();
         let durations: Family<OperationLabels, Histogram, fn() -> Histogram> =
@@ -56,39 +55,39 @@ impl Metrics {
         let mut root = Registry::default();
         root.register_collector(Box::new(ProcessCollector { started: SystemTime::now() }));
         let registry = root.sub_registry_with_prefix("ringnity");
-        registry.register("build", "The program that runs", Info::new([("version", VERSION)]));
-        registry.register("requests", "Requests answered, by operation and status", requests.clone());
+        registry.register("build", "Version of the server", Info::new([("version", VERSION)]));
+        registry.register("requests", "Responses, by operation and status", requests.clone());
         registry.register_with_unit(
             "request_duration",
-            "From a request's head to its answer, by operation",
+            "Time from the request head to the response, by operation",
             Unit::Seconds,
             durations.clone(),
         );
         registry.register(
             "broken_answers",
-            "Answers that break the contract, by operation: each is a bug to be reported",
+            "Responses that violate the contract, by operation: each is a bug to report",
             broken.clone(),
         );
-        registry.register("database_up", "Whether the database answers", database.clone());
-        registry.register("jobs_late", "Jobs that are overdue for minutes", jobs_late.clone());
-        registry.register("jobs_failing", "Jobs that failed and are tried again", jobs_failing.clone());
+        registry.register("database_up", "1 if the database answers, otherwise 0", database.clone());
+        registry.register("jobs_late", "Jobs more than five minutes overdue", jobs_late.clone());
+        registry.register("jobs_failing", "Failed jobs that will be retried", jobs_failing.clone());
         registry.register_collector(Box::new(StoreCollector(store.clone())));
         Self { registry: root, requests, durations, broken, database, jobs_late, jobs_failing }
     }
 
-    /// Counts an answer.
+    /// Counts a response.
     pub fn answered(&self, operation: &Operation, status: StatusCode, took: Duration) {
         let operation = operation.id;
         self.requests.get_or_create(&ResponseLabels { operation, status: status.as_u16() }).inc();
         self.durations.get_or_create(&OperationLabels { operation }).observe(took.as_secs_f64());
     }
 
-    /// Counts an answer that breaks the contract.
+    /// Counts a response that violates the contract.
     pub fn broken(&self, operation: &Operation) {
         self.broken.get_or_create(&OperationLabels { operation: operation.id }).inc();
     }
 
-    /// All counters, as Prometheus reads them. `backlog` is what the database said just now, if it answered.
+    /// All metrics in the text format. `backlog` is `None` if the database did not answer.
     pub fn text(&self, backlog: Option<&Backlog>) -> Result<String, Error> {
         self.database.set(i64::from(backlog.is_some()));
         if let Some(backlog) = backlog {
@@ -101,7 +100,7 @@ impl Metrics {
     }
 }
 
-/// How the store is doing when somebody looks.
+/// Load of the store.
 #[derive(Debug)]
 struct StoreCollector(Store);
 
@@ -109,9 +108,9 @@ impl Collector for StoreCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         let load = self.0.load();
         for (name, help, value) in [
-            ("store_connections", "Database connections that may be used at once", load.connections),
-            ("store_connections_in_use", "Database connections that are in use", load.in_use),
-            ("store_writes_waiting", "Writes that wait for SQLite's writer", load.writes_waiting),
+            ("store_connections", "Size of the connection pool", load.connections),
+            ("store_connections_in_use", "Database connections in use", load.in_use),
+            ("store_writes_waiting", "Writes queued for the SQLite writer", load.writes_waiting),
         ] {
             gauge(&mut encoder, name, help, value)?;
         }

@@ -81,12 +81,12 @@ fn reports_all_invalid_settings_by_file_and_key() {
         "lisen = '0.0.0.0:1'\nlisten = 8192\ntrusted-proxy = ['10.0.0.1', 'x']\ndemo = 'yes'\ndata-dir = 5\n[serve]\n",
     );
     let lines = [
-        "bad.toml: lisen: there is no such setting; did you mean listen?",
+        "bad.toml: lisen: unknown setting; did you mean listen?",
         "bad.toml: listen: \"8192\": say an IP address and a port",
         "bad.toml: trusted-proxy: \"x\": ",
-        "bad.toml: demo: this has to be true or false, not a text",
-        "bad.toml: data-dir: this has to be a text in quotes, not a number",
-        "bad.toml: serve: settings stand at the top",
+        "bad.toml: demo: expected true or false, found a string",
+        "bad.toml: data-dir: expected a string in quotes, found a number",
+        "bad.toml: serve: unknown setting; settings are at the top level",
     ];
     cli.run(&["serve", "--config", "bad.toml"]).refused(1, &lines);
     let mut check = cli.command(&["config", "check", "--config", "bad.toml", "--json"]);
@@ -108,7 +108,7 @@ fn names_unreadable_settings() {
         .refused(1, &["nowhere.toml", "--config", "RINGNITY_CONFIG"]);
     cli.write("broken.toml", "listen = \"127.0.0.1:1\"\ndatabase-url = \"postgres://a:s3cret@h\n");
     cli.run(&["serve", "--config", "broken.toml"])
-        .refused(1, &["broken.toml: line 2 is no TOML"])
+        .refused(1, &["broken.toml: line 2 is not TOML"])
         .never_prints(&["s3cret"]);
     // clap alone would blame a flag that was not given.
     let mut command = cli.command(&["serve"]);
