@@ -1,4 +1,4 @@
-//! Contacts of a tenant's customers: synced in, searched, changed, deleted. Every change writes its event.
+//! Contacts of a tenant: create, search, update, delete. Every change appends an event.
 
 use ringnity_store::contacts::{self, ContactChanges, ContactFilter, ContactInput as NewContact};
 use ringnity_store::events::{EventName, event_append, event_redact};
@@ -13,20 +13,20 @@ use serde_json::json;
 
 use super::{App, AppError, AppResult, ErrorKind, IdempotencyKey, non_blank, plans};
 
-/// Which contacts to list.
+/// Filter and page of a contact list.
 #[derive(Debug, Clone, Default)]
 pub struct ListContacts {
-    /// Page, from 1.
+    /// Page number, starting at 1.
     pub page: i64,
-    /// Contacts a page.
+    /// Contacts per page.
     pub limit: i64,
-    /// Text to find in name, phone, email or company.
+    /// Text to search in name, phone, email and company.
     pub search: Option<String>,
-    /// Tags that must all be there, separated by commas.
+    /// Comma-separated tags that a contact must all have.
     pub tags: Option<String>,
 }
 
-/// One page of contacts, the oldest first, with the exact total.
+/// Returns one page of contacts, oldest first, with the exact total.
 pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> AppResult<ContactList> {
     let request = PageRequest::new(query.page, query.limit);
     let filter = ContactFilter {
@@ -54,7 +54,7 @@ pub async fn list_contacts(app: &App, tenant: TenantId, query: ListContacts) -> 
     })
 }
 
-/// Makes a contact or brings the known one up to date: by external id, else by phone.
+/// Creates a contact, or updates the one with the same external id or else the same phone.
 pub async fn upsert_contact(
     app: &App,
     tenant: TenantId,
@@ -86,17 +86,17 @@ pub async fn upsert_contact(
     .await
 }
 
-/// Refuses one more contact than the plan allows, after it was made. The number is asked for only where there is a
-/// limit: a total that every writer reads is one that every writer waits for.
+/// Checks the plan's limit after the insert. Contacts are counted only if there is a limit, because reading the total
+/// makes concurrent writes conflict.
 fn check_quota(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     let Some(limit) = plans::limit_of(c, tenant, Quota::Contacts)? else { return Ok(()) };
     let count = contacts::contact_count(c, tenant)?;
     plans::must_be_room(limit, count, ErrorCode::FeatureNotAvailable, |limit| {
-        format!("The plan allows {limit} contacts. Delete some, or change to a plan with more.")
+        format!("The plan allows {limit} contacts. Delete some, or upgrade the plan.")
     })
 }
 
-/// One contact.
+/// Returns a contact.
 pub async fn get_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResult<ContactData> {
     let found = app
         .store
@@ -105,7 +105,7 @@ pub async fn get_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResul
     Ok(ContactData { contact: Some(contact(found)) })
 }
 
-/// Changes the members that the request mentions.
+/// Updates the members that the request contains.
 pub async fn update_contact(
     app: &App,
     tenant: TenantId,
@@ -114,7 +114,7 @@ pub async fn update_contact(
 ) -> AppResult<ContactData> {
     let now = app.now();
     let changes = ContactChanges {
-        // Empty text takes away what null takes away.
+        // An empty string clears a member, like null.
         external_id: input.external_id.into_change().map(non_blank),
         name: input.name,
         phone: input.phone.map(|phone| phone.trim().to_owned()),
@@ -124,7 +124,7 @@ pub async fn update_contact(
         notes: input.notes.into_change().map(non_blank),
     };
     if changes == ContactChanges::default() {
-        // Nobody has to hear of a change that is none.
+        // No event for an empty change.
         return get_contact(app, tenant, id).await;
     }
     validate_not_blank(changes.name.as_deref(), changes.phone.as_deref())?;
@@ -140,7 +140,7 @@ pub async fn update_contact(
     Ok(ContactData { contact: Some(changed) })
 }
 
-/// Deletes a contact for good, from what was told of it as well.
+/// Deletes a contact and removes its data from earlier events.
 pub async fn delete_contact(app: &App, tenant: TenantId, id: ContactId) -> AppResult<ContactDeleted> {
     let now = app.now();
     let deleted = id.clone();
@@ -189,7 +189,7 @@ fn contact(stored: contacts::Contact) -> Contact {
     }
 }
 
-/// Refuses a name or a number of nothing but spaces: long enough for the contract, and of no use to anybody.
+/// Rejects a name or phone of only white space, which the contract accepts.
 fn validate_not_blank(name: Option<&str>, phone: Option<&str>) -> AppResult<()> {
     let blank = |text: Option<&str>| text.is_some_and(|text| text.trim().is_empty());
     let lines: Vec<&str> = [(blank(name), "/body/name: is blank"), (blank(phone), "/body/phone: is blank")]
@@ -202,12 +202,12 @@ fn validate_not_blank(name: Option<&str>, phone: Option<&str>) -> AppResult<()> 
     let refusal = AppError::new(
         ErrorKind::Invalid,
         ErrorCode::ServerContactValidationFailed,
-        "A contact needs a name and a phone number. Send both, or leave out what shall stay as it is.",
+        "A contact needs a name and a phone number. Send both, or omit members that should not change.",
     );
     Err(lines.into_iter().fold(refusal, AppError::detail))
 }
 
-/// Tags as a list of tags can name them: without spaces around them, and none that is blank.
+/// Tags without surrounding white space and without blank ones.
 fn normalize_tags(tags: Vec<String>) -> Vec<String> {
     tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
@@ -215,7 +215,7 @@ fn normalize_tags(tags: Vec<String>) -> Vec<String> {
 fn contact_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerContactNotFound,
-        "There is no such contact. List the contacts to find its id; it may have been deleted.",
+        "The contact does not exist. It may have been deleted; list the contacts to find its id.",
     )
 }
 
@@ -224,7 +224,7 @@ fn map_conflict(error: StoreError) -> AppError {
         return AppError::new(
             ErrorKind::Conflict,
             ErrorCode::ServerContactConflict,
-            "Another contact has this externalId. Change that one, or send another externalId.",
+            "Another contact has this externalId. Update that contact, or send another externalId.",
         );
     }
     error.into()

@@ -1,103 +1,103 @@
-//! What a rule can refuse, in words for people and without HTTP. `fault` maps the kinds to statuses.
+//! Errors of rules, without HTTP. `http::error` maps the kinds to statuses.
 
 use ringnity_store::StoreError;
 use ringnity_types::ErrorCode;
 
 use crate::secrets::password::PasswordError;
 
-/// What every rule answers with.
+/// Result of a rule.
 pub type AppResult<T> = Result<T, AppError>;
 
-/// In what way a request was refused.
+/// Kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// It makes no sense, however well-formed it is.
+    /// The input is well-formed but not valid.
     Invalid,
-    /// Whoever asks is not who they must be.
+    /// Credentials are missing or not accepted.
     Unauthenticated,
-    /// Whoever asks may not do this.
+    /// The caller is not allowed to do this.
     Forbidden,
-    /// What it names does not exist for whoever asks.
+    /// The resource does not exist, or not for this caller.
     NotFound,
-    /// It cannot go together with what is there.
+    /// The request conflicts with the current state.
     Conflict,
-    /// It makes sense, and contradicts what the same client said before.
+    /// The request contradicts an earlier request of the same client.
     Unprocessable,
-    /// Whoever asks has asked too often.
+    /// Too many requests.
     RateLimited,
-    /// The server has it in its contract and not yet in its code.
+    /// The operation is in the contract but not implemented.
     NotImplemented,
-    /// Something that the server needs is gone for now.
+    /// A dependency is temporarily unavailable.
     Unavailable,
-    /// A defect of the server.
+    /// A bug or an unexpected failure.
     Internal,
 }
 
-/// A refusal.
+/// An error of a rule.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct AppError {
-    /// In what way.
+    /// Kind of the error.
     pub kind: ErrorKind,
-    /// The stable code.
+    /// Stable code for clients.
     pub code: ErrorCode,
-    /// One sentence that says what to do.
+    /// What is wrong and what to do, for people.
     pub message: String,
-    /// Further sentences, one a fault.
+    /// One line for each invalid value.
     pub details: Vec<String>,
-    /// When to try again, where that is known.
+    /// How long to wait before a retry, if known.
     pub retry_after: Option<chrono::Duration>,
-    /// What went wrong inside, for the log only.
+    /// The cause, for the log only.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl AppError {
-    /// A refusal of `kind`.
+    /// An error of `kind`.
     pub fn new(kind: ErrorKind, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { kind, code, message: message.into(), details: Vec::new(), retry_after: None, source: None }
     }
 
-    /// Adds a sentence.
+    /// Adds a line to `details`.
     #[must_use]
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         self.details.push(line.into());
         self
     }
 
-    /// Says when to try again.
+    /// Sets how long to wait before a retry.
     #[must_use]
     pub fn retry_after(mut self, wait: chrono::Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// Something does not exist for whoever asks.
+    /// A resource does not exist for this caller.
     pub fn not_found(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, code, message)
     }
 
-    /// A defect of the server: the cause is logged, the answer says nothing of it.
+    /// An unexpected failure. The cause is logged and not sent.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        let message = "Something went wrong here. Try again; if it stays, tell support the request id.";
+        let message = "Internal server error. Retry; if it persists, send the request id to support.";
         Self {
             source: Some(cause.into()),
             ..Self::new(ErrorKind::Internal, ErrorCode::InternalError, message)
         }
     }
 
-    /// Something that the server needs is gone for now: the cause is logged.
+    /// A dependency is unavailable. The cause is logged.
     fn unavailable(cause: impl std::error::Error + Send + Sync + 'static, message: &str) -> Self {
         let source = Some(Box::new(cause) as _);
         Self { source, ..Self::new(ErrorKind::Unavailable, ErrorCode::ServiceUnavailable, message) }
     }
 
-    /// An operation that the contract has and this server does not have yet.
+    /// An operation that is not implemented yet.
     pub fn not_implemented() -> Self {
         Self::new(
             ErrorKind::NotImplemented,
             ErrorCode::FeatureNotAvailable,
-            "This server does not offer this operation yet. The README lists what it offers.",
+            "This server does not implement this operation yet.",
         )
     }
 }
@@ -105,18 +105,16 @@ impl AppError {
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::unavailable(
-                error,
-                "The database is not available right now. Try again in a few seconds.",
-            ),
-            StoreError::Busy(_) => Self::unavailable(
-                error,
-                "The database has too much to do right now. Try again in a few seconds.",
-            ),
+            StoreError::Unavailable(_) => {
+                Self::unavailable(error, "The database is unavailable. Retry in a few seconds.")
+            }
+            StoreError::Busy(_) => {
+                Self::unavailable(error, "The database is overloaded. Retry in a few seconds.")
+            }
             StoreError::InvalidText => Self::new(
                 ErrorKind::Invalid,
                 ErrorCode::RequestInvalid,
-                "Text must not hold a NUL character. Remove it and send the request again.",
+                "Text must not contain NUL characters. Remove them and retry.",
             ),
             other => Self::internal(other),
         }
@@ -128,7 +126,7 @@ impl From<PasswordError> for AppError {
         match error {
             PasswordError::Busy => Self::unavailable(
                 error,
-                "Too many people sign in right now. Wait as long as Retry-After says, then try again.",
+                "Too many logins are in progress. Wait for the time in Retry-After, then retry.",
             ),
             PasswordError::Failed(_) => Self::internal(error),
         }
@@ -140,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_that_is_gone_is_no_defect_and_a_defect_tells_nothing() {
+    fn store_errors_keep_their_kind_and_hide_their_cause() {
         let gone = AppError::from(StoreError::Unavailable("connection refused at 10.0.0.7".into()));
         assert_eq!((gone.kind, &gone.code), (ErrorKind::Unavailable, &ErrorCode::ServiceUnavailable));
         let busy = AppError::from(StoreError::Busy("the write queue was full".into()));

@@ -1,4 +1,4 @@
-//! Whether the server answers, and whether a credential does.
+//! Health of the server and of a Server API key.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use ringnity_types::{
 
 use super::{App, AppError, AppResult};
 
-/// This program's version.
+/// Version of the server.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long the database may take until health is said to be less than good.
+/// Time after which a database that does not answer makes the server `degraded`.
 const HEALTH_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The answer to anybody: a server whose database does not answer says so, and can do no more.
+/// Health of the server: `degraded` if the database does not answer.
 pub async fn get_runtime_health(app: &App) -> RuntimeHealth {
     let database = tokio::time::timeout(HEALTH_CHECK_TIMEOUT, app.store.check()).await;
     let status = match database {
@@ -30,7 +30,7 @@ pub async fn get_runtime_health(app: &App) -> RuntimeHealth {
     }
 }
 
-/// The answer to the holder of a Server API key: what that key is.
+/// Health for the holder of a Server API key, with the properties of the key.
 pub async fn get_server_api_health(
     app: &App,
     tenant: TenantId,
@@ -40,7 +40,7 @@ pub async fn get_server_api_health(
         .store
         .read(move |c| {
             let found = tenants::server_credential_get(c, &tenant, &credential)?;
-            found.ok_or_else(|| AppError::internal("a credential vanished while it was used"))
+            found.ok_or_else(|| AppError::internal("a credential was deleted while it was used"))
         })
         .await?;
     Ok(ServerApiHealth {

@@ -1,5 +1,5 @@
-//! Requests that may be sent again: one under an idempotency key takes effect once, and every repeat gets the
-//! answer of the first. ARCHITECTURE.md says how a rule uses it.
+//! Idempotency keys: a request with a key takes effect once, and every repeat gets the response of the first. See
+//! ARCHITECTURE.md for how a rule uses it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use sha2::{Digest as _, Sha256};
 use super::{App, AppError, AppResult, ErrorKind};
 use crate::secrets::hex;
 
-/// How long a repeat is recognised.
+/// How long a repeat is recognized.
 const RETENTION: Duration = Duration::hours(24);
 
-/// How long a request that works outside a transaction counts as running when nothing more is heard of it: its
-/// server may have died. What it does outside must give up sooner.
+/// How long a request with external effects counts as in progress if its server dies. External calls must time out
+/// sooner.
 const IN_PROGRESS_TTL: Duration = Duration::minutes(2);
 
-/// The key under which a request may be repeated, with what it asks for; or that it has none.
+/// The idempotency key of a request with the hash of its input; empty if the request has none.
 #[derive(Clone, Default)]
 pub struct IdempotencyKey(Option<Arc<DerivedKey>>);
 
 struct DerivedKey {
-    /// What its row is found by.
+    /// Id of the row.
     id: String,
     request_hash: String,
-    /// Encrypts the answer. Made from the key that the client sent, of which the database has only a hash: answers
-    /// may hold secrets that stand nowhere else.
+    /// Encrypts the response, which may contain secrets. Derived from the client's key, of which the database has only a
+    /// hash.
     cipher: [u8; 32],
 }
 
@@ -45,12 +45,12 @@ impl std::fmt::Debug for IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key `key` of `caller` for `operation`, to which it asks for what has this hash.
+    /// The key `key` that `caller` sent to `operation`, with the hash of the request.
     pub fn new(caller: &str, operation: &str, key: &str, request_hash: String) -> Self {
         let digest = |purpose: &str| -> [u8; 32] {
             let mut hash = Sha256::new();
             for part in ["ringnity idempotency", purpose, caller, operation, key] {
-                // The length keeps one part from reaching into the next.
+                // The length separates the parts unambiguously.
                 hash.update((part.len() as u64).to_be_bytes());
                 hash.update(part.as_bytes());
             }
@@ -74,16 +74,16 @@ impl DerivedKey {
         let mut sealed = STANDARD.decode(sealed).map_err(AppError::internal)?;
         let (nonce, text) = sealed
             .split_at_mut_checked(NONCE_LEN)
-            .ok_or_else(|| AppError::internal("a stored answer is too short"))?;
+            .ok_or_else(|| AppError::internal("a stored response is too short"))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(AppError::internal)?;
         let text = self.with_cipher(|key, about| key.open_in_place(nonce, about, text))?;
-        // It was written before this version of the server knew its answers otherwise.
+        // It fails if another version of the server wrote it.
         serde_json::from_slice(text).map_err(|error| AppError {
             source: Some(Box::new(error)),
             ..AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::ResourceConflict,
-                "This request was carried out before the server was upgraded, and its answer cannot be told any more. Look up what it made, and use a new Idempotency-Key from now on.",
+                "This request succeeded before a server upgrade, and its response is no longer available. Look up its result, and use a new Idempotency-Key.",
             )
         })
     }
@@ -96,7 +96,7 @@ impl DerivedKey {
         work(&key, Aad::from(self.request_hash.as_bytes())).map_err(AppError::internal)
     }
 
-    /// Refuses a request that is no repeat of the earlier one under this key.
+    /// Rejects a request that differs from the earlier one with this key.
     fn ensure_same_request(&self, earlier: &IdempotencyRecord) -> AppResult<()> {
         if earlier.request_hash == self.request_hash {
             return Ok(());
@@ -104,11 +104,11 @@ impl DerivedKey {
         Err(AppError::new(
             ErrorKind::Unprocessable,
             ErrorCode::IdempotencyKeyReused,
-            "This Idempotency-Key was sent with another request before. Use a new key for each new request, and the old one only to repeat exactly what was sent.",
+            "This Idempotency-Key was used for a different request. Use a new key for each new request, and the same key only for an exact repeat.",
         ))
     }
 
-    /// What an earlier request under this key means for this one.
+    /// The response of the earlier request.
     fn replay<T: DeserializeOwned>(&self, earlier: &IdempotencyRecord) -> AppResult<T> {
         self.ensure_same_request(earlier)?;
         match &earlier.answer {
@@ -116,12 +116,12 @@ impl DerivedKey {
             None => Err(AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::IdempotencyRequestInProgress,
-                "The first request with this Idempotency-Key is still being worked on. Wait a few seconds and send this one again, with the same key.",
+                "The first request with this Idempotency-Key is still in progress. Wait a few seconds and retry with the same key.",
             )),
         }
     }
 
-    /// Keeps the output, and answers it as every repeat will read it.
+    /// Stores the output and returns it as a repeat will read it.
     fn store_answer<T: Serialize + DeserializeOwned>(
         &self,
         c: &mut Conn,
@@ -133,7 +133,7 @@ impl DerivedKey {
             return Err(AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::IdempotencyRequestInProgress,
-                "This took so long that a repeat of it was begun. Wait for that one, or send this one again with the same key.",
+                "This request took so long that a repeat was started. Retry with the same key.",
             ));
         }
         self.decrypt(&sealed)
@@ -141,11 +141,10 @@ impl DerivedKey {
 }
 
 impl App {
-    /// Runs `work` as one write of the store, once for each key: a repeat gets what the first returned. Effect and
-    /// answer are one transaction, so a crash leaves both or neither, and a repeat that comes meanwhile waits for
-    /// the first and gets its answer. What is refused is not remembered.
+    /// Runs `work` as one write of the store, once for each key. A repeat gets what the first request returned. Effect and
+    /// response are one transaction, and a concurrent repeat waits for it. Errors are not stored.
     ///
-    /// What `work` returns is stored as JSON, encrypted; the answer must be made of it alone, secrets included.
+    /// The output of `work` is stored as encrypted JSON. The response must be built from it alone, secrets included.
     pub async fn idempotent<T, F>(&self, idempotency_key: IdempotencyKey, work: F) -> AppResult<T>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
@@ -154,8 +153,8 @@ impl App {
         self.idempotent_authorized(idempotency_key, |_| Ok(()), move |c, ()| work(c)).await
     }
 
-    /// The same where no credential was judged before: `guard` asks who may have the answer, in the same transaction,
-    /// for a repeat as for the first. `work` gets what it found.
+    /// Like [`App::idempotent`], for operations without a credential. `authorize` checks in the same transaction who may
+    /// have the response, for repeats too. `work` gets its output.
     pub async fn idempotent_authorized<G, T, P, F>(
         &self,
         idempotency_key: IdempotencyKey,
@@ -170,10 +169,9 @@ impl App {
         run_authorized(&self.store, self.now(), idempotency_key, authorize, work).await
     }
 
-    /// The same for a rule that must do something outside a transaction first, such as asking a provider: `outside`
-    /// runs once, then `work` as one write with what came of it. Nobody can wait for something outside in a
-    /// transaction, so a repeat that comes meanwhile is refused with 409. What is done outside must give up within
-    /// two minutes; should the server die in it, a repeat after that time does it again.
+    /// Like [`App::idempotent`], for rules with an external effect, such as a call to a provider. `external` runs once,
+    /// then `work` as one write with its output. A concurrent repeat is rejected with 409. `external` must time out within
+    /// two minutes; if the server dies meanwhile, a repeat after that time runs it again.
     pub async fn idempotent_external<P, T, O, F>(
         &self,
         idempotency_key: IdempotencyKey,
@@ -210,7 +208,7 @@ where
         let until = now + RETENTION;
         match idempotency::idempotency_claim(c, &key.id, &key.request_hash, None, until, now)? {
             Some(earlier) => {
-                // Another request is told so, whatever else is wrong with it.
+                // Before authorization: a different request is rejected in any case.
                 key.ensure_same_request(&earlier)?;
                 authorize(c)?;
                 key.replay(&earlier)
@@ -274,7 +272,7 @@ where
             })
             .await;
         if let Err(error) = released {
-            tracing::warn!(%error, "a request that failed cannot be tried again for two minutes");
+            tracing::warn!(%error, "cannot release an idempotency key; a retry is possible in two minutes");
         }
     }
     done
@@ -291,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_told_apart_by_caller_and_operation_and_say_nothing() {
+    fn keys_depend_on_caller_and_operation_and_reveal_nothing() {
         let repeat = |caller, operation, key| IdempotencyKey::new(caller, operation, key, "h".into());
         let of = |repeat: &IdempotencyKey| {
             let key = repeat.0.clone().expect("a key");
@@ -317,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_happens_outside_happens_once_and_repeats_meanwhile_are_told_to_wait() {
+    async fn external_effect_happens_once_and_concurrent_repeats_get_409() {
         for engine in engines() {
             let database = TestDatabase::new(engine);
             let store = Store::open(database.config()).await.expect("opens");
@@ -345,7 +343,7 @@ mod tests {
             assert_eq!(meanwhile.code, ErrorCode::IdempotencyRequestInProgress);
             go.notify_one();
             first.await.expect("ends").expect_err("is refused");
-            // What was refused may be tried again, and what nobody hears of any more is void after a while.
+            // A failed request can be retried, and one in progress expires.
             let lost = ask(now, false);
             begun(2).await;
             let again = ask(now + IN_PROGRESS_TTL, false);

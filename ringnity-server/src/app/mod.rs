@@ -1,5 +1,5 @@
-//! The rules, one module per area. No HTTP and no SQL: principals and typed input in, typed output or an
-//! [`AppError`] out, everything durable through one `read` or `write` of the store.
+//! Business rules, one module per area. A rule takes a principal's ids and typed input and returns typed output or an
+//! [`AppError`]. It reads and writes through one `read` or `write` of the store.
 
 mod error;
 mod evicting_map;
@@ -147,7 +147,7 @@ impl App {
         self
     }
 
-    /// The time now.
+    /// The current time.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

@@ -1,9 +1,7 @@
-//! How often each credential may ask: a bucket of tokens that holds what the plan allows in a minute and fills as
-//! fast. On SQLite there is one node, and buckets are in its memory. On PostgreSQL nodes share them, and a write
-//! for each request would be too dear: a node leases a few tokens of the shared bucket in one write and spends
-//! them by itself. A lease is a quarter of what is left and a tenth of all at most, so that little is stranded at
-//! other nodes when it gets tight, and it lasts ten seconds; leased tokens count as spent, so that all nodes
-//! together let through no more than one would.
+//! Rate limits of credentials: a token bucket (GCRA) with the plan's requests per minute. On SQLite there is one node, and
+//! buckets are in memory. On PostgreSQL nodes share them. A write for each request would be too expensive, so a node
+//! leases tokens of the shared bucket in one write. A lease is at most a quarter of what is left and a tenth of the
+//! limit, and lasts ten seconds. Leased tokens count as spent, so all nodes together stay within the limit.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -21,35 +19,35 @@ use super::network::network;
 use crate::config::RateLimit;
 use crate::secrets;
 
-/// Requests a minute where no plan says anything.
+/// Requests per minute if the plan sets no limit.
 const DEFAULT_PER_MINUTE: u32 = 300;
 
-/// Requests a minute from one address without an accepted credential: many people may be behind it.
+/// Requests per minute from one address without a valid credential. Many people may share the address.
 const ANONYMOUS_PER_MINUTE: u32 = 600;
 
-/// How long what a plan says is believed.
+/// How long the limit of a plan is cached.
 const PLAN_CACHE_TTL: Duration = Duration::seconds(10);
 
 /// Tenants whose plan limit is cached.
 const PLAN_CACHE_CAPACITY: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
-/// How long leased tokens may be spent.
+/// How long leased tokens can be spent.
 const LEASE_DURATION: Duration = Duration::seconds(10);
 
-/// Where a credential stands with its limit, one request counted.
+/// State of a limit after a request was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitStatus {
-    /// Requests a minute.
+    /// Requests per minute.
     pub limit: i64,
-    /// Requests that are left.
+    /// Requests left.
     pub remaining: i64,
-    /// When all of them are there again.
+    /// When the bucket is full again.
     pub full_at: DateTime<Utc>,
-    /// How long to wait, when this request is one too many.
+    /// How long to wait, if this request exceeds the limit.
     pub wait: Option<Duration>,
 }
 
-/// The buckets of this node.
+/// The rate limiter of this node.
 pub struct RateLimiter {
     setting: RateLimit,
     buckets: Mutex<EvictingMap<String, Arc<tokio::sync::Mutex<Bucket>>>>,
@@ -57,21 +55,21 @@ pub struct RateLimiter {
     plans: Mutex<LruCache<TenantId, PlanLimit>>,
 }
 
-/// What a tenant's plan allows in a minute, and until when that is believed without asking again.
+/// Requests per minute of a tenant's plan, and when the cache entry expires.
 type PlanLimit = (Option<u32>, DateTime<Utc>);
 
 #[derive(Default)]
 struct Bucket {
-    /// When it is full again; on PostgreSQL, when the shared one was last known to be.
+    /// When the bucket is full again; on PostgreSQL, the last known time of the shared bucket.
     full_at: Option<DateTime<Utc>>,
-    /// Tokens that this node has taken out and not spent.
+    /// Leased tokens that are not spent.
     leased: i64,
-    /// Until when it may spend them, or need not ask for more because there are none.
+    /// When the lease ends or, without tokens, when to ask again.
     lease_ends: Option<DateTime<Utc>>,
 }
 
 impl RateLimiter {
-    /// No bucket has been touched yet.
+    /// All buckets are full.
     pub fn new(setting: RateLimit) -> Self {
         Self {
             setting,
@@ -81,7 +79,7 @@ impl RateLimiter {
         }
     }
 
-    /// Counts a request of `caller`. `None` where nothing is limited.
+    /// Counts a request of `caller`. Returns `None` if there is no limit.
     pub async fn count(
         &self,
         store: &Store,
@@ -97,7 +95,7 @@ impl RateLimiter {
         let Some(limit) = limit else { return Ok(None) };
         let rate = Gcra::new(limit, Duration::minutes(1));
         let bucket = self.bucket(caller, now);
-        // Requests of one credential wait here for each other only while the first of them leases tokens.
+        // Requests of one credential wait here only while one of them leases tokens.
         let mut bucket = bucket.lock().await;
         Ok(Some(match store.engine() {
             Engine::Sqlite => bucket.take(rate, now),
@@ -105,8 +103,8 @@ impl RateLimiter {
         }))
     }
 
-    /// Counts a request without an accepted credential, from that address; answers how long to wait where it is one
-    /// too many. Each node counts for itself: a stranger costs no write.
+    /// Counts a request without a valid credential. Returns how long to wait if it exceeds the limit. Each node counts in
+    /// memory, so such requests cost no write.
     pub fn count_anonymous(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
         let limit = match self.setting {
             RateLimit::Off => return None,
@@ -122,7 +120,7 @@ impl RateLimiter {
         (taken.tokens == 0).then(|| rate.retry_after(Some(taken.tat), now))
     }
 
-    /// What the tenant's plan says; whoever has no tenant has what is usual.
+    /// The limit of the tenant's plan, or the default without a tenant.
     async fn limit_of(
         &self,
         store: &Store,
@@ -142,7 +140,7 @@ impl RateLimiter {
             .await?;
         let limit = match quota {
             None => Some(DEFAULT_PER_MINUTE),
-            // A plan without any would lock its people out of the dashboard as well.
+            // A limit of 0 would lock the tenant out of the dashboard too.
             Some(quota) => quota.limit().map(|limit| u32::try_from(limit.max(1)).unwrap_or(u32::MAX)),
         };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +150,7 @@ impl RateLimiter {
 
     fn bucket(&self, caller: &str, now: DateTime<Utc>) -> Arc<tokio::sync::Mutex<Bucket>> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is locked is in use.
+        // A locked bucket is in use.
         buckets.evict(|bucket| bucket.try_lock().map_or(true, |bucket| !bucket.is_idle(now)));
         buckets.entries.entry(caller.to_owned()).or_default().clone()
     }
@@ -176,7 +174,7 @@ impl Bucket {
         rate: Gcra,
         now: DateTime<Utc>,
     ) -> RateLimitStatus {
-        // One that ends later than a lease can was taken before the clock was set back.
+        // A lease that ends too late was taken before the clock was set back.
         if self.lease_ends.is_none_or(|ends| ends <= now || ends > now + LEASE_DURATION) {
             self.leased = 0;
             self.lease_ends = None;
@@ -201,14 +199,14 @@ impl Bucket {
             })
             .await
             .unwrap_or_else(|error: StoreError| {
-                // A database that takes no writes may still be read, and this node can count for itself meanwhile.
-                tracing::warn!(%error, "nodes cannot share a limit; each counts alone");
+                // The database may still be readable, so this node counts alone meanwhile.
+                tracing::warn!(%error, "cannot share a rate limit between nodes; this node counts alone");
                 let left = rate.available(self.full_at, now);
                 rate.take(self.full_at, lease_size(rate, left), now)
             });
         self.full_at = Some(taken.tat);
         self.leased = taken.tokens;
-        // Without tokens there is nothing to ask for before one has come back.
+        // Without tokens, ask again when the first one is back.
         let pause = if taken.tokens > 0 {
             LEASE_DURATION
         } else {
@@ -227,7 +225,7 @@ impl Bucket {
     }
 }
 
-/// How many of the tokens that are left a node leases.
+/// How many of the remaining tokens a node leases.
 fn lease_size(rate: Gcra, left: i64) -> i64 {
     (left / 4).clamp(1, (rate.capacity() / 10).max(1))
 }

@@ -1,10 +1,9 @@
-//! Signing in is tried seldom and guessed often: only so many attempts may fail. Few for an account from one
-//! address, many for an account from everywhere, many from one address whatever the account. A stranger who tries
-//! an account from elsewhere uses up the attempts of that address; and should strangers at many addresses use up
-//! those of the account, it still opens from where it was signed in to before.
+//! Login throttling: limits of failed logins for an account from one address (low), for an account from everywhere, and
+//! for an address (both higher). If attackers at many addresses use up the limit of an account, it can still be logged
+//! in to from addresses of earlier logins.
 //!
-//! An attempt counts as failed while it is under way, so that many at once gain nothing. Those at one account from one
-//! address take turns: if they ran together, ten of them that are right would be ten that have failed so far.
+//! An attempt counts as failed while it is in progress, so concurrent guesses gain nothing. Attempts for one account from
+//! one address run one after the other: ten correct ones at the same time would count as ten failures.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,10 +21,10 @@ use crate::config::RateLimit;
 use crate::secrets;
 use crate::secrets::password::PasswordError;
 
-/// How long a place is remembered that an account was signed in to from.
+/// How long an address of a successful login is remembered for the account.
 const KNOWN_ADDRESS_TTL: Duration = Duration::days(90);
 
-/// How many attempts may fail.
+/// Limits of failed logins.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginLimits {
     pair: Gcra,
@@ -34,7 +33,7 @@ pub struct LoginLimits {
 }
 
 impl LoginLimits {
-    /// The limits that go with a setting; `None` where nothing is limited. For the demo they are out of the way.
+    /// The limits of a setting; `None` if it is off. In the demo they are a thousand times higher.
     pub fn new(setting: RateLimit, demo: bool) -> Option<Self> {
         let times = if demo { 1000 } else { 1 };
         (setting != RateLimit::Off).then(|| Self {
@@ -45,21 +44,21 @@ impl LoginLimits {
     }
 }
 
-/// How long one waits for a turn. Clients give up later, but somebody is told sooner what is going on.
+/// How long an attempt waits for the one before it. Shorter than the timeouts of clients, so that they get an error.
 const LOGIN_WAIT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Who tries an account from an address just now, on this node.
+/// Lets one login at a time run for each account and address on this node.
 #[derive(Default)]
 pub struct LoginSerializer(Mutex<EvictingMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
-/// Somebody's turn, until it is dropped.
+/// Held while an attempt runs.
 type LoginGuard = tokio::sync::OwnedMutexGuard<()>;
 
 impl LoginSerializer {
     async fn lock(&self, pair_id: &str) -> AppResult<LoginGuard> {
         let lock = {
             let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Whoever has it or waits for it holds it, too.
+            // Holders and waiters each have a reference.
             locks.evict(|lock| Arc::strong_count(lock) > 1);
             locks.entries.entry(pair_id.to_owned()).or_default().clone()
         };
@@ -68,39 +67,39 @@ impl LoginSerializer {
     }
 }
 
-/// An attempt to sign in, counted as failed until it says otherwise.
+/// A login attempt, which counts as failed until [`LoginAttempt::succeeded`].
 #[derive(Debug)]
-#[must_use = "an attempt that nobody calls succeeded counts as failed"]
+#[must_use = "without a call of `succeeded` the attempt counts as failed"]
 pub struct LoginAttempt {
     counted: Vec<(String, Gcra)>,
-    /// Account and address together, where the account is known.
+    /// Bucket of account and address, if the account is known.
     pair_id: Option<String>,
     _guard: Option<LoginGuard>,
 }
 
-/// Somebody who has just signed in.
+/// A successful login.
 pub struct SignedIn<T> {
-    /// What beginning the session told.
+    /// Output of starting the session.
     pub session: T,
-    /// The session's first refresh token.
+    /// First refresh token of the session.
     pub refresh_token: String,
-    /// When.
+    /// Time of the login.
     pub at: DateTime<Utc>,
 }
 
-/// Begins an attempt to sign in to `account` of `surface` (`owner` and the like) from `address`. Go on with
+/// Starts an attempt to log in to `account` from `address`. `surface` is a token scope such as `owner`. Continue with
 /// [`LoginAttempt::sign_in`].
 pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<LoginAttempt> {
     start_attempt(app, Some(&account_key(surface, account)), address).await
 }
 
-/// Forgets what failed at an account, from everywhere: its password is another now. What failed from an address,
-/// whatever the account, still counts.
+/// Resets the failed logins of an account from all addresses, after its password was changed. The limits of addresses
+/// stay.
 pub fn reset_account(c: &mut Conn, surface: &str, account: &str) -> Result<(), StoreError> {
     rate_limits::rate_bucket_reset(c, &bucket_id(&format!("to {}", account_key(surface, account))))
 }
 
-/// An account is one, however it is written.
+/// The account in a canonical spelling.
 fn account_key(surface: &str, account: &str) -> String {
     format!("{surface} {}", account.trim().to_lowercase())
 }
@@ -109,7 +108,7 @@ fn bucket_id(what: &str) -> String {
     secrets::hash(&format!("sign-in {what}"))
 }
 
-/// Begins an attempt of which the account is not known before it is limited at: only the address can be limited.
+/// Starts an attempt whose account is not known yet, so that only the address is limited.
 pub async fn begin_for_address(app: &App, address: IpAddr) -> AppResult<LoginAttempt> {
     start_attempt(app, None, address).await
 }
@@ -127,12 +126,12 @@ async fn start_attempt(app: &App, account: Option<&str>, address: IpAddr) -> App
     let mut buckets_of_address = vec![(bucket_id(&format!("from {address}")), limits.address)];
     let account_bucket = account.map(|account| (bucket_id(&format!("to {account}")), limits.account));
     if let (Some(pair_id), Some((account, _))) = (&pair_id, &account_bucket) {
-        // Below the account's, so that all of an account can be forgotten at once.
+        // Prefixed by the account's bucket, so that both are reset together.
         buckets_of_address.push((format!("{account}.{pair_id}"), limits.pair));
     }
     let now = app.now();
     let known = pair_id.clone();
-    // Looked at first: whoever is refused costs no write.
+    // Checked in a read first, so that rejected attempts cost no write.
     let (buckets, limited) = app
         .store
         .read(move |c| {
@@ -142,7 +141,7 @@ async fn start_attempt(app: &App, account: Option<&str>, address: IpAddr) -> App
             {
                 buckets.push(account_bucket.clone());
             }
-            // In the same order for everybody, so that nobody waits for one who waits for them.
+            // In the same order everywhere, to avoid deadlocks.
             buckets.sort_by(|(one, _), (other, _)| one.cmp(other));
             let limited = rate_limits::rate_bucket_check_each(c, &buckets, now)?;
             Ok::<_, StoreError>((buckets, limited))
@@ -158,10 +157,10 @@ async fn start_attempt(app: &App, account: Option<&str>, address: IpAddr) -> App
 }
 
 impl LoginAttempt {
-    /// Signs `known` in, an account with the hash of its password, if `password` is the one behind it. An account that
-    /// is not there costs as much time, and is refused in the same words: `name` is what accounts are called by.
-    /// `begin` begins the session, whose first refresh token has the hash that it is non_blank, and answers with what the
-    /// account's hash is by then: a password that was changed meanwhile opens nothing any more.
+    /// Logs in to `known`, an account with its password hash, if `password` matches. An account that does not exist takes
+    /// as long and gets the same error, in which `name` is the kind of account name. `begin` starts the session with the
+    /// hash of its first refresh token and returns the current password hash, so that a password that was changed
+    /// meanwhile is rejected.
     pub async fn sign_in<A, T>(
         self,
         app: &App,
@@ -190,20 +189,20 @@ impl LoginAttempt {
         Ok(SignedIn { session, refresh_token: refresh.text, at })
     }
 
-    /// Whether that is the password behind `hash`; without one it takes as long and is not.
+    /// Verifies a password. Without a hash it takes as long and fails.
     async fn verify_password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
         match app.auth.passwords.verify(password, hash).await {
             Ok(true) => self.succeeded(app).await.map(|()| true),
             Ok(false) => Ok(false),
             Err(error) => {
-                // Nobody has limited at it: that was no failure. It did not come from a place to remember, either.
+                // The password was not checked: neither a failure nor a known address.
                 Self { pair_id: None, ..self }.succeeded(app).await?;
                 Err(error.into())
             }
         }
     }
 
-    /// It was no failure: it does not count, and the place is known from now on.
+    /// Marks the attempt as successful: it does not count, and the address is known for the account.
     pub async fn succeeded(self, app: &App) -> AppResult<()> {
         if self.counted.is_empty() {
             return Ok(());
@@ -228,7 +227,7 @@ fn login_rate_limited(wait: Duration) -> AppError {
     AppError::new(
         ErrorKind::RateLimited,
         ErrorCode::RateLimited,
-        "Too many attempts to sign in have failed. Wait as long as Retry-After says, then try again, or have the password reset.",
+        "Too many failed logins. Wait for the time in Retry-After and retry, or have the password reset.",
     )
     .retry_after(wait)
 }

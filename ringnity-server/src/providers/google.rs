@@ -177,7 +177,7 @@ impl KeyCache {
         }
     }
 
-    /// The key as it was fetched no longer than `life` ago.
+    /// The cached key, if the key set is not older than `max_age`.
     fn cached_key(&self, kid: &str, now: DateTime<Utc>, max_age: Duration) -> Option<DecodingKey> {
         let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
         let fresh = cached.fetched_at.is_some_and(|at| now - at < max_age);

@@ -1,4 +1,4 @@
-//! Developer settings of a tenant: where its widget may be used, and whether everything is there to use it.
+//! Developer settings of a tenant: allowed domains and SDK readiness.
 
 use ringnity_store::tenants as stored;
 use ringnity_store::{Conn, TenantId};
@@ -8,13 +8,13 @@ use crate::app::tenants::domains;
 use crate::app::tenants::readiness::{ReadinessQuery, readiness};
 use crate::app::{App, AppResult, tenants};
 
-/// What developers of a tenant need to know.
+/// Returns the developer settings.
 pub async fn get_developer_settings(app: &App, tenant: TenantId) -> AppResult<DeveloperSettings> {
     let now = app.now();
     app.store.read(move |c| settings(c, &tenant, now)).await
 }
 
-/// Puts another list of allowed domains in place of the one there is.
+/// Replaces the list of allowed domains.
 pub async fn update_developer_allowed_domains(
     app: &App,
     tenant: TenantId,
@@ -30,7 +30,7 @@ pub async fn update_developer_allowed_domains(
         .await
 }
 
-/// Looks whether everything is there to use the SDKs, from a page that is named.
+/// Checks whether the tenant can use the SDKs, from a given page.
 pub async fn test_developer_sdk_settings(
     app: &App,
     tenant: TenantId,
@@ -52,7 +52,7 @@ pub async fn test_developer_sdk_settings(
         .await
 }
 
-/// The same look for the customer's backend.
+/// Checks whether the tenant can use the SDKs, for its backend.
 pub async fn get_sdk_readiness(app: &App, tenant: TenantId) -> AppResult<Readiness> {
     let now = app.now();
     app.store.read(move |c| readiness(c, &tenant, &ReadinessQuery::default(), now)).await

@@ -1,9 +1,8 @@
-//! Allowed domains: what may be written into the list, and whose pages that lets in. Nothing is stored here.
+//! Allowed domains: parsing of entries, and matching of origins.
 //!
-//! An entry is a host, `example.com`, or everything under one, `*.example.com`; with a port only where the pages
-//! are not served at their scheme's own. Entries are kept as browsers write hosts in the `Origin` header: in
-//! lower case, with international names in their ASCII form. So whether an origin is allowed is a comparison of
-//! texts.
+//! An entry is a host, `example.com`, or its subdomains, `*.example.com`, with a port if it is not the default of the
+//! scheme. Entries are stored as browsers write hosts in the `Origin` header: in lower case, international names in
+//! ASCII. Matching an origin is a string comparison.
 
 use std::net::Ipv6Addr;
 
@@ -12,10 +11,8 @@ use url::Host;
 
 use crate::app::{AppError, AppResult, ErrorKind};
 
-/// Whether a page of `origin` may use a tenant with these allowed domains.
-///
-/// What is no origin of a web page, such as `null`, another scheme, or anything that only resembles one, is on no
-/// domain.
+/// Whether `origin` matches one of the allowed domains. Anything that is not an http or https origin, such as `null`,
+/// matches none.
 pub fn origin_allowed(origin: &str, domains: &[String]) -> bool {
     let Some(host) = host_of_origin(origin) else { return false };
     domains.iter().any(|domain| {
@@ -29,16 +26,16 @@ pub fn origin_allowed(origin: &str, domains: &[String]) -> bool {
     })
 }
 
-/// Every entry that lets pages of `origin` in, as entries are kept.
+/// All normalized entries that match `origin`.
 pub fn matching_entries(origin: &str) -> Vec<String> {
     let Some(host) = host_of_origin(origin) else { return Vec::new() };
-    // No entry has more labels than this; a header may hold more.
+    // A host name has at most 127 labels; a header may have more.
     let parents = host.rmatch_indices('.').take(127).map(|(dot, _)| format!("*{}", &host[dot..]));
     let wild: Vec<String> = parents.collect();
     std::iter::once(host).chain(wild.into_iter().rev()).collect()
 }
 
-/// Host of a web page's origin, with its port unless it is the scheme's own.
+/// Host of an origin, with its port unless it is the default of the scheme.
 fn host_of_origin(origin: &str) -> Option<String> {
     let origin = origin.to_ascii_lowercase();
     let (scheme, rest) = origin.split_once("://")?;
@@ -62,48 +59,51 @@ fn host_of_origin(origin: &str) -> Option<String> {
     }
 }
 
-/// An entry as it is kept, or what is wrong with it.
+/// Normalizes an entry.
+///
+/// # Errors
+///
+/// What is wrong with the entry.
 pub fn normalize(entry: &str) -> Result<String, &'static str> {
     let entry = entry.trim();
     if entry.contains("://") {
-        return Err("write the domain alone, without https:// before it");
+        return Err("must be a domain without https://");
     }
     if entry
         .contains(|letter: char| letter.is_whitespace() || letter.is_control() || "/\\?#@%".contains(letter))
     {
-        return Err("write the domain alone, without path, user name or spaces");
+        return Err("must be a domain without path, user name or spaces");
     }
     let (wild, rest) = match entry.strip_prefix("*.") {
         Some(rest) => (true, rest),
         None => (false, entry),
     };
-    let (host, port) = split_port(rest).ok_or("a port is a number from 1 to 65535 after one colon")?;
+    let (host, port) = split_port(rest).ok_or("has an invalid port; it must be a number from 1 to 65535")?;
     let host = match Host::parse(host.strip_suffix('.').unwrap_or(host)) {
         Ok(Host::Domain(name)) if name.len() <= 253 && name.split('.').all(is_label) => {
             if wild && !name.contains('.') && name != "localhost" {
-                return Err("a wildcard stands before a domain of one's own, such as *.example.com");
+                return Err("has a wildcard for a whole top-level domain; use one such as *.example.com");
             }
             name
         }
         Ok(Host::Ipv4(_) | Host::Ipv6(_)) if wild => {
-            return Err("nothing is under an address; leave out the *.");
+            return Err("has a wildcard for an IP address; remove the *.");
         }
         Ok(Host::Ipv4(address)) => address.to_string(),
         Ok(Host::Ipv6(address)) => format!("[{address}]"),
         Ok(Host::Domain(_)) | Err(_) => {
-            return Err("is no domain; write one such as example.com, *.example.com or localhost:3000");
+            return Err("is not a domain; use one such as example.com, *.example.com or localhost:3000");
         }
     };
     let star = if wild { "*." } else { "" };
     Ok(match port {
-        // Browsers leave these out.
+        // Browsers omit default ports.
         None | Some("80" | "443") => format!("{star}{host}"),
         Some(port) => format!("{star}{host}:{port}"),
     })
 }
 
-/// A list of entries as it is kept: each once, in the order in which they were given. `at` is where the list
-/// stands in the request.
+/// Normalizes a list of entries and removes duplicates. `at` is the JSON pointer of the list in the request.
 pub fn normalize_all(entries: &[String], at: &str) -> AppResult<Vec<String>> {
     let (mut normalized, mut errors) = (Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate() {
@@ -119,12 +119,12 @@ pub fn normalize_all(entries: &[String], at: &str) -> AppResult<Vec<String>> {
     let error = AppError::new(
         ErrorKind::Invalid,
         ErrorCode::DeveloperDomainInvalid,
-        "Some of these are no domains. Write each as a host, such as example.com, or *.example.com for all under it.",
+        "Some entries are not valid domains. Use example.com for a host, or *.example.com for its subdomains.",
     );
     Err(errors.into_iter().fold(error, AppError::detail))
 }
 
-/// Takes a port off the end. `None` where what looks like one is none.
+/// Splits off a port. `None` if the port is invalid.
 fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     let host = match text.find(']') {
         Some(end) => end + 1,
@@ -139,8 +139,7 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     (digits && port.parse::<u16>().is_ok()).then_some((host, Some(port)))
 }
 
-/// Whether that is what stands between the dots of a host, in lower case. Underscores are no part of host names,
-/// but some have them.
+/// Whether this is a label of a host name, in lower case. Underscores are accepted because some hosts have them.
 fn is_label(label: &str) -> bool {
     let inside =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_the_domain_itself_or_under_its_wildcard_are_let_in() {
+    fn matches_the_domain_and_its_wildcard() {
         for (origin, domain) in [
             ("https://shop.example.com", "shop.example.com"),
             ("https://shop.example.com:443", "shop.example.com"),
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_the_domain_is_not() {
+    fn rejects_origins_that_resemble_the_domain() {
         for (origin, domain) in [
             // Names that resemble it.
             ("https://evilexample.com", "example.com"),
@@ -241,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_kept_as_browsers_write_them() {
+    fn normalizes_entries_as_browsers_write_hosts() {
         for (given, kept) in [
             ("example.com", "example.com"),
             (" Example.COM ", "example.com"),
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entries_for_an_origin_are_those_that_let_it_in() {
+    fn matching_entries_match_the_origin() {
         assert_eq!(
             matching_entries("https://a.Example.com:8443"),
             ["a.example.com:8443", "*.example.com:8443", "*.com:8443"]
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn to_ask_for_the_entries_of_an_origin_is_to_ask_for_all() {
+    fn matching_entries_decide_like_the_whole_list() {
         let list =
             ["example.com", "*.example.com", "*.b.example.com", "*.localhost:3000", "[::1]:81", "10.0.0.1"]
                 .map(|entry| normalize(entry).expect("is a domain"));
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_domain_is_no_entry() {
+    fn rejects_invalid_entries() {
         let long = format!("{}.example.com", "a".repeat(64));
         let longer = format!("{}example.com", "abcdefgh.".repeat(30));
         for entry in [
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_lets_in_its_own_origin_and_counts_once() {
+    fn entry_matches_its_own_origin_and_is_listed_once() {
         for entry in ["example.com", "Bücher.example", "localhost:3000", "[::1]:81", "10.0.0.1"] {
             let kept = normalize(entry).expect("is a domain");
             assert!(origin_allowed(&format!("https://{kept}"), std::slice::from_ref(&kept)), "{kept}");

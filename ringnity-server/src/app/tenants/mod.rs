@@ -1,4 +1,4 @@
-//! Tenants as their own people and their visitors see them, and how a request without a credential names one.
+//! Tenants: views, lookup for requests without a credential, allowed domains.
 
 pub mod developer;
 pub mod domains;
@@ -13,10 +13,10 @@ use ringnity_types::{ErrorCode, Tenant, TenantData};
 
 use crate::app::{App, AppError, AppResult, ErrorKind, plans};
 
-/// What a request says about the tenant it is for, beside any credential.
+/// What a request says about its tenant, apart from the credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantHints {
-    /// Slug in the host name.
+    /// Slug from the host name.
     pub host_slug: Option<String>,
     /// Public key from header or query.
     pub public_key: Option<String>,
@@ -27,21 +27,21 @@ pub struct TenantHints {
 }
 
 impl TenantHints {
-    /// Whether they name a tenant at all.
+    /// Whether any hint is present.
     pub fn name_tenant(&self) -> bool {
         self.host_slug.is_some() || self.public_key.is_some() || self.slug.is_some()
     }
 }
 
-/// The tenant of a Server API key.
+/// Returns the tenant of a Server API key.
 pub async fn get_server_tenant(app: &App, tenant: TenantId) -> AppResult<TenantData> {
     let stored =
         app.store.read(move |c| tenants::tenant_get(c, &tenant)?.ok_or_else(tenant_not_found)).await?;
     Ok(TenantData { tenant: Some(private_view(&stored)) })
 }
 
-/// The tenant that `hints` name: the host's slug first, then the public key, then a slug. It must be active, and its plan
-/// must include the feature that the operation needs.
+/// Finds the active tenant that `hints` name: by the slug of the host, else the public key, else the slug. Its plan must
+/// include the feature that the operation needs.
 pub fn resolve_tenant(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
     let found = if let Some(slug) = &hints.host_slug {
         tenants::tenant_by_slug(c, slug)?
@@ -53,7 +53,7 @@ pub fn resolve_tenant(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
         return Err(AppError::new(
             ErrorKind::Unauthenticated,
             ErrorCode::SdkSessionRequired,
-            "This request names no tenant. Send the X-Ringnity-Public-Key header, the apiKey or slug query, or use the tenant's own host name.",
+            "The request does not name a tenant. Send the X-Ringnity-Public-Key header, the apiKey or slug query parameter, or use the tenant's host name.",
         ));
     };
     let tenant = found.ok_or_else(tenant_not_found)?;
@@ -64,14 +64,14 @@ pub fn resolve_tenant(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
     Ok(tenant)
 }
 
-/// The tenant with that id. It must be active.
+/// Finds the active tenant with that id.
 pub fn active_tenant(c: &mut Conn, id: &TenantId) -> AppResult<Stored> {
     let tenant = tenants::tenant_get(c, id)?.ok_or_else(tenant_not_found)?;
     ensure_active(&tenant)?;
     Ok(tenant)
 }
 
-/// Refuses a tenant that is switched off.
+/// Rejects a disabled tenant.
 pub fn ensure_active(tenant: &Stored) -> AppResult<()> {
     if tenant.is_active {
         return Ok(());
@@ -79,11 +79,11 @@ pub fn ensure_active(tenant: &Stored) -> AppResult<()> {
     Err(AppError::new(
         ErrorKind::Forbidden,
         ErrorCode::SdkClientInactive,
-        "This tenant is switched off. Its owner can ask the platform's operators to switch it on again.",
+        "The tenant is disabled. Ask the operators of the platform to enable it.",
     ))
 }
 
-/// Puts another list of allowed domains in place of the one there is, if the plan allows as many.
+/// Replaces the list of allowed domains, within the plan's limit.
 pub fn replace_domains(
     c: &mut Conn,
     tenant: &TenantId,
@@ -93,15 +93,17 @@ pub fn replace_domains(
     let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
     let code = ErrorCode::DeveloperDomainLimitReached;
     plans::must_have_room(c, tenant, Quota::AllowedDomains, count, code, |limit| {
-        format!("The plan allows {limit} domains and these are {count}. Leave some out, or change the plan.")
+        format!(
+            "The plan allows {limit} domains, and the list has {count}. Remove some, or upgrade the plan."
+        )
     })?;
     Ok(tenants::tenant_domain_replace(c, tenant, wanted, now)?)
 }
 
-/// Refuses a browser page that is not on one of the tenant's domains. `origin` is absent for apps and servers.
+/// Rejects browser pages outside the tenant's domains. `origin` is absent for apps and servers.
 pub fn ensure_origin_allowed(c: &mut Conn, tenant: &TenantId, origin: Option<&str>) -> AppResult<()> {
     let Some(origin) = origin else { return Ok(()) };
-    // Each page asks with each request: only what could let it in is read.
+    // Read only entries that could match: this runs with each request.
     let listed = tenants::tenant_domain_matching(c, tenant, &domains::matching_entries(origin))?;
     if domains::origin_allowed(origin, &listed) {
         return Ok(());
@@ -109,13 +111,13 @@ pub fn ensure_origin_allowed(c: &mut Conn, tenant: &TenantId, origin: Option<&st
     Err(AppError::new(
         ErrorKind::Forbidden,
         ErrorCode::SdkOriginNotAllowed,
-        "Pages of this origin may not use this tenant. Add its domain to the tenant's allowed domains.",
+        "This origin is not allowed. Add its domain to the tenant's allowed domains.",
     )
-    .detail(format!("origin {origin} is on none of the allowed domains")))
+    .detail(format!("origin {origin} matches no allowed domain")))
 }
 
-/// The tenant that `hints` name, if it is active and its pages include the one that asks: for whoever comes without
-/// a token. With a token, the same was asked when the token was read.
+/// Finds the tenant that `hints` name and checks the origin, for requests without a token. With a token, both were
+/// checked when it was verified.
 pub fn resolve_tenant_for_origin(
     c: &mut Conn,
     hints: &TenantHints,
@@ -126,14 +128,13 @@ pub fn resolve_tenant_for_origin(
     Ok(tenant)
 }
 
-/// Whether any tenant that is served lists `origin`: all that can be asked before a request says which tenant it
-/// is about.
+/// Whether any active tenant allows `origin`, for requests whose tenant is not known yet.
 pub fn any_tenant_allows_origin(c: &mut Conn, origin: &str) -> AppResult<bool> {
     let listed = tenants::tenant_domain_matching_any(c, &domains::matching_entries(origin))?;
     Ok(domains::origin_allowed(origin, &listed))
 }
 
-/// What a tenant's own systems may know of it.
+/// The tenant as its own systems see it.
 pub fn private_view(stored: &Stored) -> Tenant {
     Tenant {
         client_id: stored.id.to_string(),
@@ -147,15 +148,15 @@ pub fn private_view(stored: &Stored) -> Tenant {
     }
 }
 
-/// What anybody may know of a tenant: not how to write to its owner.
+/// The tenant as anybody sees it: without contact data of the owner.
 pub fn public_view(stored: &Stored) -> Tenant {
     Tenant { email: None, phone: None, ..private_view(stored) }
 }
 
-/// The answer where no such tenant exists.
+/// The error for an unknown tenant.
 pub fn tenant_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::SdkClientNotFound,
-        "There is no such tenant. Check the slug or the public key: the owner's developer settings show both.",
+        "The tenant does not exist. Check the slug or the public key; the developer settings show both.",
     )
 }

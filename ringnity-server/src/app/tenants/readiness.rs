@@ -1,5 +1,5 @@
-//! Whether a tenant is ready for the SDKs: its services, and everything beside the plan that they depend on. One
-//! look for the dashboard, the customer's backend and its administration, so that they cannot disagree.
+//! SDK readiness of a tenant: its services and what they depend on. The dashboard, the customer's backend and its
+//! administration use the same evaluation.
 
 use chrono::{DateTime, Utc};
 use ringnity_store::tenants::{self, Feature, Subscription, Tenant};
@@ -14,16 +14,16 @@ use crate::app::tenants::services::{
 };
 use crate::app::{AppResult, tenants as rules};
 
-/// What to look at beside the tenant itself.
+/// Options of a readiness check.
 #[derive(Debug, Clone, Default)]
 pub struct ReadinessQuery {
-    /// Page from which the widget would be used.
+    /// Origin of the page that would embed the widget.
     pub origin: Option<String>,
-    /// The only service that matters.
+    /// Check only this service.
     pub service: Option<ServiceKey>,
 }
 
-/// Everything that is looked at, at one moment.
+/// Everything that the evaluation depends on.
 struct ReadinessInputs {
     tenant: Tenant,
     features: Vec<Feature>,
@@ -33,7 +33,7 @@ struct ReadinessInputs {
     last_event_at: Option<DateTime<Utc>>,
 }
 
-/// Looks at a tenant.
+/// Checks a tenant.
 pub fn readiness(
     c: &mut Conn,
     tenant: &TenantId,
@@ -53,23 +53,22 @@ pub fn readiness(
 
 fn evaluate(inputs: &ReadinessInputs, query: &ReadinessQuery, now: DateTime<Utc>) -> Readiness {
     let inactive = (!inputs.tenant.is_active)
-        .then(|| "the tenant is switched off; the platform's operators can switch it on".to_owned());
+        .then(|| "the tenant is disabled; ask the operators of the platform to enable it".to_owned());
     let subscription_problem =
         subscription_block_reason(inputs.subscription.as_ref(), now).map(str::to_owned);
     let no_domains = inputs
         .domains
         .is_empty()
-        .then(|| "no website may carry the widget; add its domain to the allowed domains".to_owned());
+        .then(|| "no domain may embed the widget; add yours to the allowed domains".to_owned());
     let origin_problem =
         query.origin.as_ref().filter(|origin| !domains::origin_allowed(origin, &inputs.domains)).map(
-            |origin| {
-                format!("{origin} is on none of the allowed domains; add its domain, or test another page")
-            },
+            |origin| format!("{origin} matches no allowed domain; add its domain, or test another page"),
         );
     let no_server_key = missing_features(&inputs.features, &[Feature::ServerApi]).or_else(|| {
-        (inputs.active_keys == 0).then(|| "no Server API key is active; make one for your backend".to_owned())
+        (inputs.active_keys == 0)
+            .then(|| "no Server API key is active; create one for your backend".to_owned())
     });
-    // What blocks every service, the worst first.
+    // What blocks every service, most severe first.
     let blocker = [
         (ServiceStatus::DisabledByAdmin, &inactive),
         (ServiceStatus::NotInPlan, &subscription_problem),
@@ -86,7 +85,7 @@ fn evaluate(inputs: &ReadinessInputs, query: &ReadinessQuery, now: DateTime<Utc>
         }
     }
     let no_service = (!services.iter().any(|service| service.allowed == Some(true)))
-        .then(|| "no service can be used; each of them says why".to_owned());
+        .then(|| "no service is available; see the reason of each service".to_owned());
     let mut checks = vec![
         check(ReadinessCheckKey::Tenant, inactive),
         check(ReadinessCheckKey::Subscription, subscription_problem.clone()),
@@ -109,7 +108,6 @@ fn check(key: ReadinessCheckKey, problem: Option<String>) -> ReadinessCheck {
     ReadinessCheck { key, ready: problem.is_none(), reason: problem }
 }
 
-/// What to say where the plan does not contain `feature`.
 fn ai(inputs: &ReadinessInputs) -> AiStatus {
     let reason =
         missing_features(&inputs.features, &[Feature::Ai]).unwrap_or_else(|| AI_NOT_CONFIGURED.to_owned());
@@ -174,7 +172,7 @@ mod tests {
         }
     }
 
-    /// The checks that fail, and what becomes of chat.
+    /// The failed checks, and the status of chat.
     fn outcome(inputs: &ReadinessInputs, query: &ReadinessQuery) -> (Vec<ReadinessCheckKey>, ServiceStatus) {
         let found = evaluate(inputs, query, Utc::now());
         let failed = found.checks.unwrap_or_default().into_iter().filter(|check| !check.ready);
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_is_missing_is_found_and_blocks_what_depends_on_it() {
+    fn finds_each_problem_and_blocks_services() {
         use ReadinessCheckKey::{AllowedDomains, Origin, ServerApiKey, Services, Subscription, Tenant};
         let nobody = ReadinessQuery::default();
         assert_eq!(outcome(&inputs(), &nobody), (vec![], ServiceStatus::Available));
@@ -211,7 +209,7 @@ mod tests {
             outcome(&no_domains, &nobody),
             (vec![AllowedDomains, Services], ServiceStatus::NotConfigured)
         );
-        // A backend without a key stops nobody from chatting.
+        // Chat works without a Server API key.
         let no_server_key = ReadinessInputs { active_keys: 0, ..inputs() };
         assert_eq!(outcome(&no_server_key, &nobody), (vec![ServerApiKey], ServiceStatus::Available));
 
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn one_service_is_judged_alone() {
+    fn evaluates_one_service_alone() {
         let only = |service| ReadinessQuery { service: Some(service), ..ReadinessQuery::default() };
         let voice = evaluate(&inputs(), &only(ServiceKey::VoiceCall), Utc::now());
         let services = voice.services.unwrap_or_default();
@@ -232,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_carries_the_plan_until_it_is_really_over() {
+    fn subscription_counts_until_its_period_ends() {
         let day = TimeDelta::days(1);
         for (status, ends_in, carries) in [
             (SubscriptionStatus::Active, None, true),

@@ -1,5 +1,4 @@
-//! Server API credentials of a tenant: made with a secret that is shown once, listed without it, changed, given
-//! another secret, and switched off with what was made with them.
+//! Server API keys of a tenant: create, list, update, rotate, disable. A secret is shown once.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +18,7 @@ use ringnity_types::{
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, plans};
 use crate::secrets::{self, NewSecret};
 
-/// What Server API keys begin with, so that a leaked one is recognised.
+/// Prefix of Server API keys, by which a leaked one is recognized.
 pub const PREFIX: &str = "rn_sk_";
 
 /// Server API keys whose last write is remembered.
@@ -49,8 +48,7 @@ impl LastUsedThrottle {
     }
 }
 
-/// Notes that a key was used, now and then. When that was is for people to look at: where it cannot be noted, requests
-/// go on.
+/// Records from time to time that a key was used. A failure is logged and does not fail the request.
 pub async fn record_use(app: &App, key: &ServerCredential, now: DateTime<Utc>) {
     if !key.touch_due(now) || !app.auth.key_last_used.should_write(&key.id, now) {
         return;
@@ -58,11 +56,11 @@ pub async fn record_use(app: &App, key: &ServerCredential, now: DateTime<Utc>) {
     let (tenant, id) = (key.tenant_id.clone(), key.id.clone());
     let touch = move |c: &mut Conn| tenants::server_credential_touch(c, &tenant, &id, now);
     if let Err(error) = app.store.try_write(touch).await {
-        tracing::warn!(%error, "cannot note that a key was used");
+        tracing::warn!(%error, "cannot record that a key was used");
     }
 }
 
-/// Makes a credential; the only time its secret is told.
+/// Creates a key. Only this response contains its secret.
 pub async fn create_server_api_credential(
     app: &App,
     tenant: TenantId,
@@ -90,15 +88,15 @@ pub async fn create_server_api_credential(
     .await
 }
 
-/// Every credential of the tenant, disabled ones too.
+/// Returns all keys of the tenant, including disabled ones.
 pub async fn list_server_api_credentials(app: &App, tenant: TenantId) -> AppResult<ServerApiCredentialList> {
     let stored =
         app.store.read(move |c| tenants::server_credential_list(c, &tenant).map_err(AppError::from)).await?;
     Ok(ServerApiCredentialList { credentials: Some(stored.into_iter().map(credential).collect()) })
 }
 
-/// Changes name, scopes, environment, and whether the credential opens anything. Scopes that are taken away are
-/// gone with the next request, and so are the SDK tokens of a credential that is switched off.
+/// Updates name, scopes, environment and state. Changes apply from the next request on. Disabling a key revokes its SDK
+/// tokens.
 pub async fn update_server_api_credential(
     app: &App,
     tenant: TenantId,
@@ -130,7 +128,7 @@ pub async fn update_server_api_credential(
     Ok(ServerApiCredentialData { credential: Some(credential(stored)) })
 }
 
-/// Switches a credential off, with the SDK tokens that were made with it. Once is enough, and twice does no harm.
+/// Disables a key and revokes its SDK tokens. Idempotent.
 pub async fn disable_server_api_credential(
     app: &App,
     tenant: TenantId,
@@ -148,15 +146,14 @@ pub async fn disable_server_api_credential(
     Ok(ServerApiCredentialData { credential: Some(credential(stored)) })
 }
 
-/// Puts a new secret in place of the old one, which opens nothing from then on. What was made with the credential
-/// stays: it is the same credential.
+/// Replaces the secret of a key. Its SDK tokens stay valid.
 pub async fn rotate_server_api_credential(
     app: &App,
     tenant: TenantId,
     id: ServerCredentialId,
     idempotency_key: IdempotencyKey,
 ) -> AppResult<ServerApiCredentialSecret> {
-    // The prefix says live or test, and that is known only once the credential is: have one for each.
+    // The prefix depends on the environment, which is not known yet, so one is generated for each.
     let live = new_secret(&ServerApiCredentialEnvironment::Live)?;
     let test = new_secret(&ServerApiCredentialEnvironment::Test)?;
     let now = app.now();
@@ -166,7 +163,7 @@ pub async fn rotate_server_api_credential(
             return Err(AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::ServerCredentialDisabled,
-                "This credential is disabled, and a new secret would open nothing. Set isActive first.",
+                "The credential is disabled. Set isActive to true before rotating its secret.",
             ));
         }
         let secret = if is_test(&before) { &test } else { &live };
@@ -193,7 +190,7 @@ fn update(
     tenants::server_credential_update(c, tenant, id, changes, now)?.ok_or_else(key_not_found)
 }
 
-/// The secret of a new credential.
+/// Generates the secret of a key.
 pub fn new_secret(environment: &ServerApiCredentialEnvironment) -> AppResult<NewSecret> {
     secrets::generate(&format!("{PREFIX}{environment}_")).map_err(AppError::internal)
 }
@@ -202,23 +199,23 @@ fn is_test(stored: &ServerCredential) -> bool {
     stored.environment == ServerApiCredentialEnvironment::Test.as_str()
 }
 
-/// Refuses one more active credential than the plan allows.
+/// Checks the plan's limit of active keys.
 fn check_quota(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
     let count = tenants::server_credential_count_active(c, tenant)? + 1;
     let code = ErrorCode::ServerCredentialLimitReached;
     plans::must_have_room(c, tenant, Quota::ServerApiKeys, count, code, |limit| {
-        format!("The plan allows {limit} active Server API keys. Disable one, or change the plan.")
+        format!("The plan allows {limit} active Server API keys. Disable one, or upgrade the plan.")
     })
 }
 
-/// A name that people can tell a credential by.
+/// The trimmed name, which must not be blank.
 fn validate_name(name: &str) -> AppResult<String> {
     let name = name.trim();
     if name.is_empty() {
         return Err(AppError::new(
             ErrorKind::Invalid,
             ErrorCode::ServerCredentialValidationFailed,
-            "A credential needs a name that people can tell it by.",
+            "The credential needs a name. Send one that is not blank.",
         )
         .detail("/body/name: is blank"));
     }
@@ -228,7 +225,7 @@ fn validate_name(name: &str) -> AppResult<String> {
 fn key_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerCredentialNotFound,
-        "There is no such Server API credential. List the credentials to find its id.",
+        "The Server API credential does not exist. List the credentials to find its id.",
     )
 }
 

@@ -1,14 +1,14 @@
-//! The services of the contract, and what plan, subscription and configuration make of each. One place, so that what
-//! a widget is told, what the dashboard shows and what a rule allows cannot differ.
+//! Services of the contract and their status, from plan, subscription and configuration. Widget, dashboard and rules use
+//! the same status.
 
 use chrono::{DateTime, Utc};
 use ringnity_store::tenants::{Feature, Subscription};
 use ringnity_types::{ServiceCapability, ServiceKey, ServiceStatus, SubscriptionStatus};
 
-/// Why AI is not ready.
+/// Reason for services that need AI.
 pub(crate) const AI_NOT_CONFIGURED: &str = "no AI provider is configured for this tenant";
 
-/// The services of the contract, with the plan features that each needs.
+/// The services, their labels and the plan features they need.
 const SERVICES: [(ServiceKey, &str, &[Feature]); 6] = [
     (ServiceKey::Chat, "Chat", &[Feature::Chat]),
     (ServiceKey::VoiceCall, "Voice call", &[Feature::Voice]),
@@ -18,7 +18,7 @@ const SERVICES: [(ServiceKey, &str, &[Feature]); 6] = [
     (ServiceKey::AiVideo, "AI video", &[Feature::Ai, Feature::AiVoice, Feature::Video]),
 ];
 
-/// What the plan's features make of each service, with the reason where one is blocked.
+/// The status of each service for the features of a plan.
 pub fn services(features: &[Feature]) -> Vec<ServiceCapability> {
     SERVICES
         .iter()
@@ -45,7 +45,7 @@ pub fn services(features: &[Feature]) -> Vec<ServiceCapability> {
         .collect()
 }
 
-/// Which of the needed features are not there, in words; `None` where all are.
+/// The missing features as text; `None` if there are none.
 pub(crate) fn missing_features(features: &[Feature], needed: &[Feature]) -> Option<String> {
     let missing: Vec<&str> =
         needed.iter().filter(|feature| !features.contains(feature)).map(|feature| feature.as_str()).collect();
@@ -61,8 +61,8 @@ pub(crate) fn block(service: &mut ServiceCapability, status: &ServiceStatus, rea
     }
 }
 
-/// Why a subscription no longer carries the plan, if so. A tenant without one pays in another way. What was
-/// canceled holds to the end of the period that is paid.
+/// Why a subscription blocks the services, if it does. A tenant without a subscription is not blocked. A canceled one
+/// counts until the end of the paid period.
 pub(crate) fn subscription_block_reason(
     subscription: Option<&Subscription>,
     now: DateTime<Utc>,
@@ -72,10 +72,10 @@ pub(crate) fn subscription_block_reason(
     match SubscriptionStatus::from(subscription.status.as_str()) {
         SubscriptionStatus::Expired => Some("the subscription has expired; renew it"),
         SubscriptionStatus::Canceled if over != Some(false) => {
-            Some("the subscription was canceled; choose a plan to go on")
+            Some("the subscription was canceled; choose a plan to continue")
         }
         SubscriptionStatus::Trialing if over == Some(true) => {
-            Some("the trial is over; choose a plan to go on")
+            Some("the trial has ended; choose a plan to continue")
         }
         _ => None,
     }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_available_when_the_plan_has_all_it_needs() {
+    fn service_is_available_if_the_plan_has_all_features() {
         let services = services(&[Feature::Chat, Feature::Video, Feature::Ai]);
         let status =
             |key| services.iter().find(|service| service.key == key).map(|service| service.status.clone());
