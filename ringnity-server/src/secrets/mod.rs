@@ -1,6 +1,5 @@
-//! What makes and proves credentials: random secrets and their hashes here, passwords and signed tokens beside. Whom a
-//! credential stands for is found in `auth`, what may be done with it is decided in `app`; both build on this room,
-//! and it knows neither.
+//! Random secrets and their hashes; passwords and signed tokens in submodules. `http::auth` finds the holder of a
+//! credential, `app` decides what the holder may do.
 
 pub mod password;
 pub mod tokens;
@@ -8,19 +7,19 @@ pub mod tokens;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-/// A secret that was just made: the text to show once, and what may be stored.
+/// A generated secret: the text to show once, and what is stored.
 pub struct NewSecret {
-    /// The text its holder keeps. Never stored, never logged.
+    /// The secret. Never stored or logged.
     pub text: String,
     /// Hex SHA-256 of the text.
     pub hash: String,
-    /// Enough of the text to recognise it by.
+    /// First and last characters, to recognize it.
     pub preview: String,
 }
 
 /// Failure of the system's random source.
 #[derive(Debug, thiserror::Error)]
-#[error("the system gives no random numbers: {0}")]
+#[error("the system has no random numbers: {0}")]
 pub struct RandomSourceError(#[from] getrandom::Error);
 
 /// 256 random bits in lower-case hexadecimal.
@@ -30,15 +29,15 @@ pub fn random_hex() -> Result<String, RandomSourceError> {
     Ok(hex(&bytes))
 }
 
-/// Makes a secret of 256 random bits behind `prefix`.
+/// Generates a secret: `prefix` and 256 random bits.
 pub fn generate(prefix: &str) -> Result<NewSecret, RandomSourceError> {
     let text = format!("{prefix}{}", random_hex()?);
     let preview = format!("{}…{}", &text[..prefix.len() + 4], &text[text.len() - 4..]);
     Ok(NewSecret { hash: hash(&text), preview, text })
 }
 
-/// The digest under which a secret is stored and found. Secrets have 256 random bits, so a plain hash is
-/// as good as a slow one, and a lookup by hash leaks nothing through its timing.
+/// The hash under which a secret is stored and looked up. Secrets have 256 random bits, so a fast hash is enough, and the
+/// timing of a lookup by hash reveals nothing.
 pub fn hash(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_long_random_and_recognisable() {
+    fn secret_is_random_and_has_a_preview() {
         let (one, other) =
             (generate("rn_sk_live_").expect("random"), generate("rn_sk_live_").expect("random"));
         assert_ne!(one.text, other.text);

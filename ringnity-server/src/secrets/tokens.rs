@@ -1,4 +1,4 @@
-//! Access tokens: signed here, read here, and good only while the session behind them lives.
+//! Signs and verifies access tokens. A token is valid only while its session is active.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
@@ -12,49 +12,49 @@ use tokio::sync::Mutex;
 
 use crate::secrets;
 
-/// What signing keys of access tokens are kept under.
+/// Purpose of the signing keys in the store.
 const PURPOSE: &str = "access-token";
 
-/// Who signs access tokens. No address: a server that moves to another one keeps its sessions.
+/// Issuer of access tokens. Not a URL, so that sessions survive a move of the server.
 const ISSUER: &str = "ringnity";
 
-/// Life of an access token.
+/// Lifetime of an access token.
 pub const ACCESS_TOKEN_TTL: Duration = Duration::seconds(900);
 
-/// No token that a signing key signs lives longer, whoever asks for it.
+/// Longest lifetime of any signed token.
 pub const MAX_TOKEN_TTL: Duration = Duration::hours(1);
 
-/// Life of a refresh token.
+/// Lifetime of a refresh token.
 pub const REFRESH_TOKEN_TTL: Duration = Duration::days(30);
 
-/// How soon a running server signs with a key that another process made.
+/// How often a running server reloads the signing keys.
 pub const KEY_REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// How long a server that met an unknown key does not look again: anybody can make up tokens.
+/// Minimum time between reloads for unknown keys: anybody can send made-up tokens.
 const MIN_RELOAD_INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Which surface an access token opens.
+/// Scope of an access token: the part of the API that it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenScope {
     /// The owner of a tenant.
     Owner,
-    /// A member of a tenant's staff, at the dashboard.
+    /// A staff account in the workspace.
     Workspace,
     /// An administrator of the platform.
     Platform,
     /// A visitor of a tenant's site or app.
     Visitor,
-    /// A person who answers conversations, through the customer's own pages.
+    /// An agent in the customer's own pages.
     Agent,
-    /// A tenant's administration, through the customer's own systems.
+    /// An administrator in the customer's own systems.
     Admin,
-    /// No surface: it says who a visitor is, to whoever makes the visitor's session.
+    /// Proves the identity of a visitor when a visitor session is created.
     VisitorContext,
 }
 
 impl TokenScope {
-    /// The word in tokens and sessions.
+    /// The name in tokens and sessions.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -68,99 +68,99 @@ impl TokenScope {
     }
 }
 
-/// What an access token says.
+/// Claims of an access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who signed it: always `ringnity`.
+    /// Issuer: always `ringnity`.
     pub iss: String,
-    /// Whom it is for: an owner, agent or administrator.
+    /// Subject: id of an owner, agent, administrator or visitor.
     pub sub: String,
-    /// Their tenant; absent for the platform's own people.
+    /// Tenant; absent for platform administrators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tid: Option<String>,
-    /// Which surface it opens.
+    /// Scope of the token.
     pub scope: TokenScope,
-    /// The session it belongs to: when that ends, so does the token.
+    /// Session of the token: the token is invalid when it ends.
     pub sid: String,
-    /// What only tokens of the SDKs say.
+    /// Claims of SDK tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdk: Option<SdkClaims>,
-    /// When it was made, in seconds.
+    /// Issue time, Unix time in seconds.
     pub iat: i64,
-    /// When it ends, in seconds.
+    /// Expiry, Unix time in seconds.
     pub exp: i64,
-    /// Makes each token another.
+    /// Unique id of the token.
     pub jti: String,
 }
 
-/// What a token of the SDKs says beside who holds it.
+/// Additional claims of SDK tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SdkClaims {
-    /// What it opens.
+    /// Granted scopes.
     pub scopes: Vec<String>,
-    /// The role in which it acts. An agent's is read anew at each request.
+    /// Role. For agents, the current role is read with each request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// The agent's department when the token was made. Read anew at each request.
+    /// Department of the agent at creation. The current one is read with each request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub department: Option<String>,
-    /// What the customer's backend calls the person.
+    /// Name of the person in the customer's system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Who the person is to the customer's backend.
+    /// Id of the person in the customer's system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
 }
 
-/// What a token of the SDKs is made for.
+/// Input for an SDK token.
 #[derive(Debug, Clone)]
 pub struct SdkGrant<'a> {
-    /// Which surface it opens.
+    /// Scope of the token.
     pub scope: TokenScope,
-    /// Who holds it.
+    /// Id of the holder.
     pub subject: &'a str,
-    /// Whose visitor, agent or administrator.
+    /// Tenant.
     pub tenant: &'a str,
-    /// The session that it belongs to.
+    /// Session of the token.
     pub session: &'a str,
-    /// When it ends.
+    /// Expiry.
     pub expires_at: DateTime<Utc>,
-    /// What else it says.
+    /// Additional claims.
     pub claims: SdkClaims,
 }
 
-/// Why a token is not accepted.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenError {
-    /// It is none of ours, or was tampered with.
+    /// Not signed by this server, or malformed.
     Invalid,
-    /// Its time is over.
+    /// Expired.
     Expired,
 }
 
-/// Failure to get a key or to sign.
+/// Error while loading keys or signing.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// The database with the keys cannot be used.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No random numbers.
+    /// No random numbers are available.
     #[error(transparent)]
     Random(#[from] secrets::RandomSourceError),
-    /// The token cannot be written.
+    /// The token cannot be signed.
     #[error("cannot sign a token: {0}")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
-/// Signs and reads access tokens. The keys are in the database, so tokens survive a restart and hold on every node;
-/// what is held here is a copy, which [`Signer::spawn_refresh`] and [`Signer::refresh_keys_for`] keep fresh.
+/// Signs and verifies access tokens. The keys are in the database, so tokens are valid after a restart and on every node.
+/// [`Signer::spawn_refresh`] and [`Signer::refresh_keys_for`] keep the copy in memory up to date.
 pub struct Signer {
     keys: RwLock<Keys>,
-    /// When a token with a key that is not known here last made it look, and whether it could.
+    /// Time of the last reload for an unknown key, and whether it succeeded.
     last_reload: Mutex<Option<(Instant, bool)>>,
 }
 
-/// The keys as they were when the store was last asked.
+/// The keys at the last reload.
 struct Keys {
     kid: String,
     encoding: EncodingKey,
@@ -178,14 +178,14 @@ impl Keys {
     }
 }
 
-/// Puts a new key in place of the one that signs. Tokens that the old one signed are good until they end; running
-/// servers sign with the new one within [`KEY_REFRESH_INTERVAL`], and know its tokens at once.
+/// Replaces the active key. Tokens of the old key stay valid until they expire. Running servers sign with the new key
+/// within [`KEY_REFRESH_INTERVAL`] and accept its tokens immediately.
 pub async fn rotate_signing_key(store: &Store, now: DateTime<Utc>) -> Result<SigningKey, SignError> {
     let new = new_key()?;
     Ok(store.write(move |c| identity::signing_key_rotate(c, PURPOSE, &new, now)).await?)
 }
 
-/// The keys of access tokens that are still kept, newest first.
+/// Returns the signing keys, newest first.
 pub async fn signing_keys(store: &Store) -> Result<Vec<SigningKey>, StoreError> {
     store.read(|c| identity::signing_key_list(c, PURPOSE)).await
 }
@@ -194,7 +194,7 @@ fn new_key() -> Result<NewSigningKey, secrets::RandomSourceError> {
     Ok(NewSigningKey { algorithm: "HS256".into(), private_key: secrets::random_hex()?, public_key: None })
 }
 
-/// Ends what it stands for when it is dropped.
+/// A background task that is stopped when this is dropped.
 pub struct KeyRefreshTask(tokio::task::JoinHandle<()>);
 
 impl Drop for KeyRefreshTask {
@@ -204,7 +204,7 @@ impl Drop for KeyRefreshTask {
 }
 
 impl Signer {
-    /// Takes the signing keys from the store, or makes the first one.
+    /// Loads the signing keys, or creates the first one.
     pub async fn load(store: &Store, now: DateTime<Utc>) -> Result<Self, SignError> {
         let known = signing_keys(store).await?;
         let (current, all) = match known.iter().find(|key| key.retired_at.is_none()).cloned() {
@@ -222,22 +222,21 @@ impl Signer {
         Ok(Self { keys: RwLock::new(Keys::new(&current, &all)), last_reload: Mutex::default() })
     }
 
-    /// Takes up what has changed about the keys, from time to time, as long as the answer is kept.
+    /// Reloads the keys periodically until the result is dropped.
     pub fn spawn_refresh(self: &Arc<Self>, store: &Store) -> KeyRefreshTask {
         let (signer, store) = (Arc::clone(self), store.clone());
         KeyRefreshTask(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(KEY_REFRESH_INTERVAL).await;
                 if let Err(error) = signer.reload(&store).await {
-                    tracing::debug!("the signing keys cannot be read now: {error}");
+                    tracing::debug!("cannot reload the signing keys: {error}");
                 }
             }
         }))
     }
 
-    /// Looks for the key of `token` if it is not known here: another node may have got a new one. Whoever comes when
-    /// it was just looked waits for the next look, which answers all who wait. Where it could not look, nobody knows
-    /// whether the token is good, and that is an error for all of them.
+    /// Reloads the keys if the key of `token` is unknown: another node may have created it. Concurrent calls wait for the
+    /// same reload. If it fails, the validity of the token is unknown, so all of them return the error.
     pub async fn refresh_keys_for(&self, store: &Store, token: &str) -> Result<(), StoreError> {
         let Some(kid) = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid) else {
             return Ok(());
@@ -253,7 +252,7 @@ impl Signer {
         match *last_reload {
             Some((at, true)) if at > arrived => return Ok(()),
             Some((at, false)) if at > arrived => {
-                return Err(StoreError::Unavailable("the signing keys could not be read just now".into()));
+                return Err(StoreError::Unavailable("the signing keys could not be loaded".into()));
             }
             Some((at, _)) => tokio::time::sleep_until((at + MIN_RELOAD_INTERVAL).into()).await,
             None => {}
@@ -270,7 +269,7 @@ impl Signer {
 
     async fn reload(&self, store: &Store) -> Result<(), StoreError> {
         let all = signing_keys(store).await?;
-        // None signs only between two keys, which nobody sees, or when somebody deleted it: then the old one goes on.
+        // Without an active key in the store, keep the current ones.
         if let Some(current) = all.iter().find(|key| key.retired_at.is_none()) {
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::new(current, &all);
         }
@@ -281,7 +280,7 @@ impl Signer {
         self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A token for `subject` in the session `session`.
+    /// Signs a token for `subject` in the session `session`.
     pub fn sign(
         &self,
         scope: TokenScope,
@@ -304,7 +303,7 @@ impl Signer {
         self.encode(&claims)
     }
 
-    /// A token of the SDKs.
+    /// Signs an SDK token.
     pub fn sign_sdk(&self, grant: SdkGrant<'_>, now: DateTime<Utc>) -> Result<String, SignError> {
         self.encode(&Claims {
             iss: ISSUER.to_owned(),
@@ -325,7 +324,7 @@ impl Signer {
         Ok(jsonwebtoken::encode(&header, claims, &keys.encoding)?)
     }
 
-    /// What `token` says, if it is ours and `now` is within its time.
+    /// Verifies signature, issuer and expiry of `token` at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let kid = header.kid.ok_or(TokenError::Invalid)?;
@@ -334,7 +333,7 @@ impl Signer {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        // Against the server's own clock, below: tests move it.
+        // Checked below against the server's clock, which tests move.
         validation.validate_exp = false;
         let claims =
             jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| TokenError::Invalid)?.claims;
@@ -356,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_tokens_within_their_time_are_read() {
+    fn accepts_only_own_unexpired_tokens() {
         let now = Utc::now();
         let ours = signer("k1", "one");
         let token = ours.sign(TokenScope::Owner, "own_1", Some("ten_1"), "ses_1", now).expect("signs");
@@ -375,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn tokens_of_a_key_that_another_node_made_are_known_at_once() {
+    async fn accepts_tokens_of_a_new_key_immediately() {
         for engine in ringnity_store::testing::engines() {
             let database = ringnity_store::testing::TestDatabase::new(engine);
             let (store, now) = (Store::open(database.config()).await.expect("opens"), Utc::now());
@@ -409,7 +408,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_token_whose_key_cannot_be_looked_for_is_no_bad_one_to_anybody_who_waits() {
+    async fn failed_reload_is_an_error_for_all_callers() {
         for engine in ringnity_store::testing::engines() {
             let database = ringnity_store::testing::TestDatabase::new(engine);
             let (store, now) = (Store::open(database.config()).await.expect("opens"), Utc::now());
@@ -427,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_signature_is_refused() {
+    fn rejects_unsigned_tokens() {
         // {"alg":"none","kid":"k1"} and claims that would do.
         let token = "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ.eyJpc3MiOiJyaW5nbml0eSIsInN1YiI6Im93bl8xIiwic2NvcGUiOiJvd25lciIsInNpZCI6InMiLCJpYXQiOjEsImV4cCI6OTk5OTk5OTk5OSwianRpIjoiaiJ9.";
         assert_eq!(signer("k1", "one").verify(token, Utc::now()).map(drop), Err(TokenError::Invalid));

@@ -1,5 +1,4 @@
-//! Accounts that people sign in to, as operators see them: found by what people sign in with, switched off and on,
-//! given another password. No operation of the contract does this.
+//! Accounts, for operators: list, enable, disable, set the password. No operation of the contract does this.
 
 use chrono::{DateTime, Utc};
 use ringnity_store::identity::{self, Agent, AgentChanges, Owner, PlatformAdmin, session_revoke_subject};
@@ -12,14 +11,14 @@ use crate::app::identity::workspace;
 use crate::app::{AppError, AppResult, ErrorKind, throttle};
 use crate::secrets::tokens::TokenScope;
 
-/// Which account is meant.
+/// Selects an account.
 #[derive(Debug, Clone)]
 pub enum AccountSelector {
-    /// One of the staff, by the tenant's slug and a username.
+    /// A staff account, by the slug of its tenant and its username.
     Agent(String, String),
-    /// An owner, by email: no other tenant's owner has the same.
+    /// An owner, by email, which is unique across tenants.
     Owner(String),
-    /// One of the platform's people, by email.
+    /// A platform administrator, by email.
     PlatformAdmin(String),
 }
 
@@ -32,18 +31,18 @@ pub enum Account {
     PlatformAdmin(PlatformAdmin),
 }
 
-/// Which accounts are meant.
+/// Selects accounts to list.
 #[derive(Debug, Clone)]
 pub enum AccountFilter {
-    /// The staff of the tenant with that slug, without those that owners enter as.
+    /// The staff accounts of the tenant with that slug, without those of its owners.
     Staff(String),
     /// The owners of the tenant with that slug.
     Owners(String),
-    /// The platform's people.
+    /// The platform administrators.
     Platform,
 }
 
-/// The accounts there are, oldest first.
+/// Returns accounts, oldest first.
 pub async fn list_accounts(store: &Store, of: AccountFilter) -> AppResult<Vec<Account>> {
     store
         .read(move |c| {
@@ -66,10 +65,9 @@ pub async fn list_accounts(store: &Store, of: AccountFilter) -> AppResult<Vec<Ac
         .await
 }
 
-/// Switches an account on, or off: then its sessions end, and it opens nothing from the next request on. Sessions that
-/// have ended do not come back. The second of what it answers is how many are on of those of whom there should be one:
-/// the tenant's owners, or the platform's people. Nobody is refused for being the last: whoever is at the desk can
-/// switch them on again, and must not be kept from locking out somebody who has stolen the account.
+/// Enables or disables an account. Disabling ends its sessions for good. Also returns how many owners of the tenant, or
+/// platform administrators, are enabled. The last one can be disabled too: an operator can enable it again, and must be
+/// able to lock out a stolen account.
 pub async fn set_account_active(
     store: &Store,
     name: AccountSelector,
@@ -87,7 +85,7 @@ pub async fn set_account_active(
             }
             account.set_active(c, active, now)?;
             if !active {
-                account.end_sessions(c, "switched off", now)?;
+                account.end_sessions(c, "disabled", now)?;
             }
             let active_peers = match &account {
                 Account::Agent(..) => None,
@@ -103,8 +101,7 @@ pub async fn set_account_active(
         .await
 }
 
-/// Gives an account another password. Its sessions end: whoever knew the old one is out. What failed before at signing
-/// in to it does not keep out whoever has the new one.
+/// Sets the password of an account, ends its sessions and resets its failed logins.
 pub async fn set_password(
     store: &Store,
     name: AccountSelector,
@@ -123,7 +120,7 @@ pub async fn set_password(
         .await
 }
 
-/// The account that is meant.
+/// Finds the selected account.
 fn find_account(c: &mut Conn, name: &AccountSelector) -> AppResult<Account> {
     match name {
         AccountSelector::Agent(slug, username) => {
@@ -131,12 +128,12 @@ fn find_account(c: &mut Conn, name: &AccountSelector) -> AppResult<Account> {
             let agent = identity::agent_by_username(c, &tenant.id, username)?.ok_or_else(|| {
                 AppError::not_found(
                     ErrorCode::ServerAgentNotFound,
-                    format!("There is no agent {username} in {slug}. `ringnity-server agent list` tells those there are."),
+                    format!("There is no agent {username} in {slug}. Run `ringnity-server agent list` to see the agents."),
                 )
             })?;
             if agent.role == WorkspaceRole::Owner.as_str() {
                 let words = format!(
-                    "{username} is an owner of {slug}. Use `ringnity-server owner` for the account of the owner."
+                    "{username} is an owner of {slug}. Use `ringnity-server owner` for owner accounts."
                 );
                 return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
             }
@@ -159,13 +156,13 @@ fn account_not_found(command: &str, email: &str) -> AppError {
     AppError::not_found(
         ErrorCode::RequestInvalid,
         format!(
-            "Nobody with the email {email} is there. `ringnity-server {command} list` tells those there are."
+            "No account has the email {email}. Run `ringnity-server {command} list` to see the accounts."
         ),
     )
 }
 
 impl Account {
-    /// Whether it may be used.
+    /// Whether the account is enabled.
     pub fn is_active(&self) -> bool {
         match self {
             Self::Agent(_, agent) => agent.is_active,
@@ -174,7 +171,7 @@ impl Account {
         }
     }
 
-    /// Where one signs in to it, and what attempts to are counted under there.
+    /// Token scope and key under which its failed logins are counted.
     fn login_key(&self) -> (TokenScope, String) {
         match self {
             Self::Agent(tenant, agent) => {
@@ -235,7 +232,7 @@ impl Account {
     }
 }
 
-/// Those of the dashboard, and those that the customer's backend has asked for.
+/// Ends the sessions of the dashboard and of SDK tokens.
 fn end_staff_sessions(
     c: &mut Conn,
     tenant: &TenantId,

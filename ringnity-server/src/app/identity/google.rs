@@ -1,5 +1,5 @@
-//! Owners who sign in with Google. Who they are is Google's account (issuer and subject); the email only finds
-//! the owner to link it to, once, and only because Google has verified it.
+//! Login of owners with Google. The identity is the Google account (issuer and subject). The email, verified by Google,
+//! only finds the owner to link the account to, once.
 
 use std::net::IpAddr;
 
@@ -12,8 +12,7 @@ use crate::app::identity::sessions;
 use crate::app::{App, AppError, AppResult, ErrorKind, throttle};
 use crate::providers::google::{GoogleAccount, GoogleTokenError, ISSUER};
 
-/// Signs in the owner whose Google account it is; of an account that nobody has here it tells what Google says,
-/// for the registration.
+/// Logs in the owner of a Google account. For an account without an owner, returns its profile for the registration.
 pub async fn login_owner_with_google(
     app: &App,
     address: IpAddr,
@@ -22,7 +21,7 @@ pub async fn login_owner_with_google(
     let google = app.auth.google.as_ref().ok_or_else(not_configured)?;
     let now = app.now();
     let attempt = throttle::begin_for_address(app, address).await?;
-    // Outside of any transaction: it may ask Google for its keys.
+    // Outside of any transaction: it may fetch Google's keys.
     let verified = google.verify(id_token, now).await;
     if !matches!(verified, Err(GoogleTokenError::Invalid(_))) {
         attempt.succeeded(app).await?;
@@ -46,7 +45,7 @@ pub async fn login_owner_with_google(
     }
 }
 
-/// The owner whose account it is; linked now, when an owner has that email.
+/// Finds the owner of a Google account, or links it to the owner with its email.
 fn find_or_link_owner(
     c: &mut Conn,
     account: &GoogleAccount,
@@ -58,11 +57,11 @@ fn find_or_link_owner(
     let Some(owner) = identity::owner_by_email(c, &account.email)? else { return Ok(None) };
     let linked = identity::owner_identity_list(c, &owner.tenant_id, &owner.id)?;
     if linked.iter().any(|identity| identity.issuer == ISSUER) {
-        // The address may have changed hands at Google: whoever has it now is not who was linked.
+        // Google may have reassigned the address to another person.
         return Err(AppError::new(
             ErrorKind::Conflict,
             ErrorCode::ResourceConflict,
-            "The owner with this email signs in with another Google account. Use that one, or the password.",
+            "The owner with this email is linked to another Google account. Log in with that one or with the password.",
         ));
     }
     let (tenant, id) = (&owner.tenant_id, &owner.id);
@@ -106,7 +105,7 @@ fn not_configured() -> AppError {
     AppError::new(
         ErrorKind::Forbidden,
         ErrorCode::AuthGoogleNotConfigured,
-        "This server has no sign-in with Google. Sign in with email and password, or have it set --google-client-id.",
+        "Sign-in with Google is not configured. Log in with email and password, or set --google-client-id on the server.",
     )
 }
 
@@ -115,7 +114,7 @@ fn map_token_error(error: GoogleTokenError) -> AppError {
         GoogleTokenError::Invalid(reason) => AppError::new(
             ErrorKind::Unauthenticated,
             ErrorCode::AuthGoogleTokenInvalid,
-            "This ID token of Google's is not accepted. Start the sign-in with Google again.",
+            "The Google ID token is not valid. Start the sign-in with Google again.",
         )
         .detail(reason),
         GoogleTokenError::Unavailable(cause) => AppError {
@@ -123,7 +122,7 @@ fn map_token_error(error: GoogleTokenError) -> AppError {
             ..AppError::new(
                 ErrorKind::Unavailable,
                 ErrorCode::ServiceUnavailable,
-                "Google cannot be asked right now. Try again in a few seconds, or sign in with the password.",
+                "Google's keys are unavailable. Retry in a few seconds, or log in with the password.",
             )
         },
     }

@@ -1,4 +1,4 @@
-//! Owners of tenants: signing in and out, and what the dashboard shows them of themselves.
+//! Owners of tenants: login, logout, and their profile in the dashboard.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use crate::app::{App, AppError, AppResult, throttle};
 use crate::config::Urls;
 use crate::secrets::tokens::TokenScope;
 
-/// Signs an owner in: a new session with its first pair of tokens.
+/// Logs an owner in: a new session with its first token pair.
 pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest) -> AppResult<OwnerSession> {
     let attempt = throttle::begin(app, TokenScope::Owner.as_str(), &request.email, address).await?;
     let email = request.email;
@@ -32,7 +32,7 @@ pub async fn login_owner(app: &App, address: IpAddr, request: OwnerLoginRequest)
     signed_in.session.into_response(app, signed_in.refresh_token, signed_in.at)
 }
 
-/// Trades an owner's refresh token for the next pair.
+/// Exchanges an owner's refresh token for the next token pair.
 pub async fn refresh_owner_session(app: &App, presented: Option<String>) -> AppResult<OwnerRefresh> {
     let presented = presented.ok_or_else(sessions::refresh_token_missing)?;
     let (pair, ()) = sessions::refresh(app, TokenScope::Owner, &presented, |c, session| {
@@ -53,13 +53,13 @@ pub async fn logout_owner(app: &App, presented: Vec<String>) -> AppResult<Logout
     sessions::end(app, TokenScope::Owner, presented).await
 }
 
-/// A session of an owner that has begun, and what its answer tells.
+/// A started session, and the profile for its response.
 pub(crate) struct StartedSession {
     profile: OwnerProfile,
     session: SessionFamily,
 }
 
-/// Begins a session for an owner who has shown who that is, if owner and tenant are not switched off.
+/// Starts a session of an authenticated owner, unless owner or tenant is disabled.
 pub(crate) fn start_session(
     c: &mut Conn,
     tenant: &TenantId,
@@ -75,7 +75,7 @@ pub(crate) fn start_session(
 }
 
 impl StartedSession {
-    /// The session with its tokens, once it is durable.
+    /// The response with tokens, after the session was committed.
     pub(crate) fn into_response(
         self,
         app: &App,
@@ -96,7 +96,7 @@ impl StartedSession {
     }
 }
 
-/// What the dashboard shows an owner who is signed in.
+/// Returns the profile of the logged-in owner.
 pub async fn get_owner_session(app: &App, tenant: TenantId, owner: OwnerId) -> AppResult<OwnerMe> {
     let profile = app.store.read(move |c| load_profile(c, &tenant, &owner)).await?;
     Ok(OwnerMe {
@@ -107,12 +107,12 @@ pub async fn get_owner_session(app: &App, tenant: TenantId, owner: OwnerId) -> A
     })
 }
 
-/// What is told of an owner.
+/// What responses contain about an owner.
 struct OwnerProfile {
     tenant: Tenant,
     owner: Owner,
     subscription: OwnerSubscription,
-    /// Who the owner is in the workspace, once the owner has been there.
+    /// The owner's account in the workspace, created at the first visit.
     agent: Option<Agent>,
 }
 
@@ -137,7 +137,7 @@ fn load_profile(c: &mut Conn, tenant: &TenantId, owner: &OwnerId) -> AppResult<O
 impl OwnerProfile {
     fn ensure_active(&self) -> AppResult<()> {
         if !self.owner.is_active {
-            return Err(sessions::account_disabled("the platform's operators"));
+            return Err(sessions::account_disabled("the operators of the platform"));
         }
         crate::app::tenants::ensure_active(&self.tenant)
     }
@@ -168,7 +168,7 @@ impl OwnerProfile {
     }
 }
 
-/// Where the dashboard of that tenant is.
+/// URL of the tenant's dashboard.
 pub(crate) fn dashboard_url(urls: &Urls, tenant: &Tenant) -> String {
     format!("{}/dashboard/{}", urls.dashboard, tenant.slug)
 }

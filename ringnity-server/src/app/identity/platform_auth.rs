@@ -1,4 +1,4 @@
-//! Administrators of the platform: signing in to its console.
+//! Login of platform administrators.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::app::identity::sessions::{self, TokenPair};
 use crate::app::{App, AppError, AppResult, throttle};
 use crate::secrets::tokens::TokenScope;
 
-/// Signs an administrator in.
+/// Logs an administrator in.
 pub async fn login_platform_admin(
     app: &App,
     address: IpAddr,
@@ -36,7 +36,7 @@ pub async fn login_platform_admin(
     Ok(into_session(admin, pair))
 }
 
-/// Trades an administrator's refresh token for the next pair.
+/// Exchanges an administrator's refresh token for the next token pair.
 pub async fn refresh_platform_admin_session(app: &App, presented: &str) -> AppResult<PlatformSession> {
     let (pair, admin) = sessions::refresh(app, TokenScope::Platform, presented, |c, session| {
         active_admin(c, &PlatformAdminId::from(session.subject_id.as_str()))

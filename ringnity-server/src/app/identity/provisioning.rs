@@ -1,5 +1,5 @@
-//! Making what a platform starts from: tenants with their owners, staff, and the platform's own people. For operators
-//! and for the demo; no operation of the contract does this.
+//! Creates tenants, owners, staff accounts and platform administrators, for operators and the demo. No operation of the
+//! contract does this.
 
 use chrono::{DateTime, Utc};
 use ringnity_store::identity::{self, Agent, NewAgent, Owner, PlatformAdmin};
@@ -12,24 +12,25 @@ use crate::app::tenants::domains;
 use crate::app::{AppError, AppResult, ErrorKind, plans};
 use crate::secrets::{self, password};
 
-/// Shorter passwords are guessed.
+/// Minimum length of a password in characters.
 const MIN_PASSWORD_LENGTH: usize = 12;
 
-/// A password that was given or made, with what may be stored of it.
+/// A chosen or generated password with its hash.
 #[derive(Clone)]
 pub struct NewPassword {
-    /// The password, where it was made here: to be shown once.
+    /// The password, if it was generated: to be shown once.
     pub generated: Option<String>,
     pub(crate) hash: String,
 }
 
 impl NewPassword {
-    /// Takes the given password, or makes one.
+    /// Hashes the given password, or a generated one.
     pub async fn new(given: Option<String>) -> AppResult<Self> {
         let (text, generated) = match given {
             Some(given) if given.chars().count() < MIN_PASSWORD_LENGTH => {
-                let words =
-                    format!("A password has {MIN_PASSWORD_LENGTH} characters at least. Choose a longer one.");
+                let words = format!(
+                    "The password is too short. Choose one with at least {MIN_PASSWORD_LENGTH} characters."
+                );
                 return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
             }
             Some(given) => (given, None),
@@ -42,53 +43,53 @@ impl NewPassword {
     }
 }
 
-/// What a new tenant is made of.
+/// Properties of a new tenant.
 #[derive(Clone)]
 pub struct TenantRequest {
-    /// Names it in addresses.
+    /// Slug, used in host names.
     pub slug: String,
     /// Display name.
     pub name: String,
-    /// What its owner signs in with; the tenant is written to there, too.
+    /// Email of the owner, also the contact address of the tenant.
     pub owner_email: String,
-    /// The owner's display name.
+    /// Display name of the owner.
     pub owner_name: Option<String>,
-    /// The owner's password.
+    /// Password of the owner.
     pub owner_password: NewPassword,
-    /// Domains whose pages may carry the widget.
+    /// Domains whose pages may embed the widget.
     pub domains: Vec<String>,
-    /// Whether nothing is left for the owner to set up.
+    /// Whether the onboarding is completed.
     pub onboarding_completed: bool,
 }
 
-/// What a new member of a tenant's staff is made of.
+/// Properties of a new staff account.
 #[derive(Clone)]
 pub struct AgentRequest {
     /// Unique within the tenant.
     pub username: String,
     /// Display name.
     pub name: String,
-    /// What they may do.
+    /// Role.
     pub role: WorkspaceRole,
-    /// Where they sit; made when the tenant has none of that name.
+    /// Department; created if the tenant does not have it.
     pub department: Option<String>,
     /// Email address.
     pub email: Option<String>,
-    /// Their password.
+    /// Password.
     pub password: NewPassword,
 }
 
-/// The tenant with that slug.
+/// Finds the tenant with that slug.
 pub fn tenant_by_slug(c: &mut Conn, slug: &str) -> AppResult<Tenant> {
     tenants::tenant_by_slug(c, slug)?.ok_or_else(|| {
         AppError::not_found(
             ErrorCode::SdkClientNotFound,
-            format!("There is no tenant with the slug {slug}. `ringnity-server tenant list` tells those there are."),
+            format!("There is no tenant with the slug {slug}. Run `ringnity-server tenant list` to see the tenants."),
         )
     })
 }
 
-/// The plan of that slug, if new tenants may have it.
+/// Finds the active plan with that slug.
 pub fn active_plan(c: &mut Conn, slug: &str) -> AppResult<Plan> {
     if let Some(plan) = tenants::plan_by_slug(c, slug)?.filter(|plan| plan.is_active) {
         return Ok(plan);
@@ -99,11 +100,11 @@ pub fn active_plan(c: &mut Conn, slug: &str) -> AppResult<Plan> {
         .filter(|plan| plan.is_active)
         .map(|plan| plan.slug)
         .collect();
-    let words = format!("There is no plan called {slug} on offer. Choose one of {}.", offered.join(", "));
+    let words = format!("There is no active plan {slug}. Choose one of {}.", offered.join(", "));
     Err(AppError::not_found(ErrorCode::RequestInvalid, words))
 }
 
-/// Makes an active tenant on that plan, with its owner.
+/// Creates an active tenant with its owner.
 pub fn tenant_create(
     c: &mut Conn,
     plan: &Plan,
@@ -144,7 +145,7 @@ fn owner_create(
         .map_err(|error| map_conflict(error, constraint::OWNER_EMAIL, "an owner with this email"))
 }
 
-/// Makes a member of the tenant's staff.
+/// Creates a staff account.
 pub fn agent_create(
     c: &mut Conn,
     tenant: &TenantId,
@@ -153,7 +154,7 @@ pub fn agent_create(
 ) -> AppResult<Agent> {
     if request.role == WorkspaceRole::Owner {
         let words =
-            "Owners have accounts of their own and enter the workspace with them. Choose another role.";
+            "Owners have their own accounts. Choose another role, or use `ringnity-server owner create`.";
         return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
     }
     validate_not_blank("user name", &request.username)?;
@@ -177,17 +178,16 @@ pub fn agent_create(
     })
 }
 
-/// Refuses one more agent who works than the plan allows.
+/// Checks the plan's limit of active agents for one more.
 pub(crate) fn check_agent_quota(c: &mut Conn, tenant: &TenantId) -> AppResult<()> {
-    // Those that owners enter as are not counted: they come with the tenant.
+    // Accounts of owners in the workspace are not counted.
     let count = identity::agent_count_active(c, tenant, WorkspaceRole::Owner.as_str())? + 1;
     plans::must_have_room(c, tenant, Quota::Agents, count, ErrorCode::FeatureNotAvailable, |limit| {
-        format!("The plan allows {limit} agents, and there are as many. Switch one off, or change the plan.")
+        format!("The plan allows {limit} agents. Disable one, or upgrade the plan.")
     })
 }
 
-/// The tenant's staff, oldest first, without those that owners enter as: they come with the tenant, and are what
-/// their owners are.
+/// Returns the staff accounts of a tenant, oldest first, without the workspace accounts of its owners.
 pub fn staff(c: &mut Conn, tenant: &TenantId) -> AppResult<Vec<Agent>> {
     let mut all = identity::agent_list(c, tenant)?;
     all.retain(|agent| agent.role != WorkspaceRole::Owner.as_str());
@@ -201,14 +201,12 @@ fn department(c: &mut Conn, tenant: &TenantId, name: &str, now: DateTime<Utc>) -
     }
     let count = i64::try_from(known.len()).unwrap_or(i64::MAX).saturating_add(1);
     plans::must_have_room(c, tenant, Quota::Departments, count, ErrorCode::FeatureNotAvailable, |limit| {
-        format!(
-            "The plan allows {limit} departments, and there are as many. Name one of them, or change the plan."
-        )
+        format!("The plan allows {limit} departments. Use an existing one, or upgrade the plan.")
     })?;
     Ok(identity::department_insert(c, tenant, name, now)?.id)
 }
 
-/// Makes a member of the staff of the tenant with that slug.
+/// Creates a staff account of the tenant with that slug.
 pub async fn create_agent(
     store: &Store,
     slug: String,
@@ -224,7 +222,7 @@ pub async fn create_agent(
         .await
 }
 
-/// Makes an owner of the tenant with that slug, beside those that it has.
+/// Adds an owner to the tenant with that slug.
 pub async fn create_owner(
     store: &Store,
     slug: String,
@@ -242,7 +240,7 @@ pub async fn create_owner(
         .await
 }
 
-/// Makes one of the platform's people.
+/// Creates a platform administrator.
 pub async fn create_platform_admin(
     store: &Store,
     email: String,
@@ -261,7 +259,7 @@ pub async fn create_platform_admin(
         .await
 }
 
-/// Makes a tenant with its owner on the plan of that slug.
+/// Creates a tenant with its owner.
 pub async fn create_tenant(
     store: &Store,
     plan: String,
@@ -277,7 +275,7 @@ pub async fn create_tenant(
         .await
 }
 
-/// All tenants, each with the slug of its plan.
+/// Returns all tenants, each with the slug of its plan.
 pub async fn list_tenants(store: &Store) -> AppResult<Vec<(Tenant, String)>> {
     store
         .read(|c| {
@@ -293,7 +291,7 @@ pub async fn list_tenants(store: &Store) -> AppResult<Vec<(Tenant, String)>> {
         .await
 }
 
-/// Switches the tenant with that slug on or off. One that is off is served nothing from the next request on.
+/// Enables or disables the tenant with that slug. Requests of a disabled tenant are rejected.
 pub async fn set_tenant_active(
     store: &Store,
     slug: String,
@@ -309,12 +307,12 @@ pub async fn set_tenant_active(
         .await
 }
 
-/// A public widget key for a new tenant.
+/// Generates the public widget key of a tenant.
 pub fn new_public_key() -> AppResult<String> {
     Ok(format!("rn_pk_{}", &secrets::random_hex().map_err(AppError::internal)?[..32]))
 }
 
-/// The slug is the first label of the tenant's host.
+/// Checks that a slug can be a label of a host name.
 fn validate_slug(slug: &str) -> AppResult<()> {
     let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=63).contains(&slug.len())
@@ -324,22 +322,22 @@ fn validate_slug(slug: &str) -> AppResult<()> {
     {
         return Ok(());
     }
-    let words = "A slug is part of a host name: small letters, digits and hyphens between them, 63 at most.";
+    let words = "The slug is not valid. Use lower-case letters, digits and hyphens between them, at most 63.";
     Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words))
 }
 
-/// Refuses a name that nobody could read.
+/// Rejects a blank value.
 fn validate_not_blank(what: &str, text: &str) -> AppResult<()> {
     if !text.trim().is_empty() {
         return Ok(());
     }
-    let words = format!("The {what} is blank. Say something that people can tell it by.");
+    let words = format!("The {what} is blank. Enter a value.");
     Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words))
 }
 
 fn map_conflict(error: StoreError, constraint: &str, what: &str) -> AppError {
     if error.is_conflict_on(constraint) {
-        let words = format!("There is {what} already. Choose another.");
+        let words = format!("There is already {what}. Choose another.");
         return AppError::new(ErrorKind::Conflict, ErrorCode::ResourceConflict, words);
     }
     error.into()
@@ -350,7 +348,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slug_is_a_host_label() {
+    fn slug_is_a_host_label() {
         for good in ["a", "acme", "acme-2", "4u", &"x".repeat(63)] {
             assert!(validate_slug(good).is_ok(), "{good}");
         }
@@ -360,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_is_long_and_told_only_when_it_was_made() {
+    async fn rejects_short_passwords_and_returns_generated_ones() {
         assert!(NewPassword::new(Some("short".into())).await.is_err());
         let given = NewPassword::new(Some("correct horse battery".into())).await.expect("is long");
         assert!(given.generated.is_none());

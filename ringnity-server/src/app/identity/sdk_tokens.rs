@@ -1,5 +1,5 @@
-//! Tokens that a customer's backend asks for with its Server API key: for a visitor's context, for an agent, for a
-//! tenant's administration. Each is a session that ends with the key.
+//! SDK tokens, which a customer's backend creates with its Server API key: visitor context, agent and admin tokens. Each
+//! is a session that ends when the key is disabled.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::app::identity::workspace;
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, non_blank};
 use crate::secrets::tokens::{SdkClaims, SdkGrant, Signer, TokenScope};
 
-/// A token that vouches for who a visitor is. It opens nothing; it is good for making a visitor's session.
+/// Creates a token that proves the identity of a visitor. It grants nothing but creating a visitor session.
 pub async fn create_visitor_context_token(
     app: &App,
     tenant: TenantId,
@@ -38,7 +38,7 @@ pub async fn create_visitor_context_token(
     .await
 }
 
-/// A token for an agent of the tenant, found by id or user name.
+/// Creates a token for an agent, selected by id or username.
 pub async fn create_agent_token(
     app: &App,
     tenant: TenantId,
@@ -65,7 +65,7 @@ pub async fn create_agent_token(
             (None, Some(username)) => identity::agent_by_username(c, &tenant, username)?,
             (None, None) => None,
         };
-        // Both names are of one agent, or of none.
+        // Id and username must belong to the same agent.
         let agent = agent
             .filter(|agent| username.as_ref().is_none_or(|name| *name == agent.username))
             .ok_or_else(agent_not_found)?;
@@ -90,8 +90,7 @@ pub async fn create_agent_token(
     .await
 }
 
-/// A token for the tenant's administration: for a member of the staff by user name, or for whomever the customer's
-/// backend names.
+/// Creates an admin token: for a staff account by username, or for a person that the customer's backend names.
 pub async fn create_admin_token(
     app: &App,
     tenant: TenantId,
@@ -110,65 +109,65 @@ pub async fn create_admin_token(
     let name = non_blank(request.name);
     let signer = Arc::clone(&app.auth.signer);
     app.idempotent(idempotency_key, move |c| {
-            let (subject, role, department) = match &username {
-                Some(username) => {
-                    let agent = identity::agent_by_username(c, &tenant, username)?
-                        .filter(|agent| rank(&agent.role) > 0)
-                        .ok_or_else(admin_not_found)?;
-                    ensure_agent_active(c, &tenant, &agent)?;
-                    let role = wanted.as_ref().map_or(agent.role.as_str(), AdminRole::as_str);
-                    if rank(role) > rank(&agent.role) {
-                        return Err(AppError::new(
-                            ErrorKind::Invalid,
-                            ErrorCode::ServerTokenScopeInvalid,
-                            "That role is above the one of this member of the staff. Ask for theirs, or leave role out.",
-                        )
-                        .detail(format!("/body/role: {username} is {}", agent.role)));
-                    }
-                    (agent.id.to_string(), role.to_owned(), agent.department_id)
+        let (subject, role, department) = match &username {
+            Some(username) => {
+                let agent = identity::agent_by_username(c, &tenant, username)?
+                    .filter(|agent| rank(&agent.role) > 0)
+                    .ok_or_else(admin_not_found)?;
+                ensure_agent_active(c, &tenant, &agent)?;
+                let role = wanted.as_ref().map_or(agent.role.as_str(), AdminRole::as_str);
+                if rank(role) > rank(&agent.role) {
+                    return Err(AppError::new(
+                        ErrorKind::Invalid,
+                        ErrorCode::ServerTokenScopeInvalid,
+                        "The role exceeds the role of this account. Request its own role, or omit role.",
+                    )
+                    .detail(format!("/body/role: {username} is {}", agent.role)));
                 }
-                None => {
-                    // Not an agent's id, whatever the backend calls its people.
-                    let subject = match &actor {
-                        Some(actor) => format!("actor:{actor}"),
-                        None => format!("key:{credential}"),
-                    };
-                    (subject, wanted.clone().unwrap_or(AdminRole::Admin).to_string(), None)
-                }
-            };
-            let granted = scopes_of_role(&role);
-            let scopes = scopes.clone().unwrap_or_else(|| granted.clone());
-            let forbidden: Vec<String> = scopes
-                .iter()
-                .filter(|scope| !granted.contains(scope))
-                .map(|scope| format!("/body/scopes: {scope} is not open to the role {role}"))
-                .collect();
-            if !forbidden.is_empty() {
-                let error = AppError::new(
-                    ErrorKind::Invalid,
-                    ErrorCode::ServerTokenScopeInvalid,
-                    "The role does not have all of these scopes. Leave out those that details name.",
-                );
-                return Err(forbidden.into_iter().fold(error, AppError::detail));
+                (agent.id.to_string(), role.to_owned(), agent.department_id)
             }
-            let session = start_session(c, &tenant, &credential, TokenScope::Admin, &subject, expires_at, now)?;
-            let claims = SdkClaims {
-                scopes: scopes.iter().map(ToString::to_string).collect(),
-                role: Some(role),
-                department: department.map(DepartmentId::into_string),
-                name: name.clone(),
-                actor: actor.clone(),
-            };
-            issue(&signer, &session, TokenScope::Admin, claims, now)
-        })
-        .await
+            None => {
+                // Cannot collide with the id of an agent.
+                let subject = match &actor {
+                    Some(actor) => format!("actor:{actor}"),
+                    None => format!("key:{credential}"),
+                };
+                (subject, wanted.clone().unwrap_or(AdminRole::Admin).to_string(), None)
+            }
+        };
+        let granted = scopes_of_role(&role);
+        let scopes = scopes.clone().unwrap_or_else(|| granted.clone());
+        let forbidden: Vec<String> = scopes
+            .iter()
+            .filter(|scope| !granted.contains(scope))
+            .map(|scope| format!("/body/scopes: {scope} is not granted to the role {role}"))
+            .collect();
+        if !forbidden.is_empty() {
+            let error = AppError::new(
+                ErrorKind::Invalid,
+                ErrorCode::ServerTokenScopeInvalid,
+                "The role does not have all of these scopes. Remove those listed in `details` and retry.",
+            );
+            return Err(forbidden.into_iter().fold(error, AppError::detail));
+        }
+        let session = start_session(c, &tenant, &credential, TokenScope::Admin, &subject, expires_at, now)?;
+        let claims = SdkClaims {
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+            role: Some(role),
+            department: department.map(DepartmentId::into_string),
+            name: name.clone(),
+            actor: actor.clone(),
+        };
+        issue(&signer, &session, TokenScope::Admin, claims, now)
+    })
+    .await
 }
 
-/// What a role of the tenant's staff may do by an admin token.
+/// Scopes that a role can have in an admin token.
 pub fn scopes_of_role(role: &str) -> Vec<AdminScope> {
     match rank(role) {
         0 => Vec::new(),
-        // Supervisors look after people and conversations, not after money and content.
+        // Supervisors manage people and conversations, not billing and content.
         1 => AdminScope::ALL
             .iter()
             .filter(|scope| {
@@ -180,7 +179,7 @@ pub fn scopes_of_role(role: &str) -> Vec<AdminScope> {
     }
 }
 
-/// The lesser of two roles, if it administers anything at all.
+/// The lower of two roles; `None` if it is not an admin role.
 pub fn lower_role(one: &str, other: &str) -> Option<String> {
     let lesser = if rank(one) <= rank(other) { one } else { other };
     (rank(lesser) > 0).then(|| lesser.to_owned())
@@ -195,8 +194,8 @@ fn rank(role: &str) -> u8 {
     }
 }
 
-/// The session of a new token. The key is looked at once more: one that is disabled at the same moment must not
-/// leave a token behind.
+/// Starts the session of a new token. Checks the key again: a token must not outlive a key that is disabled at the same
+/// time.
 fn start_session(
     c: &mut Conn,
     tenant: &TenantId,
@@ -211,7 +210,7 @@ fn start_session(
         return Err(AppError::new(
             ErrorKind::Unauthenticated,
             ErrorCode::ServerApiKeyInvalid,
-            "The key was switched off just now. Use another one.",
+            "The key was disabled. Use another one.",
         ));
     }
     let new = NewSession {
@@ -240,7 +239,7 @@ fn issue(
     })
 }
 
-/// The text of a token for `session`.
+/// Signs a token for `session`.
 pub fn sign_sdk_token(
     signer: &Signer,
     session: &SessionFamily,
@@ -248,10 +247,8 @@ pub fn sign_sdk_token(
     claims: SdkClaims,
     now: DateTime<Utc>,
 ) -> AppResult<String> {
-    let tenant = session
-        .tenant_id
-        .as_ref()
-        .ok_or_else(|| AppError::internal("a session of the SDKs has no tenant"))?;
+    let tenant =
+        session.tenant_id.as_ref().ok_or_else(|| AppError::internal("an SDK session has no tenant"))?;
     let grant = SdkGrant {
         scope,
         subject: &session.subject_id,
@@ -263,12 +260,12 @@ pub fn sign_sdk_token(
     signer.sign_sdk(grant, now).map_err(AppError::internal)
 }
 
-/// When something that begins now and lives for `seconds` ends: at a full second, as tokens have no finer time.
+/// The time `seconds` from now, in whole seconds because tokens have no finer time.
 pub fn expires_at(now: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
     now.trunc_subsecs(0) + TimeDelta::seconds(seconds)
 }
 
-/// An identity that is vouched for.
+/// The profile of a verified visitor.
 fn visitor_profile(visitor: VisitorIdentity, metadata: String) -> VisitorProfile {
     VisitorProfile {
         external_id: non_blank(visitor.external_id),
@@ -280,11 +277,11 @@ fn visitor_profile(visitor: VisitorIdentity, metadata: String) -> VisitorProfile
     }
 }
 
-/// How many bytes of free members are kept. A schema can say how many members there may be, not how large they are
-/// together; the contract says this in words.
+/// Maximum size of metadata as JSON, in bytes. The schema limits the number of members; the contract states this limit
+/// only in its description.
 pub const METADATA_MAX_BYTES: usize = 16 * 1024;
 
-/// Free members as they are stored.
+/// Metadata as it is stored.
 pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value>>) -> AppResult<String> {
     let Some(members) = metadata else { return Ok("{}".to_owned()) };
     let text = serde_json::to_string(members).map_err(AppError::internal)?;
@@ -294,7 +291,7 @@ pub fn metadata_text(metadata: Option<&serde_json::Map<String, serde_json::Value
     Err(AppError::new(
         ErrorKind::Invalid,
         ErrorCode::RequestInvalid,
-        "The metadata is too large. Keep what is large where it is, and send what it can be found by.",
+        "The metadata is too large. Send references instead of large values.",
     )
     .detail(format!("/body/metadata: has {} bytes as JSON, more than {METADATA_MAX_BYTES}", text.len())))
 }
@@ -304,7 +301,7 @@ fn ensure_scopes_not_empty<T>(scopes: &[T]) -> AppResult<()> {
         return Err(AppError::new(
             ErrorKind::Invalid,
             ErrorCode::ServerTokenScopeInvalid,
-            "A token without scopes opens nothing. Name the scopes that it needs, or leave scopes out for all of them.",
+            "The list of scopes is empty. Send the scopes that the token needs, or omit scopes for all of them.",
         )
         .detail("/body/scopes: is empty"));
     }
@@ -318,28 +315,28 @@ fn ensure_agent_active(c: &mut Conn, tenant: &TenantId, agent: &Agent) -> AppRes
     Err(AppError::new(
         ErrorKind::Forbidden,
         ErrorCode::AgentSdkAgentDisabled,
-        "This member of the staff is switched off. Have them switched on in the dashboard, or name another.",
+        "The agent is disabled. Enable the account, or use another agent.",
     ))
 }
 
 fn agent_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerAgentNotFound,
-        "There is no such agent. Check agentId, username and departmentId: all that are sent must be of one agent.",
+        "The agent does not exist. Check that agentId, username and departmentId belong to the same agent.",
     )
 }
 
 fn department_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerDepartmentNotFound,
-        "There is no such department. Check departmentId, or leave it out.",
+        "The department does not exist. Check departmentId, or omit it.",
     )
 }
 
 fn admin_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ServerAdminNotFound,
-        "No member of the staff with that username is owner, admin or supervisor. Check it, or leave username out.",
+        "No owner, admin or supervisor has that username. Check it, or omit username.",
     )
 }
 
@@ -348,7 +345,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lesser_role_has_fewer_scopes_and_no_role_has_none() {
+    fn lower_roles_have_fewer_scopes() {
         let count = |role| scopes_of_role(role).len();
         assert_eq!(count("owner"), AdminScope::ALL.len());
         assert_eq!(count("admin"), AdminScope::ALL.len());

@@ -1,5 +1,5 @@
-//! Sessions of the three dashboards: a pair of tokens, traded for the next pair, ended. Whose session it may be,
-//! and whether they still may, is asked of the area that calls.
+//! Sessions of owners, staff and platform administrators: issue, refresh and revoke token pairs. The caller checks the
+//! account.
 
 use chrono::{DateTime, Utc};
 use ringnity_store::identity::{self, NewSession, Rotation, SessionFamily};
@@ -10,25 +10,25 @@ use crate::app::{App, AppError, AppResult, ErrorKind};
 use crate::secrets::tokens::{ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL, TokenScope};
 use crate::secrets::{self, NewSecret};
 
-/// Prefix of refresh tokens, so that a leaked one is recognised.
+/// Prefix of refresh tokens, by which a leaked one is recognized.
 const REFRESH_PREFIX: &str = "rn_rt_";
 
-/// What a dashboard holds: one token to work with, one to get the next pair.
+/// Access token and refresh token of a session.
 pub struct TokenPair {
-    /// Opens operations.
+    /// Authenticates requests.
     pub access_token: String,
-    /// Gets the next pair, once.
+    /// Gets the next pair; valid once.
     pub refresh_token: String,
-    /// Life of the access token in seconds.
+    /// Lifetime of the access token in seconds.
     pub expires_in: i64,
 }
 
-/// A refresh token that is about to be stored.
+/// Generates a refresh token.
 pub fn new_refresh_token() -> AppResult<NewSecret> {
     secrets::generate(REFRESH_PREFIX).map_err(AppError::internal)
 }
 
-/// Begins a session whose first refresh token has that hash.
+/// Starts a session whose first refresh token has that hash.
 pub fn start(
     c: &mut Conn,
     scope: TokenScope,
@@ -47,7 +47,7 @@ pub fn start(
     Ok(identity::session_insert(c, tenant, &new, now)?)
 }
 
-/// The tokens of a session, once its write is durable.
+/// The tokens of a session, after it was committed.
 pub fn token_pair(
     app: &App,
     scope: TokenScope,
@@ -70,8 +70,8 @@ enum RefreshOutcome<T> {
     Rejected,
 }
 
-/// Trades a refresh token of that scope for the next pair. `authorize` says whether whoever signed in still may, and
-/// what to tell of them; when it refuses, the token is not used up. A token that was used before ends its
+/// Exchanges a refresh token of that scope for the next token pair. `authorize` checks the account in the same
+/// transaction and returns what the response needs; if it fails, the token stays valid. Reuse of a token ends its
 /// session.
 pub async fn refresh<T, F>(
     app: &App,
@@ -89,7 +89,7 @@ where
     let outcome = app
         .store
         .write(move |c| {
-            // A token of another dashboard is not known here, and is not used up by trying.
+            // A token of another scope is unknown here and stays valid.
             let ours = identity::session_by_token(c, &hash)?
                 .is_some_and(|session| session.subject_kind == scope.as_str());
             if !ours {
@@ -100,7 +100,7 @@ where
                     let subject = authorize(c, &session)?;
                     Ok(RefreshOutcome::Rotated(session, subject))
                 }
-                // Both are committed, and refused below: an error here would take the ending back.
+                // Committed and rejected below: an error here would roll back the end of the session.
                 Rotation::Reused(session) => Ok(RefreshOutcome::Reused(session.id)),
                 Rotation::Ended(_) | Rotation::Unknown => Ok::<_, AppError>(RefreshOutcome::Rejected),
             }
@@ -111,14 +111,14 @@ where
             Ok((token_pair(app, scope, &session, next.text, now)?, subject))
         }
         RefreshOutcome::Reused(session) => {
-            tracing::warn!(%session, "a refresh token came twice, so its session was ended");
+            tracing::warn!(%session, "a refresh token was used twice; its session was ended");
             Err(refresh_token_invalid())
         }
         RefreshOutcome::Rejected => Err(refresh_token_invalid()),
     }
 }
 
-/// Ends the session of a refresh token, also of one that was used. Nothing to end is no failure.
+/// Ends the sessions of refresh tokens, including used ones. An unknown token is not an error.
 pub async fn end(app: &App, scope: TokenScope, presented: Vec<String>) -> AppResult<Logout> {
     let now = app.now();
     let hashes: Vec<String> = presented.iter().map(|token| secrets::hash(token)).collect();
@@ -127,7 +127,7 @@ pub async fn end(app: &App, scope: TokenScope, presented: Vec<String>) -> AppRes
         let end = move |c: &mut Conn| {
             let mut ended = false;
             for hash in &hashes {
-                // One that is over may be forgotten already: it counts as that before it is, too.
+                // Expired sessions count as absent, whether or not their rows are deleted.
                 let session = identity::session_by_token(c, hash)?
                     .filter(|session| session.subject_kind == scope.as_str() && session.expires_at > now);
                 if let Some(session) = session {
@@ -141,12 +141,12 @@ pub async fn end(app: &App, scope: TokenScope, presented: Vec<String>) -> AppRes
     Ok(Logout { logged_out: Some(ended), ..Logout::default() })
 }
 
-/// Refuses a request that brings no refresh token.
+/// The error for a request without a refresh token.
 pub fn refresh_token_missing() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::AuthRefreshTokenMissing,
-        "No refresh token was sent. Send it in the body, or let the browser send its cookie; or sign in again.",
+        "The refresh token is missing. Send it in the body or as the cookie, or log in again.",
     )
 }
 
@@ -154,24 +154,24 @@ fn refresh_token_invalid() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::AuthRefreshTokenInvalid,
-        "This refresh token is not good, or not any more. Sign in again.",
+        "The refresh token is invalid or expired. Log in again.",
     )
 }
 
-/// Refuses a sign-in: the same words for an account that is not there as for a wrong password.
+/// The error for a failed login, the same for an unknown account and a wrong password.
 pub fn wrong_credentials(name: &str) -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::AuthCredentialsInvalid,
-        format!("{name} or password is not right. Check both, or have the password reset."),
+        format!("{name} or password is wrong. Check both, or have the password reset."),
     )
 }
 
-/// Refuses an account that is switched off.
+/// The error for a disabled account. `who` can enable it.
 pub fn account_disabled(who: &str) -> AppError {
     AppError::new(
         ErrorKind::Forbidden,
         ErrorCode::AuthAccountDisabled,
-        format!("This account is switched off. Ask {who} to switch it on."),
+        format!("The account is disabled. Ask {who} to enable it."),
     )
 }

@@ -1,4 +1,4 @@
-//! The workspace: where a tenant's staff signs in, and owners enter with a token that works once.
+//! The workspace: login of staff, and entry of owners with a one-time token.
 
 use std::net::IpAddr;
 
@@ -17,13 +17,13 @@ use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, throttle};
 use crate::secrets::tokens::TokenScope;
 use crate::secrets::{self, NewSecret};
 
-/// Prefix of entry tokens, so that a leaked one is recognised.
+/// Prefix of entry tokens, by which a leaked one is recognized.
 const ENTRY_PREFIX: &str = "rn_et_";
 
-/// Long enough for a browser to go from one page to the next.
+/// Lifetime of an entry token: enough for a browser to load the next page.
 const ENTRY_TOKEN_TTL: Duration = Duration::seconds(60);
 
-/// Signs a member of the staff in, in the tenant that the request names.
+/// Logs in a staff account of the tenant that the request names.
 pub async fn login_workspace(
     app: &App,
     hints: TenantHints,
@@ -33,7 +33,7 @@ pub async fn login_workspace(
     if hints == TenantHints::default() {
         return Err(AppError::not_found(
             ErrorCode::AuthWorkspaceNotFound,
-            "This request names no workspace. Use the workspace's own host name, or send its slug or public key.",
+            "The request does not name a workspace. Use its host name, or send its slug or public key.",
         ));
     }
     let username = request.username.trim().to_owned();
@@ -70,17 +70,17 @@ pub async fn login_workspace(
     })
 }
 
-/// What attempts to sign in to an agent's account are counted under: a username is one of a tenant's.
+/// Key under which failed logins of a staff account are counted.
 pub fn login_account_key(tenant: &TenantId, username: &str) -> String {
     format!("{tenant} {username}")
 }
 
-/// An entry token that is about to be stored.
+/// Generates an entry token.
 pub fn new_entry_token() -> AppResult<NewSecret> {
     secrets::generate(ENTRY_PREFIX).map_err(AppError::internal)
 }
 
-/// Makes a token that takes the owner of that session into the workspace.
+/// Creates a token with which the owner of that session can enter the workspace.
 pub async fn create_workspace_entry_token(
     app: &App,
     tenant: TenantId,
@@ -105,8 +105,7 @@ pub async fn create_workspace_entry_token(
     .await
 }
 
-/// Lets the owner behind an entry token into the workspace, once. `host_slug` is the tenant in whose host the
-/// request came, if in any.
+/// Exchanges an entry token for a workspace session, once. `host_slug` is the tenant in the host name of the request.
 pub async fn auto_login_workspace(
     app: &App,
     host_slug: Option<String>,
@@ -119,7 +118,7 @@ pub async fn auto_login_workspace(
         .store
         .write(move |c| {
             let entry = identity::entry_token_use(c, &entry_hash, now)?.ok_or_else(entry_token_invalid)?;
-            // Whoever signed out in between does not come in by an older token.
+            // A logout in between invalidates the token.
             let source_session = identity::session_get(c, &entry.session_id)?;
             if !source_session.is_some_and(|session| session.is_live(now)) {
                 return Err(entry_token_invalid());
@@ -145,7 +144,7 @@ pub async fn auto_login_workspace(
     })
 }
 
-/// Trades a refresh token of the workspace for the next pair.
+/// Exchanges a refresh token of the workspace for the next token pair.
 pub async fn refresh_workspace_session(app: &App, presented: &str) -> AppResult<WorkspaceRefresh> {
     let (pair, ()) = sessions::refresh(app, TokenScope::Workspace, presented, |c, session| {
         let tenant = session.tenant_id.as_ref().ok_or_else(crate::app::tenants::tenant_not_found)?;
@@ -161,8 +160,7 @@ pub async fn logout_workspace(app: &App, presented: Vec<String>) -> AppResult<Lo
     sessions::end(app, TokenScope::Workspace, presented).await
 }
 
-/// The agent behind a session, as of now: `None` where the account, or the owner that it belongs to, is gone or
-/// switched off.
+/// The current agent of a session; `None` if the account or the owner that it belongs to is deleted or disabled.
 pub fn active_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
     let Some(agent) = identity::agent_get(c, tenant, agent)?.filter(|agent| agent.is_active) else {
         return Ok(None);
@@ -171,14 +169,14 @@ pub fn active_agent(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> Result<
     Ok(owner.is_none_or(|owner| owner.is_active).then_some(agent))
 }
 
-/// A member of the staff, and where they work.
+/// A staff account with its tenant and department.
 struct StaffMember {
     tenant: Tenant,
     agent: Agent,
     department: Option<Department>,
 }
 
-/// Who that is, if neither the account nor the tenant is switched off.
+/// Loads a staff account, unless the account or the tenant is disabled.
 fn load_staff_member(c: &mut Conn, tenant: &TenantId, agent: &AgentId) -> AppResult<StaffMember> {
     let agent = active_agent(c, tenant, agent)?
         .ok_or_else(|| sessions::account_disabled("an administrator of the workspace"))?;
@@ -204,14 +202,14 @@ fn start_session(
     Ok((session, staff))
 }
 
-/// The member of the staff that an owner is: made when the owner first enters, without a password, so that the
-/// only way in is by the owner's own account.
+/// The workspace account of an owner. It is created at the first entry and has no password, so it cannot be logged in to
+/// directly.
 fn agent_for_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<AgentId> {
     let tenant = &owner.tenant_id;
     if let Some(agent) = identity::owner_agent_get(c, tenant, &owner.id)? {
         return Ok(agent);
     }
-    // Somebody of the staff may be called by the owner's address already.
+    // A staff account may have the owner's email as its username.
     let username_taken = identity::agent_by_username(c, tenant, &owner.email)?.is_some();
     let new = NewAgent {
         username: if username_taken { owner.id.to_string() } else { owner.email.clone() },
@@ -254,6 +252,6 @@ fn entry_token_invalid() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::AuthEntryTokenInvalid,
-        "This entry token was used, is over, or is not for this workspace. Have the owner's dashboard make another.",
+        "The entry token is used, expired, or not for this workspace. Create a new one in the owner's dashboard.",
     )
 }

@@ -1,5 +1,4 @@
-//! OAuth clients of a tenant: registered, changed, given another secret, revoked, and after that deleted. What
-//! they may then do is Login with Ringnity's.
+//! OAuth clients of a tenant: create, update, rotate the secret, revoke, delete.
 
 use ringnity_store::login::{self, NewOauthClient, OauthClient, OauthClientChanges};
 use ringnity_store::tenants::{Feature, Features, Quota};
@@ -15,14 +14,14 @@ use crate::app::login::oauth_scopes;
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey, plans};
 use crate::secrets::{self, NewSecret};
 
-/// What clients call themselves begins with this.
+/// Prefix of client ids.
 const CLIENT_ID_PREFIX: &str = "rn_oauth_";
 
-/// Prefix of their secrets, so that a leaked one is recognised.
+/// Prefix of client secrets, by which a leaked one is recognized.
 const SECRET_PREFIX: &str = "rn_os_";
 
-/// Every client of the tenant, and what a console needs to make another. `discovery_url` is where applications
-/// read how to sign people in.
+/// Returns all clients of the tenant, and what a console needs to create another. `discovery_url` is the URL of the
+/// OpenID discovery document.
 pub async fn list_oauth_clients(
     app: &App,
     tenant: TenantId,
@@ -40,7 +39,7 @@ pub async fn list_oauth_clients(
     })
 }
 
-/// Registers a client; the only time its secret is told, if it has one.
+/// Creates a client. Only this response contains its secret, if it has one.
 pub async fn create_oauth_client(
     app: &App,
     tenant: TenantId,
@@ -70,7 +69,7 @@ pub async fn create_oauth_client(
         let count = login::oauth_client_count(c, &tenant)? + 1;
         let code = ErrorCode::DeveloperOauthClientLimitReached;
         plans::must_have_room(c, &tenant, Quota::OauthClients, count, code, |limit| {
-            format!("The plan allows {limit} OAuth clients. Revoke and delete one, or change the plan.")
+            format!("The plan allows {limit} OAuth clients. Revoke and delete one, or upgrade the plan.")
         })?;
         let stored = login::oauth_client_insert(c, &tenant, &new, now)?;
         Ok(with_secret(stored, secret.as_ref()))
@@ -78,7 +77,7 @@ pub async fn create_oauth_client(
     .await
 }
 
-/// Changes a client. One that is revoked stays as it is, unless it is made active again.
+/// Updates a client. A revoked client must be activated in the same request.
 pub async fn update_oauth_client(
     app: &App,
     tenant: TenantId,
@@ -103,7 +102,7 @@ pub async fn update_oauth_client(
                 Some(wanted) => *wanted == OAuthClientType::Public,
                 None => is_public(&before),
             };
-            // A client that becomes public, and says nothing of PKCE, must use it from now on.
+            // A client that becomes public must use PKCE.
             let require_pkce =
                 resolve_pkce(public, request.require_pkce, public || before.require_pkce, &mut errors);
             ensure_valid(errors)?;
@@ -119,14 +118,14 @@ pub async fn update_oauth_client(
                 return Err(AppError::new(
                     ErrorKind::Conflict,
                     ErrorCode::DeveloperOauthClientRevoked,
-                    "This OAuth client is revoked. Send status active with the change to use it again.",
+                    "The OAuth client is revoked. Send status active with the change to use it again.",
                 ));
             }
             plans::require(features, Feature::Oauth)?;
             let changes = OauthClientChanges {
                 name: new_name.clone(),
                 client_type: request.type_.as_ref().map(ToString::to_string),
-                // A public client cannot keep a secret; one that is confidential again gets another.
+                // A public client has no secret; rotation gives a confidential one a new secret.
                 secret_hash: (public && !is_public(&before)).then_some(None),
                 redirect_uris: new_uris.clone(),
                 allowed_scopes: new_scopes.clone(),
@@ -141,7 +140,7 @@ pub async fn update_oauth_client(
     Ok(OAuthClientData { oauth_client: client(stored) })
 }
 
-/// Revokes a client with everything that was given to it. Once is enough, and twice does no harm.
+/// Revokes a client and ends its sessions. Idempotent.
 pub async fn revoke_oauth_client(
     app: &App,
     tenant: TenantId,
@@ -158,7 +157,7 @@ pub async fn revoke_oauth_client(
     Ok(OAuthClientData { oauth_client: client(stored) })
 }
 
-/// Puts a new secret in place of the old one, which opens nothing from then on.
+/// Replaces the secret of a client.
 pub async fn rotate_oauth_client_secret(
     app: &App,
     tenant: TenantId,
@@ -173,14 +172,14 @@ pub async fn rotate_oauth_client_secret(
             return Err(AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::DeveloperOauthClientRevoked,
-                "This OAuth client is revoked, and a new secret would open nothing. Make it active first.",
+                "The OAuth client is revoked. Activate it before rotating its secret.",
             ));
         }
         if is_public(&before) {
             return Err(AppError::new(
                 ErrorKind::Conflict,
                 ErrorCode::DeveloperOauthClientPublic,
-                "A public client has no secret: it proves itself with PKCE. Make it confidential first.",
+                "A public client has no secret; it uses PKCE. Make it confidential first.",
             ));
         }
         let hash = Some(Some(secret.hash.clone()));
@@ -192,7 +191,7 @@ pub async fn rotate_oauth_client_secret(
     .await
 }
 
-/// Deletes a client for good that was revoked before.
+/// Deletes a revoked client.
 pub async fn delete_revoked_oauth_client(
     app: &App,
     tenant: TenantId,
@@ -205,7 +204,7 @@ pub async fn delete_revoked_oauth_client(
                 return Err(AppError::new(
                     ErrorKind::Conflict,
                     ErrorCode::DeveloperOauthClientActive,
-                    "This OAuth client is active. Revoke it first, so that nobody stays signed in through it.",
+                    "The OAuth client is active. Revoke it first.",
                 ));
             }
             login::oauth_client_delete(c, &tenant, &id)?;
@@ -219,7 +218,7 @@ fn get(c: &mut Conn, tenant: &TenantId, id: &OauthClientId) -> AppResult<OauthCl
     login::oauth_client_get(c, tenant, id)?.ok_or_else(client_not_found)
 }
 
-/// Ends a client and the sessions that people have through it.
+/// Revokes a client and ends its sessions.
 fn revoke(
     c: &mut Conn,
     tenant: &TenantId,
@@ -238,7 +237,7 @@ fn is_public(stored: &OauthClient) -> bool {
     stored.client_type == OAuthClientType::Public.as_str()
 }
 
-/// What a client calls itself.
+/// Generates a client id.
 pub fn new_client_id() -> AppResult<String> {
     Ok(format!("{CLIENT_ID_PREFIX}{}", &secrets::random_hex().map_err(AppError::internal)?[..24]))
 }
@@ -247,7 +246,7 @@ fn new_secret() -> AppResult<NewSecret> {
     secrets::generate(SECRET_PREFIX).map_err(AppError::internal)
 }
 
-/// A name that people can tell a client by.
+/// The trimmed name, which must not be blank.
 fn validate_name(text: &str, errors: &mut Vec<String>) -> String {
     let name = text.trim();
     if name.is_empty() {
@@ -256,7 +255,7 @@ fn validate_name(text: &str, errors: &mut Vec<String>) -> String {
     name.to_owned()
 }
 
-/// Redirect addresses exactly as they were non_blank, each once: they are compared letter by letter later.
+/// Redirect URIs unchanged, without duplicates. They are compared as strings later.
 fn validate_redirect_uris(uris: Vec<String>, errors: &mut Vec<String>) -> Vec<String> {
     let mut unique = Vec::new();
     for (index, uri) in uris.into_iter().enumerate() {
@@ -269,23 +268,23 @@ fn validate_redirect_uris(uris: Vec<String>, errors: &mut Vec<String>) -> Vec<St
     unique
 }
 
-/// What speaks against sending people with their code to that address.
+/// Why a redirect URI is not accepted.
 pub fn redirect_uri_error(uri: &str) -> Option<&'static str> {
-    // The parser below repairs what browsers repair; an address that is compared as text must need no repair.
+    // The parser corrects some errors like browsers do, but the URI is compared as a string.
     let odd = |letter: char| letter.is_whitespace() || letter.is_control() || letter == '\\';
-    let Ok(url) = Url::parse(uri) else { return Some("is no address; write it out, https:// first") };
+    let Ok(url) = Url::parse(uri) else { return Some("is not a URL; start with https://") };
     if uri.contains(odd) {
-        return Some("holds spaces or backslashes; write them percent-encoded");
+        return Some("contains spaces or backslashes; percent-encode them");
     }
     if uri.contains('#') {
-        return Some("has a fragment; leave out the # and what follows");
+        return Some("has a fragment; remove the # and what follows");
     }
-    let Some(host) = url.host() else { return Some("must begin with https:// and a host") };
+    let Some(host) = url.host() else { return Some("must start with https:// and a host") };
     if !url.username().is_empty() || url.password().is_some() {
-        return Some("has a user name in it; leave it out");
+        return Some("contains a user name; remove it");
     }
     if uri.contains('*') {
-        return Some("holds a *; write each address out");
+        return Some("contains a wildcard; list each URI");
     }
     let loopback = match host {
         Host::Domain(name) => name == "localhost",
@@ -295,12 +294,12 @@ pub fn redirect_uri_error(uri: &str) -> Option<&'static str> {
     match url.scheme() {
         "https" => None,
         "http" if loopback => None,
-        "http" => Some("is sent without encryption; use https, or http on localhost while developing"),
-        _ => Some("must begin with https://"),
+        "http" => Some("is not encrypted; use https, or http on localhost during development"),
+        _ => Some("must start with https://"),
     }
 }
 
-/// Scopes each once. One that is only planned is refused for that.
+/// Scopes without duplicates. Planned scopes are rejected.
 fn validate_scopes(app: &App, requested: &[OAuthScope], errors: &mut Vec<String>) -> AppResult<Vec<String>> {
     let planned: Vec<String> = requested
         .iter()
@@ -312,12 +311,12 @@ fn validate_scopes(app: &App, requested: &[OAuthScope], errors: &mut Vec<String>
         let error = AppError::new(
             ErrorKind::Invalid,
             ErrorCode::DeveloperOauthScopePlanned,
-            "Some of these scopes are planned and cannot be asked for yet. The list of clients has those that can.",
+            "Some scopes are planned and not available yet. Use those in availableScopes of the client list.",
         );
         return Err(planned.into_iter().fold(error, AppError::detail));
     }
     if requested.is_empty() {
-        errors.push("/body/allowedScopes: a client without scopes can do nothing".to_owned());
+        errors.push("/body/allowedScopes: is empty".to_owned());
     }
     let mut unique: Vec<String> = Vec::new();
     for scope in requested {
@@ -328,7 +327,7 @@ fn validate_scopes(app: &App, requested: &[OAuthScope], errors: &mut Vec<String>
     Ok(unique)
 }
 
-/// Whether PKCE is required: always of public clients, which have nothing else.
+/// Whether PKCE is required: always for public clients.
 fn resolve_pkce(public: bool, requested: Option<bool>, default: bool, errors: &mut Vec<String>) -> bool {
     if public && requested == Some(false) {
         errors.push("/body/requirePkce: a public client must use PKCE".to_owned());
@@ -343,15 +342,17 @@ fn ensure_valid(errors: Vec<String>) -> AppResult<()> {
     let error = AppError::new(
         ErrorKind::Invalid,
         ErrorCode::DeveloperOauthClientValidationFailed,
-        "This is no client that people could be signed in for. Mend what the details name.",
+        "The OAuth client is not valid. Fix the fields listed in `details` and retry.",
     );
     Err(errors.into_iter().fold(error, AppError::detail))
 }
 
 fn with_secret(stored: OauthClient, secret: Option<&NewSecret>) -> OAuthClientSecret {
     let warning = match secret {
-        Some(_) => "Keep the secret on your servers now: it is not shown again. An older one opens nothing.",
-        None => "A public client has no secret. It must use PKCE each time it signs somebody in.",
+        Some(_) => {
+            "Store the secret on your servers now: it is not shown again. Earlier secrets are invalid."
+        }
+        None => "A public client has no secret. It must use PKCE.",
     };
     OAuthClientSecret {
         oauth_client: client(stored),
@@ -383,7 +384,7 @@ fn client(stored: OauthClient) -> OAuthClient {
 fn client_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::DeveloperOauthClientNotFound,
-        "There is no such OAuth client. List the clients and use the id, not the clientId.",
+        "The OAuth client does not exist. List the clients and use the id, not the clientId.",
     )
 }
 
@@ -392,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_sent_back_by_https_or_to_their_own_machine() {
+    fn redirects_use_https_or_go_to_the_local_machine() {
         for uri in [
             "https://crm.example.com/oauth/callback",
             "https://crm.example.com",

@@ -52,7 +52,7 @@ pub(crate) fn missing_features(features: &[Feature], needed: &[Feature]) -> Opti
     (!missing.is_empty()).then(|| format!("the plan lacks: {}", missing.join(", ")))
 }
 
-/// Blocks a service that the plan contains; one that it missing_features says so already, which is the better reason.
+/// Blocks a service, unless the plan does not include it: that reason takes precedence.
 pub(crate) fn block(service: &mut ServiceCapability, status: &ServiceStatus, reason: &str) {
     if service.status != ServiceStatus::NotInPlan {
         service.status = status.clone();

@@ -1,4 +1,4 @@
-//! Devices that get push notifications: registered by whoever is signed in on them, and switched off again.
+//! Push devices: register and unregister.
 
 use ringnity_store::visitors::{self, DevicePushToken as Stored, NewDevice};
 use ringnity_store::{AgentId, Conn, TenantId, VisitorId, identity};
@@ -13,24 +13,24 @@ use crate::app::non_blank;
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey};
 use crate::secrets;
 
-/// Who is signed in on a device.
+/// The holder of a device: the principal that registers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceHolder {
-    /// A visitor, perhaps with an identity that is vouched for.
+    /// A visitor.
     Visitor {
-        /// The visitor.
+        /// Id of the visitor.
         id: VisitorId,
-        /// The identity.
+        /// The verified external id, if the visitor has one.
         external_id: Option<String>,
     },
     /// An agent.
     Agent {
-        /// The agent.
+        /// Id of the agent.
         id: AgentId,
     },
     /// The tenant's administration.
     Admin {
-        /// Who acts.
+        /// Subject of the admin token.
         subject: String,
     },
 }
@@ -52,9 +52,9 @@ impl DeviceHolder {
         }
     }
 
-    /// Whether `device` may be changed by whoever only knows what it is called: who registered it, and visitors if
-    /// that was one whom nobody vouched for. Such a visitor is another one in each session, and the name that the app
-    /// gave to its device is all there is to know it by.
+    /// Whether this holder may change `device` with only its deviceId: the one who registered it may, and any visitor if
+    /// an unverified visitor registered it. Unverified visitors have a new id in each session, so only the deviceId
+    /// identifies their device.
     fn may_manage(&self, c: &mut Conn, tenant: &TenantId, device: &Stored) -> AppResult<bool> {
         if device.subject_kind != self.kind() {
             return Ok(false);
@@ -69,8 +69,8 @@ impl DeviceHolder {
         Ok(visitor.is_none_or(|visitor| visitor.external_id.is_none()))
     }
 
-    /// Whom the device is for. An app that says nothing says `visitor`, so that is what an agent's or an
-    /// administrator's may leave unsaid; nobody else gets what is meant for the staff.
+    /// The audience of the device. `visitor` is the default of the contract, so for agents and administrators it means
+    /// their own audience.
     fn audience(&self, wanted: DevicePushAudience) -> AppResult<DevicePushAudience> {
         let allowed = match (self, &wanted) {
             (Self::Visitor { .. }, DevicePushAudience::Visitor | DevicePushAudience::Customer) => wanted,
@@ -82,10 +82,10 @@ impl DeviceHolder {
             }
             _ => {
                 return Err(invalid_device(
-                    "The audience does not fit the token that was sent. Leave it out.",
+                    "The audience does not match the token. Omit it.",
                 )
                 .detail(format!(
-                    "/body/audience: {wanted} is not for whoever is signed in as {}",
+                    "/body/audience: {wanted} is not allowed for {}",
                     self.kind()
                 )));
             }
@@ -93,7 +93,7 @@ impl DeviceHolder {
         Ok(allowed)
     }
 
-    /// The agent of the device. Whoever does not exist for the holder is not found.
+    /// The agent of the device, if the holder may use it.
     fn agent(&self, c: &mut Conn, tenant: &TenantId, named: Option<&str>) -> AppResult<Option<String>> {
         match (self, named) {
             (Self::Agent { id }, None) => Ok(Some(id.to_string())),
@@ -109,7 +109,7 @@ impl DeviceHolder {
     }
 }
 
-/// Registers a device, or brings a known one up to date.
+/// Registers a device, or updates a registered one.
 pub async fn register_device_push_token(
     app: &App,
     tenant: TenantId,
@@ -120,14 +120,14 @@ pub async fn register_device_push_token(
     let now = app.now();
     if request.token.trim().is_empty() {
         return Err(invalid_device(
-            "The token is blank. Send the one that the push service gave to the app.",
+            "The token is blank. Send the token of the push service.",
         )
         .detail("/body/token: is blank"));
     }
     let audience = holder.audience(request.audience)?;
     let named = non_blank(request.agent_id);
     let external_id = match &holder {
-        // A visitor is nobody whom nobody vouches for, whatever the app says.
+        // For visitors only the verified external id counts.
         DeviceHolder::Visitor { external_id, .. } => external_id.clone(),
         DeviceHolder::Agent { .. } | DeviceHolder::Admin { .. } => non_blank(request.external_id),
     };
@@ -150,16 +150,15 @@ pub async fn register_device_push_token(
             let agent_id = holder.agent(c, &tenant, named.as_deref())?;
             let device_id = new.device_id.as_deref();
             for known in visitors::device_find(c, &tenant, &new.provider, device_id, Some(&new.token_hash))? {
-                // Whoever has the token has the device. Knowing what a device is called is less: with another token
-                // it is the holder's only where nobody else is known to hold it. An app that was installed again,
-                // and has another token in a session that nobody vouches for, cannot be told from a stranger who has
-                // heard of the deviceId: it gets its device back once its user is vouched for again.
+                // The push token proves possession of the device, the deviceId alone does not. A reinstalled app with
+                // a new token and an unverified session cannot be distinguished from an attacker who knows the
+                // deviceId; it gets its device back with a verified session.
                 let same = known.token_hash == new.token_hash || holder.may_manage(c, &tenant, &known)?;
                 if known.enabled && !same {
                     return Err(AppError::new(
                         ErrorKind::Conflict,
                         ErrorCode::ResourceConflict,
-                        "This deviceId is registered by somebody else. Unregister it there first, or send another deviceId.",
+                        "The deviceId is registered by another user. Unregister it there first, or send another deviceId.",
                     ));
                 }
             }
@@ -170,7 +169,7 @@ pub async fn register_device_push_token(
         .await
 }
 
-/// Switches a device off, by its token, by its device id, or by both, which must then be of one device.
+/// Disables a device, selected by token, deviceId, or both.
 pub async fn unregister_device_push_token(
     app: &App,
     tenant: TenantId,
@@ -191,7 +190,7 @@ pub async fn unregister_device_push_token(
                         && token_hash.as_ref().is_none_or(|hash| known.token_hash == *hash)
                 })
                 .ok_or_else(device_not_found)?;
-            // Whoever has the token has the device.
+            // The push token proves possession of the device.
             let may = token_hash.is_some() || holder.may_manage(c, &tenant, &known)?;
             if !may || !visitors::device_disable(c, &tenant, &known.id, now)? {
                 return Err(device_not_found());
@@ -228,13 +227,13 @@ fn invalid_device(message: &'static str) -> AppError {
 fn agent_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::ResourceNotFound,
-        "There is no such agent for whoever is signed in here. Leave agentId out.",
+        "The agent does not exist or is not accessible. Omit agentId.",
     )
 }
 
 fn device_not_found() -> AppError {
     AppError::not_found(
         ErrorCode::SdkDeviceTokenNotFound,
-        "No such device is registered here. Check token, deviceId and provider: all that are sent must be of one device.",
+        "The device is not registered. Check that token, deviceId and provider belong to the same device.",
     )
 }

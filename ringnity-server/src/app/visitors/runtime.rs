@@ -1,4 +1,4 @@
-//! What a widget or an app learns before anybody is known to it: the tenant, its looks, its services.
+//! Bootstrap of a widget or app: public data of the tenant, branding and services.
 
 use ringnity_store::tenants::{plan_features_of_tenant, subscription_get};
 use ringnity_types::{RuntimeBootstrap, RuntimeBranding, RuntimeSdk, ServiceCapability, ServiceStatus};
@@ -7,7 +7,7 @@ use crate::app::tenants::services::{block, services, subscription_block_reason};
 use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult, health};
 
-/// The tenant's public settings. With `debug`, blocked services say why.
+/// Returns the tenant's public settings. With `debug`, blocked services have a reason.
 pub async fn bootstrap_runtime(
     app: &App,
     hints: TenantHints,

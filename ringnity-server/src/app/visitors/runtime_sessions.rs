@@ -1,5 +1,5 @@
-//! Sessions of visitors. Who a visitor is comes from the customer's backend, by a context token, or is what the
-//! visitor says; the two are never taken for each other.
+//! Visitor sessions. A verified identity comes from the customer's backend in a context token. What the visitor claims is
+//! stored separately.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::app::tenants::{self, TenantHints};
 use crate::app::{App, AppError, AppResult, ErrorKind, IdempotencyKey};
 use crate::secrets::tokens::{Claims, SdkClaims, Signer, TokenError, TokenScope};
 
-/// Life of a visitor's session, in seconds.
+/// Lifetime of a visitor session, in seconds.
 const SESSION_TTL_SECONDS: i64 = 3600;
 
-/// How many free members are kept of a session.
+/// Maximum number of metadata members.
 const MAX_METADATA_MEMBERS: usize = 50;
 
-/// A session for a visitor: a new one, or the one whose identity the context token vouches for.
+/// Creates a session for a new visitor, or for the visitor that the context token identifies.
 pub async fn create_runtime_session(
     app: &App,
     hints: TenantHints,
@@ -32,7 +32,7 @@ pub async fn create_runtime_session(
 ) -> AppResult<RuntimeSession> {
     let now = app.now();
     let expires_at = expires_at(now, SESSION_TTL_SECONDS);
-    // What the address and the headers say counts more than the body.
+    // URL and headers override the body.
     let hints = if hints.name_tenant() {
         hints
     } else {
@@ -46,7 +46,7 @@ pub async fn create_runtime_session(
     let claimed = request.visitor.unwrap_or_default();
     let members = request.metadata.map(Map::from).unwrap_or_default();
     let token_signer = Arc::clone(&signer);
-    // A page, a tenant or a context token that is not let in any more does not get an earlier answer either.
+    // Repeats are authorized too: origin, tenant and context token must still be valid.
     let authorize = move |c: &mut Conn| {
         let claims = context.as_ref().map(|token| decode_context(&signer, token, now)).transpose()?;
         let verified = claims.map(|claims| verify_context(c, &claims, &hints, now)).transpose()?;
@@ -84,20 +84,20 @@ struct VerifiedContext {
     credential: Option<String>,
 }
 
-/// The claims of a context token that is ours and within its time.
+/// Verifies a context token.
 fn decode_context(signer: &Signer, token: &str, now: DateTime<Utc>) -> AppResult<Claims> {
     let claims = signer.verify(token, now).map_err(|error| match error {
         TokenError::Invalid => context_token_invalid(),
         TokenError::Expired => AppError::new(
             ErrorKind::Unauthenticated,
             ErrorCode::TokenExpired,
-            "The context token has expired. Have the backend make a new one for this visitor.",
+            "The context token has expired. Let the backend create a new one for this visitor.",
         ),
     })?;
     if claims.scope == TokenScope::VisitorContext { Ok(claims) } else { Err(context_token_invalid()) }
 }
 
-/// What is behind a context token, if it still counts and the request is for its tenant.
+/// Loads the context of a token, if its session is active and the request is for its tenant.
 fn verify_context(
     c: &mut Conn,
     claims: &Claims,
@@ -117,7 +117,7 @@ fn verify_context(
     Ok(VerifiedContext { context, credential: session.credential_id })
 }
 
-/// What is known of the visitor. Where a backend says who it is, what the visitor says of itself counts nothing.
+/// Builds the profile of the visitor. With a verified identity, the visitor's own claims are ignored.
 fn build_profile(
     context: Option<&VisitorContext>,
     claimed: &VisitorIdentity,
@@ -132,7 +132,7 @@ fn build_profile(
     let mut room = METADATA_MAX_BYTES.saturating_sub(metadata_text(Some(&metadata))?.len());
     metadata_text(Some(members))?;
     for (name, value) in members {
-        // Quotes, colon and comma.
+        // Plus quotes, colon and comma.
         let size = name.len() + value.to_string().len() + 4;
         if metadata.len() < MAX_METADATA_MEMBERS && size <= room && !metadata.contains_key(name) {
             room -= size;
@@ -162,7 +162,7 @@ fn context_token_invalid() -> AppError {
     AppError::new(
         ErrorKind::Unauthenticated,
         ErrorCode::SdkContextTokenInvalid,
-        "The context token is not accepted here. Have the backend of this tenant make a new one, or leave it out.",
+        "The context token is not valid. Let the backend of this tenant create a new one, or omit it.",
     )
 }
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_visitor_says_is_no_identity_and_does_not_mend_one() {
+    fn claims_of_a_visitor_are_not_a_verified_identity() {
         let claimed = VisitorIdentity {
             external_id: Some("customer-1".into()),
             email: Some("me@example.com".into()),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_backends_members_count_more_and_there_are_never_too_many() {
+    fn backend_metadata_takes_precedence_within_the_limit() {
         let members: Map<String, Value> = (0..60).map(|n| (format!("m{n}"), Value::from(n))).collect();
         let known = context(None, r#"{"m0":"backend"}"#);
         let merged = build_profile(Some(&known), &VisitorIdentity::default(), &members).expect("profile");

@@ -289,7 +289,7 @@ fn enforces_agent_quota_and_names_unknown_accounts() {
         run(&on, "one").ok();
         run(&off, "one").ok();
         run(&agent, "three").ok();
-        run(&on, "one").refused(1, &["plan allows 2 agents", "Switch one off"]);
+        run(&on, "one").refused(1, &["plan allows 2 agents", "Disable one"]);
         run(&off, "two").ok();
         run(&on, "one").ok();
 
@@ -300,7 +300,7 @@ fn enforces_agent_quota_and_names_unknown_accounts() {
             .refused(1, &["b@b.example", "ringnity-server platform-admin list"]);
         run(&["owner", "set-password"], "nowhere").refused(1, &["EMAIL: is not a valid email"]);
         run(&["owner", "create", "--tenant=acme", "--email"], "ADA@acme.example")
-            .refused(1, &["an owner with this email already"]);
+            .refused(1, &["already an owner with this email"]);
 
         // A given password is not printed, and has a minimum length.
         let set = ["agent", "set-password", "--tenant=acme", "two", "--password-stdin"];

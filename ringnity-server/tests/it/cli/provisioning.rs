@@ -157,9 +157,9 @@ fn create_commands_reject_invalid_input() {
         let tenant = ["tenant", "create", "--name=Another"];
         let agent = ["agent", "create", "--tenant=acme", "--name=Grace"];
         let cases: [(&[&str], &[&str], &str); 15] = [
-            (&tenant, &["--slug=acme", "--owner-email=b@b.example"], "a tenant with this slug already"),
-            (&tenant, &["--slug=b", "--owner-email=ADA@acme.example"], "an owner with this email already"),
-            (&tenant, &["--slug=B", "--owner-email=b@b.example"], "small letters, digits and hyphens"),
+            (&tenant, &["--slug=acme", "--owner-email=b@b.example"], "already a tenant with this slug"),
+            (&tenant, &["--slug=b", "--owner-email=ADA@acme.example"], "already an owner with this email"),
+            (&tenant, &["--slug=B", "--owner-email=b@b.example"], "lower-case letters, digits and hyphens"),
             (&tenant, &["--slug=", "--owner-email=b@b.example"], "--slug:"),
             (&tenant, &["--slug=b", "--owner-email=b.example"], "--owner-email: is not a valid email"),
             (

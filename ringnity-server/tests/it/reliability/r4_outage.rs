@@ -17,10 +17,10 @@ use crate::support::on_each_engine;
 const LIMIT: &str = "300";
 
 /// Log line of a node that cannot write its lease.
-const COUNTS_ALONE: &str = "nodes cannot share a limit; each counts alone";
+const COUNTS_ALONE: &str = "cannot share a rate limit between nodes; this node counts alone";
 
 /// Log line of a node that cannot record the use of a key.
-const USE_NOT_RECORDED: &str = "cannot note that a key was used";
+const USE_NOT_RECORDED: &str = "cannot record that a key was used";
 
 struct Caller {
     http: Client,
