@@ -127,8 +127,8 @@ fn build_profile(
         Some(context) => serde_json::from_str(&context.metadata).map_err(AppError::internal)?,
         None => Map::new(),
     };
-    // What the page sends is judged by itself: it does not know what the backend has claimed. Of both together so much is
-    // kept as one of them may have, the backend's first.
+    // The limit applies to the page's metadata alone, because the page does not know the backend's. The merged metadata
+    // is cut to the same limit; the backend's members come first.
     let mut room = METADATA_MAX_BYTES.saturating_sub(metadata_text(Some(&metadata))?.len());
     metadata_text(Some(members))?;
     for (name, value) in members {
