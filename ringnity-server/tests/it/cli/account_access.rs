@@ -305,7 +305,7 @@ fn enforces_agent_quota_and_names_unknown_accounts() {
         // A given password is not printed, and has a minimum length.
         let set = ["agent", "set-password", "--tenant=acme", "two", "--password-stdin"];
         cli.run_with_input(&set, "too short")
-            .refused(1, &["12 characters at least"])
+            .refused(1, &["at least 12 characters"])
             .never_prints(&["too short"]);
         let given = "correct horse battery staple";
         let output = cli.run_with_input(&set, given).ok().never_prints(&[given]).out;

@@ -135,7 +135,7 @@ fn password_from_stdin_is_never_printed() {
             "--password-stdin",
         ];
         cli.run_with_input(&create, "too short")
-            .refused(1, &["12 characters at least"])
+            .refused(1, &["at least 12 characters"])
             .never_prints(&["too short"]);
         cli.run_with_input(&create, "one line\nand another one").refused(1, &["more than one line"]);
         let ran = cli.run_with_input(&[&create[..], &["--json"]].concat(), given).ok().never_prints(&[given]);

@@ -82,7 +82,7 @@ fn reports_all_invalid_settings_by_file_and_key() {
     );
     let lines = [
         "bad.toml: lisen: unknown setting; did you mean listen?",
-        "bad.toml: listen: \"8192\": say an IP address and a port",
+        "bad.toml: listen: \"8192\": expected an IP address and a port",
         "bad.toml: trusted-proxy: \"x\": ",
         "bad.toml: demo: expected true or false, found a string",
         "bad.toml: data-dir: expected a string in quotes, found a number",
@@ -96,7 +96,7 @@ fn reports_all_invalid_settings_by_file_and_key() {
     let problems: Vec<_> =
         report["problems"].as_array().expect("problems").iter().flat_map(Value::as_str).collect();
     assert_eq!((report["ok"].clone(), problems.len()), (json!(false), lines.len() + 1), "{problems:?}");
-    for line in lines.iter().chain(&["RINGNITY_BASE_DOMAIN: \".x\": say a domain"]) {
+    for line in lines.iter().chain(&["RINGNITY_BASE_DOMAIN: \".x\": expected a domain"]) {
         assert!(problems.iter().any(|problem| problem.starts_with(line)), "{line}: {problems:?}");
     }
 }
@@ -113,7 +113,7 @@ fn names_unreadable_settings() {
     // clap alone would blame a flag that was not given.
     let mut command = cli.command(&["serve"]);
     CommandOutput::of(command.env("RINGNITY_LISTEN", "here"))
-        .refused(2, &["RINGNITY_LISTEN: \"here\": say an IP address"]);
+        .refused(2, &["RINGNITY_LISTEN: \"here\": expected an IP address"]);
     cli.run(&["serve", "--listen", "here"]).refused(2, &["--listen"]);
     cli.run(&["serv"]).refused(2, &["serve"]);
 }
