@@ -332,27 +332,27 @@ mod tests {
                     run_external(&store, now, repeat, outside, |_, number| Ok(*number)).await
                 })
             };
-            let begun = async |count| {
+            let started = async |count| {
                 while ran.load(Ordering::SeqCst) < count {
                     tokio::task::yield_now().await;
                 }
             };
             let first = ask(now, true);
-            begun(1).await;
+            started(1).await;
             let meanwhile = ask(now, false).await.expect("ends").expect_err("is refused");
             assert_eq!(meanwhile.code, ErrorCode::IdempotencyRequestInProgress);
             go.notify_one();
             first.await.expect("ends").expect_err("is refused");
             // A failed request can be retried, and one in progress expires.
             let lost = ask(now, false);
-            begun(2).await;
+            started(2).await;
             let again = ask(now + IN_PROGRESS_TTL, false);
-            begun(3).await;
+            started(3).await;
             go.notify_one();
             lost.await.expect("ends").expect_err("is too late");
             go.notify_one();
             assert_eq!(again.await.expect("ends").expect("succeeds"), 3);
-            assert_eq!(ask(now + IN_PROGRESS_TTL, false).await.expect("ends").expect("is told"), 3);
+            assert_eq!(ask(now + IN_PROGRESS_TTL, false).await.expect("ends").expect("replays"), 3);
             assert_eq!(ran.load(Ordering::SeqCst), 3);
         }
     }

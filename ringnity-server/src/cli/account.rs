@@ -76,10 +76,10 @@ pub(super) fn read_password(
     called: &str,
 ) -> Result<Option<String>> {
     let (schema, member) = sign_in;
-    let given = password.read()?;
-    let sent = json!({ member: text, "password": given.as_deref().unwrap_or("made") });
+    let chosen = password.read()?;
+    let sent = json!({ member: text, "password": chosen.as_deref().unwrap_or("generated") });
     context::validate(schema, &sent, &[(member, called), ("password", "the password")])?;
-    Ok(given)
+    Ok(chosen)
 }
 
 /// Sets the password of an account. Prints it if it was generated.
@@ -94,9 +94,9 @@ pub(super) async fn set_password(
         | AccountSelector::Owner(text)
         | AccountSelector::PlatformAdmin(text) => text,
     };
-    let given = read_password(&password, sign_in, text, &sign_in.1.to_uppercase())?;
+    let chosen = read_password(&password, sign_in, text, &sign_in.1.to_uppercase())?;
     let store = common.store().await?;
-    let password = context::password(given).await?;
+    let password = context::password(chosen).await?;
     let made = password.generated.clone();
     let account = accounts::set_password(&store, name, password, Clock::default().now())
         .await

@@ -128,13 +128,13 @@ pub(super) async fn run(command: AgentCommand) -> Result<Outcome> {
 
 async fn create(arguments: AgentArgs) -> Result<Outcome> {
     let AgentArgs { username, name, role, department, email, password, target } = arguments;
-    let given = account::read_password(&password, SIGN_IN, &username, "--username")?;
+    let chosen = account::read_password(&password, SIGN_IN, &username, "--username")?;
     if let Some(email) = &email {
-        let sign_in = json!({ "email": email, "password": "made" });
+        let sign_in = json!({ "email": email, "password": "generated" });
         context::validate("OwnerLoginRequest", &sign_in, &[("email", "--email")])?;
     }
     let store = target.common.store().await?;
-    let password = context::password(given).await?;
+    let password = context::password(chosen).await?;
     let made = password.generated.clone();
     let request =
         AgentRequest { username, name, role: WorkspaceRole::from(role), department, email, password };

@@ -91,8 +91,8 @@ impl PasswordArgs {
 }
 
 /// Hashes the password, or a generated one.
-pub(super) async fn password(given: Option<String>) -> Result<NewPassword> {
-    NewPassword::new(given).await.map_err(into_cli_error)
+pub(super) async fn password(chosen: Option<String>) -> Result<NewPassword> {
+    NewPassword::new(chosen).await.map_err(into_cli_error)
 }
 
 /// Validates a value against a schema of the contract. `flags` maps members to the flags that set them.

@@ -87,15 +87,15 @@ pub(super) async fn run(arguments: DoctorArgs) -> Result<Outcome> {
 }
 
 fn check_settings(config: &ServeConfig, found: &mut Findings) {
-    let judged = check::check(config);
-    if judged.problems.is_empty() && judged.warnings.is_empty() {
+    let findings = check::check(config);
+    if findings.problems.is_empty() && findings.warnings.is_empty() {
         found.ok("settings", "are valid");
     }
     let remedy = "`ringnity-server config check` prints the source of each setting";
-    for problem in judged.problems {
+    for problem in findings.problems {
         found.fail("settings", problem, remedy);
     }
-    for warning in judged.warnings {
+    for warning in findings.warnings {
         found.warn("settings", warning, remedy);
     }
 }
@@ -179,7 +179,7 @@ fn check_space(folder: &Path, found: &mut Findings) {
     #[cfg(unix)]
     {
         let Ok(stats) = rustix::fs::statvfs(folder) else { return };
-        judge_space(stats.f_bavail.saturating_mul(stats.f_frsize), folder, found);
+        check_free_bytes(stats.f_bavail.saturating_mul(stats.f_frsize), folder, found);
     }
     #[cfg(not(unix))]
     let _ = (folder, found);
@@ -187,7 +187,7 @@ fn check_space(folder: &Path, found: &mut Findings) {
 
 /// Checks the number of free bytes.
 #[cfg_attr(not(unix), allow(dead_code))]
-fn judge_space(bytes: u64, folder: &Path, found: &mut Findings) {
+fn check_free_bytes(bytes: u64, folder: &Path, found: &mut Findings) {
     let words = format!("{} free in {}", backup::format_bytes(bytes), folder.display());
     match bytes {
         0..NO_SPACE => found.fail("space", words, "free up space now: writes are about to fail"),
@@ -378,10 +378,10 @@ fn text(report: &Report) -> String {
 mod tests {
     use super::*;
 
-    /// The level of the one check that `judge` adds. A check that did not pass has a remedy.
-    fn level(judge: impl FnOnce(&mut Findings)) -> Level {
+    /// The level of the one check that `check` adds. A check that did not pass has a remedy.
+    fn level(check: impl FnOnce(&mut Findings)) -> Level {
         let mut found = Findings::default();
-        judge(&mut found);
+        check(&mut found);
         let [check] = &found.0[..] else { panic!("{} checks", found.0.len()) };
         assert_eq!(check.remedy.is_none(), check.level == Level::Ok, "{}", check.found);
         check.level
@@ -397,7 +397,7 @@ mod tests {
             (1_000_000_000, Level::Ok),
             (u64::MAX, Level::Ok),
         ] {
-            assert_eq!(level(|found| judge_space(bytes, Path::new("data"), found)), expected, "{bytes}");
+            assert_eq!(level(|found| check_free_bytes(bytes, Path::new("data"), found)), expected, "{bytes}");
         }
     }
 
@@ -414,8 +414,8 @@ mod tests {
         ] {
             let apart = TimeDelta::seconds(seconds);
             for theirs in [now + apart, now - apart] {
-                let judged = level(|found| check_clocks((theirs, now), Some("2026-11-22-000060_x"), found));
-                assert_eq!(judged, expected, "{seconds}");
+                let actual = level(|found| check_clocks((theirs, now), Some("2026-11-22-000060_x"), found));
+                assert_eq!(actual, expected, "{seconds}");
             }
         }
     }

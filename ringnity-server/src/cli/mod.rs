@@ -178,12 +178,12 @@ fn parse(arguments: Vec<OsString>) -> Result<(Cli, Invocation), ExitCode> {
 /// not passed.
 fn report_usage_error(error: &clap::Error) -> ExitCode {
     let problems = file::environment_problems();
-    let given = |flag: &str| std::env::args().any(|argument| argument.starts_with(flag));
+    let passed = |flag: &str| std::env::args().any(|argument| argument.starts_with(flag));
     let blamed = match error.get(clap::error::ContextKind::InvalidArg) {
         Some(clap::error::ContextValue::String(blamed)) => blamed.split(' ').next().unwrap_or_default(),
         _ => "",
     };
-    if error.use_stderr() && blamed.starts_with("--") && !given(blamed) && !problems.is_empty() {
+    if error.use_stderr() && blamed.starts_with("--") && !passed(blamed) && !problems.is_empty() {
         problems.iter().for_each(output::print_error);
         return ExitCode::from(2);
     }

@@ -74,9 +74,9 @@ pub(super) async fn run(command: OwnerCommand) -> Result<Outcome> {
 
 async fn create(arguments: CreateArgs) -> Result<Outcome> {
     let CreateArgs { email, name, password, target } = arguments;
-    let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
+    let chosen = account::read_password(&password, SIGN_IN, &email, "--email")?;
     let store = target.common.store().await?;
-    let password = context::password(given).await?;
+    let password = context::password(chosen).await?;
     let made = password.generated.clone();
     let now = Clock::default().now();
     let (tenant, owner) = provisioning::create_owner(&store, target.tenant, email, name, password, now)

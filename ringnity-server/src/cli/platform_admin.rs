@@ -81,9 +81,9 @@ pub(super) async fn run(command: PlatformAdminCommand) -> Result<Outcome> {
 
 async fn create(arguments: PlatformAdminArgs) -> Result<Outcome> {
     let PlatformAdminArgs { email, name, role, password, common } = arguments;
-    let given = account::read_password(&password, SIGN_IN, &email, "--email")?;
+    let chosen = account::read_password(&password, SIGN_IN, &email, "--email")?;
     let store = common.store().await?;
-    let password = context::password(given).await?;
+    let password = context::password(chosen).await?;
     let made = password.generated.clone();
     let (role, now) = (PlatformRole::from(role), Clock::default().now());
     let admin = provisioning::create_platform_admin(&store, email, name, role, password, now)

@@ -106,16 +106,16 @@ pub(super) async fn run(command: TenantCommand) -> Result<Outcome> {
 
 async fn create(arguments: CreateArgs) -> Result<Outcome> {
     let CreateArgs { slug, name, owner_email, owner_name, plan, domains, password, common } = arguments;
-    let given = password.read()?;
+    let chosen = password.read()?;
     context::validate("CreateRuntimeSessionRequest", &json!({ "slug": slug }), &[("slug", "--slug")])?;
-    let sign_in = json!({ "email": owner_email, "password": given.as_deref().unwrap_or("made") });
+    let sign_in = json!({ "email": owner_email, "password": chosen.as_deref().unwrap_or("generated") });
     context::validate(
         "OwnerLoginRequest",
         &sign_in,
         &[("email", "--owner-email"), ("password", "the password")],
     )?;
     let store = common.store().await?;
-    let owner_password = context::password(given).await?;
+    let owner_password = context::password(chosen).await?;
     let password = owner_password.generated.clone();
     let request = TenantRequest {
         slug,

@@ -382,7 +382,7 @@ mod tests {
             let made_up =
                 signer("k1", "one").sign(TokenScope::Owner, "own_1", None, "ses_1", now).expect("signs");
             for _ in 0..3 {
-                // Somebody's who had it look just before.
+                // A reload for another unknown key just before.
                 here.refresh_keys_for(&store, &made_up).await.expect("looks");
                 rotate_signing_key(&store, now).await.expect("another key");
                 let elsewhere = Signer::load(&store, now).await.expect("its keys");

@@ -24,16 +24,16 @@ pub struct NewPassword {
 }
 
 impl NewPassword {
-    /// Hashes the given password, or a generated one.
-    pub async fn new(given: Option<String>) -> AppResult<Self> {
-        let (text, generated) = match given {
-            Some(given) if given.chars().count() < MIN_PASSWORD_LENGTH => {
+    /// Hashes the chosen password, or a generated one.
+    pub async fn new(chosen: Option<String>) -> AppResult<Self> {
+        let (text, generated) = match chosen {
+            Some(chosen) if chosen.chars().count() < MIN_PASSWORD_LENGTH => {
                 let words = format!(
                     "The password is too short. Choose one with at least {MIN_PASSWORD_LENGTH} characters."
                 );
                 return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
             }
-            Some(given) => (given, None),
+            Some(chosen) => (chosen, None),
             None => {
                 let text = secrets::random_hex().map_err(AppError::internal)?[..32].to_owned();
                 (text.clone(), Some(text))
@@ -360,13 +360,13 @@ mod tests {
     #[tokio::test]
     async fn rejects_short_passwords_and_returns_generated_ones() {
         assert!(NewPassword::new(Some("short".into())).await.is_err());
-        let given = NewPassword::new(Some("correct horse battery".into())).await.expect("is long");
-        assert!(given.generated.is_none());
+        let chosen = NewPassword::new(Some("correct horse battery".into())).await.expect("is long enough");
+        assert!(chosen.generated.is_none());
         let pool = password::PasswordHasherPool::shared();
-        let right = pool.verify("correct horse battery".into(), Some(given.hash)).await;
+        let right = pool.verify("correct horse battery".into(), Some(chosen.hash)).await;
         assert!(right.expect("a turn"));
-        let made = NewPassword::new(None).await.expect("is made");
-        let right = pool.verify(made.generated.expect("is told"), Some(made.hash)).await;
+        let new = NewPassword::new(None).await.expect("is made");
+        let right = pool.verify(new.generated.expect("is generated"), Some(new.hash)).await;
         assert!(right.expect("a turn"));
     }
 }

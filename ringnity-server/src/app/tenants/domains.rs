@@ -236,12 +236,12 @@ mod tests {
         ] {
             assert!(!allowed(origin, domain), "{origin} is not on {domain}");
         }
-        assert!(!origin_allowed("https://example.com", &[]), "nobody is let in by nothing");
+        assert!(!origin_allowed("https://example.com", &[]), "an empty list allows nothing");
     }
 
     #[test]
     fn normalizes_entries_as_browsers_write_hosts() {
-        for (given, kept) in [
+        for (entry, expected) in [
             ("example.com", "example.com"),
             (" Example.COM ", "example.com"),
             ("example.com.", "example.com"),
@@ -263,8 +263,8 @@ mod tests {
             ("[::1]:3000", "[::1]:3000"),
             ("[0:0:0:0:0:0:0:1]", "[::1]"),
         ] {
-            assert_eq!(normalize(given).as_deref(), Ok(kept), "{given}");
-            assert_eq!(normalize(kept).as_deref(), Ok(kept), "{kept} stays as it is");
+            assert_eq!(normalize(entry).as_deref(), Ok(expected), "{entry}");
+            assert_eq!(normalize(expected).as_deref(), Ok(expected), "{expected} is normalized");
         }
     }
 
@@ -367,11 +367,17 @@ mod tests {
     #[test]
     fn entry_matches_its_own_origin_and_is_listed_once() {
         for entry in ["example.com", "Bücher.example", "localhost:3000", "[::1]:81", "10.0.0.1"] {
-            let kept = normalize(entry).expect("is a domain");
-            assert!(origin_allowed(&format!("https://{kept}"), std::slice::from_ref(&kept)), "{kept}");
+            let normalized = normalize(entry).expect("is a domain");
+            assert!(
+                origin_allowed(&format!("https://{normalized}"), std::slice::from_ref(&normalized)),
+                "{normalized}"
+            );
         }
-        let given = ["Example.com", "b.example", "example.com.", "example.com:443"].map(str::to_owned);
-        assert_eq!(normalize_all(&given, "/body/allowedDomains").expect("all"), ["example.com", "b.example"]);
+        let entries = ["Example.com", "b.example", "example.com.", "example.com:443"].map(str::to_owned);
+        assert_eq!(
+            normalize_all(&entries, "/body/allowedDomains").expect("all"),
+            ["example.com", "b.example"]
+        );
         let faulty = ["a.example", "https://b.example", "c.example/"].map(str::to_owned);
         let refusal = normalize_all(&faulty, "/body/allowedDomains").expect_err("two are wrong");
         assert_eq!(refusal.code, ErrorCode::DeveloperDomainInvalid);

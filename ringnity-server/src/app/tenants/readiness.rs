@@ -192,26 +192,26 @@ mod tests {
     #[test]
     fn finds_each_problem_and_blocks_services() {
         use ReadinessCheckKey::{AllowedDomains, Origin, ServerApiKey, Services, Subscription, Tenant};
-        let nobody = ReadinessQuery::default();
-        assert_eq!(outcome(&inputs(), &nobody), (vec![], ServiceStatus::Available));
+        let default = ReadinessQuery::default();
+        assert_eq!(outcome(&inputs(), &default), (vec![], ServiceStatus::Available));
 
         let off =
             ReadinessInputs { tenant: super::Tenant { is_active: false, ..inputs().tenant }, ..inputs() };
-        assert_eq!(outcome(&off, &nobody), (vec![Tenant, Services], ServiceStatus::DisabledByAdmin));
+        assert_eq!(outcome(&off, &default), (vec![Tenant, Services], ServiceStatus::DisabledByAdmin));
         let expired = ReadinessInputs {
             subscription: Some(subscription(&SubscriptionStatus::Expired, None)),
             ..inputs()
         };
-        assert_eq!(outcome(&expired, &nobody), (vec![Subscription, Services], ServiceStatus::NotInPlan));
-        assert_eq!(evaluate(&expired, &nobody, Utc::now()).reports.and_then(|one| one.ready), Some(false));
+        assert_eq!(outcome(&expired, &default), (vec![Subscription, Services], ServiceStatus::NotInPlan));
+        assert_eq!(evaluate(&expired, &default, Utc::now()).reports.and_then(|one| one.ready), Some(false));
         let no_domains = ReadinessInputs { domains: vec![], ..inputs() };
         assert_eq!(
-            outcome(&no_domains, &nobody),
+            outcome(&no_domains, &default),
             (vec![AllowedDomains, Services], ServiceStatus::NotConfigured)
         );
         // Chat works without a Server API key.
         let no_server_key = ReadinessInputs { active_keys: 0, ..inputs() };
-        assert_eq!(outcome(&no_server_key, &nobody), (vec![ServerApiKey], ServiceStatus::Available));
+        assert_eq!(outcome(&no_server_key, &default), (vec![ServerApiKey], ServiceStatus::Available));
 
         let from = |origin: &str| ReadinessQuery { origin: Some(origin.into()), ..ReadinessQuery::default() };
         assert_eq!(outcome(&inputs(), &from("https://example.com")), (vec![], ServiceStatus::Available));

@@ -129,13 +129,13 @@ fn build_profile(
     };
     // The limit applies to the page's metadata alone, because the page does not know the backend's. The merged metadata
     // is cut to the same limit; the backend's members come first.
-    let mut room = METADATA_MAX_BYTES.saturating_sub(metadata_text(Some(&metadata))?.len());
+    let mut remaining = METADATA_MAX_BYTES.saturating_sub(metadata_text(Some(&metadata))?.len());
     metadata_text(Some(members))?;
     for (name, value) in members {
         // Plus quotes, colon and comma.
         let size = name.len() + value.to_string().len() + 4;
-        if metadata.len() < MAX_METADATA_MEMBERS && size <= room && !metadata.contains_key(name) {
-            room -= size;
+        if metadata.len() < MAX_METADATA_MEMBERS && size <= remaining && !metadata.contains_key(name) {
+            remaining -= size;
             metadata.insert(name.clone(), value.clone());
         }
     }

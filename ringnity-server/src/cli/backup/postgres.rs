@@ -157,12 +157,13 @@ fn without_password(url: &str) -> Option<(String, Option<String>)> {
     }
     let parameters: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     if parameters.iter().any(|(name, _)| name == "password") {
-        let given = parameters.iter().find(|(name, _)| name == "password").map(|(_, value)| value.clone());
-        password = given.or(password);
+        let from_query =
+            parameters.iter().find(|(name, _)| name == "password").map(|(_, value)| value.clone());
+        password = from_query.or(password);
         // The `url` crate would encode a space as a plus, which libpq does not decode.
-        let kept = url.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("password="));
-        let kept = kept.collect::<Vec<_>>().join("&");
-        url.set_query(Some(&kept).filter(|kept| !kept.is_empty()).map(String::as_str));
+        let pairs = url.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("password="));
+        let query = pairs.collect::<Vec<_>>().join("&");
+        url.set_query(Some(&query).filter(|query| !query.is_empty()).map(String::as_str));
     }
     Some((url.to_string(), password))
 }
@@ -200,8 +201,8 @@ fn tool_error(name: &str, done: &Output) -> anyhow::Error {
 pub(in crate::cli) fn client_version() -> Result<String> {
     let mut tool = Command::new("pg_dump");
     tool.arg("--version");
-    let told = run(tool)?;
-    Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned())
+    let output = run(tool)?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]
