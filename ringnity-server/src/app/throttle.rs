@@ -8,14 +8,13 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use ringnity_store::rate_limits::{self, Gcra};
 use ringnity_store::{Conn, StoreError, identity};
 use ringnity_types::ErrorCode;
 
 use super::evicting_map::EvictingMap;
 use super::network::network;
-use crate::app::identity::sessions;
 use crate::app::{App, AppError, AppResult, ErrorKind};
 use crate::config::RateLimit;
 use crate::secrets;
@@ -77,18 +76,8 @@ pub struct LoginAttempt {
     _guard: Option<LoginGuard>,
 }
 
-/// A successful login.
-pub struct SignedIn<T> {
-    /// Output of starting the session.
-    pub session: T,
-    /// First refresh token of the session.
-    pub refresh_token: String,
-    /// Time of the login.
-    pub at: DateTime<Utc>,
-}
-
 /// Starts an attempt to log in to `account` from `address`. `surface` is a token scope such as `owner`. Continue with
-/// [`LoginAttempt::sign_in`].
+/// `LoginAttempt::sign_in`, which is in `identity::login`.
 pub async fn begin(app: &App, surface: &str, account: &str, address: IpAddr) -> AppResult<LoginAttempt> {
     start_attempt(app, Some(&account_key(surface, account)), address).await
 }
@@ -157,40 +146,13 @@ async fn start_attempt(app: &App, account: Option<&str>, address: IpAddr) -> App
 }
 
 impl LoginAttempt {
-    /// Logs in to `known`, an account with its password hash, if `password` matches. An account that does not exist takes
-    /// as long and gets the same error, in which `name` is the kind of account name. `begin` starts the session with the
-    /// hash of its first refresh token and returns the current password hash, so that a password that was changed
-    /// meanwhile is rejected.
-    pub async fn sign_in<A, T>(
+    /// Verifies a password. Without a hash it takes as long and fails.
+    pub(super) async fn verify_password(
         self,
         app: &App,
-        name: &'static str,
         password: String,
-        known: Option<(A, Option<String>)>,
-        begin: impl Fn(&mut Conn, &A, &str, DateTime<Utc>) -> AppResult<(T, Option<String>)> + Send + 'static,
-    ) -> AppResult<SignedIn<T>>
-    where
-        A: Send + 'static,
-        T: Send + 'static,
-    {
-        let hash = known.as_ref().and_then(|(_, hash)| hash.clone());
-        let matches = self.verify_password(app, password, hash).await?;
-        let (account, verified_hash) =
-            known.filter(|_| matches).ok_or_else(|| sessions::wrong_credentials(name))?;
-        let refresh = sessions::new_refresh_token()?;
-        let (hash, at) = (refresh.hash, app.now());
-        let session = app
-            .store
-            .write(move |c| {
-                let (session, current) = begin(c, &account, &hash, at)?;
-                if current == verified_hash { Ok(session) } else { Err(sessions::wrong_credentials(name)) }
-            })
-            .await?;
-        Ok(SignedIn { session, refresh_token: refresh.text, at })
-    }
-
-    /// Verifies a password. Without a hash it takes as long and fails.
-    async fn verify_password(self, app: &App, password: String, hash: Option<String>) -> AppResult<bool> {
+        hash: Option<String>,
+    ) -> AppResult<bool> {
         match app.auth.passwords.verify(password, hash).await {
             Ok(true) => self.succeeded(app).await.map(|()| true),
             Ok(false) => Ok(false),

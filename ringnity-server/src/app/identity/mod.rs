@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod google;
+pub mod login;
 pub mod owners;
 pub mod platform_auth;
 pub mod provisioning;
