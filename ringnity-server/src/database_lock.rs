@@ -23,8 +23,8 @@ pub(crate) enum LockError {
     Unwritable(String, io::Error),
 }
 
-/// Locks the database at that path. The lock is on a file next to it: SQLite has locks of its own on the database, which
-/// end when any handle in the process is closed.
+/// Locks the database at that path. The lock is on a file next to it: SQLite has locks of its own on the database,
+/// which end when any handle in the process is closed.
 pub(crate) fn acquire(database: &Path) -> Result<DatabaseLock, LockError> {
     let path = lock_path(database);
     let unwritable = |error| LockError::Unwritable(path.display().to_string(), error);

@@ -183,8 +183,8 @@ impl Running {
         self.in_flight.count()
     }
 
-    /// Stops accepting requests and jobs, drains those in flight, and closes the database. Requests and jobs are given up
-    /// after a minute, idle connections after seconds.
+    /// Stops accepting requests and jobs, drains those in flight, and closes the database. Requests and jobs are given
+    /// up after a minute, idle connections after seconds.
     pub async fn stop(self) -> Result<()> {
         self.stopping.store(true, Ordering::Relaxed);
         // A request that arrives while connections are closed is lost, so load balancers get time to drain the node.

@@ -48,8 +48,8 @@ impl Certificate {
         Ok(ConfigTls::Dynamic(config))
     }
 
-    /// Reloads the files whenever they change, until dropped. While they do not match, for example between the writes of
-    /// a renewal, the current certificate stays in use.
+    /// Reloads the files whenever they change, until dropped. While they do not match, for example between the writes
+    /// of a renewal, the current certificate stays in use.
     pub async fn watch_files(self: Arc<Self>) {
         let mut seen = self.modified_times();
         let mut refused = None;

@@ -33,8 +33,8 @@ struct DerivedKey {
     /// Id of the row.
     id: String,
     request_hash: String,
-    /// Encrypts the response, which may contain secrets. Derived from the client's key, of which the database has only a
-    /// hash.
+    /// Encrypts the response, which may contain secrets. Derived from the client's key, of which the database has only
+    /// a hash.
     cipher: [u8; 32],
 }
 
@@ -141,8 +141,8 @@ impl DerivedKey {
 }
 
 impl App {
-    /// Runs `work` as one write of the store, once for each key. A repeat gets what the first request returned. Effect and
-    /// response are one transaction, and a concurrent repeat waits for it. Errors are not stored.
+    /// Runs `work` as one write of the store, once for each key. A repeat gets what the first request returned. Effect
+    /// and response are one transaction, and a concurrent repeat waits for it. Errors are not stored.
     ///
     /// The output of `work` is stored as encrypted JSON. The response must be built from it alone, secrets included.
     pub async fn idempotent<T, F>(&self, idempotency_key: IdempotencyKey, work: F) -> AppResult<T>
@@ -153,8 +153,8 @@ impl App {
         self.idempotent_authorized(idempotency_key, |_| Ok(()), move |c, ()| work(c)).await
     }
 
-    /// Like [`App::idempotent`], for operations without a credential. `authorize` checks in the same transaction who may
-    /// have the response, for repeats too. `work` gets its output.
+    /// Like [`App::idempotent`], for operations without a credential. `authorize` checks in the same transaction who
+    /// may have the response, for repeats too. `work` gets its output.
     pub async fn idempotent_authorized<G, T, P, F>(
         &self,
         idempotency_key: IdempotencyKey,
@@ -170,8 +170,8 @@ impl App {
     }
 
     /// Like [`App::idempotent`], for rules with an external effect, such as a call to a provider. `external` runs once,
-    /// then `work` as one write with its output. A concurrent repeat is rejected with 409. `external` must time out within
-    /// two minutes; if the server dies meanwhile, a repeat after that time runs it again.
+    /// then `work` as one write with its output. A concurrent repeat is rejected with 409. `external` must time out
+    /// within two minutes; if the server dies meanwhile, a repeat after that time runs it again.
     pub async fn idempotent_external<P, T, O, F>(
         &self,
         idempotency_key: IdempotencyKey,

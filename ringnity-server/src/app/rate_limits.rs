@@ -1,7 +1,7 @@
-//! Rate limits of credentials: a token bucket (GCRA) with the plan's requests per minute. On SQLite there is one node, and
-//! buckets are in memory. On PostgreSQL nodes share them. A write for each request would be too expensive, so a node
-//! leases tokens of the shared bucket in one write. A lease is at most a quarter of what is left and a tenth of the
-//! limit, and lasts ten seconds. Leased tokens count as spent, so all nodes together stay within the limit.
+//! Rate limits of credentials: a token bucket (GCRA) with the plan's requests per minute. On SQLite there is one node,
+//! and buckets are in memory. On PostgreSQL nodes share them. A write for each request would be too expensive, so a
+//! node leases tokens of the shared bucket in one write. A lease is at most a quarter of what is left and a tenth of
+//! the limit, and lasts ten seconds. Leased tokens count as spent, so all nodes together stay within the limit.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -103,8 +103,8 @@ impl RateLimiter {
         }))
     }
 
-    /// Counts a request without a valid credential. Returns how long to wait if it exceeds the limit. Each node counts in
-    /// memory, so such requests cost no write.
+    /// Counts a request without a valid credential. Returns how long to wait if it exceeds the limit. Each node counts
+    /// in memory, so such requests cost no write.
     pub fn count_anonymous(&self, address: IpAddr, now: DateTime<Utc>) -> Option<Duration> {
         let limit = match self.setting {
             RateLimit::Off => return None,

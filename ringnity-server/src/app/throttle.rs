@@ -2,8 +2,8 @@
 //! for an address (both higher). If attackers at many addresses use up the limit of an account, it can still be logged
 //! in to from addresses of earlier logins.
 //!
-//! An attempt counts as failed while it is in progress, so concurrent guesses gain nothing. Attempts for one account from
-//! one address run one after the other: ten correct ones at the same time would count as ten failures.
+//! An attempt counts as failed while it is in progress, so concurrent guesses gain nothing. Attempts for one account
+//! from one address run one after the other: ten correct ones at the same time would count as ten failures.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! Settings, read once at start.
 //!
-//! `ServeConfig` is the only list of settings. Flags, environment and file are read through it. A setting is added there
-//! and nowhere else.
+//! `ServeConfig` is the only list of settings. Flags, environment and file are read through it. A setting is added
+//! there and nowhere else.
 
 pub mod check;
 pub mod file;

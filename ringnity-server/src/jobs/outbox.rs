@@ -26,8 +26,8 @@ pub trait Consumer: Send + Sync + 'static {
         Ok(())
     }
 
-    /// External effects, at least once per event, before [`apply`](Consumer::apply). After a failure or a crash the same
-    /// events are delivered again, possibly with more.
+    /// External effects, at least once per event, before [`apply`](Consumer::apply). After a failure or a crash the
+    /// same events are delivered again, possibly with more.
     async fn deliver(&self, _app: &App, _events: &[Event]) -> anyhow::Result<()> {
         Ok(())
     }

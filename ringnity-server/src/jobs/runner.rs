@@ -1,5 +1,5 @@
-//! The runner: polls for due jobs, claims them, and runs each in its own task. Polling is a read, so an idle server does
-//! not use the database's writer.
+//! The runner: polls for due jobs, claims them, and runs each in its own task. Polling is a read, so an idle server
+//! does not use the database's writer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,8 @@ impl Runner {
         Self::start_with_extend_interval(app, jobs, LEASE_EXTEND_INTERVAL)
     }
 
-    /// Like [`Runner::start`] with another interval between lease extensions. It is real time: [`Clock`](crate::clock::Clock)
-    /// does not move it.
+    /// Like [`Runner::start`] with another interval between lease extensions. It is real time:
+    /// [`Clock`](crate::clock::Clock) does not move it.
     pub fn start_with_extend_interval(app: Arc<App>, jobs: Vec<Arc<dyn Job>>, every: Duration) -> Self {
         let (phase, receiver) = watch::channel(Phase::Running);
         let jobs = jobs
@@ -67,8 +67,8 @@ impl Runner {
         Self { phase, task: tokio::spawn(poller.run()) }
     }
 
-    /// Claims no more jobs and waits for those that run. After `grace` they are cancelled and released, for another node or
-    /// the next start.
+    /// Claims no more jobs and waits for those that run. After `grace` they are cancelled and released, for another
+    /// node or the next start.
     pub async fn stop(mut self, grace: Duration) {
         self.phase.send_replace(Phase::Draining);
         if tokio::time::timeout(grace, &mut self.task).await.is_err() {

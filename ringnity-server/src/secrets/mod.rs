@@ -36,8 +36,8 @@ pub fn generate(prefix: &str) -> Result<NewSecret, RandomSourceError> {
     Ok(NewSecret { hash: hash(&text), preview, text })
 }
 
-/// The hash under which a secret is stored and looked up. Secrets have 256 random bits, so a fast hash is enough, and the
-/// timing of a lookup by hash reveals nothing.
+/// The hash under which a secret is stored and looked up. Secrets have 256 random bits, so a fast hash is enough, and
+/// the timing of a lookup by hash reveals nothing.
 pub fn hash(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }

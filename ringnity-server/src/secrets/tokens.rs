@@ -152,8 +152,8 @@ pub enum SignError {
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
-/// Signs and verifies access tokens. The keys are in the database, so tokens are valid after a restart and on every node.
-/// [`Signer::spawn_refresh`] and [`Signer::refresh_keys_for`] keep the copy in memory up to date.
+/// Signs and verifies access tokens. The keys are in the database, so tokens are valid after a restart and on every
+/// node. [`Signer::spawn_refresh`] and [`Signer::refresh_keys_for`] keep the copy in memory up to date.
 pub struct Signer {
     keys: RwLock<Keys>,
     /// Time of the last reload for an unknown key, and whether it succeeded.
@@ -235,8 +235,8 @@ impl Signer {
         }))
     }
 
-    /// Reloads the keys if the key of `token` is unknown: another node may have created it. Concurrent calls wait for the
-    /// same reload. If it fails, the validity of the token is unknown, so all of them return the error.
+    /// Reloads the keys if the key of `token` is unknown: another node may have created it. Concurrent calls wait for
+    /// the same reload. If it fails, the validity of the token is unknown, so all of them return the error.
     pub async fn refresh_keys_for(&self, store: &Store, token: &str) -> Result<(), StoreError> {
         let Some(kid) = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid) else {
             return Ok(());

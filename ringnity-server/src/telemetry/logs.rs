@@ -1,5 +1,5 @@
-//! Logging: `tracing` to standard error, as text or JSON. The `slog` records of libraries are included. Secrets must not
-//! be logged: no headers, no queries, no bodies.
+//! Logging: `tracing` to standard error, as text or JSON. The `slog` records of libraries are included. Secrets must
+//! not be logged: no headers, no queries, no bodies.
 
 use std::io::{IsTerminal as _, Write};
 

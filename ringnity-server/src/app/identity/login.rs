@@ -18,10 +18,10 @@ pub struct SignedIn<T> {
 }
 
 impl LoginAttempt {
-    /// Logs in to `known`, an account with its password hash, if `password` matches. An account that does not exist takes
-    /// as long and gets the same error, in which `name` is the kind of account name. `begin` starts the session with the
-    /// hash of its first refresh token and returns the current password hash, so that a password that was changed
-    /// meanwhile is rejected.
+    /// Logs in to `known`, an account with its password hash, if `password` matches. An account that does not exist
+    /// takes as long and gets the same error, in which `name` is the kind of account name. `begin` starts the session
+    /// with the hash of its first refresh token and returns the current password hash, so that a password that was
+    /// changed meanwhile is rejected.
     pub async fn sign_in<A, T>(
         self,
         app: &App,

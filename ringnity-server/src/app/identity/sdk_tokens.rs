@@ -1,5 +1,5 @@
-//! SDK tokens, which a customer's backend creates with its Server API key: visitor context, agent and admin tokens. Each
-//! is a session that ends when the key is disabled.
+//! SDK tokens, which a customer's backend creates with its Server API key: visitor context, agent and admin tokens.
+//! Each is a session that ends when the key is disabled.
 
 use std::sync::Arc;
 

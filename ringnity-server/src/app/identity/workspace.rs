@@ -202,8 +202,8 @@ fn start_session(
     Ok((session, staff))
 }
 
-/// The workspace account of an owner. It is created at the first entry and has no password, so it cannot be logged in to
-/// directly.
+/// The workspace account of an owner. It is created at the first entry and has no password, so it cannot be logged in
+/// to directly.
 fn agent_for_owner(c: &mut Conn, owner: &Owner, now: DateTime<Utc>) -> AppResult<AgentId> {
     let tenant = &owner.tenant_id;
     if let Some(agent) = identity::owner_agent_get(c, tenant, &owner.id)? {

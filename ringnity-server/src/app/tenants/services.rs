@@ -1,5 +1,5 @@
-//! Services of the contract and their status, from plan, subscription and configuration. Widget, dashboard and rules use
-//! the same status.
+//! Services of the contract and their status, from plan, subscription and configuration. Widget, dashboard and rules
+//! use the same status.
 
 use chrono::{DateTime, Utc};
 use ringnity_store::tenants::{Feature, Subscription};

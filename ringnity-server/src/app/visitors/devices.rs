@@ -52,8 +52,8 @@ impl DeviceHolder {
         }
     }
 
-    /// Whether this holder may change `device` with only its deviceId: the one who registered it may, and any visitor if
-    /// an unverified visitor registered it. Unverified visitors have a new id in each session, so only the deviceId
+    /// Whether this holder may change `device` with only its deviceId: the one who registered it may, and any visitor
+    /// if an unverified visitor registered it. Unverified visitors have a new id in each session, so only the deviceId
     /// identifies their device.
     fn may_manage(&self, c: &mut Conn, tenant: &TenantId, device: &Stored) -> AppResult<bool> {
         if device.subject_kind != self.kind() {

@@ -1,5 +1,5 @@
-//! Visitor sessions. A verified identity comes from the customer's backend in a context token. What the visitor claims is
-//! stored separately.
+//! Visitor sessions. A verified identity comes from the customer's backend in a context token. What the visitor claims
+//! is stored separately.
 
 use std::sync::Arc;
 
