@@ -29,7 +29,7 @@ impl NewPassword {
         let (text, generated) = match chosen {
             Some(chosen) if chosen.chars().count() < MIN_PASSWORD_LENGTH => {
                 let words = format!(
-                    "The password is too short. Choose one with at least {MIN_PASSWORD_LENGTH} characters."
+                    "A password needs at least {MIN_PASSWORD_LENGTH} characters. Choose a longer one."
                 );
                 return Err(AppError::new(ErrorKind::Invalid, ErrorCode::RequestInvalid, words));
             }

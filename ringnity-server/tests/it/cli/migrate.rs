@@ -19,7 +19,7 @@ fn r6_an_old_database_upgrades_and_keeps_what_it_holds() {
             for command in
                 [&["tenant", "list"][..], &["keys", "list", "--tenant=old"], &["signing-keys", "rotate"]]
             {
-                cli.run(command).refused(1, &["lacks", "ringnity-server migrate"]);
+                cli.run(command).refused(1, &["pending migrations", "ringnity-server migrate"]);
             }
             assert_eq!(cli.run(&["migrate", "--check"]).code, Some(1), "nothing migrated it");
             if by_hand {
