@@ -40,8 +40,8 @@ pub async fn get_server_tenant(app: &App, tenant: TenantId) -> AppResult<TenantD
     Ok(TenantData { tenant: Some(private_view(&stored)) })
 }
 
-/// Finds the active tenant that `hints` name: by the slug of the host, else the public key, else the slug. Its plan must
-/// include the feature that the operation needs.
+/// Finds the active tenant that `hints` name: by the slug of the host, else the public key, else the slug. Its plan
+/// must include the feature that the operation needs.
 pub fn resolve_tenant(c: &mut Conn, hints: &TenantHints) -> AppResult<Stored> {
     let found = if let Some(slug) = &hints.host_slug {
         tenants::tenant_by_slug(c, slug)?

@@ -81,13 +81,8 @@ impl DeviceHolder {
                 DevicePushAudience::Admin
             }
             _ => {
-                return Err(invalid_device(
-                    "The audience does not match the token. Omit it.",
-                )
-                .detail(format!(
-                    "/body/audience: {wanted} is not allowed for {}",
-                    self.kind()
-                )));
+                return Err(invalid_device("The audience does not match the token. Omit it.")
+                    .detail(format!("/body/audience: {wanted} is not allowed for {}", self.kind())));
             }
         };
         Ok(allowed)
@@ -119,10 +114,8 @@ pub async fn register_device_push_token(
 ) -> AppResult<DevicePushTokenData> {
     let now = app.now();
     if request.token.trim().is_empty() {
-        return Err(invalid_device(
-            "The token is blank. Send the token of the push service.",
-        )
-        .detail("/body/token: is blank"));
+        return Err(invalid_device("The token is blank. Send the token of the push service.")
+            .detail("/body/token: is blank"));
     }
     let audience = holder.audience(request.audience)?;
     let named = non_blank(request.agent_id);

@@ -251,7 +251,11 @@ fn lists_people_with_state_and_without_passwords() {
         assert_eq!(members(&admins[0]), "adminId createdAt email isActive lastLoginAt name role");
         let text = cli.run(&["agent", "list", "--tenant=acme"]).ok().out;
         let columns = text.lines().nth(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(columns.as_deref(), Some(&["grace", "Grace", "supervisor", "disabled", "never"][..]), "{text}");
+        assert_eq!(
+            columns.as_deref(),
+            Some(&["grace", "Grace", "supervisor", "disabled", "never"][..]),
+            "{text}"
+        );
     });
 }
 
