@@ -70,7 +70,11 @@ pub fn files(contract: &Contract, home: &Path, server: bool) -> Result<Vec<File>
             manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flatten()
         {
             let name = match name.strip_prefix(own_prefix).filter(|rest| rest.starts_with('-')) {
-                Some(rest) => format!("{prefix}{rest}"),
+                Some(rest) if CRATES.iter().any(|other| rest[1..] == *other.role) => {
+                    format!("{prefix}{rest}")
+                }
+                // Only our own principals use other crates of this repository.
+                Some(_) => continue,
                 None => {
                     all.insert(name.clone());
                     name.clone()
