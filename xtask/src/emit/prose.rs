@@ -25,7 +25,7 @@ pub fn description(text: &str) -> Vec<String> {
 /// Escapes `[`, `]`, `<` and `>` outside code spans.
 fn escape(line: &str) -> String {
     // An unbalanced backtick starts no code span.
-    let has_code = line.matches('`').count() % 2 == 0;
+    let has_code = line.matches('`').count().is_multiple_of(2);
     let mut in_code = false;
     let mut out = String::with_capacity(line.len());
     for character in line.chars() {
