@@ -2332,6 +2332,166 @@ pub trait RingnityApi {
         )
     }
 }
+/// Serves `operation`, whose method is GET, for a HEAD request. hyper leaves out the body.
+pub async fn serve_head<T: AllOperations>(
+    rqctx: &RequestContext<T::Context>,
+    operation: &'static Operation,
+    request: runtime::UnreadRequest,
+) -> http::Response<dropshot::Body> {
+    match operation.id {
+        "getRuntimeHealth" => {
+            runtime_bootstrap::serve::get_runtime_health::<T>(rqctx, request).await
+        }
+        "bootstrapRuntime" => {
+            runtime_bootstrap::serve::bootstrap_runtime::<T>(rqctx, request).await
+        }
+        "getOwnerSession" => {
+            dashboard_auth::serve::get_owner_session::<T>(rqctx, request).await
+        }
+        "autoLoginWorkspace" => {
+            dashboard_auth::serve::auto_login_workspace::<T>(rqctx, request).await
+        }
+        "getDeveloperSettings" => {
+            developer_settings::serve::get_developer_settings::<T>(rqctx, request).await
+        }
+        "listServerApiCredentials" => {
+            developer_settings::serve::list_server_api_credentials::<T>(rqctx, request)
+                .await
+        }
+        "listOAuthClients" => {
+            developer_settings::serve::list_oauth_clients::<T>(rqctx, request).await
+        }
+        "getPlatformPlanContracts" => {
+            platform_administration::serve::get_platform_plan_contracts::<
+                T,
+            >(rqctx, request)
+                .await
+        }
+        "getPlatformAiBalance" => {
+            platform_administration::serve::get_platform_ai_balance::<T>(rqctx, request)
+                .await
+        }
+        "getPlatformAiPricing" => {
+            platform_administration::serve::get_platform_ai_pricing::<T>(rqctx, request)
+                .await
+        }
+        "getServerApiHealth" => {
+            server_api::serve::get_server_api_health::<T>(rqctx, request).await
+        }
+        "getServerTenant" => {
+            server_api::serve::get_server_tenant::<T>(rqctx, request).await
+        }
+        "getSdkReadiness" => {
+            server_api::serve::get_sdk_readiness::<T>(rqctx, request).await
+        }
+        "getServerReportSummary" => {
+            server_api::serve::get_server_report_summary::<T>(rqctx, request).await
+        }
+        "getServerReportTimeseries" => {
+            server_api::serve::get_server_report_timeseries::<T>(rqctx, request).await
+        }
+        "exportServerReport" => {
+            server_api::serve::export_server_report::<T>(rqctx, request).await
+        }
+        "listContacts" => server_api::serve::list_contacts::<T>(rqctx, request).await,
+        "getContact" => server_api::serve::get_contact::<T>(rqctx, request).await,
+        "listWebhooks" => webhooks::serve::list_webhooks::<T>(rqctx, request).await,
+        "listWebhookDeliveries" => {
+            webhooks::serve::list_webhook_deliveries::<T>(rqctx, request).await
+        }
+        "getAgentProfile" => {
+            agent_crm::serve::get_agent_profile::<T>(rqctx, request).await
+        }
+        "getAgentPresence" => {
+            agent_crm::serve::get_agent_presence::<T>(rqctx, request).await
+        }
+        "listAgentConversations" => {
+            agent_crm::serve::list_agent_conversations::<T>(rqctx, request).await
+        }
+        "getAgentConversation" => {
+            agent_crm::serve::get_agent_conversation::<T>(rqctx, request).await
+        }
+        "listAgentConversationMessages" => {
+            agent_crm::serve::list_agent_conversation_messages::<T>(rqctx, request).await
+        }
+        "getAdminTenant" => {
+            admin_reports::serve::get_admin_tenant::<T>(rqctx, request).await
+        }
+        "getAdminReadiness" => {
+            admin_reports::serve::get_admin_readiness::<T>(rqctx, request).await
+        }
+        "getAdminDomains" => {
+            admin_reports::serve::get_admin_domains::<T>(rqctx, request).await
+        }
+        "getAdminServices" => {
+            admin_reports::serve::get_admin_services::<T>(rqctx, request).await
+        }
+        "getAdminSubscription" => {
+            admin_reports::serve::get_admin_subscription::<T>(rqctx, request).await
+        }
+        "getAdminAiReadiness" => {
+            admin_reports::serve::get_admin_ai_readiness::<T>(rqctx, request).await
+        }
+        "getAdminStaffSummary" => {
+            admin_reports::serve::get_admin_staff_summary::<T>(rqctx, request).await
+        }
+        "getAdminReportSummary" => {
+            admin_reports::serve::get_admin_report_summary::<T>(rqctx, request).await
+        }
+        "getAdminReportTimeseries" => {
+            admin_reports::serve::get_admin_report_timeseries::<T>(rqctx, request).await
+        }
+        "exportAdminReport" => {
+            admin_reports::serve::export_admin_report::<T>(rqctx, request).await
+        }
+        "getAdminKnowledge" => ai::serve::get_admin_knowledge::<T>(rqctx, request).await,
+        "getCallSession" => calls::serve::get_call_session::<T>(rqctx, request).await,
+        "getVisitorOpenTicket" => {
+            chat::serve::get_visitor_open_ticket::<T>(rqctx, request).await
+        }
+        "getVisitorChatAvailability" => {
+            chat::serve::get_visitor_chat_availability::<T>(rqctx, request).await
+        }
+        "getVisitorConversation" => {
+            chat::serve::get_visitor_conversation::<T>(rqctx, request).await
+        }
+        "getAiVisitorRouting" => {
+            ai::serve::get_ai_visitor_routing::<T>(rqctx, request).await
+        }
+        "getOpenIdConfiguration" => {
+            login_with_ringnity::serve::get_openid_configuration::<T>(rqctx, request)
+                .await
+        }
+        "authorizeWithRingnity" => {
+            login_with_ringnity::serve::authorize_with_ringnity::<T>(rqctx, request)
+                .await
+        }
+        "getRingnityOAuthUserInfo" => {
+            login_with_ringnity::serve::get_ringnity_oauth_user_info::<T>(rqctx, request)
+                .await
+        }
+        "getRingnityOAuthWidgetKey" => {
+            login_with_ringnity::serve::get_ringnity_oauth_widget_key::<
+                T,
+            >(rqctx, request)
+                .await
+        }
+        "getRingnityOAuthJwks" => {
+            login_with_ringnity::serve::get_ringnity_oauth_jwks::<T>(rqctx, request)
+                .await
+        }
+        "listAdminKnowledge" => {
+            ai::serve::list_admin_knowledge::<T>(rqctx, request).await
+        }
+        "getAttachmentLink" => {
+            chat::serve::get_attachment_link::<T>(rqctx, request).await
+        }
+        "downloadAttachment" => {
+            chat::serve::download_attachment::<T>(rqctx, request).await
+        }
+        _ => runtime::respond_unrouted(rqctx, OPERATIONS, request).await,
+    }
+}
 impl<T: AllOperations> RingnityApi for T {
     type Context = T::Context;
     type Handlers = T;

@@ -170,13 +170,20 @@ impl<
         + PlatformAdministrationOperations + CallsOperations + ChatOperations
         + AiOperations,
 > AllOperations for T {}
-/// Everything of [`RingnityApi`], registered with dropshot, and a 405 response for every method that a path lacks.
+/// Everything of [`RingnityApi`], registered with dropshot; HEAD on paths that have GET, and a 405 response for other methods that a path lacks.
 pub fn api_description<T: AllOperations>() -> Result<
     dropshot::ApiDescription<T::Context>,
     Box<dyn std::error::Error + Send + Sync>,
 > {
     let mut api = dispatch::ringnity_api_mod::api_description::<T>()?;
-    runtime::register_missing_methods(&mut api, dispatch::ROUTES, OPERATIONS)?;
+    runtime::register_missing_methods(
+        &mut api,
+        dispatch::ROUTES,
+        OPERATIONS,
+        |rqctx, operation, request| {
+            Box::pin(dispatch::serve_head::<T>(rqctx, operation, request))
+        },
+    )?;
     Ok(api)
 }
 /// The endpoints without handlers, for comparing dropshot's description with the contract.

@@ -10,6 +10,7 @@ use http::header::{
 };
 use http::{Method, Response};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 
 use super::authentication::{Authenticator, CredentialLocation};
 use super::body::drain;
@@ -19,10 +20,17 @@ use super::fault::Fault;
 use super::head::RequestHead;
 use super::hooks::{CallOf, Cors};
 use super::operation::{Operation, ParamLocation};
-use super::path::{operations_on_path, variable};
+use super::path::{match_operation, operations_on_path, variable};
 use super::problem::Problem;
 use super::response::Encoded;
 use super::serve::{allow_origin, finish_response};
+
+/// Serves an operation whose method is GET for a HEAD request.
+pub type HeadHandler<C> = for<'a> fn(
+    &'a RequestContext<C>,
+    &'static Operation,
+    UnreadRequest,
+) -> Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>;
 
 /// Methods that every path is registered with.
 const METHODS: [Method; 8] = [
@@ -74,6 +82,9 @@ where
     }
     let mut methods: BTreeSet<&str> = found.iter().map(|operation| operation.method).collect();
     methods.insert("OPTIONS");
+    if methods.contains("GET") {
+        methods.insert("HEAD");
+    }
     let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
     if call.method() != Method::OPTIONS {
         let message =
@@ -138,12 +149,14 @@ fn request_headers<C: Authenticator>(operations: &[&'static Operation]) -> Strin
     names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// Registers a 405 response for every method that a path of `routes` lacks. Paths are those that dropshot routes by:
+/// Registers `head` for HEAD on paths that have GET, and a 405 response for every other method that a path of `routes`
+/// lacks. Paths are those that dropshot routes by:
 /// where a literal and a variable share a position, the path of the variable.
 pub fn register_missing_methods<C>(
     api: &mut ApiDescription<C>,
     routes: &[(&str, &str)],
     operations: &'static [&'static Operation],
+    head: HeadHandler<C>,
 ) -> Result<(), dropshot::ApiDescriptionRegisterError>
 where
     C: ServerContext + Authenticator,
@@ -163,7 +176,15 @@ where
                     remote: rqctx.request.remote_addr(),
                     request_id: rqctx.request_id.clone(),
                 };
-                Ok::<_, HttpError>(respond_unrouted(&rqctx, operations, unread).await)
+                let path = rqctx.request.uri().path();
+                let served = match *rqctx.request.method() {
+                    Method::HEAD => match_operation(operations, &Method::GET, path),
+                    _ => None,
+                };
+                Ok::<_, HttpError>(match served {
+                    Some(operation) => head(&rqctx, operation, unread).await,
+                    None => respond_unrouted(&rqctx, operations, unread).await,
+                })
             };
             let name = format!("{} {path}", method.as_str());
             let mut endpoint =

@@ -16,22 +16,35 @@ async fn a_literal_segment_comes_before_a_variable() {
 async fn a_method_that_a_path_lacks_is_405_with_those_it_has() {
     let server = Server::start();
     for (method, path, allow) in [
-        ("PUT", "/api/notes", "GET, OPTIONS, POST"),
-        ("POST", "/api/notes/1", "DELETE, GET, OPTIONS, PATCH"),
-        ("PUT", "/api/notes/1", "DELETE, GET, OPTIONS, PATCH"),
-        ("DELETE", "/api/notes/recent", "GET, OPTIONS"),
-        ("POST", "/api/notes/recent", "GET, OPTIONS"),
+        ("PUT", "/api/notes", "GET, HEAD, OPTIONS, POST"),
+        ("POST", "/api/notes/1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("PUT", "/api/notes/1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("DELETE", "/api/notes/recent", "GET, HEAD, OPTIONS"),
+        ("POST", "/api/notes/recent", "GET, HEAD, OPTIONS"),
         ("GET", "/api/notes/import", "OPTIONS, POST"),
         ("GET", "/api/notes/1/pin", "OPTIONS, POST"),
-        ("POST", "/api/panic", "GET, OPTIONS"),
-        ("TRACE", "/api/panic", "GET, OPTIONS"),
+        ("POST", "/api/panic", "GET, HEAD, OPTIONS"),
+        ("TRACE", "/api/panic", "GET, HEAD, OPTIONS"),
     ] {
         let answer = Answer::of(server.request(method, path)).await;
         assert_eq!(answer.fault(), (405, "METHOD".into(), vec![]), "{method} {path}");
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
     }
-    let head = Answer::of(server.request("HEAD", "/api/notes")).await;
-    assert_eq!((head.status, head.header("allow"), head.text.as_str()), (405, "GET, OPTIONS, POST", ""));
+    let head = Answer::of(server.request("HEAD", "/api/notes/import")).await;
+    assert_eq!((head.status, head.header("allow"), head.text.as_str()), (405, "OPTIONS, POST", ""));
+}
+
+#[tokio::test]
+async fn head_is_answered_like_get_without_a_body() {
+    let server = Server::start();
+    // The second path is a literal where another path has a variable.
+    for path in ["/api/notes/1", "/api/notes/recent"] {
+        let get = Answer::of(server.user("GET", path)).await;
+        let head = Answer::of(server.user("HEAD", path)).await;
+        assert_eq!((get.status, head.status, head.text.as_str()), (200, 200, ""), "{path}");
+        assert_eq!(head.header("content-length"), get.text.len().to_string(), "{path}");
+    }
+    assert_eq!(Answer::of(server.request("HEAD", "/api/notes/1")).await.status, 401);
 }
 
 #[tokio::test]
@@ -39,7 +52,7 @@ async fn options_tells_the_methods_without_a_credential() {
     let server = Server::start();
     let answer = Answer::of(server.request("OPTIONS", "/api/notes/1")).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
-    assert_eq!(answer.header("allow"), "DELETE, GET, OPTIONS, PATCH");
+    assert_eq!(answer.header("allow"), "DELETE, GET, HEAD, OPTIONS, PATCH");
     assert_eq!(answer.header("access-control-allow-origin"), "");
 }
 
@@ -53,7 +66,7 @@ async fn a_preflight_is_granted_to_allowed_origins_only() {
     let answer = ask("https://friend.example").await;
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-origin"), "https://friend.example");
-    assert_eq!(answer.header("access-control-allow-methods"), "GET, OPTIONS, POST");
+    assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD, OPTIONS, POST");
     assert_eq!(
         answer.header("access-control-allow-headers"),
         "Authorization, Content-Type, X-Trace, X-User-Key"

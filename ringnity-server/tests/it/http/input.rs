@@ -188,16 +188,30 @@ fn lists_allowed_methods_on_405() {
     on_each_engine(async |engine| {
         let server = TestServer::builder(engine).tenant("acme").start().await;
         for (method, path, allowed) in [
-            (Method::PUT, "/api/server/contacts", "GET, OPTIONS, POST"),
-            (Method::POST, "/api/server/contacts/con_1", "DELETE, GET, OPTIONS, PATCH"),
-            (Method::DELETE, "/api/sdk/health", "GET, OPTIONS"),
+            (Method::PUT, "/api/server/contacts", "GET, HEAD, OPTIONS, POST"),
+            (Method::POST, "/api/server/contacts/con_1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+            (Method::DELETE, "/api/sdk/health", "GET, HEAD, OPTIONS"),
             (Method::GET, "/api/auth/owner-login", "OPTIONS, POST"),
-            (Method::DELETE, "/api/server/webhooks/deliveries", "GET, OPTIONS"),
+            (Method::DELETE, "/api/server/webhooks/deliveries", "GET, HEAD, OPTIONS"),
             (Method::GET, "/api/server/webhooks/whk_1", "DELETE, OPTIONS, PATCH"),
         ] {
             let answer = server.request(method.clone(), path).send().await.refused(405, "METHOD_NOT_ALLOWED");
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
         }
+    });
+}
+
+#[test]
+fn head_answers_like_get_without_a_body() {
+    on_each_engine(async |engine| {
+        let server = TestServer::builder(engine).tenant("acme").start().await;
+        let get = server.get("/api/sdk/health").send().await.ok();
+        let head = server.request(Method::HEAD, "/api/sdk/health").send().await.ok();
+        assert_eq!((head.text.as_str(), head.header("content-type")), ("", get.header("content-type")));
+        let head = server.request(Method::HEAD, "/api/server/contacts").send().await;
+        assert_eq!(head.status(StatusCode::UNAUTHORIZED).text, "");
+        let head = server.request(Method::HEAD, "/api/auth/owner-login").send().await;
+        assert_eq!(head.status(StatusCode::METHOD_NOT_ALLOWED).header("allow"), Some("OPTIONS, POST"));
     });
 }
 

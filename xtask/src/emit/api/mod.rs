@@ -109,7 +109,7 @@ fn root(contract: &Contract) -> TokenStream {
     let trait_name = trait_name(contract);
     let support = format_ident!("{}_mod", crate::name::snake(&trait_name.to_string()));
     let describe_doc = format!(
-        " Everything of [`{trait_name}`], registered with dropshot, and a 405 response for every method that a path lacks."
+        " Everything of [`{trait_name}`], registered with dropshot; HEAD on paths that have GET, and a 405 response for other methods that a path lacks."
     );
     quote! {
         pub mod credentials;
@@ -148,7 +148,9 @@ fn root(contract: &Contract) -> TokenStream {
         pub fn api_description<T: AllOperations>()
         -> Result<dropshot::ApiDescription<T::Context>, Box<dyn std::error::Error + Send + Sync>> {
             let mut api = dispatch::#support::api_description::<T>()?;
-            runtime::register_missing_methods(&mut api, dispatch::ROUTES, OPERATIONS)?;
+            runtime::register_missing_methods(&mut api, dispatch::ROUTES, OPERATIONS, |rqctx, operation, request| {
+                Box::pin(dispatch::serve_head::<T>(rqctx, operation, request))
+            })?;
             Ok(api)
         }
 

@@ -76,6 +76,11 @@ pub fn emit(contract: &Contract, routes: &Routes) -> Result<TokenStream> {
     let mut shells = Vec::new();
     let mut extra = Vec::new();
     let mut table = Vec::new();
+    let gets = contract.operations.iter().filter(|operation| operation.method == "GET").map(|operation| {
+        let (id, module) = (&operation.id, format_ident!("{}", module(&operation.module())));
+        let name = ident(&operation.name);
+        quote!(#id => #module::serve::#name::<T>(rqctx, request).await,)
+    });
     for ((path, method), members) in &routes.endpoints {
         table.push(quote!((#method, #path)));
         let method = format_ident!("{method}");
@@ -167,6 +172,18 @@ pub fn emit(contract: &Contract, routes: &Routes) -> Result<TokenStream> {
             type Handlers: Operations<Context = Self::Context> #(+ #tags)*;
 
             #(#shells)*
+        }
+
+        /// Serves `operation`, whose method is GET, for a HEAD request. hyper leaves out the body.
+        pub async fn serve_head<T: AllOperations>(
+            rqctx: &RequestContext<T::Context>,
+            operation: &'static Operation,
+            request: runtime::UnreadRequest,
+        ) -> http::Response<dropshot::Body> {
+            match operation.id {
+                #(#gets)*
+                _ => runtime::respond_unrouted(rqctx, OPERATIONS, request).await,
+            }
         }
 
         impl<T: AllOperations> #name for T {
