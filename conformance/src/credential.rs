@@ -6,13 +6,13 @@ use crate::flows::Refusal;
 /// A credential from the inputs or from a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// Its name in reports.
+    /// Name in reports.
     pub name: String,
     /// The name of its kind.
     pub kind: String,
     /// The credential itself.
     pub value: String,
-    /// Its scopes; `None` means all.
+    /// Scopes; `None` means all.
     pub scopes: Option<Vec<String>>,
     /// The role in which it acts, if known.
     pub role: Option<String>,

@@ -90,7 +90,7 @@ pub(crate) struct Operation<'a> {
     pub(crate) path: &'a str,
     /// The method, in lower case.
     pub(crate) method: &'static str,
-    /// Its path item.
+    /// Path item.
     pub(crate) item: &'a Value,
     /// The operation object.
     pub(crate) value: &'a Value,
@@ -164,7 +164,7 @@ impl<'a> Operation<'a> {
 /// A parameter, resolved.
 #[derive(Clone)]
 pub(crate) struct Parameter<'a> {
-    /// Its name in requests.
+    /// Name in requests.
     pub(crate) name: &'a str,
     /// `path`, `query`, `header` or `cookie`.
     pub(crate) place: &'a str,
@@ -172,7 +172,7 @@ pub(crate) struct Parameter<'a> {
     pub(crate) declared_at: String,
     /// The pointer of its definition, which differs if the entry is a reference.
     pub(crate) pointer: String,
-    /// Its definition.
+    /// Definition.
     pub(crate) value: &'a Value,
 }
 
@@ -195,7 +195,7 @@ pub(crate) fn path_variables(template: &str) -> Vec<&str> {
 
 /// A schema of the document: a component, one under `schema`, or one nested in another.
 pub(crate) struct SchemaNode<'a> {
-    /// Its JSON pointer.
+    /// JSON pointer.
     pub(crate) pointer: String,
     /// The schema itself.
     pub(crate) value: &'a Value,

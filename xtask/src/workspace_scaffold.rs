@@ -15,7 +15,7 @@ use crate::output::File;
 struct CrateTemplate {
     /// `types`: the crate is `<prefix>-types`.
     role: &'static str,
-    /// Its folder in the workspace, after the prefix.
+    /// Folder in the workspace, after the prefix.
     folder_suffix: &'static str,
     /// The folder of hand-written code below `src` that its generated code uses.
     runtime_folder: &'static str,

@@ -56,7 +56,7 @@ pub struct CredentialKind {
     pub name: String,
     /// Where it can be sent, the usual location first.
     pub locations: Vec<CredentialLocation>,
-    /// Its error codes and its scope prefix, if the settings define them.
+    /// Error codes and its scope prefix, if the settings define them.
     pub principal: Option<Principal>,
 }
 

@@ -175,7 +175,7 @@ impl Status {
 /// A documented response.
 #[derive(Debug, Clone)]
 pub struct ResponseSpec {
-    /// Its statuses.
+    /// Statuses.
     pub status: Status,
     /// The bodies by media type; empty when there is no body.
     pub media: IndexMap<String, Media>,

@@ -54,13 +54,13 @@ pub struct Extension {
 /// Where a credential comes from.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CredentialSource {
-    /// Its name in reports.
+    /// Name in reports.
     pub name: String,
     /// The name of its kind.
     pub kind: String,
     /// Expression of the credential.
     pub value: Value,
-    /// Its scopes; all if left out.
+    /// Scopes; all if left out.
     pub scopes: Option<Vec<String>>,
     /// The role in which it acts, if it has one.
     pub role: Option<String>,
@@ -118,7 +118,7 @@ pub struct Unreachable {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Workflow {
-    /// Its name.
+    /// Name.
     pub workflow_id: String,
     /// JSON Schema of the inputs. The flow is skipped if they do not satisfy it.
     pub inputs: Option<Value>,
@@ -136,7 +136,7 @@ pub struct Workflow {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    /// Its name.
+    /// Name.
     pub step_id: String,
     /// What it shows, for reports.
     #[serde(default)]
@@ -162,7 +162,7 @@ pub struct Step {
 /// A parameter of a step.
 #[derive(Debug, Clone, Deserialize)]
 pub struct StepParameter {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// `path`, `query`, `header` or `cookie`; if left out, as the contract declares it.
     #[serde(rename = "in")]

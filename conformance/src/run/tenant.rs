@@ -13,9 +13,9 @@ use crate::flows::ExpressionContext;
 /// A tenant.
 #[derive(Debug, Clone, Default)]
 pub struct Tenant {
-    /// Its inputs.
+    /// Inputs.
     pub inputs: Value,
-    /// Its credentials, in order of preference.
+    /// Credentials, in order of preference.
     pub credentials: Vec<Credential>,
     /// Outputs of the flows that ran.
     pub workflows: IndexMap<String, IndexMap<String, Value>>,

@@ -71,7 +71,7 @@ impl JsonType {
 pub struct Part<'d> {
     /// JSON pointer of the schema object.
     pub pointer: String,
-    /// Its keywords. References and compositions have been followed.
+    /// Keywords. References and compositions have been followed.
     pub keywords: &'d Map<String, Value>,
 }
 

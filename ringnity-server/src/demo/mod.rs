@@ -75,9 +75,9 @@ pub struct Demo {
 pub struct DemoTenant {
     /// How the tenant is named.
     pub tenant: DemoIdentity,
-    /// Its owner.
+    /// Owner.
     pub owner: DemoOwner,
-    /// Its agents.
+    /// Agents.
     pub agents: Vec<DemoAgent>,
     /// A Server API key with every scope.
     pub server_api_key: String,
@@ -99,11 +99,11 @@ pub struct OtherTenant {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DemoIdentity {
-    /// Its slug.
+    /// Slug, as in the tenant's host name.
     pub slug: String,
-    /// Its id.
+    /// Tenant id.
     pub client_id: String,
-    /// Its public widget key.
+    /// Public widget key; not a secret.
     pub public_key: String,
 }
 
@@ -124,9 +124,9 @@ pub struct DemoAgent {
     pub username: String,
     /// Password.
     pub password: String,
-    /// Its id.
+    /// Agent id.
     pub agent_id: String,
-    /// Its role.
+    /// Role in the tenant.
     pub role: String,
 }
 

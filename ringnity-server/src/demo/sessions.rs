@@ -155,16 +155,16 @@ pub(super) fn former(
 
 /// Tokens that have expired since they were issued at `made_at`.
 pub(super) fn expired(signer: &Signer, made_at: DateTime<Utc>) -> Result<DemoExpired, SignError> {
-    const NOBODY: &str = "nobody";
-    let signed = |scope, tenant| signer.sign(scope, NOBODY, tenant, NOBODY, made_at);
+    const UNKNOWN_ID: &str = "nobody";
+    let signed = |scope, tenant| signer.sign(scope, UNKNOWN_ID, tenant, UNKNOWN_ID, made_at);
     let sdk = |scope| {
         let expires_at = made_at + ACCESS_TOKEN_TTL;
-        let (subject, tenant, session, claims) = (NOBODY, NOBODY, NOBODY, SdkClaims::default());
+        let (subject, tenant, session, claims) = (UNKNOWN_ID, UNKNOWN_ID, UNKNOWN_ID, SdkClaims::default());
         signer.sign_sdk(SdkGrant { scope, subject, tenant, session, expires_at, claims }, made_at)
     };
     Ok(DemoExpired {
-        owner_token: signed(TokenScope::Owner, Some(NOBODY))?,
-        workspace_token: signed(TokenScope::Workspace, Some(NOBODY))?,
+        owner_token: signed(TokenScope::Owner, Some(UNKNOWN_ID))?,
+        workspace_token: signed(TokenScope::Workspace, Some(UNKNOWN_ID))?,
         platform_token: signed(TokenScope::Platform, None)?,
         visitor_token: sdk(TokenScope::Visitor)?,
         agent_token: sdk(TokenScope::Agent)?,

@@ -15,23 +15,23 @@ use ringnity_store::{Store, jobs};
 use crate::clock::Clock;
 use crate::telemetry::metrics::Metrics;
 
-/// How long the database may take to answer before it counts as gone.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time in which the database must answer a health check.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the private listener tells of.
+/// State of the private listener.
 #[derive(Debug)]
 pub struct Private {
-    /// What the public listener's requests are counted in.
+    /// Metrics of the public listener.
     pub metrics: Arc<Metrics>,
-    /// Whose database is asked.
+    /// The database that is checked.
     pub store: Store,
-    /// The time.
+    /// Clock of the server.
     pub clock: Clock,
     /// Set when the server begins to stop.
     pub stopping: Arc<AtomicBool>,
 }
 
-/// A private listener that answers.
+/// A running private listener.
 pub type PrivateServer = HttpServer<Private>;
 
 /// Starts the private listener.
@@ -47,18 +47,18 @@ pub fn start(private: Private, listen: SocketAddr) -> Result<PrivateServer> {
 
 impl Private {
     async fn database_answers(&self) -> bool {
-        let asked = tokio::time::timeout(PATIENCE, self.store.check());
+        let asked = tokio::time::timeout(STORE_TIMEOUT, self.store.check());
         matches!(asked.await, Ok(Ok(())))
     }
 }
 
-/// The counters, for Prometheus.
+/// Metrics in the text format of Prometheus.
 #[endpoint { method = GET, path = "/metrics", unpublished = true }]
 async fn get_metrics(rqctx: RequestContext<Private>) -> Result<Response<Body>, HttpError> {
     let private = rqctx.context();
     let now = private.clock.now();
     let asked = private.store.read(move |c| jobs::job_backlog(c, now));
-    let backlog = tokio::time::timeout(PATIENCE, asked).await.ok().and_then(Result::ok);
+    let backlog = tokio::time::timeout(STORE_TIMEOUT, asked).await.ok().and_then(Result::ok);
     let text = private.metrics.text(backlog.as_ref());
     let text = text.map_err(|error| HttpError::for_internal_error(error.to_string()))?;
     answer(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text)

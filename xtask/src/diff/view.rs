@@ -11,7 +11,7 @@ use crate::walk::{elements, join, members, resolve, strings};
 /// A schema and its pointer.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// Its JSON pointer.
+    /// JSON pointer.
     pub(super) pointer: String,
     /// The schema.
     pub(super) value: Value,
@@ -69,7 +69,7 @@ pub(super) const LOWER: [&str; 5] = ["minLength", "minimum", "exclusiveMinimum",
 /// A schema split into parts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
-    /// Its JSON pointer.
+    /// JSON pointer.
     pub(super) pointer: String,
     /// Keywords about the value itself: type, enum, limits, format, pattern …
     pub(super) scalars: Map<String, Value>,

@@ -125,12 +125,12 @@ pub struct Param {
     pub required: bool,
     /// The description, or empty.
     pub description: String,
-    /// Its schema in the named document.
+    /// Schema in the named document.
     pub schema: Value,
     /// JSON pointer of the parameter object.
     #[allow(dead_code, reason = "errors name it")]
     pub pointer: String,
-    /// Its type.
+    /// Type.
     pub ty: TypeRef,
     /// The value when it is absent.
     pub default: Option<Value>,
@@ -141,7 +141,7 @@ pub struct Param {
 pub struct Body {
     /// Whether it is required.
     pub required: bool,
-    /// Its media types, at least one.
+    /// Media types, at least one.
     pub media: Vec<Media>,
 }
 
@@ -153,7 +153,7 @@ pub struct Media {
     /// Schema in the named document.
     #[allow(dead_code, reason = "multipart fields are read from it")]
     pub schema: Value,
-    /// Its type; `String` or `Bytes` for text and binary media.
+    /// Type; `String` or `Bytes` for text and binary media.
     pub ty: TypeRef,
     /// Fields when it is a multipart form.
     pub fields: Vec<FormField>,
@@ -194,11 +194,11 @@ impl Status {
 /// A response.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// Its status.
+    /// Status.
     pub status: Status,
     /// The description, or empty.
     pub description: String,
-    /// Its media types; empty if it has no body.
+    /// Media types; empty if it has no body.
     pub media: Vec<Media>,
     /// Header names.
     pub headers: Vec<String>,

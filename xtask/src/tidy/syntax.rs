@@ -8,7 +8,7 @@ use syn::visit::{self, Visit};
 #[derive(Clone, Debug)]
 pub(super) struct NamedPath {
     pub(super) line: usize,
-    /// Its segments without generic arguments; an imported path ends with the imported item.
+    /// Segments without generic arguments; an imported path ends with the imported item.
     pub(super) segments: Vec<String>,
     /// The modules of the file that surround it, outermost first.
     pub(super) scope: Vec<String>,
@@ -44,7 +44,7 @@ impl NamedPath {
 /// A module that is declared with `mod name;` or written inline.
 #[derive(Clone, Debug)]
 pub(super) struct Module {
-    /// Its name after those of the surrounding modules of the file.
+    /// Name after those of the surrounding modules of the file.
     pub(super) path: Vec<String>,
     pub(super) for_tests: bool,
 }

@@ -34,7 +34,7 @@ pub enum CredentialLocation {
 /// A kind of credential: where it travels, and the error codes of its problems.
 #[derive(Debug)]
 pub struct CredentialKind {
-    /// Its name in the generator's settings.
+    /// Name in the generator's settings.
     pub kind: &'static str,
     /// Where it travels. The first location that holds something counts.
     pub locations: &'static [CredentialLocation],
@@ -60,7 +60,7 @@ impl Credential {
         Self(secret.into())
     }
 
-    /// Its text.
+    /// Text.
     pub fn secret(&self) -> &str {
         &self.0
     }

@@ -63,7 +63,7 @@ pub struct FilePart {
     pub file_name: Option<String>,
     /// The media type that the client claims.
     pub content_type: Option<String>,
-    /// Its content.
+    /// Content.
     pub bytes: Bytes,
 }
 

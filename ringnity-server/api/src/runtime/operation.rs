@@ -19,7 +19,7 @@ pub struct Operation {
     pub path: &'static str,
     /// JSON pointer of the operation in the document.
     pub pointer: &'static str,
-    /// Its first tag.
+    /// First tag.
     pub tag: &'static str,
     /// Status of its (first) success.
     pub success: u16,
@@ -99,7 +99,7 @@ pub struct Param {
     pub value_type: ValueType,
     /// The value when it is absent, as JSON.
     pub default: Option<&'static str>,
-    /// Its description.
+    /// Description.
     pub description: &'static str,
 }
 
@@ -142,7 +142,7 @@ impl ValueType {
 pub struct Body {
     /// Whether it must be sent.
     pub required: bool,
-    /// Its media types.
+    /// Media types.
     pub media: &'static [Media],
     /// Maximum size in bytes, unless [`Hooks::body_limit`](super::Hooks::body_limit) sets another one.
     pub limit: usize,
@@ -192,7 +192,7 @@ pub struct ErrorShape {
     pub schema: &'static str,
     /// Media type.
     pub content_type: &'static str,
-    /// Its members.
+    /// Members.
     pub members: &'static [ErrorMember],
     /// Codes of the problems that generated code finds.
     pub codes: &'static [(Problem, &'static str)],
@@ -201,7 +201,7 @@ pub struct ErrorShape {
 /// One member of an error body.
 #[derive(Debug)]
 pub struct ErrorMember {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
     /// Whether it is left out when empty.
     pub optional: bool,

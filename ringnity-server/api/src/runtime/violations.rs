@@ -54,7 +54,7 @@ pub fn describe(error: &ValidationError<'_>, root: &str, out: &mut Vec<String>) 
 
 /// None of several alternatives matches. Where only one can be meant its violations are listed, else those of all.
 fn alternatives(context: &[Vec<ValidationError<'static>>], pointer: &str, root: &str, out: &mut Vec<String>) {
-    // Whoever sends a value does not mean the alternative `null`.
+    // A value that was sent is not meant to match the alternative `null`.
     let meant: Vec<&Vec<ValidationError<'static>>> =
         context.iter().filter(|branch| !branch.iter().all(|error| is_null_type(error))).collect();
     if let [only] = meant.as_slice() {

@@ -117,13 +117,13 @@ async fn what_the_judge_of_credentials_says_or_does_is_answered() {
     let answer = Answer::of(server.user("GET", "/api/notes").header("x-flood", "all")).await;
     assert_eq!(answer.fault().0, 429);
     assert_eq!(answer.header("retry-after"), "7");
-    // The limit is asked before the scopes: whoever is refused for those has sent a request all the same.
+    // The limit is checked before the scopes: a request without the scope counts too.
     let request = server.request("GET", "/api/notes").bearer_auth("user:none").header("x-flood", "all");
     assert_eq!(Answer::of(request).await.fault().0, 429);
 }
 
 #[tokio::test]
-async fn whoever_is_refused_has_asked_as_a_stranger() {
+async fn rejected_credentials_count_as_anonymous() {
     let server = Server::start();
     let ask = |path, key: Option<&str>| {
         let request = server.request("GET", path).header("x-flood", "anonymous");
@@ -135,7 +135,7 @@ async fn whoever_is_refused_has_asked_as_a_stranger() {
     for key in [None, Some("user:wrong")] {
         assert_eq!(ask("/api/notes", key).await.fault().0, 429, "{key:?}");
     }
-    // Not accepted, of another kind, expired, welcome without one.
+    // Not accepted, of another kind, expired, and not required.
     for key in [Some("guest"), Some("staff:who"), Some("staff:late"), None] {
         assert_eq!(ask("/api/who", key).await.fault().0, 429, "{key:?}");
     }
@@ -143,7 +143,7 @@ async fn whoever_is_refused_has_asked_as_a_stranger() {
     let twice = server.request("GET", "/api/notes").header("x-flood", "anonymous");
     let twice = twice.header("x-user-key", "user:all").header("x-user-key", "user:all");
     assert_eq!(Answer::of(twice).await.fault().0, 429);
-    // Who is accepted is no stranger, scopes or not; and who cannot be judged may be none.
+    // An accepted credential is not anonymous, with or without the scope. Neither is one that cannot be checked.
     assert_eq!(ask("/api/notes/1", Some("user:all")).await.said(), "got");
     assert_eq!(ask("/api/notes", Some("user:none")).await.fault().0, 403);
     assert_eq!(ask("/api/notes", Some("user:broke")).await.fault().0, 503);

@@ -353,7 +353,7 @@ async fn every_refusal_says_what_to_do() {
         (who("staff:who"), 401, "Send one of the kinds that this operation documents."),
         (notes("user:none"), 403, "Send one that has it."),
         (who("staff:eve"), 403, "Ask somebody who has it."),
-        (server.request("PUT", "/api/notes"), 405, "Send one that it has: GET, OPTIONS, POST."),
+        (server.request("PUT", "/api/notes"), 405, "Send one that it has: GET, HEAD, OPTIONS, POST."),
         (post("text/plain"), 415, "Send one that `details` lists."),
         (post("application/json; charset=latin1"), 415, "Leave `charset` out or set it to utf-8."),
         (

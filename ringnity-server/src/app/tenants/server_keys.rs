@@ -37,7 +37,7 @@ impl Default for LastUsedThrottle {
 impl LastUsedThrottle {
     fn should_write(&self, key: &ServerCredentialId, now: DateTime<Utc>) -> bool {
         let mut last_writes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A time later than now was noted before the clock was set back.
+        // A time later than now was recorded before the clock was set back.
         let due = last_writes
             .get(key)
             .is_none_or(|last| *last > now || now - *last >= tenants::LAST_USED_PRECISION);

@@ -77,7 +77,7 @@ pub(super) async fn restore(
 /// A database that is replaced.
 #[derive(Default)]
 struct KeptDatabase {
-    /// Its new path.
+    /// New path.
     kept_as: Option<PathBuf>,
     /// Locks it until it has been replaced.
     alone: Option<SqliteExclusiveLock>,

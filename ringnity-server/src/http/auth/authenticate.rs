@@ -171,7 +171,7 @@ impl State {
         if claims.scope == scope { Ok(claims) } else { Err(AuthFailure::WrongKind) }
     }
 
-    /// Whoever signed in and has such a token, if their session lives, in one look into the store.
+    /// The session and the account of a dashboard access token, read in one transaction.
     async fn signed_in<T: Send + 'static>(
         &self,
         credential: &Credential,

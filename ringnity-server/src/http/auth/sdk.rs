@@ -91,7 +91,7 @@ impl State {
         let SdkClaims { mut scopes, role, name, actor, .. } = held.claims;
         let mut role = role.ok_or(AuthFailure::Invalid)?;
         if let Some(agent) = &held.subject {
-            // Whoever was given a lesser role since has what that role has, and no more.
+            // An agent whose role was lowered after the token was issued has the lower role.
             role = sdk_tokens::lower_role(&role, &agent.role).ok_or(AuthFailure::Invalid)?;
         }
         let open = sdk_tokens::scopes_of_role(&role);
@@ -112,7 +112,7 @@ impl State {
         Ok(Authenticated { principal, denial: held.denial })
     }
 
-    /// Whoever the token was made for, if the session lives, the tenant is served, and the page may ask.
+    /// The holder of an SDK token: its session must be active, its tenant enabled, and the request's origin allowed.
     async fn holder<T: Send + 'static>(
         &self,
         head: &RequestHead<RequestState>,

@@ -18,7 +18,7 @@ use crate::support::{TestServer, on_each_engine};
 struct Credential {
     what: String,
     text: String,
-    /// Its kind, if it is valid.
+    /// Kind, if it is valid.
     kind: Option<&'static str>,
     scopes: Vec<&'static str>,
 }

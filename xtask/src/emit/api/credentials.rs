@@ -218,7 +218,7 @@ fn structs(contract: &Contract, kinds: &[PrincipalSettings]) -> TokenStream {
             #[doc = #doc]
             #[derive(Debug, Clone, Default, PartialEq, Eq)]
             pub struct #name {
-                /// Its id.
+                /// Id.
                 pub subject: String,
                 /// Scopes that it holds.
                 pub scopes: Vec<String>,

@@ -91,7 +91,7 @@ impl Output {
         self.forms.first().map_or(204, |form| form.status)
     }
 
-    /// Its type.
+    /// Type.
     pub fn ty(&self) -> TokenStream {
         match self.forms.as_slice() {
             [] => quote!(()),

@@ -37,7 +37,7 @@ pub struct Input {
     pub name: Ident,
     /// Where it goes.
     pub role: Role,
-    /// Its type.
+    /// Type.
     pub ty: InputType,
     /// Whether it is an argument of the method; otherwise it has a setter.
     pub required: bool,
@@ -104,11 +104,11 @@ pub enum Body {
 /// One media type of a body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
-    /// Its media type.
+    /// Media type.
     pub media: String,
-    /// Its kind.
+    /// Kind.
     pub kind: PayloadKind,
-    /// Its type.
+    /// Type.
     pub ty: TypeRef,
 }
 
@@ -130,11 +130,11 @@ pub enum PayloadKind {
 pub struct ResponseVariant {
     /// Variant of the output enum, if there is one.
     pub variant: Ident,
-    /// Its statuses.
+    /// Statuses.
     pub status: Status,
-    /// Its media type, if responses with this status differ in it.
+    /// Media type, if responses with this status differ in it.
     pub media: Option<String>,
-    /// Its body.
+    /// Body.
     pub body: ResponseBody,
 }
 

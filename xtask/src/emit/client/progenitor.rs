@@ -16,7 +16,7 @@ use crate::name::SCHEMA_PREFIX;
 pub struct ProgenitorCall {
     /// The function.
     pub function: TokenStream,
-    /// Its arguments in order: index of the input, and how it is passed.
+    /// Arguments in order: index of the input, and how it is passed.
     pub arguments: Vec<(usize, Passing)>,
 }
 
