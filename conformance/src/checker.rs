@@ -69,7 +69,7 @@ impl Checker {
         }
         let wanted = self
             .error_shape(operation, response)
-            .and_then(|shape| Some((shape, shape.codes.get("not_built")?)));
+            .and_then(|shape| Some((shape, shape.codes.get("not_implemented")?)));
         match wanted {
             Some((shape, code)) => {
                 response.json().is_some_and(|body| body[&shape.code].as_str() == Some(code.as_str()))
