@@ -167,7 +167,7 @@ fn department_must_be_that_of_agent() {
             let (mine, other) = (server.tenant_id(), server.tenant("other").id.to_string());
             let now = server.clock.now();
             let store = server.store();
-            let found = store
+            store
                 .write(move |c| {
                     let sales = identity::department_insert(c, &mine, "Sales", now)?;
                     let support = identity::department_list(c, &mine)?;
@@ -179,8 +179,7 @@ fn department_must_be_that_of_agent() {
                     ))
                 })
                 .await
-                .expect("departments");
-            found
+                .expect("departments")
         };
         let ask = |department: String| {
             make(&server, AGENT, json!({ "username": "grace", "departmentId": department }))

@@ -13,11 +13,10 @@ async fn known(server: &TestServer, external_id: &str) -> Option<Visitor> {
     let tenant = server.tenant_id();
     let external_id = external_id.to_owned();
     let store = server.store();
-    let found = store
+    store
         .read(move |c| visitors::visitor_by_external_id(c, &tenant, &external_id))
         .await
-        .expect("looks for a visitor");
-    found
+        .expect("looks for a visitor")
 }
 
 /// The external id of a session's visitor, as a registered device shows it.
