@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use conformance::values::{Document, Schema as Place};
+use conformance::values::{Document, Schema as SchemaAt};
 use serde_json::{Map, Value, json};
 
 #[rustfmt::skip]
@@ -36,7 +36,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 }
 
 /// Random values, boundary cases and the minimal value of a schema.
-fn values(place: &Place<'_>) -> Vec<Value> {
+fn values(place: &SchemaAt<'_>) -> Vec<Value> {
     let count = usize::try_from(number("CONFORMANCE_CASES", 16)).expect("a count");
     let mut out = place.samples(count, number("CONFORMANCE_SEED", 1)).expect("samples");
     out.extend(place.boundaries(None).expect("boundaries").cases.into_iter().map(|case| case.value));
@@ -86,7 +86,7 @@ fn valid_values_round_trip() {
 
 fn trips(
     schema: &Schema,
-    place: &Place<'_>,
+    place: &SchemaAt<'_>,
     validator: &jsonschema::Validator,
     value: &Value,
 ) -> Result<(), String> {
@@ -107,7 +107,7 @@ fn trips(
 }
 
 /// Whether `back` has everything that `sent` had, and nothing more than defaults.
-fn same(place: &Place<'_>, at: &str, sent: &Value, back: &Value) -> Result<(), String> {
+fn same(place: &SchemaAt<'_>, at: &str, sent: &Value, back: &Value) -> Result<(), String> {
     let said = |keyword: &str| place.keyword_values_at(at, keyword).expect("the schema can be read");
     let equal = match (sent, back) {
         (Value::Object(sent), Value::Object(back)) => {

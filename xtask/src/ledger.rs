@@ -87,7 +87,7 @@ const UNENFORCED_KEYWORDS: [&str; 14] = [
 
 /// Where a keyword takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Enforcement {
     /// The Rust type enforces it.
     Type,
     /// The server boundary checks requests, and in tests responses.
@@ -194,13 +194,13 @@ impl Ledger {
         }
     }
 
-    fn record(&mut self, keyword: &str, place: Place, pointer: &str) {
+    fn record(&mut self, keyword: &str, place: Enforcement, pointer: &str) {
         let counts = self.keywords.entry(keyword.to_owned()).or_default();
         match place {
-            Place::Type => counts.by_type += 1,
-            Place::Boundary => counts.boundary += 1,
-            Place::Text => counts.text += 1,
-            Place::DocumentationOnly => {
+            Enforcement::Type => counts.by_type += 1,
+            Enforcement::Boundary => counts.boundary += 1,
+            Enforcement::Text => counts.text += 1,
+            Enforcement::DocumentationOnly => {
                 counts.documentation_only += 1;
                 self.documentation_only.push(pointer.to_owned());
             }
@@ -215,29 +215,31 @@ impl Ledger {
                 "format" => {
                     let format = value.as_str().unwrap_or_default();
                     let place = if TYPED_FORMATS.contains(&format) || TYPE_FORMATS.contains(&format) {
-                        Place::Type
+                        Enforcement::Type
                     } else if BOUNDARY_FORMATS.contains(&format) {
-                        Place::Boundary
+                        Enforcement::Boundary
                     } else if format == "password" {
                         // A hint for forms. The server also omits such values from error messages.
-                        Place::Text
+                        Enforcement::Text
                     } else {
-                        Place::DocumentationOnly
+                        Enforcement::DocumentationOnly
                     };
                     self.record(&format!("format: {format}"), place, &at);
                 }
-                "anyOf" | "oneOf" if requires_only(value) => self.record(keyword, Place::Boundary, &at),
-                "anyOf" => self.record(keyword, Place::Type, &at),
+                "anyOf" | "oneOf" if requires_only(value) => self.record(keyword, Enforcement::Boundary, &at),
+                "anyOf" => self.record(keyword, Enforcement::Type, &at),
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
-                    self.record(keyword, Place::Boundary, &at)
+                    self.record(keyword, Enforcement::Boundary, &at)
                 }
-                known if TYPE_KEYWORDS.contains(&known) => self.record(keyword, Place::Type, &at),
-                known if BOUNDARY_KEYWORDS.contains(&known) => self.record(keyword, Place::Boundary, &at),
+                known if TYPE_KEYWORDS.contains(&known) => self.record(keyword, Enforcement::Type, &at),
+                known if BOUNDARY_KEYWORDS.contains(&known) => {
+                    self.record(keyword, Enforcement::Boundary, &at)
+                }
                 known if TEXT_KEYWORDS.contains(&known) || known.starts_with("x-") => {
-                    self.record(keyword, Place::Text, &at)
+                    self.record(keyword, Enforcement::Text, &at)
                 }
                 known if UNENFORCED_KEYWORDS.contains(&known) => {
-                    self.record(keyword, Place::DocumentationOnly, &at)
+                    self.record(keyword, Enforcement::DocumentationOnly, &at)
                 }
                 unknown => bail!(
                     "{at}: keyword {unknown} is unknown and would have no effect. Remove it, or add support for it to the generator"

@@ -42,7 +42,7 @@ pub struct RateLimitStatus {
     /// Requests left.
     pub remaining: i64,
     /// When the bucket is full again.
-    pub full_at: DateTime<Utc>,
+    pub resets_at: DateTime<Utc>,
     /// How long to wait, if this request exceeds the limit.
     pub wait: Option<Duration>,
 }
@@ -61,7 +61,7 @@ type PlanLimit = (Option<u32>, DateTime<Utc>);
 #[derive(Default)]
 struct Bucket {
     /// When the bucket is full again; on PostgreSQL, the last known time of the shared bucket.
-    full_at: Option<DateTime<Utc>>,
+    tat: Option<DateTime<Utc>>,
     /// Leased tokens that are not spent.
     leased: i64,
     /// When the lease ends or, without tokens, when to ask again.
@@ -113,10 +113,10 @@ impl RateLimiter {
         };
         let rate = Gcra::new(limit, Duration::minutes(1));
         let mut anonymous = self.anonymous.lock().unwrap_or_else(PoisonError::into_inner);
-        anonymous.evict(|full_at| *full_at > now);
-        let full_at = anonymous.entries.entry(network(address)).or_insert(now);
-        let taken = rate.take(Some(*full_at), 1, now);
-        *full_at = taken.tat;
+        anonymous.evict(|tat| *tat > now);
+        let tat = anonymous.entries.entry(network(address)).or_insert(now);
+        let taken = rate.take(Some(*tat), 1, now);
+        *tat = taken.tat;
         (taken.tokens == 0).then(|| rate.retry_after(Some(taken.tat), now))
     }
 
@@ -158,12 +158,12 @@ impl RateLimiter {
 
 impl Bucket {
     fn is_idle(&self, now: DateTime<Utc>) -> bool {
-        self.full_at.is_none_or(|full_at| full_at <= now) && self.lease_ends.is_none_or(|ends| ends <= now)
+        self.tat.is_none_or(|tat| tat <= now) && self.lease_ends.is_none_or(|ends| ends <= now)
     }
 
     fn take(&mut self, rate: Gcra, now: DateTime<Utc>) -> RateLimitStatus {
-        let taken = rate.take(self.full_at, 1, now);
-        self.full_at = Some(taken.tat);
+        let taken = rate.take(self.tat, 1, now);
+        self.tat = Some(taken.tat);
         self.status(rate, taken.tokens > 0, now)
     }
 
@@ -201,16 +201,16 @@ impl Bucket {
             .unwrap_or_else(|error: StoreError| {
                 // The database may still be readable, so this node counts alone meanwhile.
                 tracing::warn!(%error, "cannot share a rate limit between nodes; this node counts alone");
-                let left = rate.available(self.full_at, now);
-                rate.take(self.full_at, lease_size(rate, left), now)
+                let left = rate.available(self.tat, now);
+                rate.take(self.tat, lease_size(rate, left), now)
             });
-        self.full_at = Some(taken.tat);
+        self.tat = Some(taken.tat);
         self.leased = taken.tokens;
         // Without tokens, ask again when the first one is back.
         let pause = if taken.tokens > 0 {
             LEASE_DURATION
         } else {
-            rate.retry_after(self.full_at, now).min(LEASE_DURATION)
+            rate.retry_after(self.tat, now).min(LEASE_DURATION)
         };
         self.lease_ends = Some(now + pause);
     }
@@ -218,9 +218,9 @@ impl Bucket {
     fn status(&self, rate: Gcra, allowed: bool, now: DateTime<Utc>) -> RateLimitStatus {
         RateLimitStatus {
             limit: rate.capacity(),
-            remaining: self.leased + rate.available(self.full_at, now),
-            full_at: self.full_at.unwrap_or(now).max(now),
-            wait: (!allowed).then(|| rate.retry_after(self.full_at, now)),
+            remaining: self.leased + rate.available(self.tat, now),
+            resets_at: self.tat.unwrap_or(now).max(now),
+            wait: (!allowed).then(|| rate.retry_after(self.tat, now)),
         }
     }
 }

@@ -55,11 +55,11 @@ impl State {
 
 /// Adds the headers that tell a caller its limit.
 pub(super) fn add_headers(state: &RequestState, headers: &mut HeaderMap) {
-    let Some(RateLimitStatus { limit, remaining, full_at, .. }) = state.rate_limit.get() else { return };
+    let Some(RateLimitStatus { limit, remaining, resets_at, .. }) = state.rate_limit.get() else { return };
     let mut add = |name: HeaderName, value: i64| drop(headers.insert(name, value.into()));
     add(RATE_LIMIT_LIMIT, *limit);
     add(RATE_LIMIT_REMAINING, *remaining);
-    add(RATE_LIMIT_RESET, full_at.timestamp() + i64::from(full_at.timestamp_subsec_nanos() > 0));
+    add(RATE_LIMIT_RESET, resets_at.timestamp() + i64::from(resets_at.timestamp_subsec_nanos() > 0));
 }
 
 /// Sets the idempotency key of a request, which is empty where the client sent none.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{Body, FormField, Media, Operation, Param, Place, Response, Status, TypeRef, text};
+use super::{Body, FormField, Media, Operation, Param, ParamLocation, Response, Status, TypeRef, text};
 use crate::name::{escape, pascal, snake};
 use crate::source::Settings;
 
@@ -118,10 +118,10 @@ impl<'a> Builder<'a> {
             let param = self.resolve(raw, &pointer)?;
             let name = text(param, "name");
             let place = match param["in"].as_str() {
-                Some("path") => Place::Path,
-                Some("query") => Place::Query,
-                Some("header") => Place::Header,
-                Some("cookie") => Place::Cookie,
+                Some("path") => ParamLocation::Path,
+                Some("query") => ParamLocation::Query,
+                Some("header") => ParamLocation::Header,
+                Some("cookie") => ParamLocation::Cookie,
                 other => {
                     bail!("{}: {pointer}: `in` is {other:?}; use path, query, header or cookie", self.file)
                 }
@@ -145,7 +145,7 @@ impl<'a> Builder<'a> {
             let param = Param {
                 rust_name: snake(&name),
                 place,
-                required: place == Place::Path || param["required"] == Value::Bool(true),
+                required: place == ParamLocation::Path || param["required"] == Value::Bool(true),
                 description: text(param, "description"),
                 ty: TypeRef::of(&schema, &pointer).map_err(|error| anyhow!("{}: {error}", self.file))?,
                 schema,
@@ -159,17 +159,17 @@ impl<'a> Builder<'a> {
         let template: Vec<&str> =
             path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
         for variable in &template {
-            if !params.iter().any(|param| param.place == Place::Path && param.name == *variable) {
+            if !params.iter().any(|param| param.place == ParamLocation::Path && param.name == *variable) {
                 bail!(
                     "{}: {pointer}: path variable {{{variable}}} is not declared; add a path parameter",
                     self.file
                 );
             }
         }
-        params.retain(|param| param.place != Place::Path || template.contains(&param.name.as_str()));
+        params.retain(|param| param.place != ParamLocation::Path || template.contains(&param.name.as_str()));
         // Path variables come first, in the order of the path, because they become arguments of client calls.
         params.sort_by_key(|param| match param.place {
-            Place::Path => template.iter().position(|variable| *variable == param.name).unwrap_or(0),
+            ParamLocation::Path => template.iter().position(|variable| *variable == param.name).unwrap_or(0),
             _ => usize::MAX,
         });
         let mut names = BTreeSet::new();

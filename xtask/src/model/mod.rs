@@ -101,7 +101,7 @@ pub struct Accepted {
 
 /// Where a parameter is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ParamLocation {
     /// In the path.
     Path,
     /// In the query.
@@ -120,7 +120,7 @@ pub struct Param {
     /// Rust field name, without `r#`.
     pub rust_name: String,
     /// Where it is sent.
-    pub place: Place,
+    pub place: ParamLocation,
     /// Whether it is required.
     pub required: bool,
     /// The description, or empty.

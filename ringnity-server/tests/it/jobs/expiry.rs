@@ -27,18 +27,18 @@ const KINDS: [(&str, Delete); 5] = [
 
 /// The number of rows that have expired by then: deletes them and rolls back.
 async fn ending(store: &Store, delete: Delete, at: DateTime<Utc>) -> usize {
-    enum Told {
+    enum RolledBack {
         Count(usize),
         Wrong(StoreError),
     }
-    impl From<StoreError> for Told {
+    impl From<StoreError> for RolledBack {
         fn from(error: StoreError) -> Self {
             Self::Wrong(error)
         }
     }
-    match store.write(move |c| Err::<(), Told>(Told::Count(delete(c, at, 100_000)?))).await {
-        Err(Told::Count(count)) => count,
-        Err(Told::Wrong(error)) => panic!("{error}"),
+    match store.write(move |c| Err::<(), RolledBack>(RolledBack::Count(delete(c, at, 100_000)?))).await {
+        Err(RolledBack::Count(count)) => count,
+        Err(RolledBack::Wrong(error)) => panic!("{error}"),
         Ok(()) => unreachable!("it always refuses"),
     }
 }

@@ -6,7 +6,7 @@ use quote::{format_ident, quote};
 
 use super::input::{self, Reading};
 use super::{constant, errors, input_name, kind};
-use crate::model::{Contract, Operation, Param, Place};
+use crate::model::{Contract, Operation, Param, ParamLocation};
 
 /// Bytes that a body may have, by how it is read.
 const JSON_LIMIT: usize = 1024 * 1024;
@@ -90,7 +90,7 @@ pub fn params(contract: &Contract, params: &[Param]) -> Result<Vec<TokenStream>>
 }
 
 /// A location as an expression.
-pub fn location(location: Place) -> TokenStream {
+pub fn location(location: ParamLocation) -> TokenStream {
     let name = format_ident!("{location:?}");
     quote!(ParamLocation::#name)
 }

@@ -10,7 +10,7 @@ use super::idents::rust;
 use super::plan::{Body, Callers, Input, InputType, Payload, PayloadKind, Plan, ResponseBody, Role, Style};
 use super::progenitor::{Passing, ProgenitorCall};
 use super::{Names, docs};
-use crate::model::{Contract, Param, Place, Status, TypeRef};
+use crate::model::{Contract, Param, ParamLocation, Status, TypeRef};
 
 /// One operation with progenitor's code for it.
 pub struct Entry<'c> {
@@ -299,7 +299,7 @@ fn send_with_progenitor(plan: &Plan<'_>, call: &ProgenitorCall) -> TokenStream {
     let checks = plan.inputs.iter().filter_map(|input| {
         let Role::Param(index, _) = &input.role else { return None };
         let param = &plan.operation.params[*index];
-        if param.place != Place::Path || input.ty != InputType::Contract(TypeRef::String) {
+        if param.place != ParamLocation::Path || input.ty != InputType::Contract(TypeRef::String) {
             return None;
         }
         let (name, field) = (&param.name, &input.name);
@@ -331,11 +331,11 @@ fn send_with_request(plan: &Plan<'_>, names: &Names) -> TokenStream {
         let param = &plan.operation.params[*index];
         let (name, field) = (&param.name, &input.name);
         steps.extend(match (param.place, style) {
-            (Place::Path, _) => quote!(.path(#name, &self.#field)),
-            (Place::Header, _) => quote!(.header(#name, &self.#field)),
-            (Place::Cookie, _) => quote!(.cookie(#name, &self.#field)),
-            (Place::Query, Style::Default) => quote!(.query(#name, &self.#field)),
-            (Place::Query, style) => {
+            (ParamLocation::Path, _) => quote!(.path(#name, &self.#field)),
+            (ParamLocation::Header, _) => quote!(.header(#name, &self.#field)),
+            (ParamLocation::Cookie, _) => quote!(.cookie(#name, &self.#field)),
+            (ParamLocation::Query, Style::Default) => quote!(.query(#name, &self.#field)),
+            (ParamLocation::Query, style) => {
                 let style = format_ident!("{}", format!("{style:?}"));
                 quote!(.styled(#name, Style::#style, &self.#field))
             }

@@ -9,7 +9,7 @@ use super::Names;
 use super::plan::{Body, Callers, Input, InputType, PayloadKind, Plan, Role};
 use super::sample;
 use crate::emit::prose::{self, Presence};
-use crate::model::{Contract, Media, Place, Status, TypeRef};
+use crate::model::{Contract, Media, ParamLocation, Status, TypeRef};
 
 /// Doc attributes for lines.
 pub fn attributes(lines: &[String]) -> TokenStream {
@@ -118,10 +118,10 @@ pub fn of_input(plan: &Plan<'_>, input: &Input) -> Vec<String> {
         text => prose::description(text),
     };
     let place = match param.place {
-        Place::Path => "path parameter",
-        Place::Query => "query parameter",
-        Place::Header => "header",
-        Place::Cookie => "cookie",
+        ParamLocation::Path => "path parameter",
+        ParamLocation::Query => "query parameter",
+        ParamLocation::Header => "header",
+        ParamLocation::Cookie => "cookie",
     };
     let mut facts = vec![format!("Sent as the {place} `{}`.", param.name)];
     facts.extend(prose::constraints(&param.schema, Presence::Present));
@@ -153,7 +153,7 @@ fn example(contract: &Contract, plan: &Plan<'_>, names: &Names) -> Vec<String> {
     let mut call = format!("client.{}({})", plan.method, arguments.join(", "));
     // One setter shows how they go; parameters are shorter than bodies.
     let setter = plan.setters().find(|input| {
-        matches!(&input.role, Role::Param(index, _) if matches!(plan.operation.params[*index].place, Place::Query))
+        matches!(&input.role, Role::Param(index, _) if matches!(plan.operation.params[*index].place, ParamLocation::Query))
             && matches!(input.ty, InputType::Contract(TypeRef::String | TypeRef::I64 | TypeRef::Bool))
     });
     if let Some(input) = setter {

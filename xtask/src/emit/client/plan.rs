@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::idents::{builder_name, ident, method_name, non_null, setter_name, unique_name};
 use crate::lower::{raw, resolve};
-use crate::model::{Contract, Media, Operation, Param, Place, Status, TypeRef};
+use crate::model::{Contract, Media, Operation, Param, ParamLocation, Status, TypeRef};
 use crate::name::pascal;
 
 /// Method and builder of one operation.
@@ -245,18 +245,18 @@ fn style(contract: &Contract, operation: &Operation, param: &Param) -> Result<St
     }
     let explode = found.get("explode").and_then(Value::as_bool);
     Ok(match (param.place, found["style"].as_str()) {
-        (Place::Query | Place::Cookie, None | Some("form")) => {
+        (ParamLocation::Query | ParamLocation::Cookie, None | Some("form")) => {
             if explode == Some(false) {
                 Style::Comma
             } else {
                 Style::Default
             }
         }
-        (Place::Query, Some("spaceDelimited")) if explode != Some(true) => Style::Space,
-        (Place::Query, Some("pipeDelimited")) if explode != Some(true) => Style::Pipe,
-        (Place::Query, Some("spaceDelimited" | "pipeDelimited")) => Style::Default,
-        (Place::Query, Some("deepObject")) => Style::Deep,
-        (Place::Path | Place::Header, None | Some("simple")) => Style::Default,
+        (ParamLocation::Query, Some("spaceDelimited")) if explode != Some(true) => Style::Space,
+        (ParamLocation::Query, Some("pipeDelimited")) if explode != Some(true) => Style::Pipe,
+        (ParamLocation::Query, Some("spaceDelimited" | "pipeDelimited")) => Style::Default,
+        (ParamLocation::Query, Some("deepObject")) => Style::Deep,
+        (ParamLocation::Path | ParamLocation::Header, None | Some("simple")) => Style::Default,
         (_, Some(style)) => {
             bail!("{}: {}: style {style} is not supported here", contract.file_name, param.pointer)
         }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{Body, InputType, PayloadKind, Plan, ResponseBody, Role, Style};
 use crate::lower::Loss;
-use crate::model::{Contract, Place, Status, TypeRef};
+use crate::model::{Contract, ParamLocation, Status, TypeRef};
 use crate::name::SCHEMA_PREFIX;
 
 /// A function that progenitor wrote.
@@ -94,14 +94,14 @@ fn unsupported(contract: &Contract, plan: &Plan<'_>) -> Option<(&'static str, &'
         }
         let InputType::Contract(ty) = &input.ty else { continue };
         match param.place {
-            Place::Cookie => return Some(("cookie", "progenitor has no cookie parameters")),
-            Place::Header if param.name.eq_ignore_ascii_case("api-version") => {
+            ParamLocation::Cookie => return Some(("cookie", "progenitor has no cookie parameters")),
+            ParamLocation::Header if param.name.eq_ignore_ascii_case("api-version") => {
                 return Some(("header", "progenitor sends a header of this name itself"));
             }
-            Place::Path | Place::Header if !is_plain(contract, ty) => {
+            ParamLocation::Path | ParamLocation::Header if !is_plain(contract, ty) => {
                 return Some(("parameter", "progenitor writes it with Display, which is not its JSON text"));
             }
-            Place::Query if !is_plain(contract, ty) && !is_query(contract, ty) => {
+            ParamLocation::Query if !is_plain(contract, ty) && !is_query(contract, ty) => {
                 return Some((
                     "parameter",
                     "neither a plain value nor a list of such, which is all that progenitor writes in a query",
@@ -237,10 +237,10 @@ fn document(plan: &Plan<'_>) -> Result<Value> {
             (Role::Param(index, _), _) => {
                 let param = &operation.params[*index];
                 let place = match param.place {
-                    Place::Path => "path",
-                    Place::Query => "query",
-                    Place::Header => "header",
-                    Place::Cookie => "cookie",
+                    ParamLocation::Path => "path",
+                    ParamLocation::Query => "query",
+                    ParamLocation::Header => "header",
+                    ParamLocation::Cookie => "cookie",
                 };
                 parameters.push(json!({ "name": param.name, "in": place, "required": param.required, "schema": schema(ty)? }));
             }
