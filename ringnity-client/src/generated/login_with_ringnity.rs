@@ -308,7 +308,7 @@ impl AuthorizeWithRingnity {
         self.code_challenge = Some(code_challenge.into());
         self
     }
-    /// Code challenge method, as [`AuthorizeWithRingnityCodeChallengeMethod`].
+    /// Code challenge method, as `AuthorizeWithRingnityCodeChallengeMethod`.
     ///
     /// Sent as the query parameter `code_challenge_method`.
     pub fn code_challenge_method(

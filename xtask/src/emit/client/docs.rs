@@ -114,7 +114,8 @@ pub fn of_input(plan: &Plan<'_>, input: &Input) -> Vec<String> {
     let Role::Param(index, _) = &input.role else { return prose::description(&input.description) };
     let param = &plan.operation.params[*index];
     let mut lines = match input.description.trim() {
-        "" => vec![prose::meaning(&param.name, &param.schema)],
+        // The types of parameters are not in scope in the client's modules, so links to them would not resolve.
+        "" => vec![prose::meaning(&param.name, &param.schema).replace("[`", "`").replace("`]", "`")],
         text => prose::description(text),
     };
     let place = match param.place {
